@@ -1,0 +1,1 @@
+"""Converters: networks in and out of other tools, one module per format."""

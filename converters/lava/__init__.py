@@ -1,0 +1,1 @@
+"""Lava processes, their build from a fixed network, and safe running of Lava jobs."""
