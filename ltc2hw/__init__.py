@@ -1,0 +1,1 @@
+"""ltc2hw: spiking networks trained online by FPTT, on neuromorphic integers."""

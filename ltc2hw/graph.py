@@ -1,0 +1,227 @@
+"""What the float and the integer graph share: ports, variables, stages, checks and order.
+
+A population is computed in two stages per algorithmic step. Stage ``current`` needs what arrives
+at the port ``current``; stage ``update`` needs the gates' ports and the current, and produces
+everything else. Projections with delay 0 therefore order stages, not populations, which is what
+lets a population gate itself with its own current within one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.fields import require_name, require_size
+from ltc2hw.weights import Weights
+
+Variable = Literal["spikes", "value", "current", "membrane", "adaptation"]
+Port = Literal["current", "tau_mem", "tau_adp"]
+Stage = Literal["current", "update"]
+Node = tuple[str, Stage]
+
+VARIABLES: tuple[Variable, ...] = ("spikes", "value", "current", "membrane", "adaptation")
+PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
+
+STAGE_OF_PORT: Mapping[Port, Stage] = {
+    "current": "current",
+    "tau_mem": "update",
+    "tau_adp": "update",
+}
+STAGE_OF_VARIABLE: Mapping[Variable, Stage] = {
+    "spikes": "update",
+    "value": "update",
+    "current": "current",
+    "membrane": "update",
+    "adaptation": "update",
+}
+
+
+class Population(Protocol):
+    """What every population of either graph has."""
+
+    ports: ClassVar[tuple[Port, ...]]
+    registers: ClassVar[tuple[str, ...]]
+    output_variable: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def recordable(self) -> tuple[str, ...]:
+        """Variables that an engine can record."""
+        ...
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Variables that projections may send."""
+        ...
+
+
+class Connection(Protocol):
+    """What every projection of either graph has."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def variable(self) -> Variable: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def port(self) -> Port: ...
+    @property
+    def weights(self) -> Weights: ...
+    @property
+    def delay(self) -> int: ...
+
+
+P_co = TypeVar("P_co", bound=Population, covariant=True)
+C_co = TypeVar("C_co", bound=Connection, covariant=True)
+
+
+class Graph(Protocol[P_co, C_co]):
+    """What both networks have."""
+
+    @property
+    def populations(self) -> tuple[P_co, ...]: ...
+    @property
+    def projections(self) -> tuple[C_co, ...]: ...
+    @property
+    def output(self) -> str: ...
+    @property
+    def input(self) -> P_co: ...
+    def population(self, name: str) -> P_co: ...
+
+
+PopulationType = TypeVar("PopulationType", bound=Population)
+
+
+def named(populations: Sequence[PopulationType], name: str) -> PopulationType:
+    """Return the population of that name.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    for population in populations:
+        if population.name == name:
+            return population
+    raise UnknownNameError("population", name, [population.name for population in populations])
+
+
+def connection_name(connection: Connection) -> str:
+    """Readable identity of a projection, for example ``hidden.spikes->hidden.tau_mem``."""
+    return f"{connection.source}.{connection.variable}->{connection.target}.{connection.port}"
+
+
+def check_population(kind: str, name: str, size: int) -> None:
+    """Check what every population has: a name and a size."""
+    require_name(kind, name)
+    require_size(name, size)
+
+
+def check_connection(connection: Connection) -> None:
+    """Check what a projection can check alone: names of port and variable, and the delay."""
+    if connection.variable not in VARIABLES:
+        raise UnknownNameError("variable", connection.variable, VARIABLES)
+    if connection.port not in PORTS:
+        raise UnknownNameError("port", connection.port, PORTS)
+    delay: Any = connection.delay
+    if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
+        raise InvalidValueError(
+            f"delay of {connection_name(connection)}", delay, "an integer >= 0 (steps)"
+        )
+
+
+def check_graph(
+    populations: Sequence[Population],
+    connections: Sequence[Connection],
+    inputs: Sequence[Population],
+    output: str,
+) -> None:
+    """Check that the parts make one network.
+
+    Raises:
+        InvalidValueError: duplicate names, not exactly one input, parallel projections with the
+            same ends, or a cycle of projections without delay.
+        UnknownNameError: a projection from or to something that does not exist.
+        ShapeError: weights that do not fit their ends.
+    """
+    by_name = {population.name: population for population in populations}
+    names = tuple(by_name)
+    if len(by_name) != len(populations):
+        listed = [population.name for population in populations]
+        raise InvalidValueError("population names", listed, "distinct names")
+    if len(inputs) != 1:
+        raise InvalidValueError("number of inputs", len(inputs), "exactly one Input population")
+    if output not in by_name or output == inputs[0].name:
+        others = [name for name in names if name != inputs[0].name]
+        raise UnknownNameError("output population", output, others)
+    seen = set()
+    for connection in connections:
+        label = connection_name(connection)
+        for end in (connection.source, connection.target):
+            if end not in by_name:
+                raise UnknownNameError(f"end of projection {label}", end, names)
+        source, target = by_name[connection.source], by_name[connection.target]
+        if connection.variable not in source.variables:
+            raise UnknownNameError(
+                f"variable of projection {label}", connection.variable, source.variables
+            )
+        if connection.port not in target.ports:
+            ports = target.ports or ("no port at all (an input)",)
+            raise UnknownNameError(f"port of projection {label}", connection.port, ports)
+        if connection.weights.shape != (target.size, source.size):
+            raise ShapeError(
+                f"weights of {label}",
+                connection.weights.shape,
+                f"(targets, sources) = ({target.size}, {source.size})",
+            )
+        identity = (label, connection.delay)
+        if identity in seen:
+            raise InvalidValueError(
+                f"projection {label}", "given twice", "one projection", "add the weights up"
+            )
+        seen.add(identity)
+    evaluation_order(populations, connections)
+
+
+def source_node(connection: Connection) -> Node:
+    """Stage that produces what the projection sends."""
+    return connection.source, STAGE_OF_VARIABLE[connection.variable]
+
+
+def target_node(connection: Connection) -> Node:
+    """Stage that consumes what the projection delivers."""
+    return connection.target, STAGE_OF_PORT[connection.port]
+
+
+def evaluation_order(
+    populations: Sequence[Population], connections: Sequence[Connection]
+) -> tuple[Node, ...]:
+    """Order in which the stages of one algorithmic step are computed.
+
+    Raises:
+        InvalidValueError: if projections with delay 0 form a cycle; names the cycle.
+    """
+    needs: dict[Node, set[Node]] = {}
+    for population in populations:
+        needs[population.name, "current"] = set()
+        needs[population.name, "update"] = {(population.name, "current")}
+    for connection in connections:
+        if connection.delay == 0:
+            needs[target_node(connection)].add(source_node(connection))
+    try:
+        return tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        cycle = " -> ".join(f"{name}.{stage}" for name, stage in error.args[1])
+        raise InvalidValueError(
+            "cycle of projections without delay", cycle, "a delay >= 1 in every cycle"
+        ) from error
+
+
+def history_length(connections: Sequence[Connection], source: str, variable: Variable) -> int:
+    """Largest delay with which a variable of a population is read: past messages to keep."""
+    delays = [c.delay for c in connections if (c.source, c.variable) == (source, variable)]
+    return max(delays, default=0)

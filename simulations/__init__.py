@@ -1,0 +1,1 @@
+"""Engines that turn networks and samples into traces."""

@@ -1,0 +1,234 @@
+"""The time loop shared by the readable engines: graph order, delays, recording, streaming.
+
+An engine supplies an :class:`Arithmetic`: how samples are encoded, how weights are applied, how a
+variable becomes a message, and the two stages of each kind of population. The loop supplies
+everything else, so that the float reference and the integer specification differ in their
+arithmetic alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import ShapeError
+from ltc2hw.graph import (
+    STAGE_OF_PORT,
+    STAGE_OF_VARIABLE,
+    Connection,
+    Graph,
+    Population,
+    Port,
+    Stage,
+    Variable,
+    evaluation_order,
+    history_length,
+)
+from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
+
+Values = Mapping[str, Array]
+P = TypeVar("P", bound=Population)
+C = TypeVar("C", bound=Connection)
+P_contra = TypeVar("P_contra", bound=Population, contravariant=True)
+C_contra = TypeVar("C_contra", bound=Connection, contravariant=True)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """Variables that a stage produced, and how many values did not fit, by variable."""
+
+    values: Values
+    saturations: Mapping[str, int]
+
+
+class Arithmetic(Protocol[P_contra, C_contra]):
+    """What makes an engine."""
+
+    dtype: npt.DTypeLike
+    """Type of registers and messages."""
+
+    def encode(self, population: P_contra, x: npt.NDArray[np.float64]) -> StageResult:
+        """Turn samples (T, B, N_in) into the input's one variable."""
+        ...
+
+    def arriving(self, connection: C_contra, message: Array) -> Array:
+        """Contribution (B, N_target) of a message (B, N_source)."""
+        ...
+
+    def message(self, population: P_contra, variable: Variable, value: Array) -> StageResult:
+        """What is sent of a variable, under the variable's name."""
+        ...
+
+    def current(self, population: P_contra, registers: Values, ports: Values) -> StageResult:
+        """Stage ``current``: produces at least the variable ``current``."""
+        ...
+
+    def update(
+        self, population: P_contra, registers: Values, current: Array, ports: Values
+    ) -> StageResult:
+        """Stage ``update``: produces every other recordable variable."""
+        ...
+
+
+def run(
+    arithmetic: Arithmetic[P, C],
+    network: Graph[P, C],
+    x: npt.NDArray[np.float64],
+    record: Sequence[str] | str,
+    record_dtype: npt.DTypeLike,
+    state: State | None = None,
+) -> Trace:
+    """Run samples x of shape (T, B, N_in), one algorithmic step at a time.
+
+    ``state`` continues an earlier run (``trace.state``); None starts from zero.
+
+    Raises:
+        ShapeError: if the state does not fit the network and the batch.
+        UnknownNameError: if a variable to record does not exist.
+    """
+    steps, batch, _ = x.shape
+    populations = {p.name: p for p in network.populations}
+    order = evaluation_order(network.populations, network.projections)
+    incoming = _incoming(network)
+    sent_variables = {(c.source, c.variable) for c in network.projections}
+    wanted = check_record(record, network.populations)
+    recorded = empty_record(wanted, network.populations, steps, batch, record_dtype)
+    output = populations[network.output]
+    outputs = np.zeros((steps, batch, output.size), dtype=record_dtype)
+    zero = zero_state(network, batch, arithmetic.dtype)
+    carried = zero if state is None else check_state(state, zero)
+    counts: dict[str, dict[str, int]] = {name: {} for name in populations}
+    encoded = arithmetic.encode(network.input, x)
+    _add(counts[network.input.name], encoded.saturations)
+
+    for t in range(steps):
+        produced: dict[str, dict[str, Array]] = {name: {} for name in populations}
+        messages: dict[tuple[str, Variable], Array] = {}
+        for name, stage in order:
+            population = populations[name]
+            if name == network.input.name:
+                result = _input_stage(encoded, stage, t)
+            else:
+                ports = _ports(arithmetic, incoming, population, stage, messages, carried, batch)
+                registers = carried[name]
+                if stage == "current":
+                    result = arithmetic.current(population, registers, ports)
+                else:
+                    current = produced[name]["current"]
+                    result = arithmetic.update(population, registers, current, ports)
+            produced[name].update(result.values)
+            _add(counts[name], result.saturations)
+            for variable in population.variables:
+                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in sent_variables:
+                    sent = arithmetic.message(population, variable, produced[name][variable])
+                    messages[name, variable] = sent.values[variable]
+                    _add(counts[name], sent.saturations)
+        for name, variables in wanted.items():
+            for variable in variables:
+                recorded[name][variable][t] = produced[name][variable]
+        outputs[t] = produced[output.name][output.output_variable]
+        carried = _advance(carried, produced, messages)
+    return make_trace(recorded, outputs, counts, carried)
+
+
+def zero_state(network: Graph[P, C], batch: int, dtype: npt.DTypeLike) -> State:
+    """Zero registers (B, N) and no past messages (D, B, N), for every population."""
+    state: dict[str, dict[str, Array]] = {}
+    for population in network.populations:
+        registers = {name: np.zeros((batch, population.size), dtype) for name in population.registers}
+        for variable in population.variables:
+            length = history_length(network.projections, population.name, variable)
+            if length:
+                registers[f"sent:{variable}"] = np.zeros((length, batch, population.size), dtype)
+        state[population.name] = registers
+    return state
+
+
+def check_state(state: State, zero: State) -> State:
+    """Return the state if it has the names and shapes of the zero state.
+
+    Raises:
+        ShapeError: naming the first register that is missing or of another shape.
+    """
+    for name, registers in zero.items():
+        for register, expected in registers.items():
+            given = state.get(name, {}).get(register)
+            shape = None if given is None else given.shape
+            if shape != expected.shape:
+                raise ShapeError(
+                    f"state {name}.{register}",
+                    shape,
+                    f"an array of shape {expected.shape}",
+                    "continue with the trace.state of the same network and batch",
+                )
+    return state
+
+
+def _incoming(network: Graph[P, C]) -> dict[tuple[str, Port], list[C]]:
+    incoming: dict[tuple[str, Port], list[C]] = {}
+    for connection in network.projections:
+        incoming.setdefault((connection.target, connection.port), []).append(connection)
+    return incoming
+
+
+def _ports(
+    arithmetic: Arithmetic[P, C],
+    incoming: Mapping[tuple[str, Port], Sequence[C]],
+    population: P,
+    stage: Stage,
+    messages: Mapping[tuple[str, Variable], Array],
+    carried: State,
+    batch: int,
+) -> Values:
+    ports: dict[str, Array] = {}
+    for port in population.ports:
+        if STAGE_OF_PORT[port] != stage:
+            continue
+        total = np.zeros((batch, population.size), arithmetic.dtype)
+        for connection in incoming.get((population.name, port), ()):
+            if connection.delay == 0:
+                message = messages[connection.source, connection.variable]
+            else:
+                past = carried[connection.source][f"sent:{connection.variable}"]
+                message = past[connection.delay - 1]
+            total = total + arithmetic.arriving(connection, message)
+        ports[port] = total
+    return ports
+
+
+def _input_stage(encoded: StageResult, stage: Stage, t: int) -> StageResult:
+    if stage == "current":
+        return StageResult({}, {})
+    return StageResult({name: values[t] for name, values in encoded.values.items()}, {})
+
+
+def _advance(
+    carried: State,
+    produced: Mapping[str, Values],
+    messages: Mapping[tuple[str, Variable], Array],
+) -> State:
+    """Registers after the step; message histories shifted by one."""
+    following: dict[str, dict[str, Array]] = {}
+    for name, registers in carried.items():
+        following[name] = {}
+        for register, value in registers.items():
+            if register.startswith("sent:"):
+                latest = next(
+                    message
+                    for (source, variable), message in messages.items()
+                    if source == name and register == f"sent:{variable}"
+                )
+                following[name][register] = np.concatenate([latest[None], value[:-1]])
+            else:
+                following[name][register] = produced[name][register]
+    return following
+
+
+def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
+    for variable, number in counts.items():
+        if number:
+            total[variable] = total.get(variable, 0) + number
