@@ -1,0 +1,37 @@
+# Every target sets up its own environment on first use; see scripts/environment.sh for the lanes.
+#   make test                 in the lane of this machine
+#   make LANE=modern test     in a named lane: reference, modern or core
+LANE ?= $(shell scripts/environment.sh choose)
+BIN := .venv/$(LANE)/bin
+
+# The networks are small: a second thread per matrix product costs more than it gives.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types pytest clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+setup: ## create or refresh the lane's virtual environment in .venv/
+	@scripts/environment.sh set-up $(LANE)
+
+demo: setup ## train, quantize, simulate and compare on embedded real data; results in build/demo
+	$(BIN)/ltc2hw demo --out build/demo
+
+test: lint types pytest ## all checks: ruff, mypy, pytest
+	@echo "make test: all checks passed in lane $(LANE), $$($(BIN)/python --version)"
+
+lint: setup ## ruff check and ruff format --check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+pytest: setup ## the tests and doctests alone
+	$(BIN)/python -m pytest
+
+clean: ## remove environments, caches and results
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

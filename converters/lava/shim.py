@@ -1,0 +1,106 @@
+"""Makes the archived lava-nc 0.10.0 importable on Python 3.11 and later.
+
+The release admits Python 3.10 only. What breaks on newer Pythons is one file: the dataclass
+``ByteEncoder`` in ``lava/magma/compiler/var_model.py`` is not hashable, and three dataclasses use
+instances of it as field defaults, which Python has refused since 3.11. The finder below hashes
+``ByteEncoder`` by its fields while that one module is imported. Nothing on disk changes, and no
+other module is touched.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+
+from ltc2hw.errors import LavaError, MissingExtraError
+
+PATCHED_MODULE = "lava.magma.compiler.var_model"
+LAVA_RELEASE = "0.10.0"
+
+_BEFORE = "@dataclass\nclass ByteEncoder:\n"
+_AFTER = "@dataclass(unsafe_hash=True)\nclass ByteEncoder:\n"
+
+
+def patch_source(source: str, path: str) -> str:
+    r"""Return the text of ``var_model.py`` with ``ByteEncoder`` hashable.
+
+    Line numbers stay as they are. Raises :class:`~ltc2hw.errors.LavaError` when the text is not
+    the one that lava-nc 0.10.0 ships, because then nobody has checked what the change would do.
+
+    >>> patch_source("@dataclass\nclass ByteEncoder:\n    base: int = 0\n", "var_model.py")
+    '@dataclass(unsafe_hash=True)\nclass ByteEncoder:\n    base: int = 0\n'
+    """
+    if source.count(_BEFORE) != 1:
+        raise LavaError(
+            f"{path} is not the file of lava-nc {LAVA_RELEASE}",
+            f"its class ByteEncoder was changed; install lava-nc {LAVA_RELEASE} afresh",
+        )
+    return source.replace(_BEFORE, _AFTER)
+
+
+class _PatchingLoader(SourceFileLoader):
+    """Loads the patched module from its source; never from or into a bytecode cache."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        source = importlib.util.decode_source(self.get_data(path))
+        return compile(patch_source(source, path), path, "exec", dont_inherit=True)
+
+
+class _PatchingFinder(MetaPathFinder):
+    """Answers for the one patched module and leaves all others to the regular finders."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != PATCHED_MODULE:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.origin is None:
+            return None
+        spec.loader = _PatchingLoader(fullname, spec.origin)
+        return spec
+
+
+def install_finder() -> None:
+    """Let later imports of Lava succeed in this process and in those that it forks.
+
+    Does nothing on Python 3.10 and when called again. Importing ``ltc2hw.converters.lava`` calls
+    it, so every process that imports our Lava code has it, whatever way it was started.
+    """
+    if sys.version_info < (3, 11):
+        return
+    if not any(isinstance(finder, _PatchingFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _PatchingFinder())
+
+
+def require_lava(purpose: str) -> None:
+    """Raise unless Lava can be imported; ``purpose`` is what the user wanted to do.
+
+    Raises :class:`~ltc2hw.errors.MissingExtraError` when lava-nc is not installed.
+
+    >>> require_lava("running networks in Lava")  # doctest: +SKIP
+    """
+    install_finder()
+    try:
+        found = importlib.util.find_spec("lava.magma.core") is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        raise MissingExtraError("lava", purpose, _install_hint())
+
+
+def _install_hint() -> str:
+    if sys.version_info < (3, 11):
+        return ""
+    return (
+        "and, because lava-nc admits Python 3.10 only, pip install --no-deps "
+        f"--ignore-requires-python lava-nc=={LAVA_RELEASE}"
+    )
