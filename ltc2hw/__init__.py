@@ -1,1 +1,23 @@
-"""ltc2hw: spiking networks trained online by FPTT, on neuromorphic integers."""
+"""ltc2hw: spiking networks trained online by FPTT, on neuromorphic integers.
+
+A float :class:`Network` is quantized to the integers of a chip, simulated bit for bit, exported,
+and compared with the float reference.
+"""
+
+from __future__ import annotations
+
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.network import Network
+from ltc2hw.quantize import quantize
+from ltc2hw.scaling import QuantizeOptions
+from ltc2hw.simulate import simulate
+from ltc2hw.trace import Trace
+
+__all__ = [
+    "FixedNetwork",
+    "Network",
+    "QuantizeOptions",
+    "Trace",
+    "quantize",
+    "simulate",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Union
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -273,7 +273,7 @@ class FixedReadout(ArrayFields):
         return tuple(message.variable for message in self.messages)
 
 
-FixedPopulation = Union[FixedInput, FixedLTC, FixedLIF, FixedReadout]
+FixedPopulation = FixedInput | FixedLTC | FixedLIF | FixedReadout
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,9 +345,7 @@ def variable_fraction(population: FixedPopulation, variable: str) -> int:
         UnknownNameError: if the population has no such variable.
     """
     if variable not in population.recordable:
-        raise UnknownNameError(
-            f"variable of {population.name}", variable, population.recordable
-        )
+        raise UnknownNameError(f"variable of {population.name}", variable, population.recordable)
     if variable == "spikes":
         return 0
     if isinstance(population, (FixedLTC, FixedReadout)):

@@ -46,9 +46,15 @@ class Population(Protocol):
     output_variable: ClassVar[str]
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Unique name, a plain identifier."""
+        ...
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of neurons."""
+        ...
+
     @property
     def recordable(self) -> tuple[str, ...]:
         """Variables that an engine can record."""
@@ -64,17 +70,34 @@ class Connection(Protocol):
     """What every projection of either graph has."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Name of the sending population."""
+        ...
+
     @property
-    def variable(self) -> Variable: ...
+    def variable(self) -> Variable:
+        """What is sent."""
+        ...
+
     @property
-    def target(self) -> str: ...
+    def target(self) -> str:
+        """Name of the receiving population."""
+        ...
+
     @property
-    def port(self) -> Port: ...
+    def port(self) -> Port:
+        """Where it lands."""
+        ...
+
     @property
-    def weights(self) -> Weights: ...
+    def weights(self) -> Weights:
+        """Operator of shape (N_target, N_source)."""
+        ...
+
     @property
-    def delay(self) -> int: ...
+    def delay(self) -> int:
+        """Algorithmic steps, 0 meaning the same step."""
+        ...
 
 
 P_co = TypeVar("P_co", bound=Population, covariant=True)
@@ -85,14 +108,28 @@ class Graph(Protocol[P_co, C_co]):
     """What both networks have."""
 
     @property
-    def populations(self) -> tuple[P_co, ...]: ...
+    def populations(self) -> tuple[P_co, ...]:
+        """All populations, the input among them."""
+        ...
+
     @property
-    def projections(self) -> tuple[C_co, ...]: ...
+    def projections(self) -> tuple[C_co, ...]:
+        """All projections."""
+        ...
+
     @property
-    def output(self) -> str: ...
+    def output(self) -> str:
+        """Name of the population that is read out."""
+        ...
+
     @property
-    def input(self) -> P_co: ...
-    def population(self, name: str) -> P_co: ...
+    def input(self) -> P_co:
+        """The population where samples enter."""
+        ...
+
+    def population(self, name: str) -> P_co:
+        """Return the population of that name."""
+        ...
 
 
 PopulationType = TypeVar("PopulationType", bound=Population)
@@ -160,31 +197,40 @@ def check_graph(
         raise UnknownNameError("output population", output, others)
     seen = set()
     for connection in connections:
-        label = connection_name(connection)
-        for end in (connection.source, connection.target):
-            if end not in by_name:
-                raise UnknownNameError(f"end of projection {label}", end, names)
-        source, target = by_name[connection.source], by_name[connection.target]
-        if connection.variable not in source.variables:
-            raise UnknownNameError(
-                f"variable of projection {label}", connection.variable, source.variables
-            )
-        if connection.port not in target.ports:
-            ports = target.ports or ("no port at all (an input)",)
-            raise UnknownNameError(f"port of projection {label}", connection.port, ports)
-        if connection.weights.shape != (target.size, source.size):
-            raise ShapeError(
-                f"weights of {label}",
-                connection.weights.shape,
-                f"(targets, sources) = ({target.size}, {source.size})",
-            )
-        identity = (label, connection.delay)
+        check_ends(connection, by_name)
+        identity = (connection_name(connection), connection.delay)
         if identity in seen:
             raise InvalidValueError(
-                f"projection {label}", "given twice", "one projection", "add the weights up"
+                f"projection {identity[0]}", "given twice", "one projection", "add the weights up"
             )
         seen.add(identity)
     evaluation_order(populations, connections)
+
+
+def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> None:
+    """Check that a projection's ends exist, have its variable and port, and fit its weights.
+
+    Raises:
+        UnknownNameError, ShapeError: naming the projection and what is wrong with it.
+    """
+    label = connection_name(connection)
+    for end in (connection.source, connection.target):
+        if end not in by_name:
+            raise UnknownNameError(f"end of projection {label}", end, tuple(by_name))
+    source, target = by_name[connection.source], by_name[connection.target]
+    if connection.variable not in source.variables:
+        raise UnknownNameError(
+            f"variable of projection {label}", connection.variable, source.variables
+        )
+    if connection.port not in target.ports:
+        ports = target.ports or ("no port at all (an input)",)
+        raise UnknownNameError(f"port of projection {label}", connection.port, ports)
+    if connection.weights.shape != (target.size, source.size):
+        raise ShapeError(
+            f"weights of {label}",
+            connection.weights.shape,
+            f"(targets, sources) = ({target.size}, {source.size})",
+        )
 
 
 def source_node(connection: Connection) -> Node:

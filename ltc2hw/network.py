@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Union
-
-import numpy.typing as npt
+from typing import ClassVar
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.fields import ArrayFields, real_vector, set_field
@@ -189,7 +187,7 @@ class Readout(ArrayFields):
         set_field(self, "tau_mem", self.tau_mem.sized(f"{self.name} tau_mem", self.size))
 
 
-FloatPopulation = Union[Input, LTC, LIF, Readout]
+FloatPopulation = Input | LTC | LIF | Readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,4 +251,3 @@ class Network(ArrayFields):
             UnknownNameError: if there is none.
         """
         return named(self.populations, name)
-

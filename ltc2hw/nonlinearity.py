@@ -25,7 +25,7 @@ TABLE_SPAN_BITS = 4
 """Tables cover arguments in [-8, 8): sixteen units."""
 
 PLAN_SEGMENTS: tuple[tuple[int, int, int, int], ...] = ((8, 2, 1, 1), (19, 3, 5, 3), (40, 5, 27, 5))
-"""Each row is (break in eighths, slope 2^-k as k, offset numerator, offset denominator 2^-d as d)."""
+"""Rows (break in eighths, k, n, d): below the break the line is ``x 2^-k + n 2^-d``."""
 
 PLAN_MINIMUM_FRACTION = 5
 """Fewest fractional bits of the result with which PLAN's offsets (multiples of 1/32) are exact."""
@@ -38,7 +38,8 @@ def sigmoid(x: FloatArray) -> FloatArray:
     array([0.5, 0. ])
     """
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+    result: FloatArray = np.where(x >= 0, 1.0, small) / (1.0 + small)
+    return result
 
 
 def plan(x: FloatArray) -> FloatArray:
@@ -99,10 +100,8 @@ def sigmoid_table(
     width = (1 << TABLE_SPAN_BITS) / cells
     count = cells + 1 if interpolated else cells
     offset = 0.0 if interpolated else 0.5
-    x = (np.arange(count) + offset) * width - (1 << (TABLE_SPAN_BITS - 1))
-    return round_real(
-        np.ldexp(evaluate(nonlinearity, x), output_fraction), Rounding.NEAREST_EVEN
-    )
+    x = (np.arange(count, dtype=np.float64) + offset) * width - float(1 << (TABLE_SPAN_BITS - 1))
+    return round_real(np.ldexp(evaluate(nonlinearity, x), output_fraction), Rounding.NEAREST_EVEN)
 
 
 def table_index_bits(entries: int, function: GateFunction) -> int:
@@ -119,9 +118,7 @@ def table_index_bits(entries: int, function: GateFunction) -> int:
     return cells.bit_length() - 1
 
 
-def lookup_integer(
-    x: IntArray, fraction: int, table: IntArray, function: GateFunction
-) -> IntArray:
+def lookup_integer(x: IntArray, fraction: int, table: IntArray, function: GateFunction) -> IntArray:
     """Look gate arguments up in a table over [-8, 8); arguments outside take its ends.
 
     With n index bits and ``shift = fraction + 4 - n >= 0``: ``cell = (x >> shift) + 2^(n-1)``;
@@ -136,7 +133,8 @@ def lookup_integer(
     half = 1 << (fraction + TABLE_SPAN_BITS - 1)
     offset = np.clip(x, -half, half - 1) + half
     cell = offset >> shift
-    if function == "table":
-        return table[cell]
-    rest = offset - (cell << shift)
-    return table[cell] + (((table[cell + 1] - table[cell]) * rest) >> shift)
+    result: IntArray = table[cell]
+    if function == "interpolated":
+        rest = offset - (cell << shift)
+        result = result + (((table[cell + 1] - result) * rest) >> shift)
+    return result

@@ -7,7 +7,7 @@ same interface, so that nothing else in the program asks which one it is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +148,7 @@ class Sparse(ArrayFields):
         return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=self.shape)
 
 
-Weights = Union[Dense, Sparse]
+Weights = Dense | Sparse
 
 
 def _numbers(name: str, value: npt.ArrayLike) -> Numbers:

@@ -100,7 +100,7 @@ def run(
     output = populations[network.output]
     outputs = np.zeros((steps, batch, output.size), dtype=record_dtype)
     zero = zero_state(network, batch, arithmetic.dtype)
-    carried = zero if state is None else check_state(state, zero)
+    carried: State = zero if state is None else check_state(state, zero)
     counts: dict[str, dict[str, int]] = {name: {} for name in populations}
     encoded = arithmetic.encode(network.input, x)
     _add(counts[network.input.name], encoded.saturations)
@@ -127,9 +127,9 @@ def run(
                     sent = arithmetic.message(population, variable, produced[name][variable])
                     messages[name, variable] = sent.values[variable]
                     _add(counts[name], sent.saturations)
-        for name, variables in wanted.items():
-            for variable in variables:
-                recorded[name][variable][t] = produced[name][variable]
+        for name, names in wanted.items():
+            for recordable in names:
+                recorded[name][recordable][t] = produced[name][recordable]
         outputs[t] = produced[output.name][output.output_variable]
         carried = _advance(carried, produced, messages)
     return make_trace(recorded, outputs, counts, carried)
@@ -139,7 +139,9 @@ def zero_state(network: Graph[P, C], batch: int, dtype: npt.DTypeLike) -> State:
     """Zero registers (B, N) and no past messages (D, B, N), for every population."""
     state: dict[str, dict[str, Array]] = {}
     for population in network.populations:
-        registers = {name: np.zeros((batch, population.size), dtype) for name in population.registers}
+        registers: dict[str, Array] = {
+            name: np.zeros((batch, population.size), dtype) for name in population.registers
+        }
         for variable in population.variables:
             length = history_length(network.projections, population.name, variable)
             if length:
@@ -188,7 +190,7 @@ def _ports(
     for port in population.ports:
         if STAGE_OF_PORT[port] != stage:
             continue
-        total = np.zeros((batch, population.size), arithmetic.dtype)
+        total: Array = np.zeros((batch, population.size), arithmetic.dtype)
         for connection in incoming.get((population.name, port), ()):
             if connection.delay == 0:
                 message = messages[connection.source, connection.variable]

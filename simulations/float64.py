@@ -48,9 +48,7 @@ class FloatArithmetic:
         """Graded variables are sent unrounded."""
         return StageResult({variable: value}, {})
 
-    def current(
-        self, population: FloatPopulation, registers: Values, ports: Values
-    ) -> StageResult:
+    def current(self, population: FloatPopulation, registers: Values, ports: Values) -> StageResult:
         """Arriving current plus bias; for LIF neurons the decaying current."""
         if isinstance(population, LIF):
             current = (1.0 - population.current_decay) * registers["current"] + ports["current"]

@@ -71,9 +71,7 @@ class IntegerArithmetic:
         sent, misfits = form.word.fit(shift_toward_zero(value, form.shift))
         return StageResult({variable: sent}, {f"message {variable}": misfits})
 
-    def current(
-        self, population: FixedPopulation, registers: Values, ports: Values
-    ) -> StageResult:
+    def current(self, population: FixedPopulation, registers: Values, ports: Values) -> StageResult:
         """``sat(Σ + bias)``; for LIF neurons Lava's decaying, once-wrapping current."""
         if isinstance(population, FixedLIF):
             current, misfits = lif_current(population, registers["current"], ports["current"])

@@ -1,0 +1,51 @@
+"""Engines and targets by name: literal tables, imported on use.
+
+This is the only place where the core reaches its providers, and it does so by name, so that
+``import ltc2hw`` costs little and no provider is needed unless it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from ltc2hw.errors import UnknownNameError
+from ltc2hw.target import Target
+from ltc2hw.trace import Trace
+
+Simulate = Callable[..., Trace]
+
+ENGINES: dict[str, str] = {
+    "float64": "ltc2hw.simulations.float64",
+    "integer": "ltc2hw.simulations.integer",
+    "fast": "ltc2hw.simulations.fast",
+    "lava": "ltc2hw.converters.lava.engine",
+}
+"""Module of each engine; its function ``simulate(network, x, record, state)`` runs it."""
+
+FLOAT_ENGINES: tuple[str, ...] = ("float64",)
+"""Engines that run a Network; the others run a FixedNetwork."""
+
+
+def find_engine(name: str) -> Simulate:
+    """Return the ``simulate`` function of an engine.
+
+    Raises:
+        UnknownNameError: if there is no such engine; lists the known ones.
+        MissingExtraError: if its optional component is not installed.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, tuple(ENGINES))
+    return cast(Simulate, import_module(ENGINES[name]).simulate)
+
+
+def find_target(target: str | Target) -> Target:
+    """Return a target as it is, or load it by name.
+
+    Raises:
+        UnknownNameError: if there is no such target; lists the known ones.
+    """
+    if isinstance(target, Target):
+        return target
+    return cast(Target, import_module("ltc2hw.targets").load_target(target))

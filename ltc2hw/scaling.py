@@ -1,0 +1,366 @@
+"""Scales of an integer network: how many fractional bits each port, weight and message gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph import Port, Variable, connection_name
+from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection
+from ltc2hw.nonlinearity import (
+    GATE_FUNCTIONS,
+    TABLE_SPAN_BITS,
+    GateFunction,
+    Nonlinearity,
+)
+from ltc2hw.registry import find_engine
+from ltc2hw.rules import exponent_range
+from ltc2hw.target import Target
+from ltc2hw.trace import ALL
+from ltc2hw.words import FloatArray, Word, largest_fraction
+
+LIF_HEADROOM = 2.0
+"""LIF registers are scaled for this multiple of the largest value seen in calibration."""
+
+CLIPPING_CANDIDATES = 3
+"""Weight scales tried: no clipping, and the largest weights clipped by 2x and by 4x."""
+
+COARSEST_GATE = 3
+"""Fewest fractional bits of a gate's argument: PLAN's breaks are multiples of 1/8."""
+
+CALIBRATION_BATCH = 64
+"""Samples per float run while calibrating; bounds the memory of the recorded states."""
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """Choices of quantization; None means what the target's file says.
+
+    ``weight_bits`` for every projection, ``projection_bits`` for some of them by name
+    (``source.variable->target.port``), ``message_bits`` for graded messages between populations,
+    ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
+    trained with ``plan`` stay ``plan``).
+    """
+
+    weight_bits: int | None = None
+    projection_bits: Mapping[str, int] | None = None
+    message_bits: int | None = None
+    gate_function: GateFunction | None = None
+    table_index_bits: int | None = None
+
+    def bits_of(self, projection: Projection, chip: Target) -> int:
+        """Width of a projection's weights."""
+        default = self.weight_bits if self.weight_bits is not None else DEFAULT_WEIGHT_BITS
+        if self.weight_bits is None and chip.words.weight_maximum > DEFAULT_WEIGHT_BITS:
+            default = chip.words.weight_maximum
+        return (self.projection_bits or {}).get(connection_name(projection), default)
+
+    def function_of(self, nonlinearity: Nonlinearity, chip: Target) -> GateFunction:
+        """Integer function of a gate trained with the given non-linearity."""
+        return "plan" if nonlinearity == "plan" else (self.gate_function or chip.gates.sigmoid)
+
+
+DEFAULT_WEIGHT_BITS = 8
+"""Weights of a chip unless asked otherwise; the ideal target takes its widest."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Largest magnitude of each variable in a float run; None where there was no calibration."""
+
+    magnitudes: Mapping[tuple[str, str], float] | None
+    input_negative: bool
+
+    def magnitude(self, population: str, variable: str) -> float:
+        """Largest magnitude seen.
+
+        Raises:
+            InvalidValueError: if there was no calibration.
+        """
+        if self.magnitudes is None:
+            raise InvalidValueError(
+                f"calibration for {population}.{variable}",
+                "missing",
+                "samples of shape (T, B, N_in)",
+                "pass calibration=x",
+            )
+        return self.magnitudes[population, variable]
+
+
+@dataclass(frozen=True)
+class ProjectionScale:
+    """Weight width, fractional bits of the mantissas, and left shift to the port."""
+
+    bits: int
+    weight_fraction: int
+    exponent: int
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Fractional bits of every port, format of every message, scale of every projection.
+
+    ``projections`` is in the order of the network's projections.
+    """
+
+    ports: Mapping[tuple[str, Port], int]
+    messages: Mapping[tuple[str, Variable], tuple[Word, int]]
+    projections: tuple[ProjectionScale, ...]
+
+
+def check_options(options: QuantizeOptions, network: Network) -> None:
+    """Raise for options that mean nothing.
+
+    Raises:
+        UnknownNameError: an unknown gate function, or a projection that does not exist.
+        InvalidValueError: a width that is not positive.
+    """
+    if options.gate_function is not None and options.gate_function not in GATE_FUNCTIONS:
+        raise UnknownNameError("gate function", options.gate_function, GATE_FUNCTIONS)
+    names = [connection_name(projection) for projection in network.projections]
+    for name in options.projection_bits or {}:
+        if name not in names:
+            raise UnknownNameError("projection", name, names)
+    for what, bits in (
+        ("weight_bits", options.weight_bits),
+        ("message_bits", options.message_bits),
+        ("table_index_bits", options.table_index_bits),
+    ):
+        if bits is not None and not 1 <= bits <= 24:
+            raise InvalidValueError(what, bits, "1 to 24")
+
+
+def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
+    """Run calibration samples in float and note the largest magnitude of every variable."""
+    if calibration is None:
+        return Ranges(None, input_negative=False)
+    x = np.asarray(calibration, dtype=np.float64)
+    simulate = find_engine("float64")
+    magnitudes: dict[tuple[str, str], float] = {}
+    batches = x.shape[1] if x.ndim == 3 else 1
+    for start in range(0, max(batches, 1), CALIBRATION_BATCH):
+        # A malformed array goes through whole, so that the engine names what is wrong with it.
+        part = x[:, start : start + CALIBRATION_BATCH] if x.ndim == 3 else x
+        for key, values in simulate(network, part, ALL).recorded().items():
+            magnitudes[key] = max(magnitudes.get(key, 0.0), float(np.max(np.abs(values))))
+    return Ranges(magnitudes, input_negative=bool(x.min() < 0))
+
+
+def choose_scales(
+    network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions
+) -> Scales:
+    """Choose the finest scales with which nothing can overflow.
+
+    A graded message cannot be finer than the state that it is cut from; where the first choice
+    is, messages are coarsened and the ports chosen again, until nothing changes.
+    """
+    messages = _message_formats(network, chip, ranges, options)
+    while True:
+        ports, projections = _port_scales(network, chip, ranges, options, messages)
+        coarser: dict[tuple[str, Variable], tuple[Word, int]] = {
+            key: (word, ports[key[0], "current"])
+            for key, (word, fraction) in messages.items()
+            if key[1] in ("current", "membrane") and fraction > ports[key[0], "current"]
+        }
+        if not coarser:
+            return Scales(ports, messages, projections)
+        messages = {**messages, **coarser}
+
+
+def _message_formats(
+    network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions
+) -> dict[tuple[str, Variable], tuple[Word, int]]:
+    formats: dict[tuple[str, Variable], tuple[Word, int]] = {}
+    name = network.input.name
+    if network.input.graded:
+        word = Word(chip.words.input, signed=ranges.input_negative)
+        fraction = largest_fraction(ranges.magnitude(name, "value"), word)
+        formats[name, "value"] = (word, fraction)
+    else:
+        formats[name, "spikes"] = (Word(1, signed=False), 0)
+    graded = Word(options.message_bits or chip.words.message_default)
+    for projection in network.projections:
+        key = (projection.source, projection.variable)
+        if key in formats:
+            continue
+        if projection.variable == "spikes":
+            formats[key] = (Word(1, signed=False), 0)
+        else:
+            fraction = largest_fraction(ranges.magnitude(*key), graded)
+            if projection.variable == "adaptation":
+                fraction = min(fraction, chip.words.adaptation)
+            formats[key] = (graded, fraction)
+    return formats
+
+
+def _port_scales(
+    network: Network,
+    chip: Target,
+    ranges: Ranges,
+    options: QuantizeOptions,
+    messages: Mapping[tuple[str, Variable], tuple[Word, int]],
+) -> tuple[dict[tuple[str, Port], int], tuple[ProjectionScale, ...]]:
+    drafts = [_Draft.make(p, options.bits_of(p, chip), messages, chip) for p in network.projections]
+    ports: dict[tuple[str, Port], int] = {}
+    for population in network.populations:
+        for port in population.ports:
+            landing = [
+                draft
+                for draft in drafts
+                if (draft.projection.target, draft.projection.port) == (population.name, port)
+            ]
+            ports[population.name, port] = _port_fraction(
+                population, port, landing, chip, ranges, options
+            )
+    scales = tuple(
+        draft.scale(ports[draft.projection.target, draft.projection.port]) for draft in drafts
+    )
+    return ports, scales
+
+
+def _port_fraction(
+    population: FloatPopulation,
+    port: Port,
+    drafts: Sequence[_Draft],
+    chip: Target,
+    ranges: Ranges,
+    options: QuantizeOptions,
+) -> int:
+    """Most fractional bits with which a port can neither overflow nor need too large a shift."""
+    assert not isinstance(population, Input)
+    finest = [draft.finest_port for draft in drafts if draft.finest_port is not None]
+    if isinstance(population, LIF):
+        finest.append(_lif_fraction(population, chip, ranges) - chip.lif.alignment)
+        return _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
+    if port == "current":
+        finest.append(chip.words.state - 1)
+        bias = np.abs(population.bias_current)
+        return _without_overflow(min(finest), drafts, bias, chip)
+    # A gate's argument far outside [-8, 8) changes nothing: its bias and self terms may saturate,
+    # and more than the non-linearity's own resolution is enough.
+    gate = population.tau_mem if port == "tau_mem" else _tau_adp(population)
+    finest.append(chip.words.state - 1 - TABLE_SPAN_BITS)
+    fraction = _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
+    function = options.function_of(gate.nonlinearity, chip)
+    index_bits = options.table_index_bits or chip.gates.table_index
+    coarsest = chip.words.gate - 2 if function == "plan" else index_bits - TABLE_SPAN_BITS
+    return max(fraction, coarsest, COARSEST_GATE)
+
+
+def _without_overflow(
+    fraction: int, drafts: Sequence[_Draft], bias: FloatArray, chip: Target
+) -> int:
+    """Lower a port's fraction until the largest possible sum fits the accumulator."""
+    limit = Word(min(chip.words.accumulator, chip.words.state)).maximum
+    while True:
+        largest = np.ldexp(bias, fraction)
+        for draft in drafts:
+            largest = largest + draft.worst_arrival(fraction)
+        # The bias is rounded to nearest, so it may be half a unit larger.
+        if float(largest.max()) + 0.5 <= limit:
+            return fraction
+        fraction -= 1
+
+
+def _tau_adp(population: FloatPopulation) -> Gate:
+    assert isinstance(population, LTC)
+    return population.tau_adp
+
+
+def _lif_fraction(population: LIF, chip: Target, ranges: Ranges) -> int:
+    """Fractional bits of a LIF population's current and membrane."""
+    words = chip.lif
+    largest = max(
+        ranges.magnitude(population.name, "current"),
+        ranges.magnitude(population.name, "membrane"),
+        float(np.max(np.abs(population.threshold))),
+    )
+    bias_word = Word(words.bias_mantissa)
+    threshold_word = Word(words.threshold_mantissa, signed=False)
+    return min(
+        largest_fraction(LIF_HEADROOM * largest, Word(chip.words.state)),
+        largest_fraction(float(np.max(np.abs(population.threshold))), threshold_word)
+        + words.alignment,
+        largest_fraction(float(np.max(np.abs(population.bias))), bias_word)
+        + (1 << words.bias_exponent)
+        - 1,
+    )
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A projection whose weights have a scale, while its port has none yet."""
+
+    projection: Projection
+    bits: int
+    weight_fraction: int
+    message_fraction: int
+    message_limit: int
+    lowest_exponent: int
+    highest_exponent: int
+
+    @classmethod
+    def make(
+        cls,
+        projection: Projection,
+        bits: int,
+        messages: Mapping[tuple[str, Variable], tuple[Word, int]],
+        chip: Target,
+    ) -> _Draft:
+        word, message_fraction = messages[projection.source, projection.variable]
+        lowest, highest = exponent_range(bits, chip)
+        return cls(
+            projection,
+            bits,
+            weight_fraction(projection.weights.values, Word(bits)),
+            message_fraction,
+            max(word.maximum, -word.minimum),
+            lowest,
+            highest,
+        )
+
+    @property
+    def finest_port(self) -> int | None:
+        """Largest port fraction that the exponent's range reaches; None for all-zero weights."""
+        if not np.any(self.projection.weights.values):
+            return None
+        return self.weight_fraction + self.message_fraction + self.highest_exponent
+
+    def worst_arrival(self, port_fraction: int) -> FloatArray:
+        """Largest integer magnitude that can arrive at each target neuron, (N_target,)."""
+        scale = self.scale(port_fraction)
+        weights = self.projection.weights
+        mantissas, _ = Word(self.bits).encode(weights.values, scale.weight_fraction)
+        limits = np.full(weights.shape[1], self.message_limit, dtype=np.int64)
+        rows = weights.with_values(mantissas).row_magnitudes(limits)
+        return np.ldexp(rows.astype(np.float64), scale.exponent)
+
+    def scale(self, port_fraction: int) -> ProjectionScale:
+        """Align the weights to the port; weights finer than it can tell become coarser."""
+        finest = port_fraction - self.message_fraction - self.lowest_exponent
+        fraction = min(self.weight_fraction, finest)
+        if not np.any(self.projection.weights.values):
+            fraction = finest
+        return ProjectionScale(
+            self.bits, fraction, port_fraction - self.message_fraction - fraction
+        )
+
+
+def weight_fraction(values: FloatArray, word: Word) -> int:
+    """Fractional bits of weights that minimize the squared rounding and clipping error.
+
+    >>> weight_fraction(np.array([0.5, -0.25]), Word(8))
+    7
+    """
+    largest = float(np.max(np.abs(values), initial=0.0))
+    first = largest_fraction(largest, word)
+
+    def error(fraction: int) -> float:
+        encoded, _ = word.encode(values, fraction)
+        return float(np.sum((values - np.ldexp(encoded, -fraction)) ** 2))
+
+    return min(range(first, first + CLIPPING_CANDIDATES), key=error)

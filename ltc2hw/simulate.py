@@ -1,0 +1,42 @@
+"""Run a network on samples with a named engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy.typing as npt
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.network import Network
+from ltc2hw.registry import FLOAT_ENGINES, find_engine
+from ltc2hw.trace import State, Trace
+
+
+def simulate(
+    network: Network | FixedNetwork,
+    x: npt.ArrayLike,
+    engine: str | None = None,
+    record: Sequence[str] | str = ("spikes", "membrane"),
+    state: State | None = None,
+) -> Trace:
+    """Run samples x of shape (T, B, N_in) through a network.
+
+    ``engine`` is ``"float64"`` for a :class:`~ltc2hw.network.Network`, and ``"integer"``,
+    ``"fast"`` or ``"lava"`` for a :class:`~ltc2hw.fixed.FixedNetwork`; None takes ``"float64"``
+    or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every one); ``state``
+    continues from an earlier ``trace.state``.
+
+    Raises:
+        UnknownNameError: for an unknown engine or variable.
+        InvalidValueError: for an engine that does not run this kind of network, or bad samples.
+        ShapeError: for samples or a state of the wrong shape.
+    """
+    is_float = isinstance(network, Network)
+    name = engine or ("float64" if is_float else "fast")
+    run = find_engine(name)
+    if is_float != (name in FLOAT_ENGINES):
+        kind = "Network" if is_float else "FixedNetwork"
+        remedy = "quantize the network first" if is_float else "use integer, fast or lava"
+        raise InvalidValueError("engine", repr(name), f"one that runs a {kind}", remedy)
+    return run(network, x, record, state)
