@@ -78,7 +78,7 @@ set_up() {
     rm -f "$venv/ready"
     if ! "$venv/bin/python" -c "" 2>/dev/null; then "$python" -m venv --clear "$venv"; fi
 
-    pip="$venv/bin/python -m pip --disable-pip-version-check install --quiet --no-input"
+    pip="$venv/bin/python -m pip --disable-pip-version-check install -qq --no-input"
     $pip --constraint "constraints/$lane.txt" --editable ".[$(extras_of "$lane")]"
     if [ -f "constraints/$lane-past-pins.txt" ]; then
         $pip --no-deps --ignore-requires-python --requirement "constraints/$lane-past-pins.txt"

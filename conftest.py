@@ -1,0 +1,23 @@
+"""Which modules the doctest collection leaves out where their optional package is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ltc2hw.converters.lava.shim import install_finder
+
+# Modules that import an optional package at the top, by the package that they need.
+NEEDS = {
+    "torch": ("ltc2hw/neurons/*", "ltc2hw/training/*", "tests/neurons/*", "tests/training/*"),
+    "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_faults/*"),
+}
+
+collect_ignore_glob = [
+    pattern
+    for package, patterns in NEEDS.items()
+    if find_spec(package) is None
+    for pattern in patterns
+]
+
+# Tests may import Lava before anything of ltc2hw.
+install_finder()
