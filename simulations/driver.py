@@ -21,6 +21,7 @@ from ltc2hw.graph import (
     STAGE_OF_VARIABLE,
     Connection,
     Graph,
+    Node,
     Population,
     Port,
     Stage,
@@ -74,6 +75,42 @@ class Arithmetic(Protocol[P_contra, C_contra]):
         ...
 
 
+@dataclass(frozen=True)
+class Step:
+    """Everything that one algorithmic step computed, all arrays (B, N)."""
+
+    produced: Mapping[str, Values]
+    """Variables by population."""
+    ports: Mapping[str, Values]
+    """What arrived, by population."""
+    messages: Mapping[tuple[str, Variable], Array]
+    """What was sent."""
+    saturations: Mapping[str, Mapping[str, int]]
+    """How many values did not fit, by population and variable."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a graph's structure alone decides, so that it is worked out once per run."""
+
+    order: Sequence[Node]
+    incoming: Mapping[tuple[str, Port], Sequence[int]]
+    """Indices of the projections that land on each port."""
+    sent: frozenset[tuple[str, Variable]]
+
+    @classmethod
+    def of(cls, network: Graph[P, C]) -> Plan:
+        """Work the plan out."""
+        incoming: dict[tuple[str, Port], list[int]] = {}
+        for index, connection in enumerate(network.projections):
+            incoming.setdefault((connection.target, connection.port), []).append(index)
+        return cls(
+            evaluation_order(network.populations, network.projections),
+            incoming,
+            frozenset((c.source, c.variable) for c in network.projections),
+        )
+
+
 def run(
     arithmetic: Arithmetic[P, C],
     network: Graph[P, C],
@@ -91,48 +128,76 @@ def run(
         UnknownNameError: if a variable to record does not exist.
     """
     steps, batch, _ = x.shape
-    populations = {p.name: p for p in network.populations}
-    order = evaluation_order(network.populations, network.projections)
-    incoming = _incoming(network)
-    sent_variables = {(c.source, c.variable) for c in network.projections}
+    plan = Plan.of(network)
     wanted = check_record(record, network.populations)
     recorded = empty_record(wanted, network.populations, steps, batch, record_dtype)
-    output = populations[network.output]
+    output = network.population(network.output)
     outputs = np.zeros((steps, batch, output.size), dtype=record_dtype)
     zero = zero_state(network, batch, arithmetic.dtype)
     carried: State = zero if state is None else check_state(state, zero)
-    counts: dict[str, dict[str, int]] = {name: {} for name in populations}
+    counts: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
     encoded = arithmetic.encode(network.input, x)
-    _add(counts[network.input.name], encoded.saturations)
+    add_counts(counts, {network.input.name: encoded.saturations})
 
     for t in range(steps):
-        produced: dict[str, dict[str, Array]] = {name: {} for name in populations}
-        messages: dict[tuple[str, Variable], Array] = {}
-        for name, stage in order:
-            population = populations[name]
-            if name == network.input.name:
-                result = _input_stage(encoded, stage, t)
-            else:
-                ports = _ports(arithmetic, incoming, population, stage, messages, carried, batch)
-                registers = carried[name]
-                if stage == "current":
-                    result = arithmetic.current(population, registers, ports)
-                else:
-                    current = produced[name]["current"]
-                    result = arithmetic.update(population, registers, current, ports)
-            produced[name].update(result.values)
-            _add(counts[name], result.saturations)
-            for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in sent_variables:
-                    sent = arithmetic.message(population, variable, produced[name][variable])
-                    messages[name, variable] = sent.values[variable]
-                    _add(counts[name], sent.saturations)
+        sample = {name: values[t] for name, values in encoded.values.items()}
+        result, carried = step(arithmetic, network, plan, sample, carried)
+        add_counts(counts, result.saturations)
         for name, names in wanted.items():
             for recordable in names:
-                recorded[name][recordable][t] = produced[name][recordable]
-        outputs[t] = produced[output.name][output.output_variable]
-        carried = _advance(carried, produced, messages)
+                recorded[name][recordable][t] = result.produced[name][recordable]
+        outputs[t] = result.produced[output.name][output.output_variable]
     return make_trace(recorded, outputs, counts, carried)
+
+
+def step(
+    arithmetic: Arithmetic[P, C],
+    network: Graph[P, C],
+    plan: Plan,
+    sample: Values,
+    carried: State,
+) -> tuple[Step, State]:
+    """One algorithmic step: the encoded input (B, N_in) and the registers before it.
+
+    The registers are returned as they are after the step; the ones given are not changed.
+    """
+    batch = next(iter(sample.values())).shape[0]
+    produced: dict[str, dict[str, Array]] = {p.name: {} for p in network.populations}
+    arrived: dict[str, dict[str, Array]] = {p.name: {} for p in network.populations}
+    messages: dict[tuple[str, Variable], Array] = {}
+    counts: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
+    for name, stage in plan.order:
+        population = network.population(name)
+        if name == network.input.name:
+            result = StageResult(sample if stage == "update" else {}, {})
+        else:
+            ports = _ports(arithmetic, network, plan, population, stage, messages, carried, batch)
+            arrived[name].update(ports)
+            registers = carried[name]
+            if stage == "current":
+                result = arithmetic.current(population, registers, ports)
+            else:
+                current = produced[name]["current"]
+                result = arithmetic.update(population, registers, current, ports)
+        produced[name].update(result.values)
+        add_counts(counts, {name: result.saturations})
+        for variable in population.variables:
+            if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in plan.sent:
+                sent = arithmetic.message(population, variable, produced[name][variable])
+                messages[name, variable] = sent.values[variable]
+                add_counts(counts, {name: sent.saturations})
+    done = Step(produced, arrived, messages, counts)
+    return done, _advance(carried, produced, messages)
+
+
+def sent_message(
+    carried: State, step_messages: Mapping[tuple[str, Variable], Array], connection: C
+) -> Array:
+    """What a projection delivers in a step, (B, N_source): a message of that step or a past one."""
+    if connection.delay == 0:
+        return step_messages[connection.source, connection.variable]
+    past: Array = carried[connection.source][f"sent:{connection.variable}"][connection.delay - 1]
+    return past
 
 
 def zero_state(network: Graph[P, C], batch: int, dtype: npt.DTypeLike) -> State:
@@ -170,16 +235,10 @@ def check_state(state: State, zero: State) -> State:
     return state
 
 
-def _incoming(network: Graph[P, C]) -> dict[tuple[str, Port], list[C]]:
-    incoming: dict[tuple[str, Port], list[C]] = {}
-    for connection in network.projections:
-        incoming.setdefault((connection.target, connection.port), []).append(connection)
-    return incoming
-
-
 def _ports(
     arithmetic: Arithmetic[P, C],
-    incoming: Mapping[tuple[str, Port], Sequence[C]],
+    network: Graph[P, C],
+    plan: Plan,
     population: P,
     stage: Stage,
     messages: Mapping[tuple[str, Variable], Array],
@@ -191,21 +250,12 @@ def _ports(
         if STAGE_OF_PORT[port] != stage:
             continue
         total: Array = np.zeros((batch, population.size), arithmetic.dtype)
-        for connection in incoming.get((population.name, port), ()):
-            if connection.delay == 0:
-                message = messages[connection.source, connection.variable]
-            else:
-                past = carried[connection.source][f"sent:{connection.variable}"]
-                message = past[connection.delay - 1]
+        for index in plan.incoming.get((population.name, port), ()):
+            connection = network.projections[index]
+            message = sent_message(carried, messages, connection)
             total = total + arithmetic.arriving(connection, message)
         ports[port] = total
     return ports
-
-
-def _input_stage(encoded: StageResult, stage: Stage, t: int) -> StageResult:
-    if stage == "current":
-        return StageResult({}, {})
-    return StageResult({name: values[t] for name, values in encoded.values.items()}, {})
 
 
 def _advance(
@@ -230,7 +280,9 @@ def _advance(
     return following
 
 
-def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
-    for variable, number in counts.items():
-        if number:
-            total[variable] = total.get(variable, 0) + number
+def add_counts(total: dict[str, dict[str, int]], counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Add counts by population and variable into ``total``; zeros leave no entry."""
+    for name, variables in counts.items():
+        for variable, number in variables.items():
+            if number:
+                total[name][variable] = total[name].get(variable, 0) + number
