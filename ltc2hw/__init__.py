@@ -6,6 +6,7 @@ and compared with the float reference.
 
 from __future__ import annotations
 
+from ltc2hw.bundle import load, save
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.quantize import quantize
@@ -18,6 +19,8 @@ __all__ = [
     "Network",
     "QuantizeOptions",
     "Trace",
+    "load",
     "quantize",
+    "save",
     "simulate",
 ]
