@@ -9,7 +9,7 @@ from ltc2hw.converters.lava.shim import install_finder
 # Modules that import an optional package at the top, by the package that they need.
 NEEDS = {
     "torch": ("ltc2hw/neurons/*", "ltc2hw/training/*", "tests/neurons/*", "tests/training/*"),
-    "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_faults/*"),
+    "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 
 collect_ignore_glob = [

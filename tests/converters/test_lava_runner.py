@@ -16,7 +16,7 @@ from ltc2hw.errors import InvalidValueError, LavaError
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")
 
 ROOT = Path(__file__).parents[2]
-JOBS = "tests.converters.lava_faults.networks"
+JOBS = "tests.converters.lava_jobs.counting"
 
 
 @pytest.fixture(autouse=True)
