@@ -12,6 +12,7 @@ from ltc2hw.network import Network
 from ltc2hw.quantize import quantize
 from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.simulate import simulate
+from ltc2hw.static_form import static_form
 from ltc2hw.trace import Trace
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "quantize",
     "save",
     "simulate",
+    "static_form",
 ]

@@ -23,6 +23,8 @@ Node = tuple[str, Stage]
 
 VARIABLES: tuple[Variable, ...] = ("spikes", "value", "current", "membrane", "adaptation")
 PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
+RECORDABLE: tuple[str, ...] = (*VARIABLES, "tau_mem", "tau_adp", "threshold")
+"""Variables that some kind of population can record."""
 
 STAGE_OF_PORT: Mapping[Port, Stage] = {
     "current": "current",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import UnknownNameError
-from ltc2hw.graph import Population
+from ltc2hw.graph import RECORDABLE, Population
 
 Array = npt.NDArray[Any]
 State = Mapping[str, Mapping[str, Array]]
@@ -54,13 +54,14 @@ def check_record(
     ``record`` is a sequence of variable names, each recorded wherever it exists, or ``"all"``.
 
     Raises:
-        UnknownNameError: if no population has such a variable.
+        UnknownNameError: if no kind of population has such a variable.
     """
-    known = sorted({variable for p in populations for variable in p.recordable})
-    wanted = known if record == ALL else ([record] if isinstance(record, str) else list(record))
+    if record == ALL:
+        return {p.name: p.recordable for p in populations}
+    wanted = (record,) if isinstance(record, str) else tuple(record)
     for variable in wanted:
-        if variable not in known:
-            raise UnknownNameError("variable to record", variable, [*known, ALL])
+        if variable not in RECORDABLE:
+            raise UnknownNameError("variable to record", variable, (*RECORDABLE, ALL))
     return {p.name: tuple(v for v in p.recordable if v in wanted) for p in populations}
 
 

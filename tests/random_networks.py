@@ -30,7 +30,7 @@ from ltc2hw.rules import check_fixed, exponent_range, worst_arrivals
 from ltc2hw.target import Target
 from ltc2hw.targets import load_target
 from ltc2hw.weights import Dense, Sparse, Weights
-from ltc2hw.words import Word
+from ltc2hw.words import FloatArray, IntArray, Word
 
 GateKind = Literal["event", "dense", "static"]
 Model = Literal["LTC", "LIF"]
@@ -39,14 +39,24 @@ STATE = Word(24)
 Draft = tuple[str, Variable, str, Port, int]
 
 
+def real(value: npt.ArrayLike) -> FloatArray:
+    """A number as an array, for fields that repeat scalars."""
+    return np.asarray(value, dtype=np.float64)
+
+
+def dense(rows: npt.ArrayLike) -> Dense:
+    """Weights from nested lists."""
+    return Dense(np.asarray(rows, dtype=np.float64))
+
+
 def random_samples(
     rng: np.random.Generator, network: Network | FixedNetwork, steps: int, batch: int
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Samples (T, B, N_in) over the whole range of the input, now and then beyond it."""
     shape = (steps, batch, network.input.size)
     if not network.input.graded:
-        return (rng.random(shape) < rng.choice([0.05, 0.3, 0.9])).astype(np.float64)
-    return rng.uniform(-1.5, 1.5, shape) * float(rng.choice([1.0, 4.0]))
+        return real(rng.random(shape) < rng.choice([0.05, 0.3, 0.9]))
+    return real(rng.uniform(-1.5, 1.5, shape) * float(rng.choice([1.0, 4.0])))
 
 
 def random_network(
@@ -69,16 +79,18 @@ def random_network(
         event = gate == "event" and model == "LTC"
 
         def make_gate(size: int = size, event: bool = event) -> Gate:
-            terms = [rng.normal(0, 0.3, size) if event else np.zeros(size) for _ in range(2)]
-            return Gate(rng.normal(0, 0.5, size), *terms, nonlinearity)
+            own, current = rng.normal(0, 0.3, (2, size)) * event
+            return Gate(rng.normal(0, 0.5, size), own, current, nonlinearity)
 
         if model == "LTC":
             bias = rng.normal(0, 0.1, size)
-            populations.append(LTC(name, size, 0.1, 1.8, bias, make_gate(), make_gate()))
+            populations.append(
+                LTC(name, size, real(0.1), real(1.8), bias, make_gate(), make_gate())
+            )
         else:
             decays = rng.uniform(0.05, 0.9, (2, size))
             bias = rng.normal(0, 0.05, size)
-            populations.append(LIF(name, size, *decays, 1.0, bias))
+            populations.append(LIF(name, size, decays[0], decays[1], real(1.0), bias))
         drafts += [(*previous, name, "current", 0), (name, "spikes", name, "current", 1)]
         if model == "LTC":
             drafts += _gate_drafts(gate, previous, name)
@@ -173,12 +185,13 @@ def previous_input(graded: bool) -> Variable:
 
 def random_vector(
     rng: np.random.Generator, size: int, word: Word, *, typical: float, extreme: bool
-) -> npt.NDArray[np.int64]:
+) -> IntArray:
     """Integers around zero; with ``extreme``, some at the very ends of the word."""
-    values = np.rint(rng.normal(0, typical, size)).astype(np.int64)
+    values: IntArray = np.rint(rng.normal(0, typical, size)).astype(np.int64)
     if extreme:
         ends = rng.choice([word.minimum, word.maximum, 0, 1, -1], size)
-        values = np.where(rng.random(size) < 0.15, ends, values)
+        chosen = rng.random(size) < 0.15
+        values[chosen] = ends[chosen]
     return np.clip(values, word.minimum, word.maximum)
 
 
@@ -194,7 +207,7 @@ def random_gate(rng: np.random.Generator, size: int, *, extreme: bool) -> FixedG
     """A gate with any function of the specification."""
     function: GateFunction = ("plan", "table", "interpolated")[int(rng.integers(3))]
     fraction = int(rng.integers(10, 20))
-    table = np.zeros(0, dtype=np.int64)
+    table: IntArray = np.zeros(0, dtype=np.int64)
     if function != "plan":
         table = sigmoid_table(
             int(rng.integers(2, 10)),
