@@ -63,7 +63,7 @@ def _sources() -> dict[str, Path]:
 
 def _imported(tree: ast.AST) -> set[str]:
     """Full names of all imports of a module, at the top and inside functions."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)

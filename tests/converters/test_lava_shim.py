@@ -140,11 +140,11 @@ class TestWithLava:
         rng = np.random.default_rng(0)
         spikes = (rng.random((20, 150)) < 0.2).astype(np.int64)
         weights = 2 * rng.integers(-60, 100, (30, 20))
-        settings = {"du": 400, "dv": 200, "vth": 300}
-        np.savez(tmp_path / "input.npz", spikes=spikes, weights=weights, **settings)
+        du, dv, vth = 400, 200, 300
+        np.savez(tmp_path / "input.npz", spikes=spikes, weights=weights, du=du, dv=dv, vth=vth)
         run_job("tests.converters.lava_jobs.spiking:run", tmp_path)
         with np.load(tmp_path / "result.npz", allow_pickle=False) as result:
             found = result["spikes"]
-        expected = _lif_spikes(spikes, weights, **settings)
+        expected = _lif_spikes(spikes, weights, du, dv, vth)
         assert 1000 < expected.sum() < expected.size
         assert np.array_equal(found, expected)
