@@ -1,0 +1,47 @@
+"""Initial values of parameters, from an explicit generator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.neurons.gate import GateKind
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise InvalidValueError for a size below one."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise InvalidValueError(name, size, "an integer >= 1")
+
+
+def uniform_weight(
+    shape: tuple[int, ...], fan_in: int, gain: float, generator: torch.Generator | None
+) -> nn.Parameter:
+    """Weights uniform in ``±gain/√fan_in``."""
+    bound = gain / math.sqrt(fan_in)
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+
+def gate_term_weight(
+    gate: GateKind, size: int, generator: torch.Generator | None
+) -> nn.Parameter | None:
+    """One gate term: zeros (N,) for event gates, small (N, N) for dense ones, None for static."""
+    if gate == "static":
+        return None
+    if gate == "event":
+        return nn.Parameter(torch.zeros(size))
+    return uniform_weight((size, size), 2 * size, 1.0, generator)
+
+
+def bias_rows(size: int, *values: float) -> nn.Parameter:
+    """Biases of several ports as rows, (ports, N), each row constant."""
+    return nn.Parameter(torch.tensor(values).unsqueeze(1).repeat(1, size))
+
+
+def constant(size: int, value: float) -> Tensor:
+    """A vector (N,) of one value."""
+    return torch.full((size,), float(value))

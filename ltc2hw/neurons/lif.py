@@ -1,0 +1,129 @@
+"""Current-based leaky integrate-and-fire neurons, as in Lava and slayer (CUBA)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.neurons.initialise import check_sizes, constant, uniform_weight
+from ltc2hw.neurons.surrogate import Surrogate, surrogate_named
+
+
+class LIFState(NamedTuple):
+    """What a layer of LIF neurons remembers, each (B, N)."""
+
+    current: Tensor
+    membrane: Tensor
+    """After the reset."""
+    spikes: Tensor
+
+    def detach(self) -> LIFState:
+        """The same state without its past: no gradient crosses it."""
+        return LIFState(*(value.detach() for value in self))
+
+
+class LIFParameters(NamedTuple):
+    """Tensors of a layer of N LIF neurons; decays in [0, 1], constants unless learned elsewhere."""
+
+    weight_input: Tensor
+    """(N, N_in)."""
+    weight_recurrent: Tensor | None
+    """(N, N), from the own spikes of the step before."""
+    bias: Tensor
+    """(N,), into the membrane."""
+    current_decay: Tensor
+    membrane_decay: Tensor
+    threshold: Tensor
+
+
+def lif_step(
+    parameters: LIFParameters, state: LIFState, x: Tensor, surrogate: Surrogate
+) -> tuple[Tensor, LIFState]:
+    """One step of a layer of LIF neurons, x: (B, N_in) -> spikes (B, N).
+
+    ``i = (1 - current_decay) i + W x + R s[t-1]``; ``v = (1 - membrane_decay) v + i + bias``;
+    ``s = v > threshold``; ``v = v (1 - s)``.
+    Source: Lava 0.10.0, process LIF, floating-point model.
+    """
+    arriving = torch.nn.functional.linear(x, parameters.weight_input)
+    if parameters.weight_recurrent is not None:
+        arriving = torch.addmm(arriving, state.spikes, parameters.weight_recurrent.t())
+    current = torch.addcmul(arriving, 1.0 - parameters.current_decay, state.current)
+    charged = torch.addcmul(
+        current + parameters.bias, 1.0 - parameters.membrane_decay, state.membrane
+    )
+    spikes = surrogate.spike(charged - parameters.threshold)
+    return spikes, LIFState(current, charged * (1.0 - spikes), spikes)
+
+
+class LIFCell(nn.Module):
+    """A layer of N current-based LIF neurons, called as ``(input, state) -> (spikes, state)``.
+
+    Equations in :func:`lif_step`. Decays and threshold are constants (buffers).
+
+    Raises:
+        InvalidValueError: if a size is below one or a decay lies outside 0 to 1.
+        UnknownNameError: for an unknown surrogate.
+
+    >>> cell = LIFCell(3, 5, generator=torch.Generator().manual_seed(0))
+    >>> cell(torch.ones(2, 3))[0].shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        *,
+        recurrent: bool = False,
+        surrogate: str = "multi_gaussian",
+        current_decay: float = 0.5,
+        membrane_decay: float = 0.1,
+        threshold: float = 0.5,
+        gain: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes(inputs=inputs, size=size)
+        for name, decay in (("current_decay", current_decay), ("membrane_decay", membrane_decay)):
+            if not 0.0 <= decay <= 1.0:
+                raise InvalidValueError(name, decay, "0 to 1")
+        self.inputs, self.size, self.recurrent = inputs, size, recurrent
+        self.surrogate = surrogate
+        self._surrogate = surrogate_named(surrogate)
+        fan_in = inputs + (size if recurrent else 0)
+        self.weight_input = uniform_weight((size, inputs), fan_in, gain, generator)
+        self.weight_recurrent = (
+            uniform_weight((size, size), fan_in, gain, generator) if recurrent else None
+        )
+        self.bias = nn.Parameter(torch.zeros(size))
+        self.register_buffer("current_decay", constant(size, current_decay))
+        self.register_buffer("membrane_decay", constant(size, membrane_decay))
+        self.register_buffer("threshold", constant(size, threshold))
+
+    def parameters_of_step(self) -> LIFParameters:
+        """The module's tensors as the step function takes them."""
+        return LIFParameters(*(getattr(self, name) for name in LIFParameters._fields))
+
+    def initial_state(self, batch: int) -> LIFState:
+        """Zeros, (B, N) each."""
+        zero = self.bias.new_zeros(batch, self.size)
+        return LIFState(zero, zero, zero)
+
+    def forward(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState]:
+        """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
+        state = self.initial_state(x.shape[0]) if state is None else state
+        return lif_step(self.parameters_of_step(), state, x, self._surrogate)
+
+    def window(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, Tensor, LIFState]:
+        """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
+        state = self.initial_state(x.shape[1]) if state is None else state
+        spikes, membranes = [], []
+        for values in x:
+            spike, state = self.forward(values, state)
+            spikes.append(spike)
+            membranes.append(state.membrane)
+        return torch.stack(spikes), torch.stack(membranes), state

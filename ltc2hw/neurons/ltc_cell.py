@@ -1,0 +1,99 @@
+"""LTCCell: liquid-time-constant spiking neurons as a torch module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.neurons.gate import GateKind, check_gate
+from ltc2hw.neurons.initialise import (
+    bias_rows,
+    check_sizes,
+    constant,
+    gate_term_weight,
+    uniform_weight,
+)
+from ltc2hw.neurons.ltc import LTCParameters, LTCState, ltc_step
+from ltc2hw.neurons.ltc_window import ltc_window
+from ltc2hw.neurons.nonlinearity import nonlinearity_named
+from ltc2hw.neurons.surrogate import surrogate_named
+
+
+class LTCCell(nn.Module):
+    """A layer of N LTC spiking neurons, called as ``(input, state) -> (spikes, state)``.
+
+    Equations in :func:`~ltc2hw.neurons.ltc.ltc_step`, tensors in
+    :class:`~ltc2hw.neurons.ltc.LTCParameters`. The gates start as ``σ(tau_mem_bias)`` and
+    ``σ(tau_adp_bias)``: slow membranes and slow adaptation when these are below and above zero.
+    Threshold and adaptation strength are constants (buffers); the paper has 0.1 and 1.8.
+
+    Raises:
+        InvalidValueError: if a size is below one.
+        UnknownNameError: for an unknown gate, non-linearity or surrogate.
+
+    >>> cell = LTCCell(3, 5, generator=torch.Generator().manual_seed(0))
+    >>> spikes, state = cell(torch.ones(2, 3))
+    >>> spikes.shape, state.membrane.shape
+    (torch.Size([2, 5]), torch.Size([2, 5]))
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        *,
+        gate: GateKind = "event",
+        recurrent: bool = True,
+        nonlinearity: str = "sigmoid",
+        surrogate: str = "multi_gaussian",
+        threshold: float = 0.1,
+        adaptation_strength: float = 1.8,
+        tau_mem_bias: float = -1.5,
+        tau_adp_bias: float = 2.0,
+        gain: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes(inputs=inputs, size=size)
+        check_gate("gate", gate)
+        self.inputs, self.size = inputs, size
+        self.gate: GateKind = gate
+        self.recurrent = recurrent
+        self.nonlinearity, self.surrogate = nonlinearity, surrogate
+        self._functions = (nonlinearity_named(nonlinearity), surrogate_named(surrogate))
+        ports = 3 if gate == "event" else 1
+        fan_in = inputs + (size if recurrent else 0)
+        self.weight_input = uniform_weight((ports, size, inputs), fan_in, gain, generator)
+        self.weight_recurrent = (
+            uniform_weight((ports, size, size), fan_in, gain, generator) if recurrent else None
+        )
+        self.bias = bias_rows(size, 0.0, tau_mem_bias, tau_adp_bias)
+        self.register_buffer("threshold", constant(size, threshold))
+        self.register_buffer("adaptation_strength", constant(size, adaptation_strength))
+        for name in (
+            "tau_mem_from_state",
+            "tau_mem_from_current",
+            "tau_adp_from_state",
+            "tau_adp_from_current",
+        ):
+            self.register_parameter(name, gate_term_weight(gate, size, generator))
+
+    def parameters_of_step(self) -> LTCParameters:
+        """The module's tensors as the step functions take them."""
+        return LTCParameters(*(getattr(self, name) for name in LTCParameters._fields))
+
+    def initial_state(self, batch: int) -> LTCState:
+        """Zeros, (B, N) each."""
+        zero = self.bias.new_zeros(batch, self.size)
+        return LTCState(zero, zero, zero)
+
+    def forward(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, LTCState]:
+        """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
+        state = self.initial_state(x.shape[0]) if state is None else state
+        return ltc_step(self.parameters_of_step(), state, x, *self._functions)
+
+    def window(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, Tensor, LTCState]:
+        """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
+        state = self.initial_state(x.shape[1]) if state is None else state
+        plan = self.nonlinearity == "plan"
+        return ltc_window(self.parameters_of_step(), state, x, self._functions[1], plan=plan)

@@ -1,0 +1,65 @@
+"""The Add task: sum two marked numbers of a sequence (Hochreiter, Schmidhuber 1997)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.tasks.task import Split, Task
+
+SHORTEST, LONGEST = 2, 10_000
+TRAINING_SAMPLES, VALIDATION_SAMPLES, TEST_SAMPLES = 1280, 1000, 1000
+SEEDS = {"train": 101, "validation": 202, "test": 303}
+
+
+def generate(steps: int, samples: int, rng: np.random.Generator) -> Split:
+    """Sequences (T, B, 2): channel 0 uniform in [0, 1), channel 1 marks one step in each half.
+
+    The label (B, 1) is the sum of the two marked values; always answering 1 gives a mean squared
+    error of 1/6.
+
+    >>> split = generate(4, 3, np.random.default_rng(0))
+    >>> marked = (split.x[..., 0] * split.x[..., 1]).sum(axis=0)
+    >>> bool(np.allclose(marked, split.labels[:, 0]))
+    True
+    """
+    values = rng.random((steps, samples))
+    markers = np.zeros((steps, samples))
+    half = steps // 2
+    every = np.arange(samples)
+    markers[rng.integers(0, half, samples), every] = 1.0
+    markers[rng.integers(half, steps, samples), every] = 1.0
+    labels = (values * markers).sum(axis=0)
+    return Split(np.stack((values, markers), axis=2), labels[:, None])
+
+
+def _fresh(split: Split, rng: np.random.Generator) -> Split:
+    """As many new sequences, so that none is ever seen twice."""
+    return generate(split.x.shape[0], split.samples, rng)
+
+
+def add_task(steps: int) -> Task:
+    """The Add task of length T; every epoch's training sequences are new.
+
+    Raises:
+        InvalidValueError: if T is not between 2 and 10,000.
+    """
+    if not SHORTEST <= steps <= LONGEST:
+        raise InvalidValueError(
+            "length of the Add task", steps, f"{SHORTEST} to {LONGEST}", "e.g. add-100"
+        )
+
+    def fixed(part: str, samples: int) -> Split:
+        return generate(steps, samples, np.random.default_rng((SEEDS[part], steps)))
+
+    return Task(
+        name=f"add-{steps}",
+        kind="regression",
+        steps=steps,
+        inputs=2,
+        outputs=1,
+        train=fixed("train", TRAINING_SAMPLES),
+        validation=fixed("validation", VALIDATION_SAMPLES),
+        test=fixed("test", TEST_SAMPLES),
+        augment=_fresh,
+    )

@@ -1,0 +1,100 @@
+"""scikit-learn's embedded 8x8 digits as sequences: a row or a pixel per step.
+
+1797 real handwritten digits, 16 grey levels, from the UCI repository (Alpaydin, Kaynak 1998,
+"Optical Recognition of Handwritten Digits"); the data come with scikit-learn, nothing is loaded
+over a network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import MissingExtraError
+from ltc2hw.tasks.task import Split, Task
+
+SIDE = 8
+GREY_LEVELS = 16.0
+CLASSES = 10
+SPLIT_SEED = 20230518
+TEST_FRACTION, VALIDATION_FRACTION = 0.2, 0.1
+
+
+def _images() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Images (1797, 8, 8) in multiples of 1/16 and their classes."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise MissingExtraError("torch", "the digits tasks (scikit-learn's data)") from error
+    data = load_digits()
+    return data.images.astype(np.float64) / GREY_LEVELS, data.target.astype(np.int64)
+
+
+def stratified(
+    labels: npt.NDArray[np.int64], fractions: tuple[float, ...], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Split indices so that every part has each class in the same proportion.
+
+    Gives one array per fraction, then one with the rest; each is sorted.
+
+    >>> test, rest = stratified(np.array([0, 0, 1, 1]), (0.5,), np.random.default_rng(0))
+    >>> len(test), len(rest)
+    (2, 2)
+    """
+    parts: list[list[npt.NDArray[np.int64]]] = [[] for _ in range(len(fractions) + 1)]
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        cuts = np.rint(np.cumsum(fractions) * len(members)).astype(np.int64)
+        for part, chosen in zip(parts, np.split(members, cuts), strict=True):
+            part.append(chosen)
+    return tuple(np.sort(np.concatenate(part)) for part in parts)
+
+
+def _sequence(images: npt.NDArray[np.float64], inputs: int) -> npt.NDArray[np.float64]:
+    """Images (B, 8, 8) as (T, B, inputs), in reading order."""
+    flat = images.reshape(len(images), -1, inputs)
+    return np.ascontiguousarray(flat.transpose(1, 0, 2))
+
+
+def shift_images(split: Split, rng: np.random.Generator) -> Split:
+    """Move each image by up to one pixel in each direction; what leaves is lost, zeros enter.
+
+    Half of the moves along each axis are zero.
+    """
+    inputs = split.x.shape[2]
+    images = split.x.transpose(1, 0, 2).reshape(-1, SIDE, SIDE)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    samples = np.arange(len(images))[:, None, None]
+    moves = rng.choice(np.array([0, 1, 1, 2]), size=(2, len(images)))
+    rows = moves[0][:, None, None] + np.arange(SIDE)[None, :, None]
+    columns = moves[1][:, None, None] + np.arange(SIDE)[None, None, :]
+    return Split(_sequence(padded[samples, rows, columns], inputs), split.labels)
+
+
+def _digits(name: str, inputs: int, decision_steps: int) -> Task:
+    images, labels = _images()
+    fractions = (TEST_FRACTION, VALIDATION_FRACTION)
+    parts = stratified(labels, fractions, np.random.default_rng(SPLIT_SEED))
+    test, validation, train = (Split(_sequence(images[p], inputs), labels[p]) for p in parts)
+    return Task(
+        name=name,
+        kind="classification",
+        steps=SIDE * SIDE // inputs,
+        inputs=inputs,
+        outputs=CLASSES,
+        train=train,
+        validation=validation,
+        test=test,
+        augment=shift_images,
+        decision_steps=decision_steps,
+    )
+
+
+def digits_rows() -> Task:
+    """One row of eight pixels per step, T = 8."""
+    return _digits("digits-rows", SIDE, decision_steps=1)
+
+
+def digits_pixels() -> Task:
+    """One pixel per step, T = 64."""
+    return _digits("digits-pixels", 1, decision_steps=1)
