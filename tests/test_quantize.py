@@ -19,7 +19,7 @@ from ltc2hw.rules import utilization, worst_arrivals
 from ltc2hw.scaling import weight_fraction
 from ltc2hw.targets import load_target
 from ltc2hw.weights import Dense
-from ltc2hw.words import Word
+from ltc2hw.words import FloatArray, Word
 from tests.random_networks import GATE_KINDS, GateKind, random_network, real
 
 
@@ -240,3 +240,43 @@ def test_gates_far_from_zero_keep_their_saturation() -> None:
     # The table's ends are the sigmoid at -8 and 8, so "shut" leaks one part in 4096 per step.
     assert trace.outputs[-1, 0, 0] == pytest.approx(0.75 * scale, rel=1e-3)
     assert 0 < trace.outputs[-1, 0, 1] < 3 * 0.75 * scale / 4096
+
+
+@given(st.integers(0, 2**32), st.sampled_from(GATE_KINDS), st.integers(2, 8))
+@settings(max_examples=30)
+def test_extreme_constants_never_break_a_word(seed: int, gate: GateKind, bits: int) -> None:
+    """Biases, thresholds and self terms from 1e-8 to 1e8: no refusal, every state in its word."""
+    rng = np.random.default_rng(seed)
+
+    def stretched(values: FloatArray) -> FloatArray:
+        chosen = rng.random(values.shape) < 0.2
+        return np.asarray(np.where(chosen, values * 10.0 ** rng.integers(-8, 9), values))
+
+    def stretched_gate(gate: Gate) -> Gate:
+        parts = (np.asarray(v) for v in (gate.bias, gate.from_state, gate.from_current))
+        return Gate(*(stretched(part) for part in parts), nonlinearity=gate.nonlinearity)
+
+    base = random_network(rng, gate=gate, hidden=(9, 6))
+    populations = tuple(
+        replace(
+            p,
+            threshold=stretched(p.threshold),
+            adaptation_strength=stretched(p.adaptation_strength),
+            bias_current=stretched(p.bias_current),
+            tau_mem=stretched_gate(p.tau_mem),
+            tau_adp=stretched_gate(p.tau_adp),
+        )
+        if isinstance(p, LTC)
+        else p
+        for p in base.populations
+    )
+    x = rng.uniform(-2, 2, (6, 3, 5))
+    fixed = ltc2hw.quantize(
+        replace(base, populations=populations),
+        "loihi2",
+        x,
+        ltc2hw.QuantizeOptions(weight_bits=bits),
+    )
+    trace = ltc2hw.simulate(fixed, x, engine="integer", record="all")
+    for key, values in trace.recorded().items():
+        assert -(2**23) <= values.min() and values.max() <= 2**23 - 1, key
