@@ -7,7 +7,7 @@ Equations and symbols are those of Yin, Corradi, Bohte, arXiv 2112.11231 (LTC sp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
@@ -20,7 +20,7 @@ from ltc2hw.graph import (
     check_population,
     named,
 )
-from ltc2hw.nonlinearity import NONLINEARITIES, Nonlinearity
+from ltc2hw.nonlinearity import NONLINEARITIES, Nonlinearity, evaluate
 from ltc2hw.weights import Weights
 from ltc2hw.words import FloatArray
 
@@ -45,12 +45,16 @@ class Gate(ArrayFields):
 
     def sized(self, name: str, size: int) -> Gate:
         """Return the gate with every array checked to be of shape (size,)."""
-        return Gate(
-            real_vector(f"{name} bias", self.bias, size),
-            real_vector(f"{name} from_state", self.from_state, size),
-            real_vector(f"{name} from_current", self.from_current, size),
-            self.nonlinearity,
+        return replace(
+            self,
+            bias=real_vector(f"{name} bias", self.bias, size),
+            from_state=real_vector(f"{name} from_state", self.from_state, size),
+            from_current=real_vector(f"{name} from_current", self.from_current, size),
         )
+
+    def evaluate(self, argument: FloatArray) -> FloatArray:
+        """The non-linearity of arguments of any shape."""
+        return evaluate(self.nonlinearity, argument)
 
 
 @dataclass(frozen=True, eq=False)
