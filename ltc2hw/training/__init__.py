@@ -1,0 +1,16 @@
+"""Training: FPTT and BPTT over tasks, recipes, checkpoints."""
+
+from ltc2hw.training.fptt import FPTT
+from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
+from ltc2hw.training.trainer import EpochRecord, TrainingResult, evaluate, train
+
+__all__ = [
+    "FPTT",
+    "EpochRecord",
+    "ModelOptions",
+    "Recipe",
+    "TrainingOptions",
+    "TrainingResult",
+    "evaluate",
+    "train",
+]

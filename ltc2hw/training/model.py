@@ -1,0 +1,53 @@
+"""From options to a network."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from ltc2hw.neurons import GateKind, LTCCell, ReadFrom, ReadoutCell, SpikingNetwork
+from ltc2hw.tasks import Task
+from ltc2hw.training.options import ModelOptions
+
+
+def build_network(task: Task, options: ModelOptions, generator: torch.Generator) -> SpikingNetwork:
+    """A new network for a task, its weights drawn from ``generator``.
+
+    Raises:
+        InvalidValueError: for a size below one.
+        UnknownNameError: for an unknown gate, non-linearity, surrogate or ``read_from``.
+    """
+    layers = []
+    inputs = task.inputs
+    for size in options.hidden:
+        layer = LTCCell(
+            inputs,
+            size,
+            gate=cast(GateKind, options.gate),
+            recurrent=options.recurrent,
+            nonlinearity=options.nonlinearity,
+            surrogate=options.surrogate,
+            threshold=options.threshold,
+            adaptation_strength=options.adaptation_strength,
+            tau_mem_bias=options.tau_mem_bias,
+            tau_adp_bias=options.tau_adp_bias,
+            gain=options.gain,
+            generator=generator,
+        )
+        layers.append(layer)
+        inputs = size
+    readout = ReadoutCell(
+        inputs,
+        task.outputs,
+        gate=cast(GateKind, options.readout_gate),
+        nonlinearity=options.nonlinearity,
+        tau_mem_bias=options.readout_bias,
+        generator=generator,
+    )
+    return SpikingNetwork(
+        layers,
+        readout,
+        read_from=cast(ReadFrom, options.read_from),
+        graded_input=task.graded,
+    )

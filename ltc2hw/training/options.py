@@ -1,0 +1,181 @@
+"""What to train and how, as values; everything is checked before any work is done."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+
+Method = Literal["fptt", "bptt"]
+OptimizerName = Literal["adam", "adamax", "sgd"]
+Schedule = Literal["constant", "cosine"]
+LossWeighting = Literal["ramp", "second-half", "last", "uniform"]
+
+METHODS: tuple[Method, ...] = ("fptt", "bptt")
+OPTIMIZERS: tuple[OptimizerName, ...] = ("adam", "adamax", "sgd")
+SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
+LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
+
+
+def _require_name(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise UnknownNameError(name, value, known)
+
+
+def _require_at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise InvalidValueError(name, value, f"an integer >= {least}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0.0 < value < float("inf"):
+        raise InvalidValueError(name, value, "a finite number above 0")
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network: hidden layers of LTC neurons and a leaky readout.
+
+    The biases are those of the gates before the first update: ``σ(tau_mem_bias)`` is how much of
+    the current enters the membrane per step. Cells check names and sizes.
+    """
+
+    hidden: tuple[int, ...] = (64,)
+    gate: str = "event"
+    recurrent: bool = True
+    readout_gate: str = "static"
+    read_from: str = "spikes"
+    nonlinearity: str = "plan"
+    surrogate: str = "multi_gaussian"
+    threshold: float = 0.1
+    adaptation_strength: float = 1.8
+    tau_mem_bias: float = -1.5
+    tau_adp_bias: float = 2.0
+    readout_bias: float = -2.0
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.hidden:
+            raise InvalidValueError("hidden", self.hidden, "at least one layer size")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    ``updates`` is K, the number of parameter updates per sequence (FPTT; BPTT makes one): the
+    sequence is cut into K windows of nearly equal length, T for one update every step.
+    ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
+    cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
+    ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
+    training samples.
+
+    Raises:
+        InvalidValueError: for a number out of range.
+        UnknownNameError: for an unknown choice.
+    """
+
+    method: Method = "fptt"
+    updates: int = 8
+    epochs: int = 30
+    batch_size: int = 64
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 3e-3
+    schedule: Schedule = "cosine"
+    final_rate: float = 0.05
+    clip: float = 1.0
+    alpha: float = 0.1
+    beta: float = 0.5
+    loss_weighting: LossWeighting = "ramp"
+    augment: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require_name("method", self.method, METHODS)
+        _require_name("optimizer", self.optimizer, OPTIMIZERS)
+        _require_name("schedule", self.schedule, SCHEDULES)
+        _require_name("loss_weighting", self.loss_weighting, LOSS_WEIGHTINGS)
+        for name in ("updates", "epochs", "batch_size"):
+            _require_at_least(name, getattr(self, name), 1)
+        _require_at_least("seed", self.seed, 0)
+        for name in ("learning_rate", "clip", "alpha"):
+            _require_positive(name, getattr(self, name))
+        for name in ("beta", "final_rate"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise InvalidValueError(name, getattr(self, name), "above 0, at most 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and the way to train it; what a task trains with when nothing else is said."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+    def with_model(self, **changes: Any) -> Recipe:
+        """The same recipe with other fields of :class:`ModelOptions`."""
+        return dataclasses.replace(self, model=dataclasses.replace(self.model, **changes))
+
+    def with_training(self, **changes: Any) -> Recipe:
+        """The same recipe with other fields of :class:`TrainingOptions`.
+
+        >>> Recipe().with_training(method="bptt").training.method
+        'bptt'
+        """
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **changes))
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values, for records and checkpoints."""
+        return {name: dataclasses.asdict(getattr(self, name)) for name in ("model", "training")}
+
+
+def windows(steps: int, updates: int) -> tuple[slice, ...]:
+    """Cut T steps into K windows whose lengths differ by at most one.
+
+    Raises:
+        InvalidValueError: if K is not between 1 and T.
+
+    >>> windows(10, 3)
+    (slice(0, 3, None), slice(3, 7, None), slice(7, 10, None))
+    """
+    if not 1 <= updates <= steps:
+        raise InvalidValueError(
+            "updates per sequence", updates, f"1 to {steps}", "one update per step at most"
+        )
+    edges = [round(index * steps / updates) for index in range(updates + 1)]
+    return tuple(slice(start, end) for start, end in pairwise(edges))
+
+
+def loss_weights(weighting: LossWeighting, steps: int) -> npt.NDArray[np.float64]:
+    """Weight of the loss of each step, (T,).
+
+    >>> loss_weights("ramp", 4).tolist()
+    [0.25, 0.5, 0.75, 1.0]
+    """
+    step = np.arange(1, steps + 1)
+    choices: dict[LossWeighting, npt.NDArray[np.float64]] = {
+        "ramp": step / steps,
+        "second-half": (2 * step > steps).astype(np.float64),
+        "last": (step == steps).astype(np.float64),
+        "uniform": np.ones(steps),
+    }
+    return choices[weighting]
+
+
+def learning_rate(options: TrainingOptions, epoch: int) -> float:
+    """Learning rate of an epoch, counted from 0.
+
+    Cosine: from ``learning_rate`` down to ``final_rate`` times that.
+    """
+    if options.schedule == "constant":
+        return options.learning_rate
+    progress = epoch / max(1, options.epochs - 1)
+    fall = 0.5 * (1.0 + float(np.cos(np.pi * progress)))
+    return options.learning_rate * (options.final_rate + (1.0 - options.final_rate) * fall)
