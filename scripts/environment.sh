@@ -78,7 +78,8 @@ set_up() {
     rm -f "$venv/ready"
     if ! "$venv/bin/python" -c "" 2>/dev/null; then "$python" -m venv --clear "$venv"; fi
 
-    pip="$venv/bin/python -m pip --disable-pip-version-check install -qq --no-input"
+    # Python compiles what is imported; compiling all of torch here would double the time.
+    pip="$venv/bin/python -m pip --disable-pip-version-check install -qq --no-input --no-compile"
     $pip --constraint "constraints/$lane.txt" --editable ".[$(extras_of "$lane")]"
     if [ -f "constraints/$lane-past-pins.txt" ]; then
         $pip --no-deps --ignore-requires-python --requirement "constraints/$lane-past-pins.txt"
