@@ -64,6 +64,22 @@ def evaluate(nonlinearity: Nonlinearity, x: FloatArray) -> FloatArray:
     return sigmoid(x) if nonlinearity == "sigmoid" else plan(x)
 
 
+def evaluate_slope(nonlinearity: Nonlinearity, x: FloatArray) -> FloatArray:
+    """Derivative of the named non-linearity; PLAN's is that of the outer line at a break.
+
+    >>> evaluate_slope("plan", np.array([-0.5, 1.0, 3.0, 6.0]))
+    array([0.25   , 0.125  , 0.03125, 0.     ])
+    """
+    if nonlinearity == "sigmoid":
+        value = sigmoid(x)
+        return value * (1.0 - value)
+    magnitude = np.abs(x)
+    result = np.zeros_like(magnitude)
+    for eighths, slope, _, _ in reversed(PLAN_SEGMENTS):
+        result = np.where(magnitude < eighths / 8, 2.0**-slope, result)
+    return result
+
+
 def plan_integer(x: IntArray, fraction: int, output_fraction: int) -> IntArray:
     """PLAN on integers: x has ``fraction`` fractional bits, the result ``output_fraction``.
 
@@ -82,6 +98,27 @@ def plan_integer(x: IntArray, fraction: int, output_fraction: int) -> IntArray:
         )
         result = np.where(magnitude < (eighths << (fraction - 3)), line, result)
     return np.where(x < 0, (1 << output_fraction) - result, result)
+
+
+def slope_integer(
+    x: IntArray, value: IntArray, fraction: int, output_fraction: int, function: GateFunction
+) -> IntArray:
+    """Derivative of an integer gate function at x, with ``output_fraction`` fractional bits.
+
+    ``plan``: ``2^output_fraction`` shifted right by 2, 3, 5, or 0. Tables: ``y (1 - y)`` of the
+    value y, so only right for tables of the true sigmoid.
+
+    >>> slope_integer(np.array([0, 4096, -40000]), np.zeros(3, int), 12, 12, "plan")
+    array([1024,  512,    0])
+    """
+    one = 1 << output_fraction
+    if function != "plan":
+        return (value * (one - value)) >> output_fraction
+    magnitude = np.abs(x)
+    result = np.zeros_like(magnitude)
+    for eighths, slope, _, _ in reversed(PLAN_SEGMENTS):
+        result = np.where(magnitude < (eighths << (fraction - 3)), one >> slope, result)
+    return result
 
 
 def sigmoid_table(

@@ -49,6 +49,12 @@ class Dense(ArrayFields):
         """The stored weights as one vector."""
         return self.matrix.ravel()
 
+    @property
+    def coordinates(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Target and source of every value, in the order of :attr:`values`."""
+        rows, columns = np.indices(self.matrix.shape).reshape(2, -1)
+        return rows, columns
+
     def with_values(self, values: Numbers) -> Dense:
         """Return the same structure holding other weights (in the order of :attr:`values`)."""
         return Dense(np.asarray(values).reshape(self.matrix.shape))
@@ -126,6 +132,12 @@ class Sparse(ArrayFields):
     def values(self) -> Numbers:
         """The stored weights as one vector."""
         return self.data
+
+    @property
+    def coordinates(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Target and source of every value, in the order of :attr:`values`."""
+        rows = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+        return rows, self.indices
 
     def with_values(self, values: Numbers) -> Sparse:
         """Return the same structure holding other weights (in the order of :attr:`values`)."""

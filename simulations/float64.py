@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from ltc2hw.graph import Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.nonlinearity import evaluate
 from ltc2hw.simulations.driver import StageResult, Values, run
 from ltc2hw.simulations.samples import check_samples
 from ltc2hw.trace import Array, State, Trace
@@ -71,15 +70,21 @@ class FloatArithmetic:
         return StageResult({"tau_mem": tau, "membrane": membrane}, {})
 
 
-def gate(parameters: Gate, arriving: Array, state: Array, current: Array) -> Array:
-    """``σ(arriving + bias + from_state·state + from_current·current)``, all (B, N)."""
-    argument = (
+def gate_argument(parameters: Gate, arriving: Array, state: Array, current: Array) -> Array:
+    """``arriving + bias + from_state·state + from_current·current``, all (B, N)."""
+    argument: Array = (
         arriving
         + parameters.bias
         + parameters.from_state * state
         + parameters.from_current * current
     )
-    return evaluate(parameters.nonlinearity, argument)
+    return argument
+
+
+def gate(parameters: Gate, arriving: Array, state: Array, current: Array) -> Array:
+    """``σ`` of the :func:`gate_argument`."""
+    argument = gate_argument(parameters, arriving, state, current)
+    return parameters.evaluate(argument)
 
 
 def ltc_update(population: LTC, registers: Values, current: Array, ports: Values) -> Values:

@@ -102,16 +102,23 @@ def product(factor: Factor, x: IntArray) -> IntArray:
     return shift_toward_zero(factor.values * x, factor.shift)
 
 
-def gate(
+def gate_argument(
     parameters: FixedGate, word: Word, arriving: IntArray, state: IntArray, current: IntArray
 ) -> tuple[IntArray, int]:
-    """Gate value in ``0 .. 2^output_fraction``, and how many arguments saturated."""
-    argument, misfits = word.fit(
+    """``sat(arriving + bias + rsz(from_state·x) + rsz(from_current·I))``, and the misfits."""
+    return word.fit(
         arriving
         + parameters.bias
         + product(parameters.from_state, state)
         + product(parameters.from_current, current)
     )
+
+
+def gate(
+    parameters: FixedGate, word: Word, arriving: IntArray, state: IntArray, current: IntArray
+) -> tuple[IntArray, int]:
+    """Gate value in ``0 .. 2^output_fraction``, and how many arguments saturated."""
+    argument, misfits = gate_argument(parameters, word, arriving, state, current)
     if parameters.function == "plan":
         return plan_integer(argument, parameters.fraction, parameters.output_fraction), misfits
     table, function = parameters.table, parameters.function

@@ -1,0 +1,1 @@
+"""Engines that learn: on-chip FPTT in real numbers, in integers, and in compiled integers."""
