@@ -37,7 +37,7 @@ class FPTT:
     ...     (weight**2).sum().backward()
     ...     fptt.step(optimizer)
     >>> round(float(weight.detach()), 4)
-    0.66
+    0.65
     """
 
     def __init__(self, parameters: Iterable[Tensor], *, alpha: float, beta: float) -> None:

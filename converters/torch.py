@@ -1,0 +1,166 @@
+"""From ltc2hw's torch modules to a Network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.graph import PORTS, Port, Variable
+from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.weights import Dense
+
+Array = npt.NDArray[np.float64]
+Source = tuple[str, Variable]
+
+
+def _array(tensor: Tensor) -> Array:
+    """A float64 copy, exact for float32 parameters."""
+    return tensor.detach().cpu().double().numpy().copy()
+
+
+def _own(term: Tensor | None, size: int) -> Array:
+    """A gate's own-state term as a vector (N,); zero where matrices or nothing take its place."""
+    if term is None or term.dim() != 1:
+        return np.zeros(size)
+    return _array(term)
+
+
+def _gate(
+    bias: Tensor, from_state: Tensor | None, from_current: Tensor | None, nonlinearity: str
+) -> Gate:
+    size = len(bias)
+    kind = cast(Nonlinearity, nonlinearity)
+    return Gate(_array(bias), _own(from_state, size), _own(from_current, size), kind)
+
+
+def _synapses(
+    source: Source, name: str, weights: Tensor | None, delay: int = 0
+) -> list[Projection]:
+    """One projection per port of weights (P, N, N_source)."""
+    if weights is None:
+        return []
+    return [
+        Projection(*source, name, port, Dense(matrix), delay)
+        for port, matrix in zip(PORTS, _array(weights), strict=False)
+    ]
+
+
+def _dense_gate(
+    name: str, variable: Variable, port: Port, weights: Tensor | None, delay: int
+) -> list[Projection]:
+    """The projection of a population's analog state into its own gate, if that is a matrix."""
+    if weights is None or weights.dim() == 1:
+        return []
+    return [Projection(name, variable, name, port, Dense(_array(weights)), delay)]
+
+
+def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[LTC, list[Projection]]:
+    p = cell.parameters_of_step()
+    kind = cell.nonlinearity
+    population = LTC(
+        name=name,
+        size=cell.size,
+        threshold=_array(p.threshold),
+        adaptation_strength=_array(p.adaptation_strength),
+        bias_current=_array(p.bias[0]),
+        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, kind),
+        tau_adp=_gate(p.bias[2], p.tau_adp_from_state, p.tau_adp_from_current, kind),
+    )
+    projections = [
+        *_synapses(source, name, p.weight_input),
+        *_synapses((name, "spikes"), name, p.weight_recurrent, delay=1),
+        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
+        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
+        *_dense_gate(name, "adaptation", "tau_adp", p.tau_adp_from_state, delay=1),
+        *_dense_gate(name, "current", "tau_adp", p.tau_adp_from_current, delay=0),
+    ]
+    return population, projections
+
+
+def _lif(cell: LIFCell, name: str, source: Source) -> tuple[LIF, list[Projection]]:
+    p = cell.parameters_of_step()
+    population = LIF(
+        name=name,
+        size=cell.size,
+        current_decay=_array(p.current_decay),
+        membrane_decay=_array(p.membrane_decay),
+        threshold=_array(p.threshold),
+        bias=_array(p.bias),
+    )
+    matrices = (p.weight_input, source, 0), (p.weight_recurrent, (name, "spikes"), 1)
+    projections = [
+        Projection(sender, cast(Variable, variable), name, "current", Dense(_array(weight)), delay)
+        for weight, (sender, variable), delay in matrices
+        if weight is not None
+    ]
+    return population, projections
+
+
+def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Readout, list[Projection]]:
+    p = cell.parameters_of_step()
+    population = Readout(
+        name=name,
+        size=cell.size,
+        bias_current=_array(p.bias[0]),
+        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, cell.nonlinearity),
+    )
+    projections = [
+        *_synapses(source, name, p.weight_input),
+        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
+        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
+    ]
+    return population, projections
+
+
+def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) -> Network:
+    """The Network that computes what a SpikingNetwork computes.
+
+    Populations are called ``input``, ``hidden`` (``hidden1``, ``hidden2``, ... if there are
+    several) and ``output``. Parameters are copied exactly (float32 widened to float64); dense
+    gates become projections of the layer's own graded state into its gates' ports.
+
+    Raises:
+        UnsupportedError: for any other module.
+
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
+    >>> module = SpikingNetwork([LTCCell(3, 5)], ReadoutCell(5, 2))
+    >>> [population.name for population in from_module(module).populations]
+    ['input', 'hidden', 'output']
+    """
+    if not isinstance(module, SpikingNetwork):
+        raise UnsupportedError(
+            "converters.torch",
+            type(module).__name__,
+            "only ltc2hw.neurons.SpikingNetwork has a known meaning",
+            "build the network from its cells, or use converters.norse or converters.nir",
+        )
+    first = Input("input", module.cells[0].inputs, module.graded_input)
+    populations: list[FloatPopulation] = [first]
+    projections: list[Projection] = []
+    hidden: LTC | LIF
+    source: Source = ("input", "value" if module.graded_input else "spikes")
+    for number, cell in enumerate(module.cells, start=1):
+        name = "hidden" if len(module.cells) == 1 else f"hidden{number}"
+        if isinstance(cell, LTCCell):
+            hidden, arriving = _ltc(cell, name, source)
+        else:
+            hidden, arriving = _lif(cell, name, source)
+        populations.append(hidden)
+        projections.extend(arriving)
+        source = (name, "spikes")
+    if module.read_from == "membrane":
+        source = (source[0], "membrane")
+    readout, arriving = _readout(module.readout, "output", source)
+    return Network(
+        populations=(*populations, readout),
+        projections=(*projections, *arriving),
+        output="output",
+        provenance=dict(provenance or {}),
+    )
