@@ -8,7 +8,14 @@ from ltc2hw.converters.lava.shim import install_finder
 
 # Modules that import an optional package at the top, by the package that they need.
 NEEDS = {
-    "torch": ("ltc2hw/neurons/*", "ltc2hw/training/*", "tests/neurons/*", "tests/training/*"),
+    "torch": (
+        "ltc2hw/neurons/*",
+        "ltc2hw/training/*",
+        "ltc2hw/converters/torch.py",
+        "tests/neurons/*",
+        "tests/training/*",
+        "tests/converters/test_torch.py",
+    ),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 import ltc2hw
 from ltc2hw.converters.torch import from_module
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons import GATES, GateKind, LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.tasks import load_task
 from ltc2hw.training import ModelOptions
 from ltc2hw.training.model import build_network
 from tests.neurons.randomised import randomised
 
-GATES = ("event", "dense", "static")
 
-
-def assert_same(module: SpikingNetwork, x: np.ndarray, hidden: tuple[str, ...]) -> None:
+def assert_same(
+    module: SpikingNetwork, x: npt.NDArray[np.float64], hidden: tuple[str, ...]
+) -> None:
     """Spikes equal, states and outputs equal to 1e-10, at every step."""
     trace = ltc2hw.simulate(from_module(module), x, engine="float64", record="all")
     state, fired = None, 0
@@ -31,8 +31,8 @@ def assert_same(module: SpikingNetwork, x: np.ndarray, hidden: tuple[str, ...]) 
             np.testing.assert_allclose(trace.outputs[t], output.numpy(), rtol=0, atol=1e-10)
             for name, layer in zip(hidden, state.layers, strict=True):
                 for variable, value in layer._asdict().items():
-                    found = (trace.spikes if variable == "spikes" else trace.states).get(name)
-                    found = found[t] if variable == "spikes" else found[variable][t]
+                    recorded = {"spikes": trace.spikes[name], **trace.states[name]}
+                    found = recorded[variable][t]
                     np.testing.assert_allclose(found, value.numpy(), rtol=0, atol=1e-10)
                 fired += int(layer.spikes.sum())
     assert fired > 0
@@ -43,7 +43,7 @@ def assert_same(module: SpikingNetwork, x: np.ndarray, hidden: tuple[str, ...]) 
     list(product(GATES, GATES, ("sigmoid", "plan"), (True, False))),
 )
 def test_ltc_equals_the_float64_engine(
-    gate: str, readout: str, nonlinearity: str, recurrent: bool
+    gate: GateKind, readout: GateKind, nonlinearity: str, recurrent: bool
 ) -> None:
     module = SpikingNetwork(
         [
@@ -78,7 +78,9 @@ def test_float32_parameters_are_copied_exactly() -> None:
     module = build_network(task, ModelOptions(), torch.Generator().manual_seed(0))
     network = from_module(module, {"task": task.name})
     [projection] = [p for p in network.projections if (p.source, p.port) == ("hidden", "tau_adp")]
-    wanted = module.cells[0].weight_recurrent[2].detach().numpy()
+    weight = module.cells[0].weight_recurrent
+    assert weight is not None
+    wanted = weight[2].detach().numpy()
     found = projection.weights.apply(np.eye(wanted.shape[1])).T
     np.testing.assert_array_equal(found.astype(np.float32), wanted)
     np.testing.assert_array_equal(found.astype(np.float32).astype(np.float64), found)
