@@ -1,0 +1,128 @@
+"""Memory of a tile of samples, and the registers that go in and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ltc2hw.graph import Variable
+from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
+from ltc2hw.simulations.fast.steps import Memory
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table
+from ltc2hw.trace import State
+
+
+def allocate(plan: Plan, tile: int) -> Memory:
+    """Zeroed memory for ``tile`` samples."""
+    sizes, types = plan.sizes, plan.types
+    spikes = np.zeros(tile * sizes.neurons, dtype=np.uint8)
+    return Memory(
+        state=np.zeros(len(Region) * tile * sizes.neurons, dtype=types.state),
+        spikes=spikes,
+        words=spikes.view(np.uint64),
+        values=np.zeros(tile * sizes.values, dtype=types.state),
+        events=np.zeros(tile * sizes.events, dtype=np.int32),
+        lengths=np.zeros(tile * sizes.lengths, dtype=np.uint64),
+        narrow_sums=np.zeros(tile * sizes.narrow_sums, dtype=types.narrow_sums),
+        broad_sums=np.zeros(tile * sizes.broad_sums, dtype=types.broad_sums),
+        counts=np.zeros(len(plan.rows) * len(Counter), dtype=np.int64),
+    )
+
+
+class TileState:
+    """Moves the registers and past messages of samples between a State and a tile's memory."""
+
+    def __init__(self, plan: Plan, memory: Memory, tile: int) -> None:
+        self.plan = plan
+        self.memory = memory
+        self.tile = tile
+
+    def load(self, state: State, first: int, samples: int) -> None:
+        """Take over samples ``first .. first + samples - 1``; everything else becomes zero."""
+        self.memory.state.fill(0)
+        self.memory.spikes.fill(0)
+        self.memory.lengths.fill(0)
+        self.memory.values.fill(0)
+        for name, register, given in registers(state):
+            if register.startswith("sent:"):
+                for delay, message in enumerate(given, start=1):
+                    slot = -delay % self.slots(name, register)
+                    self.load_message(name, register, slot, message[first : first + samples])
+            else:
+                size = given.shape[1]
+                self.register(name, register)[:samples, :size] = given[first : first + samples]
+
+    def store(self, state: State, first: int, samples: int, steps: int) -> None:
+        """Write the registers after ``steps`` steps into the same samples of a State."""
+        for name, register, result in registers(state):
+            if register.startswith("sent:"):
+                for delay, message in enumerate(result, start=1):
+                    slot = (steps - delay) % self.slots(name, register)
+                    self.store_message(name, register, slot, message[first : first + samples])
+            else:
+                size = result.shape[1]
+                result[first : first + samples] = self.register(name, register)[:samples, :size]
+
+    def register(self, name: str, register: str) -> Table:
+        """View (tile, padded size) of a register."""
+        p = self.plan.tables.populations[self.plan.rows[name]]
+        start, stride = int(p["start"]), int(p["stride"])
+        array = self.memory.spikes
+        if register != "spikes":
+            span = self.tile * self.plan.sizes.neurons
+            region = REGION_OF_VARIABLE[register]
+            array = self.memory.state[region * span : (region + 1) * span]
+        return array[self.tile * start : self.tile * (start + stride)].reshape(self.tile, stride)
+
+    def message(self, name: str, register: str) -> tuple[Table, Variable]:
+        variable: Variable = register.removeprefix("sent:")  # type: ignore[assignment]
+        return self.plan.tables.messages[self.plan.messages[name, variable]], variable
+
+    def slots(self, name: str, register: str) -> int:
+        """Length of the ring of a message."""
+        return int(self.message(name, register)[0]["slots"])
+
+    def load_message(self, name: str, register: str, slot: int, given: Table) -> None:
+        """Write past messages (samples, N) into a slot of their ring."""
+        m, variable = self.message(name, register)
+        if variable != "spikes":
+            self.values(m, slot)[: given.shape[0], : given.shape[1]] = given
+            return
+        events, lengths = self.events(m, slot)
+        for row, spikes in enumerate(given):
+            places = np.flatnonzero(spikes)
+            events[row, : places.size] = places
+            lengths[row] = places.size
+
+    def store_message(self, name: str, register: str, slot: int, result: Table) -> None:
+        """Read past messages (samples, N) from a slot of their ring."""
+        m, variable = self.message(name, register)
+        if variable != "spikes":
+            result[...] = self.values(m, slot)[: result.shape[0], : result.shape[1]]
+            return
+        events, lengths = self.events(m, slot)
+        result[...] = 0
+        for row in range(result.shape[0]):
+            result[row, events[row, : int(lengths[row])]] = 1
+
+    def values(self, m: Table, slot: int) -> Table:
+        """View (tile, padded size) of a slot of graded messages."""
+        stride = int(m["stride"])
+        start = self.tile * (int(m["ring"]) + slot * stride)
+        return self.memory.values[start : start + self.tile * stride].reshape(self.tile, stride)
+
+    def events(self, m: Table, slot: int) -> tuple[Table, Table]:
+        """Views of a slot of event lists: (tile, padded size + slack), and lengths (tile,)."""
+        length = int(m["stride"]) + EVENT_SLACK
+        start = self.tile * (int(m["ring"]) + slot * length)
+        lists = self.memory.events[start : start + self.tile * length]
+        first = self.tile * (int(m["lengths"]) + slot)
+        return lists.reshape(self.tile, length), self.memory.lengths[first : first + self.tile]
+
+
+def registers(state: State) -> Iterator[tuple[str, str, Table]]:
+    """Every register of every population."""
+    for name, values in state.items():
+        for register, array in values.items():
+            yield name, register, array

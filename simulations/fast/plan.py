@@ -1,0 +1,479 @@
+"""From a FixedNetwork to a plan: flat arrays and the schedule of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.fixed import (
+    FixedGate,
+    FixedInput,
+    FixedLIF,
+    FixedLTC,
+    FixedNetwork,
+    FixedPopulation,
+    FixedProjection,
+    FixedReadout,
+    message_format,
+    message_word,
+)
+from ltc2hw.graph import (
+    STAGE_OF_VARIABLE,
+    Node,
+    Port,
+    Stage,
+    Variable,
+    evaluation_order,
+    history_length,
+)
+from ltc2hw.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.simulations.fast.steps import Parameters, Tables
+from ltc2hw.simulations.fast.tables import (
+    CONTRIBUTION,
+    EVENT_SLACK,
+    FAN,
+    GATE,
+    MESSAGE,
+    POPULATION,
+    RECORD,
+    Constant,
+    Counter,
+    Form,
+    Function,
+    Operation,
+    Region,
+    Shape,
+    Table,
+    padded,
+)
+from ltc2hw.simulations.fast.widths import INT16, fits_narrow, largest_sum
+from ltc2hw.weights import Dense, Sparse
+from ltc2hw.words import IntArray, Overflow, Word
+
+REPEATED_NEURONS = 512
+"""Constants of small populations are repeated to about this length, to update samples at once."""
+
+REGION_OF_VARIABLE: Mapping[str, Region] = {
+    "value": Region.CURRENT,
+    "current": Region.CURRENT,
+    "membrane": Region.MEMBRANE,
+    "adaptation": Region.ADAPTATION,
+    "tau_mem": Region.TAU_MEM,
+    "tau_adp": Region.TAU_ADP,
+    "threshold": Region.THRESHOLD,
+}
+REGION_OF_PORT: Mapping[Port, Region] = {
+    "current": Region.PORT_CURRENT,
+    "tau_mem": Region.PORT_TAU_MEM,
+    "tau_adp": Region.PORT_TAU_ADP,
+}
+COUNTER_OF_MESSAGE: Mapping[str, Counter] = {
+    "current": Counter.MESSAGE_CURRENT,
+    "membrane": Counter.MESSAGE_MEMBRANE,
+    "adaptation": Counter.MESSAGE_ADAPTATION,
+}
+FUNCTION: Mapping[GateFunction, Function] = {
+    "plan": Function.PLAN,
+    "table": Function.TABLE,
+    "interpolated": Function.INTERPOLATED,
+}
+OPERATION: Mapping[tuple[type, Stage], Operation] = {
+    (FixedLTC, "current"): Operation.CURRENT,
+    (FixedReadout, "current"): Operation.CURRENT,
+    (FixedLIF, "current"): Operation.LIF_CURRENT,
+    (FixedLTC, "update"): Operation.UPDATE_LTC,
+    (FixedReadout, "update"): Operation.UPDATE_READOUT,
+    (FixedLIF, "update"): Operation.UPDATE_LIF,
+}
+
+Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
+
+
+@dataclass(frozen=True)
+class Types:
+    """Integer types of a plan; products are 64-bit in both."""
+
+    state: Integer
+    narrow_weights: Integer
+    broad_weights: Integer
+    narrow_sums: Integer
+    broad_sums: Integer
+
+
+NARROW = Types(np.int32, np.int8, np.int16, np.int16, np.int32)
+WIDE = Types(np.int64, np.int32, np.int64, np.int64, np.int64)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths of a tile's memory for one sample."""
+
+    neurons: int
+    values: int
+    events: int
+    lengths: int
+    narrow_sums: int
+    broad_sums: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network as the compiled kernels read it."""
+
+    types: Types
+    tables: Tables
+    parameters: Parameters
+    sizes: Sizes
+    constants: int
+    """Length of a region of constants."""
+    rows: Mapping[str, int]
+    """Row of each population in the table of populations."""
+    messages: Mapping[tuple[str, Variable], int]
+    """Row of each message in the table of messages."""
+    work: int
+    """Estimated operations of a sample's step."""
+
+
+@dataclass
+class _Arena:
+    """Pieces of an array that grows while a plan is built."""
+
+    dtype: npt.DTypeLike
+    pieces: list[Table] = field(default_factory=list)
+    length: int = 0
+
+    def add(self, values: Table) -> int:
+        """Append values and return where they start."""
+        start = self.length
+        self.pieces.append(np.asarray(values, dtype=self.dtype).ravel())
+        self.length += values.size
+        return start
+
+    def array(self) -> Table:
+        return np.concatenate([np.zeros(0, dtype=self.dtype), *self.pieces])
+
+
+@dataclass(frozen=True)
+class _Fan:
+    """Projections that read the same message and multiply with the same types."""
+
+    source: str
+    variable: Variable
+    delay: int
+    form: Form
+    projections: tuple[FixedProjection, ...]
+
+
+def build_plan(network: FixedNetwork) -> Plan:
+    """Lay a network out for the kernels, in the narrowest integers that are provably wide enough."""
+    sums = [largest_sum(network, projection) for projection in network.projections]
+    types = NARROW if fits_narrow(network, sums) else WIDE
+    return _Builder(network, types, sums).plan()
+
+
+class _Builder:
+    """Collects tables and arrays; every method adds one kind of thing."""
+
+    def __init__(self, network: FixedNetwork, types: Types, sums: Sequence[int]) -> None:
+        self.network = network
+        self.types = types
+        self.rows = {p.name: row for row, p in enumerate(network.populations)}
+        self.starts: dict[str, int] = {}
+        self.neurons = 0
+        for population in network.populations:
+            self.starts[population.name] = self.neurons
+            self.neurons += padded(population.size)
+        self.entries = _Arena(types.state)
+        self.narrow_weights = _Arena(types.narrow_weights)
+        self.broad_weights = _Arena(types.broad_weights)
+        self.sparse_rows = _Arena(np.int32)
+        self.pointers = _Arena(np.uint64)
+        self.gates: list[tuple[Any, ...]] = []
+        self.messages: dict[tuple[str, Variable], int] = {}
+        self.message_records: list[tuple[Any, ...]] = []
+        self.fans: list[tuple[Any, ...]] = []
+        self.contributions: list[tuple[Any, ...]] = []
+        self.schedule: list[tuple[int, int]] = []
+        self.begun: set[tuple[str, Port]] = set()
+        self.lengths = {"values": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
+        self.fan_groups = self.group(sums)
+
+    def plan(self) -> Plan:
+        constants, starts = self.constants()
+        populations = [self.population(p, starts[p.name]) for p in self.network.populations]
+        for source, variable in dict.fromkeys(
+            (c.source, c.variable) for c in self.network.projections
+        ):
+            self.message(source, variable)
+        self.schedule_step()
+        tables = Tables(
+            schedule=np.array(self.schedule, dtype=np.int64).reshape(-1, 2),
+            populations=np.array(populations, dtype=POPULATION),
+            gates=np.array(self.gates, dtype=GATE),
+            messages=np.array(self.message_records, dtype=MESSAGE),
+            fans=np.array(self.fans, dtype=FAN),
+            contributions=np.array(self.contributions, dtype=CONTRIBUTION),
+            records=np.zeros(0, dtype=RECORD),
+        )
+        parameters = Parameters(
+            constants=constants,
+            entries=self.entries.array(),
+            narrow_weights=self.narrow_weights.array(),
+            broad_weights=self.broad_weights.array(),
+            rows=self.sparse_rows.array(),
+            pointers=self.pointers.array(),
+        )
+        sizes = Sizes(
+            self.neurons,
+            self.lengths["values"],
+            self.lengths["events"],
+            self.lengths["lengths"],
+            self.lengths["narrow"],
+            self.lengths["broad"],
+        )
+        work = 30 * self.neurons + sum(p.weights.values.size for p in self.network.projections) // 8
+        length = constants.size // len(Constant)
+        return Plan(self.types, tables, parameters, sizes, length, self.rows, self.messages, work)
+
+    def constants(self) -> tuple[Table, dict[str, int]]:
+        """All constants, region after region, and each population's start within a region."""
+        starts, length = {}, 0
+        for population in self.network.populations:
+            starts[population.name] = length
+            length += copies(population.size) * padded(population.size)
+        regions = np.zeros((len(Constant), length), dtype=self.types.state)
+        for population in self.network.populations:
+            stride, repeats = padded(population.size), copies(population.size)
+            start = starts[population.name]
+            for constant, values in constants_of(population).items():
+                row = np.zeros(stride, dtype=np.int64)
+                row[: population.size] = values
+                regions[constant, start : start + repeats * stride] = np.tile(row, repeats)
+        return regions.ravel(), starts
+
+    def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
+        word = population.word if isinstance(population, FixedInput) else population.state
+        tau_mem = tau_adp = -1
+        strength_shift = adaptation_fraction = decay_fraction = alignment = 0
+        if isinstance(population, (FixedLTC, FixedReadout)):
+            tau_mem = self.gate(population.tau_mem)
+        if isinstance(population, FixedLTC):
+            tau_adp = self.gate(population.tau_adp)
+            strength_shift = population.adaptation_strength.shift
+            adaptation_fraction = population.adaptation_fraction
+        if isinstance(population, FixedLIF):
+            decay_fraction, alignment = population.decay_fraction, population.alignment
+        return (
+            self.rows[population.name],
+            self.starts[population.name],
+            padded(population.size),
+            population.size,
+            constants,
+            copies(population.size),
+            *limits(word),
+            tau_mem,
+            tau_adp,
+            strength_shift,
+            adaptation_fraction,
+            decay_fraction,
+            alignment,
+        )
+
+    def gate(self, gate: FixedGate) -> int:
+        index_bits = 0
+        if gate.function != "plan":
+            index_bits = table_index_bits(gate.table.size, gate.function)
+        self.gates.append(
+            (
+                FUNCTION[gate.function],
+                gate.fraction,
+                gate.output_fraction,
+                gate.from_state.shift,
+                gate.from_current.shift,
+                self.entries.add(gate.table),
+                index_bits,
+            )
+        )
+        return len(self.gates) - 1
+
+    def message(self, source: str, variable: Variable) -> None:
+        population = self.network.population(source)
+        stride = padded(population.size)
+        slots = history_length(self.network.projections, source, variable) + 1
+        form = message_format(population, variable)
+        if variable == "spikes":
+            ring = self.lengths["events"]
+            self.lengths["events"] += slots * (stride + EVENT_SLACK)
+        else:
+            ring = self.lengths["values"]
+            self.lengths["values"] += slots * stride
+        self.messages[source, variable] = len(self.message_records)
+        self.message_records.append(
+            (
+                self.rows[source],
+                self.starts[source],
+                stride,
+                REGION_OF_VARIABLE.get(variable, 0),
+                COUNTER_OF_MESSAGE.get(variable, 0),
+                0 if form is None else form.shift,
+                *limits(message_word(population, variable)),
+                slots,
+                ring,
+                self.lengths["lengths"],
+            )
+        )
+        self.lengths["lengths"] += slots
+
+    def group(self, sums: Sequence[int]) -> list[_Fan]:
+        """Dense projections of one message share a fan-out; sparse ones have their own."""
+        grouped: dict[tuple[Any, ...], list[FixedProjection]] = {}
+        for index, (projection, largest) in enumerate(
+            zip(self.network.projections, sums, strict=True)
+        ):
+            form = self.form(projection, largest)
+            own = index if isinstance(projection.weights, Sparse) else -1
+            key = (projection.source, projection.variable, projection.delay, form, own)
+            grouped.setdefault(key, []).append(projection)
+        return [
+            _Fan(source, variable, delay, form, tuple(projections))
+            for (source, variable, delay, form, _), projections in grouped.items()
+        ]
+
+    def form(self, projection: FixedProjection, largest: int) -> Form:
+        """Types that hold a projection's weights, and its sums whatever the messages."""
+        narrow_bits = 8 * np.dtype(self.types.narrow_weights).itemsize
+        if projection.bits > narrow_bits:
+            return Form.BROAD_BROAD
+        dense_events = projection.variable == "spikes" and isinstance(projection.weights, Dense)
+        if self.types is NARROW and dense_events and largest <= INT16:
+            return Form.NARROW_NARROW
+        return Form.NARROW_BROAD
+
+    def schedule_step(self) -> None:
+        """Past messages first, then stage by stage what the network's order says."""
+        for fan in self.fan_groups:
+            if fan.delay:
+                self.fan_out(fan)
+        for node in evaluation_order(self.network.populations, self.network.projections):
+            self.stage(node)
+
+    def stage(self, node: Node) -> None:
+        name, stage = node
+        population = self.network.population(name)
+        if isinstance(population, FixedInput):
+            if stage == "current":
+                return
+            enter = Operation.ENTER_VALUES if population.graded else Operation.ENTER_SPIKES
+            self.schedule.append((enter, self.rows[name]))
+        else:
+            self.schedule.append((OPERATION[type(population), stage], self.rows[name]))
+        for variable in population.variables:
+            row = self.messages.get((name, variable))
+            if row is None or STAGE_OF_VARIABLE[variable] != stage:
+                continue
+            send = Operation.SEND_SPIKES if variable == "spikes" else Operation.SEND_VALUES
+            self.schedule.append((send, row))
+            for fan in self.fan_groups:
+                if (fan.source, fan.variable, fan.delay) == (name, variable, 0):
+                    self.fan_out(fan)
+
+    def fan_out(self, fan: _Fan) -> None:
+        """Schedule a fan-out and the sums that it contributes to ports."""
+        narrow = fan.form is Form.NARROW_NARROW
+        arena = self.broad_weights if fan.form is Form.BROAD_BROAD else self.narrow_weights
+        weights, shape, width, columns, rows = self.store(fan, arena)
+        place = "narrow" if narrow else "broad"
+        sums = self.lengths[place]
+        self.lengths[place] += width
+        source = self.network.population(fan.source)
+        message = self.messages[fan.source, fan.variable]
+        self.schedule.append((Operation.FAN_OUT, len(self.fans)))
+        self.fans.append(
+            (shape, fan.form, message, fan.delay, source.size, width, weights, columns, rows, sums)
+        )
+        column = 0
+        for projection in fan.projections:
+            port = (projection.target, projection.port)
+            stride = padded(self.network.population(projection.target).size)
+            self.schedule.append((Operation.CONTRIBUTE, len(self.contributions)))
+            self.contributions.append(
+                (
+                    narrow,
+                    sums,
+                    width,
+                    column,
+                    stride,
+                    REGION_OF_PORT[projection.port],
+                    self.starts[projection.target],
+                    projection.exponent,
+                    port not in self.begun,
+                )
+            )
+            self.begun.add(port)
+            column += stride
+
+    def store(self, fan: _Fan, arena: _Arena) -> tuple[int, Shape, int, int, int]:
+        """Store weights by source: start, shape, padded width, and starts of sparse indices."""
+        events = fan.variable == "spikes"
+        strides = [padded(projection.weights.shape[0]) for projection in fan.projections]
+        weights = fan.projections[0].weights
+        if isinstance(weights, Sparse):
+            by_source = weights.to_scipy().tocsc()
+            shape = Shape.SPARSE_EVENTS if events else Shape.SPARSE_VALUES
+            columns = self.pointers.add(by_source.indptr)
+            rows = self.sparse_rows.add(by_source.indices)
+            return arena.add(by_source.data), shape, strides[0], columns, rows
+        rows_of_sources = np.zeros((weights.shape[1], sum(strides)), dtype=arena.dtype)
+        column = 0
+        for projection, stride in zip(fan.projections, strides, strict=True):
+            matrix = projection.weights.to_array()
+            rows_of_sources[:, column : column + matrix.shape[0]] = matrix.T
+            column += stride
+        shape = Shape.DENSE_EVENTS if events else Shape.DENSE_VALUES
+        return arena.add(rows_of_sources), shape, sum(strides), 0, 0
+
+
+def copies(size: int) -> int:
+    """How often the constants of a population are repeated."""
+    return max(1, REPEATED_NEURONS // padded(size))
+
+
+def limits(word: Word) -> tuple[int, int, int]:
+    """Smallest and largest value, and the mask of a word that wraps (0 for one that saturates)."""
+    wraps = (1 << word.bits) - 1 if word.overflow is Overflow.WRAP else 0
+    return word.minimum, word.maximum, wraps
+
+
+def constants_of(population: FixedPopulation) -> dict[Constant, IntArray]:
+    """A population's constants by region."""
+    if isinstance(population, FixedInput):
+        return {}
+    if isinstance(population, FixedLIF):
+        full = 1 << population.decay_fraction
+        return {
+            Constant.BIAS_CURRENT: population.bias_mantissa << population.bias_exponent,
+            Constant.THRESHOLD: population.threshold << population.alignment,
+            Constant.CURRENT_KEPT: full - population.current_decay,
+            Constant.MEMBRANE_KEPT: full - population.membrane_decay,
+        }
+    gate = population.tau_mem
+    constants = {
+        Constant.BIAS_CURRENT: population.bias_current,
+        Constant.MEM_BIAS: gate.bias,
+        Constant.MEM_FROM_STATE: gate.from_state.values,
+        Constant.MEM_FROM_CURRENT: gate.from_current.values,
+    }
+    if isinstance(population, FixedLTC):
+        gate, strength = population.tau_adp, population.adaptation_strength
+        constants |= {
+            Constant.ADP_BIAS: gate.bias,
+            Constant.ADP_FROM_STATE: gate.from_state.values,
+            Constant.ADP_FROM_CURRENT: gate.from_current.values,
+            Constant.THRESHOLD: population.threshold,
+            Constant.STRENGTH: strength.values,
+        }
+    return constants

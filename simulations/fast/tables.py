@@ -1,0 +1,203 @@
+"""The vocabulary of a plan: operations, regions of memory, and the records that describe them.
+
+Offsets and lengths are uint64 (compiled indexing of unsigned numbers needs no check for negative
+ones, and loops over it become vector instructions); values and shifts are int64. Offsets into
+memory that exists once per sample of a tile are in samples: the kernels multiply by the tile.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LANES = 16
+"""Rows of neurons are padded to a multiple of this; padding stays zero and never spikes."""
+
+EVENT_SLACK = 8
+"""Event lists are written eight entries at a time, so they need room behind their end."""
+
+Table = npt.NDArray[Any]
+
+
+class Operation(IntEnum):
+    """What a row of the schedule does, with the table that its index refers to."""
+
+    ENTER_SPIKES = 0
+    ENTER_VALUES = 1
+    SEND_SPIKES = 2
+    SEND_VALUES = 3
+    FAN_OUT = 4
+    CONTRIBUTE = 5
+    CURRENT = 6
+    LIF_CURRENT = 7
+    UPDATE_LTC = 8
+    UPDATE_LIF = 9
+    UPDATE_READOUT = 10
+    RECORD_SPIKES = 11
+    RECORD_SPIKES_AS_VALUES = 12
+    RECORD_VALUES = 13
+
+
+class Region(IntEnum):
+    """Variables of all neurons, one region of the registers each; an input's value is a current."""
+
+    CURRENT = 0
+    MEMBRANE = 1
+    ADAPTATION = 2
+    TAU_MEM = 3
+    TAU_ADP = 4
+    THRESHOLD = 5
+    PORT_CURRENT = 6
+    PORT_TAU_MEM = 7
+    PORT_TAU_ADP = 8
+
+
+class Constant(IntEnum):
+    """Constants of all neurons, one region each; LIF neurons keep ``full - decay`` as factors."""
+
+    BIAS_CURRENT = 0
+    MEM_BIAS = 1
+    MEM_FROM_STATE = 2
+    MEM_FROM_CURRENT = 3
+    ADP_BIAS = 4
+    ADP_FROM_STATE = 5
+    ADP_FROM_CURRENT = 6
+    THRESHOLD = 7
+    STRENGTH = 8
+    CURRENT_KEPT = 9
+    MEMBRANE_KEPT = 10
+
+
+class Counter(IntEnum):
+    """Saturation counters of a population."""
+
+    CURRENT = 0
+    TAU_MEM = 1
+    TAU_ADP = 2
+    THRESHOLD = 3
+    MEMBRANE = 4
+    MESSAGE_CURRENT = 5
+    MESSAGE_MEMBRANE = 6
+    MESSAGE_ADAPTATION = 7
+
+
+class Form(IntEnum):
+    """Types with which a fan-out multiplies: weights, then accumulators."""
+
+    NARROW_NARROW = 0
+    NARROW_BROAD = 1
+    BROAD_BROAD = 2
+
+
+class Shape(IntEnum):
+    """What a fan-out reads and how its weights are stored."""
+
+    DENSE_EVENTS = 0
+    DENSE_VALUES = 1
+    SPARSE_EVENTS = 2
+    SPARSE_VALUES = 3
+
+
+class Function(IntEnum):
+    """Gate functions."""
+
+    PLAN = 0
+    TABLE = 1
+    INTERPOLATED = 2
+
+
+GATE = np.dtype(
+    [
+        ("function", np.int64),
+        ("fraction", np.int64),
+        ("output_fraction", np.int64),
+        ("state_shift", np.int64),
+        ("current_shift", np.int64),
+        ("table", np.uint64),  # start of its entries
+        ("index_bits", np.int64),
+    ]
+)
+
+POPULATION = np.dtype(
+    [
+        ("number", np.uint64),  # place in the network, for counters
+        ("start", np.uint64),  # start in every region, in samples
+        ("stride", np.uint64),  # neurons with padding
+        ("size", np.uint64),
+        ("constants", np.uint64),  # start in every region of constants
+        ("copies", np.uint64),  # samples for which constants are repeated
+        ("low", np.int64),  # state word
+        ("high", np.int64),
+        ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
+        ("tau_mem", np.int64),  # row of the table of gates
+        ("tau_adp", np.int64),
+        ("strength_shift", np.int64),
+        ("adaptation_fraction", np.int64),
+        ("decay_fraction", np.int64),
+        ("alignment", np.int64),
+    ]
+)
+
+MESSAGE = np.dtype(
+    [
+        ("number", np.uint64),  # of the population
+        ("start", np.uint64),
+        ("stride", np.uint64),
+        ("region", np.uint64),
+        ("counter", np.uint64),
+        ("shift", np.int64),
+        ("low", np.int64),
+        ("high", np.int64),
+        ("wraps", np.int64),
+        ("slots", np.uint64),  # length of the ring of this and past messages
+        ("ring", np.uint64),  # start of values or events, in samples
+        ("lengths", np.uint64),  # start of the numbers of events, in samples
+    ]
+)
+
+FAN = np.dtype(
+    [
+        ("shape", np.int64),
+        ("form", np.int64),
+        ("message", np.uint64),  # row of the table of messages
+        ("delay", np.uint64),
+        ("sources", np.uint64),
+        ("width", np.uint64),  # of a row of weights and of accumulators
+        ("weights", np.uint64),  # start
+        ("columns", np.uint64),  # start of the sparse column pointers
+        ("rows", np.uint64),  # start of the sparse row indices
+        ("sums", np.uint64),  # start of the accumulators, in samples
+    ]
+)
+
+CONTRIBUTION = np.dtype(
+    [
+        ("narrow", np.int64),  # which accumulators
+        ("sums", np.uint64),  # start, in samples
+        ("width", np.uint64),  # row of the accumulators
+        ("column", np.uint64),  # start within the row
+        ("stride", np.uint64),
+        ("region", np.uint64),  # of the port
+        ("start", np.uint64),
+        ("exponent", np.int64),
+        ("first", np.int64),  # starts the port's sum
+    ]
+)
+
+RECORD = np.dtype(
+    [
+        ("region", np.uint64),
+        ("start", np.uint64),
+        ("stride", np.uint64),
+        ("size", np.uint64),
+        ("destination", np.uint64),  # start of the (T, B, N) array in the record
+    ]
+)
+
+
+def padded(size: int) -> int:
+    """Neurons of a row with padding."""
+    return -(-size // LANES) * LANES
