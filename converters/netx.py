@@ -1,0 +1,172 @@
+"""lava-dl: slayer modules and netx HDF5 files into integer networks, and CUBA networks into netx.
+
+Both directions keep every bit: the neurons are slayer's quantized CUBA neurons, which are Lava's
+fixed-point LIF (:class:`~ltc2hw.fixed.FixedLIF`) as long as nothing overflows.
+
+Time: slayer delays what a block sends by one step (``delay_shift``), as Lava's ``Dense`` does, so
+layers after the first are reached with delay 1 + the block's axonal delay. Spikes of layer k at
+step t are what slayer's block k answers at step t + 1. Lava's first ``Dense`` adds one more step,
+in which biases already act: for networks with biases, give our engines one zero sample first to
+get ``netx.hdf5.Network``'s spikes step by step.
+
+Sources: lava-dl 0.6.0, ``lava/lib/dl/netx/hdf5.py``, ``slayer/block/base.py``, ``slayer/neuron``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol, cast
+
+import h5py
+
+from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.foreign_hdf5 import ForeignTree, read_foreign, tree_of
+from ltc2hw.converters.netx_layers import read_layers, write_input, write_layer
+from ltc2hw.converters.netx_network import chain_of, layers_of, network_of, rescaled, too_fine
+from ltc2hw.converters.netx_record import default_record, read_record, write_record
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.files import replacing
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.registry import find_target
+from ltc2hw.target import Target
+from ltc2hw.words import Word
+
+StrPath = str | os.PathLike[str]
+
+
+class Block(Protocol):
+    """What is used of a slayer block."""
+
+    def export_hdf5(self, handle: h5py.Group) -> None:
+        """Write the block's integers below ``handle``."""
+        ...
+
+
+def read(
+    path: StrPath,
+    *,
+    input_word: Word | None = None,
+    weight_scale: int = 64,
+    target: str | Target = "loihi2",
+) -> FixedNetwork:
+    """Read a netx HDF5 file into the integers that lava-dl computes with.
+
+    ``input_word`` is the word of graded integer inputs (lava-dl's ``input_message_bits``); None
+    means spikes. ``weight_scale`` is slayer's ``scale``, which says what real numbers the integers
+    stand for and changes no bit. Files that :func:`write` wrote come back as they were.
+
+    Raises:
+        UnsupportedError: naming the layer and what of it cannot be kept.
+        DamagedFileError: if the file is truncated, hostile or no netx file.
+        HardwareRuleError: if the network breaks a limit of the target.
+        OSError: if there is no such file.
+    """
+    conversion = Conversion("netx-in")
+    tree = read_foreign(path)
+    layers = read_layers(tree, path, conversion)
+    record = read_record(tree, path)
+    if record is None:
+        hops = [int(index > 0) for index in range(len(layers))]
+        chip = find_target(target).name
+        record = default_record(layers, hops, input_word, fraction_of(weight_scale), chip)
+        origin = f"netx file {os.path.basename(path)}"
+        return network_of(layers, record, conversion.provenance(origin), path)
+    return network_of(layers, record, record.provenance, path)
+
+
+def write(
+    network: FixedNetwork, path: StrPath, *, allow: Collection[str] = ()
+) -> tuple[Change, ...]:
+    """Write a chain of CUBA populations as a netx file that lava-dl runs with the same bits.
+
+    Returns the changes that were made; ``allow={"rescale"}`` lets states and weights be shifted
+    right (see :func:`~ltc2hw.converters.netx_network.rescaled`) until netx's 8-bit weights hold
+    them. Each layer of ``netx.hdf5.Network`` answers one step after the one before it, as in every
+    Lava network. Names, scales and formats have no place in netx and are kept beside its layers.
+
+    Raises:
+        UnsupportedError: naming the population or projection that netx cannot hold.
+        OSError: if the folder does not exist or cannot be written.
+    """
+    conversion = Conversion("netx-out", allow)
+    names = chain_of(network, conversion)
+    if too_fine(network):
+        conversion.meet("weight-range", too_fine(network))
+        network = rescaled(network)
+    layers, record = layers_of(network, names, conversion)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        write_input(file.create_group("layer/0"), network.input.size)
+        for index, layer in enumerate(layers, start=1):
+            write_layer(file.create_group(f"layer/{index}"), layer)
+        write_record(file, record)
+    return tuple(conversion.changes)
+
+
+def from_module(
+    module: Block | Iterable[Block],
+    *,
+    input_word: Word | None = None,
+    target: str | Target = "loihi2",
+) -> FixedNetwork:
+    """Turn slayer blocks (a list, or a module with ``blocks``) into the integers they compute with.
+
+    The blocks must have seen a sample, because slayer learns their sizes from it. As in lava-dl's
+    own export, weight normalization is folded into the weights of the module.
+
+    Raises:
+        UnsupportedError: naming the block and what of it cannot be kept.
+        InvalidValueError: for something that holds no slayer blocks, or saw no sample yet.
+        HardwareRuleError: if the network breaks a limit of the target.
+    """
+    blocks = _blocks(module)
+    conversion, origin = Conversion("netx-in"), "slayer module"
+    with h5py.File("blocks", "w", driver="core", backing_store=False) as file:
+        for index, block in enumerate(blocks):
+            try:
+                block.export_hdf5(file.create_group(f"layer/{index}"))
+            except (TypeError, AttributeError) as error:
+                raise InvalidValueError(
+                    f"block {index}", type(block).__name__, "a slayer block that saw a sample",
+                    "run one sample through the module first",
+                ) from error  # fmt: skip
+        file.flush()
+        tree = tree_of(file, origin, file.id.get_filesize())
+    layers = read_layers(tree, origin, conversion)
+    scales = [int(block.neuron.w_scale) for block in blocks if getattr(block, "neuron", None)]
+    fraction = fraction_of(scales[0])
+    chip = find_target(target).name
+    record = default_record(layers, _hops(blocks, tree), input_word, fraction, chip)
+    return network_of(layers, record, conversion.provenance(origin), origin)
+
+
+def fraction_of(weight_scale: int) -> int:
+    """Fractional bits of weights in units of ``1 / weight_scale``.
+
+    >>> fraction_of(64)
+    6
+    """
+    fraction = weight_scale.bit_length() - 1
+    if weight_scale < 1 or weight_scale != 1 << fraction:
+        raise InvalidValueError("weight_scale", weight_scale, "a power of two")
+    return fraction
+
+
+def _blocks(module: Any) -> Sequence[Any]:
+    blocks = tuple(getattr(module, "blocks", module))
+    for index, block in enumerate(blocks):
+        if not hasattr(block, "export_hdf5"):
+            raise InvalidValueError(f"block {index}", type(block).__name__, "a slayer block")
+    return blocks
+
+
+def _hops(blocks: Sequence[Any], tree: ForeignTree) -> list[int]:
+    """Steps into each dense layer beyond its axonal delay: one per block with ``delay_shift``."""
+    layers = cast(ForeignTree, tree["layer"])
+    hops, hop = [], 0
+    for index, block in enumerate(blocks):
+        if "weight" in cast(ForeignTree, layers[str(index)]):
+            hops.append(hop)
+            hop = 0
+        hop += int(getattr(block, "delay_shift", False))
+    return hops

@@ -1,0 +1,159 @@
+"""What netx has no place for, kept in a netx file beside its layers: names, scales, formats.
+
+lava-dl reads only the group ``layer``; the group ``ltc2hw`` holds one JSON text. Files of lava-dl
+have no such group, and get :func:`default_record`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar, cast, get_type_hints
+
+import h5py
+import numpy as np
+
+from ltc2hw.converters.foreign_hdf5 import ForeignTree
+from ltc2hw.converters.netx_layers import BIAS_EXPONENT, Layer
+from ltc2hw.errors import DamagedFileError
+from ltc2hw.words import Word
+
+GROUP = "ltc2hw"
+SCHEMA_VERSION = 1
+
+WEIGHT_BITS = 8
+"""Width of the mantissas of netx weights, which are half of the even weights."""
+
+WEIGHT_EXPONENT = 1
+
+ALIGNMENT = 6
+"""Lava shifts arriving sums and thresholds left by this much."""
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """The input: its name and word."""
+
+    name: str
+    graded: bool
+    bits: int
+    signed: bool
+    fraction: int
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """A layer's name, fractional bits of its state, and how its bias is split."""
+
+    name: str
+    fraction: int
+    bias_exponent: int
+
+
+@dataclass(frozen=True)
+class LinkRecord:
+    """A projection: where its weights are in the layers, and how they are split.
+
+    ``delay`` is the projection's, ``layer_delay`` the delay of the same synapses in the file.
+    """
+
+    source: str
+    target: str
+    delay: int
+    layer_delay: int
+    bits: int
+    exponent: int
+    weight_fraction: int
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class NetxRecord:
+    """Everything about a network that its layers do not say; ``order`` is of its populations."""
+
+    target: str
+    provenance: Mapping[str, str]
+    order: tuple[str, ...]
+    input: InputRecord
+    layers: tuple[LayerRecord, ...]
+    links: tuple[LinkRecord, ...]
+
+
+def default_record(
+    layers: Sequence[Layer], hops: Sequence[int], word: Word | None, fraction: int, target: str
+) -> NetxRecord:
+    """The record of a file that has none.
+
+    ``hops`` are the steps into each layer beyond its delays, ``word`` that of graded inputs,
+    ``2^fraction`` slayer's weight scale.
+    """
+    given = word or Word(1, signed=False)
+    source = InputRecord("input", word is not None, given.bits, given.signed, 0)
+    notes, links, previous = [], [], source.name
+    for index, (layer, hop) in enumerate(zip(layers, hops, strict=True)):
+        name = f"layer{index}"
+        notes.append(LayerRecord(name, fraction + ALIGNMENT, BIAS_EXPONENT))
+        form = (WEIGHT_BITS, WEIGHT_EXPONENT, fraction - WEIGHT_EXPONENT)
+        delays = [int(delay) for delay in np.unique(layer.delay[layer.weights != 0])] or [0]
+        several = len(delays) > 1
+        links += [LinkRecord(previous, name, d + hop, d, *form, sparse=several) for d in delays]
+        if layer.recurrent is not None:
+            links.append(LinkRecord(name, name, 1, 0, *form, sparse=False))
+        previous = name
+    order = (source.name, *(note.name for note in notes))
+    return NetxRecord(target, {}, order, source, tuple(notes), tuple(links))
+
+
+def write_record(file: h5py.Group, record: NetxRecord) -> None:
+    """Write a record beside the layers."""
+    group = file.create_group(GROUP)
+    group.create_dataset("schema_version", data=SCHEMA_VERSION)
+    group.create_dataset("record", data=json.dumps(asdict(record)))
+
+
+def read_record(tree: ForeignTree, path: object) -> NetxRecord | None:
+    """The record of a file, or None where another tool wrote the file.
+
+    Raises:
+        DamagedFileError: if it is of a newer version, or not what was written.
+    """
+    group = tree.get(GROUP)
+    if group is None:
+        return None
+    try:
+        return _parse(cast(ForeignTree, group))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        problem = f"its group {GROUP} is not what this version writes: {error}"
+        raise DamagedFileError(path, problem, "delete that group to read the layers") from error
+
+
+def _parse(group: ForeignTree) -> NetxRecord:
+    version = int(cast(Any, group["schema_version"]))
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"schema version {version}, known is {SCHEMA_VERSION}")
+    parts = json.loads(cast(str, group["record"]))
+    provenance = parts["provenance"]
+    if not all(isinstance(text, str) for text in (*provenance.values(), *parts["order"])):
+        raise TypeError("provenance and order are not texts")
+    return NetxRecord(
+        str(parts["target"]),
+        provenance,
+        tuple(parts["order"]),
+        _build(InputRecord, parts["input"]),
+        tuple(_build(LayerRecord, part) for part in parts["layers"]),
+        tuple(_build(LinkRecord, part) for part in parts["links"]),
+    )
+
+
+T = TypeVar("T", InputRecord, LayerRecord, LinkRecord)
+
+
+def _build(kind: type[T], part: Mapping[str, Any]) -> T:
+    hints = get_type_hints(kind)
+    if set(part) != {field.name for field in fields(kind)}:
+        raise KeyError(f"entries {sorted(part)} of {kind.__name__}")
+    for name, value in part.items():
+        if type(value) is not hints[name]:
+            raise TypeError(f"{name} is {value!r}")
+    return kind(**part)
