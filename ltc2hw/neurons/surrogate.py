@@ -26,16 +26,17 @@ def multi_gaussian_slope(distance: Tensor) -> Tensor:
     >>> round(float(multi_gaussian_slope(torch.tensor(0.0))), 4)
     0.7319
     """
-    narrow, wide = _WIDTH, _WIDTH * _SPREAD
-    # Both wide terms at once: exp(-(d-m)²/2w²) + exp(-(d+m)²/2w²)
-    #   = 2 exp(-(d² + m²)/2w²) cosh(d m / w²).
-    square = distance * distance
-    centre = torch.exp(square * (-0.5 / narrow**2))
-    sides = torch.exp(square * (-0.5 / wide**2)) * torch.cosh(distance * (narrow / wide**2))
-    height = _GAMMA * (1.0 + _HEIGHT) / (narrow * math.sqrt(2.0 * math.pi))
-    depth = 2.0 * _GAMMA * _HEIGHT / (wide * math.sqrt(2.0 * math.pi))
-    depth *= math.exp(-0.5 * (narrow / wide) ** 2)
-    return torch.add(centre * height, sides, alpha=-depth)
+    wide = _WIDTH * _SPREAD
+    centre = _bell(distance, 0.0, _WIDTH, _GAMMA * (1.0 + _HEIGHT))
+    left = _bell(distance, -_WIDTH, wide, _GAMMA * _HEIGHT)
+    right = _bell(distance, _WIDTH, wide, _GAMMA * _HEIGHT)
+    return centre.sub_(left).sub_(right)
+
+
+def _bell(x: Tensor, mean: float, width: float, area: float) -> Tensor:
+    """A normal density times ``area``."""
+    height = area / (width * math.sqrt(2.0 * math.pi))
+    return (x - mean).square_().mul_(-0.5 / width**2).exp_().mul_(height)
 
 
 def triangle_slope(distance: Tensor) -> Tensor:
