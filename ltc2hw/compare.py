@@ -16,7 +16,7 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.ladder import Cause, Stage, measure_causes, measure_stages
 from ltc2hw.network import Network
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
-from ltc2hw.report import Excerpt, Report
+from ltc2hw.report import Report
 from ltc2hw.rules import utilization
 from ltc2hw.simulate import simulate
 from ltc2hw.tally import ExactTally, SpikeTally, StateTally, weight_ranges
@@ -99,7 +99,7 @@ def compare(
         ladder=comparison.ladder(tell),
         causes=comparison.causes(tell),
         provenance={**network.provenance, **fixed.provenance},
-        excerpt=comparison.excerpt(),
+        excerpt=make_excerpt(network, fixed, samples, comparison.spikes.first_sample or 0),
     )
 
 
@@ -142,7 +142,7 @@ class _Comparison:
             integer = simulate(self.fixed, x, REFERENCE, ALL)
             self.judge("float64", real.outputs, part)
             self.judge(REFERENCE, real_outputs(self.fixed, integer), part)
-            self.spikes.add(real, integer, names)
+            self.spikes.add(real, integer, names, part.start)
             self.states.add(integer)
             for engine, tally in self.exact.items():
                 count = min(self.counts[engine] - part.start, x.shape[1])
@@ -178,27 +178,26 @@ class _Comparison:
         return (*stages, Stage(REFERENCE, float(integer.mean())))
 
     def causes(self, progress: Progress) -> tuple[Cause, ...]:
-        """Every cause alone, worst first: by score, then by the change of the outputs."""
+        """Every cause alone, worst first: by the score lost, then by the change of the outputs."""
         if not self.options.causes:
             return ()
         count = self.explained
         x, labels = self.x[:, :count], self.labels[:count]
         progress("causes", 0, 1)
         causes = measure_causes(self.network, self.fixed, x, labels, self.decision)
+        score = float(np.mean(np.concatenate(self.judged["float64"])[:count]))
         sign = 1 if self.decision.metric == "accuracy" else -1
-        return tuple(sorted(causes, key=lambda cause: (sign * cause.score, -cause.output_error)))
+
+        def damage(cause: Cause) -> tuple[float, float]:
+            return max(sign * (score - cause.score), 0.0), cause.output_error
+
+        return tuple(sorted(causes, key=damage, reverse=True))
 
     @property
     def explained(self) -> int:
         """Samples on which ladder and causes are measured."""
         batch = self.x.shape[1]
         return batch if self.options.cause_samples is None else self.options.cause_samples
-
-    def excerpt(self) -> Excerpt:
-        """The first sample, for the pictures."""
-        x = self.x[:, :1]
-        real = simulate(self.network, x, "float64", ALL)
-        return make_excerpt(self.network, self.fixed, real, simulate(self.fixed, x, REFERENCE, ALL))
 
 
 REFERENCE = "integer"

@@ -9,11 +9,12 @@ import numpy as np
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, variable_fraction
 from ltc2hw.network import LIF, Network
 from ltc2hw.report import Excerpt, Membrane
-from ltc2hw.trace import Trace
+from ltc2hw.simulate import simulate
+from ltc2hw.trace import ALL, Trace
 from ltc2hw.words import FloatArray
 
-PICTURED_NEURONS = 3
-"""Membranes kept of each spiking population: those of the neurons that spike most."""
+PICTURED_NEURONS = 2
+"""Membranes kept of each spiking population."""
 
 
 def real_outputs(network: FixedNetwork, trace: Trace) -> FloatArray:
@@ -28,28 +29,31 @@ def spiking_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
     return tuple(p.name for p in network.populations if p.output_variable == "spikes")
 
 
-def make_excerpt(
-    network: Network, fixed: FixedNetwork, real: Trace, integer: Trace, sample: int = 0
-) -> Excerpt:
-    """Keep one sample of two runs in which everything was recorded."""
+def make_excerpt(network: Network, fixed: FixedNetwork, x: FloatArray, sample: int) -> Excerpt:
+    """Run one sample of x (T, B, N_in) in float and in integers, and keep what pictures show."""
+    part = x[:, sample : sample + 1]
+    real = simulate(network, part, "float64", ALL)
+    integer = simulate(fixed, part, "integer", ALL)
     names = spiking_populations(network)
     return Excerpt(
         sample=sample,
-        float_spikes={name: real.spikes[name][:, sample] for name in names},
-        integer_spikes={name: integer.spikes[name][:, sample] for name in names},
+        float_spikes={name: real.spikes[name][:, 0] for name in names},
+        integer_spikes={name: integer.spikes[name][:, 0] for name in names},
         membranes=tuple(
-            membrane(network, fixed, real, integer, sample, name, neuron)
+            membrane(network, fixed, real, integer, name, neuron)
             for name in names
-            for neuron in busiest(real.spikes[name][:, sample])
+            for neuron in worth_seeing(real.spikes[name][:, 0], integer.spikes[name][:, 0])
         ),
-        float_outputs=real.outputs[:, sample],
-        integer_outputs=real_outputs(fixed, integer)[:, sample],
+        float_outputs=real.outputs[:, 0],
+        integer_outputs=real_outputs(fixed, integer)[:, 0],
     )
 
 
-def busiest(spikes: FloatArray) -> Sequence[int]:
-    """The neurons with most spikes (T, N), first ones first."""
-    order = np.argsort(-spikes.sum(axis=0), kind="stable")
+def worth_seeing(first: FloatArray, second: FloatArray) -> Sequence[int]:
+    """The neurons whose spikes (T, N) differ most; of equals those that spike most."""
+    differing = np.count_nonzero(first != second, axis=0)
+    spikes = first.sum(axis=0, dtype=np.int64)
+    order = np.lexsort((-spikes, -differing))
     return [int(neuron) for neuron in order[:PICTURED_NEURONS]]
 
 
@@ -58,14 +62,13 @@ def membrane(
     fixed: FixedNetwork,
     real: Trace,
     integer: Trace,
-    sample: int,
     name: str,
     neuron: int,
 ) -> Membrane:
-    """One neuron's membranes and thresholds, (T,) each."""
+    """One neuron of two runs of a single sample."""
     chip = fixed.population(name)
     population = network.population(name)
-    place = (slice(None), sample, neuron)
+    place = (slice(None), 0, neuron)
     fraction = variable_fraction(chip, "membrane")
     if isinstance(population, LIF) and isinstance(chip, FixedLIF):
         steps = real.outputs.shape[0]
@@ -81,6 +84,8 @@ def membrane(
     return Membrane(
         population=name,
         neuron=neuron,
+        float_spikes=real.spikes[name][place],
+        integer_spikes=integer.spikes[name][place],
         float_membrane=real.states[name]["membrane"][place],
         integer_membrane=np.ldexp(
             integer.states[name]["membrane"][place].astype(np.float64), -fraction

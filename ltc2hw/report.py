@@ -85,10 +85,15 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Membrane:
-    """One neuron of the pictured sample in real units: membranes after reset, thresholds, (T,)."""
+    """One neuron of the pictured sample: spikes, membranes after reset, thresholds, (T,) each.
+
+    Membranes and thresholds are in real units on both sides.
+    """
 
     population: str
     neuron: int
+    float_spikes: FloatArray
+    integer_spikes: FloatArray
     float_membrane: FloatArray
     integer_membrane: FloatArray
     float_threshold: FloatArray
@@ -209,7 +214,7 @@ Renderer = Callable[[Report], str]
 RENDERERS: Mapping[str, tuple[str, str]] = {
     ".json": ("ltc2hw.report", "to_json"),
     ".md": ("ltc2hw.markdown", "to_markdown"),
-    ".html": ("ltc2hw.html", "to_html"),
+    ".html": ("ltc2hw.page", "to_html"),
 }
 """Module and function of each format, imported on use: pictures need an extra."""
 

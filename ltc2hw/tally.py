@@ -60,9 +60,12 @@ class SpikeTally:
         self.integer_spikes: dict[str, FloatArray] = {}
         self.first_step = np.zeros(steps, dtype=np.int64)
         self.never = 0
+        self.first_sample: int | None = None
 
-    def add(self, real: Trace, integer: Trace, populations: tuple[str, ...]) -> None:
-        """Take in a batch."""
+    def add(
+        self, real: Trace, integer: Trace, populations: tuple[str, ...], first_sample: int
+    ) -> None:
+        """Take in a batch that starts with the given sample."""
         differs = np.zeros(real.outputs.shape[:2], dtype=bool)
         for name in populations:
             first, second = real.spikes[name], integer.spikes[name]
@@ -80,6 +83,8 @@ class SpikeTally:
         self.never += int(np.count_nonzero(~diverged))
         steps = np.argmax(differs[:, diverged], axis=0)
         self.first_step += np.bincount(steps, minlength=self.steps)
+        if self.first_sample is None and diverged.any():
+            self.first_sample = first_sample + int(np.argmax(diverged))
 
     def agreements(self) -> dict[str, Agreement]:
         """Agreement of each population."""
