@@ -101,18 +101,19 @@ def plan_integer(x: IntArray, fraction: int, output_fraction: int) -> IntArray:
 
 
 def slope_integer(
-    x: IntArray, value: IntArray, fraction: int, output_fraction: int, function: GateFunction
+    x: IntArray, fraction: int, output_fraction: int, function: GateFunction, table: IntArray
 ) -> IntArray:
     """Derivative of an integer gate function at x, with ``output_fraction`` fractional bits.
 
-    ``plan``: ``2^output_fraction`` shifted right by 2, 3, 5, or 0. Tables: ``y (1 - y)`` of the
-    value y, so only right for tables of the true sigmoid.
+    ``plan``: ``2^output_fraction`` shifted right by 2, 3 or 5, or 0. Tables: ``y (2^o - y) >> o``
+    of the value y, so only right for tables of the true sigmoid.
 
-    >>> slope_integer(np.array([0, 4096, -40000]), np.zeros(3, int), 12, 12, "plan")
+    >>> slope_integer(np.array([0, 4096, -40000]), 12, 12, "plan", np.zeros(0, int))
     array([1024,  512,    0])
     """
     one = 1 << output_fraction
     if function != "plan":
+        value = lookup_integer(x, fraction, table, function)
         return (value * (one - value)) >> output_fraction
     magnitude = np.abs(x)
     result = np.zeros_like(magnitude)

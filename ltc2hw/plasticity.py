@@ -22,7 +22,16 @@ import numpy.typing as npt
 from ltc2hw.counter import draw, step_key
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fields import require_finite
-from ltc2hw.graph import PORTS, Connection, Graph, Population, Port, connection_name, named
+from ltc2hw.graph import (
+    PORTS,
+    Connection,
+    Graph,
+    Population,
+    Port,
+    Variable,
+    connection_name,
+    named,
+)
 from ltc2hw.words import FloatArray, IntArray
 
 ErrorKind = Literal["softmax", "linear"]
@@ -142,13 +151,13 @@ def fptt_update(rule: FPTTRule, memory: Memory, gradient: FloatArray) -> Memory:
 
 
 def learning_populations(
-    graph: Graph[Any, Any], gated: type | tuple[type, ...], readout: type
+    graph: Graph[Any, Any], gated: type, readout: type, variables: Sequence[Variable]
 ) -> tuple[str, ...]:
     """Populations that an error of the output reaches within one step, the output first.
 
-    Errors start at a readout and cross projections without delay, backwards, into populations of
-    the ``gated`` types. A projection with a delay carries a message of the past, and the past is
-    held fixed.
+    Errors start at a readout and cross projections of the given ``variables``, backwards, into
+    populations of the ``gated`` type. A projection with a delay carries a message of the past, and
+    the past is held fixed.
 
     Raises:
         InvalidValueError: if the output population is not a readout.
@@ -168,11 +177,34 @@ def learning_populations(
             if (
                 connection.target == name
                 and connection.delay == 0
+                and connection.variable in variables
                 and isinstance(source, gated)
                 and source.name not in reached
             ):
                 reached.append(source.name)
     return tuple(reached)
+
+
+def error_paths(
+    graph: Graph[Any, Any],
+    reached: Sequence[str],
+    variables: Sequence[Variable],
+    *,
+    own_current: bool,
+) -> tuple[int, ...]:
+    """Indices of the projections that carry errors back.
+
+    Those without delay between populations that learn, of the given ``variables``; a population's
+    own graded current to its own gates only if ``own_current``.
+    """
+    return tuple(
+        index
+        for index, connection in enumerate(graph.projections)
+        if connection.delay == 0
+        and connection.variable in variables
+        and {connection.source, connection.target} <= set(reached)
+        and (own_current or connection.source != connection.target)
+    )
 
 
 def plastic_parameters(
@@ -267,8 +299,8 @@ def check_labels(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArr
     return array.astype(np.int64)
 
 
-def check_targets(targets: npt.ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
-    """Return real targets as float64 (T, S, N_out).
+def check_targets(targets: npt.ArrayLike, shape: tuple[int, int]) -> FloatArray:
+    """Return real targets as float64 (S, N_out), one per sample, wanted at every step.
 
     Raises:
         ShapeError: for any other shape.
@@ -276,7 +308,7 @@ def check_targets(targets: npt.ArrayLike, shape: tuple[int, int, int]) -> FloatA
     """
     array = np.asarray(targets, dtype=np.float64)
     if array.shape != shape:
-        raise ShapeError("shape of targets", array.shape, f"(steps, samples, outputs) = {shape}")
+        raise ShapeError("shape of targets", array.shape, f"(samples, outputs) = {shape}")
     require_finite("targets", array)
     return array
 

@@ -283,6 +283,7 @@ def _advance(
 def add_counts(total: dict[str, dict[str, int]], counts: Mapping[str, Mapping[str, int]]) -> None:
     """Add counts by population and variable into ``total``; zeros leave no entry."""
     for name, variables in counts.items():
+        own = total.setdefault(name, {})
         for variable, number in variables.items():
             if number:
-                total[name][variable] = total[name].get(variable, 0) + number
+                own[variable] = own.get(variable, 0) + number

@@ -6,14 +6,15 @@ supplies a :class:`CreditArithmetic`; the walk is the same for real numbers and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Container, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph import STAGE_OF_PORT, Connection, Graph, Port, Variable
-from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Values
+from ltc2hw.graph import STAGE_OF_PORT, Graph, Port, Variable
+from ltc2hw.plasticity import Parameter
+from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Values, sent_message
 from ltc2hw.trace import Array, State
 
 Factors = Mapping[tuple[str, Port], Array]
@@ -44,21 +45,11 @@ class CreditArithmetic(Protocol[P_contra, C_contra]):
         ...
 
 
-def carries_error(connection: Connection, reached: Sequence[str], *, own_current: bool) -> bool:
-    """Whether errors cross a projection backwards.
-
-    Not if it has a delay, or no error can use them at its source, or it carries a population's
-    own graded current to its own gates (unless ``own_current``).
-    """
-    own = connection.source == connection.target
-    return connection.delay == 0 and connection.source in reached and (own_current or not own)
-
-
 def backward(
     arithmetic: CreditArithmetic[P, C],
     network: Graph[P, C],
     plan: Plan,
-    crossed: Sequence[int],
+    crossed: Container[int],
     carried: State,
     step: Step,
     error: Array,
@@ -91,3 +82,30 @@ def backward(
                     key = connection.source, connection.variable
                     credit[key] = credit[key] + sent if key in credit else sent
     return factors
+
+
+def meeting(
+    network: Graph[Any, Any],
+    parameter: Parameter,
+    factors: Factors,
+    registers: State,
+    step: Step,
+) -> tuple[Array, Array]:
+    """Factor and message that meet at every value of a parameter, two vectors.
+
+    The message of a bias is 1, that of a gate's self terms its own neuron's state or current.
+    ``registers`` are those before the step.
+    """
+    name, port = parameter.population, parameter.port
+    population = network.population(name)
+    produced = step.produced[name]
+    factor = factors.get((name, port), np.zeros_like(produced["membrane"]))[0]
+    if parameter.projection is not None:
+        connection = network.projections[parameter.projection]
+        rows, columns = connection.weights.coordinates
+        return factor[rows], sent_message(registers, step.messages, connection)[0][columns]
+    if parameter.term == "bias":
+        return factor, np.ones_like(factor)
+    if parameter.term == "from_current":
+        return factor, produced["current"][0]
+    return factor, registers[population.name]["membrane" if port == "tau_mem" else "adaptation"][0]

@@ -8,23 +8,21 @@ For dense gates it is exact except for what the rule's ``own_current`` says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import TrainingError
-from ltc2hw.graph import Port
+from ltc2hw.graph import VARIABLES, Port
 from ltc2hw.network import LTC, FloatPopulation, Gate, Network, Projection, Readout
 from ltc2hw.nonlinearity import evaluate_slope
+from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import (
     FPTTRule,
     Memory,
-    Parameter,
-    Term,
     check_labels,
     check_targets,
+    error_paths,
     feedback_matrix,
     fptt_update,
     learning_populations,
@@ -32,47 +30,12 @@ from ltc2hw.plasticity import (
     plastic_parameters,
     surrogate_slope,
 )
-from ltc2hw.simulations.driver import Plan, Step, Values, sent_message, step, zero_state
+from ltc2hw.simulations.driver import Plan, Step, Values, step, zero_state
 from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
-from ltc2hw.simulations.plasticity.credit import Factors, backward, carries_error
-from ltc2hw.simulations.samples import check_samples
+from ltc2hw.simulations.plasticity.credit import backward, meeting
+from ltc2hw.simulations.plasticity.stream import Learned, Learning, Memories, Update, stream
 from ltc2hw.trace import Array, State
 from ltc2hw.words import FloatArray
-
-Memories = Mapping[Parameter, Memory]
-
-
-@dataclass(frozen=True)
-class Learning:
-    """What a learning network remembers between steps."""
-
-    memories: Memories
-    registers: State
-    step: int
-    """Updates done so far."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """What one learning step computed: readout (N_out,), loss, gradient of each parameter."""
-
-    output: FloatArray
-    loss: float
-    gradients: Mapping[Parameter, FloatArray]
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A stream of S samples of T steps learned: the network after it, and how it went.
-
-    ``outputs``: readout (T, S, N_out) as it was while learning; ``losses``: (S,), the weighted
-    sum over each sample's steps.
-    """
-
-    network: Network
-    learning: Learning
-    outputs: FloatArray
-    losses: FloatArray
 
 
 class FloatLearner:
@@ -83,17 +46,15 @@ class FloatLearner:
             the rule names.
     """
 
+    dtype: npt.DTypeLike = np.float64
+
     def __init__(self, network: Network, rule: FPTTRule) -> None:
         self.network = network
         self.rule = rule
-        self.reached = learning_populations(network, LTC, Readout)
+        self.reached = learning_populations(network, LTC, Readout, VARIABLES)
         self.parameters = plastic_parameters(network, rule, self.reached)
         self.plan = Plan.of(network)
-        self.crossed = tuple(
-            index
-            for index, connection in enumerate(network.projections)
-            if carries_error(connection, self.reached, own_current=rule.own_current)
-        )
+        self.crossed = error_paths(network, self.reached, VARIABLES, own_current=rule.own_current)
         self.arithmetic = FloatArithmetic()
         self.credit = FloatCredit(rule)
 
@@ -114,32 +75,39 @@ class FloatLearner:
         values = {parameter: memory.value for parameter, memory in memories.items()}
         return write_parameters(self.network, values)
 
-    def step(
-        self, learning: Learning, x: FloatArray, target: FloatArray, weight: float
-    ) -> tuple[Update, Learning]:
-        """One step: run, compare, learn.
+    def encode(self, x: FloatArray) -> FloatArray:
+        """Samples as they are."""
+        return x
 
-        x: (N_in,); target: (N_out,), one-hot for labels; ``weight`` of the step's loss.
-        """
+    def goals(self, targets: npt.ArrayLike, samples: int) -> FloatArray:
+        """Targets (S, N_out): one-hot labels, or the reals as they are."""
+        outputs = self.network.population(self.network.output).size
+        if self.rule.error == "linear":
+            return check_targets(targets, (samples, outputs))
+        one_hot: FloatArray = np.eye(outputs)[check_labels(targets, samples, outputs)]
+        return one_hot
+
+    def step(
+        self, learning: Learning, x: Array, goal: Array, t: int, steps: int
+    ) -> tuple[Update, Learning]:
+        """Run one step on x (N_in,), compare with the goal (N_out,), learn."""
         network = self.adapted(learning.memories)
         sample: Values = {str(network.input.variables[0]): x[None]}
         done, registers = step(self.arithmetic, network, self.plan, sample, learning.registers)
         output = done.produced[network.output]["membrane"]
-        error, loss = output_error(self.rule, output, target, weight)
+        error = output_error(self.rule, output, goal, self.rule.step_weight(t, steps))
         factors = backward(
             self.credit, network, self.plan, self.crossed, learning.registers, done, error
         )
-        gradients = {
-            parameter: gradient(network, parameter, factors, learning.registers, done)
-            for parameter in self.parameters
-        }
-        memories = {
-            parameter: fptt_update(self.rule, learning.memories[parameter], gradients[parameter])
-            for parameter in self.parameters
-        }
-        return Update(output[0], loss, gradients), Learning(memories, registers, learning.step + 1)
+        descent = {}
+        memories = {}
+        for parameter, memory in learning.memories.items():
+            factor, message = meeting(network, parameter, factors, learning.registers, done)
+            descent[parameter] = factor * message
+            memories[parameter] = fptt_update(self.rule, memory, -descent[parameter])
+        return Update(output[0], descent, {}), Learning(memories, registers, learning.step + 1)
 
-    def check_finite(self, learning: Learning) -> None:
+    def check(self, learning: Learning) -> None:
         """Raise if a parameter has left the real numbers.
 
         Raises:
@@ -161,59 +129,30 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
-) -> Learned:
+) -> Learned[Network]:
     """Learn from a stream: S samples x (T, S, N_in), one after the other, an update every step.
 
-    ``targets``: labels (S,) for the softmax error, reals (T, S, N_out) for the linear one.
+    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one.
     ``reset`` sets the registers to zero before each sample. ``learning`` continues an earlier run.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         TrainingError: if a parameter diverges.
     """
-    learner = FloatLearner(network, rule)
-    samples = check_samples(x, network.input.size, network.input.graded)
-    steps, count, _ = samples.shape
-    wanted = float_targets(rule, targets, steps, count, network.population(network.output).size)
-    state = learner.start() if learning is None else learning
-    outputs = np.zeros(wanted.shape)
-    losses = np.zeros(count)
-    for s in range(count):
-        if reset:
-            state = replace(state, registers=learner.rest())
-        for t in range(steps):
-            weight = rule.step_weight(t, steps)
-            update, state = learner.step(state, samples[t, s], wanted[t, s], weight)
-            outputs[t, s] = update.output
-            losses[s] += update.loss
-        learner.check_finite(state)
-    return Learned(learner.adapted(state.memories), state, outputs, losses)
+    return stream(FloatLearner(network, rule), x, targets, learning, reset=reset)
 
 
-def float_targets(
-    rule: FPTTRule, targets: npt.ArrayLike, steps: int, samples: int, outputs: int
-) -> FloatArray:
-    """Targets (T, S, N_out) of every step: one-hot labels, or the reals as they are."""
-    if rule.error == "linear":
-        return check_targets(targets, (steps, samples, outputs))
-    labels = check_labels(targets, samples, outputs)
-    return np.broadcast_to(np.eye(outputs)[labels], (steps, samples, outputs))
+def output_error(rule: FPTTRule, output: FloatArray, goal: FloatArray, weight: float) -> FloatArray:
+    """Direction in which the step's loss falls, at the readout (B, N_out).
 
-
-def output_error(
-    rule: FPTTRule, output: FloatArray, target: FloatArray, weight: float
-) -> tuple[FloatArray, float]:
-    """Descent direction of the step's loss at the readout (B, N_out), and the loss.
-
-    ``weight (target - softmax(u))`` or ``weight (target - u)``; the loss is the cross-entropy or
-    half the squared distance.
+    ``weight (goal - softmax(u))`` of the cross-entropy, ``weight (goal - u)`` of half the squared
+    distance.
     """
     if rule.error == "linear":
-        difference = target - output
-        return weight * difference, 0.5 * weight * float(np.sum(difference**2))
-    shifted = output - output.max(axis=1, keepdims=True)
-    logarithm = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
-    return weight * (target - np.exp(logarithm)), -weight * float(np.sum(target * logarithm))
+        return weight * (goal - output)
+    powers = np.exp(output - output.max(axis=1, keepdims=True))
+    error: FloatArray = weight * (goal - powers / powers.sum(axis=1, keepdims=True))
+    return error
 
 
 class FloatCredit:
@@ -305,79 +244,3 @@ def gate_slope(parameters: Gate, arriving: Array, state: Array, current: Array) 
     """``σ'`` of a gate's argument, (B, N)."""
     argument = gate_argument(parameters, arriving, state, current)
     return evaluate_slope(parameters.nonlinearity, argument)
-
-
-def gradient(
-    network: Network, parameter: Parameter, factors: Factors, registers: State, step: Step
-) -> FloatArray:
-    """``-factor · message`` of every synapse of a parameter, summed over the batch.
-
-    The message of a bias is 1, that of a gate's self terms its own neuron's state or current.
-    """
-    population = network.population(parameter.population)
-    factor = factors.get((parameter.population, parameter.port))
-    if factor is None:
-        return np.zeros_like(read_parameter(network, parameter))
-    if parameter.term == "weights":
-        assert parameter.projection is not None
-        connection = network.projections[parameter.projection]
-        message = sent_message(registers, step.messages, connection)
-        rows, columns = connection.weights.coordinates
-        total: FloatArray = -np.sum(factor[:, rows] * message[:, columns], axis=0)
-        return total
-    if parameter.term == "bias":
-        message = np.ones_like(factor)
-    elif parameter.term == "from_current":
-        message = step.produced[population.name]["current"]
-    else:
-        state = "membrane" if parameter.port == "tau_mem" else "adaptation"
-        message = registers[population.name][state]
-    return cast(FloatArray, -np.sum(factor * message, axis=0))
-
-
-def read_parameter(network: Network, parameter: Parameter) -> FloatArray:
-    """Values of a parameter in a network, as one vector."""
-    if parameter.projection is not None:
-        return network.projections[parameter.projection].weights.values
-    population = network.population(parameter.population)
-    if parameter.port == "current":
-        assert isinstance(population, (LTC, Readout))
-        return population.bias_current
-    return np.asarray(getattr(getattr(population, parameter.port), parameter.term))
-
-
-def write_parameters(network: Network, values: Mapping[Parameter, FloatArray]) -> Network:
-    """Return the network with other values of its parameters."""
-    projections = list(network.projections)
-    populations = {population.name: population for population in network.populations}
-    for parameter, value in values.items():
-        if parameter.projection is not None:
-            old = projections[parameter.projection]
-            weights = old.weights.with_values(value)
-            projections[parameter.projection] = replace(old, weights=weights)
-        else:
-            population = populations[parameter.population]
-            assert isinstance(population, (LTC, Readout))
-            populations[population.name] = with_vector(population, parameter, value)
-    return replace(network, populations=tuple(populations.values()), projections=tuple(projections))
-
-
-def with_vector(
-    population: LTC | Readout, parameter: Parameter, value: FloatArray
-) -> LTC | Readout:
-    """Return a population with another bias or self term."""
-    if parameter.port == "current":
-        return replace(population, bias_current=value)
-    if parameter.port == "tau_mem":
-        return replace(population, tau_mem=with_term(population.tau_mem, parameter.term, value))
-    assert isinstance(population, LTC)
-    return replace(population, tau_adp=with_term(population.tau_adp, parameter.term, value))
-
-
-def with_term(gate: Gate, term: Term, value: FloatArray) -> Gate:
-    """Return a gate with another bias or self term."""
-    if term == "bias":
-        return replace(gate, bias=value)
-    if term == "from_state":
-        return replace(gate, from_state=value)
-    return replace(gate, from_current=value)

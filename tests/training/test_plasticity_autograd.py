@@ -10,7 +10,10 @@ import torch
 
 from ltc2hw.neurons import GateKind, LTCCell, NetworkState, ReadFrom, ReadoutCell, SpikingNetwork
 from ltc2hw.plasticity import ErrorKind, FPTTRule, Parameter, Surrogate
-from ltc2hw.simulations.plasticity.float64 import FloatLearner, Learning, Update
+from ltc2hw.simulations.plasticity.float64 import FloatLearner
+from ltc2hw.simulations.plasticity.stream import Learning, Update
+from ltc2hw.training.fptt import FPTT
+from ltc2hw.words import FloatArray
 from tests.training.torch_networks import TorchLayout, flat
 
 TOLERANCE = 1e-10
@@ -18,39 +21,30 @@ STEPS, SAMPLES, INPUTS, OUTPUTS = 7, 4, 4, 3
 
 
 class TorchFPTT:
-    """FPTT on a torch module by autograd, straight from the rule's equations."""
+    """The trainer's FPTT with plain SGD, one update per step, by autograd."""
 
     def __init__(self, module: SpikingNetwork, rule: FPTTRule) -> None:
         self.rule = rule
         self.module = module
-        self.mean = {name: p.detach().clone() for name, p in module.named_parameters()}
-        self.memory = {name: torch.zeros_like(p) for name, p in module.named_parameters()}
+        self.names = {id(p): index for index, p in enumerate(module.parameters())}
+        self.fptt = FPTT(list(module.parameters()), alpha=rule.alpha, beta=rule.beta)
+        self.optimizer = torch.optim.SGD(module.parameters(), lr=rule.learning_rate)
         self.state: NetworkState | None = None
+        self.gradients: list[torch.Tensor] = []
 
-    def step(self, x: torch.Tensor, target: torch.Tensor, weight: float) -> float:
-        """One update: the loss of this step, with everything before it held fixed."""
-        rule = self.rule
+    def step(self, x: torch.Tensor, target: torch.Tensor, weight: float) -> FloatArray:
+        """One update on the loss of this step, everything before it held fixed; the output."""
         self.module.zero_grad()
         output, state = self.module.step(x[None], self.state)
-        if rule.error == "softmax":
+        if self.rule.error == "softmax":
             loss = -(target * torch.log_softmax(output[0], 0)).sum()
         else:
             loss = 0.5 * ((output[0] - target) ** 2).sum()
-        loss = weight * loss
-        torch.autograd.backward(loss)
+        torch.autograd.backward(weight * loss)
+        self.gradients = [p.grad.clone() for p in self.module.parameters() if p.grad is not None]
         self.state = state.detach()
-        with torch.no_grad():
-            for name, p in self.module.named_parameters():
-                assert p.grad is not None
-                regularized = -self.memory[name] + rule.alpha * (p - self.mean[name])
-                p.sub_(rule.learning_rate * (p.grad + regularized))
-                self.memory[name] -= rule.alpha * (p - self.mean[name])
-                self.mean[name] = (
-                    (1 - rule.beta) * self.mean[name]
-                    + rule.beta * p
-                    - rule.beta / rule.alpha * self.memory[name]
-                )
-        return float(loss.detach())
+        self.fptt.step(self.optimizer)
+        return output[0].detach().numpy()
 
 
 @dataclass(frozen=True)
@@ -134,10 +128,10 @@ def test_equals_autograd_over_whole_sequences(case: str, error: ErrorKind) -> No
         if error == "linear":
             target = rng.normal(0, 1, OUTPUTS)
         for t in range(STEPS):
-            weight = rule.step_weight(t, STEPS)
-            update, learning = learner.step(learning, x[t], target, weight)
-            loss = teacher.step(torch.from_numpy(x[t]), torch.from_numpy(target), weight)
-            assert update.loss == pytest.approx(loss, abs=TOLERANCE)
+            update, learning = learner.step(learning, x[t], target, t, STEPS)
+            weight = (t + 1) / STEPS
+            output = teacher.step(torch.from_numpy(x[t]), torch.from_numpy(target), weight)
+            np.testing.assert_allclose(update.output, output, rtol=0, atol=TOLERANCE)
             compare(layout, teacher, learning, update, moved)
     assert min(moved.values()) > 0
 
@@ -150,16 +144,14 @@ def compare(
     moved: dict[Parameter, float],
 ) -> None:
     """Gradient, value, mean and gradient memory of every parameter agree."""
-    names = {id(p): name for name, p in teacher.module.named_parameters()}
-    for parameter, value, gradient in layout.values():
-        tensor, row = layout.slices[parameter]
-        name = names[id(tensor)]
+    for parameter, (tensor, row) in layout.slices.items():
+        index = teacher.names[id(tensor)]
         memory = learning.memories[parameter]
         for ours, theirs in (
-            (update.gradients[parameter], gradient),
-            (memory.value, value),
-            (memory.mean, flat(teacher.mean[name], row)),
-            (memory.gradient, flat(teacher.memory[name], row)),
+            (-update.descent[parameter], teacher.gradients[index]),
+            (memory.value, tensor.detach()),
+            (memory.mean, teacher.fptt.running_mean[index]),
+            (memory.gradient, teacher.fptt.memory[index]),
         ):
-            np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=TOLERANCE)
-        moved[parameter] = max(moved[parameter], float(gradient.abs().max()))
+            np.testing.assert_allclose(ours, flat(theirs, row).numpy(), rtol=0, atol=TOLERANCE)
+        moved[parameter] = max(moved[parameter], float(np.abs(update.descent[parameter]).max()))

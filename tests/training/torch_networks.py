@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 
 from ltc2hw.graph import PORTS, Port, Variable
@@ -103,12 +101,6 @@ class TorchLayout:
                 self.slices[Parameter(name, port, term)] = (tensor, None)
         nonlinearity: Nonlinearity = "plan" if cell.nonlinearity == "plan" else "sigmoid"
         return Gate(numbers(cell.bias[row]), nonlinearity=nonlinearity, **own)
-
-    def values(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
-        """Every parameter with its slice of value and of gradient, flat."""
-        for parameter, (tensor, row) in self.slices.items():
-            assert tensor.grad is not None
-            yield parameter, flat(tensor.detach(), row), flat(tensor.grad, row)
 
 
 def flat(tensor: Tensor, row: int | None) -> Tensor:
