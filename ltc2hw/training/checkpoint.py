@@ -67,8 +67,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     remedy = "delete it to start over"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        # Opened here, because np.load leaves a file that it cannot read open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
         meta = json.loads(str(arrays.pop(_META)))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFileError(path, f"not a training checkpoint: {error}", remedy) from error

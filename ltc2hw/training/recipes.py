@@ -1,0 +1,46 @@
+"""The recipe of each task: what ``ltc2hw train TASK`` does when nothing else is said.
+
+Figures that these reach, and the runs behind them, are in ``docs/training.md``.
+"""
+
+from __future__ import annotations
+
+from ltc2hw.tasks import Task
+from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
+
+ADD = "add-T"
+
+RECIPES: dict[str, Recipe] = {
+    "digits-rows": Recipe(
+        ModelOptions(hidden=(128,), tau_mem_bias=0.0, tau_adp_bias=2.0, readout_bias=-1.0),
+        TrainingOptions(updates=4, epochs=40, batch_size=64, learning_rate=5e-3),
+    ),
+    "digits-pixels": Recipe(
+        ModelOptions(hidden=(64,), tau_mem_bias=-1.5, tau_adp_bias=2.0, readout_bias=-2.0),
+        TrainingOptions(
+            updates=4,
+            epochs=120,
+            batch_size=64,
+            learning_rate=5e-3,
+            loss_weighting="second-half",
+        ),
+    ),
+    ADD: Recipe(
+        ModelOptions(hidden=(128,)),
+        TrainingOptions(
+            updates=10, epochs=100, batch_size=128, learning_rate=3e-3, alpha=0.5, augment=True
+        ),
+    ),
+}
+"""Recipes by task; ``add-T`` serves every length."""
+
+
+def recipe_for(task: Task) -> Recipe:
+    """The recipe of a task; never more updates per sequence than the task has steps.
+
+    >>> from ltc2hw.tasks import load_task
+    >>> recipe_for(load_task("add-6")).training.updates
+    6
+    """
+    recipe = RECIPES.get(task.name, RECIPES[ADD])
+    return recipe.with_training(updates=min(recipe.training.updates, task.steps))
