@@ -13,7 +13,14 @@ from ltc2hw.dequantize import check_pair
 from ltc2hw.errors import ShapeError, UnknownNameError
 from ltc2hw.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.ladder import Cause, Stage, measure_causes, measure_stages
+from ltc2hw.ladder import (
+    Cause,
+    Stage,
+    account_mixtures,
+    ladder_mixtures,
+    measure_causes,
+    measure_stages,
+)
 from ltc2hw.network import Network
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
 from ltc2hw.report import Report
@@ -144,6 +151,7 @@ class _Comparison:
             self.judge(REFERENCE, real_outputs(self.fixed, integer), part)
             self.spikes.add(real, integer, names, part.start)
             self.states.add(integer)
+            progress("float64 and integer", part.stop, self.x.shape[1])
             for engine, tally in self.exact.items():
                 count = min(self.counts[engine] - part.start, x.shape[1])
                 if count > 0:
@@ -151,6 +159,7 @@ class _Comparison:
                     trace = simulate(self.fixed, x[:, :count], engine, ALL)
                     tally.add(integer, trace, part.start)
                     self.judge(engine, real_outputs(self.fixed, trace), part)
+                    progress(engine, part.start + count, self.counts[engine])
 
     def batches(self) -> Iterator[slice]:
         """Slices of samples whose recorded states fit :data:`MEMORY`."""
@@ -172,8 +181,11 @@ class _Comparison:
         """Stages from float to integer, all on the same samples."""
         count = self.explained
         x, labels = self.x[:, :count], self.labels[:count]
-        progress("ladder", 0, 1)
-        stages = measure_stages(self.network, self.fixed, x, labels, self.decision)
+        stages = []
+        number = len(ladder_mixtures(self.fixed))
+        for stage in measure_stages(self.network, self.fixed, x, labels, self.decision):
+            stages.append(stage)
+            progress("ladder", len(stages), number)
         integer = np.concatenate(self.judged[REFERENCE])[:count]
         return (*stages, Stage(REFERENCE, float(integer.mean())))
 
@@ -183,8 +195,11 @@ class _Comparison:
             return ()
         count = self.explained
         x, labels = self.x[:, :count], self.labels[:count]
-        progress("causes", 0, 1)
-        causes = measure_causes(self.network, self.fixed, x, labels, self.decision)
+        causes = []
+        number = len(account_mixtures(self.network, self.fixed))
+        for cause in measure_causes(self.network, self.fixed, x, labels, self.decision):
+            causes.append(cause)
+            progress("causes", len(causes), number)
         score = float(np.mean(np.concatenate(self.judged["float64"])[:count]))
         sign = 1 if self.decision.metric == "accuracy" else -1
 

@@ -13,8 +13,9 @@ def to_markdown(report: Report) -> str:
 
 
 def table_markdown(table: Table) -> str:
-    """A table under a heading of the second level; numbers are aligned to the right."""
-    aligned = ["---", *["---:"] * (len(table.header) - 1)]
+    """A table under a heading of the second level."""
+    columns = range(len(table.header))
+    aligned = ["---:" if table.is_numeric(column) else "---" for column in columns]
     lines = [_line(table.header), _line(aligned), *map(_line, table.rows)]
     return f"## {table.title}\n\n" + "\n".join(lines)
 

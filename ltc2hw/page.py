@@ -30,12 +30,11 @@ figure { break-inside: avoid; margin: 0 0 14px; padding: 16px 18px; }
 figure img { display: block; width: 100%; height: auto; margin-top: 10px; }
 section { margin-bottom: 14px; padding: 16px 18px; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin-top: 8px; font-size: 13.5px; }
-th { text-align: right; color: var(--quiet); font-weight: 500; }
-td { text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; }
-th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }
+th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line); text-align: left; }
+th { color: var(--quiet); font-weight: 500; }
+td { overflow-wrap: anywhere; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr:last-child td { border-bottom: 0; }
-td.text { text-align: left; overflow-wrap: anywhere; }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
 """
 
@@ -118,11 +117,17 @@ def figure_html(picture: Picture) -> str:
 
 def table_html(table: Table) -> str:
     """A table under its title."""
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+    header = row_html(table, "th", table.header)
+    rows = "\n".join(row_html(table, "td", row) for row in table.rows)
+    return f"<section><h2>{escape(table.title)}</h2>\n<table>{header}\n{rows}</table></section>"
+
+
+def row_html(table: Table, tag: str, cells: tuple[str, ...]) -> str:
+    """A row of a table, numbers marked as such."""
+    marked = (
+        f'<{tag} class="number">{escape(cell)}</{tag}>'
+        if table.is_numeric(column)
+        else f"<{tag}>{escape(cell)}</{tag}>"
+        for column, cell in enumerate(cells)
     )
-    return (
-        f"<section><h2>{escape(table.title)}</h2>\n<table><tr>{header}</tr>\n{rows}</table>"
-        "</section>"
-    )
+    return f"<tr>{''.join(marked)}</tr>"

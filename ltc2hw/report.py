@@ -154,6 +154,11 @@ class Report:
         return sum(exact.mismatches for exact in self.exact.values())
 
     @property
+    def bounds_met(self) -> bool:
+        """Whether every stated bound is kept."""
+        return all(bound.met for bound in self.bounds)
+
+    @property
     def lost(self) -> float:
         """How much worse ``integer`` is than ``float64``: accuracy lost, or squared error added."""
         difference = self.scores["float64"] - self.scores["integer"]
@@ -198,10 +203,7 @@ class Report:
             MissingExtraError: for ``.html`` without the extra ``plot``.
             OSError: if the folder does not exist or cannot be written.
         """
-        suffix = Path(path).suffix
-        if suffix not in RENDERERS:
-            raise InvalidValueError("report file", repr(str(path)), f"a name ending in {FORMATS}")
-        write_text(path, find_renderer(suffix)(self))
+        write_text(path, find_renderer(path)(self))
 
 
 def to_json(report: Report) -> str:
@@ -221,7 +223,15 @@ RENDERERS: Mapping[str, tuple[str, str]] = {
 FORMATS = ", ".join(RENDERERS)
 
 
-def find_renderer(suffix: str) -> Renderer:
-    """Return the function that renders reports for a file suffix of :data:`RENDERERS`."""
+def find_renderer(path: str | os.PathLike[str]) -> Renderer:
+    """Return the function that renders reports for a file name.
+
+    Raises:
+        InvalidValueError: for a suffix that is not in :data:`RENDERERS`.
+        MissingExtraError: for ``.html`` without the extra ``plot``.
+    """
+    suffix = Path(path).suffix
+    if suffix not in RENDERERS:
+        raise InvalidValueError("report file", repr(str(path)), f"a name ending in {FORMATS}")
     module, function = RENDERERS[suffix]
     return cast(Renderer, getattr(import_module(module), function))

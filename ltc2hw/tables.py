@@ -10,11 +10,20 @@ from ltc2hw.report import Exactness, Report
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table of texts; the first column names, the others are numbers."""
+    """A titled table of texts."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def is_numeric(self, column: int) -> bool:
+        """Whether a column holds numbers, which are aligned to the right.
+
+        >>> table = Table("", ("a", "b"), (("x", "-1"), ("y", "2.5 %")))
+        >>> table.is_numeric(0), table.is_numeric(1)
+        (False, True)
+        """
+        return all(row[column][:1] in "+-0123456789" for row in self.rows)
 
 
 def score_text(metric: Metric, score: float) -> str:

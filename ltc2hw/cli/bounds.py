@@ -1,0 +1,38 @@
+"""Bounds that a run states: mismatches, lost accuracy, added error."""
+
+from __future__ import annotations
+
+from ltc2hw.decision import Metric
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.report import Bound, Report
+
+
+def exact_bounds(report: Report) -> tuple[Bound, ...]:
+    """Every engine gives the bits of ``integer``."""
+    return tuple(
+        Bound(f"mismatches of {engine}, at most", exact.mismatches, 0, exact.mismatches == 0)
+        for engine, exact in report.exact.items()
+    )
+
+
+def loss_bound(report: Report, metric: Metric, limit: float) -> tuple[Bound, ...]:
+    """The integers lose at most ``limit``: points of accuracy, or squared error.
+
+    Raises:
+        InvalidValueError: if the task is measured otherwise, or the limit is no number.
+    """
+    if report.metric != metric:
+        raise InvalidValueError(f"bound on {metric}", limit, f"one on {report.metric}")
+    if limit != limit:
+        raise InvalidValueError(f"bound on {metric}", limit, "a number")
+    name, lost = "mean squared error added, at most", report.lost
+    if metric == "accuracy":
+        # In points, without the last bits of a difference of binary fractions.
+        name, lost = "points of accuracy lost, at most", round(100 * lost, 9)
+    return (Bound(name, lost, limit, lost <= limit),)
+
+
+def accuracy_bound(report: Report, limit: float) -> tuple[Bound, ...]:
+    """The float network reaches an accuracy, in per cent."""
+    reached = round(100 * report.scores["float64"], 9)
+    return (Bound("float accuracy in per cent, at least", reached, limit, reached >= limit),)

@@ -1,0 +1,98 @@
+"""``ltc2hw demo``: the whole pipeline on real data, from training to the report."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ltc2hw.bundle import save
+from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
+from ltc2hw.cli.common import decision_of, natural
+from ltc2hw.cli.compare import show
+from ltc2hw.cli.console import Console
+from ltc2hw.cli.train import require_torch, train_network
+from ltc2hw.compare import compare
+from ltc2hw.errors import MissingExtraError
+from ltc2hw.quantize import quantize
+from ltc2hw.report import Report, find_renderer
+from ltc2hw.tasks import load_task
+
+SUMMARY = "train, quantize, simulate, compare and report on embedded real data"
+
+TASK, TARGET = "digits-rows", "loihi2"
+
+LOWEST_ACCURACY = 95.0
+"""Per cent of the test samples that the float network gets right."""
+
+LARGEST_DROP = 0.5
+"""Points of accuracy that 8-bit integers may lose."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for results")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> bool:
+    """Run everything; whether every stated bound is met."""
+    from ltc2hw.training.recipes import recipe_for
+
+    started = time.monotonic()
+    folder: Path = arguments.out
+    task = load_task(TASK)
+    require_torch()
+    folder.mkdir(parents=True, exist_ok=True)
+    console.line(f"{task.name}: real 8x8 handwritten digits, one row per step")
+    recipe = recipe_for(task).with_training(seed=arguments.seed)
+    network, _ = train_network(task, recipe, console)
+    save(network, folder / "model.h5")
+    fixed = quantize(network, TARGET, task.train.x)
+    save(fixed, folder / "fixed.h5")
+    report = compare(
+        network,
+        fixed,
+        task.test.x,
+        task.test.labels,
+        available_engines(console),
+        decision=decision_of(task),
+        task=task.name,
+        progress=console.progress,
+    )
+    bounds = (
+        *accuracy_bound(report, LOWEST_ACCURACY),
+        *loss_bound(report, "accuracy", LARGEST_DROP),
+        *exact_bounds(report),
+    )
+    report = replace(report, bounds=bounds)
+    show(report, console)
+    save_reports(report, folder, console)
+    console.line(f"{time.monotonic() - started:.0f} seconds")
+    return report.bounds_met
+
+
+def available_engines(console: Console) -> tuple[str, ...]:
+    """All engines, without Lava where it is not installed."""
+    from ltc2hw.converters.lava.shim import require_lava
+
+    try:
+        require_lava("the comparison with Lava")
+    except MissingExtraError as error:
+        console.line(f"Lava is left out: {error}")
+        return "integer", "fast"
+    return "integer", "fast", "lava"
+
+
+def save_reports(report: Report, folder: Path, console: Console) -> None:
+    """Save the report in every format for which everything is installed."""
+    for name in ("report.json", "report.md", "report.html"):
+        path = folder / name
+        try:
+            find_renderer(path)
+        except MissingExtraError as error:
+            console.line(f"{name} is left out: {error}")
+            continue
+        report.save(path)
+        console.line(f"report: {path}")

@@ -1,0 +1,74 @@
+"""``ltc2hw simulate``: run a network on the test samples of a task and keep the trace."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ltc2hw.bundle import load, save_trace
+from ltc2hw.cli.common import (
+    add_json,
+    add_samples,
+    add_task,
+    check_fit,
+    check_output,
+    decision_of,
+    first_samples,
+    write_json,
+)
+from ltc2hw.cli.console import Console
+from ltc2hw.excerpt import real_outputs
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.registry import ENGINES
+from ltc2hw.simulate import simulate
+from ltc2hw.tables import score_text
+from ltc2hw.tasks import load_task
+
+SUMMARY = "run a network on the task's test samples"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("network", type=Path, metavar="NETWORK", help="integer or float network")
+    add_task(parser)
+    parser.add_argument(
+        "--engine", metavar="NAME", help=f"{', '.join(ENGINES)}; fast by default, float64 for float"
+    )
+    add_samples(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="trace")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> bool:
+    """Simulate, save the spikes and membranes, and tell the score."""
+    check_output(arguments.out, arguments.json)
+    network = load(arguments.network)
+    task = load_task(arguments.task)
+    check_fit(network, task)
+    split = first_samples(task.test, arguments.samples)
+    engine = arguments.engine or ("fast" if isinstance(network, FixedNetwork) else "float64")
+    trace = simulate(network, split.x, engine)
+    outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs
+    decision = decision_of(task)
+    score = float(np.mean(decision.judge(outputs, split.labels)))
+    save_trace(trace, arguments.out)
+    saturations = {name: dict(counts) for name, counts in trace.saturations.items()}
+    write_json(
+        arguments.json,
+        {
+            "task": task.name,
+            "engine": engine,
+            "samples": split.samples,
+            decision.metric: score,
+            "saturations": saturations,
+        },
+    )
+    console.line(
+        f"{decision.metric}: {score_text(decision.metric, score)} of {split.samples} samples"
+    )
+    saturated = sum(sum(counts.values()) for counts in saturations.values())
+    console.line(f"saturated values: {saturated}")
+    console.line(f"trace: {arguments.out}")
+    return True
