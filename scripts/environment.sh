@@ -74,7 +74,7 @@ set_up() {
         exit 1
     }
     say "lane $lane: $("$python" --version) at $python; installing into $venv"
-    say "this happens once and takes some minutes; torch is most of it"
+    say "this happens once and takes some minutes"
     rm -f "$venv/ready"
     if ! "$venv/bin/python" -c "" 2>/dev/null; then "$python" -m venv --clear "$venv"; fi
 
