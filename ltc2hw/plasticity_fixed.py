@@ -73,7 +73,7 @@ class Rates:
 class PlasticWord:
     """Where a parameter's integers live.
 
-    ``value``, ``mean``, ``gradient``: words of Φ, Φ̄, λ. ``fraction``: of Φ. The network computes
+    ``value``, ``mean``, ``gradient``: words of Φ, Φ̄, λ, and their fractions. The network computes
     with ``Φ >> network_shift`` (a left shift if negative). Factors meet the message
     ``rsz(x, message_shift)``, which has ``message_bits`` bits and ``message_fraction``.
     """
@@ -82,6 +82,8 @@ class PlasticWord:
     mean: Word
     gradient: Word
     fraction: int
+    mean_fraction: int
+    gradient_fraction: int
     network_shift: int
     message_shift: int
     message_bits: int
@@ -226,9 +228,8 @@ def update_format(
     rates = Rates.of(rule)
     k, a, b = rates.learning_rate, rates.alpha, rates.beta
     word = plastic_word(network, words, parameter)
-    v = word.fraction
-    m = v + word.mean.bits - word.value.bits
-    l = v + word.gradient.bits - word.value.bits + words.gradient_shift  # noqa: E741
+    v, m = word.fraction, word.mean_fraction
+    l = word.gradient_fraction  # noqa: E741
     p = words.factor_fraction + word.message_fraction
     c = max(v, m)
     s = max(p, c + a, l, v - k)
@@ -287,11 +288,14 @@ def plastic_word(network: FixedNetwork, words: PlasticWords, parameter: Paramete
             "widen the word or quantize to narrower weights",
         )
     source = network.population(projection.source)
+    fraction = projection.weight_fraction + shift
     return PlasticWord(
         Word(words.value),
         Word(words.mean),
         Word(words.gradient),
-        projection.weight_fraction + shift,
+        fraction,
+        fraction + words.mean - words.value,
+        fraction + words.gradient - words.value + words.gradient_shift,
         shift,
         0,
         message_word(source, projection.variable).bits,
@@ -309,7 +313,10 @@ def _constant_word(network: FixedNetwork, words: PlasticWords, parameter: Parame
         shift = max(0, words.factor + state - PRODUCT_BITS)
         bits, message = state - shift, state_fraction(network, parameter) - shift
     word = Word(words.neuron)
-    return PlasticWord(word, word, word, fraction, fraction - held, shift, bits, message)
+    finer = fraction + words.gradient_shift
+    return PlasticWord(
+        word, word, word, fraction, fraction, finer, fraction - held, shift, bits, message
+    )
 
 
 def range_bits(values: IntArray, fraction: int, parameter: Parameter) -> int:

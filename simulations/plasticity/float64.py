@@ -20,6 +20,7 @@ from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import (
     FPTTRule,
     Memory,
+    Parameter,
     check_labels,
     check_targets,
     error_paths,
@@ -92,20 +93,27 @@ class FloatLearner:
     ) -> tuple[Update, Learning]:
         """Run one step on x (N_in,), compare with the goal (N_out,), learn."""
         network = self.adapted(learning.memories)
+        output, descent, registers = self.descend(network, learning.registers, x, goal, t, steps)
+        memories = {
+            parameter: fptt_update(self.rule, memory, -descent[parameter])
+            for parameter, memory in learning.memories.items()
+        }
+        return Update(output, descent, {}), Learning(memories, registers, learning.step + 1)
+
+    def descend(
+        self, network: Network, registers: State, x: Array, goal: Array, t: int, steps: int
+    ) -> tuple[Array, Mapping[Parameter, Array], State]:
+        """Run one step of a network: output (N_out,), descent of each parameter, new registers."""
         sample: Values = {str(network.input.variables[0]): x[None]}
-        done, registers = step(self.arithmetic, network, self.plan, sample, learning.registers)
+        done, following = step(self.arithmetic, network, self.plan, sample, registers)
         output = done.produced[network.output]["membrane"]
         error = output_error(self.rule, output, goal, self.rule.step_weight(t, steps))
-        factors = backward(
-            self.credit, network, self.plan, self.crossed, learning.registers, done, error
-        )
+        factors = backward(self.credit, network, self.plan, self.crossed, registers, done, error)
         descent = {}
-        memories = {}
-        for parameter, memory in learning.memories.items():
-            factor, message = meeting(network, parameter, factors, learning.registers, done)
+        for parameter in self.parameters:
+            factor, message = meeting(network, parameter, factors, registers, done)
             descent[parameter] = factor * message
-            memories[parameter] = fptt_update(self.rule, memory, -descent[parameter])
-        return Update(output[0], descent, {}), Learning(memories, registers, learning.step + 1)
+        return output[0], descent, following
 
     def check(self, learning: Learning) -> None:
         """Raise if a parameter has left the real numbers.
