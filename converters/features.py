@@ -73,30 +73,92 @@ def row(title: str, cells: Row) -> tuple[str, Row]:
 ROWS: Mapping[str, tuple[str, Row]] = {
     "spiking-input": row(
         "spiking input",
-        {"netx-in": exact(), "netx-out": exact()},
+        {"norse-out": exact(), "norse-in": exact(), "netx-in": exact(), "netx-out": exact()},
     ),
     "graded-input": row(
         "graded input",
         {
+            "norse-out": exact(),
+            "norse-in": exact("`graded_input=True`"),
             "netx-in": exact("`input_word` names its word, as netx's `input_message_bits`"),
             "netx-out": exact("pass `input_message_bits` to `netx.hdf5.Network`"),
         },
     ),
     "lif": row(
         "LIF with a synaptic current",
-        {"netx-in": exact("CUBA"), "netx-out": exact("CUBA")},
+        {
+            "norse-out": exact(),
+            "norse-in": exact(),
+            "netx-in": exact("CUBA"),
+            "netx-out": exact("CUBA"),
+        },
+    ),
+    "lif-box": row(
+        "LIF without a synaptic current",
+        {"norse-out": exact(), "norse-in": exact("LIF whose current decays at once")},
+    ),
+    "if": row(
+        "integrate-and-fire without leak",
+        {"norse-out": exact(), "norse-in": exact("LIF whose membrane decay is 0")},
     ),
     "alif": row(
         "adaptive threshold (ALIF, LSNN, ASRNN)",
-        {"netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks")},
+        {
+            "norse-out": exact(
+                "LTC neurons with static gates one step behind what reaches them, as in Norse"
+            ),
+            "norse-in": exact("static LTC neurons behind a synapse of their own"),
+            "netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks"),
+        },
     ),
     "ltc": row(
         "LTC neurons, any gate",
-        {"netx-out": refused("netx holds CUBA neurons alone; export to lava")},
+        {
+            "norse-out": refused("Norse has no such neuron; export to nir or lava"),
+            "netx-out": refused("netx holds CUBA neurons alone; export to lava"),
+        },
     ),
     "readout": row(
         "leaky integrator readout",
-        {"netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes")},
+        {
+            "norse-out": exact("LI whose current decays at once"),
+            "norse-in": exact("LIBoxCell"),
+            "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
+        },
+    ),
+    "li-current": row(
+        "leaky integrator with a synaptic current", {"norse-in": exact("two readouts in a row")}
+    ),
+    "integrator": row(
+        "integrators that never leak, without spikes",
+        {
+            "norse-out": refused("Norse divides by the decay; use gates strictly between 0 and 1"),
+            "norse-in": refused("give it a leak"),
+        },
+    ),
+    "gated-readout": row(
+        "leaky integrator with gates that move",
+        {"norse-out": refused("Norse has no such neuron; export to nir or lava")},
+    ),
+    "no-leak-with-current": row(
+        "synaptic current into a membrane without leak",
+        {
+            "norse-out": refused(
+                "Norse scales the current by the leak; use a membrane decay above 0"
+            )
+        },
+    ),
+    "if-recurrent": row(
+        "recurrent integrate-and-fire",
+        {"norse-out": refused("Norse has none; use a membrane decay above 0")},
+    ),
+    "own-constants": row(
+        "a resting potential, or an adaptive threshold, of its own per neuron",
+        {
+            "norse-out": refused(
+                "Norse's initial state takes one number for all neurons; use equal ones"
+            )
+        },
     ),
     "voltage-output": row(
         "output that is a voltage (slayer's Affine)",
@@ -123,20 +185,55 @@ ROWS: Mapping[str, tuple[str, Row]] = {
             )
         },
     ),
+    "initial-membrane": row(
+        "neurons that start elsewhere than at their reset potential",
+        {
+            "norse-out": changed(
+                "initial-membrane", "the membrane starts where its bias holds it, not at 0"
+            ),
+            "norse-in": changed(
+                "initial-membrane",
+                "the membrane starts at the reset potential (0 for LI), not at rest",
+            ),
+        },
+    ),
+    "soft-reset": row(
+        "reset by subtraction",
+        {"norse-in": refused("membranes are set to a value here; train with reset_value")},
+    ),
+    "step-too-long": row(
+        "a decay of more than everything per step",
+        {"norse-in": refused("dt exceeds a time constant; use a smaller dt")},
+    ),
     "recurrence": row(
         "recurrence within a population",
-        {"netx-in": exact(), "netx-out": exact("with delay 1")},
+        {
+            "norse-out": exact("with delay 1 (adaptive neurons without synapse: 2)"),
+            "norse-in": exact(),
+            "netx-in": exact(),
+            "netx-out": exact("with delay 1"),
+        },
     ),
     "topology": row(
         "branches, skips, feedback through several populations",
         {
+            "norse-out": refused(
+                "a SequentialState is a chain that ends in the output; export to nir"
+            ),
+            "norse-in": refused(
+                "RecurrentSequential adds whole answers to its input; use recurrent layers"
+            ),
             "netx-in": refused("netx's own loader has no concat; use a chain of Dense blocks"),
             "netx-out": refused("a netx file is a chain that ends in the output; export to lava"),
         },
     ),
     "delay": row(
         "delays",
-        {"netx-in": exact(), "netx-out": exact()},
+        {
+            "norse-out": refused("Norse has no delays; export to nir"),
+            "netx-in": exact(),
+            "netx-out": exact(),
+        },
     ),
     "delay-with-bias": row(
         "delays of neurons with a bias",
@@ -197,7 +294,10 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     ),
     "refractory": row(
         "refractory period",
-        {"netx-in": refused("Lava's LIF has none; train with a refractory delay of 1")},
+        {
+            "norse-in": refused("there is no such population; use LIF without refractory period"),
+            "netx-in": refused("Lava's LIF has none; train with a refractory delay of 1"),
+        },
     ),
     "norm-scale": row(
         "normalization that scales the current (slayer's WgtScaleBatchNorm)",
@@ -211,13 +311,40 @@ ROWS: Mapping[str, tuple[str, Row]] = {
             )
         },
     ),
+    "linear": row(
+        "linear layers, with bias",
+        {
+            "norse-in": exact(
+                "a bias before a synaptic current is sent by a neuron that fires at every step"
+            )
+        },
+    ),
     "convolution": row(
         "convolution",
-        {"netx-in": refused("train with Dense blocks")},
+        {"norse-in": exact("sparse weights"), "netx-in": refused("train with Dense blocks")},
     ),
+    "flatten": row("flattening", {"norse-in": exact()}),
     "sum-pooling": row(
         "average and sum pooling",
-        {"netx-in": refused("netx's own loader has none; train with Dense blocks")},
+        {
+            "norse-in": exact("sparse weights"),
+            "netx-in": refused("netx's own loader has none; train with Dense blocks"),
+        },
+    ),
+    "max-pooling": row(
+        "maximum pooling",
+        {"norse-in": refused("a maximum is not linear; train with average or sum pooling")},
+    ),
+    "batch-norm": row(
+        "batch normalization after training", {"norse-in": exact("folded into the weights")}
+    ),
+    "padding": row(
+        "padding other than with zeros, rounding up, other divisors",
+        {"norse-in": refused("pad with explicit numbers of zeros")},
+    ),
+    "training-mode": row(
+        "dropout or batch normalization in training",
+        {"norse-in": refused("call module.eval(), and put batch normalization into Lift")},
     ),
     "other-words": row(
         "LIF words other than Lava's (24-bit state, 12-bit decays, alignment 6)",
@@ -225,7 +352,12 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     ),
     "other-node": row(
         "any other layer, neuron or entry",
-        {"netx-in": refused("use Dense and Recurrent blocks of CUBA neurons")},
+        {
+            "norse-in": refused(
+                "use LIF, LIFBox, IAF, LSNN, LI, Linear, Conv2d, pooling, Flatten, BatchNorm"
+            ),
+            "netx-in": refused("use Dense and Recurrent blocks of CUBA neurons"),
+        },
     ),
 }
 """Title and cells of every feature."""
@@ -239,7 +371,7 @@ def changes_of(column: Column) -> tuple[str, ...]:
     """Names of the changes that the user may allow in a column.
 
     >>> changes_of("netx-out")
-    ('rescale',)
+    ("rescale",)
     """
     names = {cells[column].change for cells in TABLE.values() if column in cells}
     return tuple(sorted(names - {""}))

@@ -1,0 +1,187 @@
+"""Puts a network together from populations and the signals that reach them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.graph import Port
+from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.weights import Dense, Sparse
+from ltc2hw.words import FloatArray
+
+OPEN_GATE = 40.0
+"""Gate argument whose sigmoid is 1 in float64; with the opposite sign 0 to 4e-18."""
+
+CLOSED_GATE = -800.0
+"""Gate argument whose sigmoid is 0 in float64."""
+
+
+class Assembly:
+    """A network in the making: populations by name, and what arrives at their ports."""
+
+    def __init__(self) -> None:
+        self.populations: dict[str, FloatPopulation] = {}
+        self.arriving: dict[tuple[str, Port], Signal] = {}
+
+    def free_name(self, wanted: str) -> str:
+        """A population name like the wanted one that is not taken yet.
+
+        >>> Assembly().free_name("0.lif")
+        'n0_lif'
+        """
+        name = re.sub(r"\W", "_", wanted, flags=re.ASCII)
+        if not name.isidentifier():
+            name = f"n{name}"
+        number, free = 2, name
+        while free in self.populations:
+            free, number = f"{name}_{number}", number + 1
+        return free
+
+    def add(self, population: FloatPopulation) -> Signal:
+        """Add a population; returns the variable that it sends by default."""
+        self.populations[population.name] = population
+        variable = population.variables[0]
+        if isinstance(population, Readout):
+            variable = "membrane"
+        return Signal.of(population.name, population.size, variable)
+
+    def connect(self, signal: Signal, target: str, port: Port = "current") -> None:
+        """Let a signal arrive at a port, besides what already does."""
+        known = self.arriving.get((target, port))
+        self.arriving[target, port] = signal if known is None else known.plus(signal)
+
+    def network(self, output: Signal, provenance: Mapping[str, str]) -> Network:
+        """Turn signals into projections and biases; ``output`` is what the network answers.
+
+        An output that no single population sends as it is gets a readout that copies it.
+        """
+        name = self._output(output)
+        for (target, port), signal in list(self.arriving.items()):
+            self.arriving[target, port] = self._absorb_constant(target, port, signal)
+        projections = [
+            Projection(
+                source.population, source.variable, target, port, weights(matrix), source.delay
+            )
+            for (target, port), signal in self.arriving.items()
+            for source, matrix in signal.terms.items()
+        ]
+        return Network(tuple(self.populations.values()), tuple(projections), name, dict(provenance))
+
+    def _output(self, output: Signal) -> str:
+        for name, population in self.populations.items():
+            variable = population.output_variable
+            if variable in population.variables and not isinstance(population, Input):
+                source = Source(name, "membrane" if variable == "membrane" else "spikes")
+                if output.is_plain(source):
+                    return name
+        name = self.free_name("output")
+        self.add(Readout(name, output.size, np.zeros(output.size), static_gate(1.0)))
+        self.connect(output, name)
+        return name
+
+    def _absorb_constant(self, target: str, port: Port, signal: Signal) -> Signal:
+        """Move a constant into the bias of its target, or have a neuron send it at every step."""
+        terms = dict(signal.terms)
+        for source in [source for source in terms if source.population == CONSTANT]:
+            rest = constant = np.asarray(terms.pop(source), dtype=np.float64)
+            if source.delay == 0:
+                rest = self._absorb(target, port, constant[:, 0])[:, None]
+            if np.any(rest):
+                terms[Source(self._clock(), "spikes", source.delay)] = rest
+        return Signal(signal.size, terms)
+
+    def _absorb(self, target: str, port: Port, constant: FloatArray) -> FloatArray:
+        """Add a constant to the bias of a port; returns what has no place there."""
+        population = self.populations[target]
+        assert not isinstance(population, Input)
+        if isinstance(population, LIF):
+            # A constant reaches the membrane at once only where the current decays at once.
+            direct: FloatArray = np.where(population.current_decay == 1.0, constant, 0.0)
+            self.populations[target] = replace(population, bias=population.bias + direct)
+            return constant - direct
+        if port == "current":
+            bias = population.bias_current + constant
+            self.populations[target] = replace(population, bias_current=bias)
+        elif port == "tau_mem":
+            self.populations[target] = replace(
+                population, tau_mem=_plus(population.tau_mem, constant)
+            )
+        else:
+            assert isinstance(population, LTC)
+            self.populations[target] = replace(
+                population, tau_adp=_plus(population.tau_adp, constant)
+            )
+        return np.zeros_like(constant)
+
+    def _clock(self) -> str:
+        """Name of the neuron that fires at every step."""
+        for name, population in self.populations.items():
+            if isinstance(population, LIF) and population == clock(name):
+                return name
+        name = self.free_name("constant")
+        self.populations[name] = clock(name)
+        return name
+
+
+def disassemble(
+    network: Network,
+) -> tuple[dict[str, FloatPopulation], dict[tuple[str, Port], Signal]]:
+    """Undo :meth:`Assembly.network`: populations, and the signals that arrive at their ports.
+
+    Neurons that fire at every step become constants; biases stay in their populations.
+    """
+    targets = {projection.target for projection in network.projections}
+    clocks = {
+        p.name
+        for p in network.populations
+        if isinstance(p, LIF) and p == clock(p.name) and p.name not in targets
+    } - {network.output}
+    arriving: dict[tuple[str, Port], Signal] = {}
+    for projection in network.projections:
+        matrix: Matrix = projection.weights.to_array()
+        if isinstance(projection.weights, Sparse):
+            matrix = projection.weights.to_scipy()
+        source = Source(projection.source, projection.variable, projection.delay)
+        if projection.source in clocks:
+            source = Source(CONSTANT, "spikes", projection.delay)
+        key = (projection.target, projection.port)
+        signal = Signal(matrix.shape[0], {source: matrix})
+        arriving[key] = arriving[key].plus(signal) if key in arriving else signal
+    return {p.name: p for p in network.populations if p.name not in clocks}, arriving
+
+
+def clock(name: str) -> LIF:
+    """One neuron that fires at every step: its bias alone exceeds its threshold."""
+    one = np.ones(1)
+    return LIF(name, 1, one, one, 0.5 * one, one)
+
+
+def static_gate(openness: npt.ArrayLike) -> Gate:
+    """A gate that always has the given values in [0, 1].
+
+    >>> static_gate([0.5, 1.0]).bias
+    array([ 0., 40.])
+    """
+    value = np.asarray(openness, dtype=np.float64)
+    inner = np.clip(value, np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
+    bias = np.log(inner) - np.log1p(-inner)
+    bias = np.where(value >= 1.0, OPEN_GATE, bias)
+    return Gate(np.where(value <= 0.0, CLOSED_GATE, bias))
+
+
+def weights(matrix: Matrix) -> Dense | Sparse:
+    """The same numbers as weights of a projection."""
+    if sparse.issparse(matrix):
+        return Sparse.from_scipy(matrix)
+    return Dense(np.asarray(matrix))
+
+
+def _plus(gate: Gate, constant: FloatArray) -> Gate:
+    return replace(gate, bias=gate.bias + constant)

@@ -1,0 +1,344 @@
+"""Norse modules in and out, with the exact meaning of Norse's explicit Euler steps.
+
+Import walks ``SequentialState``, ``torch.nn.Sequential`` and ``Lift``; every neuron keeps its own
+``dt``. Export writes chains. Spikes and voltages are those of Norse, step by step; voltages of
+spiking neurons count from their reset potential, because ours reset to zero.
+
+Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integrator}.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import norse.torch as snn
+import numpy as np
+import torch
+from norse.torch.functional.reset import reset_value
+from norse.torch.module.iaf import IAF, IAFCell
+from norse.torch.module.leaky_integrator_box import LIBoxCell
+from norse.torch.module.lif_box import LIFBoxCell
+from torch import nn
+
+from ltc2hw.converters.assembly import Assembly
+from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.euler import (
+    Leaky,
+    Placed,
+    leaky,
+    place_adaptive,
+    place_integrator,
+    place_spiking,
+)
+from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
+from ltc2hw.converters.norse_export import to_module
+from ltc2hw.converters.signals import Signal
+from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.network import Input, Network
+from ltc2hw.words import FloatArray
+
+__all__ = ["from_module", "to_module"]
+
+
+def from_module(
+    module: nn.Module,
+    *,
+    input_shape: int | Sequence[int] | None = None,
+    graded_input: bool = False,
+    allow: Collection[str] = (),
+) -> Network:
+    """Turn a Norse module into a float network with the same spikes and voltages.
+
+    ``input_shape`` is the size of a sample at one step, for instance (2, 34, 34); None where the
+    first layer says it. ``graded_input`` lets samples be any real number. ``allow`` names
+    changes that may be made; those that were are in ``provenance["changes"]``.
+
+    Raises:
+        UnsupportedError: naming the layer, what of it cannot be kept, and what to do.
+        InvalidValueError: if the size of the input is needed and missing.
+        ShapeError: if a layer does not fit the one before it.
+    """
+    walk = _Walk(Conversion("norse-in", allow))
+    layers = list(_layers(module))
+    shape = _input_shape(input_shape, layers)
+    size = int(np.prod(shape))
+    signal = walk.assembly.add(Input("input", size, graded_input))
+    for layer in layers:
+        signal, shape = walk.step(layer, signal, shape)
+    return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A leaf of a module: the path of names that leads to it, and whether Lift steps it."""
+
+    path: str
+    module: Any
+    lifted: bool
+
+    @property
+    def node(self) -> str:
+        """What errors call it."""
+        return f"layer {self.path or 0!r} ({type(self.module).__name__})"
+
+    @property
+    def name(self) -> str:
+        """What its population is called."""
+        kind = type(self.module).__name__.lower()
+        return f"{kind}_{self.path}" if self.path else kind
+
+
+def _layers(module: nn.Module, path: str = "", *, lifted: bool = False) -> Iterator[_Layer]:
+    if isinstance(module, (snn.SequentialState, nn.Sequential)):
+        for name, child in module.named_children():
+            yield from _layers(child, f"{path}.{name}".lstrip("."), lifted=lifted)
+    elif isinstance(module, snn.Lift):
+        yield from _layers(module.lifted_module, path, lifted=True)
+    else:
+        yield _Layer(path, module, lifted)
+
+
+def _input_shape(given: int | Sequence[int] | None, layers: Sequence[_Layer]) -> Shape:
+    if given is not None:
+        return (given,) if isinstance(given, int) else tuple(given)
+    first = layers[0].module if layers else None
+    size = getattr(first, "in_features", getattr(first, "input_size", None))
+    if size is None:
+        raise InvalidValueError(
+            "input_shape", None, "the size of a sample at one step", "pass input_shape=..."
+        )
+    return (int(size),)
+
+
+class _Walk:
+    """Goes through the layers of one module and builds the network."""
+
+    def __init__(self, conversion: Conversion) -> None:
+        self.conversion = conversion
+        self.assembly = Assembly()
+
+    def step(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Append one layer; returns what it answers and in what shape."""
+        kind = type(layer.module)
+        if kind in STATELESS:
+            return STATELESS[kind](self, layer, signal, shape)
+        if kind not in NEURONS:
+            self.conversion.meet(FEATURES_BY_NAME.get(kind.__name__, "other-node"), layer.node)
+        if hasattr(layer.module, "input_weights"):
+            signal = signal.through(_array(layer.module.input_weights))
+            shape = (signal.size,)
+        placed = NEURONS[kind](self, layer, shape)
+        placed.drive(self.assembly, signal)
+        if hasattr(layer.module, "recurrent_weights"):
+            self.conversion.meet("recurrence", layer.node)
+            own = placed.output.delayed(1).through(_array(layer.module.recurrent_weights))
+            placed.drive(self.assembly, own)
+        return placed.output, shape
+
+    # Layers without state
+
+    def keep(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Dropout and identity do nothing once a module is trained."""
+        if layer.module.training and not isinstance(layer.module, nn.Identity):
+            self.conversion.meet("training-mode", layer.node)
+        return signal, shape
+
+    def linear(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """``W x + b`` on samples of one dimension."""
+        self.conversion.meet("linear", layer.node)
+        if len(shape) != 1:
+            raise ShapeError(f"shape before {layer.node}", shape, "(N,)", "flatten first")
+        signal = signal.through(_array(layer.module.weight))
+        if layer.module.bias is not None:
+            signal = signal.plus_constant(_array(layer.module.bias))
+        return signal, (signal.size,)
+
+    def conv(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Cross-correlation with zero padding."""
+        self.conversion.meet("convolution", layer.node)
+        conv = layer.module
+        if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+            self.conversion.meet("padding", layer.node)
+        window = Window(conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        matrix, shape = convolution(shape, _array(conv.weight), window, conv.groups)
+        signal = signal.through(matrix)
+        if conv.bias is not None:
+            signal = signal.plus_constant(per_channel(_array(conv.bias), shape))
+        return signal, shape
+
+    def pool(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Mean of a window; ``LPPool2d`` of norm 1 is its sum."""
+        self.conversion.meet("sum-pooling", layer.node)
+        pool = layer.module
+        mean = isinstance(pool, nn.AvgPool2d)
+        if pool.ceil_mode or (mean and not (pool.count_include_pad and not pool.divisor_override)):
+            self.conversion.meet("padding", layer.node)
+        if not mean and pool.norm_type != 1:
+            self.conversion.meet("other-node", layer.node)
+        padding = _pair(pool.padding) if mean else (0, 0)
+        window = Window(_pair(pool.kernel_size), _pair(pool.stride or pool.kernel_size), padding)
+        matrix, shape = pooling(shape, window, mean=mean)
+        return signal.through(matrix), shape
+
+    def flatten(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Join dimensions; the order of the numbers stays."""
+        self.conversion.meet("flatten", layer.node)
+        # The dimensions of time (unless lifted) and batch come first.
+        before = 1 if layer.lifted else 2
+        dimensions = before + len(shape)
+        start, end = (
+            d % dimensions - before for d in (layer.module.start_dim, layer.module.end_dim)
+        )
+        if start < 0:
+            raise ShapeError(f"start_dim of {layer.node}", start + before, f"at least {before}")
+        joined = int(np.prod(shape[start : end + 1]))
+        return signal, (*shape[:start], joined, *shape[end + 1 :])
+
+    def batch_norm(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """``(x - mean) / sqrt(var + eps) · weight + bias`` with the trained statistics."""
+        self.conversion.meet("batch-norm", layer.node)
+        norm = layer.module
+        if norm.training or norm.running_mean is None or not layer.lifted:
+            self.conversion.meet("training-mode", layer.node)
+        scale = 1.0 / np.sqrt(_array(norm.running_var) + norm.eps)
+        shift = -_array(norm.running_mean) * scale
+        if norm.weight is not None:
+            scale, shift = scale * _array(norm.weight), shift * _array(norm.weight)
+        if norm.bias is not None:
+            shift = shift + _array(norm.bias)
+        signal = signal.scaled(per_channel(scale, shape))
+        return signal.plus_constant(per_channel(shift, shape)), shape
+
+    # Neurons
+
+    def lif(self, layer: _Layer, shape: Shape) -> Placed:
+        """``lif_feed_forward_step`` and ``lif_step``."""
+        self.conversion.meet("lif", layer.node)
+        p, dt = layer.module.p, layer.module.dt
+        neurons = self.leaky(layer, shape, dt * _spread(p.tau_syn_inv, shape))
+        return self.spiking(layer, shape, neurons)
+
+    def lif_box(self, layer: _Layer, shape: Shape) -> Placed:
+        """``lif_box_feed_forward_step``: the input itself is the current."""
+        self.conversion.meet("lif-box", layer.node)
+        if layer.module.p.reset_method is not reset_value:
+            self.conversion.meet("soft-reset", layer.node)
+        return self.spiking(layer, shape, self.leaky(layer, shape, np.ones(1)))
+
+    def iaf(self, layer: _Layer, shape: Shape) -> Placed:
+        """``iaf_feed_forward_step``: no leak, no time step; starts at the reset potential."""
+        self.conversion.meet("if", layer.node)
+        p, size = layer.module.p, int(np.prod(shape))
+        reset = _spread(p.v_reset, shape)
+        neurons = leaky(
+            self.conversion, layer.name, size,
+            synapse=1.0, leak=0.0, membrane_gain=1.0, rest=reset,
+        )  # fmt: skip
+        return place_spiking(self.assembly, neurons, _spread(p.v_th, shape), reset)
+
+    def lsnn(self, layer: _Layer, shape: Shape) -> Placed:
+        """``lsnn_feed_forward_step`` and ``lsnn_step``."""
+        self.conversion.meet("alif", layer.node)
+        p, dt = layer.module.p, layer.module.dt
+        neurons = self.leaky(layer, shape, dt * _spread(p.tau_syn_inv, shape))
+        self.start(layer, neurons.rest, _spread(p.v_reset, shape))
+        return place_adaptive(
+            self.assembly,
+            self.conversion,
+            neurons,
+            _spread(p.v_th, shape),
+            _spread(p.v_reset, shape),
+            dt * _spread(p.tau_adapt_inv, shape),
+            _spread(p.beta, shape),
+        )
+
+    def li(self, layer: _Layer, shape: Shape) -> Placed:
+        """``li_feed_forward_step`` and ``li_step``: a synaptic current, no spikes."""
+        self.conversion.meet("li-current", layer.node)
+        p, dt = layer.module.p, layer.module.dt
+        return self.integrator(layer, shape, dt * _spread(p.tau_syn_inv, shape))
+
+    def li_box(self, layer: _Layer, shape: Shape) -> Placed:
+        """``li_box_feed_forward_step``: the input itself is the current."""
+        self.conversion.meet("readout", layer.node)
+        return self.integrator(layer, shape, np.ones(1))
+
+    def leaky(self, layer: _Layer, shape: Shape, synapse: FloatArray) -> Leaky:
+        leak = layer.module.dt * _spread(layer.module.p.tau_mem_inv, shape)
+        return leaky(
+            self.conversion, layer.name, int(np.prod(shape)),
+            synapse=synapse[0] if synapse.shape == (1,) else synapse,
+            leak=leak, membrane_gain=leak, rest=_spread(layer.module.p.v_leak, shape),
+        )  # fmt: skip
+
+    def spiking(self, layer: _Layer, shape: Shape, neurons: Leaky) -> Placed:
+        p = layer.module.p
+        reset = _spread(p.v_reset, shape)
+        self.start(layer, neurons.rest, reset)
+        return place_spiking(self.assembly, neurons, _spread(p.v_th, shape), reset)
+
+    def integrator(self, layer: _Layer, shape: Shape, synapse: FloatArray) -> Placed:
+        neurons = self.leaky(layer, shape, synapse)
+        self.start(layer, neurons.rest, np.zeros(1))
+        return place_integrator(self.assembly, self.conversion, neurons)
+
+    def start(self, layer: _Layer, rest: FloatArray, zero: FloatArray) -> None:
+        """Norse starts at rest, we start where membranes are reset to."""
+        if np.any(rest != zero):
+            self.conversion.meet("initial-membrane", layer.node)
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    """A float64 copy of a tensor, exact for float32."""
+    return np.array(tensor.detach().cpu().double().numpy())
+
+
+def _spread(value: Any, shape: Shape) -> FloatArray:
+    """A parameter, for all neurons or one per neuron, as a vector of their number."""
+    return np.array(np.broadcast_to(_array(torch.as_tensor(value)), shape)).ravel()
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+STATELESS: Mapping[type, Callable[[_Walk, _Layer, Signal, Shape], tuple[Signal, Shape]]] = {
+    nn.Linear: _Walk.linear,
+    nn.Conv2d: _Walk.conv,
+    nn.AvgPool2d: _Walk.pool,
+    nn.LPPool2d: _Walk.pool,
+    nn.Flatten: _Walk.flatten,
+    nn.BatchNorm1d: _Walk.batch_norm,
+    nn.BatchNorm2d: _Walk.batch_norm,
+    nn.Dropout: _Walk.keep,
+    nn.Dropout2d: _Walk.keep,
+    nn.Identity: _Walk.keep,
+}
+
+NEURONS: Mapping[type, Callable[[_Walk, _Layer, Shape], Placed]] = {
+    snn.LIF: _Walk.lif,
+    snn.LIFCell: _Walk.lif,
+    snn.LIFRecurrent: _Walk.lif,
+    snn.LIFRecurrentCell: _Walk.lif,
+    LIFBoxCell: _Walk.lif_box,
+    IAF: _Walk.iaf,
+    IAFCell: _Walk.iaf,
+    snn.LSNN: _Walk.lsnn,
+    snn.LSNNCell: _Walk.lsnn,
+    snn.LSNNRecurrent: _Walk.lsnn,
+    snn.LSNNRecurrentCell: _Walk.lsnn,
+    snn.LI: _Walk.li,
+    snn.LICell: _Walk.li,
+    snn.LILinearCell: _Walk.li,
+    LIBoxCell: _Walk.li_box,
+}
+
+FEATURES_BY_NAME: Mapping[str, str] = {
+    "LIFRefracCell": "refractory",
+    "LIFRefracRecurrentCell": "refractory",
+    "RecurrentSequential": "topology",
+    "MaxPool2d": "max-pooling",
+}
+"""Features of layers that are refused, by the name of their class."""
