@@ -16,6 +16,8 @@ NEEDS = {
         "tests/training/*",
         "tests/converters/test_torch.py",
     ),
+    "norse": ("ltc2hw/converters/norse*.py", "tests/converters/test_norse.py"),
+    "nir": ("ltc2hw/converters/nir_nodes.py",),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 
