@@ -37,9 +37,16 @@ def gate_term_weight(
     return uniform_weight((size, size), 2 * size, 1.0, generator)
 
 
-def bias_rows(size: int, *values: float) -> nn.Parameter:
-    """Biases of several ports as rows, (ports, N), each row constant."""
-    return nn.Parameter(torch.tensor(values).unsqueeze(1).repeat(1, size))
+def bias_rows(
+    size: int,
+    centres: tuple[float, ...],
+    spreads: tuple[float, ...],
+    generator: torch.Generator | None,
+) -> nn.Parameter:
+    """Biases of several ports as rows, (ports, N), each row uniform in ``centre ± spread``."""
+    noise = torch.empty(len(centres), size).uniform_(-1.0, 1.0, generator=generator)
+    rows = torch.tensor(centres).unsqueeze(1) + noise * torch.tensor(spreads).unsqueeze(1)
+    return nn.Parameter(rows)
 
 
 def constant(size: int, value: float) -> Tensor:

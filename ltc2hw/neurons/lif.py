@@ -94,10 +94,9 @@ class LIFCell(nn.Module):
         self.inputs, self.size, self.recurrent = inputs, size, recurrent
         self.surrogate = surrogate
         self._surrogate = surrogate_named(surrogate)
-        fan_in = inputs + (size if recurrent else 0)
-        self.weight_input = uniform_weight((size, inputs), fan_in, gain, generator)
+        self.weight_input = uniform_weight((size, inputs), inputs, gain, generator)
         self.weight_recurrent = (
-            uniform_weight((size, size), fan_in, gain, generator) if recurrent else None
+            uniform_weight((size, size), size, gain, generator) if recurrent else None
         )
         self.bias = nn.Parameter(torch.zeros(size))
         self.register_buffer("current_decay", constant(size, current_decay))

@@ -24,7 +24,8 @@ class LTCCell(nn.Module):
 
     Equations in :func:`~ltc2hw.neurons.ltc.ltc_step`, tensors in
     :class:`~ltc2hw.neurons.ltc.LTCParameters`. The gates start as ``σ(tau_mem_bias)`` and
-    ``σ(tau_adp_bias)``: slow membranes and slow adaptation when these are below and above zero.
+    ``σ(tau_adp_bias)``: slow membranes and slow adaptation when these are below and above zero;
+    with a spread, the biases of single neurons are uniform that far to either side.
     Threshold and adaptation strength are constants (buffers); the paper has 0.1 and 1.8.
 
     Raises:
@@ -50,6 +51,8 @@ class LTCCell(nn.Module):
         adaptation_strength: float = 1.8,
         tau_mem_bias: float = -1.5,
         tau_adp_bias: float = 2.0,
+        tau_mem_spread: float = 0.0,
+        tau_adp_spread: float = 0.0,
         gain: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -62,12 +65,12 @@ class LTCCell(nn.Module):
         self.nonlinearity, self.surrogate = nonlinearity, surrogate
         self._functions = (nonlinearity_named(nonlinearity), surrogate_named(surrogate))
         ports = 3 if gate == "event" else 1
-        fan_in = inputs + (size if recurrent else 0)
-        self.weight_input = uniform_weight((ports, size, inputs), fan_in, gain, generator)
+        self.weight_input = uniform_weight((ports, size, inputs), inputs, gain, generator)
         self.weight_recurrent = (
-            uniform_weight((ports, size, size), fan_in, gain, generator) if recurrent else None
+            uniform_weight((ports, size, size), size, gain, generator) if recurrent else None
         )
-        self.bias = bias_rows(size, 0.0, tau_mem_bias, tau_adp_bias)
+        centres, spreads = (0.0, tau_mem_bias, tau_adp_bias), (0.0, tau_mem_spread, tau_adp_spread)
+        self.bias = bias_rows(size, centres, spreads, generator)
         self.register_buffer("threshold", constant(size, threshold))
         self.register_buffer("adaptation_strength", constant(size, adaptation_strength))
         for name in (

@@ -48,7 +48,7 @@ class ReadoutCell(nn.Module):
         self._nonlinearity = nonlinearity_named(nonlinearity)
         ports = 2 if gate == "event" else 1
         self.weight_input = uniform_weight((ports, size, inputs), inputs, gain, generator)
-        self.bias = bias_rows(size, 0.0, tau_mem_bias)
+        self.bias = bias_rows(size, (0.0, tau_mem_bias), (0.0, 0.0), generator)
         for name in ("tau_mem_from_state", "tau_mem_from_current"):
             self.register_parameter(name, gate_term_weight(gate, size, generator))
 

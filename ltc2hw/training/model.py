@@ -32,6 +32,8 @@ def build_network(task: Task, options: ModelOptions, generator: torch.Generator)
             adaptation_strength=options.adaptation_strength,
             tau_mem_bias=options.tau_mem_bias,
             tau_adp_bias=options.tau_adp_bias,
+            tau_mem_spread=options.tau_mem_spread,
+            tau_adp_spread=options.tau_adp_spread,
             gain=options.gain,
             generator=generator,
         )

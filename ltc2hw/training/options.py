@@ -44,7 +44,8 @@ class ModelOptions:
     """The network: hidden layers of LTC neurons and a leaky readout.
 
     The biases are those of the gates before the first update: ``σ(tau_mem_bias)`` is how much of
-    the current enters the membrane per step. Cells check names and sizes.
+    the current enters the membrane per step; single neurons' are uniform in ``bias ± spread``.
+    Cells check names and sizes.
     """
 
     hidden: tuple[int, ...] = (64,)
@@ -58,6 +59,8 @@ class ModelOptions:
     adaptation_strength: float = 1.8
     tau_mem_bias: float = -1.5
     tau_adp_bias: float = 2.0
+    tau_mem_spread: float = 0.0
+    tau_adp_spread: float = 0.0
     readout_bias: float = -2.0
     gain: float = 1.0
 
