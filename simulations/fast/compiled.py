@@ -18,9 +18,8 @@ def sources_digest() -> int:
     Numba's cache notices changes of the file of the entry point alone. Entry points therefore take
     this digest as a default argument, which is part of their signature in the cache.
     """
-    folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return int.from_bytes(digest.digest()[:8], "big") >> 2
 
@@ -33,6 +32,11 @@ def entry(function: F) -> F:
     return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-def part(function: F) -> F:
-    """Compile a function that is inlined into entry points."""
+def kernel(function: F) -> F:
+    """Compile a function that entry points call."""
+    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def inlined(function: F) -> F:
+    """Compile a small function into the kernels that call it."""
     return cast(F, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))

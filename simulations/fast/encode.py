@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.fixed import FixedInput
-from ltc2hw.simulations.fast.arithmetic import fit
 from ltc2hw.simulations.fast.compiled import SOURCES, entry
 from ltc2hw.simulations.fast.plan import limits
 from ltc2hw.simulations.fast.tables import Table
@@ -68,7 +67,9 @@ def encode(
                 elif encoder.rounding == FLOOR:
                     real = np.floor(real)
                 value = np.int64(real)
-                fitted = fit(value, encoder.low, encoder.high, encoder.wraps)
+                fitted = min(max(value, encoder.low), encoder.high)
+                if encoder.wraps != 0:
+                    fitted = ((value - encoder.low) & encoder.wraps) + encoder.low
                 misfits += np.int64(fitted != value)
                 out[k] = fitted
                 k += np.uint64(1)

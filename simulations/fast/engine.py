@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork, recorded_dtype
-from ltc2hw.simulations.driver import check_state, zero_state
+from ltc2hw.samples import check_samples
 from ltc2hw.simulations.fast.encode import Encoder, encode, encoder_of
 from ltc2hw.simulations.fast.memory import TileState, allocate
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan, build_plan
 from ltc2hw.simulations.fast.steps import Extent, Memory, Recorded, Tables, run_steps
 from ltc2hw.simulations.fast.tables import RECORD, Counter, Operation, Table
-from ltc2hw.simulations.samples import check_samples
+from ltc2hw.state import check_state, zero_state
 from ltc2hw.trace import State, Trace, check_record, make_trace
 
 Progress = Callable[[int, int], None]

@@ -6,173 +6,192 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.simulations.fast.arithmetic import fit, shift_toward_zero
-from ltc2hw.simulations.fast.compiled import part
+from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
+from ltc2hw.simulations.fast.compiled import inlined, kernel
+from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import EVENT_SLACK, Table
 
 SLACK = np.uint64(EVENT_SLACK)
-ONE, FOUR, EIGHT = np.uint64(1), np.uint64(4), np.uint64(8)
+ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (1, 2, 3, 4, 8))
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
 
 SET_BITS = np.array(
-    [[i for i in range(8) if mask >> i & 1] + [0] * (8 - mask.bit_count()) for mask in range(256)],
-    dtype=np.uint8,
+    [[i for i in range(8) if mask >> i & 1] + [0] * (8 - bin(mask).count("1")) for mask in range(256)],
+    dtype=np.int32,
 )
 """Positions of the bits of each byte."""
 
-BIT_COUNT = np.array([mask.bit_count() for mask in range(256)], dtype=np.uint64)
+BIT_COUNT = np.array([bin(mask).count("1") for mask in range(256)], dtype=np.uint64)
+
+EVENTS, SUMS, WEIGHTS, PORT, MESSAGES = range(5)
+"""Streams."""
 
 
-@part
-def list_events(words: Table, first: int, stride: int, events: Table, start: int) -> int:
-    """Write the neurons that spike, rising, to ``events[start:]``; return how many.
+@kernel
+def list_events(
+    words: Table, events: Table, lengths: Table, m: Any, tile: int, samples: int, slot: int
+) -> None:
+    """Write the neurons that spike, rising, to the lists of a slot of the message's ring.
 
-    ``words`` are the spikes (bytes of 0 or 1), eight at a time.
+    ``words`` are the spikes, eight bytes of 0 or 1 each.
     """
-    count = np.uint64(0)
-    for k in range(stride // EIGHT):
-        mask = (words[first // EIGHT + k] * GATHER_BITS) >> np.uint64(56)
-        for i in range(8):
-            events[start + count + np.uint64(i)] = SET_BITS[mask, i] + k * EIGHT
-        count += BIT_COUNT[mask]
-    return count
+    for b in range(samples):
+        row = slot * tile + b
+        start = tile * m.ring + row * (m.stride + SLACK)
+        first = (tile * m.start + b * m.stride) // EIGHT
+        count = np.uint64(0)
+        for k in range(m.stride // EIGHT):
+            mask = (words[first + k] * GATHER_BITS) >> np.uint64(56)
+            base = np.int32(k * EIGHT)
+            for i in range(8):
+                store(events, EVENTS, start + count + np.uint64(i), SET_BITS[mask, i] + base)
+            count += BIT_COUNT[mask]
+        lengths[tile * m.lengths + row] = count
 
 
-@part
+@kernel
 def grade(state: Table, variable: int, values: Table, out: int, width: int, m: Any) -> int:
     """``word.fit(rsz(value, shift))``; returns the misfits."""
     misfits = np.int64(0)
+    low, high, wraps, shift = m.low, m.high, m.wraps, m.shift
     for j in range(width):
-        shifted = shift_toward_zero(np.int64(state[variable + j]), m.shift)
-        fitted = fit(shifted, m.low, m.high, m.wraps)
+        shifted = shift_toward_zero(np.int64(load(state, PORT, variable + j)), shift)
+        fitted = min(max(shifted, low), high)
+        if wraps != 0:
+            fitted = ((shifted - low) & wraps) + low
         misfits += np.int64(fitted != shifted)
-        values[out + j] = fitted
+        store(values, MESSAGES, out + j, fitted)
     return misfits
 
 
-@part
+@inlined
 def clear(sums: Table, start: int, width: int) -> None:
     """Set accumulators to zero."""
     for j in range(width):
         sums[start + j] = 0
 
 
-@part
-def add_events(
-    sums: Table, total: int, weights: Table, first: int, width: int, events: Table, e: int, n: int
-) -> None:
-    """Add the rows of weights of n events, four at a time."""
-    k = np.uint64(0)
-    while k + FOUR <= n:
-        row0 = first + np.uint64(events[e + k]) * width
-        row1 = first + np.uint64(events[e + k + ONE]) * width
-        row2 = first + np.uint64(events[e + k + ONE + ONE]) * width
-        row3 = first + np.uint64(events[e + k + ONE + ONE + ONE]) * width
-        for j in range(width):
-            sums[total + j] += (
-                weights[row0 + j] + weights[row1 + j] + weights[row2 + j] + weights[row3 + j]
-            )
-        k += FOUR
-    while k < n:
-        row = first + np.uint64(events[e + k]) * width
-        for j in range(width):
-            sums[total + j] += weights[row + j]
-        k += ONE
+@kernel
+def fan_events(
+    sums: Table, weights: Table, events: Table, lengths: Table, fan: Any, m: Any, tile: int,
+    samples: int, slot: int,
+) -> None:  # fmt: skip
+    """Dense weights times event lists: the rows of weights of the events, four at a time."""
+    width = fan.width
+    for b in range(samples):
+        row = slot * tile + b
+        start = tile * m.ring + row * (m.stride + SLACK)
+        count = lengths[tile * m.lengths + row]
+        total = tile * fan.sums + b * width
+        clear(sums, total, width)
+        k = np.uint64(0)
+        while k + FOUR <= count:
+            row0 = fan.weights + np.uint64(events[start + k]) * width
+            row1 = fan.weights + np.uint64(events[start + k + ONE]) * width
+            row2 = fan.weights + np.uint64(events[start + k + TWO]) * width
+            row3 = fan.weights + np.uint64(events[start + k + THREE]) * width
+            for j in range(width):
+                added = (
+                    load(weights, WEIGHTS, row0 + j)
+                    + load(weights, WEIGHTS, row1 + j)
+                    + load(weights, WEIGHTS, row2 + j)
+                    + load(weights, WEIGHTS, row3 + j)
+                )
+                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+            k += FOUR
+        while k < count:
+            row0 = fan.weights + np.uint64(events[start + k]) * width
+            for j in range(width):
+                added = load(weights, WEIGHTS, row0 + j)
+                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+            k += ONE
 
 
-@part
-def add_values(
-    sums: Table,
-    total: int,
-    weights: Table,
-    first: int,
-    width: int,
-    values: Table,
-    v: int,
-    i: int,
-    n: int,
-) -> None:
-    """Add n <= 4 rows of weights from row i on, each times its message."""
-    row0 = first + i * width
-    if n == FOUR:
-        m0 = values[v + i]
-        m1 = values[v + i + ONE]
-        m2 = values[v + i + ONE + ONE]
-        m3 = values[v + i + ONE + ONE + ONE]
-        if m0 == 0 and m1 == 0 and m2 == 0 and m3 == 0:
-            return
-        row1 = row0 + width
-        row2 = row1 + width
-        row3 = row2 + width
-        for j in range(width):
-            sums[total + j] += (
-                weights[row0 + j] * m0
-                + weights[row1 + j] * m1
-                + weights[row2 + j] * m2
-                + weights[row3 + j] * m3
-            )
-        return
-    for k in range(n):
-        m0 = values[v + i + k]
-        row = row0 + k * width
-        for j in range(width):
-            sums[total + j] += weights[row + j] * m0
+@kernel
+def fan_values(
+    sums: Table, weights: Table, values: Table, fan: Any, m: Any, tile: int, samples: int,
+    slot: int,
+) -> None:  # fmt: skip
+    """Dense weights times graded messages; four rows of weights serve all samples of the tile."""
+    width, sources = fan.width, fan.sources
+    clear(sums, tile * fan.sums, samples * width)
+    messages = tile * (m.ring + slot * m.stride)
+    for block in range(sources // FOUR):
+        i = block * FOUR
+        row0 = fan.weights + i * width
+        row1, row2, row3 = row0 + width, row0 + TWO * width, row0 + THREE * width
+        for b in range(samples):
+            v = messages + b * m.stride + i
+            m0, m1, m2, m3 = values[v], values[v + ONE], values[v + TWO], values[v + THREE]
+            if m0 | m1 | m2 | m3 == 0:
+                continue
+            total = tile * fan.sums + b * width
+            for j in range(width):
+                added = (
+                    load(weights, WEIGHTS, row0 + j) * m0
+                    + load(weights, WEIGHTS, row1 + j) * m1
+                    + load(weights, WEIGHTS, row2 + j) * m2
+                    + load(weights, WEIGHTS, row3 + j) * m3
+                )
+                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+    for i in range(sources // FOUR * FOUR, sources):
+        row0 = fan.weights + i * width
+        for b in range(samples):
+            m0 = values[messages + b * m.stride + i]
+            total = tile * fan.sums + b * width
+            for j in range(width):
+                added = load(weights, WEIGHTS, row0 + j) * m0
+                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
 
 
-@part
+@kernel
 def scatter_events(
-    sums: Table,
-    total: int,
-    weights: Table,
-    first: int,
-    rows: Table,
-    row: int,
-    pointers: Table,
-    columns: int,
-    events: Table,
-    e: int,
-    n: int,
-) -> None:
-    """Add the sparse columns of n events."""
-    for k in range(n):
-        column = columns + np.uint64(events[e + k])
-        for s in range(pointers[column], pointers[column + ONE]):
-            sums[total + np.uint64(rows[row + s])] += weights[first + s]
-
-
-@part
-def scatter_values(
-    sums: Table,
-    total: int,
-    weights: Table,
-    first: int,
-    rows: Table,
-    row: int,
-    pointers: Table,
-    columns: int,
-    values: Table,
-    v: int,
-    n: int,
-) -> None:
-    """Add the sparse columns of the non-zero ones among n messages."""
-    for k in range(n):
-        message = values[v + k]
-        if message != 0:
-            column = columns + k
+    sums: Table, weights: Table, rows: Table, pointers: Table, events: Table, lengths: Table,
+    fan: Any, m: Any, tile: int, samples: int, slot: int,
+) -> None:  # fmt: skip
+    """Sparse weights times event lists: the columns of weights of the events."""
+    for b in range(samples):
+        row = slot * tile + b
+        start = tile * m.ring + row * (m.stride + SLACK)
+        total = tile * fan.sums + b * fan.width
+        clear(sums, total, fan.width)
+        for k in range(lengths[tile * m.lengths + row]):
+            column = fan.columns + np.uint64(events[start + k])
             for s in range(pointers[column], pointers[column + ONE]):
-                sums[total + np.uint64(rows[row + s])] += weights[first + s] * message
+                sums[total + np.uint64(rows[fan.rows + s])] += weights[fan.weights + s]
 
 
-@part
-def contribute(
-    state: Table, port: int, sums: Table, start: int, stride: int, exponent: int, first: int
-) -> None:
-    """``port += sums << exponent``, or ``port = sums << exponent``."""
-    if first != 0:
-        for j in range(stride):
-            state[port + j] = np.int64(sums[start + j]) << exponent
-    else:
-        for j in range(stride):
-            state[port + j] += np.int64(sums[start + j]) << exponent
+@kernel
+def scatter_values(
+    sums: Table, weights: Table, rows: Table, pointers: Table, values: Table, fan: Any, m: Any,
+    tile: int, samples: int, slot: int,
+) -> None:  # fmt: skip
+    """Sparse weights times graded messages: the columns of weights of the non-zero ones."""
+    for b in range(samples):
+        first = tile * (m.ring + slot * m.stride) + b * m.stride
+        total = tile * fan.sums + b * fan.width
+        clear(sums, total, fan.width)
+        for k in range(fan.sources):
+            message = values[first + k]
+            if message != 0:
+                column = fan.columns + k
+                for s in range(pointers[column], pointers[column + ONE]):
+                    sums[total + np.uint64(rows[fan.rows + s])] += weights[fan.weights + s] * message
+
+
+@kernel
+def contribute(state: Table, sums: Table, c: Any, tile: int, neurons: int, samples: int) -> None:
+    """``port += sums << exponent``, or ``port = sums << exponent`` for the first part of a sum."""
+    exponent = c.exponent
+    for b in range(samples):
+        start = tile * c.sums + b * c.width + c.column
+        port = tile * (c.region * neurons + c.start) + b * c.stride
+        if c.first != 0:
+            for j in range(c.stride):
+                store(state, PORT, port + j, np.int64(load(sums, SUMS, start + j)) << exponent)
+        else:
+            for j in range(c.stride):
+                added = np.int64(load(sums, SUMS, start + j)) << exponent
+                store(state, PORT, port + j, load(state, PORT, port + j) + added)

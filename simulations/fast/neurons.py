@@ -1,235 +1,293 @@
 """The stages of neurons, compiled: the counterparts of the functions of the integer engine.
 
-Each pass goes over ``width`` neurons and writes one variable, which lets the compiler use vector
-instructions. Variables are named by their offsets into ``state`` and ``constants``.
+Every kernel goes once over the neurons that an :class:`At` names, and returns how many values did
+not fit their word.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS
-from ltc2hw.simulations.fast.arithmetic import fit, product
-from ltc2hw.simulations.fast.compiled import part
-from ltc2hw.simulations.fast.tables import Function, Table
+from ltc2hw.simulations.fast.arithmetic import fit, number, product, stored
+from ltc2hw.simulations.fast.compiled import inlined, kernel
+from ltc2hw.simulations.fast.streams import load, store
+from ltc2hw.simulations.fast.tables import Constant, Region, Table
 
-PLAN = int(Function.PLAN)
-INTERPOLATED = int(Function.INTERPOLATED)
 SPAN_BITS = TABLE_SPAN_BITS
 
+# Numba sees members of enumerations as objects, so the kernels use plain integers. The number of
+# a region of the state is also the number of its stream.
+CURRENT, MEMBRANE, ADAPTATION = int(Region.CURRENT), int(Region.MEMBRANE), int(Region.ADAPTATION)
+TAU_MEM, TAU_ADP, THRESHOLD = int(Region.TAU_MEM), int(Region.TAU_ADP), int(Region.THRESHOLD)
+ARRIVING = int(Region.PORT_CURRENT)
+SPIKES, CONSTANTS, ENTRIES = range(len(Region), len(Region) + 3)
 
-@part
-def saturating_current(
-    state: Table, constants: Table, current: int, arriving: int, bias: int, width: int, p: Any
-) -> int:
-    """``sat(arriving + bias)``; returns the misfits."""
+BIAS_CURRENT, FIXED_THRESHOLD = int(Constant.BIAS_CURRENT), int(Constant.THRESHOLD)
+STRENGTH = int(Constant.STRENGTH)
+CURRENT_KEPT, MEMBRANE_KEPT = int(Constant.CURRENT_KEPT), int(Constant.MEMBRANE_KEPT)
+
+KNOT = np.int64(0xFFFFFFFF)
+
+
+class At(NamedTuple):
+    """Where neurons are: the same numbers for every region. All fields are unsigned."""
+
+    first: Any
+    """First neuron within a region of the state."""
+    span: Any
+    """Length of a region of the state."""
+    constant: Any
+    """First neuron within a region of constants."""
+    reach: Any
+    """Length of a region of constants."""
+    width: Any
+    """Neurons, possibly of several samples side by side."""
+
+
+@inlined
+def in_state(region: int, at: At) -> int:
+    """Index of the first neuron's variable."""
+    return np.uint64(region) * at.span + at.first
+
+
+@inlined
+def in_constants(region: int, at: At) -> int:
+    """Index of the first neuron's constant."""
+    return np.uint64(region) * at.reach + at.constant
+
+
+@kernel
+def saturating_current(state: Table, constants: Table, at: At, p: Any) -> int:
+    """``I = sat(arriving + bias)`` of LTC and readout neurons."""
+    current, arriving = in_state(CURRENT, at), in_state(ARRIVING, at)
+    bias = in_constants(BIAS_CURRENT, at)
+    low, high, wraps = p.low, p.high, p.wraps
     misfits = np.int64(0)
-    for j in range(width):
-        total = np.int64(state[arriving + j]) + np.int64(constants[bias + j])
-        fitted = fit(total, p.low, p.high, p.wraps)
+    for j in range(at.width):
+        total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
+        fitted = fit(total, low, high, wraps)
         misfits += np.int64(fitted != total)
-        state[current + j] = fitted
+        store(state, CURRENT, current + j, fitted)
     return misfits
 
 
-@part
-def gate_argument(
-    state: Table,
-    constants: Table,
-    gate: Any,
-    p: Any,
-    argument: int,
-    arriving: int,
-    steered: int,
-    current: int,
-    bias: int,
-    from_state: int,
-    from_current: int,
-    width: int,
-) -> int:
-    """``sat(arriving + bias + rsz(from_state·x) + rsz(from_current·I))``; returns the misfits."""
+class GatePlaces(NamedTuple):
+    """What a gate kernel reads and writes, and the shifts of its products."""
+
+    out: Any
+    arriving: Any
+    steered: Any
+    current: Any
+    bias: Any
+    from_state: Any
+    from_current: Any
+    state_shift: Any
+    current_shift: Any
+
+
+@inlined
+def gate_places(at: At, gate: Any) -> GatePlaces:
+    """Places of a gate; the regions of its factors follow that of its bias."""
+    bias = in_constants(gate.bias, at)
+    return GatePlaces(
+        in_state(gate.out, at),
+        in_state(gate.port, at),
+        in_state(gate.steered, at),
+        in_state(CURRENT, at),
+        bias,
+        bias + at.reach,
+        bias + at.reach + at.reach,
+        gate.state_shift,
+        gate.current_shift,
+    )
+
+
+@inlined
+def gate_argument(state: Table, constants: Table, g: GatePlaces, j: int) -> Any:
+    """``arriving + bias + rsz(from_state·x) + rsz(from_current·I)`` of one neuron."""
+    from_state = load(constants, CONSTANTS, g.from_state + j)
+    from_current = load(constants, CONSTANTS, g.from_current + j)
+    return (
+        load(state, ARRIVING, g.arriving + j)
+        + load(constants, CONSTANTS, g.bias + j)
+        + product(from_state, load(state, MEMBRANE, g.steered + j), g.state_shift)
+        + product(from_current, load(state, CURRENT, g.current + j), g.current_shift)
+    )
+
+
+@kernel
+def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> int:
+    """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
+    g = gate_places(at, gate)
+    low, high, wraps = p.low, p.high, p.wraps
+    down = gate.fraction - gate.output_fraction
+    one = np.int64(1) << gate.output_fraction
+    eighth = np.int64(1) << (gate.fraction - 3)
     misfits = np.int64(0)
-    for j in range(width):
-        total = (
-            np.int64(state[arriving + j])
-            + np.int64(constants[bias + j])
-            + product(constants[from_state + j], state[steered + j], gate.state_shift)
-            + product(constants[from_current + j], state[current + j], gate.current_shift)
-        )
-        fitted = fit(total, p.low, p.high, p.wraps)
+    for j in range(at.width):
+        total = gate_argument(state, constants, g, j)
+        fitted = fit(total, low, high, wraps)
         misfits += np.int64(fitted != total)
-        state[argument + j] = fitted
-    return misfits
-
-
-@part
-def gate_value(state: Table, entries: Table, gate: Any, place: int, width: int) -> None:
-    """Replace gate arguments by the gate function's values."""
-    if gate.function == PLAN:
-        plan_values(state, gate.fraction, gate.output_fraction, place, width)
-    else:
-        shift = gate.fraction + SPAN_BITS - gate.index_bits
-        half = np.int64(1) << (gate.fraction + SPAN_BITS - 1)
-        if gate.function == INTERPOLATED:
-            interpolated_values(state, entries, gate.table, shift, half, place, width)
-        else:
-            table_values(state, entries, gate.table, shift, half, place, width)
-
-
-@part
-def plan_values(state: Table, fraction: int, output_fraction: int, place: int, width: int) -> None:
-    """PLAN in place, as :func:`ltc2hw.nonlinearity.plan_integer`."""
-    down = fraction - output_fraction
-    one = np.int64(1) << output_fraction
-    for j in range(width):
-        x = np.int64(state[place + j])
-        magnitude = abs(x)
+        argument = np.int64(fitted)
+        magnitude = abs(argument)
         y = one
-        if magnitude < np.int64(40) << (fraction - 3):
-            y = (magnitude >> (down + 5)) + (np.int64(27) << (output_fraction - 5))
-        if magnitude < np.int64(19) << (fraction - 3):
-            y = (magnitude >> (down + 3)) + (np.int64(5) << (output_fraction - 3))
-        if magnitude < np.int64(8) << (fraction - 3):
-            y = (magnitude >> (down + 2)) + (np.int64(1) << (output_fraction - 1))
-        state[place + j] = one - y if x < 0 else y
-
-
-@part
-def table_values(
-    state: Table, entries: Table, table: int, shift: int, half: int, place: int, width: int
-) -> None:
-    """Plain table in place, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
-    for j in range(width):
-        offset = min(max(np.int64(state[place + j]), -half), half - 1) + half
-        state[place + j] = entries[table + np.uint64(offset >> shift)]
-
-
-@part
-def interpolated_values(
-    state: Table, entries: Table, table: int, shift: int, half: int, place: int, width: int
-) -> None:
-    """Interpolated table in place, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
-    for j in range(width):
-        offset = min(max(np.int64(state[place + j]), -half), half - 1) + half
-        cell = offset >> shift
-        rest = offset - (cell << shift)
-        left = np.int64(entries[table + np.uint64(cell)])
-        right = np.int64(entries[table + np.uint64(cell + 1)])
-        state[place + j] = left + (((right - left) * rest) >> shift)
-
-
-@part
-def leak(state: Table, membrane: int, current: int, tau: int, bits: int, width: int) -> None:
-    """``u + rsz(τ (I - u), bits)`` in place."""
-    for j in range(width):
-        u = np.int64(state[membrane + j])
-        state[membrane + j] = u + product(
-            np.int64(state[tau + j]), np.int64(state[current + j]) - u, bits
-        )
-
-
-@part
-def adapt(
-    state: Table,
-    spikes: Table,
-    adaptation: int,
-    rho: int,
-    before: int,
-    bits: int,
-    adaptation_fraction: int,
-    width: int,
-) -> None:
-    """``rsz(ρ η, bits) + s[t-1] (2^bits - ρ) 2^(adaptation_fraction - bits)`` in place."""
-    one = np.int64(1) << bits
-    for j in range(width):
-        keep = np.int64(state[rho + j])
-        gained = (one - keep) << (adaptation_fraction - bits)
-        state[adaptation + j] = product(keep, state[adaptation + j], bits) + gained * np.int64(
-            spikes[before + j]
-        )
-
-
-@part
-def moving_threshold(
-    state: Table,
-    constants: Table,
-    threshold: int,
-    fixed: int,
-    strength: int,
-    adaptation: int,
-    width: int,
-    p: Any,
-) -> int:
-    """``sat(threshold + rsz(strength·η))``; returns the misfits."""
-    misfits = np.int64(0)
-    for j in range(width):
-        total = np.int64(constants[fixed + j]) + product(
-            constants[strength + j], state[adaptation + j], p.strength_shift
-        )
-        fitted = fit(total, p.low, p.high, p.wraps)
-        misfits += np.int64(fitted != total)
-        state[threshold + j] = fitted
+        if magnitude < 40 * eighth:
+            y = (magnitude >> (down + 5)) + 27 * (one >> 5)
+        if magnitude < 19 * eighth:
+            y = (magnitude >> (down + 3)) + 5 * (one >> 3)
+        if magnitude < 8 * eighth:
+            y = (magnitude >> (down + 2)) + (one >> 1)
+        store(state, TAU_MEM, g.out + j, one - y if argument < 0 else y)
     return misfits
 
 
-@part
-def spike_and_reset(
-    state: Table,
-    thresholds: Table,
-    spikes: Table,
-    membrane: int,
-    threshold: int,
-    out: int,
-    width: int,
-) -> None:
-    """``s = u > θ; u = 0 where s``."""
-    for j in range(width):
-        spikes[out + j] = state[membrane + j] > thresholds[threshold + j]
-    for j in range(width):
-        u = state[membrane + j]
-        state[membrane + j] = 0 if u > thresholds[threshold + j] else u
-
-
-@part
-def lif_current(
-    state: Table, constants: Table, current: int, arriving: int, kept: int, width: int, p: Any
-) -> int:
-    """``wrap_once(rsz(i kept, d) + (arriving << alignment))`` in place; returns the wraps."""
+@kernel
+def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> int:
+    """Gate with a plain table, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
+    g = gate_places(at, gate)
+    low, high, wraps, table = p.low, p.high, p.wraps, gate.table
+    shift = gate.fraction + SPAN_BITS - gate.index_bits
+    half = np.int64(1) << (gate.fraction + SPAN_BITS - 1)
     misfits = np.int64(0)
-    half = p.high + 1
-    for j in range(width):
-        total = product(constants[kept + j], state[current + j], p.decay_fraction) + (
-            np.int64(state[arriving + j]) << p.alignment
+    for j in range(at.width):
+        total = gate_argument(state, constants, g, j)
+        fitted = fit(total, low, high, wraps)
+        misfits += np.int64(fitted != total)
+        offset = min(max(np.int64(fitted), -half), half - 1) + half
+        entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
+        store(state, TAU_MEM, g.out + j, entry)
+    return misfits
+
+
+@kernel
+def interpolated_gate(
+    state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
+) -> int:
+    """Gate with an interpolated table, as :func:`ltc2hw.nonlinearity.lookup_integer`.
+
+    An entry holds the rise to the next knot above 32 bits of the knot, so that one look-up does.
+    """
+    g = gate_places(at, gate)
+    low, high, wraps, table = p.low, p.high, p.wraps, gate.table
+    shift = gate.fraction + SPAN_BITS - gate.index_bits
+    half = np.int64(1) << (gate.fraction + SPAN_BITS - 1)
+    misfits = np.int64(0)
+    for j in range(at.width):
+        total = gate_argument(state, constants, g, j)
+        fitted = fit(total, low, high, wraps)
+        misfits += np.int64(fitted != total)
+        offset = min(max(np.int64(fitted), -half), half - 1) + half
+        cell = offset >> shift
+        entry = load(entries, ENTRIES, table + np.uint64(cell))
+        like = load(state, CURRENT, g.current + j)
+        rise = np.int64(stored(entry >> np.int64(32), like))
+        rest = np.int64(stored(offset - (cell << shift), like))
+        store(state, TAU_MEM, g.out + j, (entry & KNOT) + ((rise * rest) >> shift))
+    return misfits
+
+
+@inlined
+def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
+    """``u + rsz(τ (I - u), bits)``; ``gate`` holds the unit of τ and the bits."""
+    unit, bits = gate
+    u = number(membrane, unit)
+    return u + product(tau * unit, number(current, unit) - u, bits)
+
+
+@kernel
+def leak(state: Table, at: At, gate: Any) -> None:
+    """Membranes of readout neurons."""
+    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
+    tau = in_state(TAU_MEM, at)
+    units = (gate.unit, gate.output_fraction)
+    for j in range(at.width):
+        u = leaked(
+            load(state, MEMBRANE, membrane + j),
+            load(state, CURRENT, current + j),
+            load(state, TAU_MEM, tau + j),
+            units,
         )
+        store(state, MEMBRANE, membrane + j, u)
+
+
+@kernel
+def adaptive_spikes(
+    state: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any, tau_adp: Any
+) -> int:
+    """Membrane, adaptation, threshold, spikes and reset of LTC neurons."""
+    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
+    tau, rho = in_state(TAU_MEM, at), in_state(TAU_ADP, at)
+    adaptation, threshold = in_state(ADAPTATION, at), in_state(THRESHOLD, at)
+    fixed, strength = in_constants(FIXED_THRESHOLD, at), in_constants(STRENGTH, at)
+    low, high, wraps, shift = p.low, p.high, p.wraps, p.strength_shift
+    units = (tau_mem.unit, tau_mem.output_fraction)
+    unit, bits = tau_adp.unit, tau_adp.output_fraction
+    one, gain = number(np.int64(1) << bits, unit), p.adaptation_unit
+    misfits = np.int64(0)
+    for j in range(at.width):
+        u = leaked(
+            load(state, MEMBRANE, membrane + j),
+            load(state, CURRENT, current + j),
+            load(state, TAU_MEM, tau + j),
+            units,
+        )
+        kept = number(load(state, TAU_ADP, rho + j), unit)
+        before = number(load(spikes, SPIKES, at.first + j), unit)
+        decayed = product(kept * unit, number(load(state, ADAPTATION, adaptation + j), unit), bits)
+        eta = decayed + (one - kept) * gain * before
+        total = load(constants, CONSTANTS, fixed + j) + product(
+            load(constants, CONSTANTS, strength + j), eta, shift
+        )
+        theta = fit(total, low, high, wraps)
+        misfits += np.int64(theta != total)
+        spike = u > theta
+        store(state, MEMBRANE, membrane + j, number(0, unit) if spike else u)
+        store(state, ADAPTATION, adaptation + j, eta)
+        store(state, THRESHOLD, threshold + j, theta)
+        store(spikes, SPIKES, at.first + j, np.uint8(spike))
+    return misfits
+
+
+@kernel
+def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> int:
+    """``i = wrap_once(rsz(i kept, d) + (arriving << alignment))`` of LIF neurons."""
+    current, arriving = in_state(CURRENT, at), in_state(ARRIVING, at)
+    kept = in_constants(CURRENT_KEPT, at)
+    half, bits, alignment = p.high + 1, p.decay_fraction, p.alignment
+    misfits = np.int64(0)
+    for j in range(at.width):
+        decayed = product(
+            load(constants, CONSTANTS, kept + j), load(state, CURRENT, current + j), bits
+        )
+        total = decayed + load(state, ARRIVING, arriving + j) * alignment
         over = total - 2 * half if total > half else total
         wrapped = over + 2 * half if over <= -half else over
         misfits += np.int64(wrapped != total)
-        state[current + j] = wrapped
+        store(state, CURRENT, current + j, wrapped)
     return misfits
 
 
-@part
-def lif_membrane(
-    state: Table,
-    constants: Table,
-    membrane: int,
-    current: int,
-    kept: int,
-    bias: int,
-    width: int,
-    p: Any,
-) -> int:
-    """``clip(rsz(v kept, d) + i + bias)`` to ±(2^(bits-1) - 1) in place; returns the misfits."""
+@kernel
+def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> int:
+    """Membrane, clipped at ±(2^(bits-1) - 1), spikes and reset of LIF neurons."""
+    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
+    kept, bias = in_constants(MEMBRANE_KEPT, at), in_constants(BIAS_CURRENT, at)
+    threshold = in_constants(FIXED_THRESHOLD, at)
+    limit, bits = p.high, p.decay_fraction
     misfits = np.int64(0)
-    for j in range(width):
-        total = (
-            product(constants[kept + j], state[membrane + j], p.decay_fraction)
-            + np.int64(state[current + j])
-            + np.int64(constants[bias + j])
+    for j in range(at.width):
+        decayed = product(
+            load(constants, CONSTANTS, kept + j), load(state, MEMBRANE, membrane + j), bits
         )
-        clipped = min(max(total, -p.high), p.high)
-        misfits += np.int64(clipped != total)
-        state[membrane + j] = clipped
+        total = (
+            decayed + load(state, CURRENT, current + j) + load(constants, CONSTANTS, bias + j)
+        )
+        v = min(max(total, -limit), limit)
+        misfits += np.int64(v != total)
+        spike = v > load(constants, CONSTANTS, threshold + j)
+        store(state, MEMBRANE, membrane + j, number(0, limit) if spike else v)
+        store(spikes, SPIKES, at.first + j, np.uint8(spike))
     return misfits

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import (
     FixedGate,
     FixedInput,
@@ -36,9 +37,7 @@ from ltc2hw.simulations.fast.tables import (
     CONTRIBUTION,
     EVENT_SLACK,
     FAN,
-    GATE,
     MESSAGE,
-    POPULATION,
     RECORD,
     Constant,
     Counter,
@@ -48,13 +47,15 @@ from ltc2hw.simulations.fast.tables import (
     Region,
     Shape,
     Table,
+    gate_table,
     padded,
+    population_table,
 )
 from ltc2hw.simulations.fast.widths import INT16, fits_narrow, largest_sum
 from ltc2hw.weights import Dense, Sparse
 from ltc2hw.words import IntArray, Overflow, Word
 
-REPEATED_NEURONS = 512
+REPEATED_NEURONS = 128
 """Constants of small populations are repeated to about this length, to update samples at once."""
 
 REGION_OF_VARIABLE: Mapping[str, Region] = {
@@ -76,6 +77,10 @@ COUNTER_OF_MESSAGE: Mapping[str, Counter] = {
     "membrane": Counter.MESSAGE_MEMBRANE,
     "adaptation": Counter.MESSAGE_ADAPTATION,
 }
+MEMBRANE_GATE = (Region.TAU_MEM, Region.PORT_TAU_MEM, Region.MEMBRANE, Constant.MEM_BIAS)
+ADAPTATION_GATE = (Region.TAU_ADP, Region.PORT_TAU_ADP, Region.ADAPTATION, Constant.ADP_BIAS)
+"""Where a gate's values go, what arrives, the state that it steers, and its constants."""
+
 FUNCTION: Mapping[GateFunction, Function] = {
     "plan": Function.PLAN,
     "table": Function.TABLE,
@@ -95,17 +100,28 @@ Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
 
 @dataclass(frozen=True)
 class Types:
-    """Integer types of a plan; products are 64-bit in both."""
+    """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
 
+    number: type[np.float64] | type[np.int64]
     state: Integer
     narrow_weights: Integer
     broad_weights: Integer
     narrow_sums: Integer
     broad_sums: Integer
 
+    def factor(self, factor: Factor) -> Table:
+        """A factor as kernels multiply with it."""
+        return self.shifted(factor.values, factor.shift)
 
-NARROW = Types(np.int32, np.int8, np.int16, np.int16, np.int32)
-WIDE = Types(np.int64, np.int32, np.int64, np.int64, np.int64)
+    def shifted(self, values: Table, bits: int) -> Table:
+        """Integers whose products will be shifted right by ``bits``."""
+        if self.number is np.float64:
+            return np.ldexp(values.astype(np.float64), -bits)
+        return values
+
+
+NARROW = Types(np.float64, np.int32, np.int8, np.int16, np.int16, np.int32)
+WIDE = Types(np.int64, np.int64, np.int32, np.int64, np.int64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -187,7 +203,7 @@ class _Builder:
         for population in network.populations:
             self.starts[population.name] = self.neurons
             self.neurons += padded(population.size)
-        self.entries = _Arena(types.state)
+        self.entries = _Arena(np.int64)
         self.narrow_weights = _Arena(types.narrow_weights)
         self.broad_weights = _Arena(types.broad_weights)
         self.sparse_rows = _Arena(np.int32)
@@ -212,8 +228,8 @@ class _Builder:
         self.schedule_step()
         tables = Tables(
             schedule=np.array(self.schedule, dtype=np.int64).reshape(-1, 2),
-            populations=np.array(populations, dtype=POPULATION),
-            gates=np.array(self.gates, dtype=GATE),
+            populations=np.array(populations, dtype=population_table(self.types.number)),
+            gates=np.array(self.gates, dtype=gate_table(self.types.number)),
             messages=np.array(self.message_records, dtype=MESSAGE),
             fans=np.array(self.fans, dtype=FAN),
             contributions=np.array(self.contributions, dtype=CONTRIBUTION),
@@ -245,12 +261,12 @@ class _Builder:
         for population in self.network.populations:
             starts[population.name] = length
             length += copies(population.size) * padded(population.size)
-        regions = np.zeros((len(Constant), length), dtype=self.types.state)
+        regions = np.zeros((len(Constant), length), dtype=self.types.number)
         for population in self.network.populations:
             stride, repeats = padded(population.size), copies(population.size)
             start = starts[population.name]
-            for constant, values in constants_of(population).items():
-                row = np.zeros(stride, dtype=np.int64)
+            for constant, values in constants_of(population, self.types).items():
+                row = np.zeros(stride, dtype=self.types.number)
                 row[: population.size] = values
                 regions[constant, start : start + repeats * stride] = np.tile(row, repeats)
         return regions.ravel(), starts
@@ -258,15 +274,16 @@ class _Builder:
     def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
         word = population.word if isinstance(population, FixedInput) else population.state
         tau_mem = tau_adp = -1
-        strength_shift = adaptation_fraction = decay_fraction = alignment = 0
+        strength_shift = adaptation_unit = decay_fraction = alignment = 0
         if isinstance(population, (FixedLTC, FixedReadout)):
-            tau_mem = self.gate(population.tau_mem)
+            tau_mem = self.gate(f"{population.name}.tau_mem", population.tau_mem, MEMBRANE_GATE)
         if isinstance(population, FixedLTC):
-            tau_adp = self.gate(population.tau_adp)
+            gate = population.tau_adp
+            tau_adp = self.gate(f"{population.name}.tau_adp", gate, ADAPTATION_GATE)
             strength_shift = population.adaptation_strength.shift
-            adaptation_fraction = population.adaptation_fraction
+            adaptation_unit = 1 << (population.adaptation_fraction - gate.output_fraction)
         if isinstance(population, FixedLIF):
-            decay_fraction, alignment = population.decay_fraction, population.alignment
+            decay_fraction, alignment = population.decay_fraction, 1 << population.alignment
         return (
             self.rows[population.name],
             self.starts[population.name],
@@ -278,24 +295,23 @@ class _Builder:
             tau_mem,
             tau_adp,
             strength_shift,
-            adaptation_fraction,
+            adaptation_unit,
             decay_fraction,
             alignment,
         )
 
-    def gate(self, gate: FixedGate) -> int:
-        index_bits = 0
-        if gate.function != "plan":
-            index_bits = table_index_bits(gate.table.size, gate.function)
+    def gate(self, name: str, gate: FixedGate, regions: tuple[int, int, int, int]) -> int:
         self.gates.append(
             (
                 FUNCTION[gate.function],
                 gate.fraction,
                 gate.output_fraction,
+                self.types.shifted(np.array(1), gate.output_fraction),
                 gate.from_state.shift,
                 gate.from_current.shift,
-                self.entries.add(gate.table),
-                index_bits,
+                self.entries.add(entries_of(name, gate)),
+                0 if gate.function == "plan" else table_index_bits(gate.table.size, gate.function),
+                *regions,
             )
         )
         return len(self.gates) - 1
@@ -448,32 +464,50 @@ def limits(word: Word) -> tuple[int, int, int]:
     return word.minimum, word.maximum, wraps
 
 
-def constants_of(population: FixedPopulation) -> dict[Constant, IntArray]:
+def entries_of(name: str, gate: FixedGate) -> IntArray:
+    """Entries of a gate's table as kernels read them.
+
+    An interpolated table has one per cell: the rise to the next knot above 32 bits of the knot.
+
+    Raises:
+        InvalidValueError: if an entry is not a gate value.
+    """
+    table, one = gate.table, 1 << gate.output_fraction
+    if table.size and (table.min() < 0 or table.max() > one):
+        worst = table[np.argmax(np.abs(table))]
+        raise InvalidValueError(f"entry of the table of {name}", worst, f"0 to {one}")
+    if gate.function != "interpolated":
+        return table
+    return (np.diff(table) << 32) | table[:-1]
+
+
+def constants_of(population: FixedPopulation, types: Types) -> dict[Constant, Table]:
     """A population's constants by region."""
     if isinstance(population, FixedInput):
         return {}
     if isinstance(population, FixedLIF):
-        full = 1 << population.decay_fraction
+        bits = population.decay_fraction
+        full = 1 << bits
         return {
             Constant.BIAS_CURRENT: population.bias_mantissa << population.bias_exponent,
             Constant.THRESHOLD: population.threshold << population.alignment,
-            Constant.CURRENT_KEPT: full - population.current_decay,
-            Constant.MEMBRANE_KEPT: full - population.membrane_decay,
+            Constant.CURRENT_KEPT: types.shifted(full - population.current_decay, bits),
+            Constant.MEMBRANE_KEPT: types.shifted(full - population.membrane_decay, bits),
         }
     gate = population.tau_mem
     constants = {
         Constant.BIAS_CURRENT: population.bias_current,
         Constant.MEM_BIAS: gate.bias,
-        Constant.MEM_FROM_STATE: gate.from_state.values,
-        Constant.MEM_FROM_CURRENT: gate.from_current.values,
+        Constant.MEM_FROM_STATE: types.factor(gate.from_state),
+        Constant.MEM_FROM_CURRENT: types.factor(gate.from_current),
     }
     if isinstance(population, FixedLTC):
         gate, strength = population.tau_adp, population.adaptation_strength
         constants |= {
             Constant.ADP_BIAS: gate.bias,
-            Constant.ADP_FROM_STATE: gate.from_state.values,
-            Constant.ADP_FROM_CURRENT: gate.from_current.values,
+            Constant.ADP_FROM_STATE: types.factor(gate.from_state),
+            Constant.ADP_FROM_CURRENT: types.factor(gate.from_current),
             Constant.THRESHOLD: population.threshold,
-            Constant.STRENGTH: strength.values,
+            Constant.STRENGTH: types.factor(strength),
         }
     return constants

@@ -6,40 +6,38 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ltc2hw.simulations.fast.compiled import SOURCES, entry, part
+from ltc2hw.simulations.fast.compiled import SOURCES, entry, inlined, kernel
 from ltc2hw.simulations.fast.messages import (
-    add_events,
-    add_values,
-    clear,
     contribute,
+    fan_events,
+    fan_values,
     grade,
     list_events,
     scatter_events,
     scatter_values,
 )
 from ltc2hw.simulations.fast.neurons import (
-    adapt,
-    gate_argument,
-    gate_value,
+    At,
+    adaptive_spikes,
+    clipped_spikes,
+    interpolated_gate,
     leak,
-    lif_current,
-    lif_membrane,
-    moving_threshold,
+    plan_gate,
     saturating_current,
-    spike_and_reset,
+    table_gate,
+    wrapping_current,
 )
 from ltc2hw.simulations.fast.tables import (
-    EVENT_SLACK,
-    Constant,
     Counter,
     Form,
+    Function,
     Operation,
     Region,
     Shape,
     Table,
 )
 
-# Numba sees the members of enumerations as objects, so the kernels use plain integers.
+# Numba sees members of enumerations as objects, so the kernels use plain integers.
 ENTER_SPIKES, ENTER_VALUES = int(Operation.ENTER_SPIKES), int(Operation.ENTER_VALUES)
 SEND_SPIKES, SEND_VALUES = int(Operation.SEND_SPIKES), int(Operation.SEND_VALUES)
 FAN_OUT, CONTRIBUTE = int(Operation.FAN_OUT), int(Operation.CONTRIBUTE)
@@ -52,29 +50,15 @@ RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 SPARSE_EVENTS = int(Shape.SPARSE_EVENTS)
 NARROW_NARROW, NARROW_BROAD = int(Form.NARROW_NARROW), int(Form.NARROW_BROAD)
+PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
-CURRENT, MEMBRANE = np.uint64(Region.CURRENT), np.uint64(Region.MEMBRANE)
-ADAPTATION, THRESHOLD = np.uint64(Region.ADAPTATION), np.uint64(Region.THRESHOLD)
-TAU_MEM, TAU_ADP = np.uint64(Region.TAU_MEM), np.uint64(Region.TAU_ADP)
-PORT_CURRENT = np.uint64(Region.PORT_CURRENT)
-PORT_TAU_MEM, PORT_TAU_ADP = np.uint64(Region.PORT_TAU_MEM), np.uint64(Region.PORT_TAU_ADP)
-
-BIAS_CURRENT, FIXED_THRESHOLD = np.uint64(Constant.BIAS_CURRENT), np.uint64(Constant.THRESHOLD)
-MEM_BIAS, ADP_BIAS = np.uint64(Constant.MEM_BIAS), np.uint64(Constant.ADP_BIAS)
-MEM_FROM_STATE = np.uint64(Constant.MEM_FROM_STATE)
-MEM_FROM_CURRENT = np.uint64(Constant.MEM_FROM_CURRENT)
-ADP_FROM_STATE = np.uint64(Constant.ADP_FROM_STATE)
-ADP_FROM_CURRENT = np.uint64(Constant.ADP_FROM_CURRENT)
-STRENGTH = np.uint64(Constant.STRENGTH)
-CURRENT_KEPT = np.uint64(Constant.CURRENT_KEPT)
-MEMBRANE_KEPT = np.uint64(Constant.MEMBRANE_KEPT)
-
+CURRENT = np.uint64(Region.CURRENT)
 COUNTERS = np.uint64(len(Counter))
 COUNT_CURRENT, COUNT_TAU_MEM = np.uint64(Counter.CURRENT), np.uint64(Counter.TAU_MEM)
 COUNT_TAU_ADP, COUNT_THRESHOLD = np.uint64(Counter.TAU_ADP), np.uint64(Counter.THRESHOLD)
 COUNT_MEMBRANE = np.uint64(Counter.MEMBRANE)
 
-ZERO, ONE, FOUR, SLACK = np.uint64(0), np.uint64(1), np.uint64(4), np.uint64(EVENT_SLACK)
+ZERO = np.uint64(0)
 
 
 class Tables(NamedTuple):
@@ -139,270 +123,59 @@ class Extent(NamedTuple):
     """Length of a region of constants."""
 
 
-@part
-def send_spikes(memory: Memory, m: Any, extent: Extent, t: int) -> None:
-    """Write this step's event lists into the message's ring."""
-    slot = t % m.slots
-    for b in range(extent.samples):
-        row = slot * extent.tile + b
-        start = extent.tile * m.ring + row * (m.stride + SLACK)
-        first = extent.tile * m.start + b * m.stride
-        memory.lengths[extent.tile * m.lengths + row] = list_events(
-            memory.words, first, m.stride, memory.events, start
-        )
+@inlined
+def gate_values(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> int:
+    """Values of a gate; returns the misfits of its arguments."""
+    if gate.function == INTERPOLATED:
+        return interpolated_gate(state, constants, entries, at, p, gate)
+    if gate.function == PLAN:
+        return plan_gate(state, constants, at, p, gate)
+    return table_gate(state, constants, entries, at, p, gate)
 
 
-@part
-def send_values(memory: Memory, m: Any, extent: Extent, t: int) -> None:
-    """Write this step's graded messages into the message's ring."""
-    slot = t % m.slots
-    variable = extent.tile * (m.region * extent.neurons + m.start)
-    out = extent.tile * (m.ring + slot * m.stride)
-    width = extent.samples * m.stride
-    misfits = grade(memory.state, variable, memory.values, out, width, m)
-    memory.counts[m.number * COUNTERS + m.counter] += misfits
-
-
-@part
-def fan_events(
-    memory: Memory, sums: Table, weights: Table, fan: Any, m: Any, extent: Extent, slot: int
-) -> None:
-    """Dense weights times event lists."""
-    for b in range(extent.samples):
-        row = slot * extent.tile + b
-        total = extent.tile * fan.sums + b * fan.width
-        clear(sums, total, fan.width)
-        start = extent.tile * m.ring + row * (m.stride + SLACK)
-        length = memory.lengths[extent.tile * m.lengths + row]
-        add_events(sums, total, weights, fan.weights, fan.width, memory.events, start, length)
-
-
-@part
-def fan_values(
-    memory: Memory, sums: Table, weights: Table, fan: Any, m: Any, extent: Extent, slot: int
-) -> None:
-    """Dense weights times graded messages; four rows of weights serve all samples of the tile."""
-    clear(sums, extent.tile * fan.sums, extent.samples * fan.width)
-    for block in range((fan.sources + FOUR - ONE) // FOUR):
-        i = block * FOUR
-        n = min(FOUR, fan.sources - i)
-        for b in range(extent.samples):
-            total = extent.tile * fan.sums + b * fan.width
-            start = extent.tile * (m.ring + slot * m.stride) + b * m.stride
-            add_values(sums, total, weights, fan.weights, fan.width, memory.values, start, i, n)
-
-
-@part
-def fan_sparse(
-    memory: Memory,
-    sums: Table,
-    weights: Table,
-    parameters: Parameters,
-    fan: Any,
-    m: Any,
-    extent: Extent,
-    slot: int,
-) -> None:
-    """Sparse weights times event lists or graded messages."""
-    for b in range(extent.samples):
-        total = extent.tile * fan.sums + b * fan.width
-        clear(sums, total, fan.width)
-        if fan.shape == SPARSE_EVENTS:
-            row = slot * extent.tile + b
-            start = extent.tile * m.ring + row * (m.stride + SLACK)
-            length = memory.lengths[extent.tile * m.lengths + row]
-            scatter_events(
-                sums, total, weights, fan.weights, parameters.rows, fan.rows,
-                parameters.pointers, fan.columns, memory.events, start, length,
-            )  # fmt: skip
-        else:
-            start = extent.tile * (m.ring + slot * m.stride) + b * m.stride
-            scatter_values(
-                sums, total, weights, fan.weights, parameters.rows, fan.rows,
-                parameters.pointers, fan.columns, memory.values, start, fan.sources,
-            )  # fmt: skip
-
-
-@part
-def fan_out(
-    memory: Memory, parameters: Parameters, fan: Any, m: Any, extent: Extent, t: int
-) -> None:
-    """Multiply a message by all weights that read it, into accumulators."""
-    slot = (t + m.slots - fan.delay) % m.slots
-    if fan.shape == DENSE_EVENTS:
-        if fan.form == NARROW_NARROW:
-            fan_events(memory, memory.narrow_sums, parameters.narrow_weights, fan, m, extent, slot)
-        elif fan.form == NARROW_BROAD:
-            fan_events(memory, memory.broad_sums, parameters.narrow_weights, fan, m, extent, slot)
-        else:
-            fan_events(memory, memory.broad_sums, parameters.broad_weights, fan, m, extent, slot)
-    elif fan.shape == DENSE_VALUES:
-        if fan.form == NARROW_BROAD:
-            fan_values(memory, memory.broad_sums, parameters.narrow_weights, fan, m, extent, slot)
-        else:
-            fan_values(memory, memory.broad_sums, parameters.broad_weights, fan, m, extent, slot)
-    elif fan.form == NARROW_BROAD:
-        fan_sparse(
-            memory, memory.broad_sums, parameters.narrow_weights, parameters, fan, m, extent, slot
-        )
-    else:
-        fan_sparse(
-            memory, memory.broad_sums, parameters.broad_weights, parameters, fan, m, extent, slot
-        )
-
-
-@part
-def add_to_port(memory: Memory, c: Any, extent: Extent) -> None:
-    """Bring a part of a fan-out's accumulators to the port where it lands."""
-    for b in range(extent.samples):
-        start = extent.tile * c.sums + b * c.width + c.column
-        port = extent.tile * (c.region * extent.neurons + c.start) + b * c.stride
-        if c.narrow != 0:
-            contribute(memory.state, port, memory.narrow_sums, start, c.stride, c.exponent, c.first)
-        else:
-            contribute(memory.state, port, memory.broad_sums, start, c.stride, c.exponent, c.first)
-
-
-@part
-def current_stage(
-    memory: Memory, constants: Table, p: Any, extent: Extent, first: int, width: int
-) -> None:
-    """Stage ``current`` of LTC and readout neurons."""
-    span = extent.tile * extent.neurons
-    start = extent.tile * p.start + first
-    misfits = saturating_current(
-        memory.state, constants, CURRENT * span + start, PORT_CURRENT * span + start,
-        BIAS_CURRENT * extent.constants + p.constants, width, p,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_CURRENT] += misfits
-
-
-@part
-def lif_current_stage(
-    memory: Memory, constants: Table, p: Any, extent: Extent, first: int, width: int
-) -> None:
-    """Stage ``current`` of LIF neurons."""
-    span = extent.tile * extent.neurons
-    start = extent.tile * p.start + first
-    misfits = lif_current(
-        memory.state, constants, CURRENT * span + start, PORT_CURRENT * span + start,
-        CURRENT_KEPT * extent.constants + p.constants, width, p,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_CURRENT] += misfits
-
-
-@part
-def membrane_gate(
-    memory: Memory,
-    parameters: Parameters,
-    gates: Table,
-    p: Any,
-    extent: Extent,
-    first: int,
-    width: int,
-) -> None:
-    """Gate τ and the leak that it steers, of LTC and readout neurons."""
-    span = extent.tile * extent.neurons
-    start = extent.tile * p.start + first
-    gate = gates[p.tau_mem]
-    misfits = gate_argument(
-        memory.state, parameters.constants, gate, p,
-        TAU_MEM * span + start, PORT_TAU_MEM * span + start,
-        MEMBRANE * span + start, CURRENT * span + start,
-        MEM_BIAS * extent.constants + p.constants,
-        MEM_FROM_STATE * extent.constants + p.constants,
-        MEM_FROM_CURRENT * extent.constants + p.constants, width,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_TAU_MEM] += misfits
-    gate_value(memory.state, parameters.entries, gate, TAU_MEM * span + start, width)
-    leak(
-        memory.state, MEMBRANE * span + start, CURRENT * span + start, TAU_MEM * span + start,
-        gate.output_fraction, width,
-    )  # fmt: skip
-
-
-@part
-def adaptation_gate(
-    memory: Memory,
-    parameters: Parameters,
-    gates: Table,
-    p: Any,
-    extent: Extent,
-    first: int,
-    width: int,
-) -> None:
-    """Gate ρ, the adaptation that it steers, and the threshold, of LTC neurons."""
-    span = extent.tile * extent.neurons
-    start = extent.tile * p.start + first
-    gate = gates[p.tau_adp]
-    misfits = gate_argument(
-        memory.state, parameters.constants, gate, p,
-        TAU_ADP * span + start, PORT_TAU_ADP * span + start,
-        ADAPTATION * span + start, CURRENT * span + start,
-        ADP_BIAS * extent.constants + p.constants,
-        ADP_FROM_STATE * extent.constants + p.constants,
-        ADP_FROM_CURRENT * extent.constants + p.constants, width,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_TAU_ADP] += misfits
-    gate_value(memory.state, parameters.entries, gate, TAU_ADP * span + start, width)
-    adapt(
-        memory.state, memory.spikes, ADAPTATION * span + start, TAU_ADP * span + start, start,
-        gate.output_fraction, p.adaptation_fraction, width,
-    )  # fmt: skip
-    misfits = moving_threshold(
-        memory.state, parameters.constants, THRESHOLD * span + start,
-        FIXED_THRESHOLD * extent.constants + p.constants,
-        STRENGTH * extent.constants + p.constants, ADAPTATION * span + start, width, p,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_THRESHOLD] += misfits
-
-
-@part
-def update_lif(
-    memory: Memory, constants: Table, p: Any, extent: Extent, first: int, width: int
-) -> None:
-    """Stage ``update`` of LIF neurons."""
-    span = extent.tile * extent.neurons
-    start = extent.tile * p.start + first
-    misfits = lif_membrane(
-        memory.state, constants, MEMBRANE * span + start, CURRENT * span + start,
-        MEMBRANE_KEPT * extent.constants + p.constants,
-        BIAS_CURRENT * extent.constants + p.constants, width, p,
-    )  # fmt: skip
-    memory.counts[p.number * COUNTERS + COUNT_MEMBRANE] += misfits
-    spike_and_reset(
-        memory.state, constants, memory.spikes, MEMBRANE * span + start,
-        FIXED_THRESHOLD * extent.constants + p.constants, start, width,
-    )  # fmt: skip
-
-
-@part
+@kernel
 def compute(
-    operation: int, memory: Memory, parameters: Parameters, gates: Table, p: Any, extent: Extent
+    operation: int,
+    state: Table,
+    spikes: Table,
+    constants: Table,
+    entries: Table,
+    gates: Table,
+    counts: Table,
+    p: Any,
+    extent: Extent,
 ) -> None:
     """One stage of a population, as many samples at once as its constants are repeated."""
     span = extent.tile * extent.neurons
-    for first_copy in range(ZERO, extent.samples, p.copies):
-        first = first_copy * p.stride
-        width = min(p.copies, extent.samples - first_copy) * p.stride
+    counter = p.number * COUNTERS
+    for first in range(ZERO, extent.samples, p.copies):
+        width = min(p.copies, extent.samples - first) * p.stride
+        start = extent.tile * p.start + first * p.stride
+        at = At(start, span, p.constants, extent.constants, width)
         if operation == CURRENT_STAGE:
-            current_stage(memory, parameters.constants, p, extent, first, width)
+            counts[counter + COUNT_CURRENT] += saturating_current(state, constants, at, p)
         elif operation == LIF_CURRENT:
-            lif_current_stage(memory, parameters.constants, p, extent, first, width)
+            counts[counter + COUNT_CURRENT] += wrapping_current(state, constants, at, p)
         elif operation == UPDATE_LIF:
-            update_lif(memory, parameters.constants, p, extent, first, width)
+            counts[counter + COUNT_MEMBRANE] += clipped_spikes(state, spikes, constants, at, p)
         else:
-            membrane_gate(memory, parameters, gates, p, extent, first, width)
-            if operation == UPDATE_LTC:
-                adaptation_gate(memory, parameters, gates, p, extent, first, width)
-                start = extent.tile * p.start + first
-                spike_and_reset(
-                    memory.state, memory.state, memory.spikes, MEMBRANE * span + start,
-                    THRESHOLD * span + start, start, width,
-                )  # fmt: skip
+            tau_mem = gates[p.tau_mem]
+            counts[counter + COUNT_TAU_MEM] += gate_values(
+                state, constants, entries, at, p, tau_mem
+            )
+            if operation == UPDATE_READOUT:
+                leak(state, at, tau_mem)
+            else:
+                tau_adp = gates[p.tau_adp]
+                counts[counter + COUNT_TAU_ADP] += gate_values(
+                    state, constants, entries, at, p, tau_adp
+                )
+                counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
+                    state, spikes, constants, at, p, tau_mem, tau_adp
+                )
 
 
-@part
+@kernel
 def enter(array: Table, p: Any, samples: Table, start: int, offset: int, rows: int) -> None:
     """Copy a step's encoded samples into the input's variable."""
     for b in range(rows):
@@ -410,7 +183,7 @@ def enter(array: Table, p: Any, samples: Table, start: int, offset: int, rows: i
             array[start + b * p.stride + j] = samples[offset + b * p.size + j]
 
 
-@part
+@kernel
 def record(array: Table, r: Any, start: int, out: Table, extent: Extent, t: int) -> None:
     """Copy a variable into its (T, B, N) array."""
     for b in range(extent.samples):
@@ -434,37 +207,96 @@ def run_steps(
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
     read: see :func:`~ltc2hw.simulations.fast.compiled.sources_digest`.
     """
-    tile = extent.tile
+    schedule, populations, gates, messages, fans, contributions, records = tables
+    constants, entries, narrow_weights, broad_weights, rows, pointers = parameters
+    state, spikes, words, values, events, lengths, narrow_sums, broad_sums, counts = memory
+    recorded_spikes, recorded_values = recorded
+    tile, count, neurons = extent.tile, extent.samples, extent.neurons
     for t in range(extent.first_step, extent.last_step):
-        for k in range(tables.schedule.shape[0]):
-            operation = tables.schedule[k, 0]
-            index = tables.schedule[k, 1]
+        for k in range(schedule.shape[0]):
+            operation = schedule[k, 0]
+            index = schedule[k, 1]
             if operation == FAN_OUT:
-                fan = tables.fans[index]
-                fan_out(memory, parameters, fan, tables.messages[fan.message], extent, t)
+                fan = fans[index]
+                m = messages[fan.message]
+                slot = (t + m.slots - fan.delay) % m.slots
+                if fan.shape == DENSE_EVENTS:
+                    if fan.form == NARROW_NARROW:
+                        fan_events(
+                            narrow_sums, narrow_weights, events, lengths, fan, m, tile, count, slot
+                        )
+                    elif fan.form == NARROW_BROAD:
+                        fan_events(
+                            broad_sums, narrow_weights, events, lengths, fan, m, tile, count, slot
+                        )
+                    else:
+                        fan_events(
+                            broad_sums, broad_weights, events, lengths, fan, m, tile, count, slot
+                        )
+                elif fan.shape == DENSE_VALUES:
+                    if fan.form == NARROW_BROAD:
+                        fan_values(broad_sums, narrow_weights, values, fan, m, tile, count, slot)
+                    else:
+                        fan_values(broad_sums, broad_weights, values, fan, m, tile, count, slot)
+                elif fan.shape == SPARSE_EVENTS:
+                    if fan.form == NARROW_BROAD:
+                        scatter_events(
+                            broad_sums, narrow_weights, rows, pointers, events, lengths, fan, m,
+                            tile, count, slot,
+                        )  # fmt: skip
+                    else:
+                        scatter_events(
+                            broad_sums, broad_weights, rows, pointers, events, lengths, fan, m,
+                            tile, count, slot,
+                        )  # fmt: skip
+                elif fan.form == NARROW_BROAD:
+                    scatter_values(
+                        broad_sums, narrow_weights, rows, pointers, values, fan, m, tile, count,
+                        slot,
+                    )  # fmt: skip
+                else:
+                    scatter_values(
+                        broad_sums, broad_weights, rows, pointers, values, fan, m, tile, count,
+                        slot,
+                    )  # fmt: skip
             elif operation == CONTRIBUTE:
-                add_to_port(memory, tables.contributions[index], extent)
+                c = contributions[index]
+                if c.narrow != 0:
+                    contribute(state, narrow_sums, c, tile, neurons, count)
+                else:
+                    contribute(state, broad_sums, c, tile, neurons, count)
             elif operation == SEND_SPIKES:
-                send_spikes(memory, tables.messages[index], extent, t)
+                m = messages[index]
+                list_events(words, events, lengths, m, tile, count, t % m.slots)
             elif operation == SEND_VALUES:
-                send_values(memory, tables.messages[index], extent, t)
-            elif operation in (ENTER_SPIKES, ENTER_VALUES):
-                p = tables.populations[index]
-                offset = (t - extent.first_step) * extent.samples * p.size
-                if operation == ENTER_SPIKES:
-                    enter(memory.spikes, p, samples, tile * p.start, offset, extent.samples)
-                else:
-                    start = tile * (CURRENT * extent.neurons + p.start)
-                    enter(memory.state, p, samples, start, offset, extent.samples)
-            elif operation in (RECORD_SPIKES, RECORD_SPIKES_AS_VALUES, RECORD_VALUES):
-                r = tables.records[index]
-                if operation == RECORD_SPIKES:
-                    record(memory.spikes, r, tile * r.start, recorded.spikes, extent, t)
-                elif operation == RECORD_SPIKES_AS_VALUES:
-                    record(memory.spikes, r, tile * r.start, recorded.values, extent, t)
-                else:
-                    start = tile * (r.region * extent.neurons + r.start)
-                    record(memory.state, r, start, recorded.values, extent, t)
+                m = messages[index]
+                counts[m.number * COUNTERS + m.counter] += grade(
+                    state,
+                    tile * (m.region * neurons + m.start),
+                    values,
+                    tile * (m.ring + t % m.slots * m.stride),
+                    count * m.stride,
+                    m,
+                )
+            elif operation == ENTER_SPIKES:
+                p = populations[index]
+                offset = (t - extent.first_step) * count * p.size
+                enter(spikes, p, samples, tile * p.start, offset, count)
+            elif operation == ENTER_VALUES:
+                p = populations[index]
+                offset = (t - extent.first_step) * count * p.size
+                start = tile * (CURRENT * neurons + p.start)
+                enter(state, p, samples, start, offset, count)
+            elif operation == RECORD_SPIKES:
+                r = records[index]
+                record(spikes, r, tile * r.start, recorded_spikes, extent, t)
+            elif operation == RECORD_SPIKES_AS_VALUES:
+                r = records[index]
+                record(spikes, r, tile * r.start, recorded_values, extent, t)
+            elif operation == RECORD_VALUES:
+                r = records[index]
+                start = tile * (r.region * neurons + r.start)
+                record(state, r, start, recorded_values, extent, t)
             else:
-                p = tables.populations[index]
-                compute(operation, memory, parameters, tables.gates, p, extent)
+                p = populations[index]
+                compute(operation, state, spikes, constants, entries, gates, counts, p, extent)

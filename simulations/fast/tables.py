@@ -109,37 +109,48 @@ class Function(IntEnum):
     INTERPOLATED = 2
 
 
-GATE = np.dtype(
-    [
-        ("function", np.int64),
-        ("fraction", np.int64),
-        ("output_fraction", np.int64),
-        ("state_shift", np.int64),
-        ("current_shift", np.int64),
-        ("table", np.uint64),  # start of its entries
-        ("index_bits", np.int64),
-    ]
-)
+def gate_table(number: npt.DTypeLike) -> np.dtype[Any]:
+    """Records of gates; ``number`` is the type that kernels compute with."""
+    return np.dtype(
+        [
+            ("function", np.int64),
+            ("fraction", np.int64),
+            ("output_fraction", np.int64),
+            ("unit", number),  # what one unit of the gate is worth before its product is shifted
+            ("state_shift", np.int64),
+            ("current_shift", np.int64),
+            ("table", np.uint64),  # start of its entries
+            ("index_bits", np.int64),
+            ("out", np.uint64),  # regions of the state
+            ("port", np.uint64),
+            ("steered", np.uint64),
+            ("bias", np.uint64),  # region of constants, followed by those of the two factors
+        ]
+    )
 
-POPULATION = np.dtype(
-    [
-        ("number", np.uint64),  # place in the network, for counters
-        ("start", np.uint64),  # start in every region, in samples
-        ("stride", np.uint64),  # neurons with padding
-        ("size", np.uint64),
-        ("constants", np.uint64),  # start in every region of constants
-        ("copies", np.uint64),  # samples for which constants are repeated
-        ("low", np.int64),  # state word
-        ("high", np.int64),
-        ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
-        ("tau_mem", np.int64),  # row of the table of gates
-        ("tau_adp", np.int64),
-        ("strength_shift", np.int64),
-        ("adaptation_fraction", np.int64),
-        ("decay_fraction", np.int64),
-        ("alignment", np.int64),
-    ]
-)
+
+def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
+    """Records of populations; ``number`` is the type that kernels compute with."""
+    return np.dtype(
+        [
+            ("number", np.uint64),  # place in the network, for counters
+            ("start", np.uint64),  # start in every region, in samples
+            ("stride", np.uint64),  # neurons with padding
+            ("size", np.uint64),
+            ("constants", np.uint64),  # start in every region of constants
+            ("copies", np.uint64),  # samples for which constants are repeated
+            ("low", number),  # state word
+            ("high", number),
+            ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
+            ("tau_mem", np.int64),  # row of the table of gates
+            ("tau_adp", np.int64),
+            ("strength_shift", np.int64),
+            ("adaptation_unit", number),  # 2^(adaptation fraction - gate fraction)
+            ("decay_fraction", np.int64),
+            ("alignment", number),  # 2^alignment
+        ]
+    )
+
 
 MESSAGE = np.dtype(
     [

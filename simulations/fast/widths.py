@@ -21,10 +21,14 @@ from ltc2hw.fixed import (
     message_word,
 )
 from ltc2hw.graph import Port
-from ltc2hw.words import IntArray, Word
+from ltc2hw.nonlinearity import TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.words import IntArray, Overflow, Word
 
 INT16 = (1 << 15) - 1
 INT32 = (1 << 31) - 1
+EXACT = 1 << 51
+"""Products of two numbers up to this, and the sum of two and of four 32-bit numbers, are exact in
+doubles, which hold every integer up to 2^53."""
 
 
 def largest_sum(network: FixedNetwork, projection: FixedProjection) -> int:
@@ -36,10 +40,9 @@ def largest_sum(network: FixedNetwork, projection: FixedProjection) -> int:
 
 
 def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
-    """Whether 32-bit registers and accumulators give the same bits as 64-bit ones.
+    """Whether 32-bit registers and products in doubles give the same bits as 64-bit integers.
 
-    ``sums`` are the :func:`largest_sum` of the network's projections, in order. Products are
-    always 64-bit; what has to fit 32 bits is everything that is stored.
+    ``sums`` are the :func:`largest_sum` of the network's projections, in order.
     """
     arrivals: dict[tuple[str, Port], int] = {}
     for projection, largest in zip(network.projections, sums, strict=True):
@@ -49,10 +52,51 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
             return False
     if any(largest > INT32 for largest in arrivals.values()):
         return False
-    return all(
-        stored_magnitude(population, arrivals.get((population.name, "current"), 0)) <= INT32
-        for population in network.populations
-    )
+    for population in network.populations:
+        arriving = arrivals.get((population.name, "current"), 0)
+        if stored_magnitude(population, arriving) > INT32:
+            return False
+        if largest_product(population, arriving) > EXACT or not shifts_narrow(population):
+            return False
+    return True
+
+
+def largest_product(population: FixedPopulation, arriving: int) -> int:
+    """Largest magnitude of any product of a population, before it is shifted."""
+    if isinstance(population, FixedInput):
+        return 0
+    if isinstance(population, FixedLIF):
+        current = max(largest_lif_current(population, arriving), population.state.maximum)
+        return current << population.decay_fraction
+    state = magnitude(population.state)
+    gates = [(population.tau_mem, state)]
+    products = [2 * state << population.tau_mem.output_fraction]
+    if isinstance(population, FixedLTC):
+        eta = 1 << population.adaptation_fraction
+        gates.append((population.tau_adp, eta))
+        products += [
+            eta << population.tau_adp.output_fraction,
+            largest(population.adaptation_strength.values) * eta,
+        ]
+    for gate, steered in gates:
+        products.append(largest(gate.from_state.values) * steered)
+        products.append(largest(gate.from_current.values) * state)
+    return max(products)
+
+
+def shifts_narrow(population: FixedPopulation) -> bool:
+    """Whether words saturate (doubles do not wrap) and interpolation needs at most 31 bits."""
+    if isinstance(population, (FixedInput, FixedLIF)):
+        return True
+    gates = [population.tau_mem]
+    if isinstance(population, FixedLTC):
+        gates.append(population.tau_adp)
+    widest = max(
+        gate.fraction + TABLE_SPAN_BITS - table_index_bits(gate.table.size, gate.function)
+        for gate in gates
+        if gate.function != "plan"
+    ) if any(gate.function != "plan" for gate in gates) else 0
+    return population.state.overflow is Overflow.SATURATE and widest <= 31
 
 
 def stored_magnitude(population: FixedPopulation, arriving: int) -> int:

@@ -1,0 +1,61 @@
+"""Memory accesses that tell the compiler which of them cannot overlap.
+
+Numba lets LLVM assume that any two arrays may overlap, which forbids vector instructions in loops
+that write several variables or look numbers up in a table. Accesses through :func:`load` and
+:func:`store` belong to a numbered stream; the kernels promise that different streams never touch
+the same place within one loop. LLVM calls this alias scopes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+STREAMS = 24
+
+
+def annotate(builder: Any, instruction: Any, stream: int) -> None:
+    """Mark a load or store as belonging to one stream and to none of the others."""
+    module = builder.module
+    domain = module.add_metadata(["ltc2hw"])
+    scopes = [module.add_metadata([f"stream {number}", domain]) for number in range(STREAMS)]
+    others = scopes[:stream] + scopes[stream + 1 :]
+    instruction.set_metadata("alias.scope", module.add_metadata([scopes[stream]]))
+    instruction.set_metadata("noalias", module.add_metadata(others))
+    instruction.align = 1
+
+
+def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """Address of an element of a one-dimensional contiguous array."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+@intrinsic(prefer_literal=True)
+def load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
+    """``array[index]`` through a stream; the index is unsigned and in range."""
+    if not isinstance(stream, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = element_pointer(context, builder, signature.args[0], arguments[0], arguments[2])
+        value = builder.load(pointer)
+        annotate(builder, value, stream.literal_value)
+        return value
+
+    return array.dtype(array, stream, types.uint64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any) -> Any:
+    """``array[index] = value`` through a stream; the value is cast to the array's type."""
+    if not isinstance(stream, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = element_pointer(context, builder, signature.args[0], arguments[0], arguments[2])
+        annotate(builder, builder.store(arguments[3], pointer), stream.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(array, stream, types.uint64, array.dtype), codegen
