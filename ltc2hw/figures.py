@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ BOTH_COLOR = "#33383f"
 WORD_COLOR = "#e4e8ee"
 QUIET_COLOR = "#8a94a3"
 
-STYLE: Mapping[str, Any] = {
+# Matplotlib types its settings differently from release to release.
+STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -67,7 +68,7 @@ class Picture:
 
 def pictures(report: Report) -> tuple[Picture, ...]:
     """All pictures for which the report has data, in reading order."""
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         return tuple(
             Picture(title, caption, to_svg(draw(report)))
             for title, caption, has_data, draw in PICTURES

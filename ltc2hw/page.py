@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 
 from ltc2hw.figures import Picture, pictures
@@ -45,8 +46,13 @@ def to_html(report: Report) -> str:
     Raises:
         MissingExtraError: without matplotlib.
     """
+    return page_html(report, pictures(report))
+
+
+def page_html(report: Report, drawn: Sequence[Picture]) -> str:
+    """The page with pictures that are already drawn."""
     shown = escape(title(report))
-    figures = "\n".join(map(figure_html, pictures(report)))
+    figures = "\n".join(map(figure_html, drawn))
     sections = "\n".join(map(table_html, tables(report)))
     return f"""<!DOCTYPE html>
 <html lang="en">

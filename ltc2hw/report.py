@@ -57,8 +57,8 @@ class Range:
         5
         """
         signed = 1 if self.minimum < 0 else 0
-        needed = max(self.high.bit_length(), (-min(self.low, 0) - signed).bit_length()) + signed
-        return (self.maximum - self.minimum).bit_length() - max(needed, 1)
+        magnitude = max(self.high, -self.low - signed, 0)
+        return (self.maximum - self.minimum).bit_length() - max(magnitude.bit_length() + signed, 1)
 
 
 @dataclass(frozen=True)
