@@ -45,7 +45,8 @@ def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
 
     Raises:
         MissingExtraError: Lava is not installed.
-        InvalidValueError: ``job`` has no colon, or ``timeout`` is not positive.
+        InvalidValueError: ``job`` has no colon, ``timeout`` is not positive, or there is no
+            such folder.
         LavaError: the job or one of Lava's processes raised (``problem`` holds the original type
             and message, ``__cause__`` the traceback), died, or did not end in time. No process of
             the job is left in any case, also not after KeyboardInterrupt.
@@ -55,6 +56,8 @@ def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
         raise InvalidValueError("job", repr(job), "a name like 'package.module:function'")
     if timeout <= 0:
         raise InvalidValueError("timeout", timeout, "a number of seconds above 0")
+    if not folder.is_dir():
+        raise InvalidValueError("folder", folder, "an existing folder")
     folder = folder.resolve()
     failure = folder / FAILURE_FILE
     failure.unlink(missing_ok=True)

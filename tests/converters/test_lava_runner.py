@@ -100,6 +100,11 @@ def test_a_timeout_that_is_not_positive_is_refused(tmp_path: Path) -> None:
         run_job(f"{JOBS}:run_well", tmp_path, timeout=0)
 
 
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match="an existing folder"):
+        run_job(f"{JOBS}:run_well", tmp_path / "missing")
+
+
 def test_an_interrupt_ends_the_whole_group(tmp_path: Path) -> None:
     script = (
         "from pathlib import Path; from ltc2hw.converters.lava.runner import run_job; "
