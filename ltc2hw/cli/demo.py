@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ltc2hw.bundle import save
 from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
@@ -17,7 +19,10 @@ from ltc2hw.compare import compare
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.quantize import quantize
 from ltc2hw.report import Report, find_renderer
-from ltc2hw.tasks import load_task
+from ltc2hw.tasks import Task, load_task
+
+if TYPE_CHECKING:
+    from ltc2hw.training import Recipe
 
 SUMMARY = "train, quantize, simulate, compare and report on embedded real data"
 
@@ -38,15 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Run everything; whether every stated bound is met."""
-    from ltc2hw.training.recipes import recipe_for
-
     started = time.monotonic()
-    folder: Path = arguments.out
     task = load_task(TASK)
     require_torch()
-    folder.mkdir(parents=True, exist_ok=True)
+    from ltc2hw.training.recipes import recipe_for
+
+    arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: real 8x8 handwritten digits, one row per step")
     recipe = recipe_for(task).with_training(seed=arguments.seed)
+    met = pipeline(task, recipe, available_engines(console), arguments.out, console)
+    console.line(f"{time.monotonic() - started:.0f} seconds")
+    return met
+
+
+def pipeline(
+    task: Task, recipe: Recipe, engines: Sequence[str], folder: Path, console: Console
+) -> bool:
+    """Train, quantize, compare and report; whether every stated bound is met."""
     network, _ = train_network(task, recipe, console)
     save(network, folder / "model.h5")
     fixed = quantize(network, TARGET, task.train.x)
@@ -56,7 +69,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         fixed,
         task.test.x,
         task.test.labels,
-        available_engines(console),
+        engines,
         decision=decision_of(task),
         task=task.name,
         progress=console.progress,
@@ -69,7 +82,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     report = replace(report, bounds=bounds)
     show(report, console)
     save_reports(report, folder, console)
-    console.line(f"{time.monotonic() - started:.0f} seconds")
     return report.bounds_met
 
 
