@@ -20,12 +20,11 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.compare import check_engines, compare
 from ltc2hw.report import Report, find_renderer
 from ltc2hw.tables import bound_table, ladder_table, score_table
 from ltc2hw.tasks import load_task
-
-SUMMARY = "compare a float network with its integers in several engines"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,3 +88,6 @@ def show(report: Report, console: Console) -> None:
         if table.rows:
             console.table(table)
     console.line()
+
+
+COMPARE = Verb("compare a float network with its integers in several engines", add_arguments, run)

@@ -15,6 +15,7 @@ from ltc2hw.cli.common import decision_of, natural
 from ltc2hw.cli.compare import show
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.train import require_torch, train_network
+from ltc2hw.cli.verb import Verb
 from ltc2hw.compare import compare
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.quantize import quantize
@@ -23,8 +24,6 @@ from ltc2hw.tasks import Task, load_task
 
 if TYPE_CHECKING:
     from ltc2hw.training import Recipe
-
-SUMMARY = "train, quantize, simulate, compare and report on embedded real data"
 
 TASK, TARGET = "digits-rows", "loihi2"
 
@@ -108,3 +107,8 @@ def save_reports(report: Report, folder: Path, console: Console) -> None:
             continue
         report.save(path)
         console.line(f"report: {path}")
+
+
+DEMO = Verb(
+    "train, quantize, simulate, compare and report on embedded real data", add_arguments, run
+)

@@ -10,9 +10,8 @@ from typing import cast
 
 from ltc2hw.cli.common import check_output, load_fixed
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.fixed import FixedNetwork
-
-SUMMARY = "write an integer network for another tool"
 
 Exporter = Callable[[FixedNetwork, Path], object]
 
@@ -37,3 +36,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     write(load_fixed(arguments.network), arguments.out)
     console.line(f"{arguments.to}: {arguments.out}")
     return True
+
+
+EXPORT = Verb("write an integer network for another tool", add_arguments, run)

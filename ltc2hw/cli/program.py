@@ -7,23 +7,29 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from types import ModuleType
 from typing import NoReturn
 
-from ltc2hw.cli import compare, demo, export, quantize, simulate, targets, train
+from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.demo import DEMO
+from ltc2hw.cli.export import EXPORT
+from ltc2hw.cli.quantize import QUANTIZE
+from ltc2hw.cli.simulate import SIMULATE
+from ltc2hw.cli.targets import TARGETS
+from ltc2hw.cli.train import TRAIN
+from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import Ltc2hwError
 
-VERBS: Mapping[str, ModuleType] = {
-    "demo": demo,
-    "train": train,
-    "quantize": quantize,
-    "simulate": simulate,
-    "compare": compare,
-    "export": export,
-    "targets": targets,
+VERBS: Mapping[str, Verb] = {
+    "demo": DEMO,
+    "train": TRAIN,
+    "quantize": QUANTIZE,
+    "simulate": SIMULATE,
+    "compare": COMPARE,
+    "export": EXPORT,
+    "targets": TARGETS,
 }
-"""Each module has ``SUMMARY``, ``add_arguments(parser)`` and ``run(arguments, console)``."""
+"""Everything that ``ltc2hw`` can be told to do."""
 
 DONE, BOUND_MISSED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,10 +75,10 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"ltc2hw {version('ltc2hw')}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, module in VERBS.items():
-        verb = verbs.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(verb)
-        verb.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    for name, verb in VERBS.items():
+        own = verbs.add_parser(name, help=verb.summary, description=verb.summary)
+        verb.add_arguments(own)
+        own.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
 

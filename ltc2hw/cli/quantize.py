@@ -16,14 +16,13 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.graph import connection_name
 from ltc2hw.quantize import quantize
 from ltc2hw.rules import utilization
 from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 from ltc2hw.tasks import load_task
-
-SUMMARY = "quantize a float network for a target, calibrated on the task's training samples"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,3 +63,10 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         console.line(f"constants beyond their word, saturated: {saturated}")
     console.line(f"integer network: {arguments.out}")
     return True
+
+
+QUANTIZE = Verb(
+    "quantize a float network for a target, calibrated on the task's training samples",
+    add_arguments,
+    run,
+)

@@ -19,14 +19,13 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.excerpt import real_outputs
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.registry import ENGINES
 from ltc2hw.simulate import simulate
 from ltc2hw.tables import score_text
 from ltc2hw.tasks import load_task
-
-SUMMARY = "run a network on the task's test samples"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,3 +71,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     console.line(f"saturated values: {saturated}")
     console.line(f"trace: {arguments.out}")
     return True
+
+
+SIMULATE = Verb("run a network on the task's test samples", add_arguments, run)

@@ -7,15 +7,15 @@ from dataclasses import asdict
 
 from ltc2hw.cli.common import add_json, check_output, write_json
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.tables import Table
-from ltc2hw.targets import TARGETS, load_target
-
-SUMMARY = "list the targets, or all limits of one of them"
+from ltc2hw.targets import TARGETS as NAMES
+from ltc2hw.targets import load_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help=", ".join(TARGETS))
+    parser.add_argument("name", nargs="?", metavar="NAME", help=", ".join(NAMES))
     add_json(parser)
 
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Print the targets."""
     check_output(arguments.json)
     if arguments.name is None:
-        chips = {name: load_target(name) for name in TARGETS}
+        chips = {name: load_target(name) for name in NAMES}
         rows = tuple((name, chip.description) for name, chip in chips.items())
         console.table(Table("Targets", ("name", "description"), rows))
         write_json(arguments.json, {name: asdict(chip) for name, chip in chips.items()})
@@ -36,3 +36,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         console.table(Table(section, ("limit", "value"), rows))
     write_json(arguments.json, asdict(chip))
     return True
+
+
+TARGETS = Verb("list the targets, or all limits of one of them", add_arguments, run)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ltc2hw.bundle import save
 from ltc2hw.cli.common import add_json, check_output, decision_of, natural, positive, write_json
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.network import Network
 from ltc2hw.tables import score_text
@@ -17,8 +18,6 @@ from ltc2hw.tasks import Task, load_task
 
 if TYPE_CHECKING:
     from ltc2hw.training import EpochRecord, Recipe
-
-SUMMARY = "train a network by FPTT (or BPTT)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,3 +108,6 @@ def train_network(
         f"test {metric}": f"{result.metrics['test']:.6g}",
     }
     return from_module(result.module, provenance), measured
+
+
+TRAIN = Verb("train a network by FPTT (or BPTT)", add_arguments, run)

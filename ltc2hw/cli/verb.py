@@ -1,0 +1,21 @@
+"""What a verb of the command line is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ltc2hw.cli.console import Console
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A line of help, its arguments, and what it does.
+
+    ``run`` returns whether every stated bound was met; errors are raised.
+    """
+
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Console], bool]
