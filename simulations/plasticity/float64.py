@@ -31,10 +31,11 @@ from ltc2hw.plasticity import (
     plastic_parameters,
     surrogate_slope,
 )
-from ltc2hw.simulations.driver import Plan, Step, Values, step, zero_state
+from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
 from ltc2hw.simulations.plasticity.credit import backward, meeting
 from ltc2hw.simulations.plasticity.stream import Learned, Learning, Memories, Update, stream
+from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import FloatArray
 

@@ -53,10 +53,11 @@ from ltc2hw.plasticity_words import (
     WEIGHT_FRACTION,
     PlasticWords,
 )
-from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step, zero_state
+from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic, gate_argument, leak
 from ltc2hw.simulations.plasticity.credit import backward, meeting
 from ltc2hw.simulations.plasticity.stream import Learned, Learning, Memories, Update, stream
+from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import IntArray, Word, shift_toward_zero
 

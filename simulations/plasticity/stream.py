@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.plasticity import Memory, Parameter
+from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import add_counts
-from ltc2hw.simulations.samples import check_samples
 from ltc2hw.trace import Array, State
 
 Memories = Mapping[Parameter, Memory]

@@ -1,0 +1,43 @@
+"""Integer operations that keep the type of their first operand.
+
+Numba computes on 64-bit integers whatever the operands are, which halves what a vector register
+holds. These operations stay in the type of the arrays, so that one kernel serves 32-bit words,
+where they provably suffice, and 64-bit words elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+Operation = Callable[[Any, Any], Any]
+
+
+def _binary(instruction: str) -> Operation:
+    """An LLVM instruction on two integers, the second brought to the type of the first."""
+
+    def typed(context: Any, first: Any, second: Any) -> Any:
+        def emit(target: Any, builder: ir.IRBuilder, signature: Any, operands: Any) -> Any:
+            brought = target.cast(builder, operands[1], signature.args[1], signature.args[0])
+            return getattr(builder, instruction)(operands[0], brought)
+
+        if isinstance(first, types.Integer) and isinstance(second, types.Integer):
+            return first(first, second), emit
+        return None
+
+    return cast(Operation, intrinsic(typed))
+
+
+plus = _binary("add")
+minus = _binary("sub")
+times = _binary("mul")
+left = _binary("shl")
+right = _binary("ashr")
+"""Arithmetic shift: floor."""
+right_unsigned = _binary("lshr")
+both = _binary("and_")
+either = _binary("xor")
