@@ -6,10 +6,15 @@ and compared with the float reference.
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
 from ltc2hw.bundle import load, save
+from ltc2hw.compare import compare
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.quantize import quantize
+from ltc2hw.report import Report
 from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.simulate import simulate
 from ltc2hw.static_form import static_form
@@ -19,10 +24,21 @@ __all__ = [
     "FixedNetwork",
     "Network",
     "QuantizeOptions",
+    "Report",
     "Trace",
+    "compare",
     "load",
     "quantize",
     "save",
     "simulate",
     "static_form",
 ]
+
+PROVIDERS = ("converters", "simulations", "targets")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a provider package when it is first named, ``ltc2hw.converters`` for example."""
+    if name in PROVIDERS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw import compare as compare_module
 from ltc2hw.compare import CompareOptions, compare
 from ltc2hw.decision import Classification, Regression, decision_for
 from ltc2hw.dequantize import (
@@ -139,7 +139,8 @@ def test_batches_change_nothing(
     pair: tuple[Network, FixedNetwork, Samples, Labels],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(compare_module, "MEMORY", 3 * 9 * 250 * 8)
+    # The package's attribute of this name is the function.
+    monkeypatch.setattr(import_module("ltc2hw.compare"), "MEMORY", 3 * 9 * 250 * 8)
     network, fixed, x, labels = pair
     told: list[tuple[str, int, int]] = []
     again = compare(
