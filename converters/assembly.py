@@ -24,9 +24,13 @@ CLOSED_GATE = -800.0
 
 
 class Assembly:
-    """A network in the making: populations by name, and what arrives at their ports."""
+    """A network in the making: populations by name, and what arrives at their ports.
 
-    def __init__(self) -> None:
+    ``clock_name`` is what the neuron that sends constants is called, if one is needed.
+    """
+
+    def __init__(self, clock_name: str = "constant") -> None:
+        self.clock_name = clock_name
         self.populations: dict[str, FloatPopulation] = {}
         self.arriving: dict[tuple[str, Port], Signal] = {}
 
@@ -125,7 +129,7 @@ class Assembly:
         for name, population in self.populations.items():
             if isinstance(population, LIF) and population == clock(name):
                 return name
-        name = self.free_name("constant")
+        name = self.free_name(self.clock_name)
         self.populations[name] = clock(name)
         return name
 
@@ -137,12 +141,7 @@ def disassemble(
 
     Neurons that fire at every step become constants; biases stay in their populations.
     """
-    targets = {projection.target for projection in network.projections}
-    clocks = {
-        p.name
-        for p in network.populations
-        if isinstance(p, LIF) and p == clock(p.name) and p.name not in targets
-    } - {network.output}
+    clocks = clocks_of(network)
     arriving: dict[tuple[str, Port], Signal] = {}
     for projection in network.projections:
         matrix: Matrix = projection.weights.to_array()
@@ -155,6 +154,16 @@ def disassemble(
         signal = Signal(matrix.shape[0], {source: matrix})
         arriving[key] = arriving[key].plus(signal) if key in arriving else signal
     return {p.name: p for p in network.populations if p.name not in clocks}, arriving
+
+
+def clocks_of(network: Network) -> set[str]:
+    """Names of the populations that only send a constant."""
+    targets = {projection.target for projection in network.projections}
+    return {
+        p.name
+        for p in network.populations
+        if isinstance(p, LIF) and p == clock(p.name) and p.name not in targets
+    } - {network.output}
 
 
 def clock(name: str) -> LIF:

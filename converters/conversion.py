@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ltc2hw.converters.features import COLUMNS, FEATURES, TABLE, Column, Status, changes_of
+from ltc2hw.converters.features import COLUMNS, FEATURES, Column, Status, changes_of
 from ltc2hw.errors import UnknownNameError, UnsupportedError
 
 
@@ -47,7 +47,7 @@ class Conversion:
             UnsupportedError: if the format cannot hold the feature, or only after a change that
                 was not allowed; the remedy says which.
         """
-        cell = TABLE[feature][self.column]
+        cell = FEATURES[feature].cells[self.column]
         if cell.status is Status.CHANGED:
             if cell.change not in self.allow:
                 remedy = f"allow={{'{cell.change}'}} converts it so: {cell.text}"
@@ -58,7 +58,7 @@ class Conversion:
 
     def refusal(self, feature: str, node: str, remedy: str) -> UnsupportedError:
         """The error that names node, feature and remedy."""
-        return UnsupportedError(COLUMNS[self.column], node, FEATURES[feature], remedy)
+        return UnsupportedError(COLUMNS[self.column], node, FEATURES[feature].title, remedy)
 
     def provenance(self, origin: str) -> dict[str, str]:
         """Where a converted network came from and what was changed on the way."""

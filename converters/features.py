@@ -62,121 +62,232 @@ def refused(remedy: str) -> Cell:
     return Cell(Status.REFUSED, remedy)
 
 
-Row = Mapping[Column, Cell]
+@dataclass(frozen=True)
+class Feature:
+    """A row: its name in errors and documents, and its cells."""
+
+    title: str
+    cells: Mapping[Column, Cell]
 
 
-def row(title: str, cells: Row) -> tuple[str, Row]:
-    """A feature's title and its cells."""
-    return title, cells
-
-
-ROWS: Mapping[str, tuple[str, Row]] = {
-    "spiking-input": row(
+FEATURES: Mapping[str, Feature] = {
+    # Inputs and outputs
+    "spiking-input": Feature(
         "spiking input",
-        {"norse-out": exact(), "norse-in": exact(), "netx-in": exact(), "netx-out": exact()},
-    ),
-    "graded-input": row(
-        "graded input",
         {
+            "norse-in": exact(),
             "norse-out": exact(),
-            "norse-in": exact("`graded_input=True`"),
-            "netx-in": exact("`input_word` names its word, as netx's `input_message_bits`"),
-            "netx-out": exact("pass `input_message_bits` to `netx.hdf5.Network`"),
+            "nir-in": exact(),
+            "nir-out": exact(),
+            "netx-in": exact(),
+            "netx-out": exact(),
+            "sfptt-in": exact("`graded_input=False`"),
         },
     ),
-    "lif": row(
+    "graded-input": Feature(
+        "graded input",
+        {
+            "norse-in": exact("`graded_input=True`"),
+            "norse-out": exact(),
+            "nir-in": exact("`graded_input=True`"),
+            "nir-out": exact("noted in the metadata"),
+            "netx-in": exact("`input_word` names its word, as netx's `input_message_bits`"),
+            "netx-out": exact("pass `input_message_bits` to `netx.hdf5.Network`"),
+            "sfptt-in": exact(),
+        },
+    ),
+    "several-ends": Feature(
+        "several inputs or outputs, or none",
+        {"nir-in": refused("join them into one input and one output node")},
+    ),
+    "input-neuron": Feature(
+        "neurons in the input layer",
+        {
+            "netx-in": refused(
+                "slayer drives their current, netx their bias; encode samples outside the network"
+            )
+        },
+    ),
+    "voltage-output": Feature(
+        "output that is a voltage (slayer's Affine)",
+        {"netx-in": refused("its threshold needs 18 bits, Loihi has 17; end with a Dense block")},
+    ),
+    # Neurons
+    "lif": Feature(
         "LIF with a synaptic current",
         {
-            "norse-out": exact(),
             "norse-in": exact(),
+            "norse-out": exact(),
+            "nir-in": exact("CubaLIF"),
+            "nir-out": exact("CubaLIF"),
             "netx-in": exact("CUBA"),
             "netx-out": exact("CUBA"),
         },
     ),
-    "lif-box": row(
+    "lif-box": Feature(
         "LIF without a synaptic current",
-        {"norse-out": exact(), "norse-in": exact("LIF whose current decays at once")},
+        {
+            "norse-in": exact("a current that decays at once"),
+            "norse-out": exact("a current that decays at once"),
+            "nir-in": exact("LIF"),
+            "nir-out": exact("LIF"),
+        },
     ),
-    "if": row(
+    "if": Feature(
         "integrate-and-fire without leak",
-        {"norse-out": exact(), "norse-in": exact("LIF whose membrane decay is 0")},
-    ),
-    "alif": row(
-        "adaptive threshold (ALIF, LSNN, ASRNN)",
         {
-            "norse-out": exact(
-                "LTC neurons with static gates one step behind what reaches them, as in Norse"
-            ),
-            "norse-in": exact("static LTC neurons behind a synapse of their own"),
-            "netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks"),
+            "norse-in": exact("membrane decay 0"),
+            "norse-out": exact("IAF"),
+            "nir-in": exact("IF"),
+            "nir-out": exact("IF; a bias goes into an Affine node before it"),
         },
     ),
-    "ltc": row(
-        "LTC neurons, any gate",
-        {
-            "norse-out": refused("Norse has no such neuron; export to nir or lava"),
-            "netx-out": refused("netx holds CUBA neurons alone; export to lava"),
-        },
-    ),
-    "readout": row(
-        "leaky integrator readout",
-        {
-            "norse-out": exact("LI whose current decays at once"),
-            "norse-in": exact("LIBoxCell"),
-            "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
-        },
-    ),
-    "li-current": row(
-        "leaky integrator with a synaptic current", {"norse-in": exact("two readouts in a row")}
-    ),
-    "integrator": row(
-        "integrators that never leak, without spikes",
-        {
-            "norse-out": refused("Norse divides by the decay; use gates strictly between 0 and 1"),
-            "norse-in": refused("give it a leak"),
-        },
-    ),
-    "gated-readout": row(
-        "leaky integrator with gates that move",
-        {"norse-out": refused("Norse has no such neuron; export to nir or lava")},
-    ),
-    "no-leak-with-current": row(
-        "synaptic current into a membrane without leak",
-        {
-            "norse-out": refused(
-                "Norse scales the current by the leak; use a membrane decay above 0"
-            )
-        },
-    ),
-    "if-recurrent": row(
+    "if-recurrent": Feature(
         "recurrent integrate-and-fire",
         {"norse-out": refused("Norse has none; use a membrane decay above 0")},
     ),
-    "own-constants": row(
-        "a resting potential, or an adaptive threshold, of its own per neuron",
+    "no-leak-with-current": Feature(
+        "synaptic current into a membrane without leak",
         {
-            "norse-out": refused(
-                "Norse's initial state takes one number for all neurons; use equal ones"
-            )
+            "norse-out": refused("Norse scales the current by the leak; use a decay above 0"),
+            "nir-out": refused("its time constant would be infinite; use a decay above 0"),
         },
     ),
-    "voltage-output": row(
-        "output that is a voltage (slayer's Affine)",
-        {"netx-in": refused("its threshold needs 18 bits, Loihi has 17; end with a Dense block")},
+    "no-current-decay": Feature(
+        "current that never decays",
+        {
+            "nir-out": refused("its time constant would be infinite; use a decay above 0"),
+            "netx-in": refused("Lava's current decays by at least 1/4096; train with decay > 0"),
+        },
     ),
-    "sigma-delta": row(
+    "threshold": Feature(
+        "thresholds without memory",
+        {"nir-in": exact("LIF that forgets everything at every step")},
+    ),
+    "alif": Feature(
+        "adaptive threshold (ALIF, LSNN, ASRNN)",
+        {
+            "norse-in": exact("LTC with static gates, behind a readout that is its synapse"),
+            "norse-out": exact("LTC with static gates, one step late as Norse's LSNN"),
+            "netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks"),
+            "sfptt-in": exact("`tau_m` and `tau_adp` are static gates"),
+        },
+    ),
+    "ltc": Feature(
+        "LTC neurons, any gate",
+        {
+            "norse-out": refused("Norse has no such neuron; export to nir or lava"),
+            "nir-in": exact("extension node `ltc2hw.LTC`"),
+            "nir-out": exact("extension node `ltc2hw.LTC`, which other readers reject"),
+            "netx-out": refused("netx holds CUBA neurons alone; export to lava"),
+            "sfptt-in": exact("dense gates"),
+        },
+    ),
+    "readout": Feature(
+        "leaky integrator",
+        {
+            "norse-in": exact("LIBoxCell"),
+            "norse-out": exact("LI whose current decays at once"),
+            "nir-in": exact("LI"),
+            "nir-out": exact("LI"),
+            "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
+        },
+    ),
+    "li-current": Feature(
+        "leaky integrator with a synaptic current",
+        {
+            "norse-in": exact("two readouts in a row"),
+            "nir-in": exact("CubaLI: two readouts in a row"),
+        },
+    ),
+    "gated-readout": Feature(
+        "leaky integrator with a gate that moves",
+        {
+            "norse-out": refused("Norse has no such neuron; export to nir or lava"),
+            "nir-in": exact("extension node `ltc2hw.GatedLI`"),
+            "nir-out": exact("extension node `ltc2hw.GatedLI`, which other readers reject"),
+            "sfptt-in": exact(),
+        },
+    ),
+    "integrator": Feature(
+        "integrators that never leak",
+        {
+            "norse-in": refused("there is no such readout; give it a leak"),
+            "norse-out": refused("Norse divides by the decay; use gates strictly inside 0 to 1"),
+            "nir-in": refused("there is no such readout; give it a leak"),
+            "nir-out": refused("its time constant would be infinite; open its gate"),
+        },
+    ),
+    "sigma-delta": Feature(
         "sigma-delta neurons",
         {"netx-in": refused("there is no such population; train CUBA blocks")},
     ),
-    "resonate-and-fire": row(
+    "resonate-and-fire": Feature(
         "resonate-and-fire neurons, complex weights",
         {"netx-in": refused("there is no such population; train CUBA blocks")},
     ),
-    "membrane-bias": row(
-        "bias on the membrane",
-        {"netx-in": exact(), "netx-out": exact()},
+    "graded-spikes": Feature(
+        "spikes with a payload",
+        {"netx-in": refused("netx itself drops the payload; train with graded_spike=False")},
     ),
-    "bias-behind-skew": row(
+    "refractory": Feature(
+        "refractory period",
+        {
+            "norse-in": refused("there is no such population; use LIF"),
+            "netx-in": refused("Lava's LIF has none; train with a refractory delay of 1"),
+        },
+    ),
+    "soft-reset": Feature(
+        "reset by subtraction",
+        {"norse-in": refused("membranes are set to a value here; train with reset_value")},
+    ),
+    # Constants of neurons
+    "membrane-bias": Feature(
+        "bias on the membrane",
+        {
+            "norse-out": exact("without synaptic current, as the bias of a linear layer"),
+            "nir-out": exact("`v_leak`; NIR does not say where membranes start, ours at reset"),
+            "netx-in": exact(),
+            "netx-out": exact(),
+        },
+    ),
+    "initial-membrane": Feature(
+        "neurons that start elsewhere than at their reset potential",
+        {
+            "norse-in": changed(
+                "initial-membrane",
+                "membranes start at the reset potential (0 for LI), not at the leak's",
+            ),
+            "norse-out": changed(
+                "initial-membrane", "membranes start where their bias holds them, not at 0"
+            ),
+        },
+    ),
+    "initial-state": Feature(
+        "random initial membranes, adaptation that starts at 0.1",
+        {
+            "sfptt-in": changed(
+                "initial-state",
+                "states start at 0; continue from `initial_state` to start as the authors do",
+            )
+        },
+    ),
+    "own-constants": Feature(
+        "a resting potential, or adaptive threshold, of its own per neuron",
+        {"norse-out": refused("Norse's initial state takes one number for all; use equal ones")},
+    ),
+    "step-too-long": Feature(
+        "a decay of more than everything per step",
+        {
+            "norse-in": refused("dt exceeds a time constant; use a smaller dt"),
+            "nir-in": refused("dt exceeds a time constant; use a smaller dt"),
+        },
+    ),
+    "bias-alone": Feature(
+        "bias of integrate-and-fire neurons that nothing reaches",
+        {"nir-out": refused("NIR keeps it in an Affine node; connect something, or give a leak")},
+    ),
+    "bias-behind-skew": Feature(
         "bias or negative threshold behind a hop without delay",
         {
             "netx-out": refused(
@@ -185,84 +296,91 @@ ROWS: Mapping[str, tuple[str, Row]] = {
             )
         },
     ),
-    "initial-membrane": row(
-        "neurons that start elsewhere than at their reset potential",
+    "integers": Feature(
+        "integer networks",
+        {"nir-out": changed("dequantize", "integers become the real numbers that they stand for")},
+    ),
+    "other-words": Feature(
+        "LIF words other than Lava's (24-bit state, 12-bit decays, alignment 6)",
+        {"netx-out": refused("quantize for loihi1 or loihi2")},
+    ),
+    # Connections
+    "linear": Feature(
+        "linear layers, with or without bias",
         {
-            "norse-out": changed(
-                "initial-membrane", "the membrane starts where its bias holds it, not at 0"
-            ),
-            "norse-in": changed(
-                "initial-membrane",
-                "the membrane starts at the reset potential (0 for LI), not at rest",
-            ),
+            "norse-in": exact("a bias before a synaptic current comes from a clock neuron"),
+            "nir-in": exact("a bias before a synaptic current comes from a clock neuron"),
+            "sfptt-in": exact(),
         },
     ),
-    "soft-reset": row(
-        "reset by subtraction",
-        {"norse-in": refused("membranes are set to a value here; train with reset_value")},
-    ),
-    "step-too-long": row(
-        "a decay of more than everything per step",
-        {"norse-in": refused("dt exceeds a time constant; use a smaller dt")},
-    ),
-    "recurrence": row(
+    "recurrence": Feature(
         "recurrence within a population",
         {
-            "norse-out": exact("with delay 1 (adaptive neurons without synapse: 2)"),
             "norse-in": exact(),
+            "norse-out": exact("with delay 1 (adaptive neurons without synapse: 2)"),
+            "nir-in": exact("a cycle takes one step"),
+            "nir-out": exact(),
             "netx-in": exact(),
             "netx-out": exact("with delay 1"),
+            "sfptt-in": exact(),
         },
     ),
-    "topology": row(
+    "topology": Feature(
         "branches, skips, feedback through several populations",
         {
-            "norse-out": refused(
-                "a SequentialState is a chain that ends in the output; export to nir"
-            ),
-            "norse-in": refused(
-                "RecurrentSequential adds whole answers to its input; use recurrent layers"
-            ),
+            "norse-in": refused("RecurrentSequential adds answers to inputs; use recurrent layers"),
+            "norse-out": refused("SequentialState is a chain that ends in its output; use nir"),
+            "nir-in": exact(),
+            "nir-out": exact(),
             "netx-in": refused("netx's own loader has no concat; use a chain of Dense blocks"),
-            "netx-out": refused("a netx file is a chain that ends in the output; export to lava"),
+            "netx-out": refused("a netx file is a chain that ends in its output; export to lava"),
+            "sfptt-in": exact("the second layer's recurrence comes from the first, as in the code"),
         },
     ),
-    "delay": row(
+    "loop-without-neuron": Feature(
+        "cycles without a neuron",
+        {"nir-in": refused("put a neuron into the cycle")},
+    ),
+    "delay": Feature(
         "delays",
         {
             "norse-out": refused("Norse has no delays; export to nir"),
+            "nir-in": exact("added to the step that a cycle takes"),
+            "nir-out": exact("Delay"),
             "netx-in": exact(),
             "netx-out": exact(),
         },
     ),
-    "delay-with-bias": row(
+    "fractional-delay": Feature(
+        "delays that are no whole number of steps",
+        {"nir-in": changed("round-delay", "rounded to the nearest step")},
+    ),
+    "delay-with-bias": Feature(
         "delays of neurons with a bias",
         {
             "netx-in": refused("slayer delays the answer, netx the input; drop one of the two"),
             "netx-out": refused("slayer delays the answer, netx the input; drop one of the two"),
         },
     ),
-    "delay-recurrent": row(
+    "delay-recurrent": Feature(
         "delays of recurrent layers",
         {
             "netx-in": refused("netx gives the recurrent synapses the input's delays; drop them"),
-            "netx-out": refused(
-                "netx has one step of recurrent delay and no other; export to lava"
-            ),
+            "netx-out": refused("netx has one step of recurrent delay and no other; use lava"),
         },
     ),
-    "delay-long": row(
+    "delay-long": Feature(
         "delays beyond 62 steps",
         {
             "netx-in": refused("netx cuts them off, slayer does not; shorten them"),
             "netx-out": refused("netx cuts them off; shorten them or insert a relay population"),
         },
     ),
-    "two-delays": row(
+    "two-delays": Feature(
         "two delays between the same two neurons",
         {"netx-out": refused("netx has one delay per synapse; insert a relay population")},
     ),
-    "weight-range": row(
+    "weight-range": Feature(
         "weights or biases outside netx's words",
         {
             "netx-in": refused("netx would clip them to even numbers in [-256, 254]; clip them"),
@@ -273,105 +391,109 @@ ROWS: Mapping[str, tuple[str, Row]] = {
             ),
         },
     ),
-    "inhibitory-limit": row(
+    "inhibitory-limit": Feature(
         "weight -256 in a matrix without positive weights",
         {
             "netx-in": refused("Lava would clip it to -255; use -254"),
             "netx-out": refused("Lava would clip it to -255; use -254"),
         },
     ),
-    "zero-weights": row(
+    "zero-weights": Feature(
         "a population whose weights are all zero",
         {"netx-out": refused("netx's own loader fails on it; leave the population out")},
     ),
-    "no-current-decay": row(
-        "current that never decays",
-        {"netx-in": refused("Lava's current decays by at least 1/4096; train with decay > 0")},
-    ),
-    "graded-spikes": row(
-        "spikes with a payload",
-        {"netx-in": refused("netx itself drops the payload; train with graded_spike=False")},
-    ),
-    "refractory": row(
-        "refractory period",
+    # Layers without state
+    "convolution": Feature(
+        "convolution in two dimensions",
         {
-            "norse-in": refused("there is no such population; use LIF without refractory period"),
-            "netx-in": refused("Lava's LIF has none; train with a refractory delay of 1"),
+            "norse-in": exact("sparse weights"),
+            "nir-in": exact("sparse weights"),
+            "netx-in": refused("train with Dense blocks"),
+            "sfptt-in": refused("import the fully connected models"),
         },
     ),
-    "norm-scale": row(
-        "normalization that scales the current (slayer's WgtScaleBatchNorm)",
-        {"netx-in": refused("netx ignores what slayer computes; train with MeanOnlyBatchNorm")},
+    "convolution-1d": Feature(
+        "convolution in one dimension",
+        {"nir-in": refused("write it as Conv2d of height 1")},
     ),
-    "input-neuron": row(
-        "neurons in the input layer",
-        {
-            "netx-in": refused(
-                "slayer drives their current, netx their bias; encode samples outside the network"
-            )
-        },
-    ),
-    "linear": row(
-        "linear layers, with bias",
-        {
-            "norse-in": exact(
-                "a bias before a synaptic current is sent by a neuron that fires at every step"
-            )
-        },
-    ),
-    "convolution": row(
-        "convolution",
-        {"norse-in": exact("sparse weights"), "netx-in": refused("train with Dense blocks")},
-    ),
-    "flatten": row("flattening", {"norse-in": exact()}),
-    "sum-pooling": row(
+    "sum-pooling": Feature(
         "average and sum pooling",
         {
             "norse-in": exact("sparse weights"),
+            "nir-in": exact("sparse weights"),
             "netx-in": refused("netx's own loader has none; train with Dense blocks"),
         },
     ),
-    "max-pooling": row(
+    "max-pooling": Feature(
         "maximum pooling",
         {"norse-in": refused("a maximum is not linear; train with average or sum pooling")},
     ),
-    "batch-norm": row(
-        "batch normalization after training", {"norse-in": exact("folded into the weights")}
+    "padding": Feature(
+        "padding other than with given numbers of zeros, other divisors",
+        {
+            "norse-in": refused("give the numbers of zeros; leave ceil_mode and divisors alone"),
+            "nir-in": refused("give the numbers of zeros"),
+        },
     ),
-    "padding": row(
-        "padding other than with zeros, rounding up, other divisors",
-        {"norse-in": refused("pad with explicit numbers of zeros")},
+    "flatten": Feature(
+        "flattening",
+        {"norse-in": exact(), "nir-in": exact()},
     ),
-    "training-mode": row(
+    "batch-norm": Feature(
+        "batch normalization after training",
+        {
+            "norse-in": exact("folded into the weights"),
+            "sfptt-in": exact("folded into the weights"),
+        },
+    ),
+    "batch-norm-per-step": Feature(
+        "batch normalization with statistics of its own at every step",
+        {
+            "sfptt-in": changed(
+                "batch-norm-step", "the statistics of step `batch_norm_step` hold at every step"
+            )
+        },
+    ),
+    "norm-scale": Feature(
+        "normalization that scales the current (slayer's WgtScaleBatchNorm)",
+        {"netx-in": refused("netx ignores what slayer computes; train with MeanOnlyBatchNorm")},
+    ),
+    "training-mode": Feature(
         "dropout or batch normalization in training",
         {"norse-in": refused("call module.eval(), and put batch normalization into Lift")},
     ),
-    "other-words": row(
-        "LIF words other than Lava's (24-bit state, 12-bit decays, alignment 6)",
-        {"netx-out": refused("quantize for loihi1 or loihi2")},
+    "gate-slope": Feature(
+        "a slope of the gates' sigmoid",
+        {"sfptt-in": exact("folded into the gates' weights")},
     ),
-    "other-node": row(
-        "any other layer, neuron or entry",
+    "gate-identity": Feature(
+        "gates without sigmoid (slope 0)",
+        {"sfptt-in": refused("a gate outside 0 to 1 has no meaning here; train with a slope")},
+    ),
+    "other-node": Feature(
+        "any other layer, node, neuron or entry",
         {
             "norse-in": refused(
                 "use LIF, LIFBox, IAF, LSNN, LI, Linear, Conv2d, pooling, Flatten, BatchNorm"
             ),
+            "nir-in": refused("use NIR's own nodes of release 1.0.8, or ours"),
             "netx-in": refused("use Dense and Recurrent blocks of CUBA neurons"),
+            "sfptt-in": refused("name the entries as the authors' S-MNIST and Add task models do"),
         },
     ),
 }
-"""Title and cells of every feature."""
 
-FEATURES: Mapping[str, str] = {name: title for name, (title, _) in ROWS.items()}
 
-TABLE: Mapping[str, Row] = {name: cells for name, (_, cells) in ROWS.items()}
+def cell_of(column: Column, feature: str) -> Cell | None:
+    """The cell of a feature in a column, or None where the column has no such feature."""
+    return FEATURES[feature].cells.get(column)
 
 
 def changes_of(column: Column) -> tuple[str, ...]:
     """Names of the changes that the user may allow in a column.
 
     >>> changes_of("netx-out")
-    ("rescale",)
+    ('rescale',)
     """
-    names = {cells[column].change for cells in TABLE.values() if column in cells}
-    return tuple(sorted(names - {""}))
+    cells = [feature.cells[column] for feature in FEATURES.values() if column in feature.cells]
+    return tuple(sorted({cell.change for cell in cells if cell.change}))

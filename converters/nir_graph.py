@@ -1,0 +1,235 @@
+"""NIR graphs as plain dictionaries, from files or objects: flattened and checked.
+
+The layout is that of ``nir.NIRGraph.to_dict()``, which ``nir.write`` puts into HDF5 as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from ltc2hw.converters.conversion import Conversion
+from ltc2hw.errors import DamagedFileError
+from ltc2hw.words import FloatArray
+
+PASS = "pass"
+"""Type of what the inputs and outputs of a nested graph become."""
+
+LTC_TYPE, READOUT_TYPE, PROJECTION_TYPE = "ltc2hw.LTC", "ltc2hw.GatedLI", "ltc2hw.Projection"
+"""Types of our extension nodes; ``docs/formats.md`` describes them."""
+
+GATE_ENTRIES: tuple[str, ...] = ("bias", "from_state", "from_current", "nonlinearity")
+
+ENTRIES: Mapping[str, frozenset[str]] = {
+    "Input": frozenset(("shape",)),
+    "Output": frozenset(("shape",)),
+    PASS: frozenset(("shape",)),
+    "Affine": frozenset(("weight", "bias")),
+    "Linear": frozenset(("weight",)),
+    "Scale": frozenset(("scale",)),
+    "Delay": frozenset(("delay",)),
+    "Flatten": frozenset(("start_dim", "end_dim", "input_type")),
+    "Conv2d": frozenset(
+        ("input_shape", "weight", "stride", "padding", "dilation", "groups", "bias")
+    ),
+    "SumPool2d": frozenset(("kernel_size", "stride", "padding")),
+    "AvgPool2d": frozenset(("kernel_size", "stride", "padding")),
+    "Threshold": frozenset(("threshold",)),
+    "I": frozenset(("r",)),
+    "IF": frozenset(("r", "v_threshold", "v_reset")),
+    "LI": frozenset(("tau", "r", "v_leak")),
+    "CubaLI": frozenset(("tau_syn", "tau_mem", "r", "v_leak", "w_in")),
+    "LIF": frozenset(("tau", "r", "v_leak", "v_threshold", "v_reset")),
+    "CubaLIF": frozenset(("tau_syn", "tau_mem", "r", "v_leak", "v_threshold", "v_reset", "w_in")),
+    LTC_TYPE: frozenset(
+        (
+            "threshold",
+            "adaptation_strength",
+            "bias_current",
+            *(f"{gate}_{name}" for gate in ("tau_mem", "tau_adp") for name in GATE_ENTRIES),
+        )
+    ),
+    READOUT_TYPE: frozenset(("bias_current", *(f"tau_mem_{name}" for name in GATE_ENTRIES))),
+    PROJECTION_TYPE: frozenset(("weight", "variable", "port", "delay")),
+}
+"""Entries of each type of node, besides ``type`` and ``metadata``; others would be lost."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: its name (dotted where it was nested), type, entries and metadata."""
+
+    name: str
+    type: str
+    entries: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What errors call it."""
+        return f"node {self.name!r} ({self.type})"
+
+    def numbers(self, entry: str, default: float | None = None) -> FloatArray:
+        """An entry as float64 numbers.
+
+        Raises:
+            DamagedFileError: if it is missing (and has no default) or holds no finite numbers.
+        """
+        value = self.entries.get(entry)
+        if value is None and default is not None:
+            return np.array(default)
+        try:
+            array = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise self.damaged(f"{entry} holds no numbers") from error
+        if not np.all(np.isfinite(array)):
+            raise self.damaged(f"{entry} holds no finite numbers")
+        return array
+
+    def integers(self, entry: str) -> tuple[int, ...]:
+        """An entry as integers, one or several."""
+        array = self.numbers(entry)
+        if np.any(array != np.trunc(array)) or np.any(np.abs(array) >= 1 << 31):
+            raise self.damaged(f"{entry} holds no integers")
+        return tuple(int(value) for value in array.ravel())
+
+    def text(self, entry: str) -> str:
+        """An entry as a text."""
+        value = self.entries.get(entry)
+        if not isinstance(value, str):
+            raise self.damaged(f"{entry} is no text")
+        return value
+
+    def damaged(self, problem: str) -> DamagedFileError:
+        """The error for entries that make no sense."""
+        return DamagedFileError("NIR graph", f"{self.label}: {problem}")
+
+
+@dataclass(frozen=True)
+class FlatGraph:
+    """A graph without nested graphs: nodes by name, and for each the nodes that lead to it."""
+
+    nodes: Mapping[str, Node]
+    before: Mapping[str, tuple[str, ...]]
+    metadata: Mapping[str, Any]
+
+    def of_type(self, *types: str) -> list[Node]:
+        """Nodes of these types, in the order of their names."""
+        return [node for _, node in sorted(self.nodes.items()) if node.type in types]
+
+
+def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
+    """Check a graph's dictionary and resolve nested graphs into their nodes.
+
+    Raises:
+        DamagedFileError: if it is no graph, or its edges lead nowhere or are given twice.
+        UnsupportedError: for a type or an entry that we do not know.
+    """
+    nodes: dict[str, Node] = {}
+    edges = list(_collect(graph, "", nodes, path))
+    before: dict[str, list[str]] = {name: [] for name in nodes}
+    for source, target in edges:
+        if source not in nodes or target not in nodes:
+            raise DamagedFileError(path, f"edge {source!r} -> {target!r} leads nowhere")
+        if source in before[target]:
+            raise DamagedFileError(path, f"edge {source!r} -> {target!r} is given twice")
+        before[target].append(source)
+    for node in nodes.values():
+        if node.type not in ENTRIES:
+            conversion.meet(UNKNOWN_TYPES.get(node.type, "other-node"), node.label)
+        unknown = sorted(set(node.entries) - ENTRIES[node.type])
+        if unknown:
+            conversion.meet("other-node", f"{node.label} entry {unknown[0]!r}")
+    metadata = graph.get("metadata")
+    return FlatGraph(
+        nodes,
+        {name: tuple(sources) for name, sources in before.items()},
+        metadata if isinstance(metadata, Mapping) else {},
+    )
+
+
+UNKNOWN_TYPES: Mapping[str, str] = {"Conv1d": "convolution-1d"}
+
+
+def strong_parts(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Number of the strongly connected part that each name is in."""
+    matrix = adjacency(names, edges)
+    _, parts = csgraph.connected_components(matrix, directed=True, connection="strong")
+    return {name: int(part) for name, part in zip(names, parts, strict=True)}
+
+
+def distances(
+    names: Sequence[str], edges: Iterable[tuple[str, str]], start: str
+) -> dict[str, float]:
+    """Fewest edges from the start to each name, infinite where none lead."""
+    matrix = adjacency(names, edges)
+    steps = csgraph.shortest_path(matrix, unweighted=True, indices=[*names].index(start))
+    return {name: float(step) for name, step in zip(names, steps, strict=True)}
+
+
+def adjacency(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> sparse.csr_matrix:
+    """Ones where an edge leads from row to column."""
+    index = {name: number for number, name in enumerate(names)}
+    ends = np.array([(index[a], index[b]) for a, b in edges], dtype=np.int64).reshape(-1, 2)
+    shape = (len(index), len(index))
+    return sparse.csr_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=shape)
+
+
+def _collect(
+    graph: Any, prefix: str, nodes: dict[str, Node], path: object
+) -> Iterable[tuple[str, str]]:
+    """Add all nodes below a graph to ``nodes``; yields their edges."""
+    entries = graph.get("nodes") if isinstance(graph, Mapping) else None
+    if not isinstance(entries, Mapping) or graph.get("type") != "NIRGraph":
+        raise DamagedFileError(path, f"{prefix.rstrip('.') or 'its root'} is no NIR graph")
+    ends: dict[str, tuple[str, str]] = {}
+    for name, entry in entries.items():
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
+            raise DamagedFileError(path, f"node {prefix}{name} has no type")
+        if entry["type"] == "NIRGraph":
+            yield from _collect(entry, f"{prefix}{name}.", nodes, path)
+            ends[name] = _ends(entry, f"{prefix}{name}.", path)
+            continue
+        kind = entry["type"]
+        if prefix and kind in ("Input", "Output"):
+            kind = PASS
+        metadata = entry.get("metadata")
+        nodes[prefix + name] = Node(
+            prefix + name,
+            kind,
+            {k: v for k, v in entry.items() if k not in ("type", "metadata") and v is not None},
+            metadata if isinstance(metadata, Mapping) else {},
+        )
+    for source, target in _pairs(graph.get("edges"), path):
+        yield (
+            ends[source][1] if source in ends else prefix + source,
+            ends[target][0] if target in ends else prefix + target,
+        )
+
+
+def _ends(graph: Any, prefix: str, path: object) -> tuple[str, str]:
+    """The input and the output of a nested graph."""
+    found = {
+        kind: [name for name, node in graph["nodes"].items() if node.get("type") == kind]
+        for kind in ("Input", "Output")
+    }
+    if any(len(names) != 1 for names in found.values()):
+        raise DamagedFileError(path, f"graph {prefix[:-1]!r} has not one input and one output")
+    return prefix + found["Input"][0], prefix + found["Output"][0]
+
+
+def _pairs(edges: Any, path: object) -> list[tuple[str, str]]:
+    """Edges as pairs of names; files hold them as one flat row of texts."""
+    if isinstance(edges, tuple) and all(isinstance(name, str) for name in edges):
+        if len(edges) % 2 == 0:
+            return list(zip(edges[::2], edges[1::2], strict=True))
+    elif isinstance(edges, list) and all(len(edge) == 2 for edge in edges):
+        return [(str(source), str(target)) for source, target in edges]
+    elif isinstance(edges, np.ndarray) and edges.size == 0:
+        return []
+    raise DamagedFileError(path, "its edges are not pairs of names")

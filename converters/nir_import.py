@@ -1,0 +1,492 @@
+"""Flat NIR graphs into float networks: explicit Euler at a given dt, nothing dropped.
+
+NIR is in continuous time; the step is ours to choose, and we take what Norse and snnTorch take::
+
+    I += dt/τ_syn (w_in x - I);   v += dt/τ (v_leak - v + R I);   z = v > v_threshold;   v = v_reset
+
+with membranes that start at the reset potential. A cycle of edges cannot be computed within one
+step: in each strongly connected part of the graph, neurons are ordered by their distance from
+the input, then by name, and an edge to one that is not later in that order takes one step. Delay
+nodes add to that. Files of ours carry the order, so that any network can be written.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ltc2hw.converters.assembly import Assembly
+from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.euler import Placed, leaky, place_integrator, place_spiking
+from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
+from ltc2hw.converters.nir_graph import (
+    LTC_TYPE,
+    PASS,
+    PROJECTION_TYPE,
+    READOUT_TYPE,
+    FlatGraph,
+    Node,
+    distances,
+    strong_parts,
+)
+from ltc2hw.converters.nir_record import KEY, NirRecord, exact_lif, exact_readout
+from ltc2hw.converters.signals import Matrix, Signal
+from ltc2hw.fields import real_vector
+from ltc2hw.graph import Port, Variable
+from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
+from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.words import FloatArray
+
+STEP_TOLERANCE = 1e-6
+"""How far, relative to itself, a delay may be from a whole number of steps."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a node without state does: the shape that it sends, and its affine map."""
+
+    shape: Shape
+    apply: Callable[[Signal], Signal]
+
+
+class GraphImport:
+    """One graph on its way to a network: shapes, signals and placed neurons by node name."""
+
+    def __init__(
+        self,
+        graph: FlatGraph,
+        conversion: Conversion,
+        *,
+        dt: float,
+        graded: bool,
+        record: NirRecord | None,
+    ) -> None:
+        self.graph = graph
+        self.conversion = conversion
+        self.dt = dt
+        self.graded = graded
+        self.record = record
+        known = record.populations if record is not None else ()
+        clock = next((name for name in known if name not in graph.nodes), "constant")
+        self.assembly = Assembly(clock)
+        self.placed: dict[str, Placed] = {}
+        self.owners: dict[str, str] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.steps: dict[str, Step] = {}
+        self.signals: dict[str, Signal] = {}
+        self.pending: set[str] = set()
+
+    def network(self, origin: str) -> Network:
+        """Build the network.
+
+        Raises:
+            UnsupportedError: naming node, feature and remedy.
+            DamagedFileError, ShapeError: for entries that make no sense or do not fit.
+        """
+        self.infer_shapes()
+        self.place_input()
+        neurons = [node for _, node in sorted(self.graph.nodes.items()) if node.type in NEURONS]
+        for node in neurons:
+            known = set(self.assembly.populations)
+            self.placed[node.name] = NEURONS[node.type](self, node, self.size(node.name))
+            self.owners.update(dict.fromkeys(set(self.assembly.populations) - known, node.name))
+        self.connect_projections()
+        arriving = {node.name: self.incoming(node.name) for node in neurons}
+        late = self.edges_that_take_a_step(arriving)
+        for name, signal in arriving.items():
+            for source, matrix in signal.terms.items():
+                term = Signal(signal.size, {source: matrix})
+                owner = self.owners.get(source.population, "")
+                self.placed[name].drive(self.assembly, term.delayed(int((owner, name) in late)))
+        outputs = self.graph.of_type("Output")
+        if len(outputs) != 1:
+            self.conversion.meet("several-ends", "output")
+        output = self.incoming(outputs[0].name)
+        network = self.assembly.network(output, self.conversion.provenance(origin))
+        return self.record.sorted(network) if self.record is not None else network
+
+    def size(self, name: str) -> int:
+        """Number of values that a node sends."""
+        return int(np.prod(self.shapes[name]))
+
+    def infer_shapes(self) -> None:
+        """Find the shape of what every node sends, from entries and from what reaches it.
+
+        Raises:
+            DamagedFileError: naming a node whose shape nothing says.
+        """
+        nodes = self.graph.nodes.values()
+        self.shapes = {node.name: shape for node in nodes if (shape := own_shape(node))}
+        self.spread_shapes(list(self.shapes))
+        for node in nodes:
+            # One number for all neurons, and nothing that says how many they are.
+            if node.type in NEURONS and node.name not in self.shapes:
+                self.shapes[node.name] = (1,)
+                self.spread_shapes([node.name])
+        for node in nodes:
+            if node.name not in self.shapes:
+                raise node.damaged("nothing leads to it")
+
+    def spread_shapes(self, names: list[str]) -> None:
+        """Pass known shapes on along the edges."""
+        after: dict[str, list[str]] = {}
+        for target, sources in self.graph.before.items():
+            for source in sources:
+                after.setdefault(source, []).append(target)
+        queue = deque(names)
+        while queue:
+            source = queue.popleft()
+            for target in after.get(source, ()):
+                if target not in self.shapes:
+                    self.shapes[target] = self.shape_behind(target, self.shapes[source])
+                    queue.append(target)
+
+    def shape_behind(self, name: str, before: Shape) -> Shape:
+        """Shape of what a node sends when it receives the given one."""
+        node = self.graph.nodes[name]
+        if node.type not in STATELESS:
+            return before
+        self.steps[name] = STATELESS[node.type](self, node, before)
+        return self.steps[name].shape
+
+    def signal(self, name: str) -> Signal:
+        """What a node sends."""
+        if name in self.placed:
+            return self.placed[name].output
+        node = self.graph.nodes[name]
+        if name in self.pending:
+            self.conversion.meet("loop-without-neuron", node.label)
+        if name not in self.signals:
+            self.pending.add(name)
+            signal = self.incoming(name)
+            self.pending.discard(name)
+            if node.type in STATELESS:
+                if name not in self.steps:
+                    self.steps[name] = STATELESS[node.type](self, node, (signal.size,))
+                signal = self.steps[name].apply(signal)
+            self.signals[name] = signal
+        return self.signals[name]
+
+    def incoming(self, name: str) -> Signal:
+        """The sum of what reaches a node."""
+        sources = [
+            source
+            for source in self.graph.before[name]
+            if self.graph.nodes[source].type != PROJECTION_TYPE
+        ]
+        signals = [self.signal(source) for source in sources]
+        total = Signal(signals[0].size if signals else self.size(name), {})
+        for signal in signals:
+            total = total.plus(signal)
+        return total
+
+    def edges_that_take_a_step(self, arriving: Mapping[str, Signal]) -> set[tuple[str, str]]:
+        """Pairs of neuron nodes between which a signal cannot arrive within the same step."""
+        names = [*self.placed]
+        edges = {
+            (self.owners[source.population], target)
+            for target, signal in arriving.items()
+            for source in signal.terms
+            if source.population in self.owners
+        }
+        part = strong_parts(names, edges)
+        distance = distances(names, edges, self.graph.of_type("Input")[0].name)
+        place = {name: (distance[name], name) for name in names}
+        if self.record is not None and set(self.record.order) >= set(names):
+            place = {name: (float(self.record.order.index(name)), name) for name in names}
+        return {
+            (source, target)
+            for source, target in edges
+            if part[source] == part[target] and place[target] <= place[source]
+        }
+
+    def place_input(self) -> None:
+        """Add the one input of the graph."""
+        inputs = self.graph.of_type("Input")
+        if len(inputs) != 1:
+            self.conversion.meet("several-ends", "input")
+        self.conversion.meet("graded-input" if self.graded else "spiking-input", inputs[0].label)
+        name = self.assembly.free_name(inputs[0].name)
+        signal = self.assembly.add(Input(name, self.size(inputs[0].name), self.graded))
+        self.placed[inputs[0].name] = Placed(signal, name, np.ones(signal.size))
+        self.owners[name] = inputs[0].name
+
+    # Nodes without state
+
+    def linear(self, node: Node, shape: Shape) -> Step:
+        """``y = W x (+ b)``."""
+        self.conversion.meet("linear", node.label)
+        matrix = weight_matrix(node)
+        out = (matrix.shape[0],)
+        if "bias" not in node.entries:
+            return Step(out, lambda signal: signal.through(matrix))
+        bias = real_vector(f"{node.label} bias", node.numbers("bias"), out[0])
+        return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
+
+    def scale(self, node: Node, shape: Shape) -> Step:
+        """``y = s x``, elementwise."""
+        self.conversion.meet("linear", node.label)
+        factors = node.numbers("scale")
+        shape = factors.shape if factors.size > 1 else shape
+        return Step(shape, lambda signal: signal.scaled(factors.ravel()))
+
+    def delay(self, node: Node, shape: Shape) -> Step:
+        """``y(t) = x(t - τ)``, by a whole number of steps."""
+        given = node.numbers("delay")
+        steps = given / self.dt
+        whole = np.rint(steps)
+        if np.any(steps < 0):
+            raise node.damaged("its delay is negative")
+        if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
+            self.conversion.meet("fractional-delay", node.label)
+        self.conversion.meet("delay", node.label)
+        shape = given.shape if given.size > 1 else shape
+
+        def apply(signal: Signal) -> Signal:
+            each = np.broadcast_to(whole.ravel(), (signal.size,))
+            total = Signal(signal.size, {})
+            for number in np.unique(each):
+                total = total.plus(signal.scaled(each == number).delayed(int(number)))
+            return total
+
+        return Step(shape, apply)
+
+    def flatten(self, node: Node, shape: Shape) -> Step:
+        """Join dimensions; the order of the numbers stays."""
+        self.conversion.meet("flatten", node.label)
+        dimensions = len(shape)
+        start, end = (
+            int(node.numbers(name, default))
+            for name, default in (("start_dim", 1), ("end_dim", -1))
+        )
+        start, end = (number % dimensions if dimensions else 0 for number in (start, end))
+        joined = int(np.prod(shape[start : end + 1]))
+        return Step((*shape[:start], joined, *shape[end + 1 :]), lambda signal: signal)
+
+    def convolution(self, node: Node, shape: Shape) -> Step:
+        """Cross-correlation with zero padding."""
+        self.conversion.meet("convolution", node.label)
+        weight = node.numbers("weight")
+        if weight.ndim != 4:
+            raise node.damaged(f"its weight has shape {weight.shape}")
+        kernel = (weight.shape[2], weight.shape[3])
+        window = Window(kernel, pair(node, "stride"), self.padding(node), pair(node, "dilation"))
+        if len(shape) != 3 and "input_shape" in node.entries:
+            shape = (weight.shape[1] * node.integers("groups")[0], *pair(node, "input_shape"))
+        matrix, out = convolution(shape, weight, window, node.integers("groups")[0])
+        bias = per_channel(node.numbers("bias", 0.0) + np.zeros(out[0]), out)
+        return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
+
+    def padding(self, node: Node) -> tuple[int, int]:
+        """Numbers of zeros; ``valid`` is none."""
+        if node.entries.get("padding") == "valid":
+            return (0, 0)
+        if isinstance(node.entries.get("padding"), str):
+            self.conversion.meet("padding", node.label)
+        return pair(node, "padding")
+
+    def pool(self, node: Node, shape: Shape) -> Step:
+        """Sum or mean of a window."""
+        self.conversion.meet("sum-pooling", node.label)
+        window = Window(pair(node, "kernel_size"), pair(node, "stride"), pair(node, "padding"))
+        matrix, out = pooling(shape, window, mean=node.type == "AvgPool2d")
+        return Step(out, lambda signal: signal.through(matrix))
+
+    # Neurons
+
+    def lif(self, node: Node, size: int) -> Placed:
+        """LIF and CubaLIF."""
+        cuba = node.type == "CubaLIF"
+        self.conversion.meet("lif" if cuba else "lif-box", node.label)
+        leak = self.dt / node.numbers("tau_mem" if cuba else "tau")
+        synapse = self.dt / node.numbers("tau_syn") if cuba else np.ones(())
+        neurons = leaky(
+            self.conversion, node.name, size,
+            synapse=flat(synapse), leak=flat(leak),
+            input_gain=flat(synapse * node.numbers("w_in", 1.0)),
+            membrane_gain=flat(leak * node.numbers("r")), rest=flat(node.numbers("v_leak")),
+        )  # fmt: skip
+        placed = place_spiking(
+            self.assembly,
+            neurons,
+            flat(node.numbers("v_threshold")),
+            flat(node.numbers("v_reset", 0.0)),
+        )
+        return self.refined_lif(placed, node)
+
+    def integrate_and_fire(self, node: Node, size: int) -> Placed:
+        """IF: ``v += dt R x``."""
+        self.conversion.meet("if", node.label)
+        neurons = leaky(
+            self.conversion, node.name, size,
+            synapse=1.0, leak=0.0, membrane_gain=flat(self.dt * node.numbers("r")), rest=0.0,
+        )  # fmt: skip
+        reset = flat(node.numbers("v_reset", 0.0))
+        placed = place_spiking(self.assembly, neurons, flat(node.numbers("v_threshold")), reset)
+        return self.refined_lif(placed, node)
+
+    def refined_lif(self, placed: Placed, node: Node) -> Placed:
+        """Take the exact constants from our metadata, if they are those of the node."""
+        read = self.assembly.populations[placed.entry]
+        exact = exact_lif(cast(LIF, read), placed.gain, node.metadata)
+        if exact is None:
+            return placed
+        self.assembly.populations[placed.entry] = exact
+        return replace(placed, gain=np.ones(exact.size))
+
+    def threshold(self, node: Node, size: int) -> Placed:
+        """Threshold: ``z = x > threshold``, without memory."""
+        self.conversion.meet("threshold", node.label)
+        neurons = leaky(
+            self.conversion, node.name, size, synapse=1.0, leak=1.0, membrane_gain=1.0, rest=0.0
+        )
+        return place_spiking(self.assembly, neurons, flat(node.numbers("threshold")), 0.0)
+
+    def integrator(self, node: Node, size: int) -> Placed:
+        """LI and CubaLI; I, which never leaks, is refused."""
+        if node.type == "I":
+            self.conversion.meet("integrator", node.label)
+        cuba = node.type == "CubaLI"
+        self.conversion.meet("li-current" if cuba else "readout", node.label)
+        leak = self.dt / node.numbers("tau_mem" if cuba else "tau")
+        synapse = self.dt / node.numbers("tau_syn") if cuba else np.ones(())
+        neurons = leaky(
+            self.conversion, node.name, size,
+            synapse=flat(synapse), leak=flat(leak),
+            input_gain=flat(synapse * node.numbers("w_in", 1.0)),
+            membrane_gain=flat(leak * node.numbers("r")), rest=flat(node.numbers("v_leak")),
+        )  # fmt: skip
+        placed = place_integrator(self.assembly, self.conversion, neurons)
+        if cuba:
+            return placed
+        read = self.assembly.populations[placed.entry]
+        exact = exact_readout(cast(Readout, read), placed.gain, node.metadata)
+        if exact is None:
+            return placed
+        self.assembly.populations[placed.entry] = exact
+        return replace(placed, gain=np.ones(size))
+
+    # Extension nodes
+
+    def ltc(self, node: Node, size: int) -> Placed:
+        """``ltc2hw.LTC``."""
+        self.conversion.meet("ltc", node.label)
+        population = LTC(
+            self.assembly.free_name(node.name),
+            size,
+            node.numbers("threshold"),
+            node.numbers("adaptation_strength"),
+            node.numbers("bias_current"),
+            gate_of(node, "tau_mem"),
+            gate_of(node, "tau_adp"),
+        )
+        return Placed(self.assembly.add(population), population.name, np.ones(size))
+
+    def gated_readout(self, node: Node, size: int) -> Placed:
+        """``ltc2hw.GatedLI``."""
+        self.conversion.meet("gated-readout", node.label)
+        population = Readout(
+            self.assembly.free_name(node.name),
+            size,
+            node.numbers("bias_current"),
+            gate_of(node, "tau_mem"),
+        )
+        return Placed(self.assembly.add(population), population.name, np.ones(size))
+
+    def connect_projections(self) -> None:
+        """``ltc2hw.Projection``: from any variable of one population to any port of another."""
+        after: dict[str, list[str]] = {}
+        for target, sources in self.graph.before.items():
+            for source in sources:
+                after.setdefault(source, []).append(target)
+        for node in self.graph.of_type(PROJECTION_TYPE):
+            ends = (*self.graph.before[node.name], *after.get(node.name, ()))
+            if len(ends) != 2 or not all(end in self.placed for end in ends):
+                raise node.damaged("it does not lead from one population to one other")
+            sender, receiver = self.placed[ends[0]], self.placed[ends[1]]
+            (population,) = {term.population for term in sender.output.terms}
+            variable = cast(Variable, node.text("variable"))
+            signal = Signal.of(population, sender.output.size, variable)
+            signal = signal.delayed(node.integers("delay")[0]).through(weight_matrix(node))
+            self.assembly.connect(signal, receiver.entry, cast(Port, node.text("port")))
+
+
+def own_shape(node: Node) -> Shape:
+    """Shape that a node's entries say, whatever reaches it; empty where they do not."""
+    if node.type in ("Input", "Output", PASS):
+        return node.integers("shape")
+    if node.type in ("Affine", "Linear", PROJECTION_TYPE):
+        return (weight_matrix(node).shape[0],)
+    if node.type in NEURONS or node.type in ("Scale", "Delay"):
+        shapes = [np.shape(value) for value in node.entries.values() if not isinstance(value, str)]
+        largest = max(shapes, key=lambda shape: int(np.prod(shape)), default=())
+        return largest if int(np.prod(largest)) > 1 else ()
+    return ()
+
+
+def weight_matrix(node: Node) -> Matrix:
+    """Weights (N, M) of a linear node, sparse where our metadata say so."""
+    weight = node.numbers("weight")
+    if weight.ndim != 2 or 0 in weight.shape:
+        raise node.damaged(f"its weight has shape {weight.shape}")
+    noted = node.metadata.get(KEY)
+    if not isinstance(noted, Mapping) or not {"indptr", "indices"} <= set(noted):
+        return weight
+    indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    kept = sparse.csr_matrix((weight[rows, indices], indices, indptr), shape=weight.shape)
+    # Weights that another tool put elsewhere are kept too.
+    return kept if np.array_equal(kept.toarray(), weight) else weight
+
+
+def gate_of(node: Node, gate: str) -> Gate:
+    """A gate from the entries of an extension node."""
+    return Gate(
+        node.numbers(f"{gate}_bias"),
+        node.numbers(f"{gate}_from_state"),
+        node.numbers(f"{gate}_from_current"),
+        cast(Nonlinearity, node.text(f"{gate}_nonlinearity")),
+    )
+
+
+def pair(node: Node, entry: str) -> tuple[int, int]:
+    """One or two integers as (height, width)."""
+    values = node.integers(entry)
+    if len(values) not in (1, 2):
+        raise node.damaged(f"{entry} is not (height, width)")
+    return values[0], values[-1]
+
+
+def flat(values: npt.NDArray[np.float64]) -> FloatArray:
+    """Constants of neurons in any shape as a vector; a single one stays alone."""
+    return values.ravel() if values.size > 1 else values.reshape(())
+
+
+STATELESS: Mapping[str, Callable[[GraphImport, Node, Shape], Step]] = {
+    "Affine": GraphImport.linear,
+    "Linear": GraphImport.linear,
+    "Scale": GraphImport.scale,
+    "Delay": GraphImport.delay,
+    "Flatten": GraphImport.flatten,
+    "Conv2d": GraphImport.convolution,
+    "SumPool2d": GraphImport.pool,
+    "AvgPool2d": GraphImport.pool,
+}
+
+NEURONS: Mapping[str, Callable[[GraphImport, Node, int], Placed]] = {
+    "LIF": GraphImport.lif,
+    "CubaLIF": GraphImport.lif,
+    "IF": GraphImport.integrate_and_fire,
+    "Threshold": GraphImport.threshold,
+    "LI": GraphImport.integrator,
+    "CubaLI": GraphImport.integrator,
+    "I": GraphImport.integrator,
+    LTC_TYPE: GraphImport.ltc,
+    READOUT_TYPE: GraphImport.gated_readout,
+}

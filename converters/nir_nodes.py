@@ -1,0 +1,114 @@
+"""Our extension nodes as classes of the ``nir`` package, so that graphs in memory can hold them.
+
+Other readers do not know their types and reject files with them; ours reads them back.
+``docs/formats.md`` has their equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import nir
+import numpy as np
+import numpy.typing as npt
+from nir.ir.node import NIRNode
+
+from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE
+
+Array = npt.NDArray[np.float64]
+
+
+class _Extension(NIRNode):
+    """A node whose type in files is not the name of its class."""
+
+    nir_type: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The node's entries, with its type in files."""
+        return {**super().to_dict(), "type": self.nir_type}
+
+    def set_shapes(self, received: int, sent: int) -> None:
+        """Set the shapes that NIR checks edges by."""
+        self.input_type = {"input": np.array([received])}
+        self.output_type = {"output": np.array([sent])}
+
+
+@dataclass(eq=False)
+class LTCNode(_Extension):
+    """LTC spiking neurons (:class:`ltc2hw.network.LTC`), arrays of shape (N,)."""
+
+    threshold: Array
+    adaptation_strength: Array
+    bias_current: Array
+    tau_mem_bias: Array
+    tau_mem_from_state: Array
+    tau_mem_from_current: Array
+    tau_mem_nonlinearity: str
+    tau_adp_bias: Array
+    tau_adp_from_state: Array
+    tau_adp_from_current: Array
+    tau_adp_nonlinearity: str
+
+    nir_type: ClassVar[str] = LTC_TYPE
+
+    def __post_init__(self) -> None:
+        """One value per neuron, in and out."""
+        self.set_shapes(self.threshold.size, self.threshold.size)
+
+
+@dataclass(eq=False)
+class GatedLINode(_Extension):
+    """Leaky integrators whose gate moves (:class:`ltc2hw.network.Readout`), arrays (N,)."""
+
+    bias_current: Array
+    tau_mem_bias: Array
+    tau_mem_from_state: Array
+    tau_mem_from_current: Array
+    tau_mem_nonlinearity: str
+
+    nir_type: ClassVar[str] = READOUT_TYPE
+
+    def __post_init__(self) -> None:
+        """One value per neuron, in and out."""
+        self.set_shapes(self.bias_current.size, self.bias_current.size)
+
+
+@dataclass(eq=False)
+class ProjectionNode(_Extension):
+    """Weights (N, M) from a variable to a port, ``delay`` whole steps late."""
+
+    weight: Array
+    variable: str
+    port: str
+    delay: int
+
+    nir_type: ClassVar[str] = PROJECTION_TYPE
+
+    def __post_init__(self) -> None:
+        """M values in, N out."""
+        self.set_shapes(self.weight.shape[1], self.weight.shape[0])
+
+
+EXTENSIONS: Mapping[str, type[_Extension]] = {
+    LTC_TYPE: LTCNode,
+    READOUT_TYPE: GatedLINode,
+    PROJECTION_TYPE: ProjectionNode,
+}
+
+
+def graph_of(entries: Mapping[str, Any]) -> nir.NIRGraph:
+    """A graph object from its dictionary."""
+    return nir.NIRGraph(
+        {name: _node(node) for name, node in entries["nodes"].items()},
+        list(entries["edges"]),
+        dict(entries["metadata"]),
+    )
+
+
+def _node(entries: Mapping[str, Any]) -> NIRNode:
+    kind = EXTENSIONS.get(entries["type"])
+    if kind is None:
+        return nir.dict2NIRNode(dict(entries))
+    return kind(**{name: value for name, value in entries.items() if name != "type"})
