@@ -18,6 +18,7 @@ NEEDS = {
     ),
     "norse": ("ltc2hw/converters/norse*.py", "tests/converters/test_norse.py"),
     "nir": ("ltc2hw/converters/nir_nodes.py",),
+    "matplotlib": ("ltc2hw/figures.py", "ltc2hw/page.py", "tests/test_report.py"),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 

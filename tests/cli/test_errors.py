@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
+from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.program import describe
-from tests.cli.networks import write_pair
+from tests.cli.networks import TASK, write_pair
+from tests.random_networks import random_network
 
-TASK = ["--task", "digits-rows"]
+ON_TASK = ["--task", TASK]
 
 
 @pytest.fixture(scope="module")
@@ -29,75 +32,76 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file["content/projections/0/weights/matrix"][0, 0] += 1
     with h5py.File(path / "other.h5", "w") as file:
         file["numbers"] = [1, 2, 3]
+    save(random_network(np.random.default_rng(0)), path / "larger.h5")
     return path
 
 
 CASES = {
-    "no such file": (["quantize", "{in}/none.h5", "--target", "loihi2", *TASK], "none.h5: No such"),
-    "truncated file": (["quantize", "{in}/short.h5", "--target", "loihi2", *TASK], "short.h5"),
-    "foreign file": (["simulate", "{in}/foreign.h5", *TASK], "not a whole HDF5 file"),
-    "another tool's file": (["simulate", "{in}/other.h5", *TASK], "other.h5"),
-    "altered file": (["simulate", "{in}/altered.h5", *TASK], "checksum"),
-    "a folder": (["simulate", "{in}", *TASK], "Is a directory"),
+    "no such file": (["simulate", "{in}/none.h5", *ON_TASK], "none.h5: No such"),
+    "truncated file": (["quantize", "{in}/short.h5", "--target", "loihi2", *ON_TASK], "short.h5"),
+    "foreign file": (["simulate", "{in}/foreign.h5", *ON_TASK], "not a whole HDF5 file"),
+    "another tool's file": (["simulate", "{in}/other.h5", *ON_TASK], "other.h5"),
+    "altered file": (["simulate", "{in}/altered.h5", *ON_TASK], "checksum"),
+    "a folder": (["simulate", "{in}", *ON_TASK], "Is a directory"),
     "unknown task": (
         ["simulate", "{in}/fixed.h5", "--task", "mnist"],
         "task is 'mnist'; expected one of digits-rows",
     ),
     "impossible length": (["simulate", "{in}/fixed.h5", "--task", "add-1"], "length of the Add"),
     "another task": (
-        ["simulate", "{in}/fixed.h5", "--task", "digits-pixels"],
-        "number of inputs is 8; expected 1 for task digits-pixels",
+        ["simulate", "{in}/larger.h5", *ON_TASK],
+        "number of inputs is 5; expected 2 for task add-8",
     ),
     "unknown target": (
-        ["quantize", "{in}/model.h5", "--target", "loihi3", *TASK],
+        ["quantize", "{in}/model.h5", "--target", "loihi3", *ON_TASK],
         "target is 'loihi3'; expected one of loihi2, loihi1, ideal",
     ),
     "LTC on Loihi 1": (
-        ["quantize", "{in}/model.h5", "--target", "loihi1", *TASK],
+        ["quantize", "{in}/model.h5", "--target", "loihi1", *ON_TASK],
         "[neuron-model] hidden0: LTC",
     ),
     "too wide weights": (
-        ["quantize", "{in}/model.h5", "--target", "loihi2", *TASK, "--weight-bits", "9"],
+        ["quantize", "{in}/model.h5", "--target", "loihi2", *ON_TASK, "--weight-bits", "9"],
         "[weight-bits]",
     ),
     "no weights": (
-        ["quantize", "{in}/model.h5", "--target", "loihi2", *TASK, "--weight-bits", "0"],
+        ["quantize", "{in}/model.h5", "--target", "loihi2", *ON_TASK, "--weight-bits", "0"],
         "--weight-bits: invalid positive integer value: '0'",
     ),
     "quantized twice": (
-        ["quantize", "{in}/fixed.h5", "--target", "loihi2", *TASK],
+        ["quantize", "{in}/fixed.h5", "--target", "loihi2", *ON_TASK],
         "fixed.h5 is an integer network; expected a float network",
     ),
     "float network in an integer engine": (
-        ["simulate", "{in}/model.h5", *TASK, "--engine", "integer"],
+        ["simulate", "{in}/model.h5", *ON_TASK, "--engine", "integer"],
         "engine is 'integer'; expected one that runs a Network",
     ),
     "unknown engine": (
-        ["simulate", "{in}/fixed.h5", *TASK, "--engine", "gpu"],
+        ["simulate", "{in}/fixed.h5", *ON_TASK, "--engine", "gpu"],
         "engine is 'gpu'; expected one of float64",
     ),
-    "no samples": (["simulate", "{in}/fixed.h5", *TASK, "--samples", "0"], "--samples: invalid"),
+    "no samples": (["simulate", "{in}/fixed.h5", *ON_TASK, "--samples", "0"], "--samples: invalid"),
     "networks swapped": (
-        ["compare", "{in}/fixed.h5", "{in}/model.h5", *TASK],
+        ["compare", "{in}/fixed.h5", "{in}/model.h5", *ON_TASK],
         "fixed.h5 is an integer network",
     ),
     "unknown engine to compare": (
-        ["compare", "{in}/model.h5", "{in}/fixed.h5", *TASK, "--engines", "integer,gpu"],
+        ["compare", "{in}/model.h5", "{in}/fixed.h5", *ON_TASK, "--engines", "integer,gpu"],
         "engine to compare is 'gpu'",
     ),
     "a bound of another kind": (
         [
-            "compare", "{in}/model.h5", "{in}/fixed.h5", *TASK, "--engines", "integer",
-            "--samples", "3", "--max-mse-increase", "1",
+            "compare", "{in}/model.h5", "{in}/fixed.h5", *ON_TASK, "--engines", "integer",
+            "--samples", "3", "--max-accuracy-drop", "1",
         ],
-        "bound on mse is 1.0; expected one on accuracy",
+        "bound on accuracy is 1.0; expected one on mse",
     ),
     "a bound that is no number": (
         [
-            "compare", "{in}/model.h5", "{in}/fixed.h5", *TASK, "--engines", "integer",
-            "--samples", "3", "--max-accuracy-drop", "nan",
+            "compare", "{in}/model.h5", "{in}/fixed.h5", *ON_TASK, "--engines", "integer",
+            "--samples", "3", "--max-mse-increase", "nan",
         ],
-        "bound on accuracy is nan",
+        "bound on mse is nan",
     ),
     "unknown task to train": (["train", "mnist"], "task is 'mnist'"),
     "unknown method": (["train", "digits-rows", "--method", "rtrl"], "invalid choice: 'rtrl'"),
@@ -156,7 +160,7 @@ def test_a_useless_output_is_found_before_any_work(
     out: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     networks = [str(folder / "model.h5"), str(folder / "fixed.h5")]
-    assert main(["compare", *networks, *TASK, "--out", str(tmp_path / out)]) == 2
+    assert main(["compare", *networks, *ON_TASK, "--out", str(tmp_path / out)]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
@@ -173,7 +177,7 @@ def test_a_missing_extra_is_named(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     networks = [str(folder / "model.h5"), str(folder / "fixed.h5")]
     done = subprocess.run(
-        [sys.executable, "-c", script, "compare", *networks, *TASK, "--out", str(out)],
+        [sys.executable, "-c", script, "compare", *networks, *ON_TASK, "--out", str(out)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
@@ -185,7 +189,7 @@ def test_a_missing_extra_is_named(folder: Path, tmp_path: Path) -> None:
 def test_the_module_is_the_command(folder: Path, tmp_path: Path) -> None:
     """No traceback in a process of its own either."""
     out = str(tmp_path / "trace.h5")
-    command = [sys.executable, "-m", "ltc2hw", "simulate", str(folder / "short.h5"), *TASK]
+    command = [sys.executable, "-m", "ltc2hw", "simulate", str(folder / "short.h5"), *ON_TASK]
     done = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("ltc2hw simulate: error: cannot read ")
