@@ -29,14 +29,14 @@ SOURCES = sources_digest()
 
 def entry(function: F) -> F:
     """Compile a function that Python calls; machine code is kept between processes."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function))
 
 
 def kernel(function: F) -> F:
     """Compile a function that entry points call."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+    return cast(F, numba.njit(nogil=True, _nrt=False, error_model="numpy")(function))
 
 
 def inlined(function: F) -> F:
     """Compile a small function into the kernels that call it."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
+    return cast(F, numba.njit(nogil=True, _nrt=False, error_model="numpy", forceinline=True)(function))

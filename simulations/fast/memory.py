@@ -9,7 +9,7 @@ import numpy as np
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table
+from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, Counter, Region, Table
 from ltc2hw.trace import State
 
 
@@ -93,6 +93,7 @@ class TileState:
         for row, spikes in enumerate(given):
             places = np.flatnonzero(spikes)
             events[row, : places.size] = places
+            events[row, places.size : places.size + EVENT_GROUP] = spikes.size
             lengths[row] = places.size
 
     def store_message(self, name: str, register: str, slot: int, result: Table) -> None:

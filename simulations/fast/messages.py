@@ -9,10 +9,10 @@ import numpy as np
 from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
 from ltc2hw.simulations.fast.compiled import inlined, kernel
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Table
+from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Table
 
-SLACK = np.uint64(EVENT_SLACK)
-ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (1, 2, 3, 4, 8))
+SLACK, GROUP, LANES = np.uint64(EVENT_SLACK), np.uint64(EVENT_GROUP), np.uint64(FAN_LANES)
+ZERO, ONE, TWO, THREE, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 8))
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
@@ -48,6 +48,8 @@ def list_events(
             for i in range(8):
                 store(events, EVENTS, start + count + np.uint64(i), SET_BITS[mask, i] + base)
             count += BIT_COUNT[mask]
+        for i in range(EVENT_GROUP):
+            store(events, EVENTS, start + count + np.uint64(i), np.int32(m.size))
         lengths[tile * m.lengths + row] = count
 
 
@@ -73,40 +75,45 @@ def clear(sums: Table, start: int, width: int) -> None:
         sums[start + j] = 0
 
 
+@inlined
+def add_rows(sums: Table, total: int, weights: Table, rows: Any, factors: Any, width: int) -> None:
+    """Add four rows of weights, each times its factor.
+
+    Blocks of a fixed length need no code for the rest of a vector.
+    """
+    row0, row1, row2, row3 = rows
+    m0, m1, m2, m3 = factors
+    for block in range(width // LANES):
+        first = block * LANES
+        for lane in range(FAN_LANES):
+            j = first + np.uint64(lane)
+            added = (
+                load(weights, WEIGHTS, row0 + j) * m0
+                + load(weights, WEIGHTS, row1 + j) * m1
+                + load(weights, WEIGHTS, row2 + j) * m2
+                + load(weights, WEIGHTS, row3 + j) * m3
+            )
+            store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+
+
 @kernel
 def fan_events(
     sums: Table, weights: Table, events: Table, lengths: Table, fan: Any, m: Any, tile: int,
     samples: int, slot: int,
 ) -> None:  # fmt: skip
     """Dense weights times event lists: the rows of weights of the events, four at a time."""
-    width = fan.width
+    width, first = fan.width, fan.weights
     for b in range(samples):
         row = slot * tile + b
         start = tile * m.ring + row * (m.stride + SLACK)
-        count = lengths[tile * m.lengths + row]
         total = tile * fan.sums + b * width
         clear(sums, total, width)
-        k = np.uint64(0)
-        while k + FOUR <= count:
-            row0 = fan.weights + np.uint64(events[start + k]) * width
-            row1 = fan.weights + np.uint64(events[start + k + ONE]) * width
-            row2 = fan.weights + np.uint64(events[start + k + TWO]) * width
-            row3 = fan.weights + np.uint64(events[start + k + THREE]) * width
-            for j in range(width):
-                added = (
-                    load(weights, WEIGHTS, row0 + j)
-                    + load(weights, WEIGHTS, row1 + j)
-                    + load(weights, WEIGHTS, row2 + j)
-                    + load(weights, WEIGHTS, row3 + j)
-                )
-                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
-            k += FOUR
-        while k < count:
-            row0 = fan.weights + np.uint64(events[start + k]) * width
-            for j in range(width):
-                added = load(weights, WEIGHTS, row0 + j)
-                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
-            k += ONE
+        for k in range(start, start + lengths[tile * m.lengths + row], GROUP):
+            row0 = first + np.uint64(events[k]) * width
+            row1 = first + np.uint64(events[k + ONE]) * width
+            row2 = first + np.uint64(events[k + TWO]) * width
+            row3 = first + np.uint64(events[k + THREE]) * width
+            add_rows(sums, total, weights, (row0, row1, row2, row3), (1, 1, 1, 1), width)
 
 
 @kernel
@@ -115,35 +122,20 @@ def fan_values(
     slot: int,
 ) -> None:  # fmt: skip
     """Dense weights times graded messages; four rows of weights serve all samples of the tile."""
-    width, sources = fan.width, fan.sources
+    width = fan.width
     clear(sums, tile * fan.sums, samples * width)
     messages = tile * (m.ring + slot * m.stride)
-    for block in range(sources // FOUR):
-        i = block * FOUR
+    for i in range(ZERO, fan.sources, GROUP):
         row0 = fan.weights + i * width
-        row1, row2, row3 = row0 + width, row0 + TWO * width, row0 + THREE * width
+        last = fan.weights + fan.sources * width
+        row1, row2 = min(row0 + width, last), min(row0 + TWO * width, last)
+        row3 = min(row0 + THREE * width, last)
         for b in range(samples):
             v = messages + b * m.stride + i
             m0, m1, m2, m3 = values[v], values[v + ONE], values[v + TWO], values[v + THREE]
-            if m0 | m1 | m2 | m3 == 0:
-                continue
-            total = tile * fan.sums + b * width
-            for j in range(width):
-                added = (
-                    load(weights, WEIGHTS, row0 + j) * m0
-                    + load(weights, WEIGHTS, row1 + j) * m1
-                    + load(weights, WEIGHTS, row2 + j) * m2
-                    + load(weights, WEIGHTS, row3 + j) * m3
-                )
-                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
-    for i in range(sources // FOUR * FOUR, sources):
-        row0 = fan.weights + i * width
-        for b in range(samples):
-            m0 = values[messages + b * m.stride + i]
-            total = tile * fan.sums + b * width
-            for j in range(width):
-                added = load(weights, WEIGHTS, row0 + j) * m0
-                store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+            if m0 | m1 | m2 | m3 != 0:
+                total = tile * fan.sums + b * width
+                add_rows(sums, total, weights, (row0, row1, row2, row3), (m0, m1, m2, m3), width)
 
 
 @kernel
@@ -182,16 +174,20 @@ def scatter_values(
 
 
 @kernel
-def contribute(state: Table, sums: Table, c: Any, tile: int, neurons: int, samples: int) -> None:
-    """``port += sums << exponent``, or ``port = sums << exponent`` for the first part of a sum."""
-    exponent = c.exponent
-    for b in range(samples):
-        start = tile * c.sums + b * c.width + c.column
-        port = tile * (c.region * neurons + c.start) + b * c.stride
-        if c.first != 0:
-            for j in range(c.stride):
-                store(state, PORT, port + j, np.int64(load(sums, SUMS, start + j)) << exponent)
-        else:
-            for j in range(c.stride):
-                added = np.int64(load(sums, SUMS, start + j)) << exponent
-                store(state, PORT, port + j, load(state, PORT, port + j) + added)
+def contribute(
+    state: Table, sums: Table, fan: Any, contributions: Table, tile: int, neurons: int, samples: int
+) -> None:
+    """``port += sums << exponent`` for every port of a fan-out; the first one of a step begins."""
+    for row in range(fan.first, fan.last):
+        c = contributions[row]
+        exponent, stride = c.exponent, c.stride
+        for b in range(samples):
+            start = tile * fan.sums + b * fan.width + c.column
+            port = tile * (c.region * neurons + c.start) + b * stride
+            if c.begins != 0:
+                for j in range(stride):
+                    store(state, PORT, port + j, np.int64(load(sums, SUMS, start + j)) << exponent)
+            else:
+                for j in range(stride):
+                    added = np.int64(load(sums, SUMS, start + j)) << exponent
+                    store(state, PORT, port + j, load(state, PORT, port + j) + added)

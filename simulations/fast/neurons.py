@@ -18,16 +18,18 @@ from ltc2hw.simulations.fast.tables import Constant, Region, Table
 
 SPAN_BITS = TABLE_SPAN_BITS
 
-# Numba sees members of enumerations as objects, so the kernels use plain integers. The number of
-# a region of the state is also the number of its stream.
-CURRENT, MEMBRANE, ADAPTATION = int(Region.CURRENT), int(Region.MEMBRANE), int(Region.ADAPTATION)
-TAU_MEM, TAU_ADP, THRESHOLD = int(Region.TAU_MEM), int(Region.TAU_ADP), int(Region.THRESHOLD)
-ARRIVING = int(Region.PORT_CURRENT)
-SPIKES, CONSTANTS, ENTRIES = range(len(Region), len(Region) + 3)
+# Numba sees members of enumerations as objects, so the kernels use plain integers.
+CURRENT_REGION, MEMBRANE_REGION = np.uint64(Region.CURRENT), np.uint64(Region.MEMBRANE)
+ADAPTATION_REGION, THRESHOLD_REGION = np.uint64(Region.ADAPTATION), np.uint64(Region.THRESHOLD)
+TAU_MEM_REGION, TAU_ADP_REGION = np.uint64(Region.TAU_MEM), np.uint64(Region.TAU_ADP)
+PORT_REGION = np.uint64(Region.PORT_CURRENT)
 
-BIAS_CURRENT, FIXED_THRESHOLD = int(Constant.BIAS_CURRENT), int(Constant.THRESHOLD)
-STRENGTH = int(Constant.STRENGTH)
-CURRENT_KEPT, MEMBRANE_KEPT = int(Constant.CURRENT_KEPT), int(Constant.MEMBRANE_KEPT)
+BIAS_CURRENT, FIXED_THRESHOLD = np.uint64(Constant.BIAS_CURRENT), np.uint64(Constant.THRESHOLD)
+STRENGTH = np.uint64(Constant.STRENGTH)
+CURRENT_KEPT, MEMBRANE_KEPT = np.uint64(Constant.CURRENT_KEPT), np.uint64(Constant.MEMBRANE_KEPT)
+
+ARRIVING, CURRENT, STATE, TAU, RHO, THRESHOLD, ADAPTATION, SPIKES, CONSTANTS, ENTRIES = range(10)
+"""Streams; STATE is the variable that a gate steers, or the membrane."""
 
 KNOT = np.int64(0xFFFFFFFF)
 
@@ -50,19 +52,19 @@ class At(NamedTuple):
 @inlined
 def in_state(region: int, at: At) -> int:
     """Index of the first neuron's variable."""
-    return np.uint64(region) * at.span + at.first
+    return region * at.span + at.first
 
 
 @inlined
 def in_constants(region: int, at: At) -> int:
     """Index of the first neuron's constant."""
-    return np.uint64(region) * at.reach + at.constant
+    return region * at.reach + at.constant
 
 
 @kernel
 def saturating_current(state: Table, constants: Table, at: At, p: Any) -> int:
     """``I = sat(arriving + bias)`` of LTC and readout neurons."""
-    current, arriving = in_state(CURRENT, at), in_state(ARRIVING, at)
+    current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
     bias = in_constants(BIAS_CURRENT, at)
     low, high, wraps = p.low, p.high, p.wraps
     misfits = np.int64(0)
@@ -96,7 +98,7 @@ def gate_places(at: At, gate: Any) -> GatePlaces:
         in_state(gate.out, at),
         in_state(gate.port, at),
         in_state(gate.steered, at),
-        in_state(CURRENT, at),
+        in_state(CURRENT_REGION, at),
         bias,
         bias + at.reach,
         bias + at.reach + at.reach,
@@ -113,7 +115,7 @@ def gate_argument(state: Table, constants: Table, g: GatePlaces, j: int) -> Any:
     return (
         load(state, ARRIVING, g.arriving + j)
         + load(constants, CONSTANTS, g.bias + j)
-        + product(from_state, load(state, MEMBRANE, g.steered + j), g.state_shift)
+        + product(from_state, load(state, STATE, g.steered + j), g.state_shift)
         + product(from_current, load(state, CURRENT, g.current + j), g.current_shift)
     )
 
@@ -140,7 +142,7 @@ def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> int:
             y = (magnitude >> (down + 3)) + 5 * (one >> 3)
         if magnitude < 8 * eighth:
             y = (magnitude >> (down + 2)) + (one >> 1)
-        store(state, TAU_MEM, g.out + j, one - y if argument < 0 else y)
+        store(state, TAU, g.out + j, one - y if argument < 0 else y)
     return misfits
 
 
@@ -158,7 +160,7 @@ def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, g
         misfits += np.int64(fitted != total)
         offset = min(max(np.int64(fitted), -half), half - 1) + half
         entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
-        store(state, TAU_MEM, g.out + j, entry)
+        store(state, TAU, g.out + j, entry)
     return misfits
 
 
@@ -185,7 +187,7 @@ def interpolated_gate(
         like = load(state, CURRENT, g.current + j)
         rise = np.int64(stored(entry >> np.int64(32), like))
         rest = np.int64(stored(offset - (cell << shift), like))
-        store(state, TAU_MEM, g.out + j, (entry & KNOT) + ((rise * rest) >> shift))
+        store(state, TAU, g.out + j, (entry & KNOT) + ((rise * rest) >> shift))
     return misfits
 
 
@@ -200,17 +202,17 @@ def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
 @kernel
 def leak(state: Table, at: At, gate: Any) -> None:
     """Membranes of readout neurons."""
-    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
-    tau = in_state(TAU_MEM, at)
+    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
+    tau = in_state(TAU_MEM_REGION, at)
     units = (gate.unit, gate.output_fraction)
     for j in range(at.width):
         u = leaked(
-            load(state, MEMBRANE, membrane + j),
+            load(state, STATE, membrane + j),
             load(state, CURRENT, current + j),
-            load(state, TAU_MEM, tau + j),
+            load(state, TAU, tau + j),
             units,
         )
-        store(state, MEMBRANE, membrane + j, u)
+        store(state, STATE, membrane + j, u)
 
 
 @kernel
@@ -218,9 +220,9 @@ def adaptive_spikes(
     state: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any, tau_adp: Any
 ) -> int:
     """Membrane, adaptation, threshold, spikes and reset of LTC neurons."""
-    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
-    tau, rho = in_state(TAU_MEM, at), in_state(TAU_ADP, at)
-    adaptation, threshold = in_state(ADAPTATION, at), in_state(THRESHOLD, at)
+    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
+    tau, rho = in_state(TAU_MEM_REGION, at), in_state(TAU_ADP_REGION, at)
+    adaptation, threshold = in_state(ADAPTATION_REGION, at), in_state(THRESHOLD_REGION, at)
     fixed, strength = in_constants(FIXED_THRESHOLD, at), in_constants(STRENGTH, at)
     low, high, wraps, shift = p.low, p.high, p.wraps, p.strength_shift
     units = (tau_mem.unit, tau_mem.output_fraction)
@@ -229,12 +231,12 @@ def adaptive_spikes(
     misfits = np.int64(0)
     for j in range(at.width):
         u = leaked(
-            load(state, MEMBRANE, membrane + j),
+            load(state, STATE, membrane + j),
             load(state, CURRENT, current + j),
-            load(state, TAU_MEM, tau + j),
+            load(state, TAU, tau + j),
             units,
         )
-        kept = number(load(state, TAU_ADP, rho + j), unit)
+        kept = number(load(state, RHO, rho + j), unit)
         before = number(load(spikes, SPIKES, at.first + j), unit)
         decayed = product(kept * unit, number(load(state, ADAPTATION, adaptation + j), unit), bits)
         eta = decayed + (one - kept) * gain * before
@@ -244,7 +246,7 @@ def adaptive_spikes(
         theta = fit(total, low, high, wraps)
         misfits += np.int64(theta != total)
         spike = u > theta
-        store(state, MEMBRANE, membrane + j, number(0, unit) if spike else u)
+        store(state, STATE, membrane + j, number(0, unit) if spike else u)
         store(state, ADAPTATION, adaptation + j, eta)
         store(state, THRESHOLD, threshold + j, theta)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
@@ -254,7 +256,7 @@ def adaptive_spikes(
 @kernel
 def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> int:
     """``i = wrap_once(rsz(i kept, d) + (arriving << alignment))`` of LIF neurons."""
-    current, arriving = in_state(CURRENT, at), in_state(ARRIVING, at)
+    current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
     kept = in_constants(CURRENT_KEPT, at)
     half, bits, alignment = p.high + 1, p.decay_fraction, p.alignment
     misfits = np.int64(0)
@@ -273,14 +275,14 @@ def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> int:
 @kernel
 def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> int:
     """Membrane, clipped at ±(2^(bits-1) - 1), spikes and reset of LIF neurons."""
-    membrane, current = in_state(MEMBRANE, at), in_state(CURRENT, at)
+    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
     kept, bias = in_constants(MEMBRANE_KEPT, at), in_constants(BIAS_CURRENT, at)
     threshold = in_constants(FIXED_THRESHOLD, at)
     limit, bits = p.high, p.decay_fraction
     misfits = np.int64(0)
     for j in range(at.width):
         decayed = product(
-            load(constants, CONSTANTS, kept + j), load(state, MEMBRANE, membrane + j), bits
+            load(constants, CONSTANTS, kept + j), load(state, STATE, membrane + j), bits
         )
         total = (
             decayed + load(state, CURRENT, current + j) + load(constants, CONSTANTS, bias + j)
@@ -288,6 +290,6 @@ def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any
         v = min(max(total, -limit), limit)
         misfits += np.int64(v != total)
         spike = v > load(constants, CONSTANTS, threshold + j)
-        store(state, MEMBRANE, membrane + j, number(0, limit) if spike else v)
+        store(state, STATE, membrane + j, number(0, limit) if spike else v)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
     return misfits

@@ -37,11 +37,11 @@ from ltc2hw.simulations.fast.tables import (
     CONTRIBUTION,
     EVENT_SLACK,
     FAN,
+    FAN_LANES,
     MESSAGE,
     RECORD,
     Constant,
     Counter,
-    Form,
     Function,
     Operation,
     Region,
@@ -104,8 +104,7 @@ class Types:
 
     number: type[np.float64] | type[np.int64]
     state: Integer
-    narrow_weights: Integer
-    broad_weights: Integer
+    weights: Integer
     narrow_sums: Integer
     broad_sums: Integer
 
@@ -120,8 +119,8 @@ class Types:
         return values
 
 
-NARROW = Types(np.float64, np.int32, np.int8, np.int16, np.int16, np.int32)
-WIDE = Types(np.int64, np.int64, np.int32, np.int64, np.int64, np.int64)
+NARROW = Types(np.float64, np.int32, np.int8, np.int16, np.int32)
+WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ class _Fan:
     source: str
     variable: Variable
     delay: int
-    form: Form
+    narrow: bool
     projections: tuple[FixedProjection, ...]
 
 
@@ -204,8 +203,7 @@ class _Builder:
             self.starts[population.name] = self.neurons
             self.neurons += padded(population.size)
         self.entries = _Arena(np.int64)
-        self.narrow_weights = _Arena(types.narrow_weights)
-        self.broad_weights = _Arena(types.broad_weights)
+        self.weights = _Arena(types.weights)
         self.sparse_rows = _Arena(np.int32)
         self.pointers = _Arena(np.uint64)
         self.gates: list[tuple[Any, ...]] = []
@@ -238,8 +236,7 @@ class _Builder:
         parameters = Parameters(
             constants=constants,
             entries=self.entries.array(),
-            narrow_weights=self.narrow_weights.array(),
-            broad_weights=self.broad_weights.array(),
+            weights=self.weights.array(),
             rows=self.sparse_rows.array(),
             pointers=self.pointers.array(),
         )
@@ -332,6 +329,7 @@ class _Builder:
             (
                 self.rows[source],
                 self.starts[source],
+                population.size,
                 stride,
                 REGION_OF_VARIABLE.get(variable, 0),
                 COUNTER_OF_MESSAGE.get(variable, 0),
@@ -350,24 +348,16 @@ class _Builder:
         for index, (projection, largest) in enumerate(
             zip(self.network.projections, sums, strict=True)
         ):
-            form = self.form(projection, largest)
-            own = index if isinstance(projection.weights, Sparse) else -1
-            key = (projection.source, projection.variable, projection.delay, form, own)
+            sparse = isinstance(projection.weights, Sparse)
+            events = projection.variable == "spikes"
+            narrow = self.types is NARROW and events and not sparse and largest <= INT16
+            own = index if sparse else -1
+            key = (projection.source, projection.variable, projection.delay, narrow, own)
             grouped.setdefault(key, []).append(projection)
         return [
-            _Fan(source, variable, delay, form, tuple(projections))
-            for (source, variable, delay, form, _), projections in grouped.items()
+            _Fan(source, variable, delay, narrow, tuple(projections))
+            for (source, variable, delay, narrow, _), projections in grouped.items()
         ]
-
-    def form(self, projection: FixedProjection, largest: int) -> Form:
-        """Types that hold a projection's weights, and its sums whatever the messages."""
-        narrow_bits = 8 * np.dtype(self.types.narrow_weights).itemsize
-        if projection.bits > narrow_bits:
-            return Form.BROAD_BROAD
-        dense_events = projection.variable == "spikes" and isinstance(projection.weights, Dense)
-        if self.types is NARROW and dense_events and largest <= INT16:
-            return Form.NARROW_NARROW
-        return Form.NARROW_BROAD
 
     def schedule_step(self) -> None:
         """Past messages first, then stage by stage what the network's order says."""
@@ -399,28 +389,12 @@ class _Builder:
 
     def fan_out(self, fan: _Fan) -> None:
         """Schedule a fan-out and the sums that it contributes to ports."""
-        narrow = fan.form is Form.NARROW_NARROW
-        arena = self.broad_weights if fan.form is Form.BROAD_BROAD else self.narrow_weights
-        weights, shape, width, columns, rows = self.store(fan, arena)
-        place = "narrow" if narrow else "broad"
-        sums = self.lengths[place]
-        self.lengths[place] += width
-        source = self.network.population(fan.source)
-        message = self.messages[fan.source, fan.variable]
-        self.schedule.append((Operation.FAN_OUT, len(self.fans)))
-        self.fans.append(
-            (shape, fan.form, message, fan.delay, source.size, width, weights, columns, rows, sums)
-        )
-        column = 0
+        column, first = 0, len(self.contributions)
         for projection in fan.projections:
             port = (projection.target, projection.port)
             stride = padded(self.network.population(projection.target).size)
-            self.schedule.append((Operation.CONTRIBUTE, len(self.contributions)))
             self.contributions.append(
                 (
-                    narrow,
-                    sums,
-                    width,
                     column,
                     stride,
                     REGION_OF_PORT[projection.port],
@@ -431,26 +405,47 @@ class _Builder:
             )
             self.begun.add(port)
             column += stride
+        width = padded(column, FAN_LANES)
+        place = "narrow" if fan.narrow else "broad"
+        self.schedule.append((Operation.FAN_OUT, len(self.fans)))
+        self.fans.append(
+            (
+                self.shape(fan),
+                fan.narrow,
+                self.messages[fan.source, fan.variable],
+                fan.delay,
+                self.network.population(fan.source).size,
+                width,
+                *self.store(fan, width),
+                self.lengths[place],
+                first,
+                len(self.contributions),
+            )
+        )
+        self.lengths[place] += width
 
-    def store(self, fan: _Fan, arena: _Arena) -> tuple[int, Shape, int, int, int]:
-        """Store weights by source: start, shape, padded width, and starts of sparse indices."""
-        events = fan.variable == "spikes"
-        strides = [padded(projection.weights.shape[0]) for projection in fan.projections]
+    def shape(self, fan: _Fan) -> Shape:
+        sparse = isinstance(fan.projections[0].weights, Sparse)
+        if fan.variable == "spikes":
+            return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
+        return Shape.SPARSE_VALUES if sparse else Shape.DENSE_VALUES
+
+    def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
+        """Store weights by source: where they start, and where sparse indices start."""
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
             by_source = weights.to_scipy().tocsc()
-            shape = Shape.SPARSE_EVENTS if events else Shape.SPARSE_VALUES
             columns = self.pointers.add(by_source.indptr)
             rows = self.sparse_rows.add(by_source.indices)
-            return arena.add(by_source.data), shape, strides[0], columns, rows
-        rows_of_sources = np.zeros((weights.shape[1], sum(strides)), dtype=arena.dtype)
+            return self.weights.add(by_source.data), columns, rows
+        # The last row stands for the events that fill up a group.
+        rows_of_sources = np.zeros((weights.shape[1] + 1, width), dtype=self.types.weights)
         column = 0
-        for projection, stride in zip(fan.projections, strides, strict=True):
+        for projection in fan.projections:
             matrix = projection.weights.to_array()
-            rows_of_sources[:, column : column + matrix.shape[0]] = matrix.T
-            column += stride
-        shape = Shape.DENSE_EVENTS if events else Shape.DENSE_VALUES
-        return arena.add(rows_of_sources), shape, sum(strides), 0, 0
+            rows_of_sources[:-1, column : column + matrix.shape[0]] = matrix.T
+            column += padded(matrix.shape[0])
+        return self.weights.add(rows_of_sources), 0, 0
 
 
 def copies(size: int) -> int:

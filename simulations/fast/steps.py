@@ -29,7 +29,6 @@ from ltc2hw.simulations.fast.neurons import (
 )
 from ltc2hw.simulations.fast.tables import (
     Counter,
-    Form,
     Function,
     Operation,
     Region,
@@ -40,7 +39,7 @@ from ltc2hw.simulations.fast.tables import (
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 ENTER_SPIKES, ENTER_VALUES = int(Operation.ENTER_SPIKES), int(Operation.ENTER_VALUES)
 SEND_SPIKES, SEND_VALUES = int(Operation.SEND_SPIKES), int(Operation.SEND_VALUES)
-FAN_OUT, CONTRIBUTE = int(Operation.FAN_OUT), int(Operation.CONTRIBUTE)
+FAN_OUT = int(Operation.FAN_OUT)
 CURRENT_STAGE, LIF_CURRENT = int(Operation.CURRENT), int(Operation.LIF_CURRENT)
 UPDATE_LTC, UPDATE_LIF = int(Operation.UPDATE_LTC), int(Operation.UPDATE_LIF)
 UPDATE_READOUT = int(Operation.UPDATE_READOUT)
@@ -49,7 +48,6 @@ RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 SPARSE_EVENTS = int(Shape.SPARSE_EVENTS)
-NARROW_NARROW, NARROW_BROAD = int(Form.NARROW_NARROW), int(Form.NARROW_BROAD)
 PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
 CURRENT = np.uint64(Region.CURRENT)
@@ -74,12 +72,11 @@ class Tables(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Read-only numbers of the network. Narrow and broad weights are of different types."""
+    """Read-only numbers of the network."""
 
     constants: Table
     entries: Table
-    narrow_weights: Table
-    broad_weights: Table
+    weights: Table
     rows: Table
     pointers: Table
 
@@ -95,6 +92,7 @@ class Memory(NamedTuple):
     events: Table
     lengths: Table
     narrow_sums: Table
+    """Accumulators of dense events whose sums fit them; all others are broad."""
     broad_sums: Table
     counts: Table
 
@@ -208,7 +206,7 @@ def run_steps(
     read: see :func:`~ltc2hw.simulations.fast.compiled.sources_digest`.
     """
     schedule, populations, gates, messages, fans, contributions, records = tables
-    constants, entries, narrow_weights, broad_weights, rows, pointers = parameters
+    constants, entries, weights, rows, pointers = parameters
     state, spikes, words, values, events, lengths, narrow_sums, broad_sums, counts = memory
     recorded_spikes, recorded_values = recorded
     tile, count, neurons = extent.tile, extent.samples, extent.neurons
@@ -220,51 +218,24 @@ def run_steps(
                 fan = fans[index]
                 m = messages[fan.message]
                 slot = (t + m.slots - fan.delay) % m.slots
+                if fan.narrow != 0:
+                    fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
+                    contribute(state, narrow_sums, fan, contributions, tile, neurons, count)
+                    continue
                 if fan.shape == DENSE_EVENTS:
-                    if fan.form == NARROW_NARROW:
-                        fan_events(
-                            narrow_sums, narrow_weights, events, lengths, fan, m, tile, count, slot
-                        )
-                    elif fan.form == NARROW_BROAD:
-                        fan_events(
-                            broad_sums, narrow_weights, events, lengths, fan, m, tile, count, slot
-                        )
-                    else:
-                        fan_events(
-                            broad_sums, broad_weights, events, lengths, fan, m, tile, count, slot
-                        )
+                    fan_events(broad_sums, weights, events, lengths, fan, m, tile, count, slot)
                 elif fan.shape == DENSE_VALUES:
-                    if fan.form == NARROW_BROAD:
-                        fan_values(broad_sums, narrow_weights, values, fan, m, tile, count, slot)
-                    else:
-                        fan_values(broad_sums, broad_weights, values, fan, m, tile, count, slot)
+                    fan_values(broad_sums, weights, values, fan, m, tile, count, slot)
                 elif fan.shape == SPARSE_EVENTS:
-                    if fan.form == NARROW_BROAD:
-                        scatter_events(
-                            broad_sums, narrow_weights, rows, pointers, events, lengths, fan, m,
-                            tile, count, slot,
-                        )  # fmt: skip
-                    else:
-                        scatter_events(
-                            broad_sums, broad_weights, rows, pointers, events, lengths, fan, m,
-                            tile, count, slot,
-                        )  # fmt: skip
-                elif fan.form == NARROW_BROAD:
-                    scatter_values(
-                        broad_sums, narrow_weights, rows, pointers, values, fan, m, tile, count,
+                    scatter_events(
+                        broad_sums, weights, rows, pointers, events, lengths, fan, m, tile, count,
                         slot,
                     )  # fmt: skip
                 else:
                     scatter_values(
-                        broad_sums, broad_weights, rows, pointers, values, fan, m, tile, count,
-                        slot,
-                    )  # fmt: skip
-            elif operation == CONTRIBUTE:
-                c = contributions[index]
-                if c.narrow != 0:
-                    contribute(state, narrow_sums, c, tile, neurons, count)
-                else:
-                    contribute(state, broad_sums, c, tile, neurons, count)
+                        broad_sums, weights, rows, pointers, values, fan, m, tile, count, slot
+                    )
+                contribute(state, broad_sums, fan, contributions, tile, neurons, count)
             elif operation == SEND_SPIKES:
                 m = messages[index]
                 list_events(words, events, lengths, m, tile, count, t % m.slots)

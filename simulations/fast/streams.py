@@ -13,11 +13,12 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-STREAMS = 24
+STREAMS = 10
 
 
 def annotate(builder: Any, instruction: Any, stream: int) -> None:
     """Mark a load or store as belonging to one stream and to none of the others."""
+    prefer_wide_vectors(builder.function)
     module = builder.module
     domain = module.add_metadata(["ltc2hw"])
     scopes = [module.add_metadata([f"stream {number}", domain]) for number in range(STREAMS)]
@@ -25,6 +26,12 @@ def annotate(builder: Any, instruction: Any, stream: int) -> None:
     instruction.set_metadata("alias.scope", module.add_metadata([scopes[stream]]))
     instruction.set_metadata("noalias", module.add_metadata(others))
     instruction.align = 1
+
+
+def prefer_wide_vectors(function: Any) -> None:
+    """Let LLVM use the widest vectors of the machine; it shuns those of 512 bits by itself."""
+    # llvmlite's set of attributes only knows names without values, but prints what it holds.
+    set.add(function.attributes, '"prefer-vector-width"="512"')
 
 
 def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:

@@ -16,8 +16,15 @@ import numpy.typing as npt
 LANES = 16
 """Rows of neurons are padded to a multiple of this; padding stays zero and never spikes."""
 
+FAN_LANES = 64
+"""Rows of dense weights are padded to a multiple of this."""
+
+EVENT_GROUP = 4
+"""Dense weights are added for so many events at once. Event lists end with as many events of a
+source behind the last one, whose weights are zero."""
+
 EVENT_SLACK = 8
-"""Event lists are written eight entries at a time, so they need room behind their end."""
+"""Room behind the end of an event list: they are written eight entries at a time."""
 
 Table = npt.NDArray[Any]
 
@@ -30,15 +37,14 @@ class Operation(IntEnum):
     SEND_SPIKES = 2
     SEND_VALUES = 3
     FAN_OUT = 4
-    CONTRIBUTE = 5
-    CURRENT = 6
-    LIF_CURRENT = 7
-    UPDATE_LTC = 8
-    UPDATE_LIF = 9
-    UPDATE_READOUT = 10
-    RECORD_SPIKES = 11
-    RECORD_SPIKES_AS_VALUES = 12
-    RECORD_VALUES = 13
+    CURRENT = 5
+    LIF_CURRENT = 6
+    UPDATE_LTC = 7
+    UPDATE_LIF = 8
+    UPDATE_READOUT = 9
+    RECORD_SPIKES = 10
+    RECORD_SPIKES_AS_VALUES = 11
+    RECORD_VALUES = 12
 
 
 class Region(IntEnum):
@@ -82,14 +88,6 @@ class Counter(IntEnum):
     MESSAGE_CURRENT = 5
     MESSAGE_MEMBRANE = 6
     MESSAGE_ADAPTATION = 7
-
-
-class Form(IntEnum):
-    """Types with which a fan-out multiplies: weights, then accumulators."""
-
-    NARROW_NARROW = 0
-    NARROW_BROAD = 1
-    BROAD_BROAD = 2
 
 
 class Shape(IntEnum):
@@ -156,6 +154,7 @@ MESSAGE = np.dtype(
     [
         ("number", np.uint64),  # of the population
         ("start", np.uint64),
+        ("size", np.uint64),
         ("stride", np.uint64),
         ("region", np.uint64),
         ("counter", np.uint64),
@@ -172,7 +171,7 @@ MESSAGE = np.dtype(
 FAN = np.dtype(
     [
         ("shape", np.int64),
-        ("form", np.int64),
+        ("narrow", np.int64),  # whether sums are kept in the narrow accumulators
         ("message", np.uint64),  # row of the table of messages
         ("delay", np.uint64),
         ("sources", np.uint64),
@@ -181,20 +180,19 @@ FAN = np.dtype(
         ("columns", np.uint64),  # start of the sparse column pointers
         ("rows", np.uint64),  # start of the sparse row indices
         ("sums", np.uint64),  # start of the accumulators, in samples
+        ("first", np.uint64),  # rows of the table of contributions
+        ("last", np.uint64),
     ]
 )
 
 CONTRIBUTION = np.dtype(
     [
-        ("narrow", np.int64),  # which accumulators
-        ("sums", np.uint64),  # start, in samples
-        ("width", np.uint64),  # row of the accumulators
-        ("column", np.uint64),  # start within the row
+        ("column", np.uint64),  # start within a row of accumulators
         ("stride", np.uint64),
         ("region", np.uint64),  # of the port
         ("start", np.uint64),
         ("exponent", np.int64),
-        ("first", np.int64),  # starts the port's sum
+        ("begins", np.int64),  # whether it begins the port's sum
     ]
 )
 
@@ -209,6 +207,6 @@ RECORD = np.dtype(
 )
 
 
-def padded(size: int) -> int:
-    """Neurons of a row with padding."""
-    return -(-size // LANES) * LANES
+def padded(size: int, lanes: int = LANES) -> int:
+    """Length of a row with padding."""
+    return -(-size // lanes) * lanes

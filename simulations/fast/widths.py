@@ -48,7 +48,7 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
     for projection, largest in zip(network.projections, sums, strict=True):
         port = (projection.target, projection.port)
         arrivals[port] = arrivals.get(port, 0) + (largest << projection.exponent)
-        if projection.bits > 16:
+        if projection.bits > 8:
             return False
     if any(largest > INT32 for largest in arrivals.values()):
         return False
