@@ -16,12 +16,12 @@ import h5py
 import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.dequantize import dequantize
 from ltc2hw.converters.foreign_hdf5 import read_foreign
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
+from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files import replacing
 from ltc2hw.fixed import FixedNetwork

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.decision import Decision, Labels, decision_for
-from ltc2hw.dequantize import check_pair
 from ltc2hw.errors import ShapeError, UnknownNameError
 from ltc2hw.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.fixed import FixedNetwork
@@ -21,6 +20,7 @@ from ltc2hw.ladder import (
     measure_causes,
     measure_stages,
 )
+from ltc2hw.mixing import check_pair
 from ltc2hw.network import Network
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
 from ltc2hw.report import Report

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.decision import Decision, Labels
-from ltc2hw.dequantize import (
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.mixing import (
     WEIGHTS,
     Tensor,
-    float_tensor,
+    float_tensors,
     has_gates,
     has_messages,
     partly_fixed,
     real_tensors,
     rounded_samples,
 )
-from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.simulate import simulate
 from ltc2hw.words import FloatArray
@@ -84,10 +84,11 @@ def ladder_mixtures(fixed: FixedNetwork) -> tuple[Mixture, ...]:
 
 def account_mixtures(network: Network, fixed: FixedNetwork) -> tuple[Mixture, ...]:
     """Every cause alone: each tensor that rounding changed, inputs, gate function, messages."""
+    original = float_tensors(network)
     causes = [
         Mixture(str(tensor), (tensor,))
         for tensor, values in real_tensors(fixed).items()
-        if not np.array_equal(values, float_tensor(network, tensor))
+        if not np.array_equal(values, original[tensor])
     ]
     if fixed.input.graded:
         causes.append(Mixture("inputs", inputs=True))

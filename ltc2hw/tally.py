@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ltc2hw.dequantize import tensor_of
 from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedPopulation
+from ltc2hw.mixing import tensor_of
 from ltc2hw.report import Agreement, Divergence, Exactness, Place, Range
 from ltc2hw.trace import Array, Trace
 from ltc2hw.words import FloatArray, Word

@@ -15,18 +15,12 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw.compare import CompareOptions, compare
 from ltc2hw.decision import Classification, Regression, decision_for
-from ltc2hw.dequantize import (
-    RoundedGate,
-    RoundedMessages,
-    Tensor,
-    float_tensor,
-    partly_fixed,
-    real_tensors,
-)
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fixed import FixedLTC, FixedNetwork
+from ltc2hw.mixing import Tensor, float_tensors, partly_fixed, real_tensors
 from ltc2hw.network import LIF, Network
 from ltc2hw.report import Report
+from ltc2hw.rounded import RoundedGate, RoundedMessages
 from ltc2hw.tally import ExactTally
 from ltc2hw.trace import Trace
 from ltc2hw.words import Word
@@ -260,7 +254,7 @@ def test_real_tensors_undo_quantization(seed: int, gate: GateKind, model: Any) -
     real = real_tensors(fixed)
     assert {tensor.owner for tensor in real} >= {"hidden0", "readout"}
     for tensor, values in real.items():
-        original = float_tensor(network, tensor)
+        original = float_tensors(network)[tensor]
         assert values.shape == original.shape
         np.testing.assert_allclose(values, original, rtol=1e-3, atol=2e-3, err_msg=str(tensor))
 
@@ -272,13 +266,13 @@ def test_partly_fixed_changes_what_it_is_told() -> None:
     assert partly_fixed(network, fixed, ()) == network
     tensor = Tensor("hidden0", "tau_mem.bias")
     one = partly_fixed(network, fixed, (tensor,))
-    np.testing.assert_array_equal(float_tensor(one, tensor), real_tensors(fixed)[tensor])
+    np.testing.assert_array_equal(float_tensors(one)[tensor], real_tensors(fixed)[tensor])
     others = set(real_tensors(fixed)) - {tensor}
     for other in others:
-        np.testing.assert_array_equal(float_tensor(one, other), float_tensor(network, other))
+        np.testing.assert_array_equal(float_tensors(one)[other], float_tensors(network)[other])
     whole = partly_fixed(network, fixed, tuple(real_tensors(fixed)), gates=True, messages=True)
     for other in real_tensors(fixed):
-        np.testing.assert_array_equal(float_tensor(whole, other), real_tensors(fixed)[other])
+        np.testing.assert_array_equal(float_tensors(whole)[other], real_tensors(fixed)[other])
     rounded = [p for p in whole.projections if isinstance(p.weights, RoundedMessages)]
     assert {p.variable for p in rounded} == {"current", "membrane", "adaptation"}
 
