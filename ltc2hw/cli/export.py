@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ltc2hw.cli.common import check_output, load_fixed
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.fixed import FixedNetwork
 
-Exporter = Callable[[FixedNetwork, Path], object]
+Exporter = Callable[..., Sequence[object]]
 
-EXPORTERS: Mapping[str, tuple[str, str]] = {
-    "netx": ("ltc2hw.converters.netx", "write"),
+EXPORTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "netx": ("ltc2hw.converters.netx", "write", {}),
+    # The file then holds the reals that the integers stand for; that is what exporting them means.
+    "nir": ("ltc2hw.converters.nir", "write", {"allow": ("dequantize",)}),
 }
-"""Module and function of each format, imported on use."""
+"""Module, function and options of each format, imported on use."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Export."""
     check_output(arguments.out)
-    module, function = EXPORTERS[arguments.to]
+    module, function, options = EXPORTERS[arguments.to]
     write = cast(Exporter, getattr(import_module(module), function))
-    write(load_fixed(arguments.network), arguments.out)
+    changes = write(load_fixed(arguments.network), arguments.out, **options)
+    for change in changes:
+        console.line(f"changed: {change}")
     console.line(f"{arguments.to}: {arguments.out}")
     return True
 

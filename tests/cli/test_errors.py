@@ -108,6 +108,10 @@ CASES = {
     "no neurons": (["train", "digits-rows", "--hidden", "0"], "--hidden: invalid positive"),
     "negative seed": (["train", "digits-rows", "--seed", "-1"], "--seed: invalid non-negative"),
     "unknown format": (["export", "{in}/fixed.h5", "--to", "onnx"], "invalid choice: 'onnx'"),
+    "neurons that a format lacks": (
+        ["export", "{in}/fixed.h5", "--to", "netx"],
+        "netx export cannot express population 'hidden0': LTC neurons",
+    ),
     "float network to export": (
         ["export", "{in}/model.h5", "--to", "netx"],
         "run ltc2hw quantize first",

@@ -12,6 +12,7 @@ import pytest
 import ltc2hw
 from ltc2hw.bundle import load_trace
 from ltc2hw.cli import main
+from ltc2hw.dequantize import dequantize
 from ltc2hw.fixed import FixedNetwork, FixedReadout
 from ltc2hw.network import Network
 from ltc2hw.targets import TARGETS, load_target
@@ -103,6 +104,19 @@ def test_a_missed_bound_is_status_1(
     arguments += ["--samples", "5", "--out", str(tmp_path / "r.json"), "--quiet"]
     assert main([*arguments, f"--max-mse-increase={limit}"]) == status
     assert read(tmp_path / "r.json")["bounds"][0]["met"] == (status == 0)
+
+
+def test_export_to_nir_keeps_the_numbers(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "network.nir"
+    assert main(["export", str(pair[1]), "--to", "nir", "--out", str(out)]) == 0
+    fixed = ltc2hw.load(pair[1])
+    assert isinstance(fixed, FixedNetwork)
+    read_back, expected = ltc2hw.converters.nir.read(out), dequantize(fixed)
+    assert read_back.populations == expected.populations
+    assert read_back.projections == expected.projections
+    assert "changed: dequantize" in capsys.readouterr().out
 
 
 def test_quiet_prints_nothing(
