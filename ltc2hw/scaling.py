@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,9 @@ class QuantizeOptions:
     ``weight_bits`` for every projection, ``projection_bits`` for some of them by name
     (``source.variable->target.port``), ``message_bits`` for graded messages between populations,
     ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
-    trained with ``plan`` stay ``plan``).
+    trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every weight room from minus
+    this up to nearly this, and every accumulator room for all of them at once: for networks that
+    will learn on the chip.
     """
 
     weight_bits: int | None = None
@@ -51,6 +54,7 @@ class QuantizeOptions:
     message_bits: int | None = None
     gate_function: GateFunction | None = None
     table_index_bits: int | None = None
+    weight_reach: float | None = None
 
     def bits_of(self, projection: Projection, chip: Target) -> int:
         """Width of a projection's weights."""
@@ -132,6 +136,9 @@ def check_options(options: QuantizeOptions, network: Network) -> None:
     ):
         if bits is not None and not 1 <= bits <= 24:
             raise InvalidValueError(what, bits, "1 to 24")
+    reach = options.weight_reach
+    if reach is not None and not 0 < reach < np.inf:
+        raise InvalidValueError("weight_reach", reach, "a finite number > 0")
 
 
 def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
@@ -204,7 +211,7 @@ def _port_scales(
     options: QuantizeOptions,
     messages: Mapping[tuple[str, Variable], tuple[Word, int]],
 ) -> tuple[dict[tuple[str, Port], int], tuple[ProjectionScale, ...]]:
-    drafts = [_Draft.make(p, options.bits_of(p, chip), messages, chip) for p in network.projections]
+    drafts = [_Draft.make(p, options, messages, chip) for p in network.projections]
     ports: dict[tuple[str, Port], int] = {}
     for population in network.populations:
         for port in population.ports:
@@ -302,31 +309,43 @@ class _Draft:
     message_limit: int
     lowest_exponent: int
     highest_exponent: int
+    will_learn: bool
+    """Any weight may come to any value of its word."""
 
     @classmethod
     def make(
         cls,
         projection: Projection,
-        bits: int,
+        options: QuantizeOptions,
         messages: Mapping[tuple[str, Variable], tuple[Word, int]],
         chip: Target,
     ) -> _Draft:
         word, message_fraction = messages[projection.source, projection.variable]
+        bits = options.bits_of(projection, chip)
         lowest, highest = exponent_range(bits, chip)
+        fraction = weight_fraction(projection.weights.values, Word(bits))
+        if options.weight_reach is not None:
+            fraction = min(fraction, bits - 1 - math.ceil(math.log2(options.weight_reach)))
         return cls(
             projection,
             bits,
-            weight_fraction(projection.weights.values, Word(bits)),
+            fraction,
             message_fraction,
             max(word.maximum, -word.minimum),
             lowest,
             highest,
+            options.weight_reach is not None,
         )
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether the weights ask for one: zeros that stay zeros do not."""
+        return self.will_learn or bool(np.any(self.projection.weights.values))
 
     @property
     def finest_port(self) -> int | None:
         """Largest port fraction that the exponent's range reaches; None for all-zero weights."""
-        if not np.any(self.projection.weights.values):
+        if not self.has_scale:
             return None
         return self.weight_fraction + self.message_fraction + self.highest_exponent
 
@@ -335,6 +354,8 @@ class _Draft:
         scale = self.scale(port_fraction)
         weights = self.projection.weights
         mantissas, _ = Word(self.bits).encode(weights.values, scale.weight_fraction)
+        if self.will_learn:
+            mantissas = np.full_like(mantissas, Word(self.bits).minimum)
         limits = np.full(weights.shape[1], self.message_limit, dtype=np.int64)
         rows = weights.with_values(mantissas).row_magnitudes(limits)
         return np.ldexp(rows.astype(np.float64), scale.exponent)
@@ -343,7 +364,7 @@ class _Draft:
         """Align the weights to the port; weights finer than it can tell become coarser."""
         finest = port_fraction - self.message_fraction - self.lowest_exponent
         fraction = min(self.weight_fraction, finest)
-        if not np.any(self.projection.weights.values):
+        if not self.has_scale:
             fraction = finest
         return ProjectionScale(
             self.bits, fraction, port_fraction - self.message_fraction - fraction
