@@ -101,7 +101,7 @@ class UpdateFormat:
     gradient_up: int
     departure_up: int
     value_down: int
-    gradient_left: int
+    back_up: int
     gradient_down: int
     mean_departure_up: int
     mean_gradient_up: int
@@ -213,12 +213,13 @@ def update_format(
 
     With fractions ``v``, ``m``, ``l`` of Φ, Φ̄, λ, ``c = max(v, m)``, rates ``2^-k`` (learning),
     ``2^-a`` (alpha), ``2^-b`` (beta), ``p`` the fraction of factor times message, and
-    ``s = max(p, c + a, l, v - k)``, ``q = max(c + b, l + b - a, m)``::
+    ``s = max(p, c + a, l, v - k + 1)``, ``h = max(c + a, l + 1)``,
+    ``q = max(c + b, l + b - a, m + 1)``::
 
         D  = (Φ << c-v) - (Φ̄ << c-m)
         Φ' = sat(Φ + round((F x << s-p) + (λ << s-l) - (D << s-c-a), s+k-v))
         D' = (Φ' << c-v) - (Φ̄ << c-m)
-        λ' = sat(λ + round(-D', c+a-l))            (a left shift of -D' if that is negative)
+        λ' = sat(λ + round(-(D' << h-c-a), h-l))
         Φ̄' = sat(Φ̄ + round((D' << q-c-b) - (λ' << q-l-b+a), q-m))
 
     Raises:
@@ -232,18 +233,18 @@ def update_format(
     l = word.gradient_fraction  # noqa: E741
     p = words.factor_fraction + word.message_fraction
     c = max(v, m)
-    s = max(p, c + a, l, v - k)
-    q = max(c + b, l + b - a, m)
+    s = max(p, c + a, l, v - k + 1)
+    h = max(c + a, l + 1)
+    q = max(c + b, l + b - a, m + 1)
     departure = 1 << max(word.value.bits + c - v, word.mean.bits + c - m)
     remembered = 1 << (word.gradient.bits - 1)
     product = 1 << (words.factor - 1 + word.message_bits)
-    left = max(0, l - c - a)
     sums = (
         (product << (s - p)) + (remembered << (s - l)) + (departure << (s - c - a)),
-        departure << left,
+        departure << (h - c - a),
         (departure << (q - c - b)) + (remembered << (q - l - b + a)),
     )
-    downs = (s + k - v, max(0, c + a - l), q - m)
+    downs = (s + k - v, h - l, q - m)
     largest = max(total + (1 << down) for total, down in zip(sums, downs, strict=True))
     if largest > 1 << WIDEST_WORD:
         raise InvalidValueError(
@@ -260,7 +261,7 @@ def update_format(
         gradient_up=s - l,
         departure_up=s - c - a,
         value_down=downs[0],
-        gradient_left=left,
+        back_up=h - c - a,
         gradient_down=downs[1],
         mean_departure_up=q - c - b,
         mean_gradient_up=q - l - b + a,

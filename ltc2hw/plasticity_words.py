@@ -15,8 +15,11 @@ from ltc2hw.words import IntArray, Rounding, round_real
 
 PlasticRounding = Literal["stochastic", "nearest"]
 
-VALUE_DITHER, MEMORY_DITHER = 16, 8
-"""Random bits that round a value, and a mean or gradient memory; one 32-bit draw holds all."""
+DRAW_BITS = 32
+"""Bits of a draw, which rounds all three words of a synapse."""
+
+GRADIENT_DITHER, MEAN_DITHER = 16, 24
+"""A draw shifted left by this, modulo 2^32, rounds λ and Φ̄; the draw itself rounds Φ."""
 
 SURROGATE_SPAN_BITS = 2
 """Surrogate tables cover distances below 4 from the threshold; beyond, the slope is 0."""

@@ -45,11 +45,12 @@ from ltc2hw.plasticity_fixed import (
     rescale,
 )
 from ltc2hw.plasticity_words import (
+    DRAW_BITS,
     EXPONENT_FRACTION,
+    GRADIENT_DITHER,
     LOG2_E,
-    MEMORY_DITHER,
+    MEAN_DITHER,
     SURROGATE_SPAN_BITS,
-    VALUE_DITHER,
     WEIGHT_FRACTION,
     PlasticWords,
 )
@@ -249,23 +250,22 @@ def update(
         - (departure << form.departure_up)
     )
     dither = dithers(bits)
-    moved = memory.value + round_down(pull, form.value_down, dither.value, VALUE_DITHER)
+    moved = memory.value + round_down(pull, form.value_down, dither.value)
     value, value_misfits = word.value.fit(moved)
 
     departure = (value << form.value_up) - (memory.mean << form.mean_up)
-    back = -(departure << form.gradient_left)
-    change = round_down(back, form.gradient_down, dither.gradient, MEMORY_DITHER)
-    gradient, gradient_misfits = word.gradient.fit(memory.gradient + change)
+    back = round_down(-(departure << form.back_up), form.gradient_down, dither.gradient)
+    gradient, gradient_misfits = word.gradient.fit(memory.gradient + back)
 
     drift = (departure << form.mean_departure_up) - (gradient << form.mean_gradient_up)
-    pulled = memory.mean + round_down(drift, form.mean_down, dither.mean, MEMORY_DITHER)
+    pulled = memory.mean + round_down(drift, form.mean_down, dither.mean)
     mean, mean_misfits = word.mean.fit(pulled)
     misfits = {"value": value_misfits, "gradient": gradient_misfits, "mean": mean_misfits}
     return Memory(value, mean, gradient), misfits
 
 
 class Dithers(NamedTuple):
-    """Random bits for the rounding of Φ, Φ̄ and λ; None rounds to nearest."""
+    """32-bit numbers that round Φ, Φ̄ and λ; None rounds to nearest."""
 
     value: IntArray | None
     mean: IntArray | None
@@ -273,26 +273,24 @@ class Dithers(NamedTuple):
 
 
 def dithers(bits: IntArray | None) -> Dithers:
-    """Cut a draw of 32 bits: its upper 16 are for Φ, the next 8 for Φ̄, the last 8 for λ."""
+    """Three numbers from one draw: itself, and its lower bits brought to the top."""
     if bits is None:
         return Dithers(None, None, None)
-    mask = (1 << MEMORY_DITHER) - 1
-    return Dithers(bits >> (32 - VALUE_DITHER), (bits >> MEMORY_DITHER) & mask, bits & mask)
+    mask = (1 << DRAW_BITS) - 1
+    return Dithers(bits, (bits << MEAN_DITHER) & mask, (bits << GRADIENT_DITHER) & mask)
 
 
-def round_down(values: IntArray, bits: int, dither: IntArray | None, width: int) -> IntArray:
-    """``(x + r) >> bits``: to nearest with ``r = 2^(bits-1)``, stochastic with random r.
+def round_down(values: IntArray, bits: int, dither: IntArray | None) -> IntArray:
+    """``(x + r) >> bits``, bits >= 1: nearest with ``r = 2^(bits-1)``, stochastic with random r.
 
-    A dither of ``width`` random bits is brought to ``bits`` bits by a shift, left or right.
+    ``r`` are the top ``bits`` bits of a 32-bit number, or that number shifted left to ``bits``.
 
-    >>> round_down(np.array([5, 6]), 2, None, 8)
+    >>> round_down(np.array([5, 6]), 2, None)
     array([1, 2])
     """
-    if bits == 0:
-        return values
     if dither is None:
         return (values + (1 << (bits - 1))) >> bits
-    aligned = dither << (bits - width) if bits >= width else dither >> (width - bits)
+    aligned = dither >> (DRAW_BITS - bits) if bits <= DRAW_BITS else dither << (bits - DRAW_BITS)
     return (values + aligned) >> bits
 
 

@@ -37,7 +37,7 @@ from ltc2hw.simulations.plasticity.synapses import (
     learn_stochastic,
     load,
 )
-from ltc2hw.simulations.plasticity.typed import minus, plus, times
+from ltc2hw.simulations.plasticity.typed import plus, times
 
 Array = npt.NDArray[Any]
 Number = Any
@@ -217,8 +217,14 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
     m = tables.messages[p.message]
     first = m.start + p.delay * m.size
     port = memory.state[p.port]
+    if not p.by_source:
+        for j in range(p.targets):
+            start = p.start + j * p.sources
+            total = weighted_sum(memory.values, start, p.shift, memory.sent, first, p.sources)
+            port[p.target + j] += total << p.exponent
+        return
     for i in range(p.sources):
-        message = memory.sent[first + i]
+        message = np.int64(memory.sent[first + i])
         if message == 0:
             continue
         scaled = message << p.exponent
@@ -226,6 +232,17 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
         for j in range(p.targets):
             weight = np.int64(memory.values[start + j]) >> p.shift
             port[p.target + j] += weight * scaled
+
+
+@inlined
+def weighted_sum(
+    weights: Array, start: Number, shift: Number, vector: Array, first: Number, width: Number
+) -> Number:
+    """Product of a row of weights and a vector."""
+    total = np.int64(0)
+    for k in range(width):
+        total += (np.int64(weights[start + k]) >> shift) * np.int64(vector[first + k])
+    return total
 
 
 @kernel
@@ -422,17 +439,25 @@ def readout_factors(tables: Tables, memory: Memory, rule: Rule, p: Any, counts: 
 @kernel
 def feed_back(tables: Tables, memory: Memory, rule: Rule, p: Any) -> None:
     """Add ``rescale(factor @ B, fraction of B)`` to the credit of the source."""
+    if rule.symmetric:
+        send_back(memory, memory.values, p.shift, p)
+    else:
+        send_back(memory, tables.feedback, np.int64(0), p)
+
+
+@kernel
+def send_back(memory: Memory, weights: Array, shift: Number, p: Any) -> None:
+    """Factors through weights laid out as the projection's synapses."""
     factors = memory.factors[p.port]
     for i in range(p.sources):
-        start = p.start + i * p.targets
         total = np.int64(0)
-        if rule.symmetric:
-            for j in range(p.targets):
-                weight = np.int64(memory.values[start + j]) >> p.shift
-                total += weight * np.int64(factors[p.target + j])
+        if p.by_source:
+            start = p.start + i * p.targets
+            total = weighted_sum(weights, start, shift, factors, p.target, p.targets)
         else:
             for j in range(p.targets):
-                total += tables.feedback[start + j] * np.int64(factors[p.target + j])
+                weight = np.int64(weights[p.start + j * p.sources + i]) >> shift
+                total += weight * np.int64(factors[p.target + j])
         memory.state[CREDIT, p.source + i] += rescale(total, p.fraction)
 
 
@@ -444,17 +469,25 @@ def learn_weights(
     m = tables.messages[p.message]
     first = m.start + p.delay * m.size
     f = load(tables.formats, np.uint64(p.format))
-    stride = times(np.uint32(p.sources), HASH_SPREAD)
     misfits = memory.misfits[np.uint64(p.format)]
-    factors = memory.factors[p.port]
-    for i in range(p.sources):
-        place = plus(times(plus(np.uint32(p.index), i), HASH_SPREAD), low)
-        message = plus(minus(f.value_up, f.value_up), memory.sent[first + i])
-        learn_row(
-            memory.values, memory.means, memory.gradients, p.start + i * p.targets,
-            factors, p.target, p.targets, message, f, place, stride, high,
-            rule.stochastic, misfits,
-        )  # fmt: skip
+    factors, index = memory.factors[p.port], np.uint32(p.index)
+    if p.by_source:
+        stride = times(np.uint32(p.sources), HASH_SPREAD)
+        for i in range(p.sources):
+            learn_row(
+                memory.values, memory.means, memory.gradients, p.start + i * p.targets,
+                factors, p.target, p.targets, memory.sent[first + i], f,
+                plus(times(plus(index, i), HASH_SPREAD), low), stride, high,
+                rule.stochastic, misfits,
+            )  # fmt: skip
+    else:
+        for j in range(p.targets):
+            learn_row(
+                memory.values, memory.means, memory.gradients, p.start + j * p.sources,
+                memory.sent, first, p.sources, factors[p.target + j], f,
+                plus(times(plus(index, j * p.sources), HASH_SPREAD), low), HASH_SPREAD, high,
+                rule.stochastic, misfits,
+            )  # fmt: skip
 
 
 @kernel

@@ -1,6 +1,7 @@
 """From an integer rule and what it has learned to flat arrays for the kernels, and back.
 
-Weights are stored by source: entry ``start + i N_target + j`` belongs to source i and target j.
+A projection's synapses are stored in rows: entry ``start + i N_target + j`` belongs to source i and
+target j (``by_source``), or, where there are more sources than targets, ``start + j N_source + i``.
 Neurons are numbered through all populations. Offsets are uint64: compiled indexing of unsigned
 numbers needs no check for negative ones.
 """
@@ -31,7 +32,7 @@ from ltc2hw.plasticity import FEEDBACK_BITS, Memory, Parameter, feedback_mantiss
 from ltc2hw.plasticity_fixed import IntegerRule
 from ltc2hw.simulations.driver import Plan
 from ltc2hw.simulations.plasticity.stream import Learning
-from ltc2hw.simulations.plasticity.synapses import constants_of
+from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.trace import State
 from ltc2hw.weights import Dense
 from ltc2hw.words import Overflow, Word
@@ -205,6 +206,7 @@ PROJECTION = np.dtype(
         ("fraction", np.int64),
         ("format", np.int64),
         ("index", np.int64),
+        ("by_source", np.int64),
     ]
 )
 VECTOR = np.dtype(
@@ -335,8 +337,9 @@ class _Builder:
         )
 
     def formats(self, parameters: list[Parameter], dtype: type[np.int32] | type[np.int64]) -> Array:
-        rows = [constants_of(self.chip.formats[parameter]) for parameter in parameters]
-        return np.array(rows, dtype).reshape(len(rows), -1)
+        width = np.iinfo(dtype).bits
+        rows = [constants_of(self.chip.formats[parameter], width) for parameter in parameters]
+        return np.array(rows, dtype).reshape(len(rows), len(Constants._fields))
 
     def population(self, population: FixedPopulation) -> tuple[int, ...]:
         first, size = self.firsts[population.name], population.size
@@ -421,6 +424,7 @@ class _Builder:
                     connection.weight_fraction if symmetric else FEEDBACK_BITS,
                     row,
                     first,
+                    targets >= sources,
                 )
             )
             synapses += targets * sources
@@ -495,7 +499,7 @@ class Buffers:
     values: Array
     means: Array
     gradients: Array
-    """Synapses by source; weights that do not learn are values alone."""
+    """Synapses in rows; weights that do not learn are values alone."""
     vector_values: Array
     vector_means: Array
     vector_gradients: Array
@@ -516,11 +520,11 @@ def pack(layout: Layout, learning: Learning) -> Buffers:
         at = piece(record)
         memory = learning.memories.get(weights_parameter(chip, index))
         if memory is None:
-            values[at] = connection.weights.to_array().T.ravel()
+            values[at] = in_rows(record, connection.weights.to_array())
         else:
             shape = connection.weights.shape
             for array, numbers in zip((values, means, gradients), memory, strict=True):
-                array[at] = numbers.reshape(shape).T.ravel()
+                array[at] = in_rows(record, numbers.reshape(shape))
     vector_values, vector_means, vector_gradients = (
         np.zeros(layout.learned, np.int64) for _ in range(3)
     )
@@ -530,7 +534,7 @@ def pack(layout: Layout, learning: Learning) -> Buffers:
         vector_values[at], vector_means[at], vector_gradients[at] = learning.memories[parameter]
     state = np.zeros((len(Row), layout.neurons), np.int64)
     state[Row.ONES] = 1
-    sent = np.zeros(layout.sent, np.int64)
+    sent = np.zeros(layout.sent, layout.dtype)
     pack_registers(layout, learning.registers, state, sent)
     return Buffers(
         values,
@@ -559,13 +563,8 @@ def unpack(layout: Layout, buffers: Buffers, updates: int) -> Learning:
             memories[parameter] = Memory(*(array[at].copy() for array in arrays))
         else:
             record = layout.projections[parameter.projection]
-            shape = int(record["sources"]), int(record["targets"])
-            memories[parameter] = Memory(
-                *(
-                    array[piece(record)].reshape(shape).T.ravel().astype(np.int64)
-                    for array in (buffers.values, buffers.means, buffers.gradients)
-                )
-            )
+            arrays = (buffers.values, buffers.means, buffers.gradients)
+            memories[parameter] = Memory(*(from_rows(record, array) for array in arrays))
     return Learning(memories, unpack_registers(layout, buffers), updates)
 
 
@@ -573,6 +572,20 @@ def piece(record: Any) -> slice:
     """Where a projection's synapses lie."""
     start = int(record["start"])
     return slice(start, start + int(record["sources"] * record["targets"]))
+
+
+def in_rows(record: Any, matrix: Array) -> Array:
+    """A matrix (N_target, N_source) in the order of a projection's rows."""
+    return (matrix.T if record["by_source"] else matrix).ravel()
+
+
+def from_rows(record: Any, array: Array) -> Array:
+    """A projection's piece of an array as values of a matrix (N_target, N_source)."""
+    shape = int(record["targets"]), int(record["sources"])
+    rows = array[piece(record)].astype(np.int64)
+    if record["by_source"]:
+        rows = np.ascontiguousarray(rows.reshape(shape[::-1]).T).ravel()
+    return rows
 
 
 def weights_parameter(chip: IntegerRule, index: int) -> Parameter:
@@ -612,7 +625,8 @@ def pack_feedback(layout: Layout) -> Array:
     for index in chip.crossed:
         shape = chip.network.projections[index].weights.shape
         matrix = feedback_mantissas(chip.rule.feedback_seed, index, shape)
-        feedback[piece(layout.projections[index])] = matrix.T.ravel()
+        record = layout.projections[index]
+        feedback[piece(record)] = in_rows(record, matrix)
     return feedback
 
 
@@ -649,7 +663,7 @@ def unpack_registers(layout: Layout, buffers: Buffers) -> State:
             start, depth = past(layout, population.name, f"sent:{variable}")
             if depth > 1:
                 messages = buffers.sent[start + size : start + depth * size]
-                shaped = messages.reshape(depth - 1, 1, size).copy()
+                shaped = messages.reshape(depth - 1, 1, size).astype(np.int64)
                 result[population.name][f"sent:{variable}"] = shaped
     return result
 

@@ -1,8 +1,7 @@
 """FPTT updates of synapses and of neurons' constants, compiled.
 
-The counterparts of ``update`` and ``draw`` of the specification. Weights are stored by source:
-row i holds the synapses of source i onto all targets, so that both the update and the forward pass
-of a spike walk through contiguous memory.
+The counterparts of ``update`` and ``draw`` of the specification. The synapses of a projection are
+stored in rows: one row per source, or one per target where that makes the rows longer.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ import numpy.typing as npt
 
 from ltc2hw.counter import GOLDEN_64, MIX_1, MIX_2, SPLIT_1, SPLIT_2, SPREAD
 from ltc2hw.plasticity_fixed import UpdateFormat
-from ltc2hw.plasticity_words import MEMORY_DITHER, VALUE_DITHER
+from ltc2hw.plasticity_words import DRAW_BITS, GRADIENT_DITHER, MEAN_DITHER
 from ltc2hw.simulations.compiled import inlined
 from ltc2hw.simulations.plasticity.typed import (
-    both,
     either,
     left,
     minus,
@@ -31,7 +29,6 @@ Array = npt.NDArray[Any]
 Number = Any
 """An integer of some width, or a truth value."""
 
-VALUE_RIGHT, MEMORY_MASK = 32 - VALUE_DITHER, (1 << MEMORY_DITHER) - 1
 ONE = np.uint64(1)
 U_27, U_30, U_31, U_32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 U_SPLIT_1, U_SPLIT_2, U_GOLDEN = np.uint64(SPLIT_1), np.uint64(SPLIT_2), np.uint64(GOLDEN_64)
@@ -46,21 +43,16 @@ class Constants(NamedTuple):
     product_up: Any
     gradient_up: Any
     departure_up: Any
-    gradient_left: Any
+    back_up: Any
     mean_departure_up: Any
     mean_gradient_up: Any
     value_down: Any
     gradient_down: Any
     mean_down: Any
-    value_half: Any
-    gradient_half: Any
-    mean_half: Any
-    value_right: Any
-    gradient_right: Any
-    mean_right: Any
-    value_left: Any
-    gradient_left_dither: Any
-    mean_left: Any
+    value_rest: Any
+    """Bits of the type that a dither does not use, here and below."""
+    gradient_rest: Any
+    mean_rest: Any
     value_low: Any
     gradient_low: Any
     mean_low: Any
@@ -69,10 +61,9 @@ class Constants(NamedTuple):
     mean_high: Any
 
 
-def constants_of(form: UpdateFormat) -> Constants:
-    """Shifts and words of a format; a dither of w bits is brought to n bits by two shifts."""
+def constants_of(form: UpdateFormat, width: int) -> Constants:
+    """Shifts and words of a format, for integers of ``width`` bits."""
     downs = (form.value_down, form.gradient_down, form.mean_down)
-    widths = (VALUE_DITHER, MEMORY_DITHER, MEMORY_DITHER)
     words = (form.word.value, form.word.gradient, form.word.mean)
     return Constants(
         form.value_up,
@@ -80,13 +71,11 @@ def constants_of(form: UpdateFormat) -> Constants:
         form.product_up,
         form.gradient_up,
         form.departure_up,
-        form.gradient_left,
+        form.back_up,
         form.mean_departure_up,
         form.mean_gradient_up,
         *downs,
-        *((1 << down) >> 1 for down in downs),
-        *(max(0, width - down) for width, down in zip(widths, downs, strict=True)),
-        *(max(0, down - width) for width, down in zip(widths, downs, strict=True)),
+        *(width - down for down in downs),
         *(word.minimum for word in words),
         *(word.maximum for word in words),
     )
@@ -97,8 +86,8 @@ def load(table: Array, row: Number) -> Constants:
     """A row of the table of formats, in registers."""
     f = table[row]
     return Constants(
-        f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9], f[10], f[11], f[12], f[13],
-        f[14], f[15], f[16], f[17], f[18], f[19], f[20], f[21], f[22], f[23], f[24], f[25],
+        f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9],
+        f[10], f[11], f[12], f[13], f[14], f[15], f[16], f[17], f[18], f[19],
     )  # fmt: skip
 
 
@@ -156,7 +145,7 @@ def learn(
     new_value = clip(moved, f.value_low, f.value_high)
 
     departure = minus(left(new_value, f.value_up), kept)
-    back = minus(gradient_dither, left(departure, f.gradient_left))
+    back = minus(gradient_dither, left(departure, f.back_up))
     remembered = plus(gradient, right(back, f.gradient_down))
     new_gradient = clip(remembered, f.gradient_low, f.gradient_high)
 
@@ -176,24 +165,41 @@ def learn(
 
 @inlined
 def learn_stochastic(
-    f: Constants, value: Number, mean: Number, gradient: Number, product: Number, bits: int
+    f: Constants, value: Number, mean: Number, gradient: Number, product: Number, bits: Number
 ) -> tuple[Number, ...]:
-    """One update, rounded by 32 random bits."""
-    bits = plus(minus(value, value), bits)
-    upper = left(right_unsigned(right_unsigned(bits, VALUE_RIGHT), f.value_right), f.value_left)
-    middle = both(right_unsigned(bits, MEMORY_DITHER), MEMORY_MASK)
-    middle = left(right_unsigned(middle, f.mean_right), f.mean_left)
-    lower = right_unsigned(both(bits, MEMORY_MASK), f.gradient_right)
-    lower = left(lower, f.gradient_left_dither)
-    return learn(f, value, mean, gradient, product, upper, middle, lower)
+    """One update, rounded by 32 random bits.
+
+    The draw is first brought to the top of the type, so that one shift cuts a dither from it.
+    """
+    top = left(plus(minus(value, value), bits), minus(plus(f.value_rest, f.value_down), DRAW_BITS))
+    return learn(
+        f,
+        value,
+        mean,
+        gradient,
+        product,
+        right_unsigned(top, f.value_rest),
+        right_unsigned(left(top, MEAN_DITHER), f.mean_rest),
+        right_unsigned(left(top, GRADIENT_DITHER), f.gradient_rest),
+    )
 
 
 @inlined
 def learn_nearest(
-    f: Constants, value: Number, mean: Number, gradient: Number, product: int
+    f: Constants, value: Number, mean: Number, gradient: Number, product: Number
 ) -> tuple[Number, ...]:
     """One update, rounded to nearest."""
-    return learn(f, value, mean, gradient, product, f.value_half, f.mean_half, f.gradient_half)
+    one = plus(minus(value, value), 1)
+    return learn(
+        f,
+        value,
+        mean,
+        gradient,
+        product,
+        left(one, minus(f.value_down, 1)),
+        left(one, minus(f.mean_down, 1)),
+        left(one, minus(f.gradient_down, 1)),
+    )
 
 
 @inlined
@@ -202,43 +208,44 @@ def learn_row(
     means: Array,
     gradients: Array,
     start: Number,
-    factors: Array,
-    factor: Number,
+    vector: Array,
+    first: Number,
     width: Number,
-    message: Number,
+    scalar: Number,
     f: Constants,
     place: Number,
     stride: Number,
     high: Number,
-    stochastic: bool,
+    stochastic: Number,
     misfits: Array,
 ) -> None:
-    """Update the synapses of one source onto ``width`` targets.
+    """Update a row of synapses: factors times a message, or messages times a factor.
 
-    ``place``: ``index·SPREAD + low`` of the first synapse; ``stride``: what the next target adds.
+    ``place``: ``index·SPREAD + low`` of the first synapse; ``stride``: what the next one adds.
     """
-    lost_value, lost_mean, lost_gradient = np.int64(0), np.int64(0), np.int64(0)
+    # Counters of the synapses' type keep the loops in vectors of one width.
+    lost_value = lost_mean = lost_gradient = minus(f.value_up, f.value_up)
     if stochastic:
         for j in range(width):
             at = start + j
             bits = draw(plus(place, times(np.uint32(j), stride)), high)
-            product = times(factors[factor + j], message)
+            product = times(vector[first + j], scalar)
             values[at], means[at], gradients[at], a, b, c = learn_stochastic(
                 f, values[at], means[at], gradients[at], product, bits
             )
-            lost_value += np.int64(a)
-            lost_mean += np.int64(b)
-            lost_gradient += np.int64(c)
+            lost_value = plus(lost_value, a)
+            lost_mean = plus(lost_mean, b)
+            lost_gradient = plus(lost_gradient, c)
     else:
         for j in range(width):
             at = start + j
-            product = times(factors[factor + j], message)
+            product = times(vector[first + j], scalar)
             values[at], means[at], gradients[at], a, b, c = learn_nearest(
                 f, values[at], means[at], gradients[at], product
             )
-            lost_value += np.int64(a)
-            lost_mean += np.int64(b)
-            lost_gradient += np.int64(c)
+            lost_value = plus(lost_value, a)
+            lost_mean = plus(lost_mean, b)
+            lost_gradient = plus(lost_gradient, c)
     misfits[0] += lost_value
     misfits[1] += lost_mean
     misfits[2] += lost_gradient

@@ -25,7 +25,7 @@ def _binary(instruction: str) -> Operation:
             brought = target.cast(builder, operands[1], signature.args[1], signature.args[0])
             return getattr(builder, instruction)(operands[0], brought)
 
-        if isinstance(first, types.Integer) and isinstance(second, types.Integer):
+        if isinstance(first, types.Integer) and isinstance(second, types.Integer | types.Boolean):
             return first(first, second), emit
         return None
 
@@ -39,5 +39,4 @@ left = _binary("shl")
 right = _binary("ashr")
 """Arithmetic shift: floor."""
 right_unsigned = _binary("lshr")
-both = _binary("and_")
 either = _binary("xor")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.dequantize import partly_fixed, real_tensors
 from ltc2hw.fixed import (
     FixedGate,
     FixedInput,
@@ -25,6 +24,7 @@ from ltc2hw.fixed import (
     variable_fraction,
 )
 from ltc2hw.graph import Variable
+from ltc2hw.mixing import partly_fixed, real_tensors
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.plasticity import Memory, Parameter, fptt_update
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
