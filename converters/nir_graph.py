@@ -83,6 +83,8 @@ class Node:
         value = self.entries.get(entry)
         if value is None and default is not None:
             return np.array(default)
+        if value is None:
+            raise self.damaged(f"{entry} is missing")
         try:
             array = np.array(value, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -90,6 +92,20 @@ class Node:
         if not np.all(np.isfinite(array)):
             raise self.damaged(f"{entry} holds no finite numbers")
         return array
+
+    def vector(self, entry: str, size: int, default: float | None = None) -> FloatArray:
+        """An entry as one number per neuron; a single one is repeated."""
+        array = self.numbers(entry, default)
+        if array.size not in (1, size):
+            raise self.damaged(f"{entry} has {array.size} numbers for {size} neurons")
+        return np.array(np.broadcast_to(array.ravel(), (size,)))
+
+    def rate(self, entry: str, size: int, dt: float) -> FloatArray:
+        """``dt`` divided by a time constant: what decays per step."""
+        tau = self.vector(entry, size)
+        if np.any(tau <= 0.0):
+            raise self.damaged(f"{entry} is not above 0")
+        return dt / tau
 
     def integers(self, entry: str) -> tuple[int, ...]:
         """An entry as integers, one or several."""

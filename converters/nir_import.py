@@ -18,12 +18,11 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.euler import Placed, leaky, place_integrator, place_spiking
+from ltc2hw.converters.euler import Leaky, Placed, leaky, place_integrator, place_spiking
 from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.nir_graph import (
     LTC_TYPE,
@@ -37,11 +36,10 @@ from ltc2hw.converters.nir_graph import (
 )
 from ltc2hw.converters.nir_record import KEY, NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.signals import Matrix, Signal
-from ltc2hw.fields import real_vector
+from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.words import FloatArray
 
 STEP_TOLERANCE = 1e-6
 """How far, relative to itself, a delay may be from a whole number of steps."""
@@ -100,6 +98,9 @@ class GraphImport:
         arriving = {node.name: self.incoming(node.name) for node in neurons}
         late = self.edges_that_take_a_step(arriving)
         for name, signal in arriving.items():
+            if signal.size != self.size(name):
+                label = self.graph.nodes[name].label
+                raise ShapeError(f"size of what reaches {label}", signal.size, str(self.size(name)))
             for source, matrix in signal.terms.items():
                 term = Signal(signal.size, {source: matrix})
                 owner = self.owners.get(source.population, "")
@@ -226,7 +227,7 @@ class GraphImport:
         out = (matrix.shape[0],)
         if "bias" not in node.entries:
             return Step(out, lambda signal: signal.through(matrix))
-        bias = real_vector(f"{node.label} bias", node.numbers("bias"), out[0])
+        bias = node.vector("bias", out[0])
         return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
 
     def scale(self, node: Node, shape: Shape) -> Step:
@@ -285,11 +286,10 @@ class GraphImport:
 
     def padding(self, node: Node) -> tuple[int, int]:
         """Numbers of zeros; ``valid`` is none."""
-        if node.entries.get("padding") == "valid":
-            return (0, 0)
-        if isinstance(node.entries.get("padding"), str):
+        given = node.entries.get("padding")
+        if isinstance(given, str) and given != "valid":
             self.conversion.meet("padding", node.label)
-        return pair(node, "padding")
+        return (0, 0) if isinstance(given, str) else pair(node, "padding")
 
     def pool(self, node: Node, shape: Shape) -> Step:
         """Sum or mean of a window."""
@@ -302,34 +302,36 @@ class GraphImport:
 
     def lif(self, node: Node, size: int) -> Placed:
         """LIF and CubaLIF."""
-        cuba = node.type == "CubaLIF"
-        self.conversion.meet("lif" if cuba else "lif-box", node.label)
-        leak = self.dt / node.numbers("tau_mem" if cuba else "tau")
-        synapse = self.dt / node.numbers("tau_syn") if cuba else np.ones(())
-        neurons = leaky(
-            self.conversion, node.name, size,
-            synapse=flat(synapse), leak=flat(leak),
-            input_gain=flat(synapse * node.numbers("w_in", 1.0)),
-            membrane_gain=flat(leak * node.numbers("r")), rest=flat(node.numbers("v_leak")),
-        )  # fmt: skip
-        placed = place_spiking(
-            self.assembly,
-            neurons,
-            flat(node.numbers("v_threshold")),
-            flat(node.numbers("v_reset", 0.0)),
-        )
+        self.conversion.meet("lif" if node.type == "CubaLIF" else "lif-box", node.label)
+        threshold, reset = node.vector("v_threshold", size), node.vector("v_reset", size, 0.0)
+        placed = place_spiking(self.assembly, self.leaky(node, size), threshold, reset)
         return self.refined_lif(placed, node)
+
+    def leaky(self, node: Node, size: int) -> Leaky:
+        """The constants that (Cuba)LIF and (Cuba)LI share."""
+        cuba = node.type.startswith("Cuba")
+        leak = node.rate("tau_mem" if cuba else "tau", size, self.dt)
+        synapse = node.rate("tau_syn", size, self.dt) if cuba else np.ones(size)
+        return leaky(
+            self.conversion,
+            node.name,
+            size,
+            synapse=synapse,
+            leak=leak,
+            input_gain=synapse * node.vector("w_in", size, 1.0),
+            membrane_gain=leak * node.vector("r", size),
+            rest=node.vector("v_leak", size),
+        )
 
     def integrate_and_fire(self, node: Node, size: int) -> Placed:
         """IF: ``v += dt R x``."""
         self.conversion.meet("if", node.label)
+        gain, reset = self.dt * node.vector("r", size), node.vector("v_reset", size, 0.0)
         neurons = leaky(
-            self.conversion, node.name, size,
-            synapse=1.0, leak=0.0, membrane_gain=flat(self.dt * node.numbers("r")), rest=0.0,
-        )  # fmt: skip
-        reset = flat(node.numbers("v_reset", 0.0))
-        placed = place_spiking(self.assembly, neurons, flat(node.numbers("v_threshold")), reset)
-        return self.refined_lif(placed, node)
+            self.conversion, node.name, size, synapse=1.0, leak=0.0, membrane_gain=gain, rest=reset
+        )
+        threshold = node.vector("v_threshold", size)
+        return self.refined_lif(place_spiking(self.assembly, neurons, threshold, reset), node)
 
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
         """Take the exact constants from our metadata, if they are those of the node."""
@@ -346,7 +348,7 @@ class GraphImport:
         neurons = leaky(
             self.conversion, node.name, size, synapse=1.0, leak=1.0, membrane_gain=1.0, rest=0.0
         )
-        return place_spiking(self.assembly, neurons, flat(node.numbers("threshold")), 0.0)
+        return place_spiking(self.assembly, neurons, node.vector("threshold", size), 0.0)
 
     def integrator(self, node: Node, size: int) -> Placed:
         """LI and CubaLI; I, which never leaks, is refused."""
@@ -354,14 +356,7 @@ class GraphImport:
             self.conversion.meet("integrator", node.label)
         cuba = node.type == "CubaLI"
         self.conversion.meet("li-current" if cuba else "readout", node.label)
-        leak = self.dt / node.numbers("tau_mem" if cuba else "tau")
-        synapse = self.dt / node.numbers("tau_syn") if cuba else np.ones(())
-        neurons = leaky(
-            self.conversion, node.name, size,
-            synapse=flat(synapse), leak=flat(leak),
-            input_gain=flat(synapse * node.numbers("w_in", 1.0)),
-            membrane_gain=flat(leak * node.numbers("r")), rest=flat(node.numbers("v_leak")),
-        )  # fmt: skip
+        neurons = self.leaky(node, size)
         placed = place_integrator(self.assembly, self.conversion, neurons)
         if cuba:
             return placed
@@ -380,11 +375,11 @@ class GraphImport:
         population = LTC(
             self.assembly.free_name(node.name),
             size,
-            node.numbers("threshold"),
-            node.numbers("adaptation_strength"),
-            node.numbers("bias_current"),
-            gate_of(node, "tau_mem"),
-            gate_of(node, "tau_adp"),
+            node.vector("threshold", size),
+            node.vector("adaptation_strength", size),
+            node.vector("bias_current", size),
+            gate_of(node, "tau_mem", size),
+            gate_of(node, "tau_adp", size),
         )
         return Placed(self.assembly.add(population), population.name, np.ones(size))
 
@@ -394,8 +389,8 @@ class GraphImport:
         population = Readout(
             self.assembly.free_name(node.name),
             size,
-            node.numbers("bias_current"),
-            gate_of(node, "tau_mem"),
+            node.vector("bias_current", size),
+            gate_of(node, "tau_mem", size),
         )
         return Placed(self.assembly.add(population), population.name, np.ones(size))
 
@@ -445,12 +440,12 @@ def weight_matrix(node: Node) -> Matrix:
     return kept if np.array_equal(kept.toarray(), weight) else weight
 
 
-def gate_of(node: Node, gate: str) -> Gate:
+def gate_of(node: Node, gate: str, size: int) -> Gate:
     """A gate from the entries of an extension node."""
     return Gate(
-        node.numbers(f"{gate}_bias"),
-        node.numbers(f"{gate}_from_state"),
-        node.numbers(f"{gate}_from_current"),
+        node.vector(f"{gate}_bias", size),
+        node.vector(f"{gate}_from_state", size),
+        node.vector(f"{gate}_from_current", size),
         cast(Nonlinearity, node.text(f"{gate}_nonlinearity")),
     )
 
@@ -461,11 +456,6 @@ def pair(node: Node, entry: str) -> tuple[int, int]:
     if len(values) not in (1, 2):
         raise node.damaged(f"{entry} is not (height, width)")
     return values[0], values[-1]
-
-
-def flat(values: npt.NDArray[np.float64]) -> FloatArray:
-    """Constants of neurons in any shape as a vector; a single one stays alone."""
-    return values.ravel() if values.size > 1 else values.reshape(())
 
 
 STATELESS: Mapping[str, Callable[[GraphImport, Node, Shape], Step]] = {

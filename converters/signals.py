@@ -62,11 +62,15 @@ class Signal:
         rows, columns = matrix.shape
         if columns != self.size:
             raise ShapeError("columns of a matrix", columns, f"{self.size}, what arrives there")
-        return Signal(rows, {source: matrix @ term for source, term in self.terms.items()})
+        # A product with the identity would lose zeros that a sparse matrix stores.
+        terms = {s: matrix if is_identity(m) else matrix @ m for s, m in self.terms.items()}
+        return Signal(rows, terms)
 
     def scaled(self, factors: npt.ArrayLike) -> Signal:
         """Multiply by one factor per number (or one for all)."""
         diagonal = np.broadcast_to(np.asarray(factors, dtype=np.float64), (self.size,))
+        if np.all(diagonal == 1.0):
+            return self
         return self.through(sparse.diags(diagonal, format="csr"))
 
     def plus_constant(self, constant: npt.ArrayLike) -> Signal:
@@ -96,8 +100,13 @@ class Signal:
 
     def is_plain(self, source: Source) -> bool:
         """Whether it is nothing but that source, as it is."""
-        if set(self.terms) != {source}:
-            return False
-        term = sparse.csr_matrix(self.terms[source])
-        identity = sparse.identity(self.size, format="csr")
-        return bool(term.shape == identity.shape and (term != identity).nnz == 0)
+        return set(self.terms) == {source} and is_identity(self.terms[source])
+
+
+def is_identity(matrix: Matrix) -> bool:
+    """Whether a matrix changes nothing."""
+    if matrix.shape[0] != matrix.shape[1]:
+        return False
+    rows = sparse.csr_matrix(matrix)
+    identity = sparse.identity(rows.shape[0], format="csr")
+    return bool(rows.nnz == rows.shape[0] and (rows != identity).nnz == 0)
