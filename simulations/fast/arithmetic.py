@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-INLINE = {"forceinline": True, "error_model": "numpy"}
+INLINE: Any = {"forceinline": True, "error_model": "numpy"}
 
 
 def product(factor: Any, value: Any, bits: Any) -> Any:
@@ -73,6 +73,6 @@ def _stored(value: Any, like: Any) -> Any:
 
 
 @register_jitable(**INLINE)
-def shift_toward_zero(value: int, bits: int) -> int:
+def shift_toward_zero(value: Any, bits: Any) -> Any:
     """``sign(x) * (|x| >> n)``: adding ``2^n - 1`` to negative values first makes floor do it."""
     return (value + ((value >> np.int64(63)) & ((np.int64(1) << bits) - np.int64(1)))) >> bits

@@ -45,7 +45,7 @@ def encode(
     last_sample: int,
     out: Table,
     sources: int = SOURCES,
-) -> tuple[int, bool]:
+) -> tuple[Any, bool]:
     """Write steps and samples of x (T, B, N) to ``out``; return misfits, and whether all is valid.
 
     Invalid are NaN, infinities (also after scaling) and, for spiking inputs, all but 0 and 1.

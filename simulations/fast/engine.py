@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event, Lock
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.fixed import FixedNetwork
 from ltc2hw.samples import check_samples
-from ltc2hw.simulations.fast.encode import Encoder, encode, encoder_of
-from ltc2hw.simulations.fast.memory import TileState, allocate
-from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan, build_plan
+from ltc2hw.simulations.fast.encode import encode, encoder_of
+from ltc2hw.simulations.fast.memory import TileState, allocate, check_registers
+from ltc2hw.simulations.fast.plan import Plan, build_plan
+from ltc2hw.simulations.fast.recording import prepare_recording
 from ltc2hw.simulations.fast.steps import Extent, Memory, Recorded, Tables, run_steps
-from ltc2hw.simulations.fast.tables import RECORD, Counter, Operation, Table
-from ltc2hw.state import check_state, zero_state
-from ltc2hw.trace import State, Trace, check_record, make_trace
+from ltc2hw.simulations.fast.tables import Counter, Table
+from ltc2hw.state import zero_state
+from ltc2hw.trace import State, Trace, make_trace
 
 Progress = Callable[[int, int], None]
-"""Called with the sample-steps done and their total, from the thread that called."""
+"""Called with the sample-steps done and their total, by the thread that called ``simulate``."""
 
 TILE = 16
 """Samples that one kernel call carries together."""
@@ -69,13 +69,19 @@ def simulate(
             that do not fit the network, or fewer than one thread.
     """
     samples = open_samples(network, x)
-    run = _Run.prepare(network, samples, record, state)
-    run.execute(_thread_count(threads), progress)
-    return run.trace()
+    steps, batch, _ = samples.shape
+    plan = plan_of(network)
+    end = zero_state(network, batch, np.int64)
+    if state is not None:
+        check_registers(network, plan, state, end)
+    recording = prepare_recording(network, plan, record, steps, batch)
+    run = _Run(network, plan, samples, state or {}, end, recording.buffers, recording.tables)
+    run.execute(thread_count(threads), progress)
+    return make_trace(recording.arrays, recording.outputs, run.saturations(), end)
 
 
 def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
-    """Samples as an array of a type that the encoder reads, shape checked, values not yet."""
+    """Samples as an array of a type that the encoder reads; shape checked, values not yet."""
     samples = np.asarray(x)
     if samples.dtype not in SAMPLE_TYPES:
         samples = np.asarray(samples, dtype=np.float64)
@@ -88,7 +94,7 @@ _PLANS: dict[int, tuple[weakref.ref[FixedNetwork], Plan]] = {}
 
 
 def plan_of(network: FixedNetwork) -> Plan:
-    """The plan of a network, built once in its life; networks never change."""
+    """The plan of a network, built once in its life: networks never change."""
     key = id(network)
     known = _PLANS.get(key)
     if known is not None and known[0]() is network:
@@ -98,217 +104,133 @@ def plan_of(network: FixedNetwork) -> Plan:
     return plan
 
 
-def _thread_count(threads: int | None) -> int:
+def thread_count(threads: int | None) -> int:
+    """Threads to use; None means one per core that the process may use.
+
+    Raises:
+        InvalidValueError: for fewer than one.
+    """
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        available = getattr(os, "sched_getaffinity", None)
+        return len(available(0)) if available else os.cpu_count() or 1
     if threads < 1:
         raise InvalidValueError("number of threads", threads, "at least 1")
     return threads
 
 
-@dataclass
-class _Progress:
-    """Counts sample-steps over threads; says when to stop."""
-
-    total: int
-    done: int = 0
-
-    def __post_init__(self) -> None:
-        self.lock = Lock()
-        self.stop = Event()
-
-    def add(self, sample_steps: int) -> None:
-        with self.lock:
-            self.done += sample_steps
-
-
-@dataclass(frozen=True)
 class _Run:
-    """One call of :func:`simulate`."""
+    """One call of :func:`simulate`: what its threads share."""
 
-    network: FixedNetwork
-    plan: Plan
-    tables: Tables
-    encoder: Encoder
-    samples: Table
-    recorded: Recorded
-    arrays: dict[str, dict[str, Table]]
-    outputs: Table
-    start: State | None
-    end: State
-    counts: Table
-    encoding_misfits: list[int]
-
-    @classmethod
-    def prepare(
-        cls,
+    def __init__(
+        self,
         network: FixedNetwork,
+        plan: Plan,
         samples: Table,
-        record: Sequence[str] | str,
-        state: State | None,
-    ) -> _Run:
-        steps, batch, _ = samples.shape
-        plan = plan_of(network)
-        end = zero_state(network, batch, np.int64)
-        if state is not None:
-            check_state(state, end)
-        wanted = check_record(record, network.populations)
-        output = network.population(network.output)
-        schedule, records = [], []
-        lengths = {"spikes": 0, "values": 0}
-        places: list[tuple[str, str, str, int, int]] = []
-        items = [(name, variable) for name, names in wanted.items() for variable in names]
-        for name, variable, is_output in [
-            *((name, variable, False) for name, variable in items),
-            (output.name, output.output_variable, True),
-        ]:
-            p = plan.tables.populations[plan.rows[name]]
-            spikes = variable == "spikes"
-            array = "spikes" if spikes and not is_output else "values"
-            operation = Operation.RECORD_SPIKES if spikes else Operation.RECORD_VALUES
-            if spikes and is_output:
-                operation = Operation.RECORD_SPIKES_AS_VALUES
-            schedule.append((operation, len(records)))
-            region = REGION_OF_VARIABLE.get(variable, 0)
-            size = int(p["size"])
-            records.append((region, p["start"], p["stride"], size, lengths[array]))
-            places.append(("" if is_output else name, variable, array, lengths[array], size))
-            lengths[array] += steps * batch * size
-        recorded = Recorded(
-            np.empty(lengths["spikes"], dtype=np.uint8),
-            np.empty(lengths["values"], dtype=recorded_dtype(network)),
-        )
-        arrays: dict[str, dict[str, Table]] = {name: {} for name in wanted}
-        outputs = recorded.values
-        for name, variable, array, first, size in places:
-            flat = getattr(recorded, array)[first : first + steps * batch * size]
-            view = flat.reshape(steps, batch, size)
-            if name:
-                arrays[name][variable] = view
-            else:
-                outputs = view
-        tables = plan.tables._replace(
-            schedule=np.concatenate([plan.tables.schedule, np.array(schedule, dtype=np.int64)]),
-            records=np.array(records, dtype=RECORD),
-        )
-        return cls(
-            network,
-            plan,
-            tables,
-            encoder_of(network.input),
-            samples,
-            recorded,
-            arrays,
-            outputs,
-            state,
-            end,
-            np.zeros((len(plan.rows), len(Counter)), dtype=np.int64),
-            [],
-        )
+        start: State,
+        end: State,
+        buffers: Recorded,
+        tables: Tables,
+    ) -> None:
+        self.network = network
+        self.plan = plan
+        self.samples = samples
+        self.start = start
+        self.end = end
+        self.buffers = buffers
+        self.tables = tables
+        self.encoder = encoder_of(network.input)
+        self.lock = Lock()
+        self.stopped = Event()
+        self.done = 0
+        self.total = samples.shape[0] * samples.shape[1]
+        self.counts = np.zeros((len(plan.rows), len(Counter)), dtype=np.int64)
+        self.encoding_misfits = 0
 
     def execute(self, threads: int, progress: Progress | None) -> None:
         """Run all tiles on up to ``threads`` threads."""
-        steps, batch, _ = self.samples.shape
+        batch = self.samples.shape[1]
         tile = min(TILE, -(-batch // threads))
-        firsts = range(0, batch, tile)
-        threads = min(threads, len(firsts))
-        state = _Progress(steps * batch)
-        queue = iter(firsts)
+        tiles = iter(range(0, batch, tile))
+        threads = min(threads, -(-batch // tile))
         if threads == 1:
-            self.work(queue, tile, state, progress)
+            self.work(tiles, tile, progress)
             return
         with ThreadPoolExecutor(threads) as pool:
-            futures = {pool.submit(self.work, queue, tile, state, None) for _ in range(threads)}
+            pending = {pool.submit(self.work, tiles, tile, None) for _ in range(threads)}
             try:
-                pending = futures
                 while pending:
-                    done, pending = wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    finished, pending = wait(pending, timeout=0.05)
+                    for future in finished:
                         future.result()
                     if progress is not None:
-                        progress(state.done, state.total)
+                        progress(self.done, self.total)
             finally:
-                state.stop.set()
+                # After an interrupt or an error, the other threads end with their chunk.
+                self.stopped.set()
 
-    def work(
-        self, queue: Iterator[int], tile: int, state: _Progress, progress: Progress | None
-    ) -> None:
+    def work(self, tiles: Iterator[int], tile: int, progress: Progress | None) -> None:
         """Take tiles until none is left, with one piece of memory."""
-        batch = self.samples.shape[1]
         memory = allocate(self.plan, tile)
-        registers_of_tile = TileState(self.plan, memory, tile)
+        registers = TileState(self.plan, memory, tile)
         misfits = 0
-        while True:
-            with state.lock:
-                first = next(queue, None)
-            if first is None or state.stop.is_set():
+        while not self.stopped.is_set():
+            with self.lock:
+                first = next(tiles, None)
+            if first is None:
                 break
-            samples = min(tile, batch - first)
-            registers_of_tile.load(self.start or {}, first, samples)
-            misfits += self.run_tile(memory, tile, first, samples, state, progress)
-            registers_of_tile.store(self.end, first, samples, self.samples.shape[0])
-        with state.lock:
-            self.counts[...] += memory.counts.reshape(self.counts.shape)
-            self.encoding_misfits.append(misfits)
+            count = min(tile, self.samples.shape[1] - first)
+            registers.load(self.start, first, count)
+            misfits += self.run_tile(memory, tile, first, count, progress)
+            registers.store(self.end, first, count, self.samples.shape[0])
+        with self.lock:
+            self.counts += memory.counts.reshape(self.counts.shape)
+            self.encoding_misfits += misfits
 
     def run_tile(
-        self,
-        memory: Memory,
-        tile: int,
-        first: int,
-        samples: int,
-        state: _Progress,
-        progress: Progress | None,
+        self, memory: Memory, tile: int, first: int, count: int, progress: Progress | None
     ) -> int:
         """All steps of one tile, in chunks; returns how many inputs did not fit their word."""
         steps, batch, size = self.samples.shape
-        per_step = samples * size
-        chunk = min(CHUNK_WORK // (self.plan.work * samples), CHUNK_SAMPLES // per_step, steps)
+        chunk = min(CHUNK_WORK // (self.plan.work * count), CHUNK_SAMPLES // (count * size), steps)
         chunk = max(chunk, 1)
-        encoded = np.empty(chunk * per_step, dtype=self.plan.types.state)
+        encoded = np.empty(chunk * count * size, dtype=self.plan.types.state)
         misfits = 0
         for begin in range(0, steps, chunk):
-            if state.stop.is_set():
+            if self.stopped.is_set():
                 break
             end = min(begin + chunk, steps)
-            count, valid = encode(
-                self.samples, self.encoder, begin, end, first, first + samples, encoded
+            outside, valid = encode(
+                self.samples, self.encoder, begin, end, first, first + count, encoded
             )
             if not valid:
-                self.reject()
-            misfits += count
-            extent = Extent(
-                *(
-                    np.uint64(value)
-                    for value in (
-                        begin, end, batch, first, samples, tile,
-                        self.plan.sizes.neurons, self.plan.constants,
-                    )
-                )
-            )  # fmt: skip
-            run_steps(self.tables, self.plan.parameters, memory, self.recorded, encoded, extent)
-            state.add((end - begin) * samples)
+                self.reject_samples()
+            misfits += outside
+            sizes = (tile, self.plan.sizes.neurons, self.plan.constants)
+            extent = Extent(*map(np.uint64, (begin, end, batch, first, count, *sizes)))
+            run_steps(self.tables, self.plan.parameters, memory, self.buffers, encoded, extent)
+            with self.lock:
+                self.done += (end - begin) * count
             if progress is not None:
-                progress(state.done, state.total)
+                progress(self.done, self.total)
         return misfits
 
-    def reject(self) -> None:
+    def reject_samples(self) -> None:
         """Raise what the specification raises for invalid samples."""
         population = self.network.input
         samples = check_samples(self.samples, population.size, population.graded)
         population.word.encode(samples, population.fraction)
 
-    def trace(self) -> Trace:
-        """Everything that the run left."""
-        saturations: dict[str, dict[str, int]] = {}
-        for name, row in self.plan.rows.items():
-            saturations[name] = {
+    def saturations(self) -> dict[str, dict[str, int]]:
+        """How many values did not fit their word, by population and variable."""
+        result = {
+            name: {
                 COUNTER_NAMES[counter]: int(self.counts[row, counter])
                 for counter in Counter
                 if self.counts[row, counter]
             }
-        encoding = sum(self.encoding_misfits)
-        if encoding:
+            for name, row in self.plan.rows.items()
+        }
+        if self.encoding_misfits:
             population = self.network.input
-            saturations[population.name][population.variables[0]] = encoding
-        return make_trace(self.arrays, self.outputs, saturations, self.end)
+            result[population.name][population.variables[0]] = self.encoding_misfits
+        return result

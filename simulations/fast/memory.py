@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
 from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, Counter, Region, Table
+from ltc2hw.state import check_state
 from ltc2hw.trace import State
 
 
@@ -28,6 +31,27 @@ def allocate(plan: Plan, tile: int) -> Memory:
         broad_sums=np.zeros(tile * sizes.broad_sums, dtype=types.broad_sums),
         counts=np.zeros(len(plan.rows) * len(Counter), dtype=np.int64),
     )
+
+
+def check_registers(network: FixedNetwork, plan: Plan, state: State, zero: State) -> None:
+    """Check a state to start from: shapes, integers, and values that the network can reach.
+
+    Raises:
+        ShapeError: if a register is missing or of another shape.
+        InvalidValueError: if a value is not an integer or outside the register's range, on which
+            the proofs of :mod:`~ltc2hw.simulations.fast.widths` rely.
+    """
+    check_state(state, zero)
+    for name, register, _ in registers(zero):
+        values = np.asarray(state[name][register])
+        if values.dtype.kind not in "iub":
+            raise InvalidValueError(f"type of state {name}.{register}", values.dtype, "integers")
+        low, high = plan.limits[name, register]
+        if values.min() < low or values.max() > high:
+            worst = values.flat[np.argmax(np.maximum(low - values, values - high))]
+            raise InvalidValueError(
+                f"state {name}.{register}", worst, f"{low} to {high}", "continue a trace.state"
+            )
 
 
 class TileState:
@@ -76,6 +100,7 @@ class TileState:
         return array[self.tile * start : self.tile * (start + stride)].reshape(self.tile, stride)
 
     def message(self, name: str, register: str) -> tuple[Table, Variable]:
+        """Record of the message of a register ``sent:VARIABLE``, and the variable."""
         variable: Variable = register.removeprefix("sent:")  # type: ignore[assignment]
         return self.plan.tables.messages[self.plan.messages[name, variable]], variable
 

@@ -9,7 +9,7 @@ import numpy as np
 from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
 from ltc2hw.simulations.fast.compiled import inlined, kernel
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Table
+from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Scalar, Table
 
 SLACK, GROUP, LANES = np.uint64(EVENT_SLACK), np.uint64(EVENT_GROUP), np.uint64(FAN_LANES)
 ZERO, ONE, TWO, THREE, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 8))
@@ -18,7 +18,10 @@ GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
 
 SET_BITS = np.array(
-    [[i for i in range(8) if mask >> i & 1] + [0] * (8 - bin(mask).count("1")) for mask in range(256)],
+    [
+        [i for i in range(8) if mask >> i & 1] + [0] * (8 - bin(mask).count("1"))
+        for mask in range(256)
+    ],
     dtype=np.int32,
 )
 """Positions of the bits of each byte."""
@@ -31,7 +34,7 @@ EVENTS, SUMS, WEIGHTS, PORT, MESSAGES = range(5)
 
 @kernel
 def list_events(
-    words: Table, events: Table, lengths: Table, m: Any, tile: int, samples: int, slot: int
+    words: Table, events: Table, lengths: Table, m: Any, tile: Scalar, samples: Scalar, slot: Scalar
 ) -> None:
     """Write the neurons that spike, rising, to the lists of a slot of the message's ring.
 
@@ -54,7 +57,9 @@ def list_events(
 
 
 @kernel
-def grade(state: Table, variable: int, values: Table, out: int, width: int, m: Any) -> int:
+def grade(
+    state: Table, variable: Scalar, values: Table, out: Scalar, width: Scalar, m: Any
+) -> Scalar:
     """``word.fit(rsz(value, shift))``; returns the misfits."""
     misfits = np.int64(0)
     low, high, wraps, shift = m.low, m.high, m.wraps, m.shift
@@ -69,14 +74,16 @@ def grade(state: Table, variable: int, values: Table, out: int, width: int, m: A
 
 
 @inlined
-def clear(sums: Table, start: int, width: int) -> None:
+def clear(sums: Table, start: Scalar, width: Scalar) -> None:
     """Set accumulators to zero."""
     for j in range(width):
         sums[start + j] = 0
 
 
 @inlined
-def add_rows(sums: Table, total: int, weights: Table, rows: Any, factors: Any, width: int) -> None:
+def add_rows(
+    sums: Table, total: Scalar, weights: Table, rows: Any, factors: Any, width: Scalar
+) -> None:
     """Add four rows of weights, each times its factor.
 
     Blocks of a fixed length need no code for the rest of a vector.
@@ -96,10 +103,23 @@ def add_rows(sums: Table, total: int, weights: Table, rows: Any, factors: Any, w
             store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
 
 
+@inlined
+def add_row(
+    sums: Table, total: Scalar, weights: Table, row: Scalar, factor: Scalar, width: Scalar
+) -> None:
+    """Add one row of weights times its factor."""
+    for block in range(width // LANES):
+        first = block * LANES
+        for lane in range(FAN_LANES):
+            j = first + np.uint64(lane)
+            added = load(weights, WEIGHTS, row + j) * factor
+            store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+
+
 @kernel
 def fan_events(
-    sums: Table, weights: Table, events: Table, lengths: Table, fan: Any, m: Any, tile: int,
-    samples: int, slot: int,
+    sums: Table, weights: Table, events: Table, lengths: Table, fan: Any, m: Any, tile: Scalar,
+    samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
     """Dense weights times event lists: the rows of weights of the events, four at a time."""
     width, first = fan.width, fan.weights
@@ -118,30 +138,35 @@ def fan_events(
 
 @kernel
 def fan_values(
-    sums: Table, weights: Table, values: Table, fan: Any, m: Any, tile: int, samples: int,
-    slot: int,
+    sums: Table, weights: Table, values: Table, fan: Any, m: Any, tile: Scalar, samples: Scalar,
+    slot: Scalar,
 ) -> None:  # fmt: skip
     """Dense weights times graded messages; four rows of weights serve all samples of the tile."""
     width = fan.width
     clear(sums, tile * fan.sums, samples * width)
     messages = tile * (m.ring + slot * m.stride)
-    for i in range(ZERO, fan.sources, GROUP):
+    whole = fan.sources // GROUP * GROUP
+    for i in range(ZERO, whole, GROUP):
         row0 = fan.weights + i * width
-        last = fan.weights + fan.sources * width
-        row1, row2 = min(row0 + width, last), min(row0 + TWO * width, last)
-        row3 = min(row0 + THREE * width, last)
+        rows = (row0, row0 + width, row0 + TWO * width, row0 + THREE * width)
         for b in range(samples):
             v = messages + b * m.stride + i
             m0, m1, m2, m3 = values[v], values[v + ONE], values[v + TWO], values[v + THREE]
             if m0 | m1 | m2 | m3 != 0:
                 total = tile * fan.sums + b * width
-                add_rows(sums, total, weights, (row0, row1, row2, row3), (m0, m1, m2, m3), width)
+                add_rows(sums, total, weights, rows, (m0, m1, m2, m3), width)
+    for i in range(whole, fan.sources):
+        for b in range(samples):
+            message = values[messages + b * m.stride + i]
+            if message != 0:
+                total = tile * fan.sums + b * width
+                add_row(sums, total, weights, fan.weights + i * width, message, width)
 
 
 @kernel
 def scatter_events(
     sums: Table, weights: Table, rows: Table, pointers: Table, events: Table, lengths: Table,
-    fan: Any, m: Any, tile: int, samples: int, slot: int,
+    fan: Any, m: Any, tile: Scalar, samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
     """Sparse weights times event lists: the columns of weights of the events."""
     for b in range(samples):
@@ -158,7 +183,7 @@ def scatter_events(
 @kernel
 def scatter_values(
     sums: Table, weights: Table, rows: Table, pointers: Table, values: Table, fan: Any, m: Any,
-    tile: int, samples: int, slot: int,
+    tile: Scalar, samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
     """Sparse weights times graded messages: the columns of weights of the non-zero ones."""
     for b in range(samples):
@@ -170,12 +195,20 @@ def scatter_values(
             if message != 0:
                 column = fan.columns + k
                 for s in range(pointers[column], pointers[column + ONE]):
-                    sums[total + np.uint64(rows[fan.rows + s])] += weights[fan.weights + s] * message
+                    sums[total + np.uint64(rows[fan.rows + s])] += (
+                        weights[fan.weights + s] * message
+                    )
 
 
 @kernel
 def contribute(
-    state: Table, sums: Table, fan: Any, contributions: Table, tile: int, neurons: int, samples: int
+    state: Table,
+    sums: Table,
+    fan: Any,
+    contributions: Table,
+    tile: Scalar,
+    neurons: Scalar,
+    samples: Scalar,
 ) -> None:
     """``port += sums << exponent`` for every port of a fan-out; the first one of a step begins."""
     for row in range(fan.first, fan.last):

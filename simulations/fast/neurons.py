@@ -14,7 +14,7 @@ from ltc2hw.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.fast.arithmetic import fit, number, product, stored
 from ltc2hw.simulations.fast.compiled import inlined, kernel
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import Constant, Region, Table
+from ltc2hw.simulations.fast.tables import Constant, Region, Scalar, Table
 
 SPAN_BITS = TABLE_SPAN_BITS
 
@@ -50,19 +50,19 @@ class At(NamedTuple):
 
 
 @inlined
-def in_state(region: int, at: At) -> int:
+def in_state(region: Scalar, at: At) -> Scalar:
     """Index of the first neuron's variable."""
     return region * at.span + at.first
 
 
 @inlined
-def in_constants(region: int, at: At) -> int:
+def in_constants(region: Scalar, at: At) -> Scalar:
     """Index of the first neuron's constant."""
     return region * at.reach + at.constant
 
 
 @kernel
-def saturating_current(state: Table, constants: Table, at: At, p: Any) -> int:
+def saturating_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
     """``I = sat(arriving + bias)`` of LTC and readout neurons."""
     current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
     bias = in_constants(BIAS_CURRENT, at)
@@ -108,7 +108,7 @@ def gate_places(at: At, gate: Any) -> GatePlaces:
 
 
 @inlined
-def gate_argument(state: Table, constants: Table, g: GatePlaces, j: int) -> Any:
+def gate_argument(state: Table, constants: Table, g: GatePlaces, j: Scalar) -> Any:
     """``arriving + bias + rsz(from_state·x) + rsz(from_current·I)`` of one neuron."""
     from_state = load(constants, CONSTANTS, g.from_state + j)
     from_current = load(constants, CONSTANTS, g.from_current + j)
@@ -121,7 +121,7 @@ def gate_argument(state: Table, constants: Table, g: GatePlaces, j: int) -> Any:
 
 
 @kernel
-def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> int:
+def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> Scalar:
     """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
     g = gate_places(at, gate)
     low, high, wraps = p.low, p.high, p.wraps
@@ -147,7 +147,7 @@ def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> int:
 
 
 @kernel
-def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> int:
+def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> Scalar:
     """Gate with a plain table, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
     g = gate_places(at, gate)
     low, high, wraps, table = p.low, p.high, p.wraps, gate.table
@@ -167,7 +167,7 @@ def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, g
 @kernel
 def interpolated_gate(
     state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
-) -> int:
+) -> Scalar:
     """Gate with an interpolated table, as :func:`ltc2hw.nonlinearity.lookup_integer`.
 
     An entry holds the rise to the next knot above 32 bits of the knot, so that one look-up does.
@@ -218,7 +218,7 @@ def leak(state: Table, at: At, gate: Any) -> None:
 @kernel
 def adaptive_spikes(
     state: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any, tau_adp: Any
-) -> int:
+) -> Scalar:
     """Membrane, adaptation, threshold, spikes and reset of LTC neurons."""
     membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
     tau, rho = in_state(TAU_MEM_REGION, at), in_state(TAU_ADP_REGION, at)
@@ -254,7 +254,7 @@ def adaptive_spikes(
 
 
 @kernel
-def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> int:
+def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
     """``i = wrap_once(rsz(i kept, d) + (arriving << alignment))`` of LIF neurons."""
     current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
     kept = in_constants(CURRENT_KEPT, at)
@@ -273,7 +273,7 @@ def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> int:
 
 
 @kernel
-def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> int:
+def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> Scalar:
     """Membrane, clipped at ±(2^(bits-1) - 1), spikes and reset of LIF neurons."""
     membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
     kept, bias = in_constants(MEMBRANE_KEPT, at), in_constants(BIAS_CURRENT, at)
@@ -284,9 +284,7 @@ def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any
         decayed = product(
             load(constants, CONSTANTS, kept + j), load(state, STATE, membrane + j), bits
         )
-        total = (
-            decayed + load(state, CURRENT, current + j) + load(constants, CONSTANTS, bias + j)
-        )
+        total = decayed + load(state, CURRENT, current + j) + load(constants, CONSTANTS, bias + j)
         v = min(max(total, -limit), limit)
         misfits += np.int64(v != total)
         spike = v > load(constants, CONSTANTS, threshold + j)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import (
+    Factor,
     FixedGate,
     FixedInput,
     FixedLIF,
@@ -51,8 +52,8 @@ from ltc2hw.simulations.fast.tables import (
     padded,
     population_table,
 )
-from ltc2hw.simulations.fast.widths import INT16, fits_narrow, largest_sum
-from ltc2hw.weights import Dense, Sparse
+from ltc2hw.simulations.fast.widths import INT16, Range, fits_narrow, largest_sum, register_limits
+from ltc2hw.weights import Sparse
 from ltc2hw.words import IntArray, Overflow, Word
 
 REPEATED_NEURONS = 128
@@ -149,6 +150,8 @@ class Plan:
     """Row of each population in the table of populations."""
     messages: Mapping[tuple[str, Variable], int]
     """Row of each message in the table of messages."""
+    limits: Mapping[tuple[str, str], Range]
+    """Smallest and largest value of every register."""
     work: int
     """Estimated operations of a sample's step."""
 
@@ -184,7 +187,7 @@ class _Fan:
 
 
 def build_plan(network: FixedNetwork) -> Plan:
-    """Lay a network out for the kernels, in the narrowest integers that are provably wide enough."""
+    """Lay a network out for the kernels, in the narrowest types that are provably wide enough."""
     sums = [largest_sum(network, projection) for projection in network.projections]
     types = NARROW if fits_narrow(network, sums) else WIDE
     return _Builder(network, types, sums).plan()
@@ -214,7 +217,8 @@ class _Builder:
         self.schedule: list[tuple[int, int]] = []
         self.begun: set[tuple[str, Port]] = set()
         self.lengths = {"values": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
-        self.fan_groups = self.group(sums)
+        self.sums = sums
+        self.fan_groups = self.group()
 
     def plan(self) -> Plan:
         constants, starts = self.constants()
@@ -250,7 +254,10 @@ class _Builder:
         )
         work = 30 * self.neurons + sum(p.weights.values.size for p in self.network.projections) // 8
         length = constants.size // len(Constant)
-        return Plan(self.types, tables, parameters, sizes, length, self.rows, self.messages, work)
+        limits = register_limits(self.network, self.sums)
+        return Plan(
+            self.types, tables, parameters, sizes, length, self.rows, self.messages, limits, work
+        )
 
     def constants(self) -> tuple[Table, dict[str, int]]:
         """All constants, region after region, and each population's start within a region."""
@@ -342,11 +349,11 @@ class _Builder:
         )
         self.lengths["lengths"] += slots
 
-    def group(self, sums: Sequence[int]) -> list[_Fan]:
+    def group(self) -> list[_Fan]:
         """Dense projections of one message share a fan-out; sparse ones have their own."""
         grouped: dict[tuple[Any, ...], list[FixedProjection]] = {}
         for index, (projection, largest) in enumerate(
-            zip(self.network.projections, sums, strict=True)
+            zip(self.network.projections, self.sums, strict=True)
         ):
             sparse = isinstance(projection.weights, Sparse)
             events = projection.variable == "spikes"

@@ -32,18 +32,18 @@ from ltc2hw.simulations.fast.tables import (
     Function,
     Operation,
     Region,
+    Scalar,
     Shape,
     Table,
 )
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
-ENTER_SPIKES, ENTER_VALUES = int(Operation.ENTER_SPIKES), int(Operation.ENTER_VALUES)
-SEND_SPIKES, SEND_VALUES = int(Operation.SEND_SPIKES), int(Operation.SEND_VALUES)
-FAN_OUT = int(Operation.FAN_OUT)
+FAN_OUT, LAST_ENTER = int(Operation.FAN_OUT), int(Operation.ENTER_VALUES)
+LAST_SEND, FIRST_RECORD = int(Operation.SEND_VALUES), int(Operation.RECORD_SPIKES)
+ENTER_SPIKES, SEND_SPIKES = int(Operation.ENTER_SPIKES), int(Operation.SEND_SPIKES)
 CURRENT_STAGE, LIF_CURRENT = int(Operation.CURRENT), int(Operation.LIF_CURRENT)
-UPDATE_LTC, UPDATE_LIF = int(Operation.UPDATE_LTC), int(Operation.UPDATE_LIF)
-UPDATE_READOUT = int(Operation.UPDATE_READOUT)
-RECORD_SPIKES, RECORD_VALUES = int(Operation.RECORD_SPIKES), int(Operation.RECORD_VALUES)
+UPDATE_LIF, UPDATE_READOUT = int(Operation.UPDATE_LIF), int(Operation.UPDATE_READOUT)
+RECORD_SPIKES = int(Operation.RECORD_SPIKES)
 RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
@@ -122,7 +122,9 @@ class Extent(NamedTuple):
 
 
 @inlined
-def gate_values(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> int:
+def gate_values(
+    state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
+) -> Scalar:
     """Values of a gate; returns the misfits of its arguments."""
     if gate.function == INTERPOLATED:
         return interpolated_gate(state, constants, entries, at, p, gate)
@@ -133,7 +135,7 @@ def gate_values(state: Table, constants: Table, entries: Table, at: At, p: Any, 
 
 @kernel
 def compute(
-    operation: int,
+    operation: Scalar,
     state: Table,
     spikes: Table,
     constants: Table,
@@ -174,7 +176,9 @@ def compute(
 
 
 @kernel
-def enter(array: Table, p: Any, samples: Table, start: int, offset: int, rows: int) -> None:
+def enter(
+    array: Table, p: Any, samples: Table, start: Scalar, offset: Scalar, rows: Scalar
+) -> None:
     """Copy a step's encoded samples into the input's variable."""
     for b in range(rows):
         for j in range(p.size):
@@ -182,12 +186,82 @@ def enter(array: Table, p: Any, samples: Table, start: int, offset: int, rows: i
 
 
 @kernel
-def record(array: Table, r: Any, start: int, out: Table, extent: Extent, t: int) -> None:
+def record(array: Table, r: Any, start: Scalar, out: Table, extent: Extent, t: Scalar) -> None:
     """Copy a variable into its (T, B, N) array."""
     for b in range(extent.samples):
         row = r.destination + (t * extent.batch + extent.first_sample + b) * r.size
         for j in range(r.size):
             out[row + j] = array[start + b * r.stride + j]
+
+
+@inlined
+def fan_out(
+    parameters: Parameters, memory: Memory, tables: Tables, fan: Any, extent: Extent, t: Scalar
+) -> None:
+    """Multiply a message by all weights that read it, and add the sums to their ports."""
+    _, _, weights, rows, pointers = parameters
+    state, _, _, values, events, lengths, narrow_sums, sums, _ = memory
+    tile, neurons, count = extent.tile, extent.neurons, extent.samples
+    m = tables.messages[fan.message]
+    slot = (t + m.slots - fan.delay) % m.slots
+    if fan.narrow != 0:
+        fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
+        contribute(state, narrow_sums, fan, tables.contributions, tile, neurons, count)
+        return
+    if fan.shape == DENSE_EVENTS:
+        fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == DENSE_VALUES:
+        fan_values(sums, weights, values, fan, m, tile, count, slot)
+    elif fan.shape == SPARSE_EVENTS:
+        scatter_events(sums, weights, rows, pointers, events, lengths, fan, m, tile, count, slot)
+    else:
+        scatter_values(sums, weights, rows, pointers, values, fan, m, tile, count, slot)
+    contribute(state, sums, fan, tables.contributions, tile, neurons, count)
+
+
+@inlined
+def send(memory: Memory, operation: Scalar, m: Any, extent: Extent, t: Scalar) -> None:
+    """Write this step's messages of a population into their ring."""
+    state, _, words, values, events, lengths, _, _, counts = memory
+    tile = extent.tile
+    slot = t % m.slots
+    if operation == SEND_SPIKES:
+        list_events(words, events, lengths, m, tile, extent.samples, slot)
+    else:
+        variable = tile * (m.region * extent.neurons + m.start)
+        out = tile * (m.ring + slot * m.stride)
+        counts[m.number * COUNTERS + m.counter] += grade(
+            state, variable, values, out, extent.samples * m.stride, m
+        )
+
+
+@inlined
+def enter_samples(
+    memory: Memory, operation: Scalar, p: Any, samples: Table, extent: Extent, t: Scalar
+) -> None:
+    """Copy a step's encoded samples into the input's variable."""
+    offset = (t - extent.first_step) * extent.samples * p.size
+    start = extent.tile * p.start
+    if operation == ENTER_SPIKES:
+        enter(memory.spikes, p, samples, start, offset, extent.samples)
+    else:
+        start += CURRENT * extent.tile * extent.neurons
+        enter(memory.state, p, samples, start, offset, extent.samples)
+
+
+@inlined
+def record_variable(
+    memory: Memory, recorded: Recorded, operation: Scalar, r: Any, extent: Extent, t: Scalar
+) -> None:
+    """Copy a variable into its (T, B, N) array."""
+    start = extent.tile * r.start
+    if operation == RECORD_SPIKES:
+        record(memory.spikes, r, start, recorded.spikes, extent, t)
+    elif operation == RECORD_SPIKES_AS_VALUES:
+        record(memory.spikes, r, start, recorded.values, extent, t)
+    else:
+        start += r.region * extent.tile * extent.neurons
+        record(memory.state, r, start, recorded.values, extent, t)
 
 
 @entry
@@ -205,69 +279,22 @@ def run_steps(
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
     read: see :func:`~ltc2hw.simulations.fast.compiled.sources_digest`.
     """
-    schedule, populations, gates, messages, fans, contributions, records = tables
-    constants, entries, weights, rows, pointers = parameters
-    state, spikes, words, values, events, lengths, narrow_sums, broad_sums, counts = memory
-    recorded_spikes, recorded_values = recorded
-    tile, count, neurons = extent.tile, extent.samples, extent.neurons
+    schedule = tables.schedule
     for t in range(extent.first_step, extent.last_step):
         for k in range(schedule.shape[0]):
             operation = schedule[k, 0]
             index = schedule[k, 1]
             if operation == FAN_OUT:
-                fan = fans[index]
-                m = messages[fan.message]
-                slot = (t + m.slots - fan.delay) % m.slots
-                if fan.narrow != 0:
-                    fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
-                    contribute(state, narrow_sums, fan, contributions, tile, neurons, count)
-                    continue
-                if fan.shape == DENSE_EVENTS:
-                    fan_events(broad_sums, weights, events, lengths, fan, m, tile, count, slot)
-                elif fan.shape == DENSE_VALUES:
-                    fan_values(broad_sums, weights, values, fan, m, tile, count, slot)
-                elif fan.shape == SPARSE_EVENTS:
-                    scatter_events(
-                        broad_sums, weights, rows, pointers, events, lengths, fan, m, tile, count,
-                        slot,
-                    )  # fmt: skip
-                else:
-                    scatter_values(
-                        broad_sums, weights, rows, pointers, values, fan, m, tile, count, slot
-                    )
-                contribute(state, broad_sums, fan, contributions, tile, neurons, count)
-            elif operation == SEND_SPIKES:
-                m = messages[index]
-                list_events(words, events, lengths, m, tile, count, t % m.slots)
-            elif operation == SEND_VALUES:
-                m = messages[index]
-                counts[m.number * COUNTERS + m.counter] += grade(
-                    state,
-                    tile * (m.region * neurons + m.start),
-                    values,
-                    tile * (m.ring + t % m.slots * m.stride),
-                    count * m.stride,
-                    m,
-                )
-            elif operation == ENTER_SPIKES:
-                p = populations[index]
-                offset = (t - extent.first_step) * count * p.size
-                enter(spikes, p, samples, tile * p.start, offset, count)
-            elif operation == ENTER_VALUES:
-                p = populations[index]
-                offset = (t - extent.first_step) * count * p.size
-                start = tile * (CURRENT * neurons + p.start)
-                enter(state, p, samples, start, offset, count)
-            elif operation == RECORD_SPIKES:
-                r = records[index]
-                record(spikes, r, tile * r.start, recorded_spikes, extent, t)
-            elif operation == RECORD_SPIKES_AS_VALUES:
-                r = records[index]
-                record(spikes, r, tile * r.start, recorded_values, extent, t)
-            elif operation == RECORD_VALUES:
-                r = records[index]
-                start = tile * (r.region * neurons + r.start)
-                record(state, r, start, recorded_values, extent, t)
+                fan_out(parameters, memory, tables, tables.fans[index], extent, t)
+            elif operation <= LAST_ENTER:
+                enter_samples(memory, operation, tables.populations[index], samples, extent, t)
+            elif operation <= LAST_SEND:
+                send(memory, operation, tables.messages[index], extent, t)
+            elif operation >= FIRST_RECORD:
+                record_variable(memory, recorded, operation, tables.records[index], extent, t)
             else:
-                p = populations[index]
-                compute(operation, state, spikes, constants, entries, gates, counts, p, extent)
+                compute(
+                    operation, memory.state, memory.spikes, parameters.constants,
+                    parameters.entries, tables.gates, memory.counts, tables.populations[index],
+                    extent,
+                )  # fmt: skip

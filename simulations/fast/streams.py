@@ -39,8 +39,7 @@ def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, ind
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
-@intrinsic(prefer_literal=True)
-def load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
+def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
     """``array[index]`` through a stream; the index is unsigned and in range."""
     if not isinstance(stream, types.IntegerLiteral):
         return None
@@ -54,8 +53,7 @@ def load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
     return array.dtype(array, stream, types.uint64), codegen
 
 
-@intrinsic(prefer_literal=True)
-def store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any) -> Any:
+def _store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any) -> Any:
     """``array[index] = value`` through a stream; the value is cast to the array's type."""
     if not isinstance(stream, types.IntegerLiteral):
         return None
@@ -66,3 +64,7 @@ def store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any) 
         return context.get_dummy_value()
 
     return types.void(array, stream, types.uint64, array.dtype), codegen
+
+
+load: Any = intrinsic(prefer_literal=True)(_load)
+store: Any = intrinsic(prefer_literal=True)(_store)

@@ -28,9 +28,12 @@ EVENT_SLACK = 8
 
 Table = npt.NDArray[Any]
 
+Scalar = Any
+"""A number in a kernel: uint64 for indices and lengths, int64 or float64 for values."""
+
 
 class Operation(IntEnum):
-    """What a row of the schedule does, with the table that its index refers to."""
+    """What a row of the schedule does; operations on the same kind of thing are neighbours."""
 
     ENTER_SPIKES = 0
     ENTER_VALUES = 1

@@ -31,6 +31,9 @@ EXACT = 1 << 51
 doubles, which hold every integer up to 2^53."""
 
 
+Range = tuple[int, int]
+
+
 def largest_sum(network: FixedNetwork, projection: FixedProjection) -> int:
     """Largest magnitude of ``mantissas @ message``, before the exponent's shift."""
     source = network.population(projection.source)
@@ -44,13 +47,10 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
 
     ``sums`` are the :func:`largest_sum` of the network's projections, in order.
     """
-    arrivals: dict[tuple[str, Port], int] = {}
-    for projection, largest in zip(network.projections, sums, strict=True):
-        port = (projection.target, projection.port)
-        arrivals[port] = arrivals.get(port, 0) + (largest << projection.exponent)
-        if projection.bits > 8:
-            return False
-    if any(largest > INT32 for largest in arrivals.values()):
+    arrivals = largest_arrivals(network, sums)
+    if any(projection.bits > 8 for projection in network.projections):
+        return False
+    if any(arriving > INT32 for arriving in arrivals.values()):
         return False
     for population in network.populations:
         arriving = arrivals.get((population.name, "current"), 0)
@@ -91,12 +91,12 @@ def shifts_narrow(population: FixedPopulation) -> bool:
     gates = [population.tau_mem]
     if isinstance(population, FixedLTC):
         gates.append(population.tau_adp)
-    widest = max(
+    shifts = [
         gate.fraction + TABLE_SPAN_BITS - table_index_bits(gate.table.size, gate.function)
         for gate in gates
         if gate.function != "plan"
-    ) if any(gate.function != "plan" for gate in gates) else 0
-    return population.state.overflow is Overflow.SATURATE and widest <= 31
+    ]
+    return population.state.overflow is Overflow.SATURATE and max(shifts, default=0) <= 31
 
 
 def stored_magnitude(population: FixedPopulation, arriving: int) -> int:
@@ -146,21 +146,43 @@ def largest_lif_current(population: FixedLIF, arriving: int) -> int:
     return max(half, -(-excess * full // decay))
 
 
-def register_limits(
-    population: FixedLTC | FixedLIF | FixedReadout, register: str, arriving: int
-) -> tuple[int, int]:
+def register_limits(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, str], Range]:
+    """Smallest and largest value of every register and past message, by population and name."""
+    arrivals = largest_arrivals(network, sums)
+    limits: dict[tuple[str, str], Range] = {}
+    for population in network.populations:
+        name = population.name
+        for variable in population.variables:
+            word = message_word(population, variable)
+            limits[name, f"sent:{variable}"] = word.minimum, word.maximum
+        for register in population.registers:
+            arriving = arrivals.get((name, "current"), 0)
+            limits[name, register] = register_range(population, register, arriving)
+    return limits
+
+
+def register_range(population: FixedPopulation, register: str, arriving: int) -> Range:
     """Smallest and largest value that a register can ever hold."""
     if register == "spikes":
         return 0, 1
-    if register == "adaptation":
-        assert isinstance(population, FixedLTC)
+    if isinstance(population, FixedLTC) and register == "adaptation":
         return 0, 1 << population.adaptation_fraction
     if isinstance(population, FixedLIF):
         bound = population.state.maximum
         if register == "current":
             bound = largest_lif_current(population, arriving)
         return -bound, bound
+    assert isinstance(population, (FixedLTC, FixedReadout))
     return population.state.minimum, population.state.maximum
+
+
+def largest_arrivals(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, Port], int]:
+    """Largest magnitude that can arrive at each port, from :func:`largest_sum` of projections."""
+    arrivals: dict[tuple[str, Port], int] = {}
+    for projection, largest in zip(network.projections, sums, strict=True):
+        port = (projection.target, projection.port)
+        arrivals[port] = arrivals.get(port, 0) + (largest << projection.exponent)
+    return arrivals
 
 
 def magnitude(word: Word) -> int:
