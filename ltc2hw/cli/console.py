@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 from ltc2hw.tables import Table
 
@@ -12,9 +13,10 @@ BAR_WIDTH = 24
 class Console:
     """Standard output, with a progress bar on a terminal and plain lines elsewhere."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
-        self.bar = sys.stdout.isatty()
+        self.stream = stream or sys.stdout
+        self.bar = self.stream.isatty()
         self.open_bar = False
 
     def line(self, text: str = "") -> None:
@@ -41,7 +43,7 @@ class Console:
                 self._write(f"{what} {count} {note}".rstrip() + "\n")
             return
         filled = BAR_WIDTH * done // max(total, 1)
-        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        bar = f"[{'#' * filled:.<{BAR_WIDTH}}]"
         self._write(f"\r\x1b[K{what} {bar} {count} {note}".rstrip())
         self.open_bar = True
         if done >= total:
@@ -54,8 +56,8 @@ class Console:
 
     def _write(self, text: str) -> None:
         if not self.quiet:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self.stream.write(text)
+            self.stream.flush()
 
 
 def aligned(table: Table) -> list[str]:
