@@ -120,7 +120,7 @@ def test_the_same_report_gives_the_same_page(report: Report, saved_page: str) ->
 
 
 def test_lif_networks_and_silent_ones_have_pages_too() -> None:
-    report = make_report(model="LIF")
+    report = make_report("values", "LIF")
     silent = replace(
         report, spikes={}, causes=(), weight_ranges=(),
         excerpt=replace(report.excerpt, float_spikes={}, integer_spikes={}, membranes=()),
