@@ -36,6 +36,11 @@ class FlatParameters:
         assert grad is not None
         grad.zero_()
 
+    def limit(self, bounds: Tensor) -> None:
+        """Clip every parameter to ± its bound, in place."""
+        with torch.no_grad():
+            self.parameter.clamp_(-bounds, bounds)
+
     def values(self) -> Tensor:
         """A copy of all parameters."""
         return self.parameter.detach().clone()

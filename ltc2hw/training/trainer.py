@@ -79,6 +79,25 @@ def evaluate(module: SpikingNetwork, task: Task, split: Split) -> tuple[float, f
     return float(loss), task.score(outputs.numpy(), split.labels)
 
 
+def weight_bounds(module: SpikingNetwork, limit: float | None) -> Tensor | None:
+    """``limit`` for each synaptic weight and infinity for all else, in the order of the parameters.
+
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
+    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1), graded_input=True)
+    >>> weight_bounds(module, 2.0).tolist()
+    [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
+    """
+    if limit is None:
+        return None
+    return torch.cat(
+        [
+            torch.full((p.numel(),), limit if "weight" in name else float("inf"))
+            for name, p in module.named_parameters()
+            if p.requires_grad
+        ]
+    )
+
+
 class Trainer:
     """One training run that can be advanced epoch by epoch, saved and restored.
 
@@ -95,6 +114,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(options.seed)
         self.module = build_network(task, recipe.model, generator)
         self.flat = FlatParameters(self.module)
+        self.bounds = weight_bounds(self.module, options.weight_limit)
         self.optimizer = OPTIMIZERS[options.optimizer](
             [self.flat.parameter], lr=options.learning_rate
         )
@@ -129,6 +149,7 @@ class Trainer:
             losses.extend(self._learn_batch(x, labels, len(losses)))
         if self.fptt is not None:
             self.fptt.finish_pass()
+            self._limit_weights()
         validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
         record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
         self.history.append(record)
@@ -170,9 +191,14 @@ class Trainer:
     def _update(self) -> None:
         if self.fptt is not None:
             self.fptt.step(self.optimizer, self.options.clip)
-            return
-        torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
-        self.optimizer.step()
+        else:
+            torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
+            self.optimizer.step()
+        self._limit_weights()
+
+    def _limit_weights(self) -> None:
+        if self.bounds is not None:
+            self.flat.limit(self.bounds)
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
