@@ -26,9 +26,17 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     ADD: Recipe(
-        ModelOptions(hidden=(128,)),
+        # The readout reads membranes: a gate that shuts holds a marked number there, unspent.
+        ModelOptions(
+            hidden=(64,),
+            tau_mem_bias=-4.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+            threshold=0.5,
+            read_from="membrane",
+        ),
         TrainingOptions(
-            updates=10, epochs=100, batch_size=128, learning_rate=3e-3, alpha=0.5, augment=True
+            updates=10, epochs=40, batch_size=64, learning_rate=5e-3, alpha=0.02, augment=True
         ),
     ),
 }
