@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,16 +25,21 @@ def sources_digest(folder: Path) -> int:
     return int.from_bytes(digest.digest()[:8], "big") >> 2
 
 
+# Numba's stubs do not know `_nrt`. The kernels allocate nothing, and without its runtime Numba does
+# not count references whenever an array is passed on.
+_njit: Any = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
+
+
 def entry(function: F) -> F:
     """Compile a function that Python calls; machine code is kept between processes."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, _njit(cache=True)(function))
 
 
 def kernel(function: F) -> F:
     """Compile a function that entry points call."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy")(function))
+    return cast(F, _njit()(function))
 
 
 def inlined(function: F) -> F:
     """Compile a small function into the kernels that call it."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
+    return cast(F, _njit(forceinline=True)(function))

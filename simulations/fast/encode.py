@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.fixed import FixedInput
-from ltc2hw.simulations.fast.compiled import SOURCES, entry
+from ltc2hw.simulations.compiled import entry
 from ltc2hw.simulations.fast.plan import limits
+from ltc2hw.simulations.fast.steps import SOURCES
 from ltc2hw.simulations.fast.tables import Table
 from ltc2hw.words import WIDEST_WORD, Rounding
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
-from ltc2hw.simulations.fast.compiled import inlined, kernel
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Scalar, Table
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import fit, number, product, stored
-from ltc2hw.simulations.fast.compiled import inlined, kernel
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Constant, Region, Scalar, Table
 

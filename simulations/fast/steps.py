@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ltc2hw.simulations.fast.compiled import SOURCES, entry, inlined, kernel
+from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
 from ltc2hw.simulations.fast.messages import (
     contribute,
     fan_events,
@@ -57,6 +58,8 @@ COUNT_TAU_ADP, COUNT_THRESHOLD = np.uint64(Counter.TAU_ADP), np.uint64(Counter.T
 COUNT_MEMBRANE = np.uint64(Counter.MEMBRANE)
 
 ZERO = np.uint64(0)
+
+SOURCES = sources_digest(Path(__file__).parent)
 
 
 class Tables(NamedTuple):
@@ -277,7 +280,7 @@ def run_steps(
     """Steps ``first_step .. last_step - 1`` of one tile.
 
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
-    read: see :func:`~ltc2hw.simulations.fast.compiled.sources_digest`.
+    read: see :func:`~ltc2hw.simulations.compiled.sources_digest`.
     """
     schedule = tables.schedule
     for t in range(extent.first_step, extent.last_step):
