@@ -191,6 +191,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-in": exact("LI"),
             "nir-out": exact("LI"),
             "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
+            "sfptt-in": exact(),
         },
     ),
     "li-current": Feature(

@@ -38,7 +38,7 @@ OPTIONAL = {
         "ltc2hw.converters.netx",
         "ltc2hw.converters.norse",
         "ltc2hw.converters.norse_export",
-        "ltc2hw.converters.sfptt",
+        "ltc2hw.converters.checkpoint",
         "ltc2hw.converters.torch",
     ),
     "lava": ("ltc2hw.converters.lava", "ltc2hw.converters.netx"),
