@@ -1,0 +1,260 @@
+"""The fast engine against the integer engine: the same bits, whatever is varied."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ltc2hw
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.fixed import FixedInput, FixedNetwork
+from ltc2hw.simulations import fast, integer
+from ltc2hw.simulations.fast import engine
+from ltc2hw.simulations.fast.plan import NARROW, WIDE
+from ltc2hw.words import Overflow, Rounding, Word
+from tests.random_networks import GATE_KINDS, random_fixed_network, random_network, random_samples
+from tests.simulations.traces import assert_same_state, assert_same_trace
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def drawn(seed: int, **options: Any) -> tuple[np.random.Generator, FixedNetwork]:
+    """A generator and a network, named by a seed."""
+    rng = np.random.default_rng(seed)
+    return rng, random_fixed_network(rng, **options)
+
+
+def compare(network: FixedNetwork, x: Any, **options: Any) -> None:
+    """Run both engines and compare everything."""
+    assert_same_trace(
+        fast.simulate(network, x, "all", **options), integer.simulate(network, x, "all")
+    )
+
+
+@settings(max_examples=60)
+@given(SEEDS)
+def test_same_bits_as_integer(seed: int) -> None:
+    rng, network = drawn(seed)
+    compare(
+        network, random_samples(rng, network, int(rng.integers(1, 25)), int(rng.integers(1, 40)))
+    )
+
+
+@settings(max_examples=15)
+@given(SEEDS)
+def test_same_bits_within_ordinary_ranges(seed: int) -> None:
+    rng, network = drawn(seed, extreme=False, largest=90)
+    compare(network, random_samples(rng, network, 40, 3))
+
+
+@pytest.mark.parametrize("target", ["loihi2", "ideal"])
+@pytest.mark.parametrize("gate", GATE_KINDS)
+@pytest.mark.parametrize("nonlinearity", ["sigmoid", "plan"])
+def test_same_bits_of_quantized_networks(target: str, gate: Any, nonlinearity: Any) -> None:
+    rng = np.random.default_rng(7)
+    network = random_network(rng, gate=gate, nonlinearity=nonlinearity, hidden=(33, 17))
+    x = random_samples(rng, network, 30, 5)
+    fixed = ltc2hw.quantize(network, target, x)
+    assert engine.plan_of(fixed).types is (NARROW if target == "loihi2" else WIDE)
+    compare(fixed, x)
+
+
+@pytest.mark.parametrize("target", ["loihi1", "loihi2", "ideal"])
+def test_same_bits_of_quantized_lif(target: str) -> None:
+    rng = np.random.default_rng(8)
+    network = random_network(rng, model="LIF", hidden=(40,), graded=target != "loihi1")
+    if target == "loihi1":
+        network = replace(
+            network,
+            populations=network.populations[:-1],
+            projections=network.projections[:-1],
+            output="hidden0",
+        )
+    x = random_samples(rng, network, 60, 4)
+    compare(ltc2hw.quantize(network, target, x), x)
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.integers(1, 4))
+def test_batch_threads_and_order_change_nothing(seed: int, threads: int) -> None:
+    rng, network = drawn(seed)
+    x = random_samples(rng, network, 12, 37)
+    whole = fast.simulate(network, x, "all", threads=threads)
+    order = rng.permutation(37)
+    shuffled = fast.simulate(network, x[:, order], "all", threads=threads)
+    assert shuffled.saturations == whole.saturations
+    alone = int(rng.integers(37))
+    single = fast.simulate(network, x[:, [alone]], "all")
+    for key, array in whole.recorded().items():
+        np.testing.assert_array_equal(shuffled.recorded()[key], array[:, order])
+        np.testing.assert_array_equal(single.recorded()[key], array[:, [alone]])
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.lists(st.integers(0, 20), max_size=3))
+def test_runs_continue_where_they_stopped(seed: int, cuts: list[int]) -> None:
+    rng, network = drawn(seed)
+    x = random_samples(rng, network, 21, 5)
+    whole = integer.simulate(network, x, "all")
+    borders = [0, *sorted(set(cuts) - {0}), 21]
+    state = None
+    for first, last in pairwise(borders):
+        part = fast.simulate(network, x[first:last], "all", state=state)
+        for key, array in whole.recorded().items():
+            np.testing.assert_array_equal(part.recorded()[key], array[first:last])
+        state = part.state
+    assert state is not None
+    assert_same_state(state, whole.state)
+
+
+@given(SEEDS)
+@settings(max_examples=10)
+def test_chunks_of_time_change_nothing(seed: int) -> None:
+    rng, network = drawn(seed)
+    x = random_samples(rng, network, 17, 3)
+    expected = integer.simulate(network, x, "all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CHUNK_WORK", 1)
+        assert_same_trace(fast.simulate(network, x, "all"), expected)
+
+
+@settings(max_examples=15)
+@given(
+    SEEDS,
+    st.integers(1, 20),
+    st.booleans(),
+    st.sampled_from(Rounding),
+    st.sampled_from(Overflow),
+    st.integers(-3, 12),
+)
+def test_inputs_of_every_word(
+    seed: int, bits: int, signed: bool, rounding: Rounding, overflow: Overflow, fraction: int
+) -> None:
+    rng, network = drawn(seed, models=("LIF",))
+    while not network.input.graded:
+        network = random_fixed_network(rng, models=("LIF",))
+    word = Word(bits, signed, rounding, overflow)
+    population = FixedInput("input", network.input.size, True, word, fraction)
+    others = tuple(p for p in network.populations if not isinstance(p, FixedInput))
+    network = replace(network, populations=(population, *others))
+    compare(network, random_samples(rng, network, 9, 4))
+
+
+@settings(max_examples=10)
+@given(SEEDS)
+def test_words_that_wrap(seed: int) -> None:
+    rng, network = drawn(seed, models=("LTC",))
+    word = Word(24, overflow=Overflow.WRAP)
+    populations = tuple(
+        p if isinstance(p, FixedInput) else replace(p, state=word) for p in network.populations
+    )
+    compare(replace(network, populations=populations), random_samples(rng, network, 12, 3))
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float64, np.float32, np.float16, np.uint8, np.bool_, np.int64]
+)
+def test_samples_of_every_type_and_layout(dtype: Any) -> None:
+    rng, network = drawn(11)
+    x = (rng.random((6, 5, network.input.size)) < 0.4).astype(dtype)
+    expected = integer.simulate(network, x.astype(np.float64), "all")
+    assert_same_trace(fast.simulate(network, x, "all"), expected)
+    transposed = np.ascontiguousarray(x.transpose(1, 0, 2)).transpose(1, 0, 2)
+    assert_same_trace(fast.simulate(network, transposed, "all"), expected)
+    assert_same_trace(fast.simulate(network, x.tolist(), "all"), expected)
+
+
+def test_only_what_is_asked_is_recorded() -> None:
+    rng, network = drawn(3)
+    x = random_samples(rng, network, 5, 2)
+    assert fast.simulate(network, x, ()).recorded() == {}
+    expected = integer.simulate(network, x, ("tau_mem",))
+    assert_same_trace(fast.simulate(network, x, ("tau_mem",)), expected)
+    assert_same_trace(fast.simulate(network, x, "spikes"), integer.simulate(network, x, "spikes"))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_ends_at_the_total(threads: int) -> None:
+    rng, network = drawn(5)
+    x = random_samples(rng, network, 50, 40)
+    calls: list[tuple[int, int]] = []
+    fast.simulate(network, x, (), threads=threads, progress=lambda *call: calls.append(call))
+    assert calls[-1] == (2000, 2000)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_ends_the_run(threads: int) -> None:
+    rng, network = drawn(6)
+    x = random_samples(rng, network, 400, 40)
+    calls: list[int] = []
+
+    def interrupt(done: int, total: int) -> None:
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CHUNK_WORK", 1)
+        with pytest.raises(KeyboardInterrupt):
+            fast.simulate(network, x, (), threads=threads, progress=interrupt)
+    assert len(calls) == 1
+    assert calls[0] < 16000
+
+
+def test_a_plan_lives_as_long_as_its_network() -> None:
+    _, network = drawn(4)
+    plan = weakref.ref(engine.plan_of(network))
+    assert engine.plan_of(network) is plan()
+    del network
+    gc.collect()
+    assert plan() is None
+
+
+def test_bad_arguments_are_refused() -> None:
+    rng, network = drawn(9)
+    x = random_samples(rng, network, 4, 2)
+    with pytest.raises(ShapeError):
+        fast.simulate(network, x[0])
+    with pytest.raises(UnknownNameError):
+        fast.simulate(network, x, "voltage")
+    with pytest.raises(InvalidValueError, match="threads"):
+        fast.simulate(network, x, threads=0)
+    for bad in (np.nan, np.inf):
+        spoiled = x.copy()
+        spoiled[-1, -1, -1] = bad
+        with pytest.raises(InvalidValueError):
+            fast.simulate(network, spoiled)
+
+
+def test_spiking_inputs_accept_only_0_and_1() -> None:
+    rng, network = drawn(0)
+    while network.input.graded:
+        network = random_fixed_network(rng)
+    x = np.zeros((3, 2, network.input.size))
+    x[1, 1, 0] = 0.5
+    with pytest.raises(InvalidValueError, match="0 or 1"):
+        fast.simulate(network, x)
+
+
+def test_states_that_no_run_can_leave_are_refused() -> None:
+    rng, network = drawn(12)
+    x = random_samples(rng, network, 4, 2)
+    state = {name: dict(values) for name, values in fast.simulate(network, x).state.items()}
+    name = network.populations[1].name
+    with pytest.raises(ShapeError):
+        fast.simulate(network, x[:, :1], state=state)
+    beyond = state[name]["membrane"].copy()
+    beyond[0, 0] = 1 << 24
+    with pytest.raises(InvalidValueError, match=f"state {name}.membrane"):
+        fast.simulate(network, x, state={**state, name: {**state[name], "membrane": beyond}})
+    real = state[name]["membrane"] / 2
+    with pytest.raises(InvalidValueError, match="integers"):
+        fast.simulate(network, x, state={**state, name: {**state[name], "membrane": real}})
