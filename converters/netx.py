@@ -62,7 +62,7 @@ def read(
         HardwareRuleError: if the network breaks a limit of the target.
         OSError: if there is no such file.
     """
-    conversion = Conversion("netx-in")
+    conversion = _import(input_word)
     tree = read_foreign(path)
     layers = read_layers(tree, path, conversion)
     record = read_record(tree, path)
@@ -120,7 +120,7 @@ def from_module(
         HardwareRuleError: if the network breaks a limit of the target.
     """
     blocks = _blocks(module)
-    conversion, origin = Conversion("netx-in"), "slayer module"
+    conversion, origin = _import(input_word), "slayer module"
     with h5py.File("blocks", "w", driver="core", backing_store=False) as file:
         for index, block in enumerate(blocks):
             try:
@@ -150,6 +150,12 @@ def fraction_of(weight_scale: int) -> int:
     if weight_scale < 1 or weight_scale != 1 << fraction:
         raise InvalidValueError("weight_scale", weight_scale, "a power of two")
     return fraction
+
+
+def _import(input_word: Word | None) -> Conversion:
+    conversion = Conversion("netx-in")
+    conversion.meet("spiking-input" if input_word is None else "graded-input", "input")
+    return conversion
 
 
 def _blocks(module: Any) -> Sequence[Any]:

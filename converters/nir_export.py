@@ -21,7 +21,7 @@ from ltc2hw.converters.nir_record import (
     lif_metadata,
     readout_metadata,
 )
-from ltc2hw.graph import evaluation_order
+from ltc2hw.graph import connection_name, evaluation_order
 from ltc2hw.network import LIF, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.nonlinearity import evaluate
 from ltc2hw.weights import Sparse
@@ -68,6 +68,9 @@ class _Export:
         for index, projection in kept:
             source, target = projection.source, projection.target
             late = parts[source] == parts[target] and order.index(target) <= order.index(source)
+            if late:
+                feature = "recurrence" if source == target else "topology"
+                self.conversion.meet(feature, connection_name(projection))
             if self.is_plain(projection):
                 self.linear(index, projection, projection.delay - int(late))
             else:

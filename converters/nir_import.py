@@ -201,11 +201,15 @@ class GraphImport:
         place = {name: (distance[name], name) for name in names}
         if self.record is not None and set(self.record.order) >= set(names):
             place = {name: (float(self.record.order.index(name)), name) for name in names}
-        return {
+        late = {
             (source, target)
             for source, target in edges
             if part[source] == part[target] and place[target] <= place[source]
         }
+        for source, target in sorted(late):
+            feature = "recurrence" if source == target else "topology"
+            self.conversion.meet(feature, self.graph.nodes[target].label)
+        return late
 
     def place_input(self) -> None:
         """Add the one input of the graph."""

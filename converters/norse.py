@@ -64,6 +64,7 @@ def from_module(
     layers = list(_layers(module))
     shape = _input_shape(input_shape, layers)
     size = int(np.prod(shape))
+    walk.conversion.meet("graded-input" if graded_input else "spiking-input", "input")
     signal = walk.assembly.add(Input("input", size, graded_input))
     for layer in layers:
         signal, shape = walk.step(layer, signal, shape)
