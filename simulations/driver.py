@@ -15,7 +15,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import ShapeError
 from ltc2hw.graph import (
     STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
@@ -27,8 +26,8 @@ from ltc2hw.graph import (
     Stage,
     Variable,
     evaluation_order,
-    history_length,
 )
+from ltc2hw.state import check_state, zero_state
 from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 Values = Mapping[str, Array]
@@ -198,41 +197,6 @@ def sent_message(
         return step_messages[connection.source, connection.variable]
     past: Array = carried[connection.source][f"sent:{connection.variable}"][connection.delay - 1]
     return past
-
-
-def zero_state(network: Graph[P, C], batch: int, dtype: npt.DTypeLike) -> State:
-    """Zero registers (B, N) and no past messages (D, B, N), for every population."""
-    state: dict[str, dict[str, Array]] = {}
-    for population in network.populations:
-        registers: dict[str, Array] = {
-            name: np.zeros((batch, population.size), dtype) for name in population.registers
-        }
-        for variable in population.variables:
-            length = history_length(network.projections, population.name, variable)
-            if length:
-                registers[f"sent:{variable}"] = np.zeros((length, batch, population.size), dtype)
-        state[population.name] = registers
-    return state
-
-
-def check_state(state: State, zero: State) -> State:
-    """Return the state if it has the names and shapes of the zero state.
-
-    Raises:
-        ShapeError: naming the first register that is missing or of another shape.
-    """
-    for name, registers in zero.items():
-        for register, expected in registers.items():
-            given = state.get(name, {}).get(register)
-            shape = None if given is None else given.shape
-            if shape != expected.shape:
-                raise ShapeError(
-                    f"state {name}.{register}",
-                    shape,
-                    f"an array of shape {expected.shape}",
-                    "continue with the trace.state of the same network and batch",
-                )
-    return state
 
 
 def _ports(

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ltc2hw.graph import Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import StageResult, Values, run
-from ltc2hw.simulations.samples import check_samples
 from ltc2hw.trace import Array, State, Trace
 
 

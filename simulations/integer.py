@@ -25,8 +25,8 @@ from ltc2hw.fixed import (
 )
 from ltc2hw.graph import Variable
 from ltc2hw.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import StageResult, Values, run
-from ltc2hw.simulations.samples import check_samples
 from ltc2hw.trace import Array, State, Trace
 from ltc2hw.words import IntArray, Word, shift_toward_zero, wrap_once
 

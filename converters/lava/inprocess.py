@@ -1,0 +1,157 @@
+"""Lava's and our process models without Lava's runtime: the same classes, stand-in ports.
+
+The runtime costs half a second and a few operating-system processes per network; here thousands
+of networks can be compared. Every number still comes from ``run_spk`` of the real models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import AbstractProcess
+from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
+from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.lif.process import LIF as LavaLIF
+from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
+from lava.proc.sparse.process import DelaySparse, Sparse
+
+from ltc2hw.converters.lava.assembly import build_network
+from ltc2hw.converters.lava.processes.lif import RecordedLIFModel, ScheduledLIF, ScheduledLIFModel
+from ltc2hw.converters.lava.processes.ltc import LTC, LTCModel
+from ltc2hw.converters.lava.processes.readout import Readout, ReadoutModel
+from ltc2hw.converters.lava.processes.source import Source, SourceModel
+from ltc2hw.converters.lava.runs import Request
+from ltc2hw.fixed import FixedInput, FixedNetwork
+from ltc2hw.trace import State, Trace
+
+MODELS: dict[type[AbstractProcess], type[Any]] = {
+    Source: SourceModel,
+    LTC: LTCModel,
+    Readout: ReadoutModel,
+    ScheduledLIF: ScheduledLIFModel,
+    LavaLIF: RecordedLIFModel,
+    Dense: PyDenseModelBitAcc,
+    Sparse: PySparseModelBitAcc,
+    DelayDense: PyDelayDenseModelBitAcc,
+    DelaySparse: PyDelaySparseModelBitAcc,
+}
+"""The model that Lava's run configuration picks for each process."""
+
+
+class _NotYet(Exception):
+    """Ends a connection's step where it would wait for this step's messages."""
+
+
+class _Sender:
+    """Stand-in of an out-port: keeps what was sent, in the port's own integer type."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self.data = np.zeros(shape, dtype)
+
+    def send(self, data: npt.ArrayLike) -> None:
+        self.data[:] = data
+
+
+class _Receiver:
+    """Stand-in of an in-port: the sum of what its senders sent, zeros without any."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self.silence = np.zeros(shape, dtype)
+        self.senders: list[_Sender] = []
+        self.ready = True
+
+    def recv(self) -> npt.NDArray[Any]:
+        if not self.ready:
+            raise _NotYet
+        if not self.senders:
+            return self.silence.copy()
+        total = self.senders[0].data.copy()
+        for sender in self.senders[1:]:
+            total = total + sender.data
+        return total
+
+
+def simulate(
+    network: FixedNetwork,
+    x: npt.ArrayLike,
+    record: Sequence[str] | str = ("spikes", "membrane"),
+    state: State | None = None,
+) -> Trace:
+    """As :func:`ltc2hw.converters.lava.engine.simulate`, without runtime and processes."""
+    request = Request.make(network, x, record, state)
+    built = build_network(network, request.feed(lambda _: ""))
+    neurons = {name: _make_model(process) for name, process in built.populations.items()}
+    connections = [_make_model(process) for process in built.connections]
+    for projection, connection in zip(network.projections, connections, strict=True):
+        source, target = neurons[projection.source], neurons[projection.target]
+        connection.s_in.senders.append(_out_port(source, projection.variable))
+        _in_port(target, projection.port).senders.append(connection.a_out)
+    for chip_step in range(1, request.chip_steps + 1):
+        for model in (*neurons.values(), *connections):
+            model.time_step = chip_step
+        for connection in connections:
+            _send_only(connection)
+        for model in neurons.values():
+            model.run_spk()
+        for connection in connections:
+            connection.run_spk()
+    return request.trace(
+        {
+            p.name: neurons[p.name].recorder.arrays
+            for p in network.populations
+            if not isinstance(p, FixedInput)
+        }
+    )
+
+
+def _send_only(connection: Any) -> None:
+    """First half of a connection's step: it sends the last sum before it waits for messages."""
+    connection.s_in.ready = False
+    try:
+        connection.run_spk()
+    except _NotYet:
+        return
+    finally:
+        connection.s_in.ready = True
+
+
+def _make_model(process: AbstractProcess) -> Any:
+    """Build a process's model as Lava's builder does, with stand-in ports."""
+    kind = MODELS[type(process)]
+    model = kind(process.proc_params)
+    for variable in process.vars:
+        declared: LavaPyType = getattr(kind, variable.name)
+        if declared.cls is np.ndarray:
+            array = np.zeros(variable.shape, declared.d_type)
+            array[:] = variable.init
+            setattr(model, variable.name, array)
+        else:
+            setattr(model, variable.name, variable.init)
+    for port in (*process.in_ports, *process.out_ports):
+        declared = getattr(kind, port.name)
+        stand_in = _Receiver if issubclass(declared.cls, PyInPort) else _Sender
+        assert issubclass(declared.cls, (PyInPort, PyOutPort))
+        setattr(model, port.name, stand_in(port.shape, declared.d_type))
+    return model
+
+
+def _out_port(model: Any, variable: str) -> _Sender:
+    if isinstance(model, RecordedLIFModel):
+        sender = model.s_out
+    elif isinstance(model, SourceModel):
+        sender = model.value_out
+    else:
+        sender = getattr(model, f"{variable}_out")
+    assert isinstance(sender, _Sender)
+    return sender
+
+
+def _in_port(model: Any, port: str) -> _Receiver:
+    receiver = model.a_in if isinstance(model, RecordedLIFModel) else getattr(model, f"{port}_in")
+    assert isinstance(receiver, _Receiver)
+    return receiver

@@ -1,0 +1,99 @@
+"""What Lava's fixed-point models can hold, checked before anything is built. Needs no Lava."""
+
+from __future__ import annotations
+
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.fixed import (
+    FixedInput,
+    FixedLIF,
+    FixedNetwork,
+    FixedPopulation,
+    FixedProjection,
+    message_word,
+)
+from ltc2hw.graph import connection_name
+from ltc2hw.rules import worst_arrivals
+from ltc2hw.words import Overflow, Word
+
+WEIGHT_BITS = 8
+"""Widest weight mantissa of Lava's connections."""
+
+MIXED_SIGN_BITS = 9
+"""Lava holds weights of either sign as ``mantissa << (9 - num_weight_bits)``."""
+
+CHANNEL = Word(32)
+"""Type of what Lava's ports carry and its connections add up in."""
+
+LIF_STATE_BITS = 24
+LIF_DECAY_FRACTION = 12
+LIF_ALIGNMENT = 6
+LIF_BIAS = Word(16)
+"""Lava's LIF: widths that its model has built in (``lava/proc/lif/models.py``)."""
+
+_REMEDY = "quantize for loihi2"
+
+
+def check_expressible(network: FixedNetwork) -> None:
+    """Raise unless every word of the network fits Lava's.
+
+    Raises:
+        UnsupportedError: naming the population, port or projection.
+    """
+    for population in network.populations:
+        _check_population(population)
+    for projection in network.projections:
+        _check_projection(network, projection)
+    for (name, port), worst in worst_arrivals(network).items():
+        if worst > CHANNEL.maximum:
+            raise UnsupportedError(
+                "lava", f"port {name}.{port}", f"sums of {worst.bit_length() + 1} bits", _REMEDY
+            )
+
+
+def _check_population(population: FixedPopulation) -> None:
+    word = population.word if isinstance(population, FixedInput) else population.state
+    if word.bits > CHANNEL.bits:
+        raise UnsupportedError(
+            "lava", f"population {population.name}", f"registers of {word.bits} bits", _REMEDY
+        )
+    if word.overflow is not Overflow.SATURATE:
+        raise UnsupportedError(
+            "lava", f"population {population.name}", f"{word.overflow.value} on overflow", _REMEDY
+        )
+
+
+def _check_projection(network: FixedNetwork, projection: FixedProjection) -> None:
+    name = f"projection {connection_name(projection)}"
+    if projection.bits > WEIGHT_BITS:
+        raise UnsupportedError("lava", name, f"weights of {projection.bits} bits", _REMEDY)
+    lowest = MIXED_SIGN_BITS - projection.bits
+    if projection.exponent < lowest:
+        raise UnsupportedError(
+            "lava", name, f"weight exponent {projection.exponent}, at least {lowest}", _REMEDY
+        )
+    word = message_word(network.population(projection.source), projection.variable)
+    if word.bits - word.signed >= CHANNEL.bits:
+        raise UnsupportedError("lava", name, f"messages of {word.bits} bits", _REMEDY)
+
+
+def suits_lava_lif(network: FixedNetwork, population: FixedLIF, period: int, skew: int) -> bool:
+    """Whether Lava's own LIF computes exactly what this population specifies.
+
+    It has one stage per chip step and computes in every chip step, so it must stay silent until
+    its first own one. Its registers are 32 bits wide, so the current must not be able to leave
+    them: it wraps only once per step, which holds a current within ±h = ±2^23 as long as no step
+    adds more than 2h.
+    """
+    if (population.state.bits, population.decay_fraction, population.alignment) != (
+        LIF_STATE_BITS,
+        LIF_DECAY_FRACTION,
+        LIF_ALIGNMENT,
+    ):
+        return False
+    bias = population.bias_mantissa
+    if bias.min() < LIF_BIAS.minimum or bias.max() > LIF_BIAS.maximum:
+        return False
+    stays_silent = bool(population.threshold.min() >= 0) and (skew == 0 or not bias.any())
+    worst = worst_arrivals(network).get((population.name, "current"), 0)
+    stays_within = worst << LIF_ALIGNMENT <= 1 << LIF_STATE_BITS
+    return period == 1 and stays_silent and stays_within

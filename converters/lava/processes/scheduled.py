@@ -1,0 +1,164 @@
+"""What our process models share: when to act, what to collect, send and record.
+
+A process acts at certain chip steps only. In between it adds up what arrives at each port and
+sends zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+
+Integers = npt.NDArray[Any]
+Values = Mapping[str, Integers]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Chip steps at which a process computes its stages.
+
+    Stage n of algorithmic step t is due at chip step ``t · period + offset_n`` (chip steps count
+    from 0). With ``steps == 0`` that goes on without end. Otherwise the process runs ``samples``
+    samples of ``steps`` steps one after the other, each after ``lead`` steps in which it is
+    silent (or repeats messages from before the sample) while the previous sample drains.
+    """
+
+    period: int
+    current: int
+    update: int
+    steps: int = 0
+    lead: int = 0
+    samples: int = 1
+
+    def place(self, chip_step: int, stage: str) -> tuple[int, int] | None:
+        """(sample, step) of the stage due at this chip step; steps of the lead are negative."""
+        elapsed = chip_step - (self.current if stage == "current" else self.update)
+        if elapsed < 0 or elapsed % self.period:
+            return None
+        step = elapsed // self.period
+        if not self.steps:
+            return 0, step
+        sample, step = divmod(step, self.lead + self.steps)
+        return (sample, step - self.lead) if sample < self.samples else None
+
+    def is_last(self, sample: int, step: int) -> bool:
+        """Whether nothing comes after this step."""
+        return (sample, step) == (self.samples - 1, self.steps - 1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What belongs to one run rather than to the network; empty for a run without end.
+
+    - ``initial[variable]``: state before each sample's first step, (B, N)
+    - ``past[variable]``: messages sent before each sample, latest first, (D, B, N)
+    - ``record``: variables to keep, each as an array (B, T, N)
+    - ``file``: where to write them (npz) after the last step; empty to leave them in memory
+    """
+
+    initial: Values = field(default_factory=dict)
+    past: Values = field(default_factory=dict)
+    record: tuple[str, ...] = ()
+    file: str = ""
+
+
+class Recorder:
+    """Keeps variables of a process and writes them once, after the last step.
+
+    Monitors would do the same through one message per number, a thousand times slower.
+    """
+
+    def __init__(self, run: Run, timing: Timing, size: int) -> None:
+        shape = (timing.samples, timing.steps, size)
+        self.arrays: dict[str, Integers] = {name: np.zeros(shape, np.int64) for name in run.record}
+        self.timing = timing
+        self.file = run.file
+
+    def keep(self, sample: int, step: int, values: Values) -> None:
+        """Store the variables that are to be recorded."""
+        for name, array in self.arrays.items():
+            if name in values:
+                array[sample, step] = values[name]
+
+    def finish(self, sample: int, step: int) -> None:
+        """Write the file if this was the last step."""
+        if self.file and self.timing.is_last(sample, step):
+            np.savez(self.file, **self.arrays)
+
+
+class ScheduledModel(PyLoihiProcessModel):  # type: ignore[misc]
+    """Base of the models: collects arrivals, acts on time, sends messages, records.
+
+    A subclass names its ports, variables and registers by stage and computes the stages. The
+    process parameters are ``timing``, ``run``, ``size`` and what the subclass adds.
+    """
+
+    stage_ports: ClassVar[Mapping[str, tuple[str, ...]]] = {"current": (), "update": ()}
+    stage_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {"current": (), "update": ()}
+    registers: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.timing: Timing = proc_params["timing"]
+        self.history: Run = proc_params["run"]
+        size: int = proc_params["size"]
+        self.recorder = Recorder(self.history, self.timing, size)
+        self.silence = np.zeros(size, np.int32)
+        ports = (port for names in self.stage_ports.values() for port in names)
+        self.arrived: dict[str, Integers] = {port: np.zeros(size, np.int64) for port in ports}
+
+    def run_spk(self) -> None:
+        """One chip step."""
+        for port, total in self.arrived.items():
+            total += getattr(self, f"{port}_in").recv()
+        messages: dict[str, Integers] = {}
+        for stage in ("current", "update"):
+            place = self.timing.place(self.time_step - 1, stage)
+            if place is not None:
+                messages.update(self._act(stage, *place))
+        for names in self.stage_variables.values():
+            for variable in names:
+                sent = messages.get(variable, self.silence)
+                getattr(self, f"{variable}_out").send(sent)
+
+    def _act(self, stage: str, sample: int, step: int) -> Values:
+        arriving = {port: self.arrived[port].copy() for port in self.stage_ports[stage]}
+        for port in arriving:
+            self.arrived[port][:] = 0
+        if step < 0:
+            return self._past_messages(stage, sample, -step)
+        if step == 0 and stage == "current":
+            self._start(sample)
+        values = self.compute(stage, sample, step, arriving)
+        for register in self.registers:
+            if register in values:
+                getattr(self, register)[:] = values[register]
+        self.recorder.keep(sample, step, values)
+        if stage == "update":
+            self.recorder.finish(sample, step)
+        return {name: self.message(name, values[name]) for name in self.stage_variables[stage]}
+
+    def _past_messages(self, stage: str, sample: int, age: int) -> Values:
+        return {
+            variable: messages[age - 1, sample]
+            for variable, messages in self.history.past.items()
+            if variable in self.stage_variables[stage] and age <= len(messages)
+        }
+
+    def _start(self, sample: int) -> None:
+        for register in self.registers:
+            initial = self.history.initial.get(register)
+            getattr(self, register)[:] = 0 if initial is None else initial[sample]
+
+    def compute(self, stage: str, sample: int, step: int, arriving: Values) -> Values:
+        """Variables that a stage produces."""
+        raise NotImplementedError
+
+    def message(self, variable: str, value: Integers) -> Integers:
+        """What is sent of a variable."""
+        return value
