@@ -52,7 +52,9 @@ def simulate(
             for population, values in request.state.items()
             for register, value in values.items()
         }
-        kept = {f"{name}|record": np.array(names, dtype=str) for name, names in request.record.items()}
+        kept = {
+            f"{name}|record": np.array(names, dtype=str) for name, names in request.record.items()
+        }
         np.savez(folder / RUN_FILE, samples=request.encoded, **registers, **kept)
         run_job(f"{__name__}:run", folder, timeout)
         recorded = {p.name: _read(folder, p.name) for p in network.populations if _records(p)}

@@ -92,9 +92,7 @@ class Request:
     def _kept(self, population: FixedPopulation) -> tuple[str, ...]:
         """What is asked for, what the next run starts from, and the output."""
         sent = (
-            name.removeprefix(SENT)
-            for name in self.state[population.name]
-            if name.startswith(SENT)
+            name.removeprefix(SENT) for name in self.state[population.name] if name.startswith(SENT)
         )
         wanted = (*self.record[population.name], *population.registers, *sent)
         if population.name == self.network.output:
