@@ -78,8 +78,8 @@ class TrainingOptions:
     ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
     cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
     ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
-    training samples. ``weight_limit`` clips every synaptic weight to ± that value after each update,
-    so that a few outliers do not set the scale of all mantissas; None leaves weights free.
+    training samples. ``weight_limit`` clips every synaptic weight to ± that value after each
+    update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
 
     Raises:
         InvalidValueError: for a number out of range.
@@ -110,9 +110,10 @@ class TrainingOptions:
         for name in ("updates", "epochs", "batch_size"):
             _require_at_least(name, getattr(self, name), 1)
         _require_at_least("seed", self.seed, 0)
-        for name in ("learning_rate", "clip", "alpha", "weight_limit"):
-            if getattr(self, name) is not None:
-                _require_positive(name, getattr(self, name))
+        for name in ("learning_rate", "clip", "alpha"):
+            _require_positive(name, getattr(self, name))
+        if self.weight_limit is not None:
+            _require_positive("weight_limit", self.weight_limit)
         for name in ("beta", "final_rate"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise InvalidValueError(name, getattr(self, name), "above 0, at most 1")

@@ -12,8 +12,14 @@ ADD = "add-T"
 
 RECIPES: dict[str, Recipe] = {
     "digits-rows": Recipe(
-        ModelOptions(hidden=(128,), tau_mem_bias=0.0, tau_adp_bias=2.0, readout_bias=-1.0),
-        TrainingOptions(updates=4, epochs=40, batch_size=64, learning_rate=5e-3),
+        ModelOptions(
+            hidden=(128,),
+            readout_gate="event",
+            tau_mem_bias=0.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+        ),
+        TrainingOptions(updates=8, epochs=40, batch_size=64, learning_rate=1e-2, alpha=0.02),
     ),
     "digits-pixels": Recipe(
         ModelOptions(hidden=(64,), tau_mem_bias=-1.5, tau_adp_bias=2.0, readout_bias=-2.0),

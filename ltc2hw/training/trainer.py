@@ -83,7 +83,7 @@ def weight_bounds(module: SpikingNetwork, limit: float | None) -> Tensor | None:
     """``limit`` for each synaptic weight and infinity for all else, in the order of the parameters.
 
     >>> from ltc2hw.neurons import LTCCell, ReadoutCell
-    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1), graded_input=True)
+    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
     >>> weight_bounds(module, 2.0).tolist()
     [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
     """

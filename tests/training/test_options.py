@@ -64,6 +64,7 @@ def test_cosine_schedule_runs_from_the_rate_to_its_fraction() -> None:
         {"learning_rate": math.nan},
         {"clip": -1.0},
         {"alpha": 0.0},
+        {"weight_limit": 0.0},
         {"beta": 1.5},
         {"final_rate": 0.0},
     ],

@@ -210,6 +210,19 @@ def test_windows_without_loss_only_advance_the_state() -> None:
     assert len(losses) == 1
 
 
+@pytest.mark.parametrize("method", ["fptt", "bptt"])
+def test_the_weight_limit_holds_weights_and_nothing_else(method: Method) -> None:
+    task = load_task("add-6")
+    free = train(task, quick(method)).module
+    limited = train(task, quick(method).with_training(weight_limit=0.125)).module
+    for name, parameter in limited.named_parameters():
+        largest = float(parameter.detach().abs().max())
+        if "weight" in name:
+            assert largest <= 0.125
+            assert float(free.get_parameter(name).detach().abs().max()) > 0.125
+    assert float(limited.get_parameter("layers.0.bias").detach().abs().max()) > 0.125
+
+
 def test_flat_parameters_are_views() -> None:
     module = torch.nn.Linear(2, 3)
     before = parameters(module)
