@@ -16,8 +16,16 @@ NEEDS = {
         "tests/training/*",
         "tests/converters/test_torch.py",
     ),
-    "norse": ("ltc2hw/converters/norse*.py", "tests/converters/test_norse.py"),
-    "nir": ("ltc2hw/converters/nir_nodes.py",),
+    "norse": (
+        "ltc2hw/converters/norse*.py",
+        "tests/converters/test_norse.py",
+        "tests/converters/cells/of_norse.py",
+    ),
+    "nir": (
+        "ltc2hw/converters/nir_nodes.py",
+        "tests/converters/nir_reference.py",
+        "tests/converters/cells/of_nir.py",
+    ),
     "matplotlib": ("ltc2hw/figures.py", "ltc2hw/page.py", "tests/test_report.py"),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }

@@ -183,8 +183,9 @@ def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list
     if np.any(leak == 0.0):
         conversion.meet("no-leak-with-current", unit.node)
     rest: FloatArray = np.zeros(population.size)
-    if not direct and np.any(bias):
-        conversion.meet("initial-membrane", unit.node)
+    if np.any(bias):
+        conversion.meet("membrane-bias" if direct else "initial-membrane", unit.node)
+    if not direct:
         bias, rest = rest, bias / leak
     p = snn.LIFParameters(
         tau_syn_inv=_tensor(synapse / dt),

@@ -1,0 +1,56 @@
+"""Small float networks, each with one feature, for the export columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.graph import Port, Variable
+from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.weights import Dense
+
+SIZE = 3
+
+ONE, ZERO, HALF = np.ones(SIZE), np.zeros(SIZE), np.full(SIZE, 0.5)
+
+
+def lif(name: str = "a", **changes: Any) -> LIF:
+    given = {"current_decay": HALF, "membrane_decay": HALF, "threshold": ONE, "bias": ZERO}
+    return LIF(name, SIZE, **{**given, **changes})
+
+
+def ltc(name: str = "a", **changes: Any) -> LTC:
+    given = {
+        "threshold": ONE,
+        "adaptation_strength": ONE,
+        "bias_current": ZERO,
+        "tau_mem": Gate(0.3),
+        "tau_adp": Gate(0.2),
+    }
+    return LTC(name, SIZE, **{**given, **changes})
+
+
+def readout(name: str = "a", **changes: Any) -> Readout:
+    return Readout(name, SIZE, **{"bias_current": ZERO, "tau_mem": Gate(0.4), **changes})
+
+
+def link(
+    source: str,
+    target: str,
+    delay: int = 0,
+    variable: Variable = "spikes",
+    port: Port = "current",
+) -> Projection:
+    weights = Dense(0.5 + np.arange(SIZE * SIZE).reshape(SIZE, SIZE) / 10)
+    return Projection(source, variable, target, port, weights, delay)
+
+
+def network(*parts: FloatPopulation | Projection, graded: bool = False) -> Network:
+    """A network of these parts; the first population gets the input unless a link says so."""
+    populations = [part for part in parts if not isinstance(part, Projection)]
+    links = [part for part in parts if isinstance(part, Projection)]
+    if not any(part.source == "input" for part in links):
+        variable: Variable = "value" if graded else "spikes"
+        links.insert(0, link("input", populations[0].name, variable=variable))
+    return Network((Input("input", SIZE, graded), *populations), tuple(links), populations[-1].name)
