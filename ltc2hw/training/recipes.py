@@ -22,13 +22,23 @@ RECIPES: dict[str, Recipe] = {
         TrainingOptions(updates=8, epochs=40, batch_size=64, learning_rate=1e-2, alpha=0.02),
     ),
     "digits-pixels": Recipe(
-        ModelOptions(hidden=(64,), tau_mem_bias=-1.5, tau_adp_bias=2.0, readout_bias=-2.0),
+        # Slow gates carry a pixel over many steps; a loss at every step keeps the credit near.
+        ModelOptions(
+            hidden=(128,),
+            readout_gate="event",
+            tau_mem_bias=-1.5,
+            tau_adp_bias=2.0,
+            readout_bias=-2.0,
+            gain=2.0,
+        ),
         TrainingOptions(
             updates=4,
-            epochs=120,
-            batch_size=64,
-            learning_rate=5e-3,
-            loss_weighting="second-half",
+            epochs=100,
+            batch_size=32,
+            learning_rate=1e-2,
+            alpha=0.02,
+            loss_weighting="ramp",
+            augment=False,
         ),
     ),
     ADD: Recipe(
