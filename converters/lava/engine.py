@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,15 +48,14 @@ def simulate(
     with tempfile.TemporaryDirectory(prefix="ltc2hw-lava-") as name:
         folder = Path(name)
         save(network, folder / NETWORK_FILE)
-        registers = {
+        arrays: dict[str, Any] = {
             f"{population}/{register}": value
             for population, values in request.state.items()
             for register, value in values.items()
         }
-        kept = {
-            f"{name}|record": np.array(names, dtype=str) for name, names in request.record.items()
-        }
-        np.savez(folder / RUN_FILE, samples=request.encoded, **registers, **kept)
+        for population, kept in request.record.items():
+            arrays[f"{population}|record"] = np.array(kept, dtype=str)
+        np.savez(folder / RUN_FILE, samples=request.encoded, **arrays)
         run_job(f"{__name__}:run", folder, timeout)
         recorded = {p.name: _read(folder, p.name) for p in network.populations if _records(p)}
     return request.trace(recorded)

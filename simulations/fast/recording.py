@@ -91,7 +91,7 @@ class _Layout:
 
     def views(self, buffers: Recorded) -> list[tuple[str, str, Table]]:
         """Arrays (T, B, N) in the order in which they were added."""
-        result = []
+        result: list[tuple[str, str, Table]] = []
         for name, variable, as_value, start, size in self.places:
             flat = buffers.values if as_value else buffers.spikes
             shape = (*self.shape, size)

@@ -23,8 +23,8 @@ def feasible(network: FixedNetwork, offsets: dict[Node, int], period: int) -> bo
     for p in network.projections:
         if offsets[target_node(p)] + p.delay * period < offsets[source_node(p)] + 1:
             return False
-    for p in network.populations:
-        wait = offsets[p.name, "update"] - offsets[p.name, "current"]
+    for population in network.populations:
+        wait = offsets[population.name, "update"] - offsets[population.name, "current"]
         if not 0 <= wait < period:
             return False
     return True

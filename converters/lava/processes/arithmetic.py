@@ -41,7 +41,7 @@ class MessageFormat:
 
 def cut(x: Integers, bits: int) -> Integers:
     """Divide by ``2^bits`` toward zero."""
-    return np.sign(x) * (np.abs(x) >> bits)
+    return np.asarray(np.sign(x) * (np.abs(x) >> bits))
 
 
 def saturate(x: Integers, bits: int) -> Integers:
@@ -87,6 +87,7 @@ def from_table(constants: GateConstants, x: Integers) -> Integers:
     width = 16 * 2**constants.fraction // cells
     place = np.clip(x + 8 * 2**constants.fraction, 0, 16 * 2**constants.fraction - 1)
     cell, rest = np.divmod(place, width)
-    if not constants.interpolated:
-        return table[cell]
-    return table[cell] + (table[cell + 1] - table[cell]) * rest // width
+    value: Integers = table[cell]
+    if constants.interpolated:
+        value = value + (table[cell + 1] - value) * rest // width
+    return value

@@ -28,7 +28,7 @@ from ltc2hw.converters.lava.processes.scheduled import (
 )
 
 
-class RecordedLIFModel(PyLifModelBitAcc):  # type: ignore[misc]
+class RecordedLIFModel(PyLifModelBitAcc):
     """Lava's own model of Lava's own ``LIF``, started, silenced and recorded as a run needs it.
 
     All arithmetic is inherited. The process carries the parameters ``timing`` and ``run``.
@@ -64,7 +64,8 @@ class RecordedLIFModel(PyLifModelBitAcc):  # type: ignore[misc]
         if place is None or past is None or -place[1] > len(past):
             return self.silence
         sample, step = place
-        return past[-step - 1, sample]
+        spikes: Integers = past[-step - 1, sample]
+        return spikes
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class LIFConstants:
     bias: Integers
 
 
-class ScheduledLIF(AbstractProcess):  # type: ignore[misc]
+class ScheduledLIF(AbstractProcess):
     """``size`` LIF neurons with the arithmetic of Lava's ``LIF``, acting on their schedule.
 
     Stands in where Lava's own cannot: more than one chip step per algorithmic step, neurons that

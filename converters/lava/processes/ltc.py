@@ -41,7 +41,7 @@ class LTCConstants:
     messages: Mapping[str, MessageFormat]
 
 
-class LTC(AbstractProcess):  # type: ignore[misc]
+class LTC(AbstractProcess):
     """``size`` LTC neurons.
 
     In each algorithmic step: ``I = sat(arrived + bias)``, gates τ and ρ of g bits,

@@ -36,7 +36,7 @@ class ReadoutConstants:
     messages: Mapping[str, MessageFormat]
 
 
-class Readout(AbstractProcess):  # type: ignore[misc]
+class Readout(AbstractProcess):
     """``size`` leaky integrators: ``u += rsz(τ (I - u), g)``, no spikes.
 
     Ports: ``current_in``, ``tau_mem_in``; graded ``current_out`` and ``membrane_out``, which

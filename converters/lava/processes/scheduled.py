@@ -75,7 +75,8 @@ class Recorder:
 
     def __init__(self, run: Run, timing: Timing, size: int) -> None:
         shape = (timing.samples, timing.steps, size)
-        self.arrays: dict[str, Integers] = {name: np.zeros(shape, np.int64) for name in run.record}
+        # Any, because savez takes other things than arrays by name.
+        self.arrays: dict[str, Any] = {name: np.zeros(shape, np.int64) for name in run.record}
         self.timing = timing
         self.file = run.file
 
@@ -91,7 +92,7 @@ class Recorder:
             np.savez(self.file, **self.arrays)
 
 
-class ScheduledModel(PyLoihiProcessModel):  # type: ignore[misc]
+class ScheduledModel(PyLoihiProcessModel):
     """Base of the models: collects arrivals, acts on time, sends messages, records.
 
     A subclass names its ports, variables and registers by stage and computes the stages. The

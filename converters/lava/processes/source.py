@@ -17,7 +17,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from ltc2hw.converters.lava.processes.scheduled import Integers, Run, ScheduledModel, Timing, Values
 
 
-class Source(AbstractProcess):  # type: ignore[misc]
+class Source(AbstractProcess):
     """Integers ``data`` of shape (B, T, N) leave through ``value_out``; spikes are 0 and 1."""
 
     def __init__(self, *, data: Integers, timing: Timing, run: Run, name: str) -> None:
