@@ -27,6 +27,7 @@ from ltc2hw.fixed import (
 from ltc2hw.plastic_values import read_parameter
 from ltc2hw.plasticity import (
     FPTTRule,
+    Memory,
     Parameter,
     Term,
     error_paths,
@@ -370,6 +371,25 @@ def draw_indices(network: FixedNetwork, parameter: Parameter, first: int) -> Int
     weights = network.projections[parameter.projection].weights
     rows, columns = weights.coordinates
     return first + rows * weights.shape[1] + columns
+
+
+def first_memory(form: UpdateFormat, value: IntArray) -> Memory:
+    """``Φ`` in the middle of what the network's integer stands for, ``Φ̄ = Φ``, ``λ = 0``."""
+    word = form.word
+    if word.network_shift > 0:
+        value = (value << word.network_shift) + (1 << (word.network_shift - 1))
+    else:
+        value = value >> -word.network_shift
+    first, _ = word.value.fit(value)
+    finer = word.mean.bits - word.value.bits
+    mean = first << finer if finer >= 0 else first >> -finer
+    return Memory(first, mean, np.zeros_like(first))
+
+
+def network_value(form: UpdateFormat, value: IntArray) -> IntArray:
+    """The top bits of Φ: ``Φ >> network_shift`` (floor), or a left shift."""
+    shift = form.word.network_shift
+    return value >> shift if shift >= 0 else value << -shift
 
 
 def with_room(network: FixedNetwork, parameters: tuple[Parameter, ...]) -> FixedNetwork:

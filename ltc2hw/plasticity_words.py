@@ -119,3 +119,10 @@ def slope_table(rule: FPTTRule, words: PlasticWords) -> IntArray:
     distance = np.ldexp(cells + 0.5, SURROGATE_SPAN_BITS - words.surrogate_index)
     slopes = surrogate_slope(rule.surrogate, distance)
     return round_real(np.ldexp(slopes, words.factor_fraction), Rounding.NEAREST_EVEN)
+
+
+def time_weight(rule: FPTTRule, t: int, steps: int) -> int:
+    """The loss's weight in time with 8 fractional bits: ``(t + 1) 2^8 // steps``, or ``2^8``."""
+    if rule.weighting == "uniform":
+        return 1 << WEIGHT_FRACTION
+    return ((t + 1) << WEIGHT_FRACTION) // steps

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.plasticity import FPTTRule, parameter_name
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
-from ltc2hw.plasticity_words import PlasticWords
+from ltc2hw.plasticity_words import PlasticWords, time_weight
 from ltc2hw.samples import check_samples
-from ltc2hw.simulations.plasticity.integer import IntegerLearner, time_weight
+from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import Memory, Rule, Tables, run
 from ltc2hw.simulations.plasticity.layout import (
     COUNTER_NAMES,

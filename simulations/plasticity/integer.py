@@ -41,7 +41,9 @@ from ltc2hw.plasticity_fixed import (
     IntegerRule,
     UpdateFormat,
     draw_indices,
+    first_memory,
     integer_rule,
+    network_value,
     rescale,
 )
 from ltc2hw.plasticity_words import (
@@ -53,6 +55,7 @@ from ltc2hw.plasticity_words import (
     SURROGATE_SPAN_BITS,
     WEIGHT_FRACTION,
     PlasticWords,
+    time_weight,
 )
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic, gate_argument, leak
@@ -181,32 +184,6 @@ class IntegerLearner:
         """Integers cannot leave their words: misfits saturate and are counted."""
 
 
-def first_memory(form: UpdateFormat, value: IntArray) -> Memory:
-    """``Φ`` in the middle of what the network's integer stands for, ``Φ̄ = Φ``, ``λ = 0``."""
-    word = form.word
-    if word.network_shift > 0:
-        value = (value << word.network_shift) + (1 << (word.network_shift - 1))
-    else:
-        value = value >> -word.network_shift
-    first, _ = word.value.fit(value)
-    finer = word.mean.bits - word.value.bits
-    mean = first << finer if finer >= 0 else first >> -finer
-    return Memory(first, mean, np.zeros_like(first))
-
-
-def network_value(form: UpdateFormat, value: IntArray) -> IntArray:
-    """The top bits of Φ: ``Φ >> network_shift`` (floor), or a left shift."""
-    shift = form.word.network_shift
-    return value >> shift if shift >= 0 else value << -shift
-
-
-def time_weight(rule: FPTTRule, t: int, steps: int) -> int:
-    """The loss's weight in time with 8 fractional bits: ``(t + 1) 2^8 // steps``, or ``2^8``."""
-    if rule.weighting == "uniform":
-        return 1 << WEIGHT_FRACTION
-    return ((t + 1) << WEIGHT_FRACTION) // steps
-
-
 def output_error(chip: IntegerRule, output: IntArray, goal: Array, weight: int) -> IntArray:
     """``sat(rsz(weight e, 8))`` at the readout (N_out,), in the word of factors.
 
@@ -330,8 +307,9 @@ class IntegerCredit:
         if self.chip.rule.feedback == "random":
             shape = connection.weights.shape
             matrix = feedback_mantissas(self.chip.rule.feedback_seed, index, shape)
-            return rescale(factor @ matrix, FEEDBACK_BITS)
-        return rescale(factor @ connection.weights.to_array(), connection.weight_fraction)
+            return rescale(np.asarray(factor @ matrix), FEEDBACK_BITS)
+        matrix = connection.weights.to_array()
+        return rescale(np.asarray(factor @ matrix), connection.weight_fraction)
 
 
 Factors = Mapping[Port, Array]

@@ -44,7 +44,8 @@ class TorchFPTT:
         self.gradients = [p.grad.clone() for p in self.module.parameters() if p.grad is not None]
         self.state = state.detach()
         self.fptt.step(self.optimizer)
-        return output[0].detach().numpy()
+        result: FloatArray = output[0].detach().numpy()
+        return result
 
 
 @dataclass(frozen=True)
