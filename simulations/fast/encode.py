@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.fixed import FixedInput
-from ltc2hw.simulations.compiled import entry
+from ltc2hw.simulations.compiled import entry, inlined
 from ltc2hw.simulations.fast.plan import limits
 from ltc2hw.simulations.fast.steps import SOURCES
-from ltc2hw.simulations.fast.tables import Table
+from ltc2hw.simulations.fast.tables import Scalar, Table
 from ltc2hw.words import WIDEST_WORD, Rounding
 
 NEAREST_EVEN, FLOOR = 0, 1
@@ -22,10 +22,10 @@ class Encoder(NamedTuple):
     """How an input population turns reals into integers."""
 
     scale: Any
-    rounding: Any
     low: Any
     high: Any
     wraps: Any
+    rounding: Any
     spiking: Any
 
 
@@ -33,7 +33,40 @@ def encoder_of(population: FixedInput) -> Encoder:
     """The encoder of an input population."""
     scale = float(np.ldexp(1.0, population.fraction))
     rounding = ROUNDING[population.word.rounding]
-    return Encoder(scale, rounding, *limits(population.word), not population.graded)
+    return Encoder(scale, *limits(population.word), rounding, not population.graded)
+
+
+@inlined
+def encode_spikes(row: Table, out: Table, start: Scalar) -> Scalar:
+    """Copy zeros and ones; returns how many values are neither."""
+    invalid = np.int64(0)
+    for j in range(np.uint64(row.size)):
+        value = row[j]
+        invalid += np.int64(value != 0) & np.int64(value != 1)
+        out[start + j] = value != 0
+    return invalid
+
+
+@inlined
+def encode_values(row: Table, encoder: Encoder, out: Table, start: Scalar) -> Any:
+    """Scale, round, fit; returns how many values did not fit, and how many are not finite."""
+    invalid, misfits = np.int64(0), np.int64(0)
+    scale, low, high, wraps, rounding, _ = encoder
+    for j in range(np.uint64(row.size)):
+        scaled = np.float64(row[j]) * scale
+        invalid += np.int64(not np.isfinite(scaled))
+        real = min(max(scaled, -LIMIT), LIMIT)
+        if rounding == NEAREST_EVEN:
+            real = np.rint(real)
+        elif rounding == FLOOR:
+            real = np.floor(real)
+        value = np.int64(real)
+        fitted = min(max(value, low), high)
+        if wraps != 0:
+            fitted = ((value - low) & wraps) + low
+        misfits += np.int64(fitted != value)
+        out[start + j] = fitted
+    return misfits, invalid
 
 
 @entry
@@ -46,32 +79,21 @@ def encode(
     last_sample: int,
     out: Table,
     sources: int = SOURCES,
-) -> tuple[Any, bool]:
-    """Write steps and samples of x (T, B, N) to ``out``; return misfits, and whether all is valid.
+) -> tuple[Any, Any]:
+    """Write steps and samples of x (T, B, N) to ``out``; return how many misfit and are invalid.
 
     Invalid are NaN, infinities (also after scaling) and, for spiking inputs, all but 0 and 1.
     """
-    misfits = np.int64(0)
-    valid = True
-    k = np.uint64(0)
+    misfits, invalid = np.int64(0), np.int64(0)
+    start = np.uint64(0)
     for t in range(first_step, last_step):
         for b in range(first_sample, last_sample):
-            for j in range(x.shape[2]):
-                scaled = np.float64(x[t, b, j]) * encoder.scale
-                if encoder.spiking:
-                    valid &= scaled == 0.0 or scaled == 1.0
-                else:
-                    valid &= np.isfinite(scaled)
-                real = min(max(scaled, -LIMIT), LIMIT)
-                if encoder.rounding == NEAREST_EVEN:
-                    real = np.rint(real)
-                elif encoder.rounding == FLOOR:
-                    real = np.floor(real)
-                value = np.int64(real)
-                fitted = min(max(value, encoder.low), encoder.high)
-                if encoder.wraps != 0:
-                    fitted = ((value - encoder.low) & encoder.wraps) + encoder.low
-                misfits += np.int64(fitted != value)
-                out[k] = fitted
-                k += np.uint64(1)
-    return misfits, valid
+            row = x[t, b]
+            if encoder.spiking:
+                invalid += encode_spikes(row, out, start)
+            else:
+                outside, wrong = encode_values(row, encoder, out, start)
+                misfits += outside
+                invalid += wrong
+            start += np.uint64(row.size)
+    return misfits, invalid

@@ -199,10 +199,10 @@ class _Run:
             if self.stopped.is_set():
                 break
             end = min(begin + chunk, steps)
-            outside, valid = encode(
+            outside, invalid = encode(
                 self.samples, self.encoder, begin, end, first, first + count, encoded
             )
-            if not valid:
+            if invalid:
                 self.reject_samples()
             misfits += outside
             sizes = (tile, self.plan.sizes.neurons, self.plan.constants)

@@ -254,40 +254,32 @@ def adaptive_spikes(
 
 
 @kernel
-def wrapping_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
-    """``i = wrap_once(rsz(i kept, d) + (arriving << alignment))`` of LIF neurons."""
+def leaky_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> Any:
+    """Current, membrane, spikes and reset of LIF neurons; returns misfits of current and membrane.
+
+    The current wraps once, the membrane is clipped at ±(2^(bits-1) - 1).
+    """
     current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
-    kept = in_constants(CURRENT_KEPT, at)
-    half, bits, alignment = p.high + 1, p.decay_fraction, p.alignment
-    misfits = np.int64(0)
+    membrane = in_state(MEMBRANE_REGION, at)
+    current_kept, membrane_kept = in_constants(CURRENT_KEPT, at), in_constants(MEMBRANE_KEPT, at)
+    bias, threshold = in_constants(BIAS_CURRENT, at), in_constants(FIXED_THRESHOLD, at)
+    limit, bits, alignment = p.high, p.decay_fraction, p.alignment
+    half = limit + 1
+    wraps, misfits = np.int64(0), np.int64(0)
     for j in range(at.width):
-        decayed = product(
-            load(constants, CONSTANTS, kept + j), load(state, CURRENT, current + j), bits
-        )
+        kept = load(constants, CONSTANTS, current_kept + j)
+        decayed = product(kept, load(state, CURRENT, current + j), bits)
         total = decayed + load(state, ARRIVING, arriving + j) * alignment
         over = total - 2 * half if total > half else total
-        wrapped = over + 2 * half if over <= -half else over
-        misfits += np.int64(wrapped != total)
-        store(state, CURRENT, current + j, wrapped)
-    return misfits
-
-
-@kernel
-def clipped_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> Scalar:
-    """Membrane, clipped at ±(2^(bits-1) - 1), spikes and reset of LIF neurons."""
-    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
-    kept, bias = in_constants(MEMBRANE_KEPT, at), in_constants(BIAS_CURRENT, at)
-    threshold = in_constants(FIXED_THRESHOLD, at)
-    limit, bits = p.high, p.decay_fraction
-    misfits = np.int64(0)
-    for j in range(at.width):
-        decayed = product(
-            load(constants, CONSTANTS, kept + j), load(state, STATE, membrane + j), bits
-        )
-        total = decayed + load(state, CURRENT, current + j) + load(constants, CONSTANTS, bias + j)
+        i = over + 2 * half if over <= -half else over
+        wraps += np.int64(i != total)
+        kept = load(constants, CONSTANTS, membrane_kept + j)
+        decayed = product(kept, load(state, STATE, membrane + j), bits)
+        total = decayed + i + load(constants, CONSTANTS, bias + j)
         v = min(max(total, -limit), limit)
         misfits += np.int64(v != total)
         spike = v > load(constants, CONSTANTS, threshold + j)
+        store(state, CURRENT, current + j, i)
         store(state, STATE, membrane + j, number(0, limit) if spike else v)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
-    return misfits
+    return wraps, misfits

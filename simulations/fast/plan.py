@@ -87,10 +87,10 @@ FUNCTION: Mapping[GateFunction, Function] = {
     "table": Function.TABLE,
     "interpolated": Function.INTERPOLATED,
 }
+# Nothing can read the current of a LIF neuron, so its update computes it.
 OPERATION: Mapping[tuple[type, Stage], Operation] = {
     (FixedLTC, "current"): Operation.CURRENT,
     (FixedReadout, "current"): Operation.CURRENT,
-    (FixedLIF, "current"): Operation.LIF_CURRENT,
     (FixedLTC, "update"): Operation.UPDATE_LTC,
     (FixedReadout, "update"): Operation.UPDATE_READOUT,
     (FixedLIF, "update"): Operation.UPDATE_LIF,
@@ -382,7 +382,7 @@ class _Builder:
                 return
             enter = Operation.ENTER_VALUES if population.graded else Operation.ENTER_SPIKES
             self.schedule.append((enter, self.rows[name]))
-        else:
+        elif (type(population), stage) in OPERATION:
             self.schedule.append((OPERATION[type(population), stage], self.rows[name]))
         for variable in population.variables:
             row = self.messages.get((name, variable))

@@ -20,14 +20,14 @@ from ltc2hw.simulations.fast.messages import (
 from ltc2hw.simulations.fast.neurons import (
     At,
     adaptive_spikes,
-    clipped_spikes,
     interpolated_gate,
     leak,
+    leaky_spikes,
     plan_gate,
     saturating_current,
     table_gate,
-    wrapping_current,
 )
+from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import (
     Counter,
     Function,
@@ -42,7 +42,7 @@ from ltc2hw.simulations.fast.tables import (
 FAN_OUT, LAST_ENTER = int(Operation.FAN_OUT), int(Operation.ENTER_VALUES)
 LAST_SEND, FIRST_RECORD = int(Operation.SEND_VALUES), int(Operation.RECORD_SPIKES)
 ENTER_SPIKES, SEND_SPIKES = int(Operation.ENTER_SPIKES), int(Operation.SEND_SPIKES)
-CURRENT_STAGE, LIF_CURRENT = int(Operation.CURRENT), int(Operation.LIF_CURRENT)
+CURRENT_STAGE = int(Operation.CURRENT)
 UPDATE_LIF, UPDATE_READOUT = int(Operation.UPDATE_LIF), int(Operation.UPDATE_READOUT)
 RECORD_SPIKES = int(Operation.RECORD_SPIKES)
 RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
@@ -58,6 +58,9 @@ COUNT_TAU_ADP, COUNT_THRESHOLD = np.uint64(Counter.TAU_ADP), np.uint64(Counter.T
 COUNT_MEMBRANE = np.uint64(Counter.MEMBRANE)
 
 ZERO = np.uint64(0)
+
+FROM, TO = range(2)
+"""Streams."""
 
 SOURCES = sources_digest(Path(__file__).parent)
 
@@ -157,10 +160,10 @@ def compute(
         at = At(start, span, p.constants, extent.constants, width)
         if operation == CURRENT_STAGE:
             counts[counter + COUNT_CURRENT] += saturating_current(state, constants, at, p)
-        elif operation == LIF_CURRENT:
-            counts[counter + COUNT_CURRENT] += wrapping_current(state, constants, at, p)
         elif operation == UPDATE_LIF:
-            counts[counter + COUNT_MEMBRANE] += clipped_spikes(state, spikes, constants, at, p)
+            wraps, misfits = leaky_spikes(state, spikes, constants, at, p)
+            counts[counter + COUNT_CURRENT] += wraps
+            counts[counter + COUNT_MEMBRANE] += misfits
         else:
             tau_mem = gates[p.tau_mem]
             counts[counter + COUNT_TAU_MEM] += gate_values(
@@ -183,18 +186,20 @@ def enter(
     array: Table, p: Any, samples: Table, start: Scalar, offset: Scalar, rows: Scalar
 ) -> None:
     """Copy a step's encoded samples into the input's variable."""
+    size, stride = p.size, p.stride
     for b in range(rows):
-        for j in range(p.size):
-            array[start + b * p.stride + j] = samples[offset + b * p.size + j]
+        for j in range(size):
+            store(array, TO, start + b * stride + j, load(samples, FROM, offset + b * size + j))
 
 
 @kernel
 def record(array: Table, r: Any, start: Scalar, out: Table, extent: Extent, t: Scalar) -> None:
     """Copy a variable into its (T, B, N) array."""
+    size, stride = r.size, r.stride
+    row = r.destination + (t * extent.batch + extent.first_sample) * size
     for b in range(extent.samples):
-        row = r.destination + (t * extent.batch + extent.first_sample + b) * r.size
-        for j in range(r.size):
-            out[row + j] = array[start + b * r.stride + j]
+        for j in range(size):
+            store(out, TO, row + b * size + j, load(array, FROM, start + b * stride + j))
 
 
 @inlined

@@ -41,13 +41,12 @@ class Operation(IntEnum):
     SEND_VALUES = 3
     FAN_OUT = 4
     CURRENT = 5
-    LIF_CURRENT = 6
-    UPDATE_LTC = 7
-    UPDATE_LIF = 8
-    UPDATE_READOUT = 9
-    RECORD_SPIKES = 10
-    RECORD_SPIKES_AS_VALUES = 11
-    RECORD_VALUES = 12
+    UPDATE_LTC = 6
+    UPDATE_LIF = 7
+    UPDATE_READOUT = 8
+    RECORD_SPIKES = 9
+    RECORD_SPIKES_AS_VALUES = 10
+    RECORD_VALUES = 11
 
 
 class Region(IntEnum):

@@ -1,0 +1,1 @@
+"""Measurements of the engines, run by ``python -m benchmarks``; no test depends on them."""
