@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Node, source_node, target_node
+from ltc2hw.network import LIF, Input, Network, Projection
+from ltc2hw.weights import Dense
 from tests.random_networks import random_fixed_network, random_network
 
 
@@ -57,6 +59,44 @@ def test_no_smaller_period_exists(gate: str, layers: int, period: int) -> None:
     for smaller in range(1, period):
         for values in product(range(5), repeat=len(nodes)):
             assert not feasible(fixed, dict(zip(nodes, values, strict=True)), smaller)
+
+
+def ring(length: int, delay: int) -> FixedNetwork:
+    """A chain of single LIF neurons whose last one feeds the first one."""
+    names = [f"hidden{index}" for index in range(length)]
+    neurons = tuple(
+        LIF(name, 1, np.full(1, 0.5), np.full(1, 0.5), np.ones(1), np.zeros(1)) for name in names
+    )
+    ends = [("input", names[0], 0), (names[-1], names[0], delay)]
+    ends += [(first, second, 0) for first, second in pairwise(names)]
+    projections = tuple(
+        Projection(source, "spikes", target, "current", Dense(np.ones((1, 1))), wait)
+        for source, target, wait in ends
+    )
+    network = Network((Input("input", 1), *neurons), projections, names[-1])
+    return ltc2hw.quantize(network, "loihi2", np.ones((3, 1, 1)))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("delay", [1, 2, 3])
+def test_feedback_shares_its_hops_among_its_delay(length: int, delay: int) -> None:
+    """k hops within d algorithmic steps take ceil(k / d) chip steps per algorithmic step."""
+    network = ring(length, delay)
+    schedule = make_schedule(network)
+    assert schedule.period == -(-length // delay)
+    assert [schedule.skew(p.name) for p in network.populations] == list(range(length + 1))
+    assert schedule.chip_steps(5) == 4 * schedule.period + length + 1
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_no_population_acts_later_than_it_must(seed: int) -> None:
+    """Pulling any one offset forward by a chip step breaks a constraint."""
+    network = random_fixed_network(np.random.default_rng(seed), largest=3)
+    schedule = make_schedule(network)
+    for node, offset in schedule.offsets.items():
+        earlier = {**schedule.offsets, node: offset - 1}
+        assert offset == 0 or not feasible(network, earlier, schedule.period)
 
 
 def test_waiting_too_long_is_refused_by_name() -> None:
