@@ -19,7 +19,7 @@ main { max-width: 1120px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 25px; margin: 0 0 4px; letter-spacing: -0.01em; }
 h2 { font-size: 15px; margin: 0 0 2px; }
 p { margin: 0; color: var(--quiet); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
   margin: 22px 0; }
 .tile, figure, section { background: #fff; border: 1px solid var(--line); border-radius: 10px; }
 .tile { padding: 14px 16px; }
@@ -84,11 +84,12 @@ def tiles_html(report: Report) -> str:
     metric = report.metric
     name = "accuracy" if metric == "accuracy" else "squared error"
     change = report.scores["integer"] - report.scores["float64"]
+    changed = change_text(metric, change) if change else "unchanged"
     tiles = [
         (score_text(metric, report.scores["float64"]), f"{name}, float64", ""),
         (
             score_text(metric, report.scores["integer"]),
-            f"{name}, integer ({change_text(metric, change)})",
+            f"{name}, integer ({changed})",
             "",
         ),
     ]
@@ -96,7 +97,7 @@ def tiles_html(report: Report) -> str:
         tiles.append(
             (
                 f"{exact.mismatches:,}",
-                f"mismatches, {engine} against integer, of {exact.compared:,} integers",
+                f"mismatches of {engine} in {exact.compared:,} integers",
                 "bad" if exact.mismatches else "good",
             )
         )
