@@ -400,23 +400,28 @@ def ltc_factors(tables: Tables, memory: Memory, rule: Rule, p: Any, counts: Arra
     lift = p.strength_shift + p.fraction - p.adaptation_fraction
     mem_shift = tau_mem.current_shift + tau_mem.fraction - p.fraction
     adp_shift = tau_adp.current_shift + tau_adp.fraction - p.fraction
+    lost_credit = lost_current = lost_mem = lost_adp = np.int64(0)
     for n in range(p.first, p.first + p.size):
         credit = fit(state[CREDIT, n], rule.factor_low, rule.factor_high, 0)
-        counts[COUNT_CREDIT] += np.int64(credit != state[CREDIT, n])
+        lost_credit += np.int64(credit != state[CREDIT, n])
         distance = slope_product(tables, rule, state[DISTANCE, n], p.fraction, credit)
         factor = rsz(distance * state[FALL, n], p.fraction)
-        counts[COUNT_FACTOR_TAU_MEM] += write_factor(memory, rule, PORT_TAU_MEM, n, factor)
+        lost_mem += write_factor(memory, rule, PORT_TAU_MEM, n, factor)
         lifted = -rescale(constants[STRENGTH, n] * distance, lift)
         factor = rsz(lifted * state[FADE, n], p.adaptation_fraction)
-        counts[COUNT_FACTOR_TAU_ADP] += write_factor(memory, rule, PORT_TAU_ADP, n, factor)
+        lost_adp += write_factor(memory, rule, PORT_TAU_ADP, n, factor)
         through = rescale(
             constants[MEM_FROM_CURRENT, n] * np.int64(memory.factors[PORT_TAU_MEM, n]), mem_shift
         ) + rescale(
             constants[ADP_FROM_CURRENT, n] * np.int64(memory.factors[PORT_TAU_ADP, n]), adp_shift
         )
         factor = rsz(distance * state[TAU_MEM, n], tau_mem.output_fraction) + through
-        counts[COUNT_FACTOR_CURRENT] += write_factor(memory, rule, PORT_CURRENT, n, factor)
+        lost_current += write_factor(memory, rule, PORT_CURRENT, n, factor)
         state[CREDIT, n] = 0
+    counts[COUNT_CREDIT] += lost_credit
+    counts[COUNT_FACTOR_CURRENT] += lost_current
+    counts[COUNT_FACTOR_TAU_MEM] += lost_mem
+    counts[COUNT_FACTOR_TAU_ADP] += lost_adp
 
 
 @kernel
@@ -496,27 +501,32 @@ def learn_vector(
 ) -> None:
     """Update a constant of every neuron of a population, and let the network see it."""
     f = load(tables.vector_formats, v.format)
+    values, means, gradients = memory.vector_values, memory.vector_means, memory.vector_gradients
+    messages, factors = memory.state[v.row], memory.factors[v.port]
+    constants, index = memory.constants[v.constant], np.uint32(v.index)
+    first, start, message_shift, shift = v.first, v.start, v.message_shift, v.network_shift
+    lost_value = lost_mean = lost_gradient = np.int64(0)
     for j in range(v.size):
-        n, at = v.first + j, v.start + j
-        message = rsz(memory.state[v.row, n], v.message_shift)
-        product = np.int64(memory.factors[v.port, n]) * message
-        value, mean = memory.vector_values[at], memory.vector_means[at]
-        gradient = memory.vector_gradients[at]
+        at = start + j
+        product = np.int64(factors[first + j]) * rsz(messages[first + j], message_shift)
         if rule.stochastic:
-            bits = draw(plus(times(plus(np.uint32(v.index), j), HASH_SPREAD), low), high)
-            value, mean, gradient, a, b, c = learn_stochastic(
-                f, value, mean, gradient, product, bits
+            bits = draw(plus(times(plus(index, j), HASH_SPREAD), low), high)
+            values[at], means[at], gradients[at], a, b, c = learn_stochastic(
+                f, values[at], means[at], gradients[at], product, bits
             )
         else:
-            value, mean, gradient, a, b, c = learn_nearest(f, value, mean, gradient, product)
-        memory.vector_values[at] = value
-        memory.vector_means[at] = mean
-        memory.vector_gradients[at] = gradient
-        shift = v.network_shift
-        memory.constants[v.constant, n] = value >> shift if shift >= 0 else value << -shift
-        misfits[0] += np.int64(a)
-        misfits[1] += np.int64(b)
-        misfits[2] += np.int64(c)
+            values[at], means[at], gradients[at], a, b, c = learn_nearest(
+                f, values[at], means[at], gradients[at], product
+            )
+        lost_value += np.int64(a)
+        lost_mean += np.int64(b)
+        lost_gradient += np.int64(c)
+    for j in range(v.size):
+        value = values[start + j]
+        constants[first + j] = value >> shift if shift >= 0 else value << -shift
+    misfits[0] += lost_value
+    misfits[1] += lost_mean
+    misfits[2] += lost_gradient
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ltc2hw.counter import GOLDEN_64, MIX_1, MIX_2, SPLIT_1, SPLIT_2, SPREAD
 from ltc2hw.plasticity_fixed import UpdateFormat
-from ltc2hw.plasticity_words import DRAW_BITS, GRADIENT_DITHER, MEAN_DITHER
+from ltc2hw.plasticity_words import GRADIENT_DITHER, MEAN_DITHER
 from ltc2hw.simulations.compiled import inlined
 from ltc2hw.simulations.plasticity.typed import (
     either,
@@ -23,6 +23,7 @@ from ltc2hw.simulations.plasticity.typed import (
     right,
     right_unsigned,
     times,
+    to_top,
 )
 
 Array = npt.NDArray[Any]
@@ -171,7 +172,7 @@ def learn_stochastic(
 
     The draw is first brought to the top of the type, so that one shift cuts a dither from it.
     """
-    top = left(plus(minus(value, value), bits), minus(plus(f.value_rest, f.value_down), DRAW_BITS))
+    top = to_top(value, bits)
     return learn(
         f,
         value,

@@ -40,3 +40,20 @@ right = _binary("ashr")
 """Arithmetic shift: floor."""
 right_unsigned = _binary("lshr")
 either = _binary("xor")
+
+
+def _to_top(context: Any, like: Any, bits: Any) -> Any:
+    """Typing of :func:`to_top`."""
+
+    def emit(target: Any, builder: ir.IRBuilder, signature: Any, operands: Any) -> Any:
+        wide = target.cast(builder, operands[1], signature.args[1], signature.args[0])
+        above = signature.return_type.bitwidth - signature.args[1].bitwidth
+        return builder.shl(wide, ir.Constant(wide.type, above)) if above else wide
+
+    if isinstance(like, types.Integer) and isinstance(bits, types.Integer):
+        return like(like, bits), emit
+    return None
+
+
+to_top = cast(Operation, intrinsic(_to_top))
+"""Unsigned bits brought to the top of an integer of the first operand's type."""
