@@ -19,6 +19,7 @@ BENCHMARKS = {
     "memory": "benchmarks.memory",
     "limits": "benchmarks.limits",
     "start": "benchmarks.start",
+    "exactness": "benchmarks.exactness",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""
 

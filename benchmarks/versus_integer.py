@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.measure import paired
 from benchmarks.networks import Workload, recurrent_lif, recurrent_ltc
 from benchmarks.report import ResultTable
@@ -21,8 +23,8 @@ def run() -> ResultTable:
         network, x = work.network, work.x
         times = paired(
             {
-                "integer": lambda n=network, x=x: integer.simulate(n, x, ()),
-                "fast": lambda n=network, x=x: fast.simulate(n, x, (), threads=1),
+                "integer": partial(integer.simulate, network, x, ()),
+                "fast": partial(fast.simulate, network, x, (), threads=1),
             },
             rounds=5,
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Paired, paired
-from benchmarks.networks import recurrent_lif, recurrent_ltc
+from benchmarks.networks import Workload, recurrent_lif, recurrent_ltc
 from benchmarks.report import ResultTable
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.simulations import fast
@@ -16,7 +18,7 @@ HIDDEN = 128
 STEPS = 1000
 BATCH = 256
 
-CASES = {
+CASES: dict[str, tuple[str, Callable[[int, int, int], Workload]]] = {
     "recurrent LIF, Lava's own processes": ("lif", recurrent_lif),
     "event-gated LTC, our export to Lava": ("ltc", recurrent_ltc),
 }
@@ -28,7 +30,7 @@ def run() -> ResultTable:
     for name, (job, workload) in CASES.items():
         times, checked = lava_times(job)
         work = workload(HIDDEN, 100, BATCH)
-        batch = paired({"fast": lambda w=work: fast.simulate(w.network, w.x, (), threads=2)}, 5)
+        batch = paired({"fast": partial(fast.simulate, work.network, work.x, (), threads=2)}, 5)
         lava = times.spread("lava").scaled(1e6 / STEPS)
         single = times.spread("fast").scaled(1e6 / STEPS)
         many = batch.spread("fast").scaled(1e6 / work.sample_steps)
