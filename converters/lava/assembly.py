@@ -18,13 +18,14 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.lif.process import LIF as LavaLIF
 
-from ltc2hw.converters.lava.connections import connection_process
+from ltc2hw.converters.lava.connections import connection_recipe
 from ltc2hw.converters.lava.limits import check_expressible, suits_lava_lif
 from ltc2hw.converters.lava.populations import (
-    lava_lif_process,
-    ltc_process,
-    readout_process,
-    scheduled_lif_process,
+    Recipe,
+    lava_lif_recipe,
+    ltc_recipe,
+    readout_recipe,
+    scheduled_lif_recipe,
 )
 from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
@@ -132,14 +133,15 @@ def build_network(network: FixedNetwork, feed: Feed | None = None) -> LavaNetwor
     schedule = make_schedule(network)
     with _root_handlers_kept():
         populations = {
-            population.name: process
+            population.name: recipe[0](**recipe[1])
             for population in network.populations
-            if (process := _process(network, population, schedule, feed)) is not None
+            if (recipe := population_recipe(network, population, schedule, feed)) is not None
         }
-        connections = tuple(
-            connection_process(network, projection, delay)
+        recipes = (
+            connection_recipe(network, projection, delay)
             for projection, delay in zip(network.projections, schedule.delays, strict=True)
         )
+        connections = tuple(kind(**options) for kind, options in recipes)
     built = LavaNetwork(network, schedule, populations, connections)
     for projection, connection in zip(network.projections, connections, strict=True):
         if projection.source in populations:
@@ -149,9 +151,10 @@ def build_network(network: FixedNetwork, feed: Feed | None = None) -> LavaNetwor
     return built
 
 
-def _process(
+def population_recipe(
     network: FixedNetwork, population: FixedPopulation, schedule: Schedule, feed: Feed | None
-) -> AbstractProcess | None:
+) -> Recipe | None:
+    """Class and arguments of a population's process; None for an input without samples."""
     name = population.name
     timing = _timing(schedule, name, feed)
     run = Run() if feed is None else feed.runs.get(name, Run())
@@ -159,14 +162,14 @@ def _process(
         if feed is None:
             return None
         data = feed.samples.transpose(1, 0, 2).astype(np.int32)
-        return Source(data=data, timing=timing, run=run, name=name)
+        return Source, {"data": data, "timing": timing, "run": run, "name": name}
     if isinstance(population, FixedLTC):
-        return ltc_process(population, timing, run)
+        return ltc_recipe(population, timing, run)
     if isinstance(population, FixedLIF):
         if suits_lava_lif(network, population, schedule.period, schedule.skew(name)):
-            return lava_lif_process(population, timing, run)
-        return scheduled_lif_process(population, timing, run)
-    return readout_process(population, timing, run)
+            return lava_lif_recipe(population, timing, run)
+        return scheduled_lif_recipe(population, timing, run)
+    return readout_recipe(population, timing, run)
 
 
 def _timing(schedule: Schedule, name: str, feed: Feed | None) -> Timing:

@@ -16,10 +16,12 @@ from ltc2hw.graph import connection_name
 from ltc2hw.weights import Sparse as SparseWeights
 
 
-def connection_process(
+def connection_recipe(
     network: FixedNetwork, projection: FixedProjection, delay: int
-) -> AbstractProcess:
+) -> tuple[type[AbstractProcess], dict[str, Any]]:
     """Lava's Dense or Sparse, or its delayed form where a message waits ``delay`` chip steps.
+
+    Returns the class of the process and its arguments.
 
     Lava computes ``(weights @ message) << weight_exp``; a mantissa of n bits is the weight
     ``m << (9 - n)``, so ``weight_exp = exponent - (9 - n)``. ``num_message_bits`` is 0 for spikes.
@@ -38,10 +40,10 @@ def connection_process(
     if isinstance(weights, SparseWeights):
         matrix = weights.to_scipy()
         if delay == 0:
-            return Sparse(weights=matrix, **options)
+            return Sparse, {"weights": matrix, **options}
         waits = matrix.copy()
         waits.data = np.full_like(matrix.data, delay)
-        return DelaySparse(weights=matrix, delays=waits, max_delay=delay, **options)
+        return DelaySparse, {"weights": matrix, "delays": waits, "max_delay": delay, **options}
     if delay == 0:
-        return Dense(weights=weights.to_array(), **options)
-    return DelayDense(weights=weights.to_array(), delays=delay, **options)
+        return Dense, {"weights": weights.to_array(), **options}
+    return DelayDense, {"weights": weights.to_array(), "delays": delay, **options}

@@ -1,8 +1,9 @@
-"""The Lava process of each kind of population."""
+"""The Lava process of each kind of population: its class and its arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.lif.process import LIF as LavaLIF
@@ -14,8 +15,11 @@ from ltc2hw.converters.lava.processes.readout import Readout, ReadoutConstants
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.fixed import FixedGate, FixedLIF, FixedLTC, FixedReadout, Message
 
+Recipe = tuple[type[AbstractProcess], dict[str, Any]]
+"""Class of a process, and its arguments."""
 
-def ltc_process(population: FixedLTC, timing: Timing, run: Run) -> AbstractProcess:
+
+def ltc_recipe(population: FixedLTC, timing: Timing, run: Run) -> Recipe:
     """Our process of LTC neurons."""
     constants = LTCConstants(
         bits=population.state.bits,
@@ -28,12 +32,10 @@ def ltc_process(population: FixedLTC, timing: Timing, run: Run) -> AbstractProce
         tau_adp=_gate_constants(population.tau_adp),
         messages=_message_formats(population.messages),
     )
-    return LTC(
-        size=population.size, constants=constants, timing=timing, run=run, name=population.name
-    )
+    return LTC, _options(population, constants, timing, run)
 
 
-def readout_process(population: FixedReadout, timing: Timing, run: Run) -> AbstractProcess:
+def readout_recipe(population: FixedReadout, timing: Timing, run: Run) -> Recipe:
     """Our process of leaky integrators."""
     constants = ReadoutConstants(
         bits=population.state.bits,
@@ -41,27 +43,25 @@ def readout_process(population: FixedReadout, timing: Timing, run: Run) -> Abstr
         tau_mem=_gate_constants(population.tau_mem),
         messages=_message_formats(population.messages),
     )
-    return Readout(
-        size=population.size, constants=constants, timing=timing, run=run, name=population.name
-    )
+    return Readout, _options(population, constants, timing, run)
 
 
-def lava_lif_process(population: FixedLIF, timing: Timing, run: Run) -> AbstractProcess:
+def lava_lif_recipe(population: FixedLIF, timing: Timing, run: Run) -> Recipe:
     """Lava's own LIF; ``timing`` and ``run`` are for the model that records."""
-    return LavaLIF(
-        shape=(population.size,),
-        du=population.current_decay - 1,
-        dv=population.membrane_decay,
-        bias_mant=population.bias_mantissa,
-        bias_exp=population.bias_exponent,
-        vth=population.threshold,
-        name=population.name,
-        timing=timing,
-        run=run,
-    )
+    return LavaLIF, {
+        "shape": (population.size,),
+        "du": population.current_decay - 1,
+        "dv": population.membrane_decay,
+        "bias_mant": population.bias_mantissa,
+        "bias_exp": population.bias_exponent,
+        "vth": population.threshold,
+        "name": population.name,
+        "timing": timing,
+        "run": run,
+    }
 
 
-def scheduled_lif_process(population: FixedLIF, timing: Timing, run: Run) -> AbstractProcess:
+def scheduled_lif_recipe(population: FixedLIF, timing: Timing, run: Run) -> Recipe:
     """Our process of LIF neurons."""
     constants = LIFConstants(
         bits=population.state.bits,
@@ -72,9 +72,22 @@ def scheduled_lif_process(population: FixedLIF, timing: Timing, run: Run) -> Abs
         threshold=population.threshold,
         bias=population.bias_mantissa << population.bias_exponent,
     )
-    return ScheduledLIF(
-        size=population.size, constants=constants, timing=timing, run=run, name=population.name
-    )
+    return ScheduledLIF, _options(population, constants, timing, run)
+
+
+def _options(
+    population: FixedLTC | FixedReadout | FixedLIF,
+    constants: LTCConstants | ReadoutConstants | LIFConstants,
+    timing: Timing,
+    run: Run,
+) -> dict[str, Any]:
+    return {
+        "size": population.size,
+        "constants": constants,
+        "timing": timing,
+        "run": run,
+        "name": population.name,
+    }
 
 
 def _gate_constants(gate: FixedGate) -> GateConstants:
