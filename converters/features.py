@@ -82,6 +82,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact(),
             "netx-out": exact(),
             "sfptt-in": exact("`graded_input=False`"),
+            "lava-out": exact(),
         },
     ),
     "graded-input": Feature(
@@ -94,6 +95,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact("`input_word` names its word, as netx's `input_message_bits`"),
             "netx-out": exact("pass `input_message_bits` to `netx.hdf5.Network`"),
             "sfptt-in": exact(),
+            "lava-out": exact(),
         },
     ),
     "several-ends": Feature(
@@ -122,6 +124,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-out": exact("CubaLIF"),
             "netx-in": exact("CUBA"),
             "netx-out": exact("CUBA"),
+            "lava-out": exact("Lava's own LIF where it computes the same, else a process of ours"),
         },
     ),
     "lif-box": Feature(
@@ -181,6 +184,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-out": exact("extension node `ltc2hw.LTC`, which other readers reject"),
             "netx-out": refused("netx holds CUBA neurons alone; export to lava"),
             "sfptt-in": exact("dense gates"),
+            "lava-out": exact("a process of ours"),
         },
     ),
     "readout": Feature(
@@ -192,6 +196,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-out": exact("LI"),
             "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
             "sfptt-in": exact(),
+            "lava-out": exact("a process of ours, static and gated"),
         },
     ),
     "li-current": Feature(
@@ -250,6 +255,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-out": exact("`v_leak`; NIR does not say where membranes start, ours at reset"),
             "netx-in": exact(),
             "netx-out": exact(),
+            "lava-out": exact(),
         },
     ),
     "initial-membrane": Feature(
@@ -302,8 +308,11 @@ FEATURES: Mapping[str, Feature] = {
         {"nir-out": changed("dequantize", "integers become the real numbers that they stand for")},
     ),
     "other-words": Feature(
-        "LIF words other than Lava's (24-bit state, 12-bit decays, alignment 6)",
-        {"netx-out": refused("quantize for loihi1 or loihi2")},
+        "words other than Lava's",
+        {
+            "netx-out": refused("quantize for loihi1 or loihi2"),
+            "lava-out": refused("quantize for loihi1 or loihi2"),
+        },
     ),
     # Connections
     "linear": Feature(
@@ -324,6 +333,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact(),
             "netx-out": exact("with delay 1"),
             "sfptt-in": exact(),
+            "lava-out": exact(),
         },
     ),
     "topology": Feature(
@@ -336,6 +346,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": refused("netx's own loader has no concat; use a chain of Dense blocks"),
             "netx-out": refused("a netx file is a chain that ends in its output; export to lava"),
             "sfptt-in": exact("the second layer's recurrence comes from the first, as in the code"),
+            "lava-out": exact("cycles of k hops within a step take k chip steps"),
         },
     ),
     "loop-without-neuron": Feature(
@@ -350,6 +361,7 @@ FEATURES: Mapping[str, Feature] = {
             "nir-out": exact("Delay"),
             "netx-in": exact(),
             "netx-out": exact(),
+            "lava-out": exact("up to what 62 chip steps hold"),
         },
     ),
     "fractional-delay": Feature(
@@ -375,6 +387,7 @@ FEATURES: Mapping[str, Feature] = {
         {
             "netx-in": refused("netx cuts them off, slayer does not; shorten them"),
             "netx-out": refused("netx cuts them off; shorten them or insert a relay population"),
+            "lava-out": refused("Lava's connections delay by 62 chip steps; shorten them"),
         },
     ),
     "two-delays": Feature(

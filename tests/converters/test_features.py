@@ -30,14 +30,10 @@ SOURCES: Mapping[Column, tuple[str, str, str]] = {
     "netx-in": ("of_netx", "IMPORTS", "h5py"),
     "netx-out": ("of_netx", "EXPORTS", "h5py"),
     "sfptt-in": ("of_sfptt", "IMPORTS", "numpy"),
+    "lava-out": ("of_lava", "EXPORTS", "lava.magma"),
 }
 
-CELLS = [
-    (column, name)
-    for name, feature in FEATURES.items()
-    for column in feature.cells
-    if column in SOURCES
-]
+CELLS = [(column, name) for name, feature in FEATURES.items() for column in feature.cells]
 
 
 def cells_of(column: Column) -> Mapping[str, Callable[..., str]]:
@@ -50,7 +46,7 @@ def cells_of(column: Column) -> Mapping[str, Callable[..., str]]:
     return found
 
 
-@pytest.mark.parametrize("column", list(SOURCES))
+@pytest.mark.parametrize("column", list(COLUMNS))
 def test_every_cell_has_its_conversion(column: Column) -> None:
     table = {name for name, feature in FEATURES.items() if column in feature.cells}
     assert set(cells_of(column)) == table

@@ -1,0 +1,234 @@
+"""An integer network as a folder that runs in Lava without ltc2hw.
+
+The folder holds the network as a plan (JSON) and arrays (npz), the process models, a script, the
+integers of a sample run as checksums, and a README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.lava.limits import check_expressible
+from ltc2hw.converters.lava.schedule import make_schedule
+from ltc2hw.converters.lava.shim import LAVA_RELEASE, require_lava
+from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
+from ltc2hw.graph import connection_name
+from ltc2hw.registry import find_engine
+from ltc2hw.words import FloatArray, IntArray
+
+PACKAGE = "ltc2hw_lava"
+"""Name of the package of process models in the folder."""
+
+RENAMED = (
+    (re.compile(r"\bltc2hw\.converters\.lava\b"), PACKAGE),
+    (re.compile(r"\bltc2hw\.errors\b"), f"{PACKAGE}.errors"),
+)
+"""What copied modules import, and under which name the folder has it."""
+
+PROCESS_MODULES = (
+    "__init__", "arithmetic", "lif", "ltc", "readout", "scheduled", "source",
+)  # fmt: skip
+"""What an exported network needs of our processes. Lava executes every file beside a process, so
+none may be there that imports anything else of ltc2hw."""
+
+SAMPLE_STEPS = 32
+"""Steps of the random sample whose integers are promised unless samples are given."""
+
+SCRIPT = f'''"""Runs the network of this folder in Lava; see README.md."""
+
+import sys
+from pathlib import Path
+
+from {PACKAGE}.standalone import main
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).parent, sys.argv[1:]))
+'''
+
+
+def export(
+    network: FixedNetwork,
+    folder: str | os.PathLike[str],
+    *,
+    samples: npt.ArrayLike | None = None,
+    allow: Collection[str] = (),
+) -> tuple[Change, ...]:
+    """Write a folder whose ``run.py`` needs only lava-nc and numpy.
+
+    ``samples`` (T, B, N_in), float, are what the promised integers come from; None takes random
+    ones. Returns the changes that were made: there are none.
+
+    Raises:
+        MissingExtraError: if lava-nc is not installed.
+        UnsupportedError: for words or delays that Lava cannot hold; names where.
+        InvalidValueError: if the folder exists and is not empty.
+        ShapeError: for samples that do not fit the network.
+        OSError: if the parent folder does not exist or cannot be written.
+    """
+    require_lava("exporting Lava processes")
+    conversion = Conversion("lava-out", allow)
+    _meet_features(network, conversion)
+    _check_limits(network, conversion)
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidValueError("folder", target, "a new or empty folder")
+    x = random_samples(network) if samples is None else samples
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as draft:
+        _write(network, x, Path(draft) / target.name)
+        if target.exists():
+            target.rmdir()
+        os.replace(Path(draft) / target.name, target)
+    return tuple(conversion.changes)
+
+
+def random_samples(network: FixedNetwork) -> FloatArray:
+    """One sample over the whole range of the input, the same for every network of its size."""
+    rng, given = np.random.default_rng(0), network.input
+    shape = (SAMPLE_STEPS, 1, given.size)
+    if not given.graded:
+        return (rng.random(shape) < 0.3).astype(np.float64)
+    integers = rng.integers(given.word.minimum, given.word.maximum + 1, shape)
+    return np.ldexp(integers.astype(np.float64), -given.fraction)
+
+
+def _meet_features(network: FixedNetwork, conversion: Conversion) -> None:
+    for population in network.populations:
+        label = f"population {population.name!r}"
+        if isinstance(population, FixedInput):
+            conversion.meet("graded-input" if population.graded else "spiking-input", label)
+        elif isinstance(population, FixedLIF):
+            conversion.meet("lif", label)
+            if np.any(population.bias_mantissa):
+                conversion.meet("membrane-bias", label)
+        else:
+            conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", label)
+    for projection in network.projections:
+        label = connection_name(projection)
+        if projection.source == projection.target:
+            conversion.meet("recurrence", label)
+        elif projection.delay:
+            conversion.meet("delay", label)
+        if sum(p.target == projection.target for p in network.projections) > 1:
+            conversion.meet("topology", label)
+
+
+def _check_limits(network: FixedNetwork, conversion: Conversion) -> None:
+    """Words and delays that Lava cannot hold, under the names of the table."""
+    checks: tuple[tuple[str, Callable[[FixedNetwork], object]], ...] = (
+        ("other-words", check_expressible),
+        ("delay-long", make_schedule),
+    )
+    for feature, check in checks:
+        try:
+            check(network)
+        except UnsupportedError as error:
+            remedy = f"{error.feature}; {error.remedy}"
+            raise conversion.refusal(feature, error.node, remedy) from error
+
+
+def _write(network: FixedNetwork, x: npt.ArrayLike, folder: Path) -> None:
+    from ltc2hw.converters.lava.plan import RECORDED, Plan
+    from ltc2hw.converters.lava.runs import Request
+
+    request = Request.make(network, x, RECORDED, None)
+    trace = find_engine("integer")(network, x, RECORDED)
+    package = folder / PACKAGE
+    _copy_modules(package)
+    arrays: dict[str, IntArray] = {"samples": request.encoded.astype(np.int32)}
+    plan = Plan(arrays).of(network, request)
+    (folder / NETWORK_FILE).write_text(json.dumps(plan, indent=1), encoding="utf-8")
+    np.savez_compressed(folder / ARRAYS_FILE, **arrays)
+    expected = {
+        f"{name}/{variable}": digest(values)
+        for (name, variable), values in trace.recorded().items()
+        if name != network.input.name
+    }
+    (folder / EXPECTED_FILE).write_text(json.dumps(expected, indent=1), encoding="utf-8")
+    (folder / "run.py").write_text(SCRIPT, encoding="utf-8")
+    (folder / "README.md").write_text(_readme(network, plan), encoding="utf-8")
+
+
+def _copy_modules(package: Path) -> None:
+    """Copy what runs in Lava, importing from the folder's package instead of from ltc2hw."""
+    here = Path(__file__).parent
+    sources = {
+        **{f"processes/{name}.py": here / "processes" / f"{name}.py" for name in PROCESS_MODULES},
+        "__init__.py": here / "processes" / "__init__.py",
+        "shim.py": here / "shim.py",
+        "standalone.py": here / "standalone.py",
+        "errors.py": Path(str(import_module("ltc2hw.errors").__file__)),
+    }
+    (package / "processes").mkdir(parents=True)
+    for name, source in sources.items():
+        text = source.read_text(encoding="utf-8")
+        for pattern, replacement in RENAMED:
+            text = pattern.sub(replacement, text)
+        (package / name).write_text(text, encoding="utf-8")
+
+
+def _readme(network: FixedNetwork, plan: Mapping[str, Any]) -> str:
+    """What the folder is, how to run it, and how to read its integers."""
+    rows = []
+    for population in network.populations:
+        name, kind = population.name, type(population).__name__.removeprefix("Fixed")
+        rows.append(f"| {name} | {kind} | {population.size} | {plan['skews'][name]} |")
+    given = network.input
+    word = f"{given.word.bits} bits {'signed' if given.word.signed else 'unsigned'}"
+    return README.format(
+        lava=LAVA_RELEASE,
+        package=PACKAGE,
+        target=network.target,
+        populations="\n".join(rows),
+        period=plan["period"],
+        size=given.size,
+        word=f"graded, {word}, real = integer / 2^{given.fraction}" if given.graded else "0 or 1",
+        output=network.output,
+        provenance="\n".join(f"- {key}: {value}" for key, value in network.provenance.items())
+        or "- nothing noted",
+    )
+
+
+README = """\
+# An integer network in Lava
+
+Quantized for {target} by ltc2hw. Needs lava-nc {lava} and numpy; ltc2hw is not needed.
+
+    pip install lava-nc=={lava}     # Python 3.10; newer ones: --no-deps --ignore-requires-python,
+                                    # and its dependencies; {package}/shim.py does the rest
+    python run.py                   # runs the stored samples and checks every integer
+    python run.py samples.npy result.npz
+
+`samples.npy` holds integers (steps, samples, {size}): {word}. `result.npz` holds arrays
+`POPULATION.VARIABLE` (steps, samples, neurons). The output is `{output}`.
+
+| population | neurons | size | chip steps after the input |
+|---|---|---|---|
+{populations}
+
+One algorithmic step takes {period} chip step(s). Every hop over a connection costs one, so
+populations act one after the other; recorded arrays are in algorithmic steps, with that undone.
+
+| file | holds |
+|---|---|
+| `network.json` | processes with their constants, and the wires between them |
+| `arrays.npz` | weights and other arrays, and the stored samples |
+| `expected.json` | SHA-256 of every recorded array (shape, then little-endian 64-bit integers) |
+| `{package}/processes` | the process models |
+
+Provenance:
+
+{provenance}
+"""

@@ -1,0 +1,59 @@
+"""Cells of the column of exported Lava folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ltc2hw.converters.lava.export import export
+from ltc2hw.fixed import FixedInput, FixedNetwork
+from ltc2hw.quantize import quantize
+from ltc2hw.words import Word
+from tests.converters.cells.networks import link as float_link
+from tests.converters.cells.networks import ltc, network, readout
+from tests.converters.cells.of_netx import BIASED, GRADED, SIZE, chain, link, population
+
+Allow = frozenset[str]
+
+
+def write(exported: FixedNetwork, allow: Allow, folder: Path) -> str:
+    """Export a network; returns the changes that were made."""
+    target = folder / f"net{len(list(folder.iterdir()))}"
+    return "; ".join(map(str, export(exported, target, allow=allow)))
+
+
+def quantized(float_network: object) -> FixedNetwork:
+    return quantize(float_network, "loihi2", calibration=np.ones((2, 1, SIZE)))  # type: ignore[arg-type]
+
+
+EXPORTED: Mapping[str, FixedNetwork] = {
+    "spiking-input": chain(),
+    "graded-input": FixedNetwork(
+        (FixedInput("input", SIZE, True, GRADED, 0), population("a")),
+        (replace(link("input", "a"), variable="value"),),
+        "a",
+        "loihi2",
+    ),
+    "lif": chain(),
+    "ltc": quantized(network(ltc())),
+    "readout": quantized(network(readout())),
+    "membrane-bias": chain(b=BIASED),
+    "other-words": chain(b=population("b", state=Word(33))),
+    "recurrence": chain(link("b", "b", 1)),
+    "topology": quantized(
+        network(
+            ltc("a"), ltc("b"), float_link("input", "a"), float_link("a", "b"),
+            float_link("input", "b"),
+        )
+    ),
+    "delay": chain(link("a", "b", 4)),
+    "delay-long": chain(link("a", "b", 70)),
+}  # fmt: skip
+
+EXPORTS: Mapping[str, Callable[..., str]] = {
+    name: partial(write, exported) for name, exported in EXPORTED.items()
+}
