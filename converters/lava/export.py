@@ -27,7 +27,7 @@ from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
 from ltc2hw.graph import connection_name
 from ltc2hw.registry import find_engine
-from ltc2hw.words import FloatArray, IntArray
+from ltc2hw.words import FloatArray
 
 PACKAGE = "ltc2hw_lava"
 """Name of the package of process models in the folder."""
@@ -147,7 +147,7 @@ def _write(network: FixedNetwork, x: npt.ArrayLike, folder: Path) -> None:
     trace = find_engine("integer")(network, x, RECORDED)
     package = folder / PACKAGE
     _copy_modules(package)
-    arrays: dict[str, IntArray] = {"samples": request.encoded.astype(np.int32)}
+    arrays: dict[str, Any] = {"samples": request.encoded.astype(np.int32)}
     plan = Plan(arrays).of(network, request)
     (folder / NETWORK_FILE).write_text(json.dumps(plan, indent=1), encoding="utf-8")
     np.savez_compressed(folder / ARRAYS_FILE, **arrays)

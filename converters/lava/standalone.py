@@ -147,7 +147,8 @@ def main(folder: Path, arguments: Sequence[str]) -> int:
     """Without arguments check the promised integers, else run samples (T, B, N_in)."""
     if len(arguments) == 2:
         result = run(folder, np.load(arguments[0], allow_pickle=False))
-        np.savez(arguments[1], **{name.replace("/", "."): v for name, v in result.items()})
+        named: dict[str, Any] = {name.replace("/", "."): v for name, v in result.items()}
+        np.savez(arguments[1], **named)
         return 0
     if arguments:
         sys.stderr.write(USAGE)
