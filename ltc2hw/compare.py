@@ -190,7 +190,10 @@ class _Comparison:
         return (*stages, Stage(REFERENCE, float(integer.mean())))
 
     def causes(self, progress: Progress) -> tuple[Cause, ...]:
-        """Every cause alone, worst first: by the score lost, then by the change of the outputs."""
+        """Every cause alone, worst first: by the score lost, then by the change of the outputs.
+
+        A loss of less than a thousandth of the score is none.
+        """
         if not self.options.causes:
             return ()
         count = self.explained
@@ -204,7 +207,8 @@ class _Comparison:
         sign = 1 if self.decision.metric == "accuracy" else -1
 
         def damage(cause: Cause) -> tuple[float, float]:
-            return max(sign * (score - cause.score), 0.0), cause.output_error
+            lost = sign * (score - cause.score) / (score or 1.0)
+            return max(round(lost, 3), 0.0), cause.output_error
 
         return tuple(sorted(causes, key=damage, reverse=True))
 

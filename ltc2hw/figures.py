@@ -225,7 +225,8 @@ def _draw_ranges(ranges: Sequence[Range]) -> Figure:
         (INTEGER_COLOR, 0.45, [(entry.low, entry.high) for entry in ranges]),
     ):
         low, high = (_signed_bits(np.array(end)) for end in zip(*ends, strict=True))
-        axes.barh(rows, high - low, left=low, color=color, height=height)
+        # The outline keeps a state visible that has a single value.
+        axes.barh(rows, high - low, left=low, color=color, edgecolor=color, height=height)
     axes.axvline(0, color=QUIET_COLOR, linewidth=0.8)
     axes.set_yticks(rows, [entry.name for entry in ranges])
     axes.set_xlabel("sign · log2(1 + |integer|), bits")
@@ -262,7 +263,8 @@ def draw_activity(report: Report) -> Figure:
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"{name}\nspikes per neuron")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    all_axes[0].legend(loc="upper right", ncols=2)
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2)
     all_axes[-1].set_xlabel("step")
     return figure
 
