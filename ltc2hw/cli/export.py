@@ -8,13 +8,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from ltc2hw.cli.common import check_output, load_fixed
+from ltc2hw.cli.common import load_fixed
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 
 Exporter = Callable[..., Sequence[object]]
 
 EXPORTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "lava": ("ltc2hw.converters.lava.export", "export", {}),
     "netx": ("ltc2hw.converters.netx", "write", {}),
     # The file then holds the reals that the integers stand for; that is what exporting them means.
     "nir": ("ltc2hw.converters.nir", "write", {"allow": ("dequantize",)}),
@@ -26,12 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("network", type=Path, metavar="FIXED", help="integer network")
     parser.add_argument("--to", required=True, choices=tuple(EXPORTERS))
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="folder for lava, else file"
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Export."""
-    check_output(arguments.out)
     module, function, options = EXPORTERS[arguments.to]
     write = cast(Exporter, getattr(import_module(module), function))
     changes = write(load_fixed(arguments.network), arguments.out, **options)

@@ -89,5 +89,6 @@ def describe(error: Exception) -> str:
     'model.h5: No such file or directory'
     """
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        # Of two names, the second is the one that was asked for: the destination.
+        return f"{error.filename2 or error.filename}: {error.strerror}"
     return " ".join(str(error).split())

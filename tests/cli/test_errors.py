@@ -220,5 +220,13 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     assert done.stdout.startswith("loihi2: ")
 
 
+def test_a_folder_in_the_way_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = str(folder / "fixed.h5")
+    assert main(["export", fixed, "--to", "nir", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"ltc2hw export: error: {tmp_path}: Is a directory\n"
+
+
 def test_system_errors_without_a_file_are_told_whole() -> None:
     assert describe(OSError("disk\nfull")) == "disk full"

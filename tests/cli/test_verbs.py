@@ -119,6 +119,14 @@ def test_export_to_nir_keeps_the_numbers(
     assert "changed: dequantize" in capsys.readouterr().out
 
 
+def test_export_to_lava_writes_a_folder(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("lava.magma.core")
+    out = tmp_path / "network"
+    assert main(["export", str(pair[1]), "--to", "lava", "--out", str(out), "--quiet"]) == 0
+    assert {"run.py", "README.md", "network.json"} <= {path.name for path in out.iterdir()}
+    assert main(["export", str(pair[1]), "--to", "lava", "--out", str(out), "--quiet"]) == 2
+
+
 def test_quiet_prints_nothing(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
