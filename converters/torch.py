@@ -22,7 +22,7 @@ Source = tuple[str, Variable]
 
 def _array(tensor: Tensor) -> Array:
     """A float64 copy, exact for float32 parameters."""
-    return tensor.detach().cpu().double().numpy().copy()
+    return np.array(tensor.detach().cpu().double())
 
 
 def _own(term: Tensor | None, size: int) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,5 +72,5 @@ def gate_terms(
 def recurrent_matrices(weight: Tensor | None, like: Tensor, *, transposed: bool) -> Array:
     """Recurrent weights (P, N, N) as the kernels take them; (0, 1, 1) without recurrence."""
     if weight is None:
-        return like.new_zeros(0, 1, 1).numpy()
-    return (weight.transpose(1, 2) if transposed else weight).contiguous().numpy()
+        return np.asarray(like.new_zeros(0, 1, 1))
+    return np.asarray((weight.transpose(1, 2) if transposed else weight).contiguous())

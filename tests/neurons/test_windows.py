@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import gradcheck
 
 from ltc2hw.neurons import (
     GATES,
@@ -131,7 +132,7 @@ def test_readout_window_against_finite_differences(gate: GateKind, nonlinearity:
         membranes, _ = readout.window(x, ReadoutState(start))
         return membranes
 
-    assert torch.autograd.gradcheck(run, (x, start, *readout.parameters()))
+    assert gradcheck(run, (x, start, *readout.parameters()))
 
 
 def test_silent_layer_against_finite_differences() -> None:
@@ -142,7 +143,7 @@ def test_silent_layer_against_finite_differences() -> None:
     def run(x: Tensor, *_: Tensor) -> Tensor:
         return cell.window(x)[1]
 
-    assert torch.autograd.gradcheck(run, (samples(5), *cell.parameters()))
+    assert gradcheck(run, (samples(5), *cell.parameters()))
 
 
 def test_float32_windows_stay_close_to_float64() -> None:

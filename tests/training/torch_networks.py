@@ -116,4 +116,4 @@ def layers_of(module: SpikingNetwork) -> list[LTCCell]:
 def numbers(tensor: Tensor | nn.Module) -> FloatArray:
     """A tensor as an array."""
     assert isinstance(tensor, Tensor)
-    return tensor.detach().numpy()
+    return np.asarray(tensor.detach())
