@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor, nn
 
 from ltc2hw.graph import PORTS, Port, Variable
