@@ -22,7 +22,8 @@ Source = tuple[str, Variable]
 
 def _array(tensor: Tensor) -> Array:
     """A float64 copy, exact for float32 parameters."""
-    return np.array(tensor.detach().cpu().double())
+    values: Array = tensor.detach().cpu().double().numpy().copy()
+    return values
 
 
 def _own(term: Tensor | None, size: int) -> Array:

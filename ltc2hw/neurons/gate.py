@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,5 +71,7 @@ def gate_terms(
 def recurrent_matrices(weight: Tensor | None, like: Tensor, *, transposed: bool) -> Array:
     """Recurrent weights (P, N, N) as the kernels take them; (0, 1, 1) without recurrence."""
     if weight is None:
-        return np.asarray(like.new_zeros(0, 1, 1))
-    return np.asarray((weight.transpose(1, 2) if transposed else weight).contiguous())
+        nothing: Array = like.new_zeros(0, 1, 1).numpy()
+        return nothing
+    matrices: Array = (weight.transpose(1, 2) if transposed else weight).contiguous().numpy()
+    return matrices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from torch import Tensor, nn
 
 from ltc2hw.graph import PORTS, Port, Variable
@@ -117,4 +116,5 @@ def layers_of(module: SpikingNetwork) -> list[LTCCell]:
 def numbers(tensor: Tensor | nn.Module) -> FloatArray:
     """A tensor as an array."""
     assert isinstance(tensor, Tensor)
-    return np.asarray(tensor.detach())
+    values: FloatArray = tensor.detach().numpy()
+    return values
