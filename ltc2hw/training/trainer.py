@@ -211,7 +211,10 @@ class Trainer:
             "best": self.best_values.numpy(),
         }
         state = self.optimizer.state_dict()["state"].get(0, {})
-        arrays.update({f"optimizer.{name}": np.asarray(value) for name, value in state.items()})
+        # Some versions of torch keep an empty place for a momentum that is not used.
+        arrays.update(
+            {f"optimizer.{name}": np.asarray(v) for name, v in state.items() if v is not None}
+        )
         if self.fptt is not None:
             memories = self.fptt.state_dict()
             arrays.update({f"fptt.{name}": value[0].numpy() for name, value in memories.items()})
