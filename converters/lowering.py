@@ -10,6 +10,9 @@ from scipy import sparse
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.words import FloatArray
 
+MAXIMUM_PRODUCTS = 1 << 24
+"""Most weights of one matrix: about a gigabyte while it is made."""
+
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
@@ -76,6 +79,10 @@ def convolution(
         limit = f"(C_out, {channels} / groups, kH, kW) with groups dividing C_out"
         raise ShapeError("shape of a convolution's weight", weight.shape, limit)
     out_height, out_width = window.output_size((height, width))
+    products = weight.size * out_height * out_width
+    if products > MAXIMUM_PRODUCTS:
+        limit = f"at most {MAXIMUM_PRODUCTS} products"
+        raise ShapeError("size of a convolution", products, limit, "split the layer")
     # One row of index arrays per axis, broadcast to all products that are not padding.
     o, c, i, j, h, w = np.meshgrid(
         *(np.arange(n) for n in (*weight.shape, out_height, out_width)), indexing="ij"

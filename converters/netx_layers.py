@@ -5,6 +5,7 @@ Source: lava-dl 0.6.0, ``slayer/block/base.py`` (``export_hdf5``) and ``netx/hdf
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -139,7 +140,7 @@ class _Parser:
             meet("other-node", f"{node} entry {unknown[0]}")
         if isinstance(entries.get("weight"), Mapping):
             meet("resonate-and-fire", f"{node} (complex weights)")
-        size = int(np.prod(self.integers(entries, "shape", node)))
+        size = self.size(entries, node)
         weights = self.matrix(entries, "weight", node, size)
         neuron = self.neuron(entries, node, size)
         if recurrent:
@@ -155,12 +156,22 @@ class _Parser:
                 meet("delay-recurrent", node)
             if np.any(bias):
                 meet("delay-with-bias", node)
-        recurrent_weights = None
-        if recurrent:
-            recurrent_weights = self.matrix(entries, "weight_rec", node, size)
-            if recurrent_weights.shape[1] != size:
-                raise self.damaged(f"{node} weight_rec is not square")
-        return Layer(weights, recurrent_weights, delay, bias, *neuron)
+        own = self.square(entries, node, size) if recurrent else None
+        return Layer(weights, own, delay, bias, *neuron)
+
+    def size(self, entries: ForeignTree, node: str) -> int:
+        """Number of neurons."""
+        size: int = math.prod(self.integers(entries, "shape", node).ravel().tolist())
+        if size < 1:
+            raise self.damaged(f"{node} has {size} neurons")
+        return size
+
+    def square(self, entries: ForeignTree, node: str, size: int) -> IntArray:
+        """Recurrent weights."""
+        weights = self.matrix(entries, "weight_rec", node, size)
+        if weights.shape[1] != size:
+            raise self.damaged(f"{node} weight_rec is not square")
+        return weights
 
     def neuron(
         self, entries: ForeignTree, node: str, size: int

@@ -12,6 +12,7 @@ nodes add to that. Files of ours carry the order, so that any network can be wri
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -40,6 +41,9 @@ from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
+
+MAXIMUM_SIZE = 1 << 22
+"""Most values that a node may send: what a file declares costs nothing there, but does here."""
 
 STEP_TOLERANCE = 1e-6
 """How far, relative to itself, a delay may be from a whole number of steps."""
@@ -98,9 +102,7 @@ class GraphImport:
         arriving = {node.name: self.incoming(node.name) for node in neurons}
         late = self.edges_that_take_a_step(arriving)
         for name, signal in arriving.items():
-            if signal.size != self.size(name):
-                label = self.graph.nodes[name].label
-                raise ShapeError(f"size of what reaches {label}", signal.size, str(self.size(name)))
+            self.check_size(name, signal)
             for source, matrix in signal.terms.items():
                 term = Signal(signal.size, {source: matrix})
                 owner = self.owners.get(source.population, "")
@@ -109,12 +111,19 @@ class GraphImport:
         if len(outputs) != 1:
             self.conversion.meet("several-ends", "output")
         output = self.incoming(outputs[0].name)
+        self.check_size(outputs[0].name, output)
         network = self.assembly.network(output, self.conversion.provenance(origin))
         return self.record.sorted(network) if self.record is not None else network
 
     def size(self, name: str) -> int:
         """Number of values that a node sends."""
         return int(np.prod(self.shapes[name]))
+
+    def check_size(self, name: str, arriving: Signal) -> None:
+        """Raise unless what reaches a node is of its size."""
+        if arriving.size != self.size(name):
+            label = self.graph.nodes[name].label
+            raise ShapeError(f"size of what reaches {label}", arriving.size, str(self.size(name)))
 
     def infer_shapes(self) -> None:
         """Find the shape of what every node sends, from entries and from what reaches it.
@@ -419,7 +428,10 @@ class GraphImport:
 def own_shape(node: Node) -> Shape:
     """Shape that a node's entries say, whatever reaches it; empty where they do not."""
     if node.type in ("Input", "Output", PASS):
-        return node.integers("shape")
+        shape = node.integers("shape")
+        if not shape or min(shape) < 1 or math.prod(shape) > MAXIMUM_SIZE:
+            raise node.damaged(f"its shape {shape} is not 1 to {MAXIMUM_SIZE} values")
+        return shape
     if node.type in ("Affine", "Linear", PROJECTION_TYPE):
         return (weight_matrix(node).shape[0],)
     if node.type in NEURONS or node.type in ("Scale", "Delay"):
