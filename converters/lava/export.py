@@ -38,11 +38,16 @@ RENAMED = (
 )
 """What copied modules import, and under which name the folder has it."""
 
-PROCESS_MODULES = (
-    "__init__", "arithmetic", "lif", "ltc", "readout", "scheduled", "source",
-)  # fmt: skip
-"""What an exported network needs of our processes. Lava executes every file beside a process, so
-none may be there that imports anything else of ltc2hw."""
+PROCESS_FILES = (
+    "__init__.py",
+    "arithmetic.py",
+    "scheduled.py",
+    "lif/__init__.py",
+    "ltc/__init__.py",
+    "readout/__init__.py",
+    "source/__init__.py",
+)
+"""What an exported network needs of our processes: nothing of it imports more of ltc2hw."""
 
 SAMPLE_STEPS = 32
 """Steps of the random sample whose integers are promised unless samples are given."""
@@ -165,17 +170,17 @@ def _copy_modules(package: Path) -> None:
     """Copy what runs in Lava, importing from the folder's package instead of from ltc2hw."""
     here = Path(__file__).parent
     sources = {
-        **{f"processes/{name}.py": here / "processes" / f"{name}.py" for name in PROCESS_MODULES},
+        **{f"processes/{name}": here / "processes" / name for name in PROCESS_FILES},
         "__init__.py": here / "processes" / "__init__.py",
         "shim.py": here / "shim.py",
         "standalone.py": here / "standalone.py",
         "errors.py": Path(str(import_module("ltc2hw.errors").__file__)),
     }
-    (package / "processes").mkdir(parents=True)
     for name, source in sources.items():
         text = source.read_text(encoding="utf-8")
         for pattern, replacement in RENAMED:
             text = pattern.sub(replacement, text)
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text, encoding="utf-8")
 
 

@@ -98,3 +98,15 @@ def test_a_run_that_takes_too_long_ends_in_an_error() -> None:
     fixed = quantized("LTC", "event")
     with pytest.raises(LavaError, match=r"did not end within 0\.1 seconds"):
         simulate(fixed, np.zeros((4, 1, 5)), timeout=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_lava_finds_our_models_and_executes_nothing_else() -> None:
+    """Its search warns about each neighbour of a process's module that it cannot execute."""
+    from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
+
+    fixed = quantized("LTC", "event")
+    built = build_network(fixed, Feed(np.zeros((2, 1, 5), dtype=np.int64)))
+    for process in built.populations.values():
+        (model,) = ProcGroupDiGraphs._find_proc_models(process)
+        assert model.__module__ == type(process).__module__

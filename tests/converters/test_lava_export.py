@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.converters.lava.export import PROCESS_MODULES, export, random_samples
+from ltc2hw.converters.lava.export import PROCESS_FILES, export, random_samples
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
 from tests.random_networks import random_fixed_network
@@ -109,9 +109,9 @@ def test_the_folder_says_what_it_is(tmp_path: Path) -> None:
     assert "lava-nc==0.10.0" in readme
     assert "origin: random" in readme
     modules = sorted(folder.rglob("*.py"))
-    assert {path.stem for path in modules if path.parent.name == "processes"} == set(
-        PROCESS_MODULES
-    )
+    processes = folder / "ltc2hw_lava" / "processes"
+    copied = {path.relative_to(processes).as_posix() for path in processes.rglob("*.py")}
+    assert copied == set(PROCESS_FILES)
     for path in modules:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(from|import) ltc2hw\b(?!_lava)", text, re.MULTILINE), path
