@@ -19,7 +19,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 def samples(network: Network | FixedNetwork) -> FloatArray:
     """Spikes (40, 2, N) in a pattern that no generator has to repeat."""
     t, b, n = np.ogrid[:40, :2, : network.input.size]
-    return ((t * (n + 2) + 3 * b + n) % 5 < 2).astype(np.float64)
+    values: FloatArray = ((t * (n + 2) + 3 * b + n) % 5 < 2).astype(np.float64)
+    return values
 
 
 @pytest.mark.parametrize("name", ["chain.netx.h5", "ltc.nir", "lif.nir"])
