@@ -37,7 +37,7 @@ def run() -> ResultTable:
     networks: dict[str, int] = {}
     mismatches: dict[str, int] = {}
     for kind, network, x in cases():
-        kind += ", 32 bits" if plan_of(network).types is NARROW else ", 64 bits"
+        kind += ", doubles" if plan_of(network).types is NARROW else ", 64-bit integers"
         threads = 1 + networks.get(kind, 0) % 2
         number, wrong = differences(
             fast.simulate(network, x, "all", threads=threads), integer.simulate(network, x, "all")

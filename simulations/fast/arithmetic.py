@@ -60,15 +60,18 @@ def _number(value: Any, like: Any) -> Any:
     return lambda value, like: np.int64(value)
 
 
-def stored(value: Any, like: Any) -> Any:
-    """Cast an integer that is known to fit to the type of ``like``."""
+def short(value: Any, like: Any) -> Any:
+    """A 64-bit integer; with narrow numbers, one that LLVM knows to have 32 bits with its sign.
+
+    ``like`` is a number of the kind in use. Products of such integers are single instructions.
+    """
     raise NotImplementedError
 
 
-@overload(stored, jit_options=INLINE, strict=False)
-def _stored(value: Any, like: Any) -> Any:
-    if like == types.int32:
-        return lambda value, like: np.int32(value)
+@overload(short, jit_options=INLINE, strict=False)
+def _short(value: Any, like: Any) -> Any:
+    if isinstance(like, types.Float):
+        return lambda value, like: np.int64(np.int32(value))
     return lambda value, like: np.int64(value)
 
 

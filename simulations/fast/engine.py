@@ -193,7 +193,7 @@ class _Run:
         steps, batch, size = self.samples.shape
         chunk = min(CHUNK_WORK // (self.plan.work * count), CHUNK_SAMPLES // (count * size), steps)
         chunk = max(chunk, 1)
-        encoded = np.empty(chunk * count * size, dtype=self.plan.types.state)
+        encoded = np.empty(chunk * count * size, dtype=self.plan.types.message)
         misfits = 0
         for begin in range(0, steps, chunk):
             if self.stopped.is_set():

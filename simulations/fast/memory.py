@@ -21,10 +21,10 @@ def allocate(plan: Plan, tile: int) -> Memory:
     sizes, types = plan.sizes, plan.types
     spikes = np.zeros(tile * sizes.neurons, dtype=np.uint8)
     return Memory(
-        state=np.zeros(len(Region) * tile * sizes.neurons, dtype=types.state),
+        state=np.zeros(len(Region) * tile * sizes.neurons, dtype=types.number),
         spikes=spikes,
         words=spikes.view(np.uint64),
-        values=np.zeros(tile * sizes.values, dtype=types.state),
+        values=np.zeros(tile * sizes.values, dtype=types.message),
         events=np.zeros(tile * sizes.events, dtype=np.int32),
         lengths=np.zeros(tile * sizes.lengths, dtype=np.uint64),
         narrow_sums=np.zeros(tile * sizes.narrow_sums, dtype=types.narrow_sums),

@@ -213,14 +213,14 @@ def contribute(
     """``port += sums << exponent`` for every port of a fan-out; the first one of a step begins."""
     for row in range(fan.first, fan.last):
         c = contributions[row]
-        exponent, stride = c.exponent, c.stride
+        scale, stride = c.scale, c.stride
         for b in range(samples):
             start = tile * fan.sums + b * fan.width + c.column
             port = tile * (c.region * neurons + c.start) + b * stride
             if c.begins != 0:
                 for j in range(stride):
-                    store(state, PORT, port + j, np.int64(load(sums, SUMS, start + j)) << exponent)
+                    store(state, PORT, port + j, load(sums, SUMS, start + j) * scale)
             else:
                 for j in range(stride):
-                    added = np.int64(load(sums, SUMS, start + j)) << exponent
+                    added = load(sums, SUMS, start + j) * scale
                     store(state, PORT, port + j, load(state, PORT, port + j) + added)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.fast.arithmetic import fit, number, product, stored
+from ltc2hw.simulations.fast.arithmetic import fit, number, product, short
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Constant, Region, Scalar, Table
 
@@ -135,13 +135,14 @@ def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> Scal
         misfits += np.int64(fitted != total)
         argument = np.int64(fitted)
         magnitude = abs(argument)
-        y = one
+        slope, offset = np.int64(63), one
         if magnitude < 40 * eighth:
-            y = (magnitude >> (down + 5)) + 27 * (one >> 5)
+            slope, offset = down + 5, 27 * (one >> 5)
         if magnitude < 19 * eighth:
-            y = (magnitude >> (down + 3)) + 5 * (one >> 3)
+            slope, offset = down + 3, 5 * (one >> 3)
         if magnitude < 8 * eighth:
-            y = (magnitude >> (down + 2)) + (one >> 1)
+            slope, offset = down + 2, one >> 1
+        y = (magnitude >> slope) + offset
         store(state, TAU, g.out + j, one - y if argument < 0 else y)
     return misfits
 
@@ -152,13 +153,13 @@ def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, g
     g = gate_places(at, gate)
     low, high, wraps, table = p.low, p.high, p.wraps, gate.table
     shift = gate.fraction + SPAN_BITS - gate.index_bits
-    half = np.int64(1) << (gate.fraction + SPAN_BITS - 1)
+    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), gate.unit)
     misfits = np.int64(0)
     for j in range(at.width):
         total = gate_argument(state, constants, g, j)
         fitted = fit(total, low, high, wraps)
         misfits += np.int64(fitted != total)
-        offset = min(max(np.int64(fitted), -half), half - 1) + half
+        offset = np.int64(min(max(fitted, -half), half - 1) + half)
         entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
         store(state, TAU, g.out + j, entry)
     return misfits
@@ -175,18 +176,17 @@ def interpolated_gate(
     g = gate_places(at, gate)
     low, high, wraps, table = p.low, p.high, p.wraps, gate.table
     shift = gate.fraction + SPAN_BITS - gate.index_bits
-    half = np.int64(1) << (gate.fraction + SPAN_BITS - 1)
+    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), gate.unit)
     misfits = np.int64(0)
     for j in range(at.width):
         total = gate_argument(state, constants, g, j)
         fitted = fit(total, low, high, wraps)
         misfits += np.int64(fitted != total)
-        offset = min(max(np.int64(fitted), -half), half - 1) + half
+        offset = np.int64(min(max(fitted, -half), half - 1) + half)
         cell = offset >> shift
         entry = load(entries, ENTRIES, table + np.uint64(cell))
-        like = load(state, CURRENT, g.current + j)
-        rise = np.int64(stored(entry >> np.int64(32), like))
-        rest = np.int64(stored(offset - (cell << shift), like))
+        rise = short(entry >> np.int64(32), half)
+        rest = short(offset - (cell << shift), half)
         store(state, TAU, g.out + j, (entry & KNOT) + ((rise * rest) >> shift))
     return misfits
 
@@ -195,8 +195,7 @@ def interpolated_gate(
 def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
     """``u + rsz(τ (I - u), bits)``; ``gate`` holds the unit of τ and the bits."""
     unit, bits = gate
-    u = number(membrane, unit)
-    return u + product(tau * unit, number(current, unit) - u, bits)
+    return membrane + product(tau * unit, current - membrane, bits)
 
 
 @kernel
@@ -236,9 +235,9 @@ def adaptive_spikes(
             load(state, TAU, tau + j),
             units,
         )
-        kept = number(load(state, RHO, rho + j), unit)
-        before = number(load(spikes, SPIKES, at.first + j), unit)
-        decayed = product(kept * unit, number(load(state, ADAPTATION, adaptation + j), unit), bits)
+        kept = load(state, RHO, rho + j)
+        before = load(spikes, SPIKES, at.first + j)
+        decayed = product(kept * unit, load(state, ADAPTATION, adaptation + j), bits)
         eta = decayed + (one - kept) * gain * before
         total = load(constants, CONSTANTS, fixed + j) + product(
             load(constants, CONSTANTS, strength + j), eta, shift

@@ -35,7 +35,6 @@ from ltc2hw.graph import (
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
 from ltc2hw.simulations.fast.steps import Parameters, Tables
 from ltc2hw.simulations.fast.tables import (
-    CONTRIBUTION,
     EVENT_SLACK,
     FAN,
     FAN_LANES,
@@ -48,6 +47,7 @@ from ltc2hw.simulations.fast.tables import (
     Region,
     Shape,
     Table,
+    contribution_table,
     gate_table,
     padded,
     population_table,
@@ -104,7 +104,9 @@ class Types:
     """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
 
     number: type[np.float64] | type[np.int64]
-    state: Integer
+    """Registers and constants."""
+    message: Integer
+    """Encoded samples and graded messages."""
     weights: Integer
     narrow_sums: Integer
     broad_sums: Integer
@@ -234,7 +236,7 @@ class _Builder:
             gates=np.array(self.gates, dtype=gate_table(self.types.number)),
             messages=np.array(self.message_records, dtype=MESSAGE),
             fans=np.array(self.fans, dtype=FAN),
-            contributions=np.array(self.contributions, dtype=CONTRIBUTION),
+            contributions=np.array(self.contributions, dtype=contribution_table(self.types.number)),
             records=np.zeros(0, dtype=RECORD),
         )
         parameters = Parameters(
@@ -406,7 +408,7 @@ class _Builder:
                     stride,
                     REGION_OF_PORT[projection.port],
                     self.starts[projection.target],
-                    projection.exponent,
+                    1 << projection.exponent,
                     port not in self.begun,
                 )
             )

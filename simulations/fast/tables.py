@@ -187,16 +187,20 @@ FAN = np.dtype(
     ]
 )
 
-CONTRIBUTION = np.dtype(
-    [
-        ("column", np.uint64),  # start within a row of accumulators
-        ("stride", np.uint64),
-        ("region", np.uint64),  # of the port
-        ("start", np.uint64),
-        ("exponent", np.int64),
-        ("begins", np.int64),  # whether it begins the port's sum
-    ]
-)
+
+def contribution_table(number: npt.DTypeLike) -> np.dtype[Any]:
+    """Records of what fan-outs contribute to ports."""
+    return np.dtype(
+        [
+            ("column", np.uint64),  # start within a row of accumulators
+            ("stride", np.uint64),
+            ("region", np.uint64),  # of the port
+            ("start", np.uint64),
+            ("scale", number),  # 2^exponent
+            ("begins", np.int64),  # whether it begins the port's sum
+        ]
+    )
+
 
 RECORD = np.dtype(
     [

@@ -43,7 +43,7 @@ def largest_sum(network: FixedNetwork, projection: FixedProjection) -> int:
 
 
 def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
-    """Whether 32-bit registers and products in doubles give the same bits as 64-bit integers.
+    """Whether registers and products in doubles give the same bits as 64-bit integers.
 
     ``sums`` are the :func:`largest_sum` of the network's projections, in order.
     """
