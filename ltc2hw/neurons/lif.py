@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons.initialise import check_sizes, constant, uniform_weight
+from ltc2hw.neurons.packed import LIF, STATIC, Kind
+from ltc2hw.neurons.packing import Tensors
 from ltc2hw.neurons.surrogate import Surrogate, surrogate_named
+from ltc2hw.neurons.window import run_window
 
 
 class LIFState(NamedTuple):
@@ -107,6 +110,16 @@ class LIFCell(nn.Module):
         """The module's tensors as the step function takes them."""
         return LIFParameters(*(getattr(self, name) for name in LIFParameters._fields))
 
+    @property
+    def kind(self) -> Kind:
+        """What compiled windows compute."""
+        return Kind(LIF, STATIC, 0, int(self.surrogate == "triangle"))
+
+    def tensors(self) -> Tensors:
+        """The module's tensors as compiled windows take them."""
+        values = self.parameters_of_step()
+        return Tensors(*values[:3], constants=values[3:])
+
     def initial_state(self, batch: int) -> LIFState:
         """Zeros, (B, N) each."""
         zero = self.bias.new_zeros(batch, self.size)
@@ -120,9 +133,8 @@ class LIFCell(nn.Module):
     def window(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, Tensor, LIFState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
         state = self.initial_state(x.shape[1]) if state is None else state
-        spikes, membranes = [], []
-        for values in x:
-            spike, state = self.forward(values, state)
-            spikes.append(spike)
-            membranes.append(state.membrane)
-        return torch.stack(spikes), torch.stack(membranes), state
+        current, membrane, spikes = state
+        membrane, current, spikes = run_window(
+            self.kind, self.tensors(), (membrane, current, spikes), x
+        )
+        return spikes, membrane, LIFState(current[-1], membrane[-1], spikes[-1])

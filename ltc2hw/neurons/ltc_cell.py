@@ -14,9 +14,11 @@ from ltc2hw.neurons.initialise import (
     uniform_weight,
 )
 from ltc2hw.neurons.ltc import LTCParameters, LTCState, ltc_step
-from ltc2hw.neurons.ltc_window import ltc_window
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
+from ltc2hw.neurons.packed import GATE_CODES, LTC, Kind
+from ltc2hw.neurons.packing import Tensors
 from ltc2hw.neurons.surrogate import surrogate_named
+from ltc2hw.neurons.window import run_window
 
 
 class LTCCell(nn.Module):
@@ -85,6 +87,17 @@ class LTCCell(nn.Module):
         """The module's tensors as the step functions take them."""
         return LTCParameters(*(getattr(self, name) for name in LTCParameters._fields))
 
+    @property
+    def kind(self) -> Kind:
+        """What compiled windows compute."""
+        plan, triangle = self.nonlinearity == "plan", self.surrogate == "triangle"
+        return Kind(LTC, GATE_CODES[self.gate], int(plan), int(triangle))
+
+    def tensors(self) -> Tensors:
+        """The module's tensors as compiled windows take them."""
+        values = self.parameters_of_step()
+        return Tensors(*values[:3], terms=values[5:], constants=values[3:5])
+
     def initial_state(self, batch: int) -> LTCState:
         """Zeros, (B, N) each."""
         zero = self.bias.new_zeros(batch, self.size)
@@ -98,5 +111,5 @@ class LTCCell(nn.Module):
     def window(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, Tensor, LTCState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
         state = self.initial_state(x.shape[1]) if state is None else state
-        plan = self.nonlinearity == "plan"
-        return ltc_window(self.parameters_of_step(), state, x, self._functions[1], plan=plan)
+        membrane, adaptation, spikes = run_window(self.kind, self.tensors(), tuple(state), x)
+        return spikes, membrane, LTCState(membrane[-1], adaptation[-1], spikes[-1])

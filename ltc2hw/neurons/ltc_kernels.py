@@ -1,212 +1,238 @@
-"""Compiled loops over a window of LTC steps: forward, and its hand-written gradient.
+"""Compiled windows of LTC neurons: forward, and the gradient written by hand.
 
-N neurons, B samples, L steps, P ports with synapses (3 with event gates, else 1); all arrays have
-one float type. The equations are those of :func:`~ltc2hw.neurons.ltc.ltc_step`.
+The equations are those of :func:`~ltc2hw.neurons.ltc.ltc_step`; backwards, with δ the gradient of
+what follows it::
+
+    δd   = ψ(d) (δs - u_charged δu)          δu_charged = (1 - s) δu + δd
+    δη  -= adaptation_strength·δd
+    δgate_m = (I - u[t-1]) σ'(gate_m) δu_charged
+    δgate_ρ = (η[t-1] - s[t-1]) σ'(gate_ρ) δη
+    δI   = τ δu_charged + a_I·δgate_m + c_I·δgate_ρ
+    δu[t-1] = (1 - τ) δu_charged + a_u·δgate_m;   δη[t-1] = ρ δη + c_η·δgate_ρ
+    δs[t-1] = (1 - ρ) δη + Rᵀ [δI, δgate_m, δgate_ρ]
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from ltc2hw.neurons.kernels import (
-    DENSE,
-    EVENT,
     ONE,
     ZERO,
     Array,
     add,
     add_own,
+    add_own_totals,
     add_product,
-    add_total,
-    back_pull,
+    back_gate,
+    back_origin,
+    back_towards,
     compiled,
     fill,
     gate,
     pull,
 )
-
-MEMBRANE, ADAPTATION, SPIKES, DISTANCE, SEQUENCES = 0, 1, 2, 3, 4
-"""First axis of ``sequences`` (4, L, B, N): the states after each step, then ``u - θ``."""
-
-CURRENT, CHARGED, TAU_MEM, TAU_ADP, MEM_FACTOR, ADP_FACTOR, RECORDS = 0, 1, 2, 3, 4, 5, 6
-"""First axis of ``records`` (6, L, B, N), what else the gradient needs.
-
-``MEM_FACTOR`` is ``(I - u[t-1]) σ'(gate_m)``, ``ADP_FACTOR`` is ``(η[t-1] - s[t-1]) σ'(gate_ρ)``:
-how far the new membrane and adaptation move with their gates.
-"""
+from ltc2hw.neurons.packed import (
+    ADP_SLOPE,
+    CHARGED,
+    CURRENT,
+    DENSE,
+    EVENT,
+    MEM_SLOPE,
+    MEMBRANE,
+    SECOND,
+    SPIKES,
+    TAU_ADP,
+    TAU_MEM,
+    Kind,
+    Record,
+    Weights,
+)
 
 
 @compiled
-def finish_gates(
-    kind: int, sums: Array, bias: Array, terms: Array, u: Array, eta: Array, scratch: Array
-) -> None:
-    """Complete the gates of ``sums`` (3, B, N) by their own-state or whole-layer terms."""
-    if kind == EVENT:
-        add_own(terms[0, 0], u, sums[1])
-        add_own(terms[1, 0], sums[0], sums[1])
-        add_own(terms[2, 0], eta, sums[2])
-        add_own(terms[3, 0], sums[0], sums[2])
-        return
-    fill(bias[1], sums[1])
-    fill(bias[2], sums[2])
-    if kind == DENSE:
-        add_product(u, terms[0], scratch, sums[1])
-        add_product(sums[0], terms[1], scratch, sums[1])
-        add_product(eta, terms[2], scratch, sums[2])
-        add_product(sums[0], terms[3], scratch, sums[2])
+def gate_row(record: Record, which: int, t: int, b: int) -> Array:
+    """The pre-activations of a gate (0: membrane, 1: adaptation), or their gradients: (N,)."""
+    size = record.values.shape[3]
+    row: Array = record.sums[t, b, (which + 1) * size : (which + 2) * size]
+    if record.gates.shape[0]:
+        row = record.gates[which, t, b]
+    return row
 
 
 @compiled
 def measure(charged: Array, eta: Array, constants: Array, distance: Array) -> None:
     """``u - θ`` from ``constants`` (2, N): threshold and adaptation strength."""
     threshold, strength = constants[0], constants[1]
-    for b in range(distance.shape[0]):
-        for n in range(distance.shape[1]):
-            distance[b, n] = (charged[b, n] - threshold[n]) - strength[n] * eta[b, n]
+    for n in range(distance.shape[0]):
+        distance[n] = (charged[n] - threshold[n]) - strength[n] * eta[n]
 
 
 @compiled
 def spike(distance: Array, charged: Array, spikes: Array, membrane: Array) -> None:
     """Spikes, and the membrane after the reset."""
-    for b in range(distance.shape[0]):
-        for n in range(distance.shape[1]):
-            spikes[b, n] = ONE if distance[b, n] > ZERO else ZERO
-            membrane[b, n] = ZERO if distance[b, n] > ZERO else charged[b, n]
+    for n in range(distance.shape[0]):
+        spikes[n] = ONE if distance[n] > ZERO else ZERO
+    for n in range(distance.shape[0]):
+        membrane[n] = ZERO if distance[n] > ZERO else charged[n]
+
+
+@compiled
+def dense_gates(weights: Weights, record: Record, t: int) -> None:
+    """Add the whole layer's analog state to both gates."""
+    u, eta = record.states[MEMBRANE, t], record.states[SECOND, t]
+    current, product = record.values[CURRENT, t], record.slope
+    for which, state in ((0, u), (1, eta)):
+        sums = record.gates[which, t]
+        for b in range(len(sums)):
+            fill(weights.bias[1 + which], sums[b])
+        add_product(state, weights.terms[2 * which], product, sums)
+        add_product(current, weights.terms[2 * which + 1], product, sums)
+
+
+@compiled
+def event_gates(weights: Weights, record: Record, t: int, b: int) -> None:
+    """Add bias and own state to both gates of a sample."""
+    current = record.values[CURRENT, t, b]
+    for which in range(2):
+        row = gate_row(record, which, t, b)
+        add(weights.bias[1 + which], row)
+        add_own(weights.terms[2 * which, 0], record.states[which, t, b], row)
+        add_own(weights.terms[2 * which + 1, 0], current, row)
 
 
 @compiled
 def forward(
-    kind: int,
-    plan: bool,
-    drive: Array,
-    recurrent: Array,
-    bias: Array,
-    constants: Array,
-    terms: Array,
-    initial: Array,
-    sums: Array,
-    sequences: Array,
-    records: Array,
+    kind: Kind, weights: Weights, constants: Array, record: Record, t: int, series: Array
 ) -> None:
-    """Run the window and fill ``sequences`` and ``records``.
-
-    ``drive`` (P, L, B, N) weighted inputs with biases; ``recurrent`` (P, N, N), transposed, or
-    (0, N, N); ``bias`` (3, N); ``constants`` (2, N); ``terms`` (4, 1, N), or transposed matrices
-    (4, N, N), in the order of LTCParameters; ``initial`` (3, B, N): u, η, s before the window;
-    ``sums`` (4, B, N), scratch.
-    """
-    u, eta, s = initial[0], initial[1], initial[2]
-    for t in range(drive.shape[1]):
-        for port in range(drive.shape[0]):
-            sums[port] = drive[port, t]
-        for port in range(recurrent.shape[0]):
-            add_product(s, recurrent[port], sums[3], sums[port])
-        finish_gates(kind, sums, bias, terms, u, eta, sums[3])
-        gate(plan, sums[1], records[TAU_MEM, t], records[MEM_FACTOR, t])
-        gate(plan, sums[2], records[TAU_ADP, t], records[ADP_FACTOR, t])
-        records[CURRENT, t] = sums[0]
-        charged = records[CHARGED, t]
-        pull(sums[0], u, records[TAU_MEM, t], records[MEM_FACTOR, t], charged)
-        pull(eta, s, records[TAU_ADP, t], records[ADP_FACTOR, t], sequences[ADAPTATION, t])
-        u, eta, s = sequences[MEMBRANE, t], sequences[ADAPTATION, t], sequences[SPIKES, t]
-        measure(charged, eta, constants, sequences[DISTANCE, t])
-        spike(sequences[DISTANCE, t], charged, s, u)
+    """One step, from the weighted sums of all ports to the new states."""
+    states, values = record.states, record.values
+    batch, size = record.sums.shape[1], values.shape[3]
+    for b in range(batch):
+        fill(record.sums[t, b, :size], values[CURRENT, t, b])
+        add(weights.bias[0], values[CURRENT, t, b])
+    if kind.gate == DENSE:
+        dense_gates(weights, record, t)
+    for b in range(batch):
+        current, charged = values[CURRENT, t, b], values[CHARGED, t, b]
+        u, eta, s = states[MEMBRANE, t, b], states[SECOND, t, b], states[SPIKES, t, b]
+        if kind.gate == EVENT:
+            event_gates(weights, record, t, b)
+        elif kind.gate != DENSE:
+            for which in range(2):
+                fill(weights.bias[1 + which], gate_row(record, which, t, b))
+        tau, rho = values[TAU_MEM, t, b], values[TAU_ADP, t, b]
+        gate(kind.plan, gate_row(record, 0, t, b), series, tau, values[MEM_SLOPE, t, b])
+        gate(kind.plan, gate_row(record, 1, t, b), series, rho, values[ADP_SLOPE, t, b])
+        pull(current, u, tau, charged)
+        adapted = states[SECOND, t + 1, b]
+        pull(eta, s, rho, adapted)
+        distance = record.slope[b]
+        measure(charged, adapted, constants, distance)
+        spike(distance, charged, states[SPIKES, t + 1, b], states[MEMBRANE, t + 1, b])
 
 
 @compiled
-def back_spike(charged: Array, slope: Array, back_u: Array, back_s: Array) -> None:
-    """Turn the gradient of the spikes into that of ``u - θ``; the reset contributes."""
-    for b in range(charged.shape[0]):
-        for n in range(charged.shape[1]):
-            back_s[b, n] = (back_s[b, n] - back_u[b, n] * charged[b, n]) * slope[b, n]
+def distances(constants: Array, record: Record, t: int) -> None:
+    """``u - θ`` of all neurons after a step, into ``record.slope``."""
+    for b in range(len(record.slope)):
+        measure(
+            record.values[CHARGED, t, b],
+            record.states[SECOND, t + 1, b],
+            constants,
+            record.slope[b],
+        )
 
 
 @compiled
-def back_measure(
-    distance: Array, spikes: Array, strength: Array, back_u: Array, back_eta: Array
-) -> None:
-    """On from the gradient of ``u - θ`` to the charged membrane and to the adaptation."""
-    for b in range(distance.shape[0]):
-        for n in range(distance.shape[1]):
-            back_u[b, n] = distance[b, n] + back_u[b, n] * (ONE - spikes[b, n])
-            back_eta[b, n] -= strength[n] * distance[b, n]
+def back_spike(slope: Array, charged: Array, spikes: Array, back_u: Array, back_s: Array) -> None:
+    """Gradient of ``u - θ`` into ``back_s``; that of the charged membrane into ``back_u``."""
+    for n in range(slope.shape[0]):
+        back_s[n] = (back_s[n] - back_u[n] * charged[n]) * slope[n]
+    for n in range(slope.shape[0]):
+        back_u[n] = back_s[n] + back_u[n] * (ONE - spikes[n])
 
 
 @compiled
-def back_gates(
-    kind: int, terms: Array, ports: Array, t: int, back_u: Array, back_eta: Array, scratch: Array
+def back_threshold(strength: Array, distance: Array, back_eta: Array) -> None:
+    """On from the gradient of ``u - θ`` to the adaptation."""
+    for n in range(distance.shape[0]):
+        back_eta[n] -= strength[n] * distance[n]
+
+
+@compiled
+def back_adaptation(rho: Array, back_eta: Array, back_s: Array) -> None:
+    """From the new adaptation to the old one and to the old spikes."""
+    for n in range(rho.shape[0]):
+        back_s[n] = back_eta[n] - rho[n] * back_eta[n]
+    for n in range(rho.shape[0]):
+        back_eta[n] *= rho[n]
+
+
+@compiled
+def back_dense_gates(weights: Weights, record: Record, t: int, through: bool) -> None:
+    """Through the gates' products with the whole layer: to the current and the old states."""
+    size = record.slope.shape[1]
+    product = record.slope
+    for which in range(2):
+        grad = record.gates[which, t]
+        np.dot(grad, weights.terms[2 * which + 1].T, product)
+        for b in range(len(product)):
+            add(product[b], record.sums[t, b, :size])
+        if through:
+            np.dot(grad, weights.terms[2 * which].T, product)
+            for b in range(len(product)):
+                add(product[b], record.back[which, b])
+
+
+@compiled
+def back_event_gates(
+    weights: Weights, grads: Weights, record: Record, t: int, b: int, through: bool
 ) -> None:
-    """Through the gates' own-state or whole-layer terms, to the old states and the current."""
-    current, mem, adp = ports[0, t], ports[1, t], ports[2, t]
-    if kind == EVENT:
-        add_own(terms[0, 0], mem, back_u)
-        add_own(terms[1, 0], mem, current)
-        add_own(terms[2, 0], adp, back_eta)
-        add_own(terms[3, 0], adp, current)
-    elif kind == DENSE:
-        add_product(mem, terms[0], scratch, back_u)
-        add_product(mem, terms[1], scratch, current)
-        add_product(adp, terms[2], scratch, back_eta)
-        add_product(adp, terms[3], scratch, current)
+    """Through the gates' own-state terms: current, old states, the terms."""
+    size = record.slope.shape[1]
+    for which in range(2):
+        row = gate_row(record, which, t, b)
+        current = record.values[CURRENT, t, b]
+        add_own_totals(row, record.states[which, t, b], grads.terms[2 * which, 0])
+        add_own_totals(row, current, grads.terms[2 * which + 1, 0])
+        if through:
+            add_own(weights.terms[2 * which, 0], row, record.back[which, b])
+        add_own(weights.terms[2 * which + 1, 0], row, record.sums[t, b, :size])
 
 
 @compiled
 def backward(
-    kind: int,
-    recurrent: Array,
-    strength: Array,
-    terms: Array,
-    slopes: Array,
-    grads: Array,
-    sequences: Array,
-    records: Array,
-    scratch: Array,
-    back: Array,
-    ports: Array,
+    kind: Kind,
+    weights: Weights,
+    grads: Weights,
+    constants: Array,
+    record: Record,
+    t: int,
+    through: bool,
 ) -> None:
-    """Walk back through the window and fill ``ports`` and ``back``.
+    """One step back: from ``record.back`` and the surrogate in ``record.slope`` to the sums.
 
-    ``recurrent`` (P, N, N) or (0, N, N) and ``terms`` as they are; ``slopes`` (L, B, N) surrogate
-    derivatives; ``grads`` (3, L, B, N) of u, η, s after each step; ``scratch`` (3, B, N).
-    ``ports`` (3, L, B, N) become the gradients of the summed ports, ``back`` (3, B, N), zeros
-    before, those of u, η, s before the window.
+    With ``through``, ``record.back`` then holds the gradients of the states before the step,
+    without those that take the way through recurrent synapses.
     """
-    charged, adapted = scratch[0], scratch[1]
-    for t in range(slopes.shape[0] - 1, -1, -1):
-        for kept in range(3):
-            add(grads[kept, t], back[kept])
-        back_spike(records[CHARGED, t], slopes[t], back[MEMBRANE], back[SPIKES])
-        charged[:] = back[MEMBRANE]
-        adapted[:] = back[ADAPTATION]
-        back_measure(back[SPIKES], sequences[SPIKES, t], strength, charged, adapted)
-        back_pull(
-            charged,
-            records[TAU_MEM, t],
-            records[MEM_FACTOR, t],
-            ports[0, t],
-            back[MEMBRANE],
-            ports[1, t],
-        )
-        back_pull(
-            adapted,
-            records[TAU_ADP, t],
-            records[ADP_FACTOR, t],
-            back[ADAPTATION],
-            back[SPIKES],
-            ports[2, t],
-        )
-        back_gates(kind, terms, ports, t, back[MEMBRANE], back[ADAPTATION], scratch[2])
-        for port in range(recurrent.shape[0]):
-            add_product(ports[port, t], recurrent[port], scratch[2], back[SPIKES])
-
-
-@compiled
-def own_totals(
-    ports: Array, initial: Array, sequences: Array, current: Array, totals: Array
-) -> None:
-    """Add up the gradients of the own-state terms, ``totals`` (4, N), over the window."""
-    for t in range(current.shape[0]):
-        u = sequences[MEMBRANE, t - 1] if t else initial[MEMBRANE]
-        eta = sequences[ADAPTATION, t - 1] if t else initial[ADAPTATION]
-        add_total(ports[1, t], u, totals[0])
-        add_total(ports[1, t], current[t], totals[1])
-        add_total(ports[2, t], eta, totals[2])
-        add_total(ports[2, t], current[t], totals[3])
+    states, values, back = record.states, record.values, record.back
+    size = values.shape[3]
+    for b in range(record.sums.shape[1]):
+        du, deta, ds = back[MEMBRANE, b], back[SECOND, b], back[SPIKES, b]
+        u, eta, s = states[MEMBRANE, t, b], states[SECOND, t, b], states[SPIKES, t, b]
+        tau = values[TAU_MEM, t, b]
+        back_spike(record.slope[b], values[CHARGED, t, b], states[SPIKES, t + 1, b], du, ds)
+        back_threshold(constants[1], ds, deta)
+        row = gate_row(record, 0, t, b)
+        back_gate(du, values[MEM_SLOPE, t, b], values[CURRENT, t, b], u, row)
+        back_towards(tau, du, record.sums[t, b, :size])
+        row = gate_row(record, 1, t, b)
+        back_gate(deta, values[ADP_SLOPE, t, b], eta, s, row)
+        if through:
+            back_origin(tau, du)
+            back_adaptation(values[TAU_ADP, t, b], deta, ds)
+        if kind.gate == EVENT:
+            back_event_gates(weights, grads, record, t, b, through)
+    if kind.gate == DENSE:
+        back_dense_gates(weights, record, t, through)

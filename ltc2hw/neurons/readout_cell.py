@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from ltc2hw.neurons.gate import GateKind, check_gate
 from ltc2hw.neurons.initialise import bias_rows, check_sizes, gate_term_weight, uniform_weight
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
+from ltc2hw.neurons.packed import GATE_CODES, READOUT, Kind
+from ltc2hw.neurons.packing import Tensors
 from ltc2hw.neurons.readout import ReadoutParameters, ReadoutState, readout_step
-from ltc2hw.neurons.readout_window import readout_window
+from ltc2hw.neurons.window import run_window
 
 
 class ReadoutCell(nn.Module):
@@ -56,6 +58,16 @@ class ReadoutCell(nn.Module):
         """The module's tensors as the step functions take them."""
         return ReadoutParameters(*(getattr(self, name) for name in ReadoutParameters._fields))
 
+    @property
+    def kind(self) -> Kind:
+        """What compiled windows compute."""
+        return Kind(READOUT, GATE_CODES[self.gate], int(self.nonlinearity == "plan"), 0)
+
+    def tensors(self) -> Tensors:
+        """The module's tensors as compiled windows take them."""
+        values = self.parameters_of_step()
+        return Tensors(values.weight_input, None, values.bias, terms=values[2:])
+
     def initial_state(self, batch: int) -> ReadoutState:
         """Zeros, (B, N)."""
         return ReadoutState(self.bias.new_zeros(batch, self.size))
@@ -68,5 +80,5 @@ class ReadoutCell(nn.Module):
     def window(self, x: Tensor, state: ReadoutState | None = None) -> tuple[Tensor, ReadoutState]:
         """L steps, x: (L, B, N_in) -> membranes (L, B, N) and the final state."""
         state = self.initial_state(x.shape[1]) if state is None else state
-        plan = self.nonlinearity == "plan"
-        return readout_window(self.parameters_of_step(), state, x, plan=plan)
+        (membranes,) = run_window(self.kind, self.tensors(), tuple(state), x)
+        return membranes, ReadoutState(membranes[-1])

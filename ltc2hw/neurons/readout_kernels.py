@@ -1,91 +1,84 @@
-"""Compiled loops over a window of readout steps: forward, and its hand-written gradient.
-
-Axes and conventions as in :mod:`ltc2hw.neurons.ltc_kernels`, with two ports: current, tau_mem.
-"""
+"""Compiled windows of readouts: as in :mod:`ltc2hw.neurons.ltc_kernels`, without spikes."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from ltc2hw.neurons.kernels import (
-    DENSE,
-    EVENT,
     Array,
     add,
     add_own,
+    add_own_totals,
     add_product,
-    add_total,
-    back_pull,
+    back_gate,
+    back_origin,
+    back_towards,
     compiled,
     fill,
     gate,
     pull,
 )
-
-MEMBRANE, CURRENT, TAU_MEM, MEM_FACTOR, RECORDS = 0, 1, 2, 3, 4
-"""First axis of ``records`` (4, L, B, N)."""
+from ltc2hw.neurons.ltc_kernels import gate_row
+from ltc2hw.neurons.packed import (
+    CURRENT,
+    DENSE,
+    EVENT,
+    MEM_SLOPE,
+    MEMBRANE,
+    TAU_MEM,
+    Kind,
+    Record,
+    Weights,
+)
 
 
 @compiled
-def forward(
-    kind: int,
-    plan: bool,
-    drive: Array,
-    bias: Array,
-    terms: Array,
-    initial: Array,
-    sums: Array,
-    records: Array,
-) -> None:
-    """Run the window and fill ``records``; ``initial`` (B, N), ``sums`` (2, B, N) scratch."""
-    u = initial
-    for t in range(drive.shape[1]):
-        current = records[CURRENT, t]
-        current[:] = drive[0, t]
-        if kind == EVENT:
-            sums[0] = drive[1, t]
-            add_own(terms[0, 0], u, sums[0])
-            add_own(terms[1, 0], current, sums[0])
+def forward(kind: Kind, weights: Weights, record: Record, t: int, series: Array) -> None:
+    """One step, from the weighted sums of all ports to the new membrane."""
+    values, u = record.values, record.states[MEMBRANE, t]
+    size = values.shape[3]
+    for b in range(len(u)):
+        fill(record.sums[t, b, :size], values[CURRENT, t, b])
+        add(weights.bias[0], values[CURRENT, t, b])
+        row = gate_row(record, 0, t, b)
+        if kind.gate == EVENT:
+            add(weights.bias[1], row)
+            add_own(weights.terms[0, 0], u[b], row)
+            add_own(weights.terms[1, 0], values[CURRENT, t, b], row)
         else:
-            fill(bias[1], sums[0])
-        if kind == DENSE:
-            add_product(u, terms[0], sums[1], sums[0])
-            add_product(current, terms[1], sums[1], sums[0])
-        gate(plan, sums[0], records[TAU_MEM, t], records[MEM_FACTOR, t])
-        pull(current, u, records[TAU_MEM, t], records[MEM_FACTOR, t], records[MEMBRANE, t])
-        u = records[MEMBRANE, t]
+            fill(weights.bias[1], row)
+    if kind.gate == DENSE:
+        add_product(u, weights.terms[0], record.slope, record.gates[0, t])
+        add_product(values[CURRENT, t], weights.terms[1], record.slope, record.gates[0, t])
+    for b in range(len(u)):
+        tau = values[TAU_MEM, t, b]
+        gate(kind.plan, gate_row(record, 0, t, b), series, tau, values[MEM_SLOPE, t, b])
+        pull(values[CURRENT, t, b], u[b], tau, record.states[MEMBRANE, t + 1, b])
 
 
 @compiled
 def backward(
-    kind: int,
-    terms: Array,
-    grads: Array,
-    records: Array,
-    scratch: Array,
-    back: Array,
-    ports: Array,
+    kind: Kind, weights: Weights, grads: Weights, record: Record, t: int, through: bool
 ) -> None:
-    """Walk back: fill ``ports`` (2, L, B, N) and ``back`` (B, N), zeros before.
-
-    ``grads`` (L, B, N) of the membranes; ``scratch`` (2, B, N).
-    """
-    charged = scratch[0]
-    for t in range(grads.shape[0] - 1, -1, -1):
-        add(grads[t], back)
-        charged[:] = back
-        back_pull(
-            charged, records[TAU_MEM, t], records[MEM_FACTOR, t], ports[0, t], back, ports[1, t]
-        )
-        if kind == EVENT:
-            add_own(terms[0, 0], ports[1, t], back)
-            add_own(terms[1, 0], ports[1, t], ports[0, t])
-        elif kind == DENSE:
-            add_product(ports[1, t], terms[0], scratch[1], back)
-            add_product(ports[1, t], terms[1], scratch[1], ports[0, t])
-
-
-@compiled
-def own_totals(gates: Array, before: Array, current: Array, totals: Array) -> None:
-    """Add up the gradients of the own-state terms, ``totals`` (2, N), over the window."""
-    for t in range(gates.shape[0]):
-        add_total(gates[t], before[t], totals[0])
-        add_total(gates[t], current[t], totals[1])
+    """One step back: from the membranes' gradient in ``record.back`` to the sums."""
+    values, u, back = record.values, record.states[MEMBRANE, t], record.back[MEMBRANE]
+    size = values.shape[3]
+    for b in range(len(u)):
+        row, into = gate_row(record, 0, t, b), record.sums[t, b, :size]
+        back_gate(back[b], values[MEM_SLOPE, t, b], values[CURRENT, t, b], u[b], row)
+        back_towards(values[TAU_MEM, t, b], back[b], into)
+        back_origin(values[TAU_MEM, t, b], back[b])
+        if kind.gate == EVENT:
+            add_own_totals(row, u[b], grads.terms[0, 0])
+            add_own_totals(row, values[CURRENT, t, b], grads.terms[1, 0])
+            add_own(weights.terms[0, 0], row, back[b])
+            add_own(weights.terms[1, 0], row, into)
+    if kind.gate == DENSE:
+        grad, product = record.gates[0, t], record.slope
+        np.dot(grad, weights.terms[1].T, product)
+        for b in range(len(u)):
+            add(product[b], record.sums[t, b, :size])
+        if through:
+            np.dot(grad, weights.terms[0].T, product)
+            for b in range(len(u)):
+                add(product[b], back[b])

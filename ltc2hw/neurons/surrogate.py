@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ltc2hw.errors import UnknownNameError
 
-_GAMMA = 0.5
-_WIDTH = 0.3
-_HEIGHT = 0.15
-_SPREAD = 6.0
+GAMMA = 0.5
+WIDTH = 0.3
+HEIGHT = 0.15
+SPREAD = 6.0
 
 
 def multi_gaussian_slope(distance: Tensor) -> Tensor:
@@ -26,10 +26,10 @@ def multi_gaussian_slope(distance: Tensor) -> Tensor:
     >>> round(float(multi_gaussian_slope(torch.tensor(0.0))), 4)
     0.7319
     """
-    wide = _WIDTH * _SPREAD
-    centre = _bell(distance, 0.0, _WIDTH, _GAMMA * (1.0 + _HEIGHT))
-    left = _bell(distance, -_WIDTH, wide, _GAMMA * _HEIGHT)
-    right = _bell(distance, _WIDTH, wide, _GAMMA * _HEIGHT)
+    wide = WIDTH * SPREAD
+    centre = _bell(distance, 0.0, WIDTH, GAMMA * (1.0 + HEIGHT))
+    left = _bell(distance, -WIDTH, wide, GAMMA * HEIGHT)
+    right = _bell(distance, WIDTH, wide, GAMMA * HEIGHT)
     return centre.sub_(left).sub_(right)
 
 

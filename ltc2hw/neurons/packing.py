@@ -1,0 +1,108 @@
+"""From a cell's tensors to the arrays of compiled windows, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ltc2hw.neurons.kernels import Array
+from ltc2hw.neurons.packed import Weights
+
+
+class Tensors(NamedTuple):
+    """Tensors of a layer of any family as its torch module holds them."""
+
+    weight_input: Tensor
+    """(P, N, M), or (N, M) with one port."""
+    weight_recurrent: Tensor | None
+    bias: Tensor
+    """(ports, N), or (N,)."""
+    terms: tuple[Tensor | None, ...] = ()
+    """Gate terms, (N,) or (N, N) each; all None without."""
+    constants: tuple[Tensor, ...] = ()
+    """(N,) each, without a gradient."""
+
+    @property
+    def parameters(self) -> tuple[Tensor | None, ...]:
+        """Everything that has a gradient, in the order of :func:`unpack`."""
+        return (self.weight_input, self.weight_recurrent, self.bias, *self.terms)
+
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def shapes(tensors: Tensors) -> Shapes:
+    """Shapes of the packed arrays, in the order of :class:`~ltc2hw.neurons.packed.Weights`."""
+    inputs = tensors.weight_input.shape[-1]
+    columns = tensors.weight_input.numel() // inputs
+    size = tensors.bias.shape[-1]
+    terms = [term for term in tensors.terms if term is not None]
+    rows = size if terms and terms[0].dim() == 2 else 1
+    return (
+        (inputs, columns),
+        (0 if tensors.weight_recurrent is None else size, columns),
+        (tensors.bias.numel() // size, size),
+        (len(terms), rows, size),
+    )
+
+
+def views(vector: Array, wanted: Shapes) -> Weights:
+    """Packed arrays that lie one after the other in a vector, without copies."""
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in wanted])
+    parts = np.split(vector[: ends[-1]], ends[:-1])
+    return Weights(*(part.reshape(shape) for part, shape in zip(parts, wanted, strict=True)))
+
+
+def pack(tensors: Tensors, into: Weights) -> None:
+    """Copy a layer's tensors into packed arrays."""
+    into.weight_input[:] = _packed(tensors.weight_input)
+    if tensors.weight_recurrent is not None:
+        into.weight_recurrent[:] = _packed(tensors.weight_recurrent)
+    into.bias[:] = _array(tensors.bias).reshape(into.bias.shape)
+    present = [term for term in tensors.terms if term is not None]
+    for packed, term in zip(into.terms, present, strict=True):
+        packed[:] = _array(term).T
+
+
+def unpack(weights: Weights, like: Tensors) -> list[Tensor | None]:
+    """Packed arrays as tensors of the shapes of ``like.parameters``; they share memory."""
+    recurrent = like.weight_recurrent
+    terms = iter(weights.terms)
+    return [
+        _unpacked(weights.weight_input, like.weight_input),
+        None if recurrent is None else _unpacked(weights.weight_recurrent, recurrent),
+        torch.from_numpy(weights.bias).view(like.bias.shape),
+        *(_term(terms, term) for term in like.terms),
+    ]
+
+
+def constants(tensors: Tensors) -> Array:
+    """A layer's constants as rows, (constants, N)."""
+    rows = np.zeros((len(tensors.constants), tensors.bias.shape[-1]), _array(tensors.bias).dtype)
+    for row, values in zip(rows, tensors.constants, strict=True):
+        row[:] = _array(values)
+    return rows
+
+
+def _array(tensor: Tensor) -> Array:
+    values: Array = tensor.detach().numpy()
+    return values
+
+
+def _packed(weight: Tensor) -> Array:
+    return _array(weight.movedim(-1, 0).reshape(weight.shape[-1], -1))
+
+
+def _unpacked(packed: Array, like: Tensor) -> Tensor:
+    return torch.from_numpy(packed).view(like.shape[-1], *like.shape[:-1]).movedim(0, -1)
+
+
+def _term(packed: Sequence[Array] | object, like: Tensor | None) -> Tensor | None:
+    if like is None:
+        return None
+    values = torch.from_numpy(next(packed))  # type: ignore[call-overload]
+    return values.t() if like.dim() == 2 else values.view(like.shape)

@@ -1,0 +1,64 @@
+"""Surrogate derivatives of :mod:`ltc2hw.neurons.surrogate`, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ltc2hw.neurons.kernels import FARTHEST, ONE, SERIES, ZERO, Array, compiled, exponential
+from ltc2hw.neurons.packed import Kind
+from ltc2hw.neurons.surrogate import GAMMA, HEIGHT, SPREAD, WIDTH
+
+_WIDE = WIDTH * SPREAD
+_NORMAL = math.sqrt(2.0 * math.pi)
+
+BELLS = np.array(
+    [
+        -0.5 / WIDTH**2,
+        GAMMA * (1.0 + HEIGHT) / (WIDTH * _NORMAL),
+        -0.5 / _WIDE**2,
+        2.0 * GAMMA * HEIGHT / (_WIDE * _NORMAL) * math.exp(-0.5 * (WIDTH / _WIDE) ** 2),
+        (WIDTH / _WIDE**2) ** 2,
+    ]
+)
+"""The two outer bells share ``exp(-d²/2w²)``; their sum is that times ``cosh(m d / w²)``."""
+
+COSH = np.array([1.0 / math.factorial(2 * order) for order in range(9)])
+
+LARGEST = np.float32(12)
+"""Beyond this distance the derivative is zero in any precision that counts."""
+
+
+@compiled
+def triangle(distance: Array, slope: Array) -> None:
+    """``max(0, 1 - |d|)``."""
+    for n in range(distance.shape[0]):
+        slope[n] = max(ZERO, ONE - abs(distance[n]))
+
+
+@compiled
+def multi_gaussian(distance: Array, bells: Array, cosh: Array, series: Array, slope: Array) -> None:
+    """Derivative of the paper; constants in the rows' float type."""
+    for n in range(distance.shape[0]):
+        d = min(abs(distance[n]), LARGEST)
+        square = d * d
+        centre = bells[1] * exponential(max(square * bells[0], -FARTHEST), series)
+        wide = bells[3] * exponential(max(square * bells[2], -FARTHEST), series)
+        angle = square * bells[4]
+        rise = cosh[8]
+        for order in range(7, -1, -1):
+            rise = rise * angle + cosh[order]
+        slope[n] = centre - wide * rise
+
+
+@compiled
+def surrogate_slopes(kind: Kind, distances: Array) -> None:
+    """Replace ``u - θ`` (B, N) by the surrogate derivatives there."""
+    series = SERIES.astype(distances.dtype)
+    bells, cosh = BELLS.astype(distances.dtype), COSH.astype(distances.dtype)
+    for b in range(len(distances)):
+        if kind.triangle:
+            triangle(distances[b], distances[b])
+        else:
+            multi_gaussian(distances[b], bells, cosh, series, distances[b])

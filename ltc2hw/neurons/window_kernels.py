@@ -1,0 +1,132 @@
+"""Compiled windows of any layer: products with the synapses around each family's own step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
+from ltc2hw.neurons.kernels import (
+    SERIES,
+    ZERO,
+    Array,
+    add,
+    add_columns,
+    add_outer,
+    add_product,
+    compiled,
+    stacked,
+)
+from ltc2hw.neurons.packed import (
+    CURRENT,
+    DENSE,
+    LIF,
+    LTC,
+    READOUT,
+    SPIKES,
+    Kind,
+    Record,
+    Weights,
+)
+from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
+
+
+@compiled
+def forward(kind: Kind, weights: Weights, constants: Array, record: Record, x: Array) -> None:
+    """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything."""
+    series = SERIES.astype(x.dtype)
+    recurrent = weights.weight_recurrent.shape[0] > 0
+    for t in range(x.shape[0]):
+        sums = record.sums[t]
+        sums[:] = ZERO
+        if recurrent:
+            spikes = record.states[SPIKES, t]
+            add_product(spikes, weights.weight_recurrent, record.scratch, sums)
+        add_product(x[t], weights.weight_input, record.scratch, sums)
+        if kind.family == LTC:
+            ltc_kernels.forward(kind, weights, constants, record, t, series)
+        elif kind.family == LIF:
+            lif_kernels.forward(weights, constants, record, t)
+        else:
+            readout_kernels.forward(kind, weights, record, t, series)
+
+
+@compiled
+def backward(
+    kind: Kind,
+    weights: Weights,
+    grads: Weights,
+    constants: Array,
+    record: Record,
+    x: Array,
+    above: Array,
+    first: int,
+    to_state: bool,
+    to_x: Array,
+) -> None:
+    """Walk back through a window and add to ``grads`` the gradients of the parameters.
+
+    ``above`` (V, L, B, N) are the gradients of V states after each step, from the state ``first``
+    on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With ``to_state``,
+    ``record.back`` ends as the gradients of the state before the window.
+    """
+    steps = x.shape[0]
+    record.back[:] = ZERO
+    for t in range(steps - 1, -1, -1):
+        through = t > 0 or to_state
+        for index in range(above.shape[0]):
+            for b in range(x.shape[1]):
+                add(above[index, t, b], record.back[first + index, b])
+        if kind.family == READOUT:
+            readout_kernels.backward(kind, weights, grads, record, t, through)
+        else:
+            back_spiking(kind, weights, grads, constants, record, t, through)
+    add_weight_gradients(kind, grads, record, x)
+    if to_x.shape[0]:
+        np.dot(stacked(record.sums[:steps]), weights.weight_input.T, stacked(to_x))
+
+
+@compiled
+def back_spiking(
+    kind: Kind,
+    weights: Weights,
+    grads: Weights,
+    constants: Array,
+    record: Record,
+    t: int,
+    through: bool,
+) -> None:
+    """One step back through neurons that spike, recurrent synapses included."""
+    if kind.family == LTC:
+        ltc_kernels.distances(constants, record, t)
+    else:
+        lif_kernels.distances(constants, record, t)
+    surrogate_slopes(kind, record.slope)
+    if kind.family == LTC:
+        ltc_kernels.backward(kind, weights, grads, constants, record, t, through)
+    else:
+        lif_kernels.backward(grads, constants, record, t)
+    if through and weights.weight_recurrent.shape[0] > 0:
+        np.dot(record.sums[t], weights.weight_recurrent.T, record.slope)
+        for b in range(len(record.slope)):
+            add(record.slope[b], record.back[SPIKES, b])
+
+
+@compiled
+def add_weight_gradients(kind: Kind, grads: Weights, record: Record, x: Array) -> None:
+    """Synapses, biases and dense gate terms, from what :func:`backward` left in the record."""
+    steps = x.shape[0]
+    sums = stacked(record.sums[:steps])
+    add_outer(stacked(x), sums, grads.weight_input)
+    if grads.weight_recurrent.shape[0]:
+        add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
+    if kind.family == LIF:
+        return
+    add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
+    for which in range(record.gates.shape[0]):
+        gates = stacked(record.gates[which, :steps])
+        add_columns(gates, grads.bias[1 + which])
+        if kind.gate == DENSE:
+            before = stacked(record.states[which, :steps])
+            current = stacked(record.values[CURRENT, :steps])
+            add_outer(before, gates, grads.terms[2 * which])
+            add_outer(current, gates, grads.terms[2 * which + 1])
