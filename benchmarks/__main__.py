@@ -20,6 +20,7 @@ BENCHMARKS = {
     "limits": "benchmarks.limits",
     "start": "benchmarks.start",
     "exactness": "benchmarks.exactness",
+    "transfer": "benchmarks.transfer",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""
 

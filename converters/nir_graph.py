@@ -86,7 +86,7 @@ class Node:
         if value is None:
             raise self.damaged(f"{entry} is missing")
         try:
-            array = np.array(value, dtype=np.float64)
+            array = np.asarray(value).astype(np.float64)
         except (TypeError, ValueError) as error:
             raise self.damaged(f"{entry} holds no numbers") from error
         if not np.all(np.isfinite(array)):

@@ -28,12 +28,6 @@ from tests.random_networks import GATE_KINDS, random_fixed_network, random_netwo
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
 
-# nirtorch renames its functions, which Norse and snnTorch still call by their old names.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:nirtorch:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning"),
-]
-
 DT = 1e-3
 
 Rng = np.random.Generator
@@ -196,85 +190,6 @@ def test_nested_graphs_and_scalars() -> None:
         ("rnn_lif", "lif"): 0,
     }
     assert network.population("lif").size == 5
-
-
-# Other tools
-
-
-def test_snntorch_writes_and_we_read(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed")
-    from snntorch.export_nir import export_to_nir
-
-    def layers(**options: Any) -> list[Any]:
-        torch.manual_seed(1)
-
-        def own(size: int) -> Any:
-            return torch.rand(size) * 0.5 + 0.3
-
-        zero = {"reset_mechanism": "zero", **options}
-        return [
-            torch.nn.Linear(4, 6),
-            snntorch.Leaky(beta=own(6), threshold=torch.full((6,), 0.5), **zero),
-            torch.nn.Linear(6, 5, bias=False),
-            snntorch.Synaptic(alpha=own(5), beta=own(5), threshold=torch.full((5,), 0.4), **zero),
-            torch.nn.Linear(5, 5),
-            snntorch.RSynaptic(
-                alpha=own(5), beta=own(5), threshold=torch.full((5,), 0.4),
-                linear_features=5, all_to_all=True,
-                **{**zero, "reset_mechanism": options.get("recurrent_reset", "zero")},
-            ),
-        ]  # fmt: skip
-
-    graph = export_to_nir(torch.nn.Sequential(*layers(init_hidden=True)), torch.rand(4))
-    nir.write(tmp_path / "graph.nir", graph)
-    network = converter.read(tmp_path / "graph.nir", dt=1e-4)
-    x = (np.random.default_rng(7).random((60, 3, 4)) < 0.5).astype(np.float32)
-    linear1, leaky, linear2, synaptic, linear3, recurrent = layers(reset_delay=False)
-    recurrent.reset_mechanism = "none"
-    v1, i2, v2 = torch.zeros(3, 6), torch.zeros(3, 5), torch.zeros(3, 5)
-    s3, i3, v3, spikes = torch.zeros(3, 5), torch.zeros(3, 5), torch.zeros(3, 5), []
-    with torch.no_grad():
-        for sample in torch.tensor(x):
-            s1, v1 = leaky(linear1(sample), v1)
-            s2, i2, v2 = synaptic(linear2(s1), i2, v2)
-            s3, i3, v3 = recurrent(linear3(s2), s3, i3, v3)
-            # snnTorch 1.0.0 forgets the reset of its recurrent neurons when it is not delayed.
-            v3 = v3 * (1 - s3)
-            spikes.append(s3.numpy())
-    assert np.any(spikes)
-    assert np.array_equal(ltc2hw.simulate(network, x).outputs, spikes)
-
-
-def test_norse_reads_what_we_write() -> None:
-    torch = pytest.importorskip("torch")
-    norse = pytest.importorskip("norse.torch", reason="the norse extra is not installed")
-    rng = np.random.default_rng(8)
-    decays = rng.uniform(0.1, 0.6, (2, 9))
-    network = Network(
-        (
-            Input("input", 6),
-            LIF("a", 9, decays[0], decays[1], rng.uniform(0.5, 1.0, 9), np.zeros(9)),
-            LIF("b", 4, 0.3 * np.ones(4), 0.2 * np.ones(4), np.ones(4), np.zeros(4)),
-        ),
-        (
-            Projection("input", "spikes", "a", "current", Dense(rng.normal(0, 1, (9, 6)))),
-            Projection("a", "spikes", "b", "current", Dense(rng.normal(0, 1, (4, 9)))),
-        ),
-        "b",
-    )
-    graph, changes = converter.to_graph(network, dt=1e-4)
-    assert changes == ()
-    module = norse.from_nir(graph, dt=1e-4).double()
-    x = (rng.random((60, 1, 6)) < 0.4).astype(float)
-    state, spikes = None, []
-    with torch.no_grad():
-        for sample in torch.tensor(x):
-            z, state = module(sample, state)
-            spikes.append(z.numpy())
-    assert np.any(spikes)
-    # Norse computes with NIR's constants in float32.
-    assert np.array_equal(ltc2hw.simulate(network, x).outputs, spikes)
 
 
 # Networks of our own
