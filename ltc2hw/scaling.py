@@ -261,16 +261,26 @@ def _port_fraction(
 def _without_overflow(
     fraction: int, drafts: Sequence[_Draft], bias: FloatArray, chip: Target
 ) -> int:
-    """Lower a port's fraction until the largest possible sum fits the accumulator."""
+    """Lower a port's fraction until the largest possible sum fits the accumulator.
+
+    Weights that learn may come to sums that no scale holds; those saturate and are counted.
+    """
     limit = Word(min(chip.words.accumulator, chip.words.state)).maximum
-    while True:
-        largest = np.ldexp(bias, fraction)
+
+    def worst(fraction: int) -> FloatArray:
+        largest: FloatArray = np.ldexp(bias, fraction)
         for draft in drafts:
             largest = largest + draft.worst_arrival(fraction)
-        # The bias is rounded to nearest, so it may be half a unit larger.
-        if float(largest.max()) + 0.5 <= limit:
-            return fraction
-        fraction -= 1
+        return largest
+
+    largest = worst(fraction)
+    # The bias is rounded to nearest, so it may be half a unit larger.
+    while float(largest.max()) + 0.5 > limit:
+        coarser = worst(fraction - 1)
+        if any(draft.will_learn for draft in drafts) and np.array_equal(coarser, largest):
+            break
+        fraction, largest = fraction - 1, coarser
+    return fraction
 
 
 def _tau_adp(population: FloatPopulation) -> Gate:
