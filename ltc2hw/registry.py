@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.target import Target
@@ -24,6 +24,13 @@ ENGINES: dict[str, str] = {
 }
 """Module of each engine; its function ``simulate(network, x, record, state)`` runs it."""
 
+LEARNERS: dict[str, str] = {
+    "float64": "ltc2hw.simulations.plasticity.float64",
+    "integer": "ltc2hw.simulations.plasticity.integer",
+    "fast": "ltc2hw.simulations.plasticity.fast",
+}
+"""Module of each engine that learns; its function ``learn(network, x, targets, ...)`` runs it."""
+
 FLOAT_ENGINES: tuple[str, ...] = ("float64",)
 """Engines that run a Network; the others run a FixedNetwork."""
 
@@ -38,6 +45,17 @@ def find_engine(name: str) -> Simulate:
     if name not in ENGINES:
         raise UnknownNameError("engine", name, tuple(ENGINES))
     return cast(Simulate, import_module(ENGINES[name]).simulate)
+
+
+def find_learner(name: str) -> Callable[..., Any]:
+    """Return the ``learn`` function of an engine.
+
+    Raises:
+        UnknownNameError: if there is no such engine; lists the known ones.
+    """
+    if name not in LEARNERS:
+        raise UnknownNameError("learning engine", name, tuple(LEARNERS))
+    return cast(Callable[..., Any], import_module(LEARNERS[name]).learn)
 
 
 def find_target(target: str | Target) -> Target:

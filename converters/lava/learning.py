@@ -17,7 +17,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 
 from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.assembly import FIXED_POINT
-from ltc2hw.converters.lava.populations import _gate_constants as gate_constants
+from ltc2hw.converters.lava.populations import gate_constants
 from ltc2hw.converters.lava.processes.plastic import (
     Beat,
     LTCConstants,

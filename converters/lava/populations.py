@@ -28,8 +28,8 @@ def ltc_recipe(population: FixedLTC, timing: Timing, run: Run) -> Recipe:
         strength_factor=population.adaptation_strength.values,
         strength_shift=population.adaptation_strength.shift,
         bias_current=population.bias_current,
-        tau_mem=_gate_constants(population.tau_mem),
-        tau_adp=_gate_constants(population.tau_adp),
+        tau_mem=gate_constants(population.tau_mem),
+        tau_adp=gate_constants(population.tau_adp),
         messages=_message_formats(population.messages),
     )
     return LTC, _options(population, constants, timing, run)
@@ -40,7 +40,7 @@ def readout_recipe(population: FixedReadout, timing: Timing, run: Run) -> Recipe
     constants = ReadoutConstants(
         bits=population.state.bits,
         bias_current=population.bias_current,
-        tau_mem=_gate_constants(population.tau_mem),
+        tau_mem=gate_constants(population.tau_mem),
         messages=_message_formats(population.messages),
     )
     return Readout, _options(population, constants, timing, run)
@@ -90,7 +90,8 @@ def _options(
     }
 
 
-def _gate_constants(gate: FixedGate) -> GateConstants:
+def gate_constants(gate: FixedGate) -> GateConstants:
+    """A gate's constants as the processes take them."""
     return GateConstants(
         bias=gate.bias,
         state_factor=gate.from_state.values,

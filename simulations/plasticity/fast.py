@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.learned import Learned, Learning
 from ltc2hw.plasticity import FPTTRule, parameter_name
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
 from ltc2hw.plasticity_words import PlasticWords, time_weight
@@ -20,7 +21,6 @@ from ltc2hw.simulations.plasticity.layout import (
     pack,
     unpack,
 )
-from ltc2hw.simulations.plasticity.stream import Learned, Learning
 
 
 def learn(

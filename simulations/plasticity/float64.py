@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import TrainingError
 from ltc2hw.graph import VARIABLES, Port
+from ltc2hw.learned import Learned, Learning, Memories
 from ltc2hw.network import LTC, FloatPopulation, Gate, Network, Projection, Readout
 from ltc2hw.nonlinearity import evaluate_slope
 from ltc2hw.plastic_values import read_parameter, write_parameters
@@ -34,7 +35,7 @@ from ltc2hw.plasticity import (
 from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
 from ltc2hw.simulations.plasticity.credit import backward, meeting
-from ltc2hw.simulations.plasticity.stream import Learned, Learning, Memories, Update, stream
+from ltc2hw.simulations.plasticity.stream import Update, stream
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import FloatArray

@@ -25,6 +25,7 @@ from ltc2hw.fixed import (
     recorded_dtype,
 )
 from ltc2hw.graph import Port
+from ltc2hw.learned import Learned, Learning, Memories
 from ltc2hw.nonlinearity import slope_integer
 from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import (
@@ -60,7 +61,7 @@ from ltc2hw.plasticity_words import (
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic, gate_argument, leak
 from ltc2hw.simulations.plasticity.credit import backward, meeting
-from ltc2hw.simulations.plasticity.stream import Learned, Learning, Memories, Update, stream
+from ltc2hw.simulations.plasticity.stream import Update, stream
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import IntArray, Word, shift_toward_zero
@@ -150,7 +151,9 @@ class IntegerLearner:
         counts: dict[str, dict[str, int]] = {}
         add_counts(counts, done.saturations)
         output = done.produced[network.output]["membrane"]
-        error = output_error(self.chip, output[0], goal, time_weight(self.chip.rule, t, steps))
+        weight = time_weight(self.chip.rule, t, steps)
+        error, misfits = output_error(self.chip, output[0], goal, weight)
+        add_counts(counts, {network.output: {"error": misfits}})
         self.credit.counts = counts
         factors = backward(
             self.credit,
@@ -168,8 +171,8 @@ class IntegerLearner:
             met = shift_toward_zero(message, form.word.message_shift)
             descent[parameter] = factor * met
             rounding = self.rounding(parameter, learning.step)
-            memories[parameter], misfits = update(form, memory, descent[parameter], rounding)
-            add_counts(counts, {parameter_name(network, parameter): misfits})
+            memories[parameter], lost = update(form, memory, descent[parameter], rounding)
+            add_counts(counts, {parameter_name(network, parameter): lost})
         following = Learning(memories, registers, learning.step + 1)
         return Update(output[0], descent, counts), following
 
@@ -184,8 +187,10 @@ class IntegerLearner:
         """Integers cannot leave their words: misfits saturate and are counted."""
 
 
-def output_error(chip: IntegerRule, output: IntArray, goal: Array, weight: int) -> IntArray:
-    """``sat(rsz(weight e, 8))`` at the readout (N_out,), in the word of factors.
+def output_error(
+    chip: IntegerRule, output: IntArray, goal: Array, weight: int
+) -> tuple[IntArray, int]:
+    """``sat(rsz(weight e, 8))`` at the readout (N_out,), in the word of factors, and its misfits.
 
     Linear: ``e = rescale(goal - u)`` from the readout's fraction to that of factors. Softmax:
     ``e = 2^E [k = goal] - p_k`` with :func:`softmax`.
@@ -197,8 +202,7 @@ def output_error(chip: IntegerRule, output: IntArray, goal: Array, weight: int) 
         error[goal] += 1 << chip.words.factor_fraction
     else:
         error = rescale(goal - output, population.fraction - chip.words.factor_fraction)
-    fitted, _ = chip.factor.fit(shift_toward_zero(error * weight, WEIGHT_FRACTION))
-    return fitted
+    return chip.factor.fit(shift_toward_zero(error * weight, WEIGHT_FRACTION))
 
 
 def softmax(chip: IntegerRule, output: IntArray, fraction: int) -> IntArray:

@@ -83,6 +83,7 @@ ARRIVE, CURRENT_STAGE, UPDATE_STAGE, SEND, COMPARE, FACTORS, FEEDBACK = (int(o) 
     COUNT_FACTOR_TAU_MEM,
     COUNT_FACTOR_TAU_ADP,
 ) = (int(counter) for counter in list(Counter)[:8])
+COUNT_ERROR = int(Counter.ERROR)
 PLAN_FUNCTION, INTERPOLATED_FUNCTION = 0, 2
 ONE = np.uint64(1)
 SOURCES = sources_digest(Path(__file__).parent)
@@ -335,14 +336,14 @@ def send(memory: Memory, p: Any, m: Any, counts: Array) -> None:
 
 @kernel
 def output_error(
-    tables: Tables, memory: Memory, rule: Rule, p: Any, goal: Array, weight: int
+    tables: Tables, memory: Memory, rule: Rule, p: Any, goal: Array, weight: int, counts: Array
 ) -> None:
     """Write the readout's error into its credit."""
     state, bits = memory.state, rule.factor_fraction
     if not rule.softmax:
         for j in range(p.size):
             error = rescale(goal[j] - state[MEMBRANE, p.first + j], p.fraction - bits)
-            state[CREDIT, p.first + j] = weighted(error, weight, rule)
+            counts[COUNT_ERROR] += write_error(memory, rule, p.first + j, error * weight)
         return
     highest = state[MEMBRANE, p.first]
     for n in range(p.first, p.first + p.size):
@@ -359,13 +360,16 @@ def output_error(
     for j in range(p.size):
         wanted = (np.int64(1) << bits) if np.int64(j) == goal[0] else np.int64(0)
         error = wanted - (state[CREDIT, p.first + j] << bits) // total
-        state[CREDIT, p.first + j] = weighted(error, weight, rule)
+        counts[COUNT_ERROR] += write_error(memory, rule, p.first + j, error * weight)
 
 
 @inlined
-def weighted(error: Number, weight: Number, rule: Rule) -> Number:
-    """``sat(rsz(weight e, 8))``."""
-    return fit(rsz(error * weight, WEIGHT_FRACTION), rule.factor_low, rule.factor_high, 0)
+def write_error(memory: Memory, rule: Rule, n: Number, weighted: Number) -> Number:
+    """Write ``sat(rsz(weight e, 8))`` as the credit of a neuron; 1 if it did not fit."""
+    error = rsz(weighted, WEIGHT_FRACTION)
+    fitted = fit(error, rule.factor_low, rule.factor_high, 0)
+    memory.state[CREDIT, n] = fitted
+    return np.int64(fitted != error)
 
 
 @inlined
@@ -475,24 +479,21 @@ def learn_weights(
     first = m.start + p.delay * m.size
     f = load(tables.formats, np.uint64(p.format))
     misfits = memory.misfits[np.uint64(p.format)]
-    factors, index = memory.factors[p.port], np.uint32(p.index)
-    if p.by_source:
-        stride = times(np.uint32(p.sources), HASH_SPREAD)
-        for i in range(p.sources):
-            learn_row(
-                memory.values, memory.means, memory.gradients, p.start + i * p.targets,
-                factors, p.target, p.targets, memory.sent[first + i], f,
-                plus(times(plus(index, i), HASH_SPREAD), low), stride, high,
-                rule.stochastic, misfits,
-            )  # fmt: skip
-    else:
-        for j in range(p.targets):
-            learn_row(
-                memory.values, memory.means, memory.gradients, p.start + j * p.sources,
-                memory.sent, first, p.sources, factors[p.target + j], f,
-                plus(times(plus(index, j * p.sources), HASH_SPREAD), low), HASH_SPREAD, high,
-                rule.stochastic, misfits,
-            )  # fmt: skip
+    index, factors = np.uint32(p.index), memory.factors[p.port]
+    # A row is a source's synapses, or a target's: one side varies along it, the other is fixed.
+    along, along_first, width, step = factors, p.target, p.targets, p.sources
+    across, across_first, rows, jump = memory.sent, first, p.sources, ONE
+    if not p.by_source:
+        along, along_first, width, step = memory.sent, first, p.sources, ONE
+        across, across_first, rows, jump = factors, p.target, p.targets, p.sources
+    stride = times(np.uint32(step), HASH_SPREAD)
+    for i in range(rows):
+        place = plus(times(plus(index, i * jump), HASH_SPREAD), low)
+        learn_row(
+            memory.values, memory.means, memory.gradients, p.start + i * width,
+            along, along_first, width, across[across_first + i], f, place, stride, high,
+            rule.stochastic, misfits,
+        )  # fmt: skip
 
 
 @kernel
@@ -568,7 +569,7 @@ def operate(
             if p.kind == LTC_KIND:
                 adaptation_stage(tables, memory, p, counts)
         elif operation == COMPARE:
-            output_error(tables, memory, rule, p, goal, weight)
+            output_error(tables, memory, rule, p, goal, weight, counts)
         elif p.kind == LTC_KIND:
             ltc_factors(tables, memory, rule, p, counts)
         else:

@@ -27,11 +27,11 @@ from ltc2hw.fixed import (
     message_format,
 )
 from ltc2hw.graph import PORTS, STAGE_OF_VARIABLE, Port, Variable, connection_name, history_length
+from ltc2hw.learned import Learning
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
 from ltc2hw.plasticity import FEEDBACK_BITS, Memory, Parameter, feedback_mantissas
-from ltc2hw.plasticity_fixed import IntegerRule
+from ltc2hw.plasticity_fixed import IntegerRule, network_value
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.simulations.plasticity.stream import Learning
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.trace import State
 from ltc2hw.weights import Dense
@@ -109,6 +109,7 @@ class Counter(IntEnum):
     MESSAGE_CURRENT = 8
     MESSAGE_MEMBRANE = 9
     MESSAGE_ADAPTATION = 10
+    ERROR = 11
 
 
 COUNTER_NAMES: Mapping[Counter, str] = {
@@ -123,6 +124,7 @@ COUNTER_NAMES: Mapping[Counter, str] = {
     Counter.MESSAGE_CURRENT: "message current",
     Counter.MESSAGE_MEMBRANE: "message membrane",
     Counter.MESSAGE_ADAPTATION: "message adaptation",
+    Counter.ERROR: "error",
 }
 
 GATE_FUNCTION: Mapping[GateFunction, int] = {"plan": 0, "table": 1, "interpolated": 2}
@@ -301,13 +303,15 @@ class _Builder:
         self.slots: dict[tuple[str, Variable], int] = {}
         self.messages: list[tuple[int, ...]] = []
         self.sent = 0
+        self.plan = Plan.of(self.network)
 
     def layout(self) -> Layout:
         chip = self.chip
         populations = [self.population(p) for p in self.network.populations]
         for population in self.network.populations:
             for variable in population.variables:
-                self.message(population, variable)
+                if (population.name, variable) in self.plan.sent:
+                    self.message(population, variable)
         weights = [p for p in chip.parameters if p.projection is not None]
         vectors = [p for p in chip.parameters if p.projection is None]
         projections, synapses = self.projections(weights)
@@ -455,20 +459,19 @@ class _Builder:
 
     def make_schedule(self) -> None:
         """Forward in the graph's order, then backward against it."""
-        plan = Plan.of(self.network)
-        for name, stage in plan.order:
+        for name, stage in self.plan.order:
             population = self.network.population(name)
             if not isinstance(population, FixedInput):
-                for (target, port), indices in plan.incoming.items():
+                for (target, port), indices in self.plan.incoming.items():
                     if target == name and (port == "current") == (stage == "current"):
                         self.schedule += [(Operation.ARRIVE, index) for index in indices]
                 operation = Operation.CURRENT if stage == "current" else Operation.UPDATE
                 self.schedule.append((operation, self.rows[name]))
             for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage:
+                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.slots:
                     self.schedule.append((Operation.SEND, self.slots[name, variable]))
         self.schedule.append((Operation.COMPARE, self.rows[self.network.output]))
-        for name, stage in reversed(plan.order):
+        for name, stage in reversed(self.plan.order):
             if stage == "update" and name in self.chip.reached:
                 self.schedule.append((Operation.FACTORS, self.rows[name]))
                 self.schedule += [
@@ -543,7 +546,7 @@ def pack(layout: Layout, learning: Learning) -> Buffers:
         vector_values,
         vector_means,
         vector_gradients,
-        pack_constants(layout),
+        pack_constants(layout, learning),
         state,
         sent,
         pack_feedback(layout),
@@ -594,8 +597,8 @@ def weights_parameter(chip: IntegerRule, index: int) -> Parameter:
     return Parameter(connection.target, connection.port, "weights", index)
 
 
-def pack_constants(layout: Layout) -> Array:
-    """Constants of all neurons; those that learn are overwritten from their memories."""
+def pack_constants(layout: Layout, learning: Learning) -> Array:
+    """Constants of all neurons; those that learn as their memories have them."""
     constants = np.zeros((len(Constant), layout.neurons), np.int64)
     for population in layout.chip.network.populations:
         if isinstance(population, FixedInput):
@@ -613,6 +616,12 @@ def pack_constants(layout: Layout) -> Array:
             constants[Constant.ADP_FROM_CURRENT, at] = population.tau_adp.from_current.values
             constants[Constant.THRESHOLD, at] = population.threshold
             constants[Constant.STRENGTH, at] = population.adaptation_strength.values
+    for parameter, memory in learning.memories.items():
+        if parameter.projection is None:
+            row = CONSTANT_OF[parameter.port, parameter.term]
+            first = layout.firsts[parameter.population]
+            form = layout.chip.formats[parameter]
+            constants[row, first : first + memory.value.size] = network_value(form, memory.value)
     return constants
 
 
@@ -659,12 +668,13 @@ def unpack_registers(layout: Layout, buffers: Buffers) -> State:
             register: buffers.state[REGISTERS[register], None, first : first + size].copy()
             for register in population.registers
         }
-        for variable in population.variables:
-            start, depth = past(layout, population.name, f"sent:{variable}")
-            if depth > 1:
-                messages = buffers.sent[start + size : start + depth * size]
-                shaped = messages.reshape(depth - 1, 1, size).astype(np.int64)
-                result[population.name][f"sent:{variable}"] = shaped
+    for name, variable in layout.slots:
+        register = f"sent:{variable}"
+        start, depth = past(layout, name, register)
+        if depth > 1:
+            size = layout.chip.network.population(name).size
+            messages = buffers.sent[start + size : start + depth * size]
+            result[name][register] = messages.reshape(depth - 1, 1, size).astype(np.int64)
     return result
 
 

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
-from ltc2hw.plasticity import Memory, Parameter
+from ltc2hw.learned import Counts, Learned, Learning, Memories, Net
+from ltc2hw.plasticity import Parameter
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.trace import Array, State
-
-Memories = Mapping[Parameter, Memory]
-Counts = Mapping[str, Mapping[str, int]]
-Net = TypeVar("Net", Network, FixedNetwork)
-
-
-@dataclass(frozen=True)
-class Learning:
-    """What a learning network remembers between steps; its arrays are never changed in place."""
-
-    memories: Memories
-    registers: State
-    step: int
-    """Updates done so far."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +27,6 @@ class Update:
 
     output: Array
     descent: Mapping[Parameter, Array]
-    saturations: Counts
-
-
-@dataclass(frozen=True)
-class Learned(Generic[Net]):
-    """A stream of S samples of T steps, learned.
-
-    ``network``: as adapted; ``learning``: memories and registers, to go on from; ``outputs``:
-    readout membranes (T, S, N_out) as they were while learning.
-    """
-
-    network: Net
-    learning: Learning
-    outputs: Array
     saturations: Counts
 
 

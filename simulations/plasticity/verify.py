@@ -24,12 +24,13 @@ from ltc2hw.fixed import (
     variable_fraction,
 )
 from ltc2hw.graph import Variable
+from ltc2hw.learned import Learning
 from ltc2hw.mixing import partly_fixed, real_tensors
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.plasticity import Memory, Parameter, fptt_update
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.simulations.plasticity.stream import Learning, Update
+from ltc2hw.simulations.plasticity.stream import Update
 from ltc2hw.trace import Array, State
 from ltc2hw.words import FloatArray
 
