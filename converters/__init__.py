@@ -9,11 +9,25 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-FORMATS = ("lava", "netx", "nir", "norse", "torch")
+from ltc2hw.errors import MissingExtraError
+
+FORMATS = ("lava", "netx", "nir", "norse", "sfptt", "torch")
+
+EXTRAS = ("norse", "torch")
+"""Packages that a whole converter needs, each with an extra of its name."""
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Import a converter when it is first named."""
+    """Import a converter when it is first named.
+
+    Raises:
+        MissingExtraError: if the package that it converts is not installed.
+    """
     if name in FORMATS:
-        return import_module(f"{__name__}.{name}")
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
+            raise MissingExtraError(error.name, f"ltc2hw.converters.{name}") from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,6 +32,9 @@ StrPath = str | os.PathLike[str]
 NIR_VERSION = "1.0.8"
 """Release of ``nir`` whose file layout is written."""
 
+LARGE = 1 << 16
+"""Arrays of more numbers than this are compressed."""
+
 DEFAULT_DT = 1e-4
 """Seconds per step in files that we write, as in snnTorch's."""
 
@@ -157,4 +160,6 @@ def _write_group(group: h5py.Group, entries: Mapping[str, Any]) -> None:
         elif isinstance(value, (str, list)):
             group.create_dataset(name, data=value, dtype=h5py.string_dtype())
         else:
-            group.create_dataset(name, data=value)
+            # Convolutions are sparse here and dense there: nearly all zeros.
+            large = np.size(value) > LARGE
+            group.create_dataset(name, data=value, compression="gzip" if large else None)

@@ -1,6 +1,6 @@
 """Runs an exported network in Lava. Needs lava-nc and numpy, and nothing else of ltc2hw.
 
-:mod:`ltc2hw.converters.lava.export` copies this file, the process models and the shim for newer
+:mod:`ltc2hw.converters.lava.folder` copies this file, the process models and the shim for newer
 Pythons into every folder that it writes; ``run.py`` there calls :func:`main`.
 """
 

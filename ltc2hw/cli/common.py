@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.bundle import load
+from ltc2hw.cli.foreign import foreign_format
 from ltc2hw.decision import Classification, Decision, Regression
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files import write_text
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
@@ -87,13 +88,32 @@ def check_output(*paths: Path | None) -> None:
             raise PermissionError(13, "the folder of this output cannot be written", str(path))
 
 
+def load_network(path: Path) -> Network | FixedNetwork:
+    """Load a network of ours.
+
+    Raises:
+        InvalidValueError: if another tool wrote the file.
+        DamagedFileError, OSError: if it cannot be read.
+    """
+    try:
+        return load(path)
+    except DamagedFileError as error:
+        found = foreign_format(path)
+        if found is None:
+            raise
+        raise InvalidValueError(
+            str(path), f"a file like those of {found}", "a network of ltc2hw",
+            "read it with ltc2hw import first",
+        ) from error  # fmt: skip
+
+
 def load_float(path: Path) -> Network:
     """Load a float network.
 
     Raises:
         InvalidValueError: if the file holds an integer network.
     """
-    network = load(path)
+    network = load_network(path)
     if not isinstance(network, Network):
         raise InvalidValueError(str(path), "an integer network", "a float network")
     return network
@@ -105,7 +125,7 @@ def load_fixed(path: Path) -> FixedNetwork:
     Raises:
         InvalidValueError: if the file holds a float network.
     """
-    network = load(path)
+    network = load_network(path)
     if not isinstance(network, FixedNetwork):
         raise InvalidValueError(
             str(path), "a float network", "an integer network", "run ltc2hw quantize first"

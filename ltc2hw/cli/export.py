@@ -1,4 +1,4 @@
-"""``ltc2hw export``: an integer network for another tool."""
+"""``ltc2hw export``: a network for another tool."""
 
 from __future__ import annotations
 
@@ -6,41 +6,56 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from ltc2hw.cli.common import load_fixed
+from ltc2hw.cli.common import load_fixed, load_network
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.network import Network
 
 Exporter = Callable[..., Sequence[object]]
+Loader = Callable[[Path], Network | FixedNetwork]
 
-EXPORTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "lava": ("ltc2hw.converters.lava.export", "export", {}),
-    "netx": ("ltc2hw.converters.netx", "write", {}),
-    # The file then holds the reals that the integers stand for; that is what exporting them means.
-    "nir": ("ltc2hw.converters.nir", "write", {"allow": ("dequantize",)}),
+EXPORTERS: Mapping[str, tuple[str, str, Loader]] = {
+    "lava": ("ltc2hw.converters.lava", "export", load_fixed),
+    "netx": ("ltc2hw.converters.netx", "write", load_fixed),
+    "nir": ("ltc2hw.converters.nir", "write", load_network),
 }
-"""Module, function and options of each format, imported on use."""
+"""Module and function of each format, imported on use, and the reader of what it takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("network", type=Path, metavar="FIXED", help="integer network")
+    parser.add_argument(
+        "network", type=Path, metavar="NETWORK", help="integer network; for nir also a float one"
+    )
     parser.add_argument("--to", required=True, choices=tuple(EXPORTERS))
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="folder for lava, else file"
+    )
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="CHANGE",
+        help="a change that may be made; repeatable",
     )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Export."""
-    module, function, options = EXPORTERS[arguments.to]
+    module, function, load = EXPORTERS[arguments.to]
+    network = load(arguments.network)
+    allow = list(arguments.allow)
+    if arguments.to == "nir" and isinstance(network, FixedNetwork):
+        # The file holds the reals that the integers stand for; that is what exporting them means.
+        allow.append("dequantize")
     write = cast(Exporter, getattr(import_module(module), function))
-    changes = write(load_fixed(arguments.network), arguments.out, **options)
-    for change in changes:
+    for change in write(network, arguments.out, allow=allow):
         console.line(f"changed: {change}")
     console.line(f"{arguments.to}: {arguments.out}")
     return True
 
 
-EXPORT = Verb("write an integer network for another tool", add_arguments, run)
+EXPORT = Verb("write a network for another tool", add_arguments, run)

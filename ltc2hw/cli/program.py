@@ -13,6 +13,7 @@ from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
+from ltc2hw.cli.importing import IMPORT
 from ltc2hw.cli.quantize import QUANTIZE
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.targets import TARGETS
@@ -26,6 +27,7 @@ VERBS: Mapping[str, Verb] = {
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
     "compare": COMPARE,
+    "import": IMPORT,
     "export": EXPORT,
     "targets": TARGETS,
 }

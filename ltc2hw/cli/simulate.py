@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.bundle import load, save_trace
+from ltc2hw.bundle import save_trace
 from ltc2hw.cli.common import (
     add_json,
     add_samples,
@@ -16,6 +16,7 @@ from ltc2hw.cli.common import (
     check_output,
     decision_of,
     first_samples,
+    load_network,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Simulate, save the spikes and membranes, and tell the score."""
     check_output(arguments.out, arguments.json)
-    network = load(arguments.network)
+    network = load_network(arguments.network)
     task = load_task(arguments.task)
     check_fit(network, task)
     split = first_samples(task.test, arguments.samples)

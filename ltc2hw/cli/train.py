@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gate", choices=("event", "dense", "static"), default="event")
     parser.add_argument("--hidden", type=positive, metavar="N", help="neurons of the hidden layer")
     parser.add_argument("--epochs", type=positive, metavar="N")
+    parser.add_argument(
+        "--weight-bits", type=positive, metavar="N", help="train through weights of N bits"
+    )
     parser.add_argument("--seed", type=natural, default=0, metavar="N")
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="save each epoch here, resume from here"
@@ -74,6 +77,8 @@ def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
         recipe = recipe.with_model(hidden=(arguments.hidden,))
     if arguments.epochs is not None:
         recipe = recipe.with_training(epochs=arguments.epochs)
+    if arguments.weight_bits is not None:
+        recipe = recipe.with_training(weight_bits=arguments.weight_bits)
     return recipe
 
 

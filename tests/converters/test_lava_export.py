@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.converters.lava.export import PROCESS_FILES, export, random_samples
+from ltc2hw.converters.lava import export
+from ltc2hw.converters.lava.folder import PROCESS_FILES, random_samples
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
 from tests.random_networks import random_fixed_network

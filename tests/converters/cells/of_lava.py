@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.converters.lava.export import export
+from ltc2hw.converters.lava import export
 from ltc2hw.fixed import FixedInput, FixedNetwork
 from ltc2hw.quantize import quantize
 from ltc2hw.words import Word

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
-from ltc2hw.converters.lava.shim import LAVA_RELEASE, require_lava
+from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
 from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
@@ -64,26 +64,13 @@ if __name__ == "__main__":
 '''
 
 
-def export(
+def write_folder(
     network: FixedNetwork,
     folder: str | os.PathLike[str],
-    *,
-    samples: npt.ArrayLike | None = None,
-    allow: Collection[str] = (),
+    samples: npt.ArrayLike | None,
+    allow: Collection[str],
 ) -> tuple[Change, ...]:
-    """Write a folder whose ``run.py`` needs only lava-nc and numpy.
-
-    ``samples`` (T, B, N_in), float, are what the promised integers come from; None takes random
-    ones. Returns the changes that were made: there are none.
-
-    Raises:
-        MissingExtraError: if lava-nc is not installed.
-        UnsupportedError: for words or delays that Lava cannot hold; names where.
-        InvalidValueError: if the folder exists and is not empty.
-        ShapeError: for samples that do not fit the network.
-        OSError: if the parent folder does not exist or cannot be written.
-    """
-    require_lava("exporting Lava processes")
+    """What :func:`ltc2hw.converters.lava.export` does."""
     conversion = Conversion("lava-out", allow)
     _meet_features(network, conversion)
     _check_limits(network, conversion)

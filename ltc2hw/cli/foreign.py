@@ -1,0 +1,75 @@
+"""Files of other tools on the command line: telling them apart, and reading them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.network import Network
+
+READERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "nir": ("ltc2hw.converters.nir", ("dt", "graded_input", "allow")),
+    "netx": ("ltc2hw.converters.netx", ("input_word", "target")),
+    "sfptt": (
+        "ltc2hw.converters.sfptt",
+        ("input_size", "graded_input", "batch_norm_step", "allow"),
+    ),
+}
+"""Module of each format, imported on use, and the options of its function ``read``."""
+
+FLAGS: Mapping[str, str] = {
+    "dt": "--dt",
+    "graded_input": "--input",
+    "input_word": "--input-bits",
+    "target": "--target",
+    "input_size": "--input-size",
+    "batch_norm_step": "--batch-norm-step",
+    "allow": "--allow",
+}
+"""What those options are called on the command line."""
+
+ROOT_GROUPS: Mapping[str, str] = {"node": "nir", "layer": "netx"}
+"""What only files of one format have at their root."""
+
+
+def read_foreign_network(
+    path: Path, format_name: str, options: Mapping[str, Any]
+) -> Network | FixedNetwork:
+    """Read a network of a format with the options that were given.
+
+    Raises:
+        InvalidValueError: for an option that the format does not have.
+    """
+    module, known = READERS[format_name]
+    for name in options:
+        if name not in known:
+            flags = ", ".join(FLAGS[option] for option in known)
+            raise InvalidValueError(f"option {FLAGS[name]}", "given", f"{flags} for {format_name}")
+    read = cast(Callable[..., Network | FixedNetwork], import_module(module).read)
+    return read(path, **options)
+
+
+def foreign_format(path: Path) -> str | None:
+    """Format of a file of another tool, by its contents; None for any other file.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    with path.open("rb"):
+        pass
+    if zipfile.is_zipfile(path):
+        return "sfptt"
+    if not h5py.is_hdf5(path):
+        return None
+    try:
+        with h5py.File(path, "r") as file:
+            return next((ROOT_GROUPS[name] for name in ROOT_GROUPS if name in file), None)
+    except (OSError, RuntimeError, KeyError):
+        return None
