@@ -25,6 +25,7 @@ def allocate(plan: Plan, tile: int) -> Memory:
         spikes=spikes,
         words=spikes.view(np.uint64),
         values=np.zeros(tile * sizes.values, dtype=types.message),
+        pairs=np.zeros(tile * sizes.pairs, dtype=np.int32),
         events=np.zeros(tile * sizes.events, dtype=np.int32),
         lengths=np.zeros(tile * sizes.lengths, dtype=np.uint64),
         narrow_sums=np.zeros(tile * sizes.narrow_sums, dtype=types.narrow_sums),
@@ -115,11 +116,10 @@ class TileState:
             self.values(m, slot)[: given.shape[0], : given.shape[1]] = given
             return
         events, lengths = self.events(m, slot)
-        for row, spikes in enumerate(given):
-            places = np.flatnonzero(spikes)
-            events[row, : places.size] = places
-            events[row, places.size : places.size + EVENT_GROUP] = spikes.size
-            lengths[row] = places.size
+        counts = np.count_nonzero(given, axis=1)
+        events[: counts.size, : given.shape[1] + EVENT_GROUP] = given.shape[1]
+        events[: counts.size][listed(events[: counts.size], counts)] = np.nonzero(given)[1]
+        lengths[: counts.size] = counts
 
     def store_message(self, name: str, register: str, slot: int, result: Table) -> None:
         """Read past messages (samples, N) from a slot of their ring."""
@@ -129,8 +129,8 @@ class TileState:
             return
         events, lengths = self.events(m, slot)
         result[...] = 0
-        for row in range(result.shape[0]):
-            result[row, events[row, : int(lengths[row])]] = 1
+        there = listed(events[: result.shape[0]], lengths[: result.shape[0]])
+        result[np.nonzero(there)[0], events[: result.shape[0]][there]] = 1
 
     def values(self, m: Table, slot: int) -> Table:
         """View (tile, padded size) of a slot of graded messages."""
@@ -145,6 +145,12 @@ class TileState:
         lists = self.memory.events[start : start + self.tile * length]
         first = self.tile * (int(m["lengths"]) + slot)
         return lists.reshape(self.tile, length), self.memory.lengths[first : first + self.tile]
+
+
+def listed(events: Table, lengths: Table) -> Table:
+    """Which entries of event lists (samples, room) count."""
+    there: Table = np.arange(events.shape[1]) < lengths[:, None]
+    return there
 
 
 def registers(state: State) -> Iterator[tuple[str, str, Table]]:

@@ -8,11 +8,12 @@ import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
+from ltc2hw.simulations.fast.product import multiply
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Scalar, Table
 
 SLACK, GROUP, LANES = np.uint64(EVENT_SLACK), np.uint64(EVENT_GROUP), np.uint64(FAN_LANES)
-ZERO, ONE, TWO, THREE, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 8))
+ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8))
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
@@ -161,6 +162,29 @@ def fan_values(
             if message != 0:
                 total = tile * fan.sums + b * width
                 add_row(sums, total, weights, fan.weights + i * width, message, width)
+
+
+@kernel
+def fan_pairs(
+    sums: Table, weights: Table, values: Table, pairs: Table, fan: Any, m: Any, tile: Scalar,
+    samples: Scalar, slot: Scalar,
+) -> None:  # fmt: skip
+    """Dense weights times graded messages of 16 bits; blocks of weights serve four samples."""
+    count, width = (fan.sources + ONE) // TWO, fan.width
+    for b in range(samples):
+        first = tile * (m.ring + slot * m.stride) + b * m.stride
+        for pair in range(count):
+            lower = load(values, MESSAGES, first + TWO * pair) & np.int64(0xFFFF)
+            upper = np.int64(load(values, MESSAGES, first + TWO * pair + ONE)) << np.int64(16)
+            store(pairs, SUMS, b * count + pair, np.int32(lower | upper))
+    whole = samples // FOUR * FOUR
+    for block in range(width // LANES):
+        first = fan.weights + block * TWO * LANES * count
+        total = tile * fan.sums + block * LANES
+        for b in range(ZERO, whole, FOUR):
+            multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 4)
+        for b in range(whole, samples):
+            multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 1)
 
 
 @kernel

@@ -52,7 +52,14 @@ from ltc2hw.simulations.fast.tables import (
     padded,
     population_table,
 )
-from ltc2hw.simulations.fast.widths import INT16, Range, fits_narrow, largest_sum, register_limits
+from ltc2hw.simulations.fast.widths import (
+    INT16,
+    Range,
+    fits_narrow,
+    largest_sum,
+    magnitude,
+    register_limits,
+)
 from ltc2hw.weights import Sparse
 from ltc2hw.words import IntArray, Overflow, Word
 
@@ -132,6 +139,7 @@ class Sizes:
 
     neurons: int
     values: int
+    pairs: int
     events: int
     lengths: int
     narrow_sums: int
@@ -218,7 +226,7 @@ class _Builder:
         self.contributions: list[tuple[Any, ...]] = []
         self.schedule: list[tuple[int, int]] = []
         self.begun: set[tuple[str, Port]] = set()
-        self.lengths = {"values": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
+        self.lengths = {"values": 0, "pairs": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
         self.sums = sums
         self.fan_groups = self.group()
 
@@ -249,6 +257,7 @@ class _Builder:
         sizes = Sizes(
             self.neurons,
             self.lengths["values"],
+            self.lengths["pairs"],
             self.lengths["events"],
             self.lengths["lengths"],
             self.lengths["narrow"],
@@ -437,7 +446,11 @@ class _Builder:
         sparse = isinstance(fan.projections[0].weights, Sparse)
         if fan.variable == "spikes":
             return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
-        return Shape.SPARSE_VALUES if sparse else Shape.DENSE_VALUES
+        if sparse:
+            return Shape.SPARSE_VALUES
+        word = message_word(self.network.population(fan.source), fan.variable)
+        in_pairs = self.types is NARROW and magnitude(word) - int(word.signed) <= INT16
+        return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
 
     def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
         """Store weights by source: where they start, and where sparse indices start."""
@@ -454,7 +467,17 @@ class _Builder:
             matrix = projection.weights.to_array()
             rows_of_sources[:-1, column : column + matrix.shape[0]] = matrix.T
             column += padded(matrix.shape[0])
+        if self.shape(fan) is Shape.DENSE_PAIRS:
+            rows_of_sources = paired(rows_of_sources[:-1])
+            self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
         return self.weights.add(rows_of_sources), 0, 0
+
+
+def paired(rows: Table) -> Table:
+    """Weights (sources, width) as blocks of FAN_LANES columns: (blocks, pairs, FAN_LANES, 2)."""
+    sources, width = rows.shape
+    even = np.concatenate([rows, np.zeros((sources % 2, width), dtype=rows.dtype)])
+    return even.reshape(-1, 2, width // FAN_LANES, FAN_LANES).transpose(2, 0, 3, 1)
 
 
 def copies(size: int) -> int:

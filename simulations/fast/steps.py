@@ -11,6 +11,7 @@ from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
 from ltc2hw.simulations.fast.messages import (
     contribute,
     fan_events,
+    fan_pairs,
     fan_values,
     grade,
     list_events,
@@ -48,7 +49,7 @@ RECORD_SPIKES = int(Operation.RECORD_SPIKES)
 RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
-SPARSE_EVENTS = int(Shape.SPARSE_EVENTS)
+SPARSE_EVENTS, DENSE_PAIRS = int(Shape.SPARSE_EVENTS), int(Shape.DENSE_PAIRS)
 PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
 CURRENT = np.uint64(Region.CURRENT)
@@ -95,6 +96,8 @@ class Memory(NamedTuple):
     words: Table
     """The spikes again, as 64-bit words."""
     values: Table
+    pairs: Table
+    """Messages of one fan-out at a time, two in each 32-bit word."""
     events: Table
     lengths: Table
     narrow_sums: Table
@@ -208,7 +211,7 @@ def fan_out(
 ) -> None:
     """Multiply a message by all weights that read it, and add the sums to their ports."""
     _, _, weights, rows, pointers = parameters
-    state, _, _, values, events, lengths, narrow_sums, sums, _ = memory
+    state, _, _, values, pairs, events, lengths, narrow_sums, sums, _ = memory
     tile, neurons, count = extent.tile, extent.neurons, extent.samples
     m = tables.messages[fan.message]
     slot = (t + m.slots - fan.delay) % m.slots
@@ -218,6 +221,8 @@ def fan_out(
         return
     if fan.shape == DENSE_EVENTS:
         fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == DENSE_PAIRS:
+        fan_pairs(sums, weights, values, pairs, fan, m, tile, count, slot)
     elif fan.shape == DENSE_VALUES:
         fan_values(sums, weights, values, fan, m, tile, count, slot)
     elif fan.shape == SPARSE_EVENTS:
@@ -230,7 +235,7 @@ def fan_out(
 @inlined
 def send(memory: Memory, operation: Scalar, m: Any, extent: Extent, t: Scalar) -> None:
     """Write this step's messages of a population into their ring."""
-    state, _, words, values, events, lengths, _, _, counts = memory
+    state, _, words, values, _, events, lengths, _, _, counts = memory
     tile = extent.tile
     slot = t % m.slots
     if operation == SEND_SPIKES:

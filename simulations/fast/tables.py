@@ -99,6 +99,8 @@ class Shape(IntEnum):
     DENSE_VALUES = 1
     SPARSE_EVENTS = 2
     SPARSE_VALUES = 3
+    DENSE_PAIRS = 4
+    """Values of at most 16 bits, two in a word, times the weights of two sources side by side."""
 
 
 class Function(IntEnum):

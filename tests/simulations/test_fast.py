@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
 from itertools import pairwise
@@ -172,6 +175,32 @@ def test_samples_of_every_type_and_layout(dtype: Any) -> None:
     transposed = np.ascontiguousarray(x.transpose(1, 0, 2)).transpose(1, 0, 2)
     assert_same_trace(fast.simulate(network, transposed, "all"), expected)
     assert_same_trace(fast.simulate(network, x.tolist(), "all"), expected)
+
+
+PRODUCT = """
+import numba, numpy as np
+from ltc2hw.simulations.fast import product
+multiply = product.multiply
+assert product.INSTRUCTION is None
+
+@numba.njit
+def run(sums, weights, pairs):
+    n, zero = np.uint64(pairs.size // 5), np.uint64(0)
+    multiply(sums, zero, np.uint64(64), weights, zero, pairs, zero, n, 4)
+    multiply(sums, np.uint64(256), np.uint64(64), weights, zero, pairs, 4 * n, n, 1)
+
+rng = np.random.default_rng(0)
+weights = rng.integers(-128, 128, (9, 64, 2), np.int8)
+messages = rng.integers(-(1 << 15), 1 << 15, (5, 9, 2), np.int16)
+sums = np.zeros((5, 64), np.int32)
+run(sums.ravel(), weights.ravel(), messages.view(np.int32).ravel())
+assert (sums == np.einsum("pjk,bpk->bj", weights, messages, dtype=np.int64)).all()
+"""
+
+
+def test_products_need_no_instruction_of_the_processor() -> None:
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic"}
+    subprocess.run([sys.executable, "-c", PRODUCT], check=True, env=environment)
 
 
 def test_only_what_is_asked_is_recorded() -> None:

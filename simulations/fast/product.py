@@ -1,0 +1,154 @@
+"""The inner loop of integer matrix products, in registers: 16-bit messages times 8-bit weights.
+
+Weights of two sources lie side by side, so that an instruction can multiply both with their
+messages and add the two products (``pmaddwd`` on x86; elsewhere LLVM finds what there is).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import binding, ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+from ltc2hw.simulations.fast.streams import element_pointer
+from ltc2hw.simulations.fast.tables import FAN_LANES
+
+INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+
+
+def multiplier() -> tuple[int, int, str | None]:
+    """Lanes of a vector, vectors of a block, and the name of LLVM's instruction if there is one."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    if "+avx512bw" in features:
+        return 16, 4, "llvm.x86.avx512.pmaddw.d.512"
+    if "+avx2" in features:
+        return 8, 2, "llvm.x86.avx2.pmadd.wd"
+    return 4, 4, None
+
+
+LANES, VECTORS, INSTRUCTION = multiplier()
+BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
+SUMS = ir.VectorType(INT32, LANES)
+
+
+def shuffled(builder: Any, vector: Any, places: Any) -> Any:
+    """The entries of a vector at ``places``."""
+    mask = ir.Constant(ir.VectorType(INT32, len(places)), list(places))
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
+
+
+def broadcast(builder: Any, word: Any) -> Any:
+    """A 32-bit word, two messages, in all lanes."""
+    empty = ir.Constant(SUMS, ir.Undefined)
+    first = builder.insert_element(empty, word, ir.Constant(INT32, 0))
+    return builder.bitcast(shuffled(builder, first, [0] * LANES), HALVES)
+
+
+def products(builder: Any, weights: Any, messages: Any) -> Any:
+    """Sums of the two products of every lane."""
+    if INSTRUCTION is not None:
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(SUMS, (HALVES, HALVES)), INSTRUCTION
+        )
+        return builder.call(function, (weights, messages))
+    halves = [
+        builder.mul(
+            builder.sext(shuffled(builder, weights, range(half, 2 * LANES, 2)), SUMS),
+            builder.sext(shuffled(builder, messages, range(half, 2 * LANES, 2)), SUMS),
+        )
+        for half in (0, 1)
+    ]
+    return builder.add(*halves)
+
+
+class _Kernel:
+    """Emits the code of one call: sums of FAN_LANES columns for some samples."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self.context = context
+        self.builder = builder
+        self.typed = tuple(zip(signature.args, arguments, strict=True))
+
+    def address(self, array: tuple[Any, Any], index: Any, kind: Any) -> Any:
+        """Address of a place in an array, as a pointer to ``kind``."""
+        pointer = element_pointer(self.context, self.builder, *array, index)
+        return self.builder.bitcast(pointer, kind.as_pointer())
+
+    def later(self, index: Any, places: int) -> Any:
+        """An index some places on."""
+        return self.builder.add(index, ir.Constant(index.type, places))
+
+    def add_products(self, rows: Sequence[Any], lane: int) -> None:
+        """Loop over the pairs of sources, adding to the accumulators of every row."""
+        _, _, _, weights, block, messages, first, pairs, _ = self.typed
+        builder = self.builder
+        with cgutils.for_range(builder, pairs[1]) as loop:
+            length = ir.Constant(loop.index.type, 2 * FAN_LANES)
+            start = builder.add(block[1], builder.mul(loop.index, length))
+            columns = []
+            for vector in range(VECTORS):
+                place = self.later(start, 2 * (lane + vector * LANES))
+                column = builder.load(self.address(weights, place, BYTES), align=1)
+                columns.append(builder.sext(column, HALVES))
+            place = builder.add(first[1], loop.index)
+            for row in rows:
+                pair = broadcast(builder, builder.load(self.address(messages, place, INT32)))
+                for accumulator, column in zip(row, columns, strict=True):
+                    added = products(builder, column, pair)
+                    builder.store(builder.add(builder.load(accumulator), added), accumulator)
+                place = builder.add(place, pairs[1])
+
+    def store(self, rows: Sequence[Any], lane: int) -> None:
+        """Write the accumulators where they belong."""
+        sums, total, width, *_ = self.typed
+        out = self.later(total[1], lane)
+        for row in rows:
+            for vector, accumulator in enumerate(row):
+                address = self.address(sums, self.later(out, vector * LANES), SUMS)
+                self.builder.store(self.builder.load(accumulator), address, align=1)
+            out = self.builder.add(out, width[1])
+
+
+def _multiply(
+    typing_context: Any,
+    sums: Any,
+    total: Any,
+    width: Any,
+    weights: Any,
+    block: Any,
+    messages: Any,
+    first: Any,
+    pairs: Any,
+    rows: Any,
+) -> Any:
+    """Write FAN_LANES sums of each of ``rows`` (a literal) samples.
+
+    ``sums[total + r·width + j] = Σ_p w[p, j, 0] lower(m[r, p]) + w[p, j, 1] upper(m[r, p])`` with
+    32-bit sums, 8-bit weights (pairs, FAN_LANES, 2) from ``block`` on, and the messages of two
+    sources in each 32-bit word (rows, pairs) from ``first`` on. Sums must be provably narrow
+    enough; arrays of other types compile, too, but must never be given.
+    """
+    if not isinstance(rows, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kernel = _Kernel(context, builder, signature, arguments)
+        for lane in range(0, FAN_LANES, LANES * VECTORS):
+            accumulators = [
+                [cgutils.alloca_once_value(builder, SUMS(None)) for _ in range(VECTORS)]
+                for _ in range(rows.literal_value)
+            ]
+            kernel.add_products(accumulators, lane)
+            kernel.store(accumulators, lane)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    return types.void(sums, place, place, weights, place, messages, place, place, rows), codegen
+
+
+multiply: Any = intrinsic(prefer_literal=True)(_multiply)
