@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -32,10 +32,16 @@ MAXIMUM_BYTES = 2 << 30
 """Most bytes that one file may unfold to."""
 
 DEFLATE_RATIO = 1040
-"""Deflate shrinks nothing by more than this; a file that declares more is lying."""
+"""Deflate shrinks nothing by more than this; a dataset that declares more is lying."""
+
+FREE_BYTES, UNFOLDING = 256 << 20, 64
+"""A file may unfold to this much, and to that many times its own size."""
 
 SMALL = 1 << 16
 """Bytes that a dataset may always have, stored or not."""
+
+POINTER = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
+"""How a text of any length is stored in its dataset."""
 
 FILTERS: Mapping[int, str] = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """Filters built into HDF5 and h5py; every other one would be a plug-in library."""
@@ -49,33 +55,33 @@ def read_foreign(path: str | os.PathLike[str]) -> ForeignTree:
         OSError: if it does not exist or cannot be opened.
     """
     with Path(path).open("rb") as raw:
-        size = raw.seek(0, 2)
-    try:
-        with h5py.File(path, "r") as file:
-            return tree_of(file, path, size)
-    except DamagedFileError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        problem = " ".join(str(error).split())
-        raise DamagedFileError(path, f"not a whole HDF5 file: {problem}") from error
+        try:
+            with h5py.File(path, "r") as file:
+                return tree_of(file, path, raw)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+            problem = " ".join(str(error).split())
+            raise DamagedFileError(path, f"not a whole HDF5 file: {problem}") from error
 
 
-def tree_of(group: h5py.Group, path: str | os.PathLike[str], size: int) -> ForeignTree:
-    """Read an open group of a file of ``size`` bytes; ``path`` is for messages.
+def tree_of(group: h5py.Group, path: str | os.PathLike[str], raw: BinaryIO) -> ForeignTree:
+    """Read an open group of a file whose bytes are ``raw``; ``path`` is for messages.
 
     Raises:
         DamagedFileError: as :func:`read_foreign`.
     """
-    return _Reader(path, size).group(group, 0)
+    return _Reader(path, raw).group(group, 0)
 
 
 class _Reader:
     """Reads one file, counting what it declares against what it can hold."""
 
-    def __init__(self, path: str | os.PathLike[str], size: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], raw: BinaryIO) -> None:
         self.path = path
-        self.size = size
+        self.raw = raw
+        self.size = raw.seek(0, 2)
+        self.limit = min(MAXIMUM_BYTES, FREE_BYTES + UNFOLDING * self.size)
         self.declared = 0
+        self.text_bytes = 0
         self.entries = 0
         self.groups: set[object] = set()
 
@@ -127,18 +133,38 @@ class _Reader:
         declared = int(dataset.size or 0) * dataset.dtype.itemsize
         if dataset.chunks is not None:
             declared = max(declared, int(np.prod(dataset.chunks)) * dataset.dtype.itemsize)
-        stored = min(dataset.id.get_storage_size(), self.size)
+        stored = dataset.id.get_storage_size()
         self.declared += declared
-        if declared > max(SMALL, stored * DEFLATE_RATIO) or self.declared > MAXIMUM_BYTES:
+        backed = min(stored, self.size) * DEFLATE_RATIO
+        if declared > max(SMALL, backed) or self.declared > self.limit:
             raise self.refuse(f"dataset {name} declares more data than the file holds")
 
     def texts(self, dataset: h5py.Dataset) -> str | tuple[str, ...]:
         if dataset.size > MAXIMUM_ENTRIES:
             raise self.refuse(f"dataset {dataset.name} has more than {MAXIMUM_ENTRIES} texts")
+        if h5py.check_string_dtype(dataset.dtype).length is None:
+            self.inspect_lengths(dataset)
         values = np.asarray(dataset.asstr()[()])
         if values.ndim == 0:
             return str(values[()])
         return tuple(str(value) for value in values.ravel())
+
+    def inspect_lengths(self, dataset: h5py.Dataset) -> None:
+        """Refuse texts of any length that are longer together than the file: some would be shared.
+
+        HDF5 stores such a text elsewhere, and in its place length, address and index (16 bytes).
+        """
+        stored = dataset.id.get_storage_size()
+        offset = dataset.id.get_offset()
+        if stored == 0:
+            return
+        if offset is None or stored != POINTER.itemsize * dataset.size:
+            raise self.refuse(f"dataset {dataset.name} stores its texts in an unusual way")
+        self.raw.seek(offset)
+        pointers = np.frombuffer(self.raw.read(stored), dtype=POINTER)
+        self.text_bytes += int(pointers["length"].sum(dtype=np.int64))
+        if self.text_bytes > self.size:
+            raise self.refuse(f"dataset {dataset.name} has longer texts than the file holds")
 
     def refuse(self, problem: str) -> DamagedFileError:
         return DamagedFileError(self.path, problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def named_type(file: h5py.File) -> None:
     file["x"] = np.dtype("f8")
 
 
+def bomb(file: h5py.File) -> None:
+    """Two gigabytes of zeros in two megabytes."""
+    chunk = 1 << 24
+    made = file.create_dataset(
+        "x", shape=(128 * chunk,), chunks=(chunk,), dtype="u1", compression="gzip"
+    )
+    packed = zlib.compress(bytes(chunk), 9)
+    for start in range(0, made.shape[0], chunk):
+        made.id.write_direct_chunk((start,), packed)
+
+
+def small_chunk_of_much(file: h5py.File) -> None:
+    made = file.create_dataset("x", shape=(1 << 25,), chunks=(1 << 10,), dtype="f8")
+    made[0] = 1.0
+
+
+def chunked_texts(file: h5py.File) -> None:
+    file.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype(), chunks=(1,))
+
+
 HOSTILE: dict[Callable[[h5py.File], None], str] = {
     enormous: "declares more data",
     enormous_chunk: "declares more data",
@@ -118,6 +139,9 @@ HOSTILE: dict[Callable[[h5py.File], None], str] = {
     unknown_filter: "needs filter 307",
     empty: "is empty",
     named_type: "neither a group nor a dataset",
+    bomb: "declares more data",
+    small_chunk_of_much: "declares more data",
+    chunked_texts: "in an unusual way",
 }
 
 
@@ -129,6 +153,31 @@ def test_hostile_files_are_refused(make: Callable[[h5py.File], None], tmp_path: 
     tracemalloc.start()
     try:
         with pytest.raises(DamagedFileError, match=HOSTILE[make]):
+            read_foreign(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("kind", ["shared", "longer than the file"])
+def test_texts_cannot_be_multiplied(kind: str, tmp_path: Path) -> None:
+    path, count = tmp_path / "file.h5", 1000
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("x", shape=(count,), dtype=h5py.string_dtype())
+        made[0] = "a" * (1 << 16)
+        file.flush()
+        start = made.id.get_offset()
+    content = bytearray(path.read_bytes())
+    if kind == "shared":
+        # Every place points to the one text.
+        content[start : start + 16 * count] = content[start : start + 16] * count
+    else:
+        content[start : start + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedFileError, match="longer texts than the file"):
             read_foreign(path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
