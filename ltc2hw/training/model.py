@@ -11,6 +11,17 @@ from ltc2hw.tasks import Task
 from ltc2hw.training.options import ModelOptions
 
 
+def is_synaptic(name: str, parameter: torch.Tensor) -> bool:
+    """Whether a cell's parameter becomes weights on a chip: synapses, and a dense gate's matrices.
+
+    >>> is_synaptic("tau_mem_from_state", torch.ones(3, 3))
+    True
+    >>> is_synaptic("tau_mem_from_state", torch.ones(3))
+    False
+    """
+    return "weight" in name or ("_from_" in name and parameter.dim() == 2)
+
+
 def build_network(task: Task, options: ModelOptions, generator: torch.Generator) -> SpikingNetwork:
     """A new network for a task, its weights drawn from ``generator``.
 

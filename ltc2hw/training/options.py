@@ -80,6 +80,8 @@ class TrainingOptions:
     ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
     training samples. ``weight_limit`` clips every synaptic weight to ± that value after each
     update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
+    ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
+    scales (2 to 24; a chip holds 8); None trains without rounding.
 
     Raises:
         InvalidValueError: for a number out of range.
@@ -100,6 +102,7 @@ class TrainingOptions:
     loss_weighting: LossWeighting = "ramp"
     augment: bool = True
     weight_limit: float | None = None
+    weight_bits: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -114,6 +117,8 @@ class TrainingOptions:
             _require_positive(name, getattr(self, name))
         if self.weight_limit is not None:
             _require_positive("weight_limit", self.weight_limit)
+        if self.weight_bits is not None and not 2 <= self.weight_bits <= 24:
+            raise InvalidValueError("weight_bits", self.weight_bits, "2 to 24")
         for name in ("beta", "final_rate"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise InvalidValueError(name, getattr(self, name), "above 0, at most 1")

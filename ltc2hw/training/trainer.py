@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from ltc2hw.training.checkpoint import (
 from ltc2hw.training.data import batches, to_tensors
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
+from ltc2hw.training.grid import WeightGrid
 from ltc2hw.training.loss import window_loss
-from ltc2hw.training.model import build_network
+from ltc2hw.training.model import build_network, is_synaptic
 from ltc2hw.training.options import (
     OptimizerName,
     Recipe,
@@ -91,7 +93,7 @@ def weight_bounds(module: SpikingNetwork, limit: float | None) -> Tensor | None:
         return None
     return torch.cat(
         [
-            torch.full((p.numel(),), limit if "weight" in name else float("inf"))
+            torch.full((p.numel(),), limit if is_synaptic(name, p) else float("inf"))
             for name, p in module.named_parameters()
             if p.requires_grad
         ]
@@ -115,6 +117,8 @@ class Trainer:
         self.module = build_network(task, recipe.model, generator)
         self.flat = FlatParameters(self.module)
         self.bounds = weight_bounds(self.module, options.weight_limit)
+        bits = options.weight_bits
+        self.grid = None if bits is None else WeightGrid(self.module, bits)
         self.optimizer = OPTIMIZERS[options.optimizer](
             [self.flat.parameter], lr=options.learning_rate
         )
@@ -145,16 +149,20 @@ class Trainer:
         rng = np.random.default_rng((self.options.seed, epoch))
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
         losses: list[float] = []
+        self._fit_grid()
         for x, labels in batches(samples, self.options.batch_size, rng):
             losses.extend(self._learn_batch(x, labels, len(losses)))
         if self.fptt is not None:
             self.fptt.finish_pass()
             self._limit_weights()
-        validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
+        self._fit_grid()
+        with self._rounded_weights():
+            validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
+            deployed = self.flat.values()
         record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
         self.history.append(record)
         if self._beats(record, self.best):
-            self.best, self.best_values = record, self.flat.values()
+            self.best, self.best_values = record, deployed
         return record
 
     def _beats(self, record: EpochRecord, best: EpochRecord | None) -> bool:
@@ -170,19 +178,21 @@ class Trainer:
         for window in self.windows:
             weights = self.weights[window]
             if not bool(weights.any()):
-                with torch.no_grad():
+                with torch.no_grad(), self._rounded_weights():
                     _, state = self.module(x[window], state)
                 continue
             self.flat.zero_grad()
-            outputs, state = self.module(x[window], state)
-            loss = window_loss(self.task, outputs, labels, weights)
-            value = float(loss.detach())
-            if not np.isfinite(value):
-                raise TrainingError(
-                    f"the loss is {value} in epoch {len(self.history)}, update "
-                    f"{done + len(losses)}; lower the learning rate ({self.options.learning_rate})"
-                )
-            torch.autograd.backward(loss)
+            with self._rounded_weights():
+                outputs, state = self.module(x[window], state)
+                loss = window_loss(self.task, outputs, labels, weights)
+                value = float(loss.detach())
+                if not np.isfinite(value):
+                    raise TrainingError(
+                        f"the loss is {value} in epoch {len(self.history)}, update "
+                        f"{done + len(losses)}; lower the learning rate "
+                        f"({self.options.learning_rate})"
+                    )
+                torch.autograd.backward(loss)
             self._update()
             state = state.detach()
             losses.append(value)
@@ -195,6 +205,23 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
             self.optimizer.step()
         self._limit_weights()
+
+    def _fit_grid(self) -> None:
+        if self.grid is not None:
+            self.grid.fit(self.flat.values())
+
+    @contextmanager
+    def _rounded_weights(self) -> Iterator[None]:
+        """Weights as the chip will hold them; gradients land on those that are not rounded."""
+        if self.grid is None:
+            yield
+            return
+        values = self.flat.values()
+        self.flat.load(self.grid.round(values))
+        try:
+            yield
+        finally:
+            self.flat.load(values)
 
     def _limit_weights(self) -> None:
         if self.bounds is not None:

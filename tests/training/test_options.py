@@ -65,6 +65,8 @@ def test_cosine_schedule_runs_from_the_rate_to_its_fraction() -> None:
         {"clip": -1.0},
         {"alpha": 0.0},
         {"weight_limit": 0.0},
+        {"weight_bits": 1},
+        {"weight_bits": 25},
         {"beta": 1.5},
         {"final_rate": 0.0},
     ],

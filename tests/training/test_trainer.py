@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from ltc2hw.converters.torch import from_module
 from ltc2hw.errors import (
     DamagedFileError,
     InvalidValueError,
     TrainingError,
     UnknownNameError,
 )
+from ltc2hw.quantize import quantize
+from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions, train
 from ltc2hw.training.checkpoint import load_checkpoint
@@ -93,7 +96,7 @@ def test_the_seed_decides_everything() -> None:
 def test_resuming_gives_the_same_bits(
     method: Method, optimizer: OptimizerName, tmp_path: Path
 ) -> None:
-    task, recipe = load_task("add-6"), quick(method, optimizer)
+    task, recipe = load_task("add-6"), quick(method, optimizer).with_training(weight_bits=6)
     whole = Trainer(task, recipe)
     for _ in range(4):
         whole.run_epoch()
@@ -221,6 +224,23 @@ def test_the_weight_limit_holds_weights_and_nothing_else(method: Method) -> None
             assert largest <= 0.125
             assert float(free.get_parameter(name).detach().abs().max()) > 0.125
     assert float(limited.get_parameter("layers.0.bias").detach().abs().max()) > 0.125
+
+
+@pytest.mark.parametrize("bits", [3, 8])
+@pytest.mark.parametrize("gate", ["event", "dense"])
+def test_weights_trained_rounded_are_integers_already(gate: str, bits: int) -> None:
+    task = load_task("add-6")
+    recipe = quick().with_model(gate=gate).with_training(weight_bits=bits)
+    network = from_module(train(task, recipe).module)
+    options = QuantizeOptions(weight_bits=bits)
+    fixed = quantize(network, "loihi2", task.train.x[:, :50], options)
+    for real, integer in zip(network.projections, fixed.projections, strict=True):
+        if real.variable not in ("spikes", "value"):
+            continue  # a port may be too coarse for the products of graded states
+        assert np.any(real.weights.values)
+        mantissas = integer.weights.values
+        held = np.ldexp(mantissas.astype(np.float64), -integer.weight_fraction)
+        np.testing.assert_array_equal(held, real.weights.values)
 
 
 def test_flat_parameters_are_views() -> None:
