@@ -16,8 +16,8 @@ class WeightGrid:
     A network trained through its rounded weights (the gradient passes straight to the weights that
     are not rounded) loses nothing when the weights of its spikes become integers of that many bits;
     weights of graded states may have to be coarser, where a port cannot hold their products. The
-    vectors are those of :class:`~ltc2hw.training.flat.FlatParameters`; biases, thresholds and the gates'
-    self terms stay as they are.
+    vectors are those of :class:`~ltc2hw.training.flat.FlatParameters`; biases, thresholds and the
+    self terms of gates stay as they are.
 
     >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
     >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))

@@ -106,7 +106,7 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_the_whole_group(tmp_path: Path) -> None:
-    # A shell starts background jobs with the interrupt ignored: the caller listens to it all the same.
+    # A shell starts background jobs with the interrupt ignored: the caller listens again.
     script = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from pathlib import Path; from ltc2hw.converters.lava.runner import run_job; "
