@@ -461,22 +461,22 @@ class _Builder:
             rows = self.sparse_rows.add(by_source.indices)
             return self.weights.add(by_source.data), columns, rows
         # The last row stands for the events that fill up a group.
-        rows_of_sources = np.zeros((weights.shape[1] + 1, width), dtype=self.types.weights)
+        matrices: Table = np.zeros((weights.shape[1] + 1, width), dtype=self.types.weights)
         column = 0
         for projection in fan.projections:
             matrix = projection.weights.to_array()
-            rows_of_sources[:-1, column : column + matrix.shape[0]] = matrix.T
+            matrices[:-1, column : column + matrix.shape[0]] = matrix.T
             column += padded(matrix.shape[0])
         if self.shape(fan) is Shape.DENSE_PAIRS:
-            rows_of_sources = paired(rows_of_sources[:-1])
+            matrices = paired(matrices[:-1])
             self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
-        return self.weights.add(rows_of_sources), 0, 0
+        return self.weights.add(matrices), 0, 0
 
 
 def paired(rows: Table) -> Table:
     """Weights (sources, width) as blocks of FAN_LANES columns: (blocks, pairs, FAN_LANES, 2)."""
     sources, width = rows.shape
-    even = np.concatenate([rows, np.zeros((sources % 2, width), dtype=rows.dtype)])
+    even: Table = np.concatenate([rows, np.zeros((sources % 2, width), dtype=rows.dtype)])
     return even.reshape(-1, 2, width // FAN_LANES, FAN_LANES).transpose(2, 0, 3, 1)
 
 

@@ -16,12 +16,13 @@ from numba.extending import intrinsic
 from ltc2hw.simulations.fast.streams import element_pointer
 from ltc2hw.simulations.fast.tables import FAN_LANES
 
+emit: Any = cgutils  # without types of its own
 INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 
 
 def multiplier() -> tuple[int, int, str | None]:
     """Lanes of a vector, vectors of a block, and the name of LLVM's instruction if there is one."""
-    features = config.CPU_FEATURES
+    features = vars(config)["CPU_FEATURES"]
     if features is None:
         features = binding.get_host_cpu_features().flatten()
     if "+avx512bw" in features:
@@ -52,7 +53,7 @@ def broadcast(builder: Any, word: Any) -> Any:
 def products(builder: Any, weights: Any, messages: Any) -> Any:
     """Sums of the two products of every lane."""
     if INSTRUCTION is not None:
-        function = cgutils.get_or_insert_function(
+        function = emit.get_or_insert_function(
             builder.module, ir.FunctionType(SUMS, (HALVES, HALVES)), INSTRUCTION
         )
         return builder.call(function, (weights, messages))
@@ -87,7 +88,7 @@ class _Kernel:
         """Loop over the pairs of sources, adding to the accumulators of every row."""
         _, _, _, weights, block, messages, first, pairs, _ = self.typed
         builder = self.builder
-        with cgutils.for_range(builder, pairs[1]) as loop:
+        with emit.for_range(builder, pairs[1]) as loop:
             length = ir.Constant(loop.index.type, 2 * FAN_LANES)
             start = builder.add(block[1], builder.mul(loop.index, length))
             columns = []
@@ -140,7 +141,7 @@ def _multiply(
         kernel = _Kernel(context, builder, signature, arguments)
         for lane in range(0, FAN_LANES, LANES * VECTORS):
             accumulators = [
-                [cgutils.alloca_once_value(builder, SUMS(None)) for _ in range(VECTORS)]
+                [emit.alloca_once_value(builder, SUMS(None)) for _ in range(VECTORS)]
                 for _ in range(rows.literal_value)
             ]
             kernel.add_products(accumulators, lane)
