@@ -41,11 +41,14 @@ from ltc2hw.state import zero_state
 from ltc2hw.trace import State
 from ltc2hw.words import FloatArray
 
-THRESHOLD = 0.1
-"""``b_j0`` of the authors' code; also where their adaptation starts."""
+THRESHOLD, ADAPTATION_STRENGTH = 0.1, 1.8
+"""``b_j0`` and ``beta`` of the authors' code."""
 
-ADAPTATION_STRENGTH = 1.8
-"""``beta`` of the authors' code."""
+ADD_TASK_THRESHOLD, ADD_TASK_STRENGTH = 0.5, 0.0
+"""What ``fptt_AddTask/snn_models_LIF4.py`` has instead: a threshold that does not adapt."""
+
+ADAPTATION_START = 0.1
+"""Where the adaptation starts in the authors' ``init_hidden``."""
 
 BATCH_NORM_EPSILON = 1e-5
 """torch's default, which the authors keep."""
@@ -92,8 +95,8 @@ def read(
     path: str | os.PathLike[str],
     *,
     input_size: int | None = None,
-    threshold: float = THRESHOLD,
-    adaptation_strength: float = ADAPTATION_STRENGTH,
+    threshold: float | None = None,
+    adaptation_strength: float | None = None,
     graded_input: bool = True,
     second_recurrence: Recurrence = "layer1",
     batch_norm_step: int | None = None,
@@ -124,8 +127,8 @@ def from_state_dict(
     state: Mapping[str, npt.ArrayLike],
     *,
     input_size: int | None = None,
-    threshold: float = THRESHOLD,
-    adaptation_strength: float = ADAPTATION_STRENGTH,
+    threshold: float | None = None,
+    adaptation_strength: float | None = None,
     graded_input: bool = True,
     second_recurrence: Recurrence = "layer1",
     batch_norm_step: int | None = None,
@@ -133,6 +136,8 @@ def from_state_dict(
 ) -> Network:
     """Turn a state dict (arrays by name) of the authors' LTC or ASRNN models into a network.
 
+    ``threshold`` and ``adaptation_strength``, which the authors' code does not store, are for None
+    what it has for such a model, and are noted in ``provenance["constants"]``.
     ``input_size`` tells whether ``layer1_x`` also takes the layer's own spikes; None assumes so
     where it has more columns than the layer has neurons. ``second_recurrence`` is where
     ``layer2_r`` takes its spikes from: from layer 1 in the authors' code. ``batch_norm_step``
@@ -148,12 +153,19 @@ def from_state_dict(
     entries = _Entries(state, conversion)
     model = _Model(entries, conversion, batch_norm_step)
     model.input(input_size, graded=graded_input)
+    usual = entries.usual_constants()
+    constants = (
+        usual[0] if threshold is None else threshold,
+        usual[1] if adaptation_strength is None else adaptation_strength,
+    )
     for layer in range(1, entries.layers + 1):
         own = "layer1" if layer == 2 and second_recurrence == "layer1" else f"layer{layer}"
-        model.spiking(f"layer{layer}", own, threshold, adaptation_strength)
+        model.spiking(f"layer{layer}", own, *constants)
     output = model.readout()
     entries.finish()
-    return model.assembly.network(output, conversion.provenance("sFPTT state dict"))
+    provenance = conversion.provenance("sFPTT state dict")
+    provenance["constants"] = "threshold {}, adaptation strength {}".format(*constants)
+    return model.assembly.network(output, provenance)
 
 
 def initial_state(network: Network, batch: int, rng: np.random.Generator) -> State:
@@ -171,7 +183,7 @@ def initial_state(network: Network, batch: int, rng: np.random.Generator) -> Sta
             registers = state[population.name]
             start = {
                 "membrane": rng.random((batch, population.size)),
-                "adaptation": np.full((batch, population.size), THRESHOLD),
+                "adaptation": np.full((batch, population.size), ADAPTATION_START),
             }
             for variable, value in start.items():
                 registers[variable] = value
@@ -198,6 +210,14 @@ class _Entries:
             self.arrays[short] = array
         self.unused = set(self.arrays)
         self.layers = 2 if "layer2_x.weight" in self.arrays else 1
+
+    def usual_constants(self) -> tuple[float, float]:
+        """Threshold and adaptation strength of the authors' model with these entries."""
+        together = "layer1_r.weight" not in self
+        dense = "layer1_tauM.weight" in self
+        if together and dense and ("lin.weight" in self or "layer3_x.weight" in self):
+            return ADD_TASK_THRESHOLD, ADD_TASK_STRENGTH
+        return THRESHOLD, ADAPTATION_STRENGTH
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays

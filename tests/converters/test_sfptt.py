@@ -117,6 +117,8 @@ class Authors:
     def __init__(self, entries: StateDict, state: State, step: int = 0) -> None:
         self.w = entries
         self.step = step
+        # fptt_AddTask has a constant threshold.
+        self.base, self.strength = (0.5, 0.0) if "lin.weight" in entries else (0.1, 1.8)
         self.state = {name: dict(registers) for name, registers in state.items()}
         self.spikes = {name: np.zeros_like(r["membrane"]) for name, r in state.items() if r}
 
@@ -140,7 +142,7 @@ class Authors:
         rho = self.gate(f"{name}_tauAdp", "tau_adp", slopes[1], current, state["adaptation"])
         state["adaptation"] = rho * state["adaptation"] + (1 - rho) * self.spikes[name]
         membrane = state["membrane"] + tau * (current - state["membrane"])
-        fired = (membrane > 0.1 + 1.8 * state["adaptation"]).astype(float)
+        fired = (membrane > self.base + self.strength * state["adaptation"]).astype(float)
         state["membrane"] = membrane * (1 - fired)
         return fired
 
@@ -234,12 +236,16 @@ def test_the_second_recurrence_can_be_put_right() -> None:
 
 def test_constants_that_the_code_does_not_store_are_arguments() -> None:
     entries = add_task(np.random.default_rng(9))
-    layer = sfptt.from_state_dict(entries, threshold=0.5, adaptation_strength=0.0).population(
-        "layer1"
-    )
+    network = sfptt.from_state_dict(entries, threshold=0.3, adaptation_strength=0.2)
+    layer = network.population("layer1")
     assert isinstance(layer, LTC)
-    assert np.all(layer.threshold == 0.5)
-    assert np.all(layer.adaptation_strength == 0.0)
+    assert np.all(layer.threshold == 0.3)
+    assert np.all(layer.adaptation_strength == 0.2)
+    usual = {add_task: "threshold 0.5, adaptation strength 0.0"}
+    for make in (mnist, two_layers, add_task, adaptive):
+        entries = make(np.random.default_rng(9))
+        noted = sfptt.from_state_dict(entries, allow=ALLOWED).provenance["constants"]
+        assert noted == usual.get(make, "threshold 0.1, adaptation strength 1.8")
 
 
 def test_a_cell_without_readout_answers_spikes() -> None:
