@@ -11,7 +11,7 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, Counter, Region, Table
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table
 from ltc2hw.state import check_state
 from ltc2hw.trace import State
 
@@ -117,7 +117,6 @@ class TileState:
             return
         events, lengths = self.events(m, slot)
         counts = np.count_nonzero(given, axis=1)
-        events[: counts.size, : given.shape[1] + EVENT_GROUP] = given.shape[1]
         events[: counts.size][listed(events[: counts.size], counts)] = np.nonzero(given)[1]
         lengths[: counts.size] = counts
 

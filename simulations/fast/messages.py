@@ -8,12 +8,15 @@ import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
-from ltc2hw.simulations.fast.product import multiply
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import EVENT_GROUP, EVENT_SLACK, FAN_LANES, Scalar, Table
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, FAN_LANES, Scalar, Table
+from ltc2hw.simulations.fast.vectors import add_rows, list_bits, multiply
 
-SLACK, GROUP, LANES = np.uint64(EVENT_SLACK), np.uint64(EVENT_GROUP), np.uint64(FAN_LANES)
+SLACK, LANES = np.uint64(EVENT_SLACK), np.uint64(FAN_LANES)
 ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8))
+
+LONG_LANES = 4 * FAN_LANES
+LONG = np.uint64(LONG_LANES)
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
@@ -24,8 +27,8 @@ SET_BITS = np.array(
         for mask in range(256)
     ],
     dtype=np.int32,
-)
-"""Positions of the bits of each byte."""
+).ravel()
+"""Positions of the bits of each byte, eight entries each."""
 
 BIT_COUNT = np.array([bin(mask).count("1") for mask in range(256)], dtype=np.uint64)
 
@@ -49,11 +52,8 @@ def list_events(
         for k in range(m.stride // EIGHT):
             mask = (words[first + k] * GATHER_BITS) >> np.uint64(56)
             base = np.int32(k * EIGHT)
-            for i in range(8):
-                store(events, EVENTS, start + count + np.uint64(i), SET_BITS[mask, i] + base)
+            list_bits(events, start + count, SET_BITS, EIGHT * mask, base)
             count += BIT_COUNT[mask]
-        for i in range(EVENT_GROUP):
-            store(events, EVENTS, start + count + np.uint64(i), np.int32(m.size))
         lengths[tile * m.lengths + row] = count
 
 
@@ -82,29 +82,6 @@ def clear(sums: Table, start: Scalar, width: Scalar) -> None:
 
 
 @inlined
-def add_rows(
-    sums: Table, total: Scalar, weights: Table, rows: Any, factors: Any, width: Scalar
-) -> None:
-    """Add four rows of weights, each times its factor.
-
-    Blocks of a fixed length need no code for the rest of a vector.
-    """
-    row0, row1, row2, row3 = rows
-    m0, m1, m2, m3 = factors
-    for block in range(width // LANES):
-        first = block * LANES
-        for lane in range(FAN_LANES):
-            j = first + np.uint64(lane)
-            added = (
-                load(weights, WEIGHTS, row0 + j) * m0
-                + load(weights, WEIGHTS, row1 + j) * m1
-                + load(weights, WEIGHTS, row2 + j) * m2
-                + load(weights, WEIGHTS, row3 + j) * m3
-            )
-            store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
-
-
-@inlined
 def add_row(
     sums: Table, total: Scalar, weights: Table, row: Scalar, factor: Scalar, width: Scalar
 ) -> None:
@@ -122,19 +99,20 @@ def fan_events(
     sums: Table, weights: Table, events: Table, lengths: Table, fan: Any, m: Any, tile: Scalar,
     samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
-    """Dense weights times event lists: the rows of weights of the events, four at a time."""
+    """Dense weights times event lists: the rows of weights of the events.
+
+    Long rows go in longer pieces, so that more than a cache line of each is read at once.
+    """
     width, first = fan.width, fan.weights
+    long = width // LONG * LONG
     for b in range(samples):
         row = slot * tile + b
-        start = tile * m.ring + row * (m.stride + SLACK)
+        start, count = tile * m.ring + row * (m.stride + SLACK), lengths[tile * m.lengths + row]
         total = tile * fan.sums + b * width
-        clear(sums, total, width)
-        for k in range(start, start + lengths[tile * m.lengths + row], GROUP):
-            row0 = first + np.uint64(events[k]) * width
-            row1 = first + np.uint64(events[k + ONE]) * width
-            row2 = first + np.uint64(events[k + TWO]) * width
-            row3 = first + np.uint64(events[k + THREE]) * width
-            add_rows(sums, total, weights, (row0, row1, row2, row3), (1, 1, 1, 1), width)
+        for j in range(ZERO, long, LONG):
+            add_rows(sums, total + j, weights, first + j, width, events, start, count, LONG_LANES)
+        for j in range(long, width, LANES):
+            add_rows(sums, total + j, weights, first + j, width, events, start, count, FAN_LANES)
 
 
 @kernel
@@ -142,21 +120,11 @@ def fan_values(
     sums: Table, weights: Table, values: Table, fan: Any, m: Any, tile: Scalar, samples: Scalar,
     slot: Scalar,
 ) -> None:  # fmt: skip
-    """Dense weights times graded messages; four rows of weights serve all samples of the tile."""
+    """Dense weights times graded messages; a row of weights serves all samples of the tile."""
     width = fan.width
     clear(sums, tile * fan.sums, samples * width)
     messages = tile * (m.ring + slot * m.stride)
-    whole = fan.sources // GROUP * GROUP
-    for i in range(ZERO, whole, GROUP):
-        row0 = fan.weights + i * width
-        rows = (row0, row0 + width, row0 + TWO * width, row0 + THREE * width)
-        for b in range(samples):
-            v = messages + b * m.stride + i
-            m0, m1, m2, m3 = values[v], values[v + ONE], values[v + TWO], values[v + THREE]
-            if m0 | m1 | m2 | m3 != 0:
-                total = tile * fan.sums + b * width
-                add_rows(sums, total, weights, rows, (m0, m1, m2, m3), width)
-    for i in range(whole, fan.sources):
+    for i in range(fan.sources):
         for b in range(samples):
             message = values[messages + b * m.stride + i]
             if message != 0:

@@ -460,15 +460,14 @@ class _Builder:
             columns = self.pointers.add(by_source.indptr)
             rows = self.sparse_rows.add(by_source.indices)
             return self.weights.add(by_source.data), columns, rows
-        # The last row stands for the events that fill up a group.
-        matrices: Table = np.zeros((weights.shape[1] + 1, width), dtype=self.types.weights)
+        matrices: Table = np.zeros((weights.shape[1], width), dtype=self.types.weights)
         column = 0
         for projection in fan.projections:
             matrix = projection.weights.to_array()
-            matrices[:-1, column : column + matrix.shape[0]] = matrix.T
+            matrices[:, column : column + matrix.shape[0]] = matrix.T
             column += padded(matrix.shape[0])
         if self.shape(fan) is Shape.DENSE_PAIRS:
-            matrices = paired(matrices[:-1])
+            matrices = paired(matrices)
             self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
         return self.weights.add(matrices), 0, 0
 

@@ -28,7 +28,7 @@ from ltc2hw.simulations.fast.neurons import (
     saturating_current,
     table_gate,
 )
-from ltc2hw.simulations.fast.streams import load, pointer, store
+from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import (
     Counter,
     Function,
@@ -277,26 +277,6 @@ def record_variable(
         record(memory.state, r, start, recorded.values, extent, t)
 
 
-@inlined
-def parameter_pointers(parameters: Parameters) -> Parameters:
-    """The same, as pointers."""
-    constants, entries, weights, rows, pointers = parameters
-    return Parameters(
-        pointer(constants), pointer(entries), pointer(weights), pointer(rows), pointer(pointers)
-    )
-
-
-@inlined
-def memory_pointers(memory: Memory) -> Memory:
-    """The same, as pointers."""
-    state, spikes, words, values, pairs, events, lengths, narrow_sums, broad_sums, counts = memory
-    return Memory(
-        pointer(state), pointer(spikes), pointer(words), pointer(values), pointer(pairs),
-        pointer(events), pointer(lengths), pointer(narrow_sums), pointer(broad_sums),
-        pointer(counts),
-    )  # fmt: skip
-
-
 @entry
 def run_steps(
     tables: Tables,
@@ -313,9 +293,6 @@ def run_steps(
     read: see :func:`~ltc2hw.simulations.compiled.sources_digest`.
     """
     schedule = tables.schedule
-    parameters, memory = parameter_pointers(parameters), memory_pointers(memory)
-    recorded = Recorded(pointer(recorded.spikes), pointer(recorded.values))
-    samples = pointer(samples)
     for t in range(extent.first_step, extent.last_step):
         for k in range(schedule.shape[0]):
             operation = schedule[k, 0]

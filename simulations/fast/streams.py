@@ -15,8 +15,6 @@ from numba.extending import intrinsic
 
 STREAMS = 10
 
-pointer_to: Any = types.CPointer
-
 
 def annotate(builder: Any, instruction: Any, stream: int) -> None:
     """Mark a load or store as belonging to one stream and to none of the others."""
@@ -37,22 +35,8 @@ def prefer_wide_vectors(function: Any) -> None:
 
 
 def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Address of an element of a one-dimensional contiguous array, or behind a pointer."""
-    if not isinstance(array_type, types.CPointer):
-        array = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(array, [index])
-
-
-def _pointer(typing_context: Any, array: Any) -> Any:
-    """Pointer to the first element of a one-dimensional contiguous array.
-
-    Kernels take pointers: an array is seven arguments of a call.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return pointer_to(array.dtype)(array), codegen
+    """Address of an element of a one-dimensional contiguous array."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
 def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
@@ -82,6 +66,5 @@ def _store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any)
     return types.void(array, stream, types.uint64, array.dtype), codegen
 
 
-pointer: Any = intrinsic(_pointer)
 load: Any = intrinsic(prefer_literal=True)(_load)
 store: Any = intrinsic(prefer_literal=True)(_store)

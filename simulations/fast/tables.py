@@ -19,10 +19,6 @@ LANES = 16
 FAN_LANES = 64
 """Rows of dense weights are padded to a multiple of this."""
 
-EVENT_GROUP = 4
-"""Dense weights are added for so many events at once. Event lists end with as many events of a
-source behind the last one, whose weights are zero."""
-
 EVENT_SLACK = 8
 """Room behind the end of an event list: they are written eight entries at a time."""
 

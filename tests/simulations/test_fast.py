@@ -179,9 +179,9 @@ def test_samples_of_every_type_and_layout(dtype: Any) -> None:
 
 PRODUCT = """
 import numba, numpy as np
-from ltc2hw.simulations.fast import product
-multiply = product.multiply
-assert product.INSTRUCTION is None
+from ltc2hw.simulations.fast import vectors
+multiply = vectors.multiply
+assert vectors.INSTRUCTION is None
 
 @numba.njit
 def run(sums, weights, pairs):

@@ -1,7 +1,8 @@
-"""The inner loop of integer matrix products, in registers: 16-bit messages times 8-bit weights.
+"""Inner loops that keep their sums in vector registers, where LLVM would not by itself.
 
-Weights of two sources lie side by side, so that an instruction can multiply both with their
-messages and add the two products (``pmaddwd`` on x86; elsewhere LLVM finds what there is).
+Vectors are LLVM's portable ones. Products are the exception: weights of two sources lie side by
+side, so that an instruction can multiply both with their messages and add the two products
+(``pmaddwd`` on x86; elsewhere LLVM finds what there is).
 """
 
 from __future__ import annotations
@@ -67,6 +68,76 @@ def products(builder: Any, weights: Any, messages: Any) -> Any:
     return builder.add(*halves)
 
 
+def pointer(context: Any, builder: Any, array: tuple[Any, Any], index: Any, kind: Any) -> Any:
+    """Address of a place in an array, as a pointer to ``kind``."""
+    place = element_pointer(context, builder, *array, index)
+    return builder.bitcast(place, kind.as_pointer())
+
+
+def _list_bits(
+    typing_context: Any, events: Any, start: Any, table: Any, first: Any, base: Any
+) -> Any:
+    """``events[start + i] = table[first + i] + base`` for eight 32-bit integers."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, start, source, first, base = zip(signature.args, arguments, strict=True)
+        eight = ir.VectorType(INT32, 8)
+        listed = builder.load(pointer(context, builder, source, first[1], eight), align=4)
+        entry = builder.insert_element(ir.Constant(eight, ir.Undefined), base[1], INT32(0))
+        entries = builder.add(listed, shuffled(builder, entry, [0] * 8))
+        address = pointer(context, builder, target, start[1], eight)
+        builder.store(entries, address, align=4)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    return types.void(events, place, table, place, types.int32), codegen
+
+
+def _add_rows(
+    typing_context: Any,
+    sums: Any,
+    total: Any,
+    weights: Any,
+    first: Any,
+    width: Any,
+    events: Any,
+    start: Any,
+    count: Any,
+    lanes: Any,
+) -> Any:
+    """``sums[total + j] = Σ_k weights[first + events[start + k]·width + j]``, k < count.
+
+    For ``lanes`` (a literal) sums; the rows of weights are added in the type of the sums.
+    """
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, total, weights, first, width, events, start, count, _ = zip(
+            signature.args, arguments, strict=True
+        )
+        length = lanes.literal_value
+        row = ir.VectorType(ir.IntType(weights[0].dtype.bitwidth), length)
+        wide = ir.VectorType(ir.IntType(sums[0].dtype.bitwidth), length)
+        accumulator = emit.alloca_once_value(builder, wide(None))
+        with emit.for_range(builder, count[1]) as loop:
+            place = builder.add(start[1], loop.index)
+            event = builder.load(pointer(context, builder, events, place, INT32))
+            offset = builder.mul(builder.zext(event, width[1].type), width[1])
+            place = builder.add(first[1], offset)
+            added = builder.load(pointer(context, builder, weights, place, row), align=1)
+            if row != wide:
+                added = builder.sext(added, wide)
+            builder.store(builder.add(builder.load(accumulator), added), accumulator)
+        address = pointer(context, builder, sums, total[1], wide)
+        builder.store(builder.load(accumulator), address, align=1)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    signature = types.void(sums, place, weights, place, place, events, place, place, lanes)
+    return signature, codegen
+
+
 class _Kernel:
     """Emits the code of one call: sums of FAN_LANES columns for some samples."""
 
@@ -77,8 +148,7 @@ class _Kernel:
 
     def address(self, array: tuple[Any, Any], index: Any, kind: Any) -> Any:
         """Address of a place in an array, as a pointer to ``kind``."""
-        pointer = element_pointer(self.context, self.builder, *array, index)
-        return self.builder.bitcast(pointer, kind.as_pointer())
+        return pointer(self.context, self.builder, array, index, kind)
 
     def later(self, index: Any, places: int) -> Any:
         """An index some places on."""
@@ -152,4 +222,6 @@ def _multiply(
     return types.void(sums, place, place, weights, place, messages, place, place, rows), codegen
 
 
+list_bits: Any = intrinsic(_list_bits)
+add_rows: Any = intrinsic(prefer_literal=True)(_add_rows)
 multiply: Any = intrinsic(prefer_literal=True)(_multiply)
