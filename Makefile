@@ -8,7 +8,7 @@ BIN := .venv/$(LANE)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types pytest clean
+.PHONY: help setup demo bench test lint types pytest clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup: ## create or refresh the lane's virtual environment in .venv/
 
 demo: setup ## train, quantize, simulate and compare on embedded real data; results in build/demo
 	$(BIN)/ltc2hw demo --out build/demo
+
+bench: setup ## measure the engines against each other, Lava, torch and slayer; results in build/bench
+	$(BIN)/python -m benchmarks --out build/bench
 
 test: lint types pytest ## all checks: ruff, mypy, pytest
 	@echo "make test: all checks passed in lane $(LANE), $$($(BIN)/python --version)"

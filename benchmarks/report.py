@@ -53,8 +53,10 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def save(tables: Sequence[ResultTable], path: Path) -> None:
-    """Write tables and the machine as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def save(tables: Sequence[ResultTable], folder: Path) -> None:
+    """Write tables and the machine as ``results.json`` and ``results.md``."""
+    folder.mkdir(parents=True, exist_ok=True)
     content = {"machine": machine(), "tables": [asdict(table) for table in tables]}
-    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    text = "\n".join([machine() + "\n", *(table.markdown() for table in tables)])
+    (folder / "results.md").write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy.typing as npt
 
@@ -19,17 +19,21 @@ def simulate(
     engine: str | None = None,
     record: Sequence[str] | str = ("spikes", "membrane"),
     state: State | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Trace:
     """Run samples x of shape (T, B, N_in) through a network.
 
     ``engine`` is ``"float64"`` for a :class:`~ltc2hw.network.Network`, and ``"integer"``,
     ``"fast"`` or ``"lava"`` for a :class:`~ltc2hw.fixed.FixedNetwork`; None takes ``"float64"``
     or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every one); ``state``
-    continues from an earlier ``trace.state``.
+    continues from an earlier ``trace.state``. ``fast`` alone takes ``threads`` (None: one per
+    core) and ``progress``, called with the sample-steps done and their total.
 
     Raises:
         UnknownNameError: for an unknown engine or variable.
-        InvalidValueError: for an engine that does not run this kind of network, or bad samples.
+        InvalidValueError: for an engine that does not run this kind of network or lacks an
+            option, or bad samples.
         ShapeError: for samples or a state of the wrong shape.
     """
     is_float = isinstance(network, Network)
@@ -39,4 +43,8 @@ def simulate(
         kind = "Network" if is_float else "FixedNetwork"
         remedy = "quantize the network first" if is_float else "use integer, fast or lava"
         raise InvalidValueError("engine", repr(name), f"one that runs a {kind}", remedy)
-    return run(network, x, record, state)
+    if threads is None and progress is None:
+        return run(network, x, record, state)
+    if name != "fast":
+        raise InvalidValueError("engine", repr(name), "fast, for its threads and progress")
+    return run(network, x, record, state, threads, progress)

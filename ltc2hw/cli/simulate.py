@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_fit(network, task)
     split = first_samples(task.test, arguments.samples)
     engine = arguments.engine or ("fast" if isinstance(network, FixedNetwork) else "float64")
-    trace = simulate(network, split.x, engine)
+    progress = partial(console.progress, "sample-steps") if engine == "fast" else None
+    trace = simulate(network, split.x, engine, progress=progress)
     outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs
     decision = decision_of(task)
     score = float(np.mean(decision.judge(outputs, split.labels)))

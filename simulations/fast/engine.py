@@ -24,7 +24,8 @@ from ltc2hw.state import zero_state
 from ltc2hw.trace import State, Trace, make_trace
 
 Progress = Callable[[int, int], None]
-"""Called with the sample-steps done and their total, by the thread that called ``simulate``."""
+"""Called with the sample-steps done and their total, by the thread that called ``simulate``; with
+0 before anything is done, with the total once."""
 
 TILE = 16
 """Samples that one kernel call carries together."""
@@ -142,6 +143,7 @@ class _Run:
         self.lock = Lock()
         self.stopped = Event()
         self.done = 0
+        self.told = 0
         self.total = samples.shape[0] * samples.shape[1]
         self.counts = np.zeros((len(plan.rows), len(Counter)), dtype=np.int64)
         self.encoding_misfits = 0
@@ -151,6 +153,7 @@ class _Run:
         batch = self.samples.shape[1]
         tile = min(TILE, -(-batch // threads))
         tiles = iter(range(0, batch, tile))
+        self.tell(progress)  # before the first call compiles the kernels
         threads = min(threads, -(-batch // tile))
         if threads == 1:
             self.work(tiles, tile, progress)
@@ -162,8 +165,7 @@ class _Run:
                     finished, pending = wait(pending, timeout=0.05)
                     for future in finished:
                         future.result()
-                    if progress is not None:
-                        progress(self.done, self.total)
+                    self.tell(progress)
             finally:
                 # After an interrupt or an error, the other threads end with their chunk.
                 self.stopped.set()
@@ -210,9 +212,14 @@ class _Run:
             run_steps(self.tables, self.plan.parameters, memory, self.buffers, encoded, extent)
             with self.lock:
                 self.done += (end - begin) * count
-            if progress is not None:
-                progress(self.done, self.total)
+            self.tell(progress)
         return misfits
+
+    def tell(self, progress: Progress | None) -> None:
+        """Call the progress, with the total only once."""
+        if progress is not None and self.told < self.total:
+            self.told = self.done
+            progress(self.told, self.total)
 
     def reject_samples(self) -> None:
         """Raise what the specification raises for invalid samples."""

@@ -218,20 +218,35 @@ def test_progress_ends_at_the_total(threads: int) -> None:
     x = random_samples(rng, network, 50, 40)
     calls: list[tuple[int, int]] = []
     fast.simulate(network, x, (), threads=threads, progress=lambda *call: calls.append(call))
+    assert calls[0] == (0, 2000)
     assert calls[-1] == (2000, 2000)
+    assert calls.count((2000, 2000)) == 1
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
-def interrupt(done: int, total: int) -> None:
-    """Progress that a user interrupts at once."""
-    raise KeyboardInterrupt
+def test_options_reach_the_fast_engine_alone() -> None:
+    rng, network = drawn(5)
+    x = random_samples(rng, network, 7, 4)
+    calls: list[tuple[int, int]] = []
+    trace = ltc2hw.simulate(
+        network, x, "fast", "all", threads=2, progress=lambda *call: calls.append(call)
+    )
+    assert_same_trace(trace, integer.simulate(network, x, "all"))
+    assert calls[-1] == (28, 28)
+    with pytest.raises(InvalidValueError, match="fast, for its threads"):
+        ltc2hw.simulate(network, x, "integer", threads=2)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_interrupt_ends_the_run_with_the_chunk(threads: int) -> None:
     rng, network = drawn(6)
     x = random_samples(rng, network, 100, 40)
-    stopped, chunks = Event(), []
+    stopped, chunks, calls = Event(), [], []
+
+    def interrupt(done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
 
     def run_chunk(*arguments: Any) -> None:
         run_steps(*arguments)
