@@ -1,9 +1,9 @@
 """Compiled pieces that the windows of all cells share.
 
-Rows are contiguous vectors (N,), planes (B, N); all arrays of a call have one float type. A loop
-writes at most two rows and has no branch that depends on data, so that the compiler vectorizes it;
-constants are float32 (exact, and neutral beside float64). Sums are taken in a fixed order: the
-same numbers in give the same bits out.
+Planes are contiguous, (B, N); sums of several ports are (B, P, N). All arrays of a call have one
+float type. A loop touches few planes and has no branch that depends on data, so that the compiler
+vectorizes it; constants are float32 (exact, and neutral beside float64). Sums are taken in a fixed
+order: the same numbers in give the same bits out.
 """
 
 from __future__ import annotations
@@ -52,88 +52,137 @@ def exponential(x: Any, series: Array) -> Any:
 
 
 @compiled
-def plan_gate(x: Array, value: Array, slope: Array) -> None:
+def plan_gate(x: Array, port: int, value: Array, slope: Array) -> None:
     """PLAN and its derivative, as a sum of clipped lines."""
-    for n in range(x.shape[0]):
-        magnitude = abs(x[n])
-        rise = min(magnitude, BREAK_1) * STEP_1
-        rise += min(magnitude, BREAK_2) * STEP_2
-        rise += min(magnitude, BREAK_3) * STEP_3
-        rise -= ZERO if magnitude < BREAK_2 else JUMP
-        value[n] = HALF + (rise if x[n] >= ZERO else -rise)
-        slope[n] = (
-            (STEP_1 if magnitude < BREAK_1 else ZERO)
-            + (STEP_2 if magnitude < BREAK_2 else ZERO)
-            + (STEP_3 if magnitude < BREAK_3 else ZERO)
-        )
+    for b in range(value.shape[0]):
+        for n in range(value.shape[1]):
+            signed = x[b, port, n]
+            magnitude = abs(signed)
+            rise = min(magnitude, BREAK_1) * STEP_1
+            rise += min(magnitude, BREAK_2) * STEP_2
+            rise += min(magnitude, BREAK_3) * STEP_3
+            rise -= ZERO if magnitude < BREAK_2 else JUMP
+            value[b, n] = HALF + (rise if signed >= ZERO else -rise)
+            slope[b, n] = (
+                (STEP_1 if magnitude < BREAK_1 else ZERO)
+                + (STEP_2 if magnitude < BREAK_2 else ZERO)
+                + (STEP_3 if magnitude < BREAK_3 else ZERO)
+            )
 
 
 @compiled
-def sigmoid_gate(x: Array, series: Array, value: Array, slope: Array) -> None:
+def sigmoid_gate(x: Array, port: int, value: Array, slope: Array) -> None:
     """The logistic function and its derivative."""
-    for n in range(x.shape[0]):
-        clipped = max(min(-x[n], FARTHEST), -FARTHEST)
-        y = ONE / (ONE + exponential(clipped, series))
-        value[n] = y
-        slope[n] = y * (ONE - y)
+    series = SERIES.astype(x.dtype)
+    for b in range(value.shape[0]):
+        for n in range(value.shape[1]):
+            y = ONE / (ONE + exponential(max(min(-x[b, port, n], FARTHEST), -FARTHEST), series))
+            value[b, n] = y
+            slope[b, n] = y * (ONE - y)
 
 
 @compiled
-def gate(plan: int, x: Array, series: Array, value: Array, slope: Array) -> None:
-    """The chosen non-linearity and its derivative."""
+def gate(plan: int, x: Array, port: int, value: Array, slope: Array) -> None:
+    """The chosen non-linearity and its derivative, of one port of x (B, P, N)."""
     if plan:
-        plan_gate(x, value, slope)
+        plan_gate(x, port, value, slope)
     else:
-        sigmoid_gate(x, series, value, slope)
+        sigmoid_gate(x, port, value, slope)
 
 
 @compiled
-def fill(values: Array, into: Array) -> None:
-    """``into = values``."""
-    for n in range(into.shape[0]):
-        into[n] = values[n]
+def fill(row: Array, into: Array) -> None:
+    """``into = row`` for every sample."""
+    for b in range(into.shape[0]):
+        for n in range(into.shape[1]):
+            into[b, n] = row[n]
 
 
 @compiled
 def add(values: Array, sums: Array) -> None:
     """``sums += values``."""
-    for n in range(sums.shape[0]):
-        sums[n] += values[n]
+    for b in range(values.shape[0]):
+        for n in range(values.shape[1]):
+            sums[b, n] += values[b, n]
 
 
 @compiled
-def add_own(factors: Array, values: Array, sums: Array) -> None:
-    """``sums += factors ⊙ values``."""
-    for n in range(sums.shape[0]):
-        sums[n] += factors[n] * values[n]
+def add_bias(sums: Array, bias: Array, result: Array) -> None:
+    """``result = sums + bias``, of the first port."""
+    for b in range(result.shape[0]):
+        for n in range(result.shape[1]):
+            result[b, n] = sums[b, 0, n] + bias[n]
+
+
+@compiled
+def add_own(
+    sums: Array, port: int, bias: Array, factors: Array, state: Array, current: Array
+) -> None:
+    """A gate's bias and own terms; ``factors`` (2, 1, N): from the state, from the current."""
+    from_state, from_current = factors[0, 0], factors[1, 0]
+    for b in range(state.shape[0]):
+        for n in range(state.shape[1]):
+            sums[b, port, n] += (bias[n] + from_state[n] * state[b, n]) + (
+                from_current[n] * current[b, n]
+            )
 
 
 @compiled
 def pull(towards: Array, origin: Array, gate: Array, result: Array) -> None:
     """``result = origin + gate (towards - origin)``."""
-    for n in range(result.shape[0]):
-        result[n] = origin[n] + gate[n] * (towards[n] - origin[n])
+    for b in range(result.shape[0]):
+        for n in range(result.shape[1]):
+            result[b, n] = origin[b, n] + gate[b, n] * (towards[b, n] - origin[b, n])
 
 
 @compiled
-def back_gate(grad: Array, slope: Array, towards: Array, origin: Array, result: Array) -> None:
+def back_gate(
+    grad: Array, slope: Array, towards: Array, origin: Array, result: Array, port: int
+) -> None:
     """Gradient of a gate's pre-activation from that of :func:`pull`'s result."""
-    for n in range(result.shape[0]):
-        result[n] = grad[n] * slope[n] * (towards[n] - origin[n])
+    for b in range(grad.shape[0]):
+        for n in range(grad.shape[1]):
+            result[b, port, n] = grad[b, n] * slope[b, n] * (towards[b, n] - origin[b, n])
+
+
+@compiled
+def back_towards(gate: Array, grad: Array, result: Array) -> None:
+    """Port 0 of ``result`` becomes ``gate ⊙ grad``: back through :func:`pull` to the current."""
+    for b in range(grad.shape[0]):
+        for n in range(grad.shape[1]):
+            result[b, 0, n] = gate[b, n] * grad[b, n]
 
 
 @compiled
 def back_origin(gate: Array, grad: Array) -> None:
     """``grad *= 1 - gate``: from the result of :func:`pull` to its origin."""
-    for n in range(grad.shape[0]):
-        grad[n] -= gate[n] * grad[n]
+    for b in range(grad.shape[0]):
+        for n in range(grad.shape[1]):
+            grad[b, n] -= gate[b, n] * grad[b, n]
 
 
 @compiled
-def back_towards(gate: Array, grad: Array, result: Array) -> None:
-    """``result = gate ⊙ grad``: from the result of :func:`pull` to what it is pulled to."""
-    for n in range(result.shape[0]):
-        result[n] = gate[n] * grad[n]
+def back_own(grad: Array, port: int, factors: Array, result: Array) -> None:
+    """``result += factors ⊙ grad``: through an own term of a gate to the old state."""
+    for b in range(grad.shape[0]):
+        for n in range(factors.shape[0]):
+            result[b, n] += factors[n] * grad[b, port, n]
+
+
+@compiled
+def back_own_current(grad: Array, port: int, factors: Array, result: Array) -> None:
+    """As :func:`back_own`, into port 0 of ``result``, the current."""
+    for b in range(grad.shape[0]):
+        for n in range(factors.shape[0]):
+            result[b, 0, n] += factors[n] * grad[b, port, n]
+
+
+@compiled
+def add_totals(grad: Array, port: int, values: Array, totals: Array) -> None:
+    """``totals += Σ_b grad ⊙ values``: the gradient of an own term's factors."""
+    for b in range(values.shape[0]):
+        for n in range(values.shape[1]):
+            totals[n] += grad[b, port, n] * values[b, n]
 
 
 @compiled
@@ -176,8 +225,7 @@ def add_product(values: Array, weights: Array, scratch: Array, sums: Array) -> N
         add_rows(values, weights, sums)
         return
     np.dot(values, weights, scratch)
-    for b in range(sums.shape[0]):
-        add(scratch[b], sums[b])
+    add(scratch, sums)
 
 
 @compiled
@@ -201,9 +249,7 @@ def add_listed(values: Array, grads: Array, i: int, rows: Array, total: Array) -
 def add_outer(values: Array, grads: Array, totals: Array) -> None:
     """``totals += valuesᵀ @ grads``: (R, M), (R, C) -> (M, C); skips zeros where many are zero."""
     if share_of_nonzeros(values) >= COMMON:
-        product = np.dot(values.T, grads)
-        for i in range(totals.shape[0]):
-            add(product[i], totals[i])
+        add(np.dot(values.T, grads), totals)
         return
     found = np.empty(BLOCK + 1, np.int64)
     for start in range(0, values.shape[0], BLOCK):
@@ -217,17 +263,11 @@ def add_outer(values: Array, grads: Array, totals: Array) -> None:
 
 
 @compiled
-def add_own_totals(left: Array, right: Array, totals: Array) -> None:
-    """``totals += left ⊙ right``."""
-    for n in range(totals.shape[0]):
-        totals[n] += left[n] * right[n]
-
-
-@compiled
 def add_columns(values: Array, totals: Array) -> None:
     """``totals += Σ_rows values``, row by row."""
     for row in range(values.shape[0]):
-        add(values[row], totals)
+        for n in range(totals.shape[0]):
+            totals[n] += values[row, n]
 
 
 @compiled
@@ -235,3 +275,10 @@ def stacked(sequence: Array) -> Array:
     """A contiguous sequence (L, B, N) as a matrix (L B, N)."""
     steps, batch, size = sequence.shape
     return sequence.reshape(steps * batch, size)
+
+
+@compiled
+def joined(sums: Array) -> Array:
+    """Contiguous sums (B, P, N) as a matrix (B, P N)."""
+    batch, ports, size = sums.shape
+    return sums.reshape(batch, ports * size)

@@ -21,15 +21,19 @@ from ltc2hw.neurons.kernels import (
     ZERO,
     Array,
     add,
+    add_bias,
     add_own,
-    add_own_totals,
     add_product,
+    add_totals,
     back_gate,
     back_origin,
+    back_own,
+    back_own_current,
     back_towards,
     compiled,
     fill,
     gate,
+    joined,
     pull,
 )
 from ltc2hw.neurons.packed import (
@@ -42,6 +46,7 @@ from ltc2hw.neurons.packed import (
     MEMBRANE,
     SECOND,
     SPIKES,
+    STATIC,
     TAU_ADP,
     TAU_MEM,
     Kind,
@@ -51,154 +56,121 @@ from ltc2hw.neurons.packed import (
 
 
 @compiled
-def gate_row(record: Record, which: int, t: int, b: int) -> Array:
-    """The pre-activations of a gate (0: membrane, 1: adaptation), or their gradients: (N,)."""
-    size = record.values.shape[3]
-    row: Array = record.sums[t, b, (which + 1) * size : (which + 2) * size]
+def gate_plane(record: Record, which: int, t: int) -> tuple[Array, int]:
+    """Sums (B, P, N) and the port of them where a gate lies (0: membrane, 1: adaptation)."""
     if record.gates.shape[0]:
-        row = record.gates[which, t, b]
-    return row
+        return record.gates[which, t], 0
+    return record.sums[t], which + 1
 
 
 @compiled
 def measure(charged: Array, eta: Array, constants: Array, distance: Array) -> None:
     """``u - θ`` from ``constants`` (2, N): threshold and adaptation strength."""
     threshold, strength = constants[0], constants[1]
-    for n in range(distance.shape[0]):
-        distance[n] = (charged[n] - threshold[n]) - strength[n] * eta[n]
+    for b in range(distance.shape[0]):
+        for n in range(distance.shape[1]):
+            distance[b, n] = (charged[b, n] - threshold[n]) - strength[n] * eta[b, n]
 
 
 @compiled
 def spike(distance: Array, charged: Array, spikes: Array, membrane: Array) -> None:
     """Spikes, and the membrane after the reset."""
-    for n in range(distance.shape[0]):
-        spikes[n] = ONE if distance[n] > ZERO else ZERO
-    for n in range(distance.shape[0]):
-        membrane[n] = ZERO if distance[n] > ZERO else charged[n]
+    for b in range(distance.shape[0]):
+        for n in range(distance.shape[1]):
+            fired = distance[b, n] > ZERO
+            spikes[b, n] = ONE if fired else ZERO
+            membrane[b, n] = ZERO if fired else charged[b, n]
 
 
 @compiled
-def dense_gates(weights: Weights, record: Record, t: int) -> None:
-    """Add the whole layer's analog state to both gates."""
-    u, eta = record.states[MEMBRANE, t], record.states[SECOND, t]
-    current, product = record.values[CURRENT, t], record.slope
-    for which, state in ((0, u), (1, eta)):
-        sums = record.gates[which, t]
-        for b in range(len(sums)):
-            fill(weights.bias[1 + which], sums[b])
-        add_product(state, weights.terms[2 * which], product, sums)
-        add_product(current, weights.terms[2 * which + 1], product, sums)
-
-
-@compiled
-def event_gates(weights: Weights, record: Record, t: int, b: int) -> None:
-    """Add bias and own state to both gates of a sample."""
-    current = record.values[CURRENT, t, b]
+def complete_gates(kind: Kind, weights: Weights, record: Record, t: int) -> None:
+    """Bring both gates from what synapses give to their pre-activations."""
+    current = record.values[CURRENT, t]
     for which in range(2):
-        row = gate_row(record, which, t, b)
-        add(weights.bias[1 + which], row)
-        add_own(weights.terms[2 * which, 0], record.states[which, t, b], row)
-        add_own(weights.terms[2 * which + 1, 0], current, row)
+        state, bias = record.states[which, t], weights.bias[1 + which]
+        sums, port = gate_plane(record, which, t)
+        if kind.gate == EVENT:
+            add_own(sums, port, bias, weights.terms[2 * which : 2 * which + 2], state, current)
+            continue
+        plane = joined(sums)
+        fill(bias, plane)
+        if kind.gate == DENSE:
+            add_product(state, weights.terms[2 * which], record.slope, plane)
+            add_product(current, weights.terms[2 * which + 1], record.slope, plane)
 
 
 @compiled
-def forward(
-    kind: Kind, weights: Weights, constants: Array, record: Record, t: int, series: Array
-) -> None:
+def forward(kind: Kind, weights: Weights, constants: Array, record: Record, t: int) -> None:
     """One step, from the weighted sums of all ports to the new states."""
     states, values = record.states, record.values
-    batch, size = record.sums.shape[1], values.shape[3]
-    for b in range(batch):
-        fill(record.sums[t, b, :size], values[CURRENT, t, b])
-        add(weights.bias[0], values[CURRENT, t, b])
-    if kind.gate == DENSE:
-        dense_gates(weights, record, t)
-    for b in range(batch):
-        current, charged = values[CURRENT, t, b], values[CHARGED, t, b]
-        u, eta, s = states[MEMBRANE, t, b], states[SECOND, t, b], states[SPIKES, t, b]
-        if kind.gate == EVENT:
-            event_gates(weights, record, t, b)
-        elif kind.gate != DENSE:
-            for which in range(2):
-                fill(weights.bias[1 + which], gate_row(record, which, t, b))
-        tau, rho = values[TAU_MEM, t, b], values[TAU_ADP, t, b]
-        gate(kind.plan, gate_row(record, 0, t, b), series, tau, values[MEM_SLOPE, t, b])
-        gate(kind.plan, gate_row(record, 1, t, b), series, rho, values[ADP_SLOPE, t, b])
-        pull(current, u, tau, charged)
-        adapted = states[SECOND, t + 1, b]
-        pull(eta, s, rho, adapted)
-        distance = record.slope[b]
-        measure(charged, adapted, constants, distance)
-        spike(distance, charged, states[SPIKES, t + 1, b], states[MEMBRANE, t + 1, b])
+    current, charged = values[CURRENT, t], values[CHARGED, t]
+    adapted, distance = states[SECOND, t + 1], record.slope
+    add_bias(record.sums[t], weights.bias[0], current)
+    complete_gates(kind, weights, record, t)
+    for which in range(2):
+        sums, port = gate_plane(record, which, t)
+        gate(kind.plan, sums, port, values[TAU_MEM + which, t], values[MEM_SLOPE + which, t])
+    pull(current, states[MEMBRANE, t], values[TAU_MEM, t], charged)
+    pull(states[SECOND, t], states[SPIKES, t], values[TAU_ADP, t], adapted)
+    measure(charged, adapted, constants, distance)
+    spike(distance, charged, states[SPIKES, t + 1], states[MEMBRANE, t + 1])
 
 
 @compiled
 def distances(constants: Array, record: Record, t: int) -> None:
     """``u - θ`` of all neurons after a step, into ``record.slope``."""
-    for b in range(len(record.slope)):
-        measure(
-            record.values[CHARGED, t, b],
-            record.states[SECOND, t + 1, b],
-            constants,
-            record.slope[b],
-        )
+    measure(record.values[CHARGED, t], record.states[SECOND, t + 1], constants, record.slope)
 
 
 @compiled
 def back_spike(slope: Array, charged: Array, spikes: Array, back_u: Array, back_s: Array) -> None:
     """Gradient of ``u - θ`` into ``back_s``; that of the charged membrane into ``back_u``."""
-    for n in range(slope.shape[0]):
-        back_s[n] = (back_s[n] - back_u[n] * charged[n]) * slope[n]
-    for n in range(slope.shape[0]):
-        back_u[n] = back_s[n] + back_u[n] * (ONE - spikes[n])
+    for b in range(slope.shape[0]):
+        for n in range(slope.shape[1]):
+            back_s[b, n] = (back_s[b, n] - back_u[b, n] * charged[b, n]) * slope[b, n]
+        for n in range(slope.shape[1]):
+            back_u[b, n] = back_s[b, n] + back_u[b, n] * (ONE - spikes[b, n])
 
 
 @compiled
 def back_threshold(strength: Array, distance: Array, back_eta: Array) -> None:
     """On from the gradient of ``u - θ`` to the adaptation."""
-    for n in range(distance.shape[0]):
-        back_eta[n] -= strength[n] * distance[n]
+    for b in range(distance.shape[0]):
+        for n in range(distance.shape[1]):
+            back_eta[b, n] -= strength[n] * distance[b, n]
 
 
 @compiled
 def back_adaptation(rho: Array, back_eta: Array, back_s: Array) -> None:
     """From the new adaptation to the old one and to the old spikes."""
-    for n in range(rho.shape[0]):
-        back_s[n] = back_eta[n] - rho[n] * back_eta[n]
-    for n in range(rho.shape[0]):
-        back_eta[n] *= rho[n]
+    for b in range(rho.shape[0]):
+        for n in range(rho.shape[1]):
+            back_s[b, n] = back_eta[b, n] - rho[b, n] * back_eta[b, n]
+        for n in range(rho.shape[1]):
+            back_eta[b, n] *= rho[b, n]
 
 
 @compiled
-def back_dense_gates(weights: Weights, record: Record, t: int, through: bool) -> None:
-    """Through the gates' products with the whole layer: to the current and the old states."""
-    size = record.slope.shape[1]
-    product = record.slope
-    for which in range(2):
-        grad = record.gates[which, t]
-        np.dot(grad, weights.terms[2 * which + 1].T, product)
-        for b in range(len(product)):
-            add(product[b], record.sums[t, b, :size])
-        if through:
-            np.dot(grad, weights.terms[2 * which].T, product)
-            for b in range(len(product)):
-                add(product[b], record.back[which, b])
-
-
-@compiled
-def back_event_gates(
-    weights: Weights, grads: Weights, record: Record, t: int, b: int, through: bool
+def back_gates(
+    kind: Kind, weights: Weights, grads: Weights, record: Record, t: int, through: bool
 ) -> None:
-    """Through the gates' own-state terms: current, old states, the terms."""
-    size = record.slope.shape[1]
+    """From the gates' pre-activations to the current, to own terms and, if wanted, old states."""
     for which in range(2):
-        row = gate_row(record, which, t, b)
-        current = record.values[CURRENT, t, b]
-        add_own_totals(row, record.states[which, t, b], grads.terms[2 * which, 0])
-        add_own_totals(row, current, grads.terms[2 * which + 1, 0])
+        grad, port = gate_plane(record, which, t)
+        from_state, from_current = weights.terms[2 * which], weights.terms[2 * which + 1]
+        if kind.gate == EVENT:
+            state, current = record.states[which, t], record.values[CURRENT, t]
+            add_totals(grad, port, state, grads.terms[2 * which, 0])
+            add_totals(grad, port, current, grads.terms[2 * which + 1, 0])
+            back_own_current(grad, port, from_current[0], record.sums[t])
+            if through:
+                back_own(grad, port, from_state[0], record.back[which])
+            continue
+        np.dot(joined(grad), from_current.T, record.slope)
+        add(record.slope, joined(record.sums[t]))
         if through:
-            add_own(weights.terms[2 * which, 0], row, record.back[which, b])
-        add_own(weights.terms[2 * which + 1, 0], row, record.sums[t, b, :size])
+            np.dot(joined(grad), from_state.T, record.slope)
+            add(record.slope, record.back[which])
 
 
 @compiled
@@ -216,23 +188,17 @@ def backward(
     With ``through``, ``record.back`` then holds the gradients of the states before the step,
     without those that take the way through recurrent synapses.
     """
-    states, values, back = record.states, record.values, record.back
-    size = values.shape[3]
-    for b in range(record.sums.shape[1]):
-        du, deta, ds = back[MEMBRANE, b], back[SECOND, b], back[SPIKES, b]
-        u, eta, s = states[MEMBRANE, t, b], states[SECOND, t, b], states[SPIKES, t, b]
-        tau = values[TAU_MEM, t, b]
-        back_spike(record.slope[b], values[CHARGED, t, b], states[SPIKES, t + 1, b], du, ds)
-        back_threshold(constants[1], ds, deta)
-        row = gate_row(record, 0, t, b)
-        back_gate(du, values[MEM_SLOPE, t, b], values[CURRENT, t, b], u, row)
-        back_towards(tau, du, record.sums[t, b, :size])
-        row = gate_row(record, 1, t, b)
-        back_gate(deta, values[ADP_SLOPE, t, b], eta, s, row)
-        if through:
-            back_origin(tau, du)
-            back_adaptation(values[TAU_ADP, t, b], deta, ds)
-        if kind.gate == EVENT:
-            back_event_gates(weights, grads, record, t, b, through)
-    if kind.gate == DENSE:
-        back_dense_gates(weights, record, t, through)
+    states, values = record.states, record.values
+    du, deta, ds = record.back[MEMBRANE], record.back[SECOND], record.back[SPIKES]
+    back_spike(record.slope, values[CHARGED, t], states[SPIKES, t + 1], du, ds)
+    back_threshold(constants[1], ds, deta)
+    grad, port = gate_plane(record, 0, t)
+    back_gate(du, values[MEM_SLOPE, t], values[CURRENT, t], states[MEMBRANE, t], grad, port)
+    back_towards(values[TAU_MEM, t], du, record.sums[t])
+    grad, port = gate_plane(record, 1, t)
+    back_gate(deta, values[ADP_SLOPE, t], states[SECOND, t], states[SPIKES, t], grad, port)
+    if through:
+        back_origin(values[TAU_MEM, t], du)
+        back_adaptation(values[TAU_ADP, t], deta, ds)
+    if kind.gate != STATIC:
+        back_gates(kind, weights, grads, record, t, through)

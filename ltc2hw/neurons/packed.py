@@ -59,9 +59,9 @@ class Record(NamedTuple):
     """(3 or 1, L + 1, B, N), before the window and after each step: membrane; adaptation (LTC) or
     current (LIF); spikes."""
     sums: Array
-    """(L, B, P N): weighted sums of each port; after the way back, their gradients."""
+    """(L, B, P, N): weighted sums of each port; after the way back, their gradients."""
     gates: Array
-    """(gates, L, B, N): pre-activations of gates without synapses; then their gradients."""
+    """(gates, L, B, 1, N): pre-activations of gates without synapses; then their gradients."""
     values: Array
     """(6, L, B, N): what else the gradient needs."""
     back: Array
@@ -86,8 +86,8 @@ def new_record(kind: Kind, weights: Weights, steps: int, batch: int) -> Record:
     separate = 0 if kind.gate == EVENT else GATES_OF[kind.family]
     return Record(
         np.zeros((1 if kind.family == READOUT else 3, steps + 1, batch, size), dtype),
-        np.zeros((steps, batch, columns), dtype),
-        np.zeros((separate, steps, batch, size), dtype),
+        np.zeros((steps, batch, columns // size, size), dtype),
+        np.zeros((separate, steps, batch, 1, size), dtype),
         np.zeros((VALUES, steps, batch, size), dtype),
         np.zeros((3, batch, size), dtype),
         np.zeros((batch, columns), dtype),

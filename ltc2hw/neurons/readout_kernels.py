@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from ltc2hw.neurons.kernels import (
-    Array,
     add,
+    add_bias,
     add_own,
-    add_own_totals,
     add_product,
+    add_totals,
     back_gate,
     back_origin,
+    back_own,
+    back_own_current,
     back_towards,
     compiled,
     fill,
     gate,
+    joined,
     pull,
 )
-from ltc2hw.neurons.ltc_kernels import gate_row
+from ltc2hw.neurons.ltc_kernels import gate_plane
 from ltc2hw.neurons.packed import (
     CURRENT,
     DENSE,
@@ -33,27 +36,21 @@ from ltc2hw.neurons.packed import (
 
 
 @compiled
-def forward(kind: Kind, weights: Weights, record: Record, t: int, series: Array) -> None:
+def forward(kind: Kind, weights: Weights, record: Record, t: int) -> None:
     """One step, from the weighted sums of all ports to the new membrane."""
     values, u = record.values, record.states[MEMBRANE, t]
-    size = values.shape[3]
-    for b in range(len(u)):
-        fill(record.sums[t, b, :size], values[CURRENT, t, b])
-        add(weights.bias[0], values[CURRENT, t, b])
-        row = gate_row(record, 0, t, b)
-        if kind.gate == EVENT:
-            add(weights.bias[1], row)
-            add_own(weights.terms[0, 0], u[b], row)
-            add_own(weights.terms[1, 0], values[CURRENT, t, b], row)
-        else:
-            fill(weights.bias[1], row)
+    current, tau = values[CURRENT, t], values[TAU_MEM, t]
+    add_bias(record.sums[t], weights.bias[0], current)
+    sums, port = gate_plane(record, 0, t)
+    if kind.gate == EVENT:
+        add_own(sums, port, weights.bias[1], weights.terms, u, current)
+    else:
+        fill(weights.bias[1], joined(sums))
     if kind.gate == DENSE:
-        add_product(u, weights.terms[0], record.slope, record.gates[0, t])
-        add_product(values[CURRENT, t], weights.terms[1], record.slope, record.gates[0, t])
-    for b in range(len(u)):
-        tau = values[TAU_MEM, t, b]
-        gate(kind.plan, gate_row(record, 0, t, b), series, tau, values[MEM_SLOPE, t, b])
-        pull(values[CURRENT, t, b], u[b], tau, record.states[MEMBRANE, t + 1, b])
+        add_product(u, weights.terms[0], record.slope, joined(sums))
+        add_product(current, weights.terms[1], record.slope, joined(sums))
+    gate(kind.plan, sums, port, tau, values[MEM_SLOPE, t])
+    pull(current, u, tau, record.states[MEMBRANE, t + 1])
 
 
 @compiled
@@ -62,23 +59,19 @@ def backward(
 ) -> None:
     """One step back: from the membranes' gradient in ``record.back`` to the sums."""
     values, u, back = record.values, record.states[MEMBRANE, t], record.back[MEMBRANE]
-    size = values.shape[3]
-    for b in range(len(u)):
-        row, into = gate_row(record, 0, t, b), record.sums[t, b, :size]
-        back_gate(back[b], values[MEM_SLOPE, t, b], values[CURRENT, t, b], u[b], row)
-        back_towards(values[TAU_MEM, t, b], back[b], into)
-        back_origin(values[TAU_MEM, t, b], back[b])
-        if kind.gate == EVENT:
-            add_own_totals(row, u[b], grads.terms[0, 0])
-            add_own_totals(row, values[CURRENT, t, b], grads.terms[1, 0])
-            add_own(weights.terms[0, 0], row, back[b])
-            add_own(weights.terms[1, 0], row, into)
-    if kind.gate == DENSE:
-        grad, product = record.gates[0, t], record.slope
-        np.dot(grad, weights.terms[1].T, product)
-        for b in range(len(u)):
-            add(product[b], record.sums[t, b, :size])
+    sums, product = record.sums[t], record.slope
+    grad, port = gate_plane(record, 0, t)
+    back_gate(back, values[MEM_SLOPE, t], values[CURRENT, t], u, grad, port)
+    back_towards(values[TAU_MEM, t], back, sums)
+    back_origin(values[TAU_MEM, t], back)
+    if kind.gate == EVENT:
+        add_totals(grad, port, u, grads.terms[0, 0])
+        add_totals(grad, port, values[CURRENT, t], grads.terms[1, 0])
+        back_own_current(grad, port, weights.terms[1, 0], sums)
+        back_own(grad, port, weights.terms[0, 0], back)
+    elif kind.gate == DENSE:
+        np.dot(joined(grad), weights.terms[1].T, product)
+        add(product, joined(sums))
         if through:
-            np.dot(grad, weights.terms[0].T, product)
-            for b in range(len(u)):
-                add(product[b], back[b])
+            np.dot(joined(grad), weights.terms[0].T, product)
+            add(product, back)

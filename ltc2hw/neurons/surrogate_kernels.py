@@ -31,34 +31,35 @@ LARGEST = np.float32(12)
 
 
 @compiled
-def triangle(distance: Array, slope: Array) -> None:
-    """``max(0, 1 - |d|)``."""
-    for n in range(distance.shape[0]):
-        slope[n] = max(ZERO, ONE - abs(distance[n]))
+def triangle(distances: Array) -> None:
+    """``max(0, 1 - |d|)``, in place."""
+    for b in range(distances.shape[0]):
+        for n in range(distances.shape[1]):
+            distances[b, n] = max(ZERO, ONE - abs(distances[b, n]))
 
 
 @compiled
-def multi_gaussian(distance: Array, bells: Array, cosh: Array, series: Array, slope: Array) -> None:
-    """Derivative of the paper; constants in the rows' float type."""
-    for n in range(distance.shape[0]):
-        d = min(abs(distance[n]), LARGEST)
-        square = d * d
-        centre = bells[1] * exponential(max(square * bells[0], -FARTHEST), series)
-        wide = bells[3] * exponential(max(square * bells[2], -FARTHEST), series)
-        angle = square * bells[4]
-        rise = cosh[8]
-        for order in range(7, -1, -1):
-            rise = rise * angle + cosh[order]
-        slope[n] = centre - wide * rise
+def multi_gaussian(distances: Array) -> None:
+    """Derivative of the paper, in place."""
+    series = SERIES.astype(distances.dtype)
+    bells, cosh = BELLS.astype(distances.dtype), COSH.astype(distances.dtype)
+    for b in range(distances.shape[0]):
+        for n in range(distances.shape[1]):
+            d = min(abs(distances[b, n]), LARGEST)
+            square = d * d
+            centre = bells[1] * exponential(max(square * bells[0], -FARTHEST), series)
+            wide = bells[3] * exponential(max(square * bells[2], -FARTHEST), series)
+            angle = square * bells[4]
+            rise = cosh[8]
+            for order in range(7, -1, -1):
+                rise = rise * angle + cosh[order]
+            distances[b, n] = centre - wide * rise
 
 
 @compiled
 def surrogate_slopes(kind: Kind, distances: Array) -> None:
     """Replace ``u - θ`` (B, N) by the surrogate derivatives there."""
-    series = SERIES.astype(distances.dtype)
-    bells, cosh = BELLS.astype(distances.dtype), COSH.astype(distances.dtype)
-    for b in range(len(distances)):
-        if kind.triangle:
-            triangle(distances[b], distances[b])
-        else:
-            multi_gaussian(distances[b], bells, cosh, series, distances[b])
+    if kind.triangle:
+        triangle(distances)
+    else:
+        multi_gaussian(distances)

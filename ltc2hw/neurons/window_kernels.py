@@ -6,7 +6,6 @@ import numpy as np
 
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
 from ltc2hw.neurons.kernels import (
-    SERIES,
     ZERO,
     Array,
     add,
@@ -14,6 +13,7 @@ from ltc2hw.neurons.kernels import (
     add_outer,
     add_product,
     compiled,
+    joined,
     stacked,
 )
 from ltc2hw.neurons.packed import (
@@ -33,21 +33,20 @@ from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
 @compiled
 def forward(kind: Kind, weights: Weights, constants: Array, record: Record, x: Array) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything."""
-    series = SERIES.astype(x.dtype)
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):
-        sums = record.sums[t]
+        sums = joined(record.sums[t])
         sums[:] = ZERO
         if recurrent:
             spikes = record.states[SPIKES, t]
             add_product(spikes, weights.weight_recurrent, record.scratch, sums)
         add_product(x[t], weights.weight_input, record.scratch, sums)
         if kind.family == LTC:
-            ltc_kernels.forward(kind, weights, constants, record, t, series)
+            ltc_kernels.forward(kind, weights, constants, record, t)
         elif kind.family == LIF:
             lif_kernels.forward(weights, constants, record, t)
         else:
-            readout_kernels.forward(kind, weights, record, t, series)
+            readout_kernels.forward(kind, weights, record, t)
 
 
 @compiled
@@ -74,15 +73,15 @@ def backward(
     for t in range(steps - 1, -1, -1):
         through = t > 0 or to_state
         for index in range(above.shape[0]):
-            for b in range(x.shape[1]):
-                add(above[index, t, b], record.back[first + index, b])
+            add(above[index, t], record.back[first + index])
         if kind.family == READOUT:
             readout_kernels.backward(kind, weights, grads, record, t, through)
         else:
             back_spiking(kind, weights, grads, constants, record, t, through)
     add_weight_gradients(kind, grads, record, x)
     if to_x.shape[0]:
-        np.dot(stacked(record.sums[:steps]), weights.weight_input.T, stacked(to_x))
+        for t in range(steps):
+            np.dot(joined(record.sums[t]), weights.weight_input.T, to_x[t])
 
 
 @compiled
@@ -106,16 +105,16 @@ def back_spiking(
     else:
         lif_kernels.backward(grads, constants, record, t)
     if through and weights.weight_recurrent.shape[0] > 0:
-        np.dot(record.sums[t], weights.weight_recurrent.T, record.slope)
-        for b in range(len(record.slope)):
-            add(record.slope[b], record.back[SPIKES, b])
+        np.dot(joined(record.sums[t]), weights.weight_recurrent.T, record.slope)
+        add(record.slope, record.back[SPIKES])
 
 
 @compiled
 def add_weight_gradients(kind: Kind, grads: Weights, record: Record, x: Array) -> None:
     """Synapses, biases and dense gate terms, from what :func:`backward` left in the record."""
     steps = x.shape[0]
-    sums = stacked(record.sums[:steps])
+    _, batch, ports, size = record.sums.shape
+    sums = record.sums[:steps].reshape(steps * batch, ports * size)
     add_outer(stacked(x), sums, grads.weight_input)
     if grads.weight_recurrent.shape[0]:
         add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
@@ -123,7 +122,7 @@ def add_weight_gradients(kind: Kind, grads: Weights, record: Record, x: Array) -
         return
     add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
     for which in range(record.gates.shape[0]):
-        gates = stacked(record.gates[which, :steps])
+        gates = record.gates[which, :steps].reshape(steps * batch, size)
         add_columns(gates, grads.bias[1 + which])
         if kind.gate == DENSE:
             before = stacked(record.states[which, :steps])

@@ -17,11 +17,13 @@ Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
 Schedule = Literal["constant", "cosine"]
 LossWeighting = Literal["ramp", "second-half", "last", "uniform"]
+Backend = Literal["auto", "compiled", "autograd"]
 
 METHODS: tuple[Method, ...] = ("fptt", "bptt")
 OPTIMIZERS: tuple[OptimizerName, ...] = ("adam", "adamax", "sgd")
 SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
+BACKENDS: tuple[Backend, ...] = ("auto", "compiled", "autograd")
 
 
 def _require_name(name: str, value: str, known: Sequence[str]) -> None:
@@ -81,7 +83,10 @@ class TrainingOptions:
     training samples. ``weight_limit`` clips every synaptic weight to ± that value after each
     update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
     ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
-    scales (2 to 24; a chip holds 8); None trains without rounding.
+    scales (2 to 24; a chip holds 8); None trains without rounding. ``backend``: ``compiled`` learns
+    without autograd and only networks of this package's cells; ``autograd`` learns any module;
+    ``auto`` takes the first where it can. ``threads`` share the samples of a batch (compiled only);
+    the result depends on their number by float rounding.
 
     Raises:
         InvalidValueError: for a number out of range.
@@ -104,13 +109,16 @@ class TrainingOptions:
     weight_limit: float | None = None
     weight_bits: int | None = None
     seed: int = 0
+    backend: Backend = "auto"
+    threads: int = 1
 
     def __post_init__(self) -> None:
         _require_name("method", self.method, METHODS)
         _require_name("optimizer", self.optimizer, OPTIMIZERS)
         _require_name("schedule", self.schedule, SCHEDULES)
         _require_name("loss_weighting", self.loss_weighting, LOSS_WEIGHTINGS)
-        for name in ("updates", "epochs", "batch_size"):
+        _require_name("backend", self.backend, BACKENDS)
+        for name in ("updates", "epochs", "batch_size", "threads"):
             _require_at_least(name, getattr(self, name), 1)
         _require_at_least("seed", self.seed, 0)
         for name in ("learning_rate", "clip", "alpha"):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltc2hw.errors import TrainingError
-from ltc2hw.neurons import NetworkState, SpikingNetwork
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.checkpoint import (
     Checkpoint,
@@ -24,25 +22,10 @@ from ltc2hw.training.checkpoint import (
     save_checkpoint,
 )
 from ltc2hw.training.data import batches, to_tensors
-from ltc2hw.training.flat import FlatParameters
-from ltc2hw.training.fptt import FPTT
-from ltc2hw.training.grid import WeightGrid
+from ltc2hw.training.learner import new_learner
 from ltc2hw.training.loss import window_loss
-from ltc2hw.training.model import build_network, is_synaptic
-from ltc2hw.training.options import (
-    OptimizerName,
-    Recipe,
-    TrainingOptions,
-    learning_rate,
-    loss_weights,
-    windows,
-)
-
-OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamax": torch.optim.Adamax,
-    "sgd": torch.optim.SGD,
-}
+from ltc2hw.training.model import build_network
+from ltc2hw.training.options import Recipe, TrainingOptions, learning_rate
 
 
 @dataclass(frozen=True)
@@ -63,41 +46,39 @@ Progress = Callable[[EpochRecord], None]
 class TrainingResult:
     """The network of the best validation epoch, what happened, and its scores.
 
+    ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
     ``metrics``: ``epoch`` (the one chosen), and the task's score as ``train``, ``validation`` and
     ``test``. The test samples are looked at once, after the choice.
     """
 
-    module: SpikingNetwork
+    module: Any
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float]
 
 
+BLOCK_STEPS, BLOCK_SAMPLES = 25, 256
+"""Steps and samples that are evaluated at a time; what is kept does not grow with either."""
+
+
 @torch.no_grad()
-def evaluate(module: SpikingNetwork, task: Task, split: Split) -> tuple[float, float]:
+def run_in_blocks(module: nn.Module, x: Tensor) -> Tensor:
+    """Outputs (T, B, N_out) of a module ``(x, state) -> (outputs, state)``."""
+    parts = []
+    for samples in torch.split(x, BLOCK_SAMPLES, dim=1):
+        state, outputs = None, []
+        for block in torch.split(samples, BLOCK_STEPS):
+            output, state = module(block, state)
+            outputs.append(output)
+        parts.append(torch.cat(outputs))
+    return torch.cat(parts, dim=1)
+
+
+def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]:
     """Loss at the last step, and the task's score, over all samples of a split."""
     x, labels = to_tensors(split)
-    outputs, _ = module(x)
+    outputs = run_in_blocks(module, x)
     loss = window_loss(task, outputs[-1:], labels, torch.ones(1))
     return float(loss), task.score(outputs.numpy(), split.labels)
-
-
-def weight_bounds(module: SpikingNetwork, limit: float | None) -> Tensor | None:
-    """``limit`` for each synaptic weight and infinity for all else, in the order of the parameters.
-
-    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
-    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
-    >>> weight_bounds(module, 2.0).tolist()
-    [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
-    """
-    if limit is None:
-        return None
-    return torch.cat(
-        [
-            torch.full((p.numel(),), limit if is_synaptic(name, p) else float("inf"))
-            for name, p in module.named_parameters()
-            if p.requires_grad
-        ]
-    )
 
 
 class Trainer:
@@ -107,29 +88,14 @@ class Trainer:
         InvalidValueError: if there are more updates per sequence than steps.
     """
 
-    def __init__(self, task: Task, recipe: Recipe) -> None:
+    def __init__(self, task: Task, recipe: Recipe, module: nn.Module | None = None) -> None:
         self.task, self.recipe = task, recipe
-        options = recipe.training
-        updates = options.updates if options.method == "fptt" else 1
-        self.windows = windows(task.steps, updates)
-        self.weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps)).float()
-        generator = torch.Generator().manual_seed(options.seed)
-        self.module = build_network(task, recipe.model, generator)
-        self.flat = FlatParameters(self.module)
-        self.bounds = weight_bounds(self.module, options.weight_limit)
-        bits = options.weight_bits
-        self.grid = None if bits is None else WeightGrid(self.module, bits)
-        self.optimizer = OPTIMIZERS[options.optimizer](
-            [self.flat.parameter], lr=options.learning_rate
-        )
-        self.fptt = (
-            FPTT([self.flat.parameter], alpha=options.alpha, beta=options.beta)
-            if options.method == "fptt"
-            else None
-        )
+        generator = torch.Generator().manual_seed(recipe.training.seed)
+        self.module = build_network(task, recipe.model, generator) if module is None else module
+        self.learner = new_learner(self.module, task, recipe.training)
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
-        self.best_values = self.flat.values()
+        self.best_values = self.learner.values()
 
     @property
     def options(self) -> TrainingOptions:
@@ -144,21 +110,21 @@ class Trainer:
         """
         epoch = len(self.history)
         rate = learning_rate(self.options, epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         rng = np.random.default_rng((self.options.seed, epoch))
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
         losses: list[float] = []
-        self._fit_grid()
+        self.learner.start_pass()
         for x, labels in batches(samples, self.options.batch_size, rng):
-            losses.extend(self._learn_batch(x, labels, len(losses)))
-        if self.fptt is not None:
-            self.fptt.finish_pass()
-            self._limit_weights()
-        self._fit_grid()
-        with self._rounded_weights():
+            losses.extend(self.learner.learn(x, labels, rate))
+            if not np.isfinite(losses[-1]):
+                raise TrainingError(
+                    f"the loss is {losses[-1]} in epoch {epoch}, update {len(losses) - 1}; "
+                    f"lower the learning rate ({self.options.learning_rate})"
+                )
+        self.learner.finish_pass()
+        with self.learner.deployed():
             validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
-            deployed = self.flat.values()
+            deployed = self.learner.values()
         record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
         self.history.append(record)
         if self._beats(record, self.best):
@@ -171,100 +137,21 @@ class Trainer:
             return best is None or record.validation_loss < best.validation_loss
         return self.task.better(record.validation, best.validation)
 
-    def _learn_batch(self, x: Tensor, labels: Tensor, done: int) -> list[float]:
-        """All windows of one batch, one update each; the state crosses windows detached."""
-        losses: list[float] = []
-        state: NetworkState | None = None
-        for window in self.windows:
-            weights = self.weights[window]
-            if not bool(weights.any()):
-                with torch.no_grad(), self._rounded_weights():
-                    _, state = self.module(x[window], state)
-                continue
-            self.flat.zero_grad()
-            with self._rounded_weights():
-                outputs, state = self.module(x[window], state)
-                loss = window_loss(self.task, outputs, labels, weights)
-                value = float(loss.detach())
-                if not np.isfinite(value):
-                    raise TrainingError(
-                        f"the loss is {value} in epoch {len(self.history)}, update "
-                        f"{done + len(losses)}; lower the learning rate "
-                        f"({self.options.learning_rate})"
-                    )
-                torch.autograd.backward(loss)
-            self._update()
-            state = state.detach()
-            losses.append(value)
-        return losses
-
-    def _update(self) -> None:
-        if self.fptt is not None:
-            self.fptt.step(self.optimizer, self.options.clip)
-        else:
-            torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
-            self.optimizer.step()
-        self._limit_weights()
-
-    def _fit_grid(self) -> None:
-        if self.grid is not None:
-            self.grid.fit(self.flat.values())
-
-    @contextmanager
-    def _rounded_weights(self) -> Iterator[None]:
-        """Weights as the chip will hold them; gradients land on those that are not rounded."""
-        if self.grid is None:
-            yield
-            return
-        values = self.flat.values()
-        self.flat.load(self.grid.round(values))
-        try:
-            yield
-        finally:
-            self.flat.load(values)
-
-    def _limit_weights(self) -> None:
-        if self.bounds is not None:
-            self.flat.limit(self.bounds)
-
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
         return {"task": {"name": self.task.name}, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""
-        arrays = {
-            "parameters": self.flat.values().numpy(),
-            "best": self.best_values.numpy(),
-        }
-        state = self.optimizer.state_dict()["state"].get(0, {})
-        # Some versions of torch keep an empty place for a momentum that is not used.
-        arrays.update(
-            {f"optimizer.{name}": np.asarray(v) for name, v in state.items() if v is not None}
-        )
-        if self.fptt is not None:
-            memories = self.fptt.state_dict()
-            arrays.update({f"fptt.{name}": value[0].numpy() for name, value in memories.items()})
+        arrays = {"best": self.best_values, **self.learner.state()}
         history = tuple(dataclasses.asdict(record) for record in self.history)
         return Checkpoint(self.plan(), history, arrays)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue a checkpoint of the same plan."""
-        tensors = {name: torch.from_numpy(value) for name, value in checkpoint.arrays.items()}
-        self.flat.load(tensors["parameters"])
-        self.best_values = tensors["best"]
-        groups = self.optimizer.state_dict()["param_groups"]
-        state = {
-            name.removeprefix("optimizer."): value
-            for name, value in tensors.items()
-            if name.startswith("optimizer.")
-        }
-        self.optimizer.load_state_dict(
-            {"state": {0: state} if state else {}, "param_groups": groups}
-        )
-        if self.fptt is not None:
-            names = self.fptt.state_dict()
-            self.fptt.load_state_dict({name: [tensors[f"fptt.{name}"]] for name in names})
+        state = dict(checkpoint.arrays)
+        self.best_values = state.pop("best")
+        self.learner.restore(state)
         self.history = [EpochRecord(**record) for record in checkpoint.history]
         for record in self.history:
             if self._beats(record, self.best):
@@ -272,7 +159,7 @@ class Trainer:
 
     def result(self) -> TrainingResult:
         """Take the best epoch's parameters and score them once on each split."""
-        self.flat.load(self.best_values)
+        self.learner.load(self.best_values)
         scores = {
             name: evaluate(self.module, self.task, getattr(self.task, name))[1]
             for name in ("train", "validation", "test")
@@ -285,10 +172,14 @@ def train(
     task: Task,
     recipe: Recipe,
     *,
+    module: nn.Module | None = None,
     progress: Progress | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> TrainingResult:
     """Train a network on a task; the best epoch is chosen on the validation samples alone.
+
+    ``module``: any ``(x, state) -> (outputs, state)``, time first, whose state can ``detach()``
+    itself, in place of the recipe's network.
 
     ``progress`` is called after every epoch. With ``checkpoint`` the run is saved there after
     every epoch, and continues from there if the file exists: an interrupted run then ends with
@@ -306,7 +197,7 @@ def train(
     >>> len(train(load_task("add-4"), recipe).history)
     1
     """
-    trainer = Trainer(task, recipe)
+    trainer = Trainer(task, recipe, module)
     if checkpoint is not None and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint)
         require_same_plan(saved.plan, trainer.plan(), checkpoint)

@@ -59,9 +59,9 @@ def test_slope_at_a_break_is_the_outer_lines() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", list(NONLINEARITIES))
 def test_compiled_gates_equal_torch(name: str, dtype: npt.DTypeLike) -> None:
-    x = arguments(dtype)
+    x = arguments(dtype)[None]
     value, slope = np.empty_like(x), np.empty_like(x)
-    kernels.gate(name == "plan", x, kernels.SERIES.astype(dtype), value, slope)
+    kernels.gate(name == "plan", x[:, None], 0, value, slope)
     functions = nonlinearity_named(name)
     tensor = torch.from_numpy(x)
     wanted = functions.value(tensor)

@@ -22,7 +22,7 @@ from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions, train
 from ltc2hw.training.checkpoint import load_checkpoint
 from ltc2hw.training.flat import FlatParameters
-from ltc2hw.training.options import Method, OptimizerName
+from ltc2hw.training.options import Backend, Method, OptimizerName
 from ltc2hw.training.trainer import Trainer
 
 MODEL = ModelOptions(hidden=(12,), tau_mem_bias=0.0, readout_bias=0.0)
@@ -201,14 +201,14 @@ def test_options_without_meaning_for_the_task_are_refused() -> None:
         train(task, quick().with_model(gate="open"))
 
 
-def test_windows_without_loss_only_advance_the_state() -> None:
+@pytest.mark.parametrize("backend", ["compiled", "autograd"])
+def test_windows_without_loss_only_advance_the_state(backend: Backend) -> None:
     task = load_task("add-6")
-    recipe = quick().with_training(loss_weighting="last", updates=6)
-    trainer = Trainer(task, recipe)
-    losses = trainer._learn_batch(
+    recipe = quick().with_training(loss_weighting="last", updates=6, backend=backend)
+    losses = Trainer(task, recipe).learner.learn(
         torch.from_numpy(task.train.x[:, :8]).float(),
         torch.from_numpy(task.train.labels[:8]).float(),
-        0,
+        rate=0.01,
     )
     assert len(losses) == 1
 

@@ -1,0 +1,248 @@
+"""What a training loop needs of a way to learn, and the way that serves any torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.tasks import Task
+from ltc2hw.training.compiled import CompiledLearner
+from ltc2hw.training.flat import FlatParameters
+from ltc2hw.training.fptt import FPTT
+from ltc2hw.training.grid import WeightGrid
+from ltc2hw.training.loss import window_loss
+from ltc2hw.training.model import is_synaptic
+from ltc2hw.training.options import OptimizerName, TrainingOptions, loss_weights, windows
+
+Array = npt.NDArray[Any]
+
+OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "sgd": torch.optim.SGD,
+}
+
+
+class Learner(Protocol):
+    """A way to learn: batches in, updates made; all parameters are one vector."""
+
+    def start_pass(self) -> None:
+        """Before a pass over the data."""
+
+    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+        """Learn a batch x: (T, B, N_in), one update per window with a loss; their losses.
+
+        The last loss may not be finite; then nothing was learned from it.
+        """
+
+    def finish_pass(self) -> None:
+        """After a pass: Φ ← Φ̄ with FPTT; the module has the parameters."""
+
+    def deployed(self) -> AbstractContextManager[None]:
+        """Within it, module and :meth:`values` are what would be deployed."""
+
+    def values(self) -> Array:
+        """A copy of all parameters."""
+
+    def load(self, values: Array) -> None:
+        """Overwrite all parameters, the module's too."""
+
+    def state(self) -> dict[str, Array]:
+        """Copies of everything that the next update depends on."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Continue from :meth:`state`."""
+
+
+def weight_bounds(module: nn.Module, limit: float | None) -> Tensor | None:
+    """``limit`` for each synaptic weight and infinity for all else, in the order of the parameters.
+
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
+    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
+    >>> weight_bounds(module, 2.0).tolist()
+    [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
+    """
+    if limit is None:
+        return None
+    return torch.cat(
+        [
+            torch.full((p.numel(),), limit if is_synaptic(name, p) else float("inf"))
+            for name, p in module.named_parameters()
+            if p.requires_grad
+        ]
+    )
+
+
+class AutogradLearner:
+    """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself."""
+
+    def __init__(self, module: nn.Module, task: Task, options: TrainingOptions) -> None:
+        self.module, self.task, self.options = module, task, options
+        self.windows = windows(task.steps, updates_of(options))
+        self.weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps)).float()
+        self.flat = FlatParameters(module)
+        self.bounds = weight_bounds(module, options.weight_limit)
+        bits = options.weight_bits
+        self.grid = None if bits is None else WeightGrid(module, bits)
+        self.optimizer = OPTIMIZERS[options.optimizer](
+            [self.flat.parameter], lr=options.learning_rate
+        )
+        self.fptt = (
+            FPTT([self.flat.parameter], alpha=options.alpha, beta=options.beta)
+            if options.method == "fptt"
+            else None
+        )
+
+    def start_pass(self) -> None:
+        """Choose the scales of rounded weights anew."""
+        self._fit_grid()
+
+    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+        """All windows of a batch, one update each; the state crosses windows detached."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses: list[float] = []
+        state: Any = None
+        for window in self.windows:
+            weights = self.weights[window]
+            if not bool(weights.any()):
+                with torch.no_grad(), self.deployed():
+                    _, state = self.module(x[window], state)
+                continue
+            self.flat.zero_grad()
+            with self.deployed():
+                outputs, state = self.module(x[window], state)
+                loss = window_loss(self.task, outputs, labels, weights)
+                losses.append(float(loss.detach()))
+                if not np.isfinite(losses[-1]):
+                    break
+                torch.autograd.backward(loss)
+            self._update()
+            state = state.detach()
+        return losses
+
+    def finish_pass(self) -> None:
+        """Φ ← Φ̄ with FPTT."""
+        if self.fptt is not None:
+            self.fptt.finish_pass()
+            self._limit_weights()
+        self._fit_grid()
+
+    @contextmanager
+    def deployed(self) -> Iterator[None]:
+        """Weights as the chip will hold them; gradients land on those that are not rounded."""
+        if self.grid is None:
+            yield
+            return
+        values = self.flat.values()
+        self.flat.load(self.grid.round(values))
+        try:
+            yield
+        finally:
+            self.flat.load(values)
+
+    def values(self) -> Array:
+        """A copy of all parameters."""
+        values: Array = self.flat.values().numpy()
+        return values
+
+    def load(self, values: Array) -> None:
+        """Overwrite all parameters."""
+        self.flat.load(torch.from_numpy(values))
+
+    def state(self) -> dict[str, Array]:
+        """Parameters, the optimizer's entries and FPTT's memories."""
+        arrays = {"parameters": self.values()}
+        state = self.optimizer.state_dict()["state"].get(0, {})
+        # Some versions of torch keep an empty place for a momentum that is not used.
+        arrays.update(
+            {f"optimizer.{name}": np.asarray(v) for name, v in state.items() if v is not None}
+        )
+        if self.fptt is not None:
+            memories = self.fptt.state_dict()
+            arrays.update({f"fptt.{name}": value[0].numpy() for name, value in memories.items()})
+        return arrays
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Continue from :meth:`state`."""
+        tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+        self.flat.load(tensors["parameters"])
+        groups = self.optimizer.state_dict()["param_groups"]
+        entries = {
+            name.removeprefix("optimizer."): value
+            for name, value in tensors.items()
+            if name.startswith("optimizer.")
+        }
+        self.optimizer.load_state_dict(
+            {"state": {0: entries} if entries else {}, "param_groups": groups}
+        )
+        if self.fptt is not None:
+            names = self.fptt.state_dict()
+            self.fptt.load_state_dict({name: [tensors[f"fptt.{name}"]] for name in names})
+
+    def _update(self) -> None:
+        if self.fptt is not None:
+            self.fptt.step(self.optimizer, self.options.clip)
+        else:
+            torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
+            self.optimizer.step()
+        self._limit_weights()
+
+    def _limit_weights(self) -> None:
+        if self.bounds is not None:
+            self.flat.limit(self.bounds)
+
+    def _fit_grid(self) -> None:
+        if self.grid is not None:
+            self.grid.fit(self.flat.values())
+
+
+class CompiledNetworkLearner(CompiledLearner):
+    """:class:`~ltc2hw.training.compiled.CompiledLearner` in a training loop."""
+
+    def __init__(self, module: SpikingNetwork, task: Task, options: TrainingOptions) -> None:
+        edges = (0, *(part.stop for part in windows(task.steps, updates_of(options))))
+        weights = loss_weights(options.loss_weighting, task.steps)
+        super().__init__(module, task.kind, options, weights, edges)
+
+    def start_pass(self) -> None:
+        """Nothing to prepare."""
+
+    def deployed(self) -> AbstractContextManager[None]:
+        """What is learned is what would be deployed."""
+        return nullcontext()
+
+
+def updates_of(options: TrainingOptions) -> int:
+    """K: one update per sequence without FPTT."""
+    return options.updates if options.method == "fptt" else 1
+
+
+def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Learner:
+    """The way to learn that the options name.
+
+    Raises:
+        UnsupportedError: if compiled learning is asked for and cannot do it; names why.
+        InvalidValueError: if there are more updates per sequence than steps.
+    """
+    if options.backend == "autograd":
+        return AutogradLearner(module, task, options)
+    obstacle = ""
+    if not isinstance(module, SpikingNetwork):
+        obstacle = "a module that is not a SpikingNetwork"
+    elif options.weight_bits is not None:
+        obstacle = "training through rounded weights"
+    if isinstance(module, SpikingNetwork) and not obstacle:
+        return CompiledNetworkLearner(module, task, options)
+    if options.backend == "compiled":
+        remedy = "use backend 'autograd', or 'auto'"
+        raise UnsupportedError("compiled learning", type(module).__name__, obstacle, remedy)
+    return AutogradLearner(module, task, options)
