@@ -428,7 +428,7 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "convolution-1d": Feature(
         "convolution in one dimension",
-        {"nir-in": refused("write it as Conv2d of height 1")},
+        {"nir-in": exact("sparse weights")},
     ),
     "sum-pooling": Feature(
         "average and sum pooling",

@@ -122,7 +122,9 @@ def read_record(tree: ForeignTree, path: object) -> NetxRecord | None:
     if group is None:
         return None
     try:
-        return _parse(cast(ForeignTree, group))
+        if not isinstance(group, Mapping):
+            raise TypeError("it is no group")
+        return _parse(group)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         problem = f"its group {GROUP} is not what this version writes: {error}"
         raise DamagedFileError(path, problem, "delete that group to read the layers") from error

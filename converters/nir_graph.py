@@ -18,25 +18,28 @@ from ltc2hw.errors import DamagedFileError
 from ltc2hw.words import FloatArray
 
 PASS = "pass"
-"""Type of what the inputs and outputs of a nested graph become."""
+"""Type of what Identity, and the inputs and outputs of nested graphs, become."""
 
 LTC_TYPE, READOUT_TYPE, PROJECTION_TYPE = "ltc2hw.LTC", "ltc2hw.GatedLI", "ltc2hw.Projection"
 """Types of our extension nodes; ``docs/formats.md`` describes them."""
 
 GATE_ENTRIES: tuple[str, ...] = ("bias", "from_state", "from_current", "nonlinearity")
 
+CONVOLUTION = frozenset(
+    ("input_shape", "weight", "stride", "padding", "dilation", "groups", "bias")
+)
+
 ENTRIES: Mapping[str, frozenset[str]] = {
     "Input": frozenset(("shape",)),
     "Output": frozenset(("shape",)),
-    PASS: frozenset(("shape",)),
+    PASS: frozenset(("shape", "input_type")),
     "Affine": frozenset(("weight", "bias")),
     "Linear": frozenset(("weight",)),
     "Scale": frozenset(("scale",)),
     "Delay": frozenset(("delay",)),
     "Flatten": frozenset(("start_dim", "end_dim", "input_type")),
-    "Conv2d": frozenset(
-        ("input_shape", "weight", "stride", "padding", "dilation", "groups", "bias")
-    ),
+    "Conv1d": CONVOLUTION,
+    "Conv2d": CONVOLUTION,
     "SumPool2d": frozenset(("kernel_size", "stride", "padding")),
     "AvgPool2d": frozenset(("kernel_size", "stride", "padding")),
     "Threshold": frozenset(("threshold",)),
@@ -78,7 +81,7 @@ class Node:
         """An entry as float64 numbers.
 
         Raises:
-            DamagedFileError: if it is missing (and has no default) or holds no finite numbers.
+            DamagedFileError: if it is missing (without a default), empty, or not finite numbers.
         """
         value = self.entries.get(entry)
         if value is None and default is not None:
@@ -89,6 +92,8 @@ class Node:
             array = np.asarray(value).astype(np.float64)
         except (TypeError, ValueError) as error:
             raise self.damaged(f"{entry} holds no numbers") from error
+        if not array.size:
+            raise self.damaged(f"{entry} is empty")
         if not np.all(np.isfinite(array)):
             raise self.damaged(f"{entry} holds no finite numbers")
         return array
@@ -113,6 +118,13 @@ class Node:
         if np.any(array != np.trunc(array)) or np.any(np.abs(array) >= 1 << 31):
             raise self.damaged(f"{entry} holds no integers")
         return tuple(int(value) for value in array.ravel())
+
+    def integer(self, entry: str) -> int:
+        """An entry as one integer."""
+        values = self.integers(entry)
+        if len(values) != 1:
+            raise self.damaged(f"{entry} is not one integer")
+        return values[0]
 
     def text(self, entry: str) -> str:
         """An entry as a text."""
@@ -157,7 +169,7 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
         before[target].append(source)
     for node in nodes.values():
         if node.type not in ENTRIES:
-            conversion.meet(UNKNOWN_TYPES.get(node.type, "other-node"), node.label)
+            conversion.meet("other-node", node.label)
         unknown = sorted(set(node.entries) - ENTRIES[node.type])
         if unknown:
             conversion.meet("other-node", f"{node.label} entry {unknown[0]!r}")
@@ -167,9 +179,6 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
         {name: tuple(sources) for name, sources in before.items()},
         metadata if isinstance(metadata, Mapping) else {},
     )
-
-
-UNKNOWN_TYPES: Mapping[str, str] = {"Conv1d": "convolution-1d"}
 
 
 def strong_parts(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -201,18 +210,18 @@ def _collect(
 ) -> Iterable[tuple[str, str]]:
     """Add all nodes below a graph to ``nodes``; yields their edges."""
     entries = graph.get("nodes") if isinstance(graph, Mapping) else None
-    if not isinstance(entries, Mapping) or graph.get("type") != "NIRGraph":
+    if not isinstance(entries, Mapping) or not _is_graph(graph):
         raise DamagedFileError(path, f"{prefix.rstrip('.') or 'its root'} is no NIR graph")
     ends: dict[str, tuple[str, str]] = {}
     for name, entry in entries.items():
         if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
             raise DamagedFileError(path, f"node {prefix}{name} has no type")
-        if entry["type"] == "NIRGraph":
+        if _is_graph(entry):
             yield from _collect(entry, f"{prefix}{name}.", nodes, path)
             ends[name] = _ends(entry, f"{prefix}{name}.", path)
             continue
         kind = entry["type"]
-        if prefix and kind in ("Input", "Output"):
+        if kind == "Identity" or (prefix and kind in ("Input", "Output")):
             kind = PASS
         metadata = entry.get("metadata")
         nodes[prefix + name] = Node(
@@ -226,6 +235,11 @@ def _collect(
             ends[source][1] if source in ends else prefix + source,
             ends[target][0] if target in ends else prefix + target,
         )
+
+
+def _is_graph(entry: Mapping[str, Any]) -> bool:
+    kind = entry.get("type")
+    return isinstance(kind, str) and kind == "NIRGraph"
 
 
 def _ends(graph: Any, prefix: str, path: object) -> tuple[str, str]:

@@ -15,16 +15,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
-from scipy import sparse
 
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import Leaky, Placed, leaky, place_integrator, place_spiking
-from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
+from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_graph import (
     LTC_TYPE,
     PASS,
@@ -35,8 +34,9 @@ from ltc2hw.converters.nir_graph import (
     distances,
     strong_parts,
 )
-from ltc2hw.converters.nir_record import KEY, NirRecord, exact_lif, exact_readout
-from ltc2hw.converters.signals import Matrix, Signal
+from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
+from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
+from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
@@ -44,17 +44,6 @@ from ltc2hw.nonlinearity import Nonlinearity
 
 MAXIMUM_SIZE = 1 << 22
 """Most values that a node may send: what a file declares costs nothing there, but does here."""
-
-STEP_TOLERANCE = 1e-6
-"""How far, relative to itself, a delay may be from a whole number of steps."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a node without state does: the shape that it sends, and its affine map."""
-
-    shape: Shape
-    apply: Callable[[Signal], Signal]
 
 
 class GraphImport:
@@ -162,7 +151,7 @@ class GraphImport:
         node = self.graph.nodes[name]
         if node.type not in STATELESS:
             return before
-        self.steps[name] = STATELESS[node.type](self, node, before)
+        self.steps[name] = STATELESS[node.type](node, before, self.conversion, self.dt)
         return self.steps[name].shape
 
     def signal(self, name: str) -> Signal:
@@ -178,7 +167,8 @@ class GraphImport:
             self.pending.discard(name)
             if node.type in STATELESS:
                 if name not in self.steps:
-                    self.steps[name] = STATELESS[node.type](self, node, (signal.size,))
+                    before = (signal.size,)
+                    self.steps[name] = STATELESS[node.type](node, before, self.conversion, self.dt)
                 signal = self.steps[name].apply(signal)
             self.signals[name] = signal
         return self.signals[name]
@@ -230,86 +220,6 @@ class GraphImport:
         signal = self.assembly.add(Input(name, self.size(inputs[0].name), self.graded))
         self.placed[inputs[0].name] = Placed(signal, name, np.ones(signal.size))
         self.owners[name] = inputs[0].name
-
-    # Nodes without state
-
-    def linear(self, node: Node, shape: Shape) -> Step:
-        """``y = W x (+ b)``."""
-        self.conversion.meet("linear", node.label)
-        matrix = weight_matrix(node)
-        out = (matrix.shape[0],)
-        if "bias" not in node.entries:
-            return Step(out, lambda signal: signal.through(matrix))
-        bias = node.vector("bias", out[0])
-        return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
-
-    def scale(self, node: Node, shape: Shape) -> Step:
-        """``y = s x``, elementwise."""
-        self.conversion.meet("linear", node.label)
-        factors = node.numbers("scale")
-        shape = factors.shape if factors.size > 1 else shape
-        return Step(shape, lambda signal: signal.scaled(factors.ravel()))
-
-    def delay(self, node: Node, shape: Shape) -> Step:
-        """``y(t) = x(t - τ)``, by a whole number of steps."""
-        given = node.numbers("delay")
-        steps = given / self.dt
-        whole = np.rint(steps)
-        if np.any(steps < 0):
-            raise node.damaged("its delay is negative")
-        if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
-            self.conversion.meet("fractional-delay", node.label)
-        self.conversion.meet("delay", node.label)
-        shape = given.shape if given.size > 1 else shape
-
-        def apply(signal: Signal) -> Signal:
-            each = np.broadcast_to(whole.ravel(), (signal.size,))
-            total = Signal(signal.size, {})
-            for number in np.unique(each):
-                total = total.plus(signal.scaled(each == number).delayed(int(number)))
-            return total
-
-        return Step(shape, apply)
-
-    def flatten(self, node: Node, shape: Shape) -> Step:
-        """Join dimensions; the order of the numbers stays."""
-        self.conversion.meet("flatten", node.label)
-        dimensions = len(shape)
-        start, end = (
-            int(node.numbers(name, default))
-            for name, default in (("start_dim", 1), ("end_dim", -1))
-        )
-        start, end = (number % dimensions if dimensions else 0 for number in (start, end))
-        joined = int(np.prod(shape[start : end + 1]))
-        return Step((*shape[:start], joined, *shape[end + 1 :]), lambda signal: signal)
-
-    def convolution(self, node: Node, shape: Shape) -> Step:
-        """Cross-correlation with zero padding."""
-        self.conversion.meet("convolution", node.label)
-        weight = node.numbers("weight")
-        if weight.ndim != 4:
-            raise node.damaged(f"its weight has shape {weight.shape}")
-        kernel = (weight.shape[2], weight.shape[3])
-        window = Window(kernel, pair(node, "stride"), self.padding(node), pair(node, "dilation"))
-        if len(shape) != 3 and "input_shape" in node.entries:
-            shape = (weight.shape[1] * node.integers("groups")[0], *pair(node, "input_shape"))
-        matrix, out = convolution(shape, weight, window, node.integers("groups")[0])
-        bias = per_channel(node.numbers("bias", 0.0) + np.zeros(out[0]), out)
-        return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
-
-    def padding(self, node: Node) -> tuple[int, int]:
-        """Numbers of zeros; ``valid`` is none."""
-        given = node.entries.get("padding")
-        if isinstance(given, str) and given != "valid":
-            self.conversion.meet("padding", node.label)
-        return (0, 0) if isinstance(given, str) else pair(node, "padding")
-
-    def pool(self, node: Node, shape: Shape) -> Step:
-        """Sum or mean of a window."""
-        self.conversion.meet("sum-pooling", node.label)
-        window = Window(pair(node, "kernel_size"), pair(node, "stride"), pair(node, "padding"))
-        matrix, out = pooling(shape, window, mean=node.type == "AvgPool2d")
-        return Step(out, lambda signal: signal.through(matrix))
 
     # Neurons
 
@@ -421,12 +331,14 @@ class GraphImport:
             (population,) = {term.population for term in sender.output.terms}
             variable = cast(Variable, node.text("variable"))
             signal = Signal.of(population, sender.output.size, variable)
-            signal = signal.delayed(node.integers("delay")[0]).through(weight_matrix(node))
+            signal = signal.delayed(node.integer("delay")).through(weight_matrix(node))
             self.assembly.connect(signal, receiver.entry, cast(Port, node.text("port")))
 
 
 def own_shape(node: Node) -> Shape:
     """Shape that a node's entries say, whatever reaches it; empty where they do not."""
+    if node.type == PASS and "shape" not in node.entries:
+        return ()
     if node.type in ("Input", "Output", PASS):
         shape = node.integers("shape")
         if not shape or min(shape) < 1 or math.prod(shape) > MAXIMUM_SIZE:
@@ -441,21 +353,6 @@ def own_shape(node: Node) -> Shape:
     return ()
 
 
-def weight_matrix(node: Node) -> Matrix:
-    """Weights (N, M) of a linear node, sparse where our metadata say so."""
-    weight = node.numbers("weight")
-    if weight.ndim != 2 or 0 in weight.shape:
-        raise node.damaged(f"its weight has shape {weight.shape}")
-    noted = node.metadata.get(KEY)
-    if not isinstance(noted, Mapping) or not {"indptr", "indices"} <= set(noted):
-        return weight
-    indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
-    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    kept = sparse.csr_matrix((weight[rows, indices], indices, indptr), shape=weight.shape)
-    # Weights that another tool put elsewhere are kept too.
-    return kept if np.array_equal(kept.toarray(), weight) else weight
-
-
 def gate_of(node: Node, gate: str, size: int) -> Gate:
     """A gate from the entries of an extension node."""
     return Gate(
@@ -465,25 +362,6 @@ def gate_of(node: Node, gate: str, size: int) -> Gate:
         cast(Nonlinearity, node.text(f"{gate}_nonlinearity")),
     )
 
-
-def pair(node: Node, entry: str) -> tuple[int, int]:
-    """One or two integers as (height, width)."""
-    values = node.integers(entry)
-    if len(values) not in (1, 2):
-        raise node.damaged(f"{entry} is not (height, width)")
-    return values[0], values[-1]
-
-
-STATELESS: Mapping[str, Callable[[GraphImport, Node, Shape], Step]] = {
-    "Affine": GraphImport.linear,
-    "Linear": GraphImport.linear,
-    "Scale": GraphImport.scale,
-    "Delay": GraphImport.delay,
-    "Flatten": GraphImport.flatten,
-    "Conv2d": GraphImport.convolution,
-    "SumPool2d": GraphImport.pool,
-    "AvgPool2d": GraphImport.pool,
-}
 
 NEURONS: Mapping[str, Callable[[GraphImport, Node, int], Placed]] = {
     "LIF": GraphImport.lif,

@@ -1,0 +1,93 @@
+"""Whatever entry of a foreign file is damaged, and however: it is read, or a typed error comes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from ltc2hw.converters import netx, nir
+from ltc2hw.errors import Ltc2hwError
+from tests.converters.test_netx import random_chain
+from tests.random_networks import random_network
+
+DAMAGES: tuple[Any, ...] = (
+    None,  # the entry is missing
+    "text",
+    np.array(-1),
+    np.array(1 << 62),
+    np.array(np.nan),
+    np.array([]),
+    np.zeros((2, 0)),
+    np.zeros((1, 1, 1, 1, 1)),
+    np.array([np.inf, 1.0]),
+    np.array([b"a", b"b"]),
+    np.arange(-3, 4),
+    np.full((3, 3), 1.5),
+)
+
+Rng = np.random.Generator
+
+
+def lif_graph(rng: Rng, path: Path) -> None:
+    nir.write(random_network(rng, model="LIF", hidden=(4,)), path)
+
+
+def ltc_graph(rng: Rng, path: Path) -> None:
+    nir.write(random_network(rng, gate="dense", hidden=(3,)), path)
+
+
+def image_graph(rng: Rng, path: Path) -> None:
+    """Layers without neurons, as other tools write them."""
+    tool = pytest.importorskip("nir", reason="the nir extra is not installed")
+    two = np.array([2, 2])
+    graph = tool.NIRGraph.from_list(
+        tool.Input(np.array([2, 8, 8])),
+        tool.Conv2d(None, rng.normal(size=(3, 2, 3, 3)), (2, 2), (1, 1), (1, 1), 1, np.zeros(3)),
+        tool.AvgPool2d(two, two, np.array([0, 0])),
+        tool.Flatten({"input": np.array([3, 2, 2])}, 0),
+        tool.Delay(np.full(12, 2e-3)),
+        tool.Scale(np.ones(12)),
+        tool.Threshold(np.full(12, 0.1)),
+    )
+    tool.write(path, graph)
+
+
+def netx_file(rng: Rng, path: Path) -> None:
+    netx.write(random_chain(rng, recurrent=True, bias=True, forward=1), path)
+
+
+READERS: dict[Callable[[Rng, Path], None], Callable[[Path], object]] = {
+    lif_graph: nir.read,
+    ltc_graph: nir.read,
+    image_graph: lambda path: nir.read(path, dt=1e-3),
+    netx_file: netx.read,
+}
+
+
+@pytest.mark.parametrize("make", list(READERS), ids=lambda make: make.__name__)
+def test_every_damage_is_a_typed_error(make: Any, tmp_path: Path) -> None:
+    rng, whole, file = np.random.default_rng(0), tmp_path / "whole", tmp_path / "file"
+    make(rng, whole)
+    READERS[make](whole)
+    names: list[str] = []
+    with h5py.File(whole) as content:
+        content.visit(names.append)
+    refused = 0
+    for name in names:
+        damage = DAMAGES[rng.integers(len(DAMAGES))]
+        shutil.copy(whole, file)
+        with h5py.File(file, "r+") as content:
+            del content[name]
+            if damage is not None:
+                content[name] = damage
+        try:
+            READERS[make](file)
+        except Ltc2hwError:
+            refused += 1
+    assert refused > len(names) // 2
