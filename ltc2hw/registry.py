@@ -20,6 +20,7 @@ ENGINES: dict[str, str] = {
     "float64": "ltc2hw.simulations.float64",
     "integer": "ltc2hw.simulations.integer",
     "fast": "ltc2hw.simulations.fast",
+    "torch": "ltc2hw.simulations.torch",
     "lava": "ltc2hw.converters.lava.engine",
 }
 """Module of each engine; its function ``simulate(network, x, record, state)`` runs it."""

@@ -25,10 +25,10 @@ def simulate(
     """Run samples x of shape (T, B, N_in) through a network.
 
     ``engine`` is ``"float64"`` for a :class:`~ltc2hw.network.Network`, and ``"integer"``,
-    ``"fast"`` or ``"lava"`` for a :class:`~ltc2hw.fixed.FixedNetwork`; None takes ``"float64"``
-    or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every one); ``state``
-    continues from an earlier ``trace.state``. ``fast`` alone takes ``threads`` (None: one per
-    core) and ``progress``, called with the sample-steps done and their total.
+    ``"fast"``, ``"torch"`` or ``"lava"`` for a :class:`~ltc2hw.fixed.FixedNetwork`; None takes
+    ``"float64"`` or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every
+    one); ``state`` continues from an earlier ``trace.state``. ``fast`` alone takes ``threads``
+    (None: one per core) and ``progress``, called with the sample-steps done and their total.
 
     Raises:
         UnknownNameError: for an unknown engine or variable.
@@ -41,7 +41,7 @@ def simulate(
     run = find_engine(name)
     if is_float != (name in FLOAT_ENGINES):
         kind = "Network" if is_float else "FixedNetwork"
-        remedy = "quantize the network first" if is_float else "use integer, fast or lava"
+        remedy = "quantize the network first" if is_float else "use an engine of integers"
         raise InvalidValueError("engine", repr(name), f"one that runs a {kind}", remedy)
     if threads is None and progress is None:
         return run(network, x, record, state)

@@ -40,6 +40,8 @@ OPTIONAL = {
         "ltc2hw.converters.norse_export",
         "ltc2hw.converters.checkpoint",
         "ltc2hw.converters.torch",
+        "ltc2hw.simulations.torch",
+        "ltc2hw.simulations.torch_arithmetic",
     ),
     "lava": ("ltc2hw.converters.lava", "ltc2hw.converters.netx"),
     "norse": ("ltc2hw.converters.norse", "ltc2hw.converters.norse_export"),

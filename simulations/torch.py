@@ -1,0 +1,201 @@
+"""The torch engine: the bits of :mod:`ltc2hw.simulations.integer` on a GPU, or on any device.
+
+Nothing needs it: :mod:`~ltc2hw.simulations.fast` gives the same bits without torch. It pays where a
+GPU is present and the batch is large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import MissingExtraError
+from ltc2hw.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
+from ltc2hw.graph import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
+from ltc2hw.samples import check_samples
+from ltc2hw.simulations.driver import Plan
+from ltc2hw.state import check_state, zero_state
+from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
+
+try:
+    import torch
+    from torch import Tensor
+except ModuleNotFoundError as error:
+    raise MissingExtraError("torch", "the torch engine") from error
+
+from ltc2hw.simulations.torch_arithmetic import (
+    Stage,
+    Tensors,
+    current_stage,
+    fit,
+    shift_toward_zero,
+    update_stage,
+    weigh,
+    weight_matrices,
+)
+
+
+def simulate(
+    network: FixedNetwork,
+    x: npt.ArrayLike,
+    record: Sequence[str] | str = ("spikes", "membrane"),
+    state: State | None = None,
+    device: str | None = None,
+) -> Trace:
+    """Run samples x (T, B, N_in) through the integer network, with the bits of ``integer``.
+
+    ``device`` is torch's name of one; None takes a GPU where one is present.
+
+    Raises:
+        ShapeError, InvalidValueError, UnknownNameError: for samples, a state or names to record
+            that do not fit the network, or sums that doubles do not hold.
+    """
+    samples = check_samples(x, network.input.size, network.input.graded)
+    wanted = check_record(record, network.populations)
+    steps, batch, _ = samples.shape
+    zero = zero_state(network, batch, np.int64)
+    carried = zero if state is None else check_state(state, zero)
+    values, misfits = network.input.word.encode(samples, network.input.fraction)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    engine = _Engine(network, carried, place)
+    engine.count(network.input, {network.input.variables[0]: torch.tensor(misfits)})
+    encoded = torch.tensor(values, device=place)
+    dtype = recorded_dtype(network)
+    recorded = empty_record(wanted, network.populations, steps, batch, dtype)
+    output = network.population(network.output)
+    outputs = np.zeros((steps, batch, output.size), dtype=dtype)
+    with torch.inference_mode():
+        for t in range(steps):
+            produced = engine.step(encoded[t])
+            for name, variables in wanted.items():
+                for variable in variables:
+                    recorded[name][variable][t] = array(produced[name][variable])
+            outputs[t] = array(produced[output.name][output.output_variable])
+    return make_trace(recorded, outputs, engine.saturations(), engine.state())
+
+
+def array(tensor: Tensor) -> Array:
+    """A tensor as an array of the host."""
+    values: Array = tensor.cpu().numpy()
+    return values
+
+
+class _Engine:
+    """A network on a device, with the registers and past messages of a batch."""
+
+    def __init__(self, network: FixedNetwork, state: State, device: torch.device) -> None:
+        self.network = network
+        self.plan = Plan.of(network)
+        self.constants = Tensors(device)
+        self.weights = weight_matrices(network, device)
+        self.registers = {
+            name: {
+                register: torch.tensor(values, dtype=torch.int64, device=device)
+                for register, values in registers.items()
+            }
+            for name, registers in state.items()
+        }
+        self.misfits: dict[str, dict[str, Tensor]] = {p.name: {} for p in network.populations}
+
+    def step(self, sample: Tensor) -> Mapping[str, Mapping[str, Tensor]]:
+        """One algorithmic step; returns the variables of every population."""
+        produced: dict[str, dict[str, Tensor]] = {p.name: {} for p in self.network.populations}
+        messages: dict[tuple[str, Variable], Tensor] = {}
+        for node in self.plan.order:
+            name, stage = node
+            population = self.network.population(name)
+            result = self.stage(node, sample, produced[name], messages)
+            produced[name].update(result.values)
+            self.count(population, result.misfits)
+            for variable in population.variables:
+                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.plan.sent:
+                    value = produced[name][variable]
+                    messages[name, variable] = self.message(population, variable, value)
+        self.advance(produced, messages)
+        return produced
+
+    def stage(
+        self,
+        node: Node,
+        sample: Tensor,
+        own: Mapping[str, Tensor],
+        messages: Mapping[tuple[str, Variable], Tensor],
+    ) -> Stage:
+        """One stage of a population; ``own`` are its variables of earlier stages."""
+        name, stage = node
+        population = self.network.population(name)
+        if name == self.network.input.name:
+            return Stage({population.variables[0]: sample} if stage == "update" else {}, {})
+        ports = {
+            port: self.arriving(population, self.plan.incoming.get((name, port), ()), messages)
+            for port in population.ports
+            if STAGE_OF_PORT[port] == stage
+        }
+        registers = self.registers[name]
+        if stage == "current":
+            return current_stage(population, registers, ports["current"], self.constants)
+        return update_stage(population, registers, own["current"], ports, self.constants)
+
+    def arriving(
+        self,
+        population: FixedPopulation,
+        incoming: Sequence[int],
+        messages: Mapping[tuple[str, Variable], Tensor],
+    ) -> Tensor:
+        """Sum of what projections bring to a port, (B, N)."""
+        total = torch.zeros_like(self.registers[population.name]["membrane"])
+        for index in incoming:
+            projection = self.network.projections[index]
+            if projection.delay:
+                past = self.registers[projection.source][f"sent:{projection.variable}"]
+                message = past[projection.delay - 1]
+            else:
+                message = messages[projection.source, projection.variable]
+            total = total + (weigh(self.weights[index], message) << projection.exponent)
+        return total
+
+    def message(self, population: FixedPopulation, variable: Variable, value: Tensor) -> Tensor:
+        """``word.fit(rsz(value, shift))`` for graded variables; spikes and inputs as they are."""
+        form = message_format(population, variable)
+        if form is None:
+            return value
+        sent, misfits = fit(form.word, shift_toward_zero(value, form.shift))
+        self.count(population, {f"message {variable}": misfits})
+        return sent
+
+    def advance(
+        self,
+        produced: Mapping[str, Mapping[str, Tensor]],
+        messages: Mapping[tuple[str, Variable], Tensor],
+    ) -> None:
+        """Registers after the step; message histories shifted by one."""
+        sent = {(name, f"sent:{variable}"): value for (name, variable), value in messages.items()}
+        for name, registers in self.registers.items():
+            for register, value in registers.items():
+                if register.startswith("sent:"):
+                    registers[register] = torch.cat([sent[name, register][None], value[:-1]])
+                else:
+                    registers[register] = produced[name][register]
+
+    def count(self, population: FixedPopulation, misfits: Mapping[str, Tensor]) -> None:
+        """Add to the saturation counts, without waiting for the device."""
+        own = self.misfits[population.name]
+        for variable, number in misfits.items():
+            own[variable] = own[variable] + number if variable in own else number
+
+    def saturations(self) -> dict[str, dict[str, int]]:
+        """How many values did not fit, by population and variable; zeros leave no entry."""
+        counts = {
+            name: {variable: int(number) for variable, number in own.items()}
+            for name, own in self.misfits.items()
+        }
+        return {name: {v: n for v, n in own.items() if n} for name, own in counts.items()}
+
+    def state(self) -> State:
+        """Registers and past messages as arrays."""
+        return {
+            name: {register: array(value) for register, value in registers.items()}
+            for name, registers in self.registers.items()
+        }
