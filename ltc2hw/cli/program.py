@@ -14,6 +14,7 @@ from ltc2hw.cli.console import Console
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
+from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.targets import TARGETS
@@ -29,6 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "compare": COMPARE,
     "import": IMPORT,
     "export": EXPORT,
+    "learn": LEARN,
     "targets": TARGETS,
 }
 """Everything that ``ltc2hw`` can be told to do."""

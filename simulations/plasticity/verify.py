@@ -8,9 +8,10 @@ spike that falls on the other side of a threshold, and say nothing about the rul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.fixed import (
     FixedGate,
@@ -28,6 +29,8 @@ from ltc2hw.learned import Learning
 from ltc2hw.mixing import partly_fixed, real_tensors
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.plasticity import Memory, Parameter, fptt_update
+from ltc2hw.plasticity_fixed import IntegerRule
+from ltc2hw.samples import check_samples
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.stream import Update
@@ -100,6 +103,29 @@ class Verifier:
         return Memory(
             real(value, word.fraction), real(mean, word.mean_fraction), real(gradient, finer)
         )
+
+
+def verify(chip: IntegerRule, x: npt.ArrayLike, targets: npt.ArrayLike) -> list[StepError]:
+    """Errors of every step of a stream x (T, S, N_in), registers cleared before each sample.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
+    """
+    learner = IntegerLearner(chip)
+    verifier = Verifier(learner)
+    entry = chip.network.input
+    samples = learner.encode(check_samples(x, entry.size, entry.graded))
+    steps, count, _ = samples.shape
+    goals = learner.goals(targets, count)
+    learning, errors = learner.start(), []
+    for s in range(count):
+        learning = replace(learning, registers=learner.rest())
+        for t in range(steps):
+            update, after = learner.step(learning, samples[t, s], goals[s], t, steps)
+            at = (samples[t, s], goals[s], (t, steps))
+            errors.append(verifier.compare(learning, after, update, *at))
+            learning = after
+    return errors
 
 
 def step_error(ours: FloatArray, theirs: FloatArray, value: float) -> StepError:

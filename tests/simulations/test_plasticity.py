@@ -28,7 +28,7 @@ from ltc2hw.plasticity import Memory, feedback_matrix
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner, softmax, update
-from ltc2hw.simulations.plasticity.verify import Verifier
+from ltc2hw.simulations.plasticity.verify import StepError, verify
 from ltc2hw.weights import Dense, Sparse
 from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_fixed_network, random_network, random_samples
@@ -315,21 +315,12 @@ def test_seeds_matter_and_nothing_else_does() -> None:
 # --- beside the float rule ----------------------------------------------------------------------
 
 
-def verified(network: FixedNetwork, rule: FPTTRule, words: PlasticWords) -> list[Any]:
+def verified(network: FixedNetwork, rule: FPTTRule, words: PlasticWords) -> list[StepError]:
     """Errors of every step of a short stream."""
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(0, 1, (8, 3, INPUTS)), rng.integers(0, OUTPUTS, 3)
-    learner = IntegerLearner(integer_rule(network, rule, words))
-    verifier = Verifier(learner)
-    samples, learning, errors = learner.encode(x), learner.start(), []
-    goals = learner.goals(labels if rule.error == "softmax" else np.eye(OUTPUTS)[labels], 3)
-    for s in range(3):
-        learning = replace(learning, registers=learner.rest())
-        for t in range(8):
-            found, after = learner.step(learning, samples[t, s], goals[s], t, 8)
-            errors.append(verifier.compare(learning, after, found, samples[t, s], goals[s], (t, 8)))
-            learning = after
-    return errors
+    targets: Any = np.eye(OUTPUTS)[labels] if rule.error == "linear" else labels
+    return verify(integer_rule(network, rule, words), x, targets)
 
 
 @pytest.mark.parametrize("feedback", ["symmetric", "random"])

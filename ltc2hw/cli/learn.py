@@ -1,0 +1,306 @@
+"""``ltc2hw learn``: a deployed network adapts to a stream by on-chip FPTT."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from ltc2hw.bundle import save
+from ltc2hw.cli.common import (
+    add_json,
+    add_task,
+    check_fit,
+    check_output,
+    decision_of,
+    load_fixed,
+    natural,
+    positive,
+    write_json,
+)
+from ltc2hw.cli.console import Console
+from ltc2hw.cli.verb import Verb
+from ltc2hw.decision import Decision
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.excerpt import real_outputs
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.graph import Port
+from ltc2hw.learn import learn
+from ltc2hw.learned import Counts, Learning
+from ltc2hw.plasticity import Feedback, FPTTRule, Surrogate
+from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
+from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
+from ltc2hw.simulate import simulate
+from ltc2hw.tables import score_text
+from ltc2hw.tasks import Split, Task, load_task
+
+CHUNKS = 20
+"""A pass is told in this many pieces at most."""
+
+
+def power(text: str) -> float:
+    """Type of rates: ``2^-6`` or a decimal.
+
+    >>> power("2^-6"), power("0.5")
+    (0.015625, 0.5)
+    """
+    base, caret, exponent = text.partition("^")
+    if not caret:
+        return float(text)
+    if base != "2":
+        raise ValueError
+    return 2.0 ** int(exponent)
+
+
+power.__name__ = "rate like 2^-6"
+
+
+def plastic_ports(text: str) -> tuple[str, tuple[str, ...]]:
+    """Type of ``--learns``: a population, and ports of it after a colon.
+
+    >>> plastic_ports("hidden:current,tau_mem")
+    ('hidden', ('current', 'tau_mem'))
+    """
+    population, _, ports = text.partition(":")
+    return population, tuple(port.strip() for port in ports.split(",")) if ports else ()
+
+
+plastic_ports.__name__ = "population or population:port,port"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb; defaults are those of the rule and its words."""
+    rule, words = FPTTRule(), PlasticWords()
+    parser.add_argument("network", type=Path, metavar="FIXED", help="integer network")
+    add_task(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="adapted network")
+    parser.add_argument("--engine", choices=("fast", "integer"), default="fast")
+    parser.add_argument("--samples", type=positive, metavar="N", help="of each pass; all if absent")
+    parser.add_argument("--passes", type=positive, default=1, metavar="N")
+    parser.add_argument("--seed", type=natural, default=0, help="order of samples, rounding")
+    for name in ("learning-rate", "alpha", "beta"):
+        default = getattr(rule, name.replace("-", "_"))
+        parser.add_argument(f"--{name}", type=power, default=default, metavar="2^-K")
+    parser.add_argument("--feedback", choices=get_args(Feedback), default=rule.feedback)
+    parser.add_argument("--surrogate", choices=get_args(Surrogate), default=rule.surrogate)
+    parser.add_argument(
+        "--learns", type=plastic_ports, action="append", metavar="POPULATION[:PORT,...]",
+        help="what learns, may be repeated; all that an error reaches if absent",
+    )  # fmt: skip
+    for name, what in (("value", "Φ"), ("mean", "Φ̄"), ("gradient", "λ"), ("neuron", "constants")):
+        parser.add_argument(
+            f"--{name}-bits", type=positive, default=getattr(words, name), metavar="N", help=what
+        )
+    parser.add_argument("--rounding", choices=get_args(PlasticRounding), default=words.rounding)
+    parser.add_argument(
+        "--verify", type=natural, default=5, metavar="N",
+        help="samples whose steps are held against the float rule",
+    )  # fmt: skip
+    parser.add_argument("--min-cosine", type=float, metavar="X", help="of every verified step")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> bool:
+    """Verify the first samples, adapt, save, and tell the scores."""
+    check_output(arguments.out, arguments.json)
+    network = load_fixed(arguments.network)
+    task = load_task(arguments.task)
+    check_fit(network, task)
+    rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
+    chip = integer_rule(network, rule, words)
+    samples = stream_of(task, arguments)
+    verification = verified(chip, task, samples, arguments.verify, arguments.min_cosine)
+    adapted, measured = adapt(network, chip, task, samples, arguments.engine, console)
+    save(adapted, arguments.out)
+    write_json(
+        arguments.json,
+        {
+            "task": task.name,
+            "target": network.target,
+            "engine": arguments.engine,
+            "rule": asdict(rule),
+            "words": asdict(words),
+            **measured,
+            "verification": verification,
+            "memory": memory_of(chip),
+        },
+    )
+    tell(console, decision_of(task), measured, verification, chip)
+    console.line(f"adapted network: {arguments.out}")
+    bound, lowest = arguments.min_cosine, (verification or {}).get("cosine", {}).get("lowest")
+    return bound is None or (lowest is not None and lowest >= bound)
+
+
+def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace) -> FPTTRule:
+    """The rule that the arguments ask for."""
+    ports: dict[str, tuple[Port, ...]] | None = None
+    if arguments.learns:
+        ports = {}
+        for name, named in arguments.learns:
+            ports[name] = named or network.population(name).ports
+    return FPTTRule(
+        learning_rate=arguments.learning_rate,
+        alpha=arguments.alpha,
+        beta=arguments.beta,
+        error="softmax" if task.kind == "classification" else "linear",
+        feedback=arguments.feedback,
+        surrogate=arguments.surrogate,
+        ports=ports,
+    )
+
+
+def chosen_words(arguments: argparse.Namespace) -> PlasticWords:
+    """The words that the arguments ask for."""
+    return PlasticWords(
+        value=arguments.value_bits,
+        mean=arguments.mean_bits,
+        gradient=arguments.gradient_bits,
+        neuron=arguments.neuron_bits,
+        rounding=arguments.rounding,
+        seed=arguments.seed,
+    )
+
+
+def stream_of(task: Task, arguments: argparse.Namespace) -> Split:
+    """Training samples in the order in which they come, pass after pass."""
+    rng = np.random.default_rng(arguments.seed)
+    count = task.train.samples
+    orders = [rng.permutation(count)[: arguments.samples] for _ in range(arguments.passes)]
+    return task.train.take(np.concatenate(orders))
+
+
+def verified(
+    chip: IntegerRule, task: Task, samples: Split, count: int, bound: float | None
+) -> dict[str, Any] | None:
+    """Errors of every step of the first samples against the float rule, as plain values.
+
+    Raises:
+        InvalidValueError: if a bound is stated and nothing is verified.
+    """
+    from ltc2hw.simulations.plasticity.verify import verify
+
+    if count == 0:
+        if bound is not None:
+            raise InvalidValueError("samples to verify", 0, "at least 1 for --min-cosine")
+        return None
+    part = samples.take(np.arange(min(count, samples.samples)))
+    errors = verify(chip, part.x, goals(task, part))
+    cosines = [error.cosine for error in errors]
+    return {
+        "steps": len(errors),
+        "cosine": {"mean": float(np.mean(cosines)), "lowest": min(cosines)},
+        "descent_error": float(np.mean([error.descent for error in errors])),
+        "largest_value_error": max(error.value for error in errors),
+        "per_step": [asdict(error) for error in errors],
+    }
+
+
+def adapt(
+    network: FixedNetwork,
+    chip: IntegerRule,
+    task: Task,
+    samples: Split,
+    engine: str,
+    console: Console,
+) -> tuple[FixedNetwork, dict[str, Any]]:
+    """Learn the stream in pieces; the adapted network, and what was measured as plain values."""
+    decision = decision_of(task)
+    before = score(network, task.test, decision)
+    adapted = network
+    learning: Learning | None = None
+    curve: list[dict[str, Any]] = []
+    lost: dict[str, dict[str, int]] = {}
+    pieces = np.array_split(np.arange(samples.samples), min(CHUNKS, samples.samples))
+    console.progress("sample", 0, samples.samples)
+    for piece in pieces:
+        part = samples.take(piece)
+        wanted = goals(task, part)
+        done = learn(network, part.x, wanted, chip.rule, chip.words, engine, learning)
+        learning, adapted = done.learning, done.network
+        add(lost, done.saturations)
+        scale = 2.0 ** -output_fraction(adapted)
+        count, validation = int(piece[-1]) + 1, score(adapted, task.validation, decision)
+        stream = float(np.mean(decision.judge(done.outputs * scale, part.labels)))
+        curve.append({"samples": count, "stream": stream, "validation": validation})
+        note = f"validation {score_text(decision.metric, validation)}"
+        console.progress("sample", count, samples.samples, note)
+    history = {**network.provenance, "learned": f"{samples.samples} samples of {task.name}"}
+    adapted = replace(adapted, provenance=history)
+    measured = {
+        "samples": samples.samples,
+        "updates": samples.samples * task.steps,
+        decision.metric: {"before": before, "after": score(adapted, task.test, decision)},
+        "curve": curve,
+        "saturations": lost,
+    }
+    return adapted, measured
+
+
+def goals(task: Task, samples: Split) -> Any:
+    """Labels of classes, or targets (S, N_out)."""
+    if task.kind == "classification":
+        return samples.labels
+    return np.asarray(samples.labels, dtype=np.float64).reshape(samples.samples, task.outputs)
+
+
+def output_fraction(network: FixedNetwork) -> int:
+    """Fractional bits of the readout's membrane."""
+    fraction: int = getattr(network.population(network.output), "fraction")  # noqa: B009
+    return fraction
+
+
+def score(network: FixedNetwork, split: Split, decision: Decision) -> float:
+    """Score of a network as it is."""
+    outputs = real_outputs(network, simulate(network, split.x, "fast", record=()))
+    return float(np.mean(decision.judge(outputs, split.labels)))
+
+
+def add(total: dict[str, dict[str, int]], counts: Counts) -> None:
+    """Add counts by name and variable; zeros leave no entry."""
+    for name, variables in counts.items():
+        for variable, number in variables.items():
+            if number:
+                own = total.setdefault(name, {})
+                own[variable] = own.get(variable, 0) + number
+
+
+def memory_of(chip: IntegerRule) -> dict[str, Any]:
+    """State memory of what learns: synapses and bytes."""
+    synapses = sum(
+        chip.network.projections[p.projection].weights.values.size
+        for p in chip.parameters
+        if p.projection is not None
+    )
+    return {
+        "plastic_synapses": synapses,
+        "bytes_per_synapse": chip.bytes_per_synapse,
+        "bytes": synapses * chip.bytes_per_synapse,
+    }
+
+
+def tell(
+    console: Console,
+    decision: Decision,
+    measured: dict[str, Any],
+    verification: dict[str, Any] | None,
+    chip: IntegerRule,
+) -> None:
+    """Print what was measured."""
+    scores = measured[decision.metric]
+    texts = [score_text(decision.metric, scores[key]) for key in ("before", "after")]
+    console.line(f"test {decision.metric}: {texts[0]} before, {texts[1]} after")
+    if verification is not None:
+        cosine = verification["cosine"]
+        console.line(
+            f"beside the float rule, {verification['steps']} steps: cosine {cosine['mean']:.6f} on"
+            f" average, {cosine['lowest']:.6f} at the lowest"
+        )
+    lost = sum(sum(counts.values()) for counts in measured["saturations"].values())
+    console.line(f"saturated values: {lost}")
+    console.line(f"state memory: {chip.bytes_per_synapse:g} bytes per plastic synapse")
+
+
+LEARN = Verb("adapt an integer network to a task by on-chip FPTT", add_arguments, run)
