@@ -1,0 +1,1 @@
+"""Experiments: one command each, ``python -m experiments.NAME``, with figures for the docs."""

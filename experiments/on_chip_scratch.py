@@ -1,0 +1,150 @@
+"""Learning digits-rows from scratch on integers: widths, rounding, feedback, beside the float rule.
+
+``python -m experiments.on_chip_scratch`` runs what is missing (kept in ``build/on-chip``), prints a
+table and writes ``docs/results/on-chip-scratch.json`` and ``docs/images/on-chip-scratch.svg``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from experiments.on_chip_float import FloatMemory, learn_float
+from experiments.on_chip_runs import (
+    IMAGES,
+    accuracy,
+    kept,
+    median_and_range,
+    untrained,
+    write_results,
+)
+from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from ltc2hw.figures import STYLE
+from ltc2hw.learned import Learning
+from ltc2hw.tasks import Split, load_task
+
+TASK = "digits-rows"
+HIDDEN = 128
+SEEDS = (0, 1, 2)
+SCHEDULE: tuple[tuple[int, int], ...] = ((5, 8), (6, 8), (7, 8), (8, 6), (9, 4))
+"""Passes over the training samples at the learning rate 2^-k: pairs (k, passes)."""
+
+REACH = 4.0
+"""Weights can come to ±this."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to learn; ``words`` None is the float rule."""
+
+    name: str
+    words: Mapping[str, Any] | None = None
+    feedback: str = "symmetric"
+    reach: float = REACH
+    schedule: Sequence[Sequence[int]] = field(default=SCHEDULE)
+
+
+CASES: tuple[Case, ...] = (
+    Case("float, symmetric"),
+    Case("float, random", feedback="random"),
+    Case("24-bit, stochastic", {"value": 24, "mean": 24, "gradient": 24}),
+    Case("16-bit, stochastic", {"value": 16, "mean": 16, "gradient": 16}),
+    Case("16-bit, nearest", {"value": 16, "mean": 16, "gradient": 16, "rounding": "nearest"}),
+    Case("16-bit, stochastic, random", {"value": 16, "mean": 16, "gradient": 16}, "random"),
+    Case("8-bit Φ, stochastic", {"value": 8, "mean": 16, "gradient": 16}, reach=1.0),
+    Case(
+        "8-bit Φ, nearest",
+        {"value": 8, "mean": 16, "gradient": 16, "rounding": "nearest"},
+        reach=1.0,
+    ),
+    Case("8-bit Φ, Φ̄, λ, stochastic", {"value": 8, "mean": 8, "gradient": 8}, reach=1.0),
+)
+
+
+def passes(train: Split, case: Case, seed: int) -> list[tuple[FPTTRule, Split]]:
+    """The rule and the shuffled samples of every pass."""
+    rng = np.random.default_rng(1000 + seed)
+    return [
+        (
+            FPTTRule(learning_rate=2.0**-exponent, feedback=case.feedback),  # type: ignore[arg-type]
+            train.take(rng.permutation(train.samples)),
+        )
+        for exponent, count in case.schedule
+        for _ in range(count)
+    ]
+
+
+def run(case: Case, seed: int) -> dict[str, Any]:
+    """Learn from scratch; test accuracy after every pass, and saturations of words."""
+    task = load_task(TASK)
+    network = untrained(HIDDEN, seed)
+    curve: list[float] = []
+    lost = 0
+    if case.words is None:
+        memory: FloatMemory | None = None
+        for rule, samples in passes(task.train, case, seed):
+            network, memory = learn_float(network, samples.x, samples.labels, rule, memory)
+            curve.append(accuracy(network, task.test))
+        return {"test": curve, "saturations": 0}
+    room = QuantizeOptions(weight_reach=case.reach)
+    fixed = quantize(network, "loihi2", task.train.x, room)
+    words = PlasticWords(**case.words, seed=seed)
+    learning: Learning | None = None
+    for rule, samples in passes(task.train, case, seed):
+        done = learn(fixed, samples.x, samples.labels, rule, words, "fast", learning)
+        learning = done.learning
+        curve.append(accuracy(done.network, task.test))
+        lost += sum(sum(own.values()) for own in done.saturations.values())
+    return {"test": curve, "saturations": lost}
+
+
+def all_runs(cases: Sequence[Case] = CASES, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    """Results of every case and seed, run or read from disk."""
+    results: dict[str, Any] = {}
+    for seed in seeds:
+        for case in cases:
+            settings = {"case": vars(case), "seed": seed, "hidden": HIDDEN}
+            found = kept("scratch", settings, lambda case=case, seed=seed: run(case, seed))
+            results.setdefault(case.name, []).append(found)
+            print(f"seed {seed}  {case.name:<30} test {100 * found['test'][-1]:.1f} %", flush=True)
+    return results
+
+
+def plot(results: Mapping[str, Any]) -> None:
+    """Accuracy against passes, the median of the seeds."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.2, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for name, runs in results.items():
+            curves = 100 * np.array([found["test"] for found in runs])
+            style = "--" if "random" in name else ":" if "nearest" in name else "-"
+            axes.plot(
+                np.arange(1, curves.shape[1] + 1), np.median(curves, axis=0), style, label=name
+            )
+        axes.set_xlabel("passes over the training samples")
+        axes.set_ylabel("test accuracy, %")
+        axes.set_ylim(20, 100)
+        axes.legend(fontsize=7, ncols=2)
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        figure.savefig(IMAGES / "on-chip-scratch.svg", metadata={"Date": None})
+
+
+def main() -> None:
+    """Run, print, write."""
+    results = all_runs()
+    print(f"\n{'case':<32}test accuracy in %: median of {len(SEEDS)} seeds (range)")
+    for name, runs in results.items():
+        print(f"{name:<32}{median_and_range([found['test'][-1] for found in runs])}")
+    plot(results)
+    settings = {"task": TASK, "hidden": HIDDEN, "seeds": SEEDS, "schedule": SCHEDULE}
+    print(write_results("on-chip-scratch", {**settings, "runs": results}))
+
+
+if __name__ == "__main__":
+    main()
