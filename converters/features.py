@@ -290,6 +290,13 @@ FEATURES: Mapping[str, Feature] = {
             "nir-in": refused("dt exceeds a time constant; use a smaller dt"),
         },
     ),
+    "overflow": Feature(
+        "constants that overflow when a tiny decay divides them",
+        {
+            "norse-out": refused("use decays well above 1e-300, or 0 where that is possible"),
+            "nir-out": refused("use decays well above 1e-300, or 0 where that is possible"),
+        },
+    ),
     "bias-alone": Feature(
         "bias of integrate-and-fire neurons that nothing reaches",
         {"nir-out": refused("NIR keeps it in an Affine node; connect something, or give a leak")},

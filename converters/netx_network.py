@@ -25,8 +25,9 @@ from ltc2hw.converters.netx_record import (
     LayerRecord,
     LinkRecord,
     NetxRecord,
+    Places,
 )
-from ltc2hw.errors import DamagedFileError
+from ltc2hw.errors import DamagedFileError, ShapeError
 from ltc2hw.fixed import (
     FixedInput,
     FixedLIF,
@@ -73,9 +74,12 @@ def network_of(
         tuple(populations[name] for name in record.order),
         tuple(
             _projection(
-                link, by_name[link.target], graded=given.graded and link.source == given.name
+                link,
+                by_name[link.target],
+                record.places.get(number),
+                graded=given.graded and link.source == given.name,
             )
-            for link in record.links
+            for number, link in enumerate(record.links)
         ),
         names[-1],
         record.target,
@@ -156,6 +160,11 @@ def layers_of(
         tuple(
             _link(p, 0 if _recurrent(p) else p.delay - hops[p.target]) for p in network.projections
         ),
+        {
+            number: (p.weights.indptr, p.weights.indices)
+            for number, p in enumerate(network.projections)
+            if isinstance(p.weights, Sparse)
+        },
     )
     return tuple(layers), record
 
@@ -209,7 +218,9 @@ def _population(note: LayerRecord, layer: Layer) -> FixedLIF:
     )
 
 
-def _projection(link: LinkRecord, layer: Layer, *, graded: bool) -> FixedProjection:
+def _projection(
+    link: LinkRecord, layer: Layer, places: Places | None, *, graded: bool
+) -> FixedProjection:
     matrix = np.where(layer.delay == link.layer_delay, layer.weights, 0)
     if link.source == link.target and layer.recurrent is not None:
         matrix = layer.recurrent
@@ -219,12 +230,23 @@ def _projection(link: LinkRecord, layer: Layer, *, graded: bool) -> FixedProject
         variable="value" if graded else "spikes",
         target=link.target,
         port="current",
-        weights=Sparse.from_array(mantissas) if link.sparse else Dense(mantissas),
+        weights=_sparse(mantissas, places) if link.sparse else Dense(mantissas),
         bits=link.bits,
         exponent=link.exponent,
         weight_fraction=link.weight_fraction,
         delay=link.delay,
     )
+
+
+def _sparse(mantissas: IntArray, places: Places | None) -> Sparse:
+    """Sparse weights with the zeros that were stored, too, where the places are known."""
+    if places is None:
+        return Sparse.from_array(mantissas)
+    indptr, indices = places
+    sparse = Sparse(indptr, indices, np.zeros(indices.size, dtype=np.int64), mantissas.shape[1])
+    if sparse.shape != mantissas.shape:
+        raise ShapeError("shape of places", sparse.shape, str(mantissas.shape))
+    return sparse.with_values(mantissas[sparse.coordinates])
 
 
 def _link(projection: FixedProjection, layer_delay: int) -> LinkRecord:

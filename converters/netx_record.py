@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar, cast, get_type_hints
 
 import h5py
@@ -17,7 +17,10 @@ import numpy as np
 from ltc2hw.converters.foreign_hdf5 import ForeignTree
 from ltc2hw.converters.netx_layers import BIAS_EXPONENT, Layer
 from ltc2hw.errors import DamagedFileError
-from ltc2hw.words import Word
+from ltc2hw.words import IntArray, Word
+
+Places = tuple[IntArray, IntArray]
+"""``indptr`` and ``indices`` of sparse weights."""
 
 GROUP = "ltc2hw"
 SCHEMA_VERSION = 1
@@ -70,7 +73,11 @@ class LinkRecord:
 
 @dataclass(frozen=True)
 class NetxRecord:
-    """Everything about a network that its layers do not say; ``order`` is of its populations."""
+    """Everything about a network that its layers do not say; ``order`` is of its populations.
+
+    ``places`` are ``indptr`` and ``indices`` of sparse links, by the number of the link; files that
+    do not have them store the weights that are not zero.
+    """
 
     target: str
     provenance: Mapping[str, str]
@@ -78,6 +85,7 @@ class NetxRecord:
     input: InputRecord
     layers: tuple[LayerRecord, ...]
     links: tuple[LinkRecord, ...]
+    places: Mapping[int, Places] = field(default_factory=dict)
 
 
 def default_record(
@@ -109,7 +117,13 @@ def write_record(file: h5py.Group, record: NetxRecord) -> None:
     """Write a record beside the layers."""
     group = file.create_group(GROUP)
     group.create_dataset("schema_version", data=SCHEMA_VERSION)
-    group.create_dataset("record", data=json.dumps(asdict(record)))
+    parts = asdict(replace(record, places={}))
+    del parts["places"]
+    group.create_dataset("record", data=json.dumps(parts))
+    for number, (indptr, indices) in record.places.items():
+        link = group.create_group(f"places/{number}")
+        link.create_dataset("indptr", data=indptr)
+        link.create_dataset("indices", data=indices)
 
 
 def read_record(tree: ForeignTree, path: object) -> NetxRecord | None:
@@ -125,7 +139,7 @@ def read_record(tree: ForeignTree, path: object) -> NetxRecord | None:
         if not isinstance(group, Mapping):
             raise TypeError("it is no group")
         return _parse(group)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         problem = f"its group {GROUP} is not what this version writes: {error}"
         raise DamagedFileError(path, problem, "delete that group to read the layers") from error
 
@@ -145,7 +159,18 @@ def _parse(group: ForeignTree) -> NetxRecord:
         _build(InputRecord, parts["input"]),
         tuple(_build(LayerRecord, part) for part in parts["layers"]),
         tuple(_build(LinkRecord, part) for part in parts["links"]),
+        {
+            int(number): (_integers(link["indptr"]), _integers(link["indices"]))
+            for number, link in cast(Any, group.get("places", {})).items()
+        },
     )
+
+
+def _integers(values: Any) -> IntArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError("places are not rows of integers")
+    return array.astype(np.int64)
 
 
 T = TypeVar("T", InputRecord, LayerRecord, LinkRecord)
@@ -153,7 +178,7 @@ T = TypeVar("T", InputRecord, LayerRecord, LinkRecord)
 
 def _build(kind: type[T], part: Mapping[str, Any]) -> T:
     hints = get_type_hints(kind)
-    if set(part) != {field.name for field in fields(kind)}:
+    if set(part) != {entry.name for entry in fields(kind)}:
         raise KeyError(f"entries {sorted(part)} of {kind.__name__}")
     for name, value in part.items():
         if type(value) is not hints[name]:

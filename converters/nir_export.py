@@ -198,17 +198,23 @@ class _Export:
         if np.any(population.bias):
             self.conversion.meet("membrane-bias", label)
         common = {
-            "r": 1.0 / leak,
-            "v_leak": population.bias / leak,
+            "r": self.quotient(one, leak, label),
+            "v_leak": self.quotient(population.bias, leak, label),
             "v_threshold": population.threshold,
             "v_reset": zero,
         }
+        tau = self.quotient(self.dt * one, leak, label)
         if np.all(synapse == 1.0):
             self.conversion.meet("lif-box", label)
-            return {"type": "LIF", "tau": self.dt / leak, **common}
+            return {"type": "LIF", "tau": tau, **common}
         self.conversion.meet("lif", label)
-        taus = {"tau_syn": self.dt / synapse, "tau_mem": self.dt / leak}
-        return {"type": "CubaLIF", **taus, **common, "w_in": 1.0 / synapse}
+        return {
+            "type": "CubaLIF",
+            "tau_syn": self.quotient(self.dt * one, synapse, label),
+            "tau_mem": tau,
+            **common,
+            "w_in": self.quotient(one, synapse, label),
+        }
 
     def readout(self, population: Readout, label: str) -> Entries:
         """LI where the gate is static, else an extension node."""
@@ -228,11 +234,19 @@ class _Export:
         self.conversion.meet("readout", label)
         return {
             "type": "LI",
-            "tau": self.dt / leak,
+            "tau": self.quotient(np.full(population.size, self.dt), leak, label),
             "r": np.ones(population.size),
             "v_leak": population.bias_current,
             "metadata": {KEY: readout_metadata(population)},
         }
+
+    def quotient(self, value: FloatArray, decay: FloatArray, label: str) -> FloatArray:
+        """A value divided by a decay above 0, or a refusal."""
+        with np.errstate(over="ignore"):
+            divided: FloatArray = value / decay
+        if not np.all(np.isfinite(divided)):
+            self.conversion.meet("overflow", label)
+        return divided
 
 
 def _integrates(population: LIF) -> bool:

@@ -6,7 +6,7 @@ membranes reset to zero, hence ``v_reset = 0``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,11 @@ def to_module(
     name = network.input.name
     while name in units:
         unit = units.pop(name)
-        modules += _modules(unit, dt, conversion)
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = _modules(unit, dt, conversion)
+        if not all(torch.isfinite(tensor).all() for tensor in _tensors(made)):
+            conversion.meet("overflow", unit.node)
+        modules += made
         name = unit.population.name
     if units or name != network.output:
         conversion.meet("topology", f"output {network.output!r}")
@@ -254,6 +258,15 @@ def _own_weights(unit: Unit, factors: FloatArray) -> dict[str, Any]:
         "recurrent_weights": _tensor(unit.recurrent * factors[:, None]),
         "autapses": True,
     }
+
+
+def _tensors(modules: Iterable[nn.Module]) -> Iterator[torch.Tensor]:
+    """All constants of modules: parameters, weights that are none, and Norse's named tuples."""
+    for module in modules:
+        yield from module.parameters()
+        for held in (*vars(module).values(), *getattr(module, "p", ())):
+            if isinstance(held, torch.Tensor):
+                yield held
 
 
 def _static(gate: Gate, feature: str, node: str, conversion: Conversion) -> FloatArray:

@@ -67,8 +67,15 @@ class Signal:
         return Signal(rows, terms)
 
     def scaled(self, factors: npt.ArrayLike) -> Signal:
-        """Multiply by one factor per number (or one for all)."""
-        diagonal = np.broadcast_to(np.asarray(factors, dtype=np.float64), (self.size,))
+        """Multiply by one factor per number (or one for all).
+
+        Raises:
+            ShapeError: if there is another number of factors.
+        """
+        given = np.asarray(factors, dtype=np.float64)
+        if given.shape not in {(), (1,), (self.size,)}:
+            raise ShapeError("shape of factors", given.shape, f"({self.size},)")
+        diagonal = np.broadcast_to(given, (self.size,))
         if np.all(diagonal == 1.0):
             return self
         return self.through(sparse.diags(diagonal, format="csr"))

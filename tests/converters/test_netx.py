@@ -27,6 +27,7 @@ from ltc2hw.errors import (
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
 from ltc2hw.weights import Dense, Sparse, Weights
 from ltc2hw.words import IntArray, Word
+from tests.converters.extremes import extreme_integers
 from tests.random_networks import random_fixed_network
 
 # lava-dl is frozen and uses what torch has since renamed.
@@ -293,6 +294,23 @@ def test_what_was_written_is_read(
     path = tmp_path_factory.mktemp("netx") / "net.h5"
     assert netx.write(network, path) == ()
     assert netx.read(path) == network
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1 << 30), recurrent=st.booleans(), forward=st.integers(0, 1))
+def test_extreme_integers_come_back_or_are_refused_at_once(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, recurrent: bool, forward: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    chain = random_chain(rng, recurrent=recurrent, forward=forward, sizes=(4, 3, 2))
+    network = extreme_integers(rng, chain)
+    path = tmp_path_factory.mktemp("netx") / "net.h5"
+    try:
+        netx.write(network, path)
+    except UnsupportedError:
+        assert not path.exists()
+    else:
+        assert netx.read(path) == network
 
 
 def test_finer_networks_are_written_after_the_allowed_change(tmp_path: Path) -> None:

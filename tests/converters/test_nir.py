@@ -24,6 +24,7 @@ from ltc2hw.errors import (
 )
 from ltc2hw.network import LIF, Gate, Input, Network, Projection, Readout
 from ltc2hw.weights import Dense, Sparse
+from tests.converters.extremes import extreme
 from tests.random_networks import GATE_KINDS, random_fixed_network, random_network
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
@@ -269,6 +270,23 @@ def test_lif_networks_come_back_as_they_were(
     assert converter.from_graph(nir.read(path, type_check=False)) == network
 
 
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1 << 30), kind=st.sampled_from(["LIF", *GATE_KINDS]))
+def test_extreme_constants_come_back_or_are_refused_at_once(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, kind: Any
+) -> None:
+    rng = np.random.default_rng(seed)
+    options: dict[str, Any] = {"model": "LIF"} if kind == "LIF" else {"gate": kind}
+    network = extreme(rng, random_network(rng, hidden=(3, 2), **options))
+    path = tmp_path_factory.mktemp("nir") / "net.nir"
+    try:
+        converter.write(network, path)
+    except UnsupportedError:
+        assert not path.exists()
+    else:
+        assert converter.read(path) == network
+
+
 @pytest.mark.parametrize("gate", GATE_KINDS)
 def test_ltc_networks_come_back_and_other_readers_reject_them(gate: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
@@ -417,6 +435,8 @@ def test_wrong_graphs_are_refused() -> None:
         read(nodes, [*straight, ("a", "lif")])
     with pytest.raises(ShapeError):
         read({**nodes, "a": linear(rng, 3, 2)}, straight)
+    with pytest.raises(ShapeError, match="shape of factors"):
+        read({**nodes, "a": nir.Scale(np.ones(7))}, straight)
     chain = {f"s{i}": nir.Scale(np.ones(2)) for i in range(5000)}
     edges = [("input", "s0"), *((f"s{i}", f"s{i + 1}") for i in range(4999)), ("s4999", "lif")]
     with pytest.raises(DamagedFileError, match="too long a chain"):

@@ -154,6 +154,7 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
     "gated-readout": network(readout(tau_mem=Gate(0.3, 0.1))),
     "integrator": network(readout(tau_mem=Gate(-900.0))),
     "membrane-bias": network(lif(bias=HALF)),
+    "overflow": network(lif(membrane_decay=5e-324 * ONE)),
     "bias-alone": network(
         lif(), lif("b", current_decay=ONE, membrane_decay=ZERO, bias=HALF), link("input", "a")
     ),

@@ -101,6 +101,7 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
         "readout": network(readout()),
         "gated-readout": network(readout(tau_mem=Gate(0.3, 0.1))),
         "integrator": network(ltc(tau_adp=Gate(900.0)), link("input", "a", delay=1)),
+        "overflow": network(lif(membrane_decay=5e-324 * ONE)),
         "membrane-bias": network(lif(current_decay=ONE, bias=HALF)),
         "initial-membrane": network(lif(bias=HALF)),
         "own-constants": network(
