@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import ltc2hw
 from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.cli.foreign import FLAGS, READERS
+from ltc2hw.cli.program import make_parser
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.converters.netx_network import rescaled
 from ltc2hw.fixed import FixedNetwork
@@ -128,10 +132,20 @@ def test_what_does_not_fit_is_one_line(
     assert not out.exists()
 
 
-def test_every_option_of_a_reader_is_an_argument() -> None:
-    import inspect
-    from importlib import import_module
+def test_the_page_shows_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^ltc2hw (\w+ .*?)(?: +#.*)?$", page, flags=re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        make_parser().parse_args(command.split())
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    nir.write(lif_network(), "graph.nir")
+    exec(compile(example, "docs/formats.md", "exec"), {})
+    assert isinstance(nir.read("fixed.nir"), Network)
 
+
+def test_every_option_of_a_reader_is_an_argument() -> None:
     for module, options in READERS.values():
         parameters = inspect.signature(import_module(module).read).parameters
         assert set(options) <= set(parameters)
