@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Weights, new_record
 from ltc2hw.neurons.packing import Tensors, constants, pack, shapes, unpack, views
+from ltc2hw.training.grid import WeightGrid
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.sequence_kernels import Aim, Bench, Layer, learn_sequence
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
+from ltc2hw.words import Word
 
 
 class CompiledLearner:
@@ -51,6 +54,7 @@ class CompiledLearner:
             options.alpha,
             options.beta,
             options.clip,
+            *_mantissas(options.weight_bits),
         )
         self.updates = 0
         tensors = [cell.tensors() for cell in self.cells]
@@ -59,7 +63,13 @@ class CompiledLearner:
         total = sum(self.sizes)
         values, grad, mean, memory, first, second = np.zeros((6, total), dtype)
         bounds = np.zeros(0 if options.weight_limit is None else total, dtype)
-        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds)
+        steps, held = np.zeros((2, 0 if options.weight_bits is None else total), dtype)
+        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, steps, held)
+        self.grid = (
+            None
+            if options.weight_bits is None
+            else WeightGrid(options.weight_bits, steps, self.matrices)
+        )
         self.layers = tuple(
             Layer(cell.kind, weights, constants(part))
             for cell, weights, part in zip(
@@ -79,6 +89,16 @@ class CompiledLearner:
             for start, wanted in zip(ends[:-1], self.shapes, strict=True)
         ]
 
+    def matrices(self, vector: Array) -> Iterator[Array]:
+        """Weight matrices in a vector of all parameters: one per source and port."""
+        for part in self.split(vector):
+            ports = part.weight_input.shape[1] // part.bias.shape[1]
+            for weights in (part.weight_input, part.weight_recurrent):
+                if len(weights):
+                    yield from np.split(weights, ports, axis=1)
+            if part.terms.shape[1] > 1:
+                yield from part.terms
+
     def fetch(self) -> None:
         """Take the parameters of the module."""
         for cell, layer in zip(self.cells, self.layers, strict=True):
@@ -94,6 +114,10 @@ class CompiledLearner:
             ):
                 if parameter is not None and value is not None:
                     parameter.copy_(value)
+
+    def start_pass(self) -> None:
+        """Before a pass over the data: scales of rounded weights are chosen anew."""
+        self._fit_grid()
 
     def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
         """All windows of a batch x: (T, B, N_in), one update each; their losses.
@@ -130,7 +154,21 @@ class CompiledLearner:
         if self.rule.online:
             self.vectors.values[:] = self.vectors.mean
             self._limit()
+        self._fit_grid()
         self.store()
+
+    @contextmanager
+    def deployed(self) -> Iterator[None]:
+        """Within it, module and :meth:`values` are what would be deployed: rounded weights."""
+        if self.grid is None:
+            yield
+            return
+        held = self.values()
+        self.load(self.grid.round(held))
+        try:
+            yield
+        finally:
+            self.load(held)
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -171,16 +209,17 @@ class CompiledLearner:
             )
         return self.benches[batch]
 
+    def _fit_grid(self) -> None:
+        if self.grid is not None:
+            self.grid.fit(self.vectors.values)
+
     def _bound(self, limit: float | None) -> None:
         """Bounds of synaptic weights and of dense gate terms; all else has none."""
         if limit is None:
             return
         self.vectors.bounds[:] = np.inf
-        for part in self.split(self.vectors.bounds):
-            part.weight_input[:] = limit
-            part.weight_recurrent[:] = limit
-            if part.terms.shape[1] > 1:
-                part.terms[:] = limit
+        for matrix in self.matrices(self.vectors.bounds):
+            matrix[:] = limit
 
     def _limit(self) -> None:
         if len(self.vectors.bounds):
@@ -190,3 +229,10 @@ class CompiledLearner:
                 self.vectors.bounds,
                 out=self.vectors.values,
             )
+
+
+def _mantissas(bits: int | None) -> tuple[float, float]:
+    """Lowest and highest mantissa of rounded weights."""
+    if bits is None:
+        return 0.0, 0.0
+    return float(Word(bits).minimum), float(Word(bits).maximum)

@@ -2,58 +2,71 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable, Iterable
 
+import numpy as np
+from torch import nn
+
+from ltc2hw.neurons.kernels import Array
 from ltc2hw.scaling import weight_fraction
 from ltc2hw.training.model import is_synaptic
 from ltc2hw.words import Word
 
+Matrices = Callable[[Array], Iterable[Array]]
+"""From a vector of all parameters to views of the weight matrices in it."""
+
 
 class WeightGrid:
-    """Multiples of a power of two for each weight matrix of a module, as quantization chooses them.
+    """Multiples of a power of two for each weight matrix, as quantization chooses them.
 
     A network trained through its rounded weights (the gradient passes straight to the weights that
     are not rounded) loses nothing when the weights of its spikes become integers of that many bits;
-    weights of graded states may have to be coarser, where a port cannot hold their products. The
-    vectors are those of :class:`~ltc2hw.training.flat.FlatParameters`; biases, thresholds and the
-    self terms of gates stay as they are.
+    weights of graded states may have to be coarser, where a port cannot hold their products.
+    Biases, thresholds and the self terms of gates stay as they are.
 
-    >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
-    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
-    >>> grid = WeightGrid(module, bits=2)
-    >>> values = torch.tensor([0.6, -1.0, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1])
+    ``steps`` is the vector that will hold each parameter's step, 0 for those that stay;
+    ``matrices`` finds the weight matrices in it, and in vectors of parameters laid out alike.
+
+    >>> grid = WeightGrid(2, np.zeros(5), lambda vector: [vector[:2], vector[3:]])
+    >>> values = np.array([0.6, -1.0, 0.1, 0.3, 0.1])
     >>> grid.fit(values)
-    >>> [round(value, 2) for value in grid.round(values).tolist()]
-    [0.5, -1.0, 0.1, 0.1, 0.1, 0.25, 0.1, 0.1]
+    >>> grid.round(values).tolist()
+    [0.5, -1.0, 0.1, 0.25, 0.0]
     """
 
-    def __init__(self, module: nn.Module, bits: int) -> None:
+    def __init__(self, bits: int, steps: Array, matrices: Matrices) -> None:
         self.word = Word(bits)
-        self.matrices: list[slice] = []
-        position = 0
-        for name, parameter in module.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            if is_synaptic(name, parameter):
-                # The matrices of several ports are one tensor, but each has a scale of its own.
-                ports = parameter.shape[0] if parameter.dim() == 3 else 1
-                size = parameter.numel() // ports
-                self.matrices.extend(
-                    slice(position + port * size, position + (port + 1) * size)
-                    for port in range(ports)
-                )
-            position += parameter.numel()
-        self.steps = torch.zeros(position)
+        self.steps = steps
+        self.matrices = matrices
 
-    def fit(self, values: Tensor) -> None:
+    def fit(self, values: Array) -> None:
         """Choose the step of each matrix anew, by the least squared error of its values."""
-        for matrix in self.matrices:
-            fraction = weight_fraction(values[matrix].double().numpy(), self.word)
-            self.steps[matrix] = 2.0**-fraction
+        for steps, matrix in zip(self.matrices(self.steps), self.matrices(values), strict=True):
+            steps[...] = 2.0 ** -weight_fraction(matrix.astype(np.float64), self.word)
 
-    def round(self, values: Tensor) -> Tensor:
+    def round(self, values: Array) -> Array:
         """The values as a chip would hold them."""
-        steps = self.steps
-        mantissas = (values / steps).round_().clamp_(self.word.minimum, self.word.maximum)
-        return torch.where(steps > 0, mantissas * steps, values)
+        rounded = values.copy()
+        on = self.steps > 0
+        mantissas = np.rint(values[on] / self.steps[on])
+        rounded[on] = mantissas.clip(self.word.minimum, self.word.maximum) * self.steps[on]
+        return rounded
+
+
+def matrices_of(module: nn.Module) -> Matrices:
+    """Weight matrices in a vector of a module's parameters in their own order.
+
+    The matrices of several ports are one tensor, but each has a scale of its own.
+    """
+    parts: list[slice] = []
+    position = 0
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if is_synaptic(name, parameter):
+            ports = parameter.shape[0] if parameter.dim() == 3 else 1
+            size = parameter.numel() // ports
+            starts = (position + port * size for port in range(ports))
+            parts.extend(slice(start, start + size) for start in starts)
+        position += parameter.numel()
+    return lambda vector: [vector[part] for part in parts]

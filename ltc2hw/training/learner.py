@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from ltc2hw.tasks import Task
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
-from ltc2hw.training.grid import WeightGrid
+from ltc2hw.training.grid import WeightGrid, matrices_of
 from ltc2hw.training.loss import window_loss
 from ltc2hw.training.model import is_synaptic
 from ltc2hw.training.options import OptimizerName, TrainingOptions, loss_weights, windows
@@ -90,8 +90,11 @@ class AutogradLearner:
         self.weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps)).float()
         self.flat = FlatParameters(module)
         self.bounds = weight_bounds(module, options.weight_limit)
-        bits = options.weight_bits
-        self.grid = None if bits is None else WeightGrid(module, bits)
+        self.grid = (
+            None
+            if options.weight_bits is None
+            else WeightGrid(options.weight_bits, np.zeros_like(self.values()), matrices_of(module))
+        )
         self.optimizer = OPTIMIZERS[options.optimizer](
             [self.flat.parameter], lr=options.learning_rate
         )
@@ -142,12 +145,12 @@ class AutogradLearner:
         if self.grid is None:
             yield
             return
-        values = self.flat.values()
-        self.flat.load(self.grid.round(values))
+        values = self.values()
+        self.load(self.grid.round(values))
         try:
             yield
         finally:
-            self.flat.load(values)
+            self.load(values)
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -202,7 +205,7 @@ class AutogradLearner:
 
     def _fit_grid(self) -> None:
         if self.grid is not None:
-            self.grid.fit(self.flat.values())
+            self.grid.fit(self.values())
 
 
 class CompiledNetworkLearner(CompiledLearner):
@@ -212,13 +215,6 @@ class CompiledNetworkLearner(CompiledLearner):
         edges = (0, *(part.stop for part in windows(task.steps, updates_of(options))))
         weights = loss_weights(options.loss_weighting, task.steps)
         super().__init__(module, task.kind, options, weights, edges)
-
-    def start_pass(self) -> None:
-        """Nothing to prepare."""
-
-    def deployed(self) -> AbstractContextManager[None]:
-        """What is learned is what would be deployed."""
-        return nullcontext()
 
 
 def updates_of(options: TrainingOptions) -> int:
@@ -235,14 +231,10 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
     """
     if options.backend == "autograd":
         return AutogradLearner(module, task, options)
-    obstacle = ""
-    if not isinstance(module, SpikingNetwork):
-        obstacle = "a module that is not a SpikingNetwork"
-    elif options.weight_bits is not None:
-        obstacle = "training through rounded weights"
-    if isinstance(module, SpikingNetwork) and not obstacle:
+    if isinstance(module, SpikingNetwork):
         return CompiledNetworkLearner(module, task, options)
     if options.backend == "compiled":
+        obstacle = "a module that is not a SpikingNetwork"
         remedy = "use backend 'autograd', or 'auto'"
         raise UnsupportedError("compiled learning", type(module).__name__, obstacle, remedy)
     return AutogradLearner(module, task, options)

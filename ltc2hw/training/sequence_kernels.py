@@ -10,7 +10,7 @@ from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.kernels import Array, compiled
 from ltc2hw.neurons.packed import MEMBRANE, SPIKES, Kind, Record, Weights
 from ltc2hw.training.loss_kernels import window_loss
-from ltc2hw.training.update_kernels import Rule, Vectors, update
+from ltc2hw.training.update_kernels import Rule, Vectors, restore_values, round_values, update
 
 
 class Layer(NamedTuple):
@@ -134,9 +134,11 @@ def learn_sequence(
     """One update per window between ``edges``; windows without weight only advance the states.
 
     ``done`` updates were made before. Gives the number of updates made, ``losses`` their losses;
-    it stops after the first loss that is not finite, without that update.
+    it stops after the first loss that is not finite, without that update. Gradients are those at
+    the rounded values where parameters have steps.
     """
     made = 0
+    round_values(rule, vectors)
     for window in range(len(edges) - 1):
         part = slice(edges[window], edges[window + 1])
         if not np.any(weights[part]):
@@ -148,5 +150,8 @@ def learn_sequence(
         made += 1
         if not np.isfinite(losses[made - 1]):
             break
+        restore_values(vectors)
         update(rule, vectors, rate, done + made)
+        round_values(rule, vectors)
+    restore_values(vectors)
     return made

@@ -29,6 +29,9 @@ class Rule(NamedTuple):
     alpha: float
     beta: float
     clip: float
+    lowest: float
+    highest: float
+    """Mantissas that rounded weights may have."""
 
 
 class Vectors(NamedTuple):
@@ -46,6 +49,10 @@ class Vectors(NamedTuple):
     """Mean of squared gradients (Adam), largest gradient (Adamax)."""
     bounds: Array
     """Values are clipped to ± these; empty: they are not."""
+    steps: Array
+    """Gradients are computed at multiples of these; 0, or none at all: at the values."""
+    held: Array
+    """The values, while others stand in their place; as long as ``steps``."""
 
 
 @compiled
@@ -111,6 +118,23 @@ def limit(bounds: Array, values: Array) -> None:
     """Clip to ± bounds."""
     for n in range(len(bounds)):
         values[n] = min(max(values[n], -bounds[n]), bounds[n])
+
+
+@compiled
+def round_values(rule: Rule, vectors: Vectors) -> None:
+    """Hold the values and put multiples of their steps in their place."""
+    steps, values = vectors.steps, vectors.values
+    lowest, highest = values.dtype.type(rule.lowest), values.dtype.type(rule.highest)
+    vectors.held[:] = values[: len(steps)]
+    for n in range(len(steps)):
+        if steps[n] > 0.0:
+            values[n] = steps[n] * min(max(np.rint(values[n] / steps[n]), lowest), highest)
+
+
+@compiled
+def restore_values(vectors: Vectors) -> None:
+    """Back to the values held."""
+    vectors.values[: len(vectors.held)] = vectors.held
 
 
 @compiled

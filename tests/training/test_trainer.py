@@ -226,6 +226,21 @@ def test_the_weight_limit_holds_weights_and_nothing_else(method: Method) -> None
     assert float(limited.get_parameter("layers.0.bias").detach().abs().max()) > 0.125
 
 
+@pytest.mark.parametrize("gate", ["event", "dense", "static"])
+@pytest.mark.parametrize("bits", [None, 4])
+def test_both_backends_make_the_same_updates(bits: int | None, gate: str) -> None:
+    task = load_task("add-6")
+    recipe = quick(epochs=1).with_model(gate=gate, hidden=(7, 5)).with_training(weight_bits=bits)
+    runs = [Trainer(task, recipe.with_training(backend=b)) for b in ("compiled", "autograd")]
+    records = [run.run_epoch() for run in runs]
+    assert records[0].loss == pytest.approx(records[1].loss, rel=1e-4)
+    start = parameters(Trainer(task, recipe).module)
+    compiled, autograd = (parameters(run.module) for run in runs)
+    for one, other, before in zip(compiled, autograd, start, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+        assert one.size == 0 or np.any(one != before)
+
+
 @pytest.mark.parametrize("bits", [3, 8])
 @pytest.mark.parametrize("gate", ["event", "dense"])
 def test_weights_trained_rounded_are_integers_already(gate: str, bits: int) -> None:
