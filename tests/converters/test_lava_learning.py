@@ -1,0 +1,81 @@
+"""On-chip FPTT in Lava's simulator: the same bits as the specification, after every update."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lava.magma")
+
+from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, quantize
+from ltc2hw.converters.lava import learning as lava_learning
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.plasticity import Memory, parameter_name
+from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from ltc2hw.words import FloatArray, IntArray
+from tests.random_networks import random_network
+
+STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
+
+
+def deployed(**options: Any) -> FixedNetwork:
+    """A small network with room for its weights."""
+    rng = np.random.default_rng(3)
+    shape = {"inputs": INPUTS, "hidden": (5,), "outputs": OUTPUTS, "nonlinearity": "plan"}
+    network = random_network(rng, **{**shape, **options})
+    return quantize(network, "loihi2", rng.uniform(0, 1, (4, 8, INPUTS)), ROOM)
+
+
+def stream() -> tuple[FloatArray, IntArray]:
+    """Random samples and labels."""
+    rng = np.random.default_rng(5)
+    return rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS)), rng.integers(0, OUTPUTS, SAMPLES)
+
+
+def checksum(memory: Memory) -> int:
+    """CRC-32 of Φ, Φ̄, λ as little-endian 64-bit integers."""
+    return zlib.crc32(np.stack(memory).astype("<i8").tobytes())
+
+
+ROOM = QuantizeOptions(weight_reach=2.0)
+CASES = {
+    "defaults": (FPTTRule(learning_rate=2.0**-3), PlasticWords(seed=4), {}),
+    "nearest, random feedback, linear": (
+        FPTTRule(error="linear", feedback="random", surrogate="triangle", weighting="uniform"),
+        PlasticWords(value=8, mean=12, gradient=10, rounding="nearest"),
+        {"hidden": (4, 3)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_update_of_lava_is_the_specifications(case: str) -> None:
+    rule, words, shape = CASES[case]
+    network = deployed(**shape)
+    x, labels = stream()
+    targets: Any = np.eye(OUTPUTS)[labels] if rule.error == "linear" else labels
+    found = lava_learning.learn(network, x, targets, rule, words)
+
+    learner = IntegerLearner(integer_rule(network, rule, words))
+    samples, goals, learning = learner.encode(x), learner.goals(targets, SAMPLES), learner.start()
+    for s in range(SAMPLES):
+        learning = replace(learning, registers=learner.rest())
+        for t in range(STEPS):
+            update, learning = learner.step(learning, samples[t, s], goals[s], t, STEPS)
+            assert np.array_equal(found.outputs[t, s], update.output)
+            for parameter, memory in learning.memories.items():
+                name = parameter_name(network, parameter)
+                assert found.checksums[name].ravel()[s * STEPS + t] == checksum(memory), (s, t)
+    for parameter, memory in learning.memories.items():
+        assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
+
+
+def test_what_the_processes_do_not_express_is_named() -> None:
+    x, labels = stream()
+    with pytest.raises(UnsupportedError, match="graded messages"):
+        lava_learning.learn(deployed(gate="dense"), x, labels, FPTTRule())
