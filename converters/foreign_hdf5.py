@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError
+from ltc2hw.hdf5 import member
 
 Foreign = str | tuple[str, ...] | npt.NDArray[Any]
 ForeignTree = Mapping[str, "Foreign | ForeignTree"]
@@ -97,15 +98,9 @@ class _Reader:
             self.entries += 1
             if self.entries > MAXIMUM_ENTRIES:
                 raise self.refuse(f"more than {MAXIMUM_ENTRIES} entries")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise self.refuse(f"{name} is a link to elsewhere")
-            kind = group.get(name, getclass=True)
-            if kind is h5py.Group:
-                tree[name] = self.group(group[name], depth + 1)
-            elif kind is h5py.Dataset:
-                tree[name] = self.dataset(group[name])
-            else:
-                raise self.refuse(f"{name} is neither a group nor a dataset")
+            found = member(group, name, self.refuse)
+            group_found = isinstance(found, h5py.Group)
+            tree[name] = self.group(found, depth + 1) if group_found else self.dataset(found)
         return tree
 
     def dataset(self, dataset: h5py.Dataset) -> Foreign:

@@ -9,7 +9,7 @@ So a small file cannot ask for much memory, and no file can make the reader open
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -116,6 +116,17 @@ def _write_attribute(group: h5py.Group, name: str, value: bool | int | str) -> N
     group.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
 
 
+def member(
+    group: h5py.Group, name: str, refuse: Callable[[str], DamagedFileError]
+) -> h5py.Group | h5py.Dataset:
+    """What a name leads to, unless it is a link to elsewhere or no group or dataset at all."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise refuse(f"{name} is a link to elsewhere")
+    if group.get(name, getclass=True) not in (h5py.Group, h5py.Dataset):
+        raise refuse(f"{name} is neither a group nor a dataset")
+    return group[name]
+
+
 class _Reader:
     """Reads groups of one file, counting what the file declares against what it can hold."""
 
@@ -136,15 +147,9 @@ class _Reader:
             self.count(name)
             if name in tree:
                 raise self.refuse(f"{name} is there twice")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise self.refuse(f"{name} is a link to elsewhere")
-            kind = group.get(name, getclass=True)
-            if kind is h5py.Group:
-                tree[name] = self.group(group[name], depth + 1)
-            elif kind is h5py.Dataset:
-                tree[name] = self.dataset(group[name])
-            else:
-                raise self.refuse(f"{name} is neither a group nor an array")
+            found = member(group, name, self.refuse)
+            group_found = isinstance(found, h5py.Group)
+            tree[name] = self.group(found, depth + 1) if group_found else self.dataset(found)
         return tree
 
     def attribute(self, group: h5py.Group, name: str) -> bool | int | str:

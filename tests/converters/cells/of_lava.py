@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ltc2hw.converters.lava import export
-from ltc2hw.fixed import FixedInput, FixedNetwork
+from ltc2hw.fixed import FixedNetwork
 from ltc2hw.quantize import quantize
 from ltc2hw.words import Word
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, readout
-from tests.converters.cells.of_netx import BIASED, GRADED, SIZE, chain, link, population
+from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, SIZE, chain, link, population
 
 Allow = frozenset[str]
 
@@ -32,12 +31,7 @@ def quantized(float_network: object) -> FixedNetwork:
 
 EXPORTED: Mapping[str, FixedNetwork] = {
     "spiking-input": chain(),
-    "graded-input": FixedNetwork(
-        (FixedInput("input", SIZE, True, GRADED, 0), population("a")),
-        (replace(link("input", "a"), variable="value"),),
-        "a",
-        "loihi2",
-    ),
+    "graded-input": GRADED_CHAIN,
     "lif": chain(),
     "ltc": quantized(network(ltc())),
     "readout": quantized(network(readout())),

@@ -91,6 +91,12 @@ def read_input_neuron(allow: Allow, folder: Path) -> str:
 
 BIASED = population("b", bias_mantissa=5)
 GRADED = Word(8, signed=False)
+GRADED_CHAIN = FixedNetwork(
+    (FixedInput("input", SIZE, True, GRADED, 0), population("a")),
+    (replace(link("input", "a"), variable="value"),),
+    "a",
+    "loihi2",
+)
 
 
 def neuron(kind: bytes) -> dict[str, Any]:
@@ -131,12 +137,7 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
         name: partial(write, exported)
         for name, exported in {
             "spiking-input": chain(),
-            "graded-input": FixedNetwork(
-                (FixedInput("input", SIZE, True, GRADED, 0), population("a")),
-                (replace(link("input", "a"), variable="value"),),
-                "a",
-                "loihi2",
-            ),
+            "graded-input": GRADED_CHAIN,
             "lif": chain(),
             "membrane-bias": chain(link("a", "b", 1), b=BIASED),
             "bias-behind-skew": chain(b=BIASED),
