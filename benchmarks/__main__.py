@@ -22,11 +22,13 @@ BENCHMARKS = {
     "start": "benchmarks.start",
     "exactness": "benchmarks.exactness",
     "transfer": "benchmarks.transfer",
+    "learning": "benchmarks.learning",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""
 
 NEEDS = {
     "lava": "lava.magma",
+    "learning": "lava.magma",
     "torch": "torch",
     "slayer": "lava.lib.dl.slayer",
     "transfer": "norse",

@@ -1,13 +1,12 @@
 """The Lava side: a job for :func:`ltc2hw.converters.lava.runner.run_job`.
 
-Lava's full runtime and the fast engine take turns in the same process, over the same network, the
-same samples and the same number of steps. Building and starting the Lava processes is not counted.
+Lava's full runtime and the fast engine take turns over the same network, the same samples and the
+same number of steps. Building and starting the Lava processes is not counted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,14 @@ from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
 from lava.utils.weightutils import SignMode
 
-from benchmarks.measure import paired
+from benchmarks.fast_turns import HIDDEN, STEPS, FastTurns
+from benchmarks.measure import seconds_of
 from benchmarks.networks import recurrent_lif, recurrent_ltc
 from ltc2hw.converters.lava.assembly import Feed, build_network
 from ltc2hw.fixed import FixedLIF, FixedNetwork
 from ltc2hw.simulations import fast
 from ltc2hw.words import FloatArray
 
-HIDDEN = 128
-STEPS = 1000
 ROUNDS = 7
 
 
@@ -43,7 +41,7 @@ def lif(folder: Path) -> None:
     before = fast.simulate(work.network, work.x[:-1], ()).state
     found = process.v.get()
     same = any(np.array_equal(found, s["hidden"]["membrane"][0]) for s in (state, before))
-    write(folder, process, config, work.network, work.x, same)
+    write(folder, "lif", process, config, same)
 
 
 def lava_lif(network: FixedNetwork, x: FloatArray) -> LIF:
@@ -82,24 +80,19 @@ def ltc(folder: Path) -> None:
     process = lava.populations["hidden"]
     config = lava.run_config()
     process.run(RunSteps(STEPS), config)
-    write(folder, process, config, work.network, work.x, None)
+    write(folder, "ltc", process, config, None)
 
 
 def write(
-    folder: Path,
-    process: AbstractProcess,
-    config: Loihi2SimCfg,
-    network: FixedNetwork,
-    x: FloatArray,
-    same: bool | None,
+    folder: Path, workload: str, process: AbstractProcess, config: Loihi2SimCfg, same: bool | None
 ) -> None:
     """Measure, stop Lava, and leave the seconds in ``result.json``."""
-    run_lava: Callable[[], object] = lambda: process.run(RunSteps(STEPS), config)  # noqa: E731
-    times = paired(
-        {"lava": run_lava, "fast": lambda: fast.simulate(network, x, (), threads=1)},
-        rounds=ROUNDS,
-        at_least=0.0,
-    )
+    seconds: dict[str, list[float]] = {"lava": [], "fast": []}
+    with FastTurns(workload) as turns:
+        turns.seconds()
+        for _ in range(ROUNDS):
+            seconds["lava"].append(seconds_of(lambda: process.run(RunSteps(STEPS), config)))
+            seconds["fast"].append(turns.seconds())
     process.stop()
-    result = {"seconds": {k: list(v) for k, v in times.seconds.items()}, "same": same}
+    result = {"seconds": seconds, "same": same}
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")

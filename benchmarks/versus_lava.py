@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks.fast_turns import HIDDEN, STEPS, WORKLOADS
 from benchmarks.measure import Paired, paired
-from benchmarks.networks import Workload, recurrent_lif, recurrent_ltc
 from benchmarks.report import ResultTable
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.simulations import fast
 
-HIDDEN = 128
-STEPS = 1000
-BATCH = 256
+BATCH = 1024
 
-CASES: dict[str, tuple[str, Callable[[int, int, int], Workload]]] = {
-    "recurrent LIF, Lava's own processes": ("lif", recurrent_lif),
-    "event-gated LTC, our export to Lava": ("ltc", recurrent_ltc),
+CASES = {
+    "recurrent LIF, Lava's own processes": "lif",
+    "event-gated LTC, our export to Lava": "ltc",
 }
 
 
 def run() -> ResultTable:
     """One sample on one core in turns with Lava; a batch on two threads beside Lava's time."""
     rows = []
-    for name, (job, workload) in CASES.items():
+    for name, job in CASES.items():
         times, checked = lava_times(job)
-        work = workload(HIDDEN, 100, BATCH)
+        work = WORKLOADS[job](HIDDEN, 100, BATCH)
         batch = paired({"fast": partial(fast.simulate, work.network, work.x, (), threads=2)}, 5)
         lava = times.spread("lava").scaled(1e6 / STEPS)
         single = times.spread("fast").scaled(1e6 / STEPS)
