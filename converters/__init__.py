@@ -27,7 +27,8 @@ def __getattr__(name: str) -> ModuleType:
         try:
             return import_module(f"{__name__}.{name}")
         except ModuleNotFoundError as error:
-            if error.name not in EXTRAS:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in EXTRAS:
                 raise
-            raise MissingExtraError(error.name, f"ltc2hw.converters.{name}") from error
+            raise MissingExtraError(missing, f"ltc2hw.converters.{name}") from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -115,3 +118,34 @@ def test_changes_are_listed_in_order() -> None:
     ]
     listed = conversion.provenance("a file")["changes"]
     assert listed == f"round-delay: first: {text}; round-delay: second: {text}"
+
+
+def test_the_page_names_functions_that_are_there() -> None:
+    import ltc2hw
+
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = page.partition("| `ltc2hw.converters.` |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \|(.*)$", table, flags=re.MULTILINE)
+    assert {name for name, _ in rows} == {"norse", "nir", "netx", "sfptt", "lava"}
+    for name, cells in rows:
+        if name == "norse":
+            pytest.importorskip("norse")
+        converter = getattr(ltc2hw.converters, name)
+        for function in re.findall(r"`(\w+)\(", cells):
+            assert callable(getattr(converter, function))
+
+
+@pytest.mark.parametrize("tool", ["norse", "torch"])
+def test_a_missing_tool_is_named(tool: str) -> None:
+    """In a process of its own, where the tool cannot be imported."""
+    script = (
+        f"import sys; sys.modules[{tool!r}] = None\n"
+        "import ltc2hw\n"
+        "from ltc2hw.errors import MissingExtraError\n"
+        f"try: ltc2hw.converters.{tool}\n"
+        "except MissingExtraError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert f'pip install "ltc2hw[{tool}]"' in done.stdout, done.stderr
