@@ -22,6 +22,7 @@ BENCHMARKS = {
     "start": "benchmarks.start",
     "exactness": "benchmarks.exactness",
     "transfer": "benchmarks.transfer",
+    "training": "benchmarks.training",
     "learning": "benchmarks.learning",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""

@@ -1,0 +1,39 @@
+"""The Lava side of the learning benchmark: Lava and the compiled engine take turns."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from lava.magma.core.run_conditions import RunSteps
+
+from benchmarks.learning import HIDDEN as NEURONS
+from benchmarks.learning import RULE, SAMPLES, STEPS, WORDS, deployed, stream
+from benchmarks.measure import seconds_of
+from ltc2hw.converters.lava.learning import build_learner, encode
+from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.simulations.plasticity import fast
+
+ROUNDS = 7
+
+STREAM = 100
+"""Samples of the compiled engine's turn, so that packing its arrays does not count much."""
+
+
+def run(folder: Path) -> None:
+    """Measure, stop Lava, and leave the seconds per update in ``result.json``."""
+    chip = integer_rule(deployed(NEURONS), RULE, WORDS)
+    ours = partial(fast.learn_with, chip, *stream(STREAM))
+    ours()
+    x, labels = stream(SAMPLES * (ROUNDS + 1))
+    learner = build_learner(chip, *encode(chip, x, labels))
+    config, steps = learner.run_config(), learner.steps // (ROUNDS + 1)
+    seconds: dict[str, list[float]] = {"lava": [], "fast": []}
+    learner.goal.run(RunSteps(steps), config)
+    for _ in range(ROUNDS):
+        lava = seconds_of(lambda: learner.goal.run(RunSteps(steps), config))
+        seconds["lava"].append(lava / (SAMPLES * STEPS))
+        seconds["fast"].append(seconds_of(ours) / (STREAM * STEPS))
+    learner.goal.stop()
+    (folder / "result.json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
