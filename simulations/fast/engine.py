@@ -33,6 +33,9 @@ TILE = 16
 CHUNK_WORK = 50_000_000
 """Operations of a kernel call (some 20 ms): how long an interrupt or progress has to wait."""
 
+THREAD_WORK = 20_000_000
+"""Operations that are worth another thread, unless the caller names a number of threads."""
+
 CHUNK_SAMPLES = 1 << 22
 """Encoded integers that a kernel call may need at once."""
 
@@ -61,9 +64,9 @@ def simulate(
 ) -> Trace:
     """Run samples x (T, B, N_in) through the integer network, with the bits of ``integer``.
 
-    Beyond what ``integer`` takes: ``threads`` (None: one per available core; samples are shared
-    out, so a single one uses one thread) and ``progress``, called as ``progress(done, total)`` in
-    sample-steps. An interrupt ends the run within some 20 ms.
+    Beyond what ``integer`` takes: ``threads`` (None: up to one per available core, fewer for little
+    work; samples are shared out, so a single one uses one thread) and ``progress``, called as
+    ``progress(done, total)`` in sample-steps. An interrupt ends the run within some 20 ms.
 
     Raises:
         ShapeError, InvalidValueError, UnknownNameError: for samples, a state or names to record
@@ -77,7 +80,10 @@ def simulate(
         check_registers(network, plan, state, end)
     recording = prepare_recording(network, plan, record, steps, batch)
     run = _Run(network, plan, samples, state or {}, end, recording.buffers, recording.tables)
-    run.execute(thread_count(threads), progress)
+    count = thread_count(threads)
+    if threads is None:
+        count = min(count, 1 + plan.work * steps * batch // THREAD_WORK)
+    run.execute(count, progress)
     return make_trace(recording.arrays, recording.outputs, run.saturations(), end)
 
 
