@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -68,15 +69,27 @@ def accuracy(network: Network | FixedNetwork, split: Split) -> float:
     return float(np.mean(outputs.argmax(axis=1) == split.labels))
 
 
-def kept(name: str, settings: Mapping[str, Any], run: Callable[[], Any]) -> Any:
-    """The result of a run as plain values, from disk where the same settings have been run."""
+def kept(name: str, settings: Mapping[str, Any], run: Callable[[], Any] | None) -> Any:
+    """The result of a run as plain values, from disk where the same settings have been run.
+
+    None where they have not, and there is nothing to run.
+    """
     text = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     path = BUILD / f"{name}-{digest}.json"
     if not path.exists():
+        if run is None:
+            return None
         BUILD.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({"settings": settings, "result": run()}) + "\n")
     return json.loads(path.read_text(encoding="utf-8"))["result"]
+
+
+def only_kept(description: str | None) -> bool:
+    """Whether the command line asks for the runs on disk alone (``--kept``)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--kept", action="store_true", help="show what has been run, run nothing")
+    return bool(parser.parse_args().kept)
 
 
 def write_results(name: str, content: Mapping[str, Any]) -> Path:
