@@ -49,7 +49,7 @@ from ltc2hw.neurons.packed import (
     STATIC,
     TAU_ADP,
     TAU_MEM,
-    Kind,
+    Plan,
     Record,
     Weights,
 )
@@ -83,33 +83,33 @@ def spike(distance: Array, charged: Array, spikes: Array, membrane: Array) -> No
 
 
 @compiled
-def complete_gates(kind: Kind, weights: Weights, record: Record, t: int) -> None:
+def complete_gates(plan: Plan, weights: Weights, record: Record, t: int) -> None:
     """Bring both gates from what synapses give to their pre-activations."""
     current = record.values[CURRENT, t]
     for which in range(2):
         state, bias = record.states[which, t], weights.bias[1 + which]
         sums, port = gate_plane(record, which, t)
-        if kind.gate == EVENT:
+        if plan.gate == EVENT:
             add_own(sums, port, bias, weights.terms[2 * which : 2 * which + 2], state, current)
             continue
         plane = joined(sums)
         fill(bias, plane)
-        if kind.gate == DENSE:
+        if plan.gate == DENSE:
             add_product(state, weights.terms[2 * which], record.slope, plane)
             add_product(current, weights.terms[2 * which + 1], record.slope, plane)
 
 
 @compiled
-def forward(kind: Kind, weights: Weights, constants: Array, record: Record, t: int) -> None:
+def forward(plan: Plan, weights: Weights, constants: Array, record: Record, t: int) -> None:
     """One step, from the weighted sums of all ports to the new states."""
     states, values = record.states, record.values
     current, charged = values[CURRENT, t], values[CHARGED, t]
     adapted, distance = states[SECOND, t + 1], record.slope
     add_bias(record.sums[t], weights.bias[0], current)
-    complete_gates(kind, weights, record, t)
+    complete_gates(plan, weights, record, t)
     for which in range(2):
         sums, port = gate_plane(record, which, t)
-        gate(kind.plan, sums, port, values[TAU_MEM + which, t], values[MEM_SLOPE + which, t])
+        gate(plan.plan, sums, port, values[TAU_MEM + which, t], values[MEM_SLOPE + which, t])
     pull(current, states[MEMBRANE, t], values[TAU_MEM, t], charged)
     pull(states[SECOND, t], states[SPIKES, t], values[TAU_ADP, t], adapted)
     measure(charged, adapted, constants, distance)
@@ -152,13 +152,13 @@ def back_adaptation(rho: Array, back_eta: Array, back_s: Array) -> None:
 
 @compiled
 def back_gates(
-    kind: Kind, weights: Weights, grads: Weights, record: Record, t: int, through: bool
+    plan: Plan, weights: Weights, grads: Weights, record: Record, t: int, through: bool
 ) -> None:
     """From the gates' pre-activations to the current, to own terms and, if wanted, old states."""
     for which in range(2):
         grad, port = gate_plane(record, which, t)
         from_state, from_current = weights.terms[2 * which], weights.terms[2 * which + 1]
-        if kind.gate == EVENT:
+        if plan.gate == EVENT:
             state, current = record.states[which, t], record.values[CURRENT, t]
             add_totals(grad, port, state, grads.terms[2 * which, 0])
             add_totals(grad, port, current, grads.terms[2 * which + 1, 0])
@@ -175,7 +175,7 @@ def back_gates(
 
 @compiled
 def backward(
-    kind: Kind,
+    plan: Plan,
     weights: Weights,
     grads: Weights,
     constants: Array,
@@ -200,5 +200,5 @@ def backward(
     if through:
         back_origin(values[TAU_MEM, t], du)
         back_adaptation(values[TAU_ADP, t], deta, ds)
-    if kind.gate != STATIC:
-        back_gates(kind, weights, grads, record, t, through)
+    if plan.gate != STATIC:
+        back_gates(plan, weights, grads, record, t, through)

@@ -1,16 +1,14 @@
 """How compiled windows see a layer: a few integers and contiguous arrays, the same for all cells.
 
-One type for every family of neurons lets a whole network be a homogeneous tuple, which compiled
-loops can index.
+A network is a table of integers (:class:`Plan`, a row per layer) and a few vectors, which compiled
+loops cut into the layers' arrays as they go.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from ltc2hw.neurons.kernels import Array
+from ltc2hw.neurons.kernels import Array, compiled
 
 LTC, LIF, READOUT = 0, 1, 2
 """Families of neurons."""
@@ -20,8 +18,8 @@ STATIC, EVENT, DENSE = 0, 1, 2
 
 GATE_CODES = {"static": STATIC, "event": EVENT, "dense": DENSE}
 
-GATES_OF = {LTC: 2, LIF: 0, READOUT: 1}
-"""Gates per neuron; one port more than that."""
+GATES_OF = (2, 0, 1)
+"""Gates of a neuron by its family; LTC and readouts have one port more than that."""
 
 
 class Kind(NamedTuple):
@@ -79,17 +77,99 @@ MEMBRANE, SECOND, SPIKES = 0, 1, 2
 """First axis of :attr:`Record.states`: ``SECOND`` is the adaptation (LTC) or the current (LIF)."""
 
 
-def new_record(kind: Kind, weights: Weights, steps: int, batch: int) -> Record:
-    """Room for a window of a layer, its state before the window zero."""
-    size, columns = weights.bias.shape[1], weights.weight_input.shape[1]
-    dtype = weights.bias.dtype
-    separate = 0 if kind.gate == EVENT else GATES_OF[kind.family]
-    return Record(
-        np.zeros((1 if kind.family == READOUT else 3, steps + 1, batch, size), dtype),
-        np.zeros((steps, batch, columns // size, size), dtype),
-        np.zeros((separate, steps, batch, 1, size), dtype),
-        np.zeros((VALUES, steps, batch, size), dtype),
-        np.zeros((3, batch, size), dtype),
-        np.zeros((batch, columns), dtype),
-        np.zeros((batch, size), dtype),
+class Plan(NamedTuple):
+    """Where a layer of N neurons with M inputs lies in vectors that hold a whole network."""
+
+    family: int
+    gate: int
+    plan: int
+    triangle: int
+    inputs: int
+    """M."""
+    size: int
+    """N."""
+    ports: int
+    recurrent: int
+    """N with recurrent synapses, else 0."""
+    biases: int
+    terms: int
+    term_rows: int
+    constants: int
+    weights_at: int
+    """Where its parameters begin, in the order of :class:`Weights`."""
+    constants_at: int
+    record_at: int
+    """Where its record begins, and after that the gradients of what is seen of it."""
+
+
+@compiled
+def separate_gates(plan: Plan) -> int:
+    """Gates without synapses, whose pre-activations lie apart from the sums."""
+    return 0 if plan.gate == EVENT else GATES_OF[plan.family]
+
+
+def record_length(plan: Plan, steps: int, batch: int) -> int:
+    """Numbers in a record and in the gradients that :func:`record_of` finds after it."""
+    kept = 1 if plan.family == READOUT else 3
+    each_step = kept + plan.ports + separate_gates(plan) + VALUES + 1
+    return (steps * each_step + kept + 3 + plan.ports + 1) * batch * plan.size
+
+
+@compiled
+def take(vector: Array, at: int, shape: tuple[int, ...]) -> tuple[Array, int]:
+    """A view of a vector's next numbers, and where it ends."""
+    length = 1
+    for size in shape:
+        length *= size
+    return vector[at : at + length].reshape(shape), at + length
+
+
+@compiled
+def weights_of(plan: Plan, vector: Array) -> Weights:
+    """A layer's part of a vector of parameters or gradients."""
+    columns = plan.ports * plan.size
+    weight_input, at = take(vector, plan.weights_at, (plan.inputs, columns))
+    weight_recurrent, at = take(vector, at, (plan.recurrent, columns))
+    bias, at = take(vector, at, (plan.biases, plan.size))
+    terms, at = take(vector, at, (plan.terms, plan.term_rows, plan.size))
+    return Weights(weight_input, weight_recurrent, bias, terms)
+
+
+@compiled
+def record_of(plan: Plan, vector: Array, steps: int, batch: int) -> tuple[Record, Array]:
+    """A layer's record, and the gradients of what is seen of it (1, L, B, N)."""
+    size, ports = plan.size, plan.ports
+    kept = 1 if plan.family == READOUT else 3
+    gates = separate_gates(plan)
+    states, at = take(vector, plan.record_at, (kept, steps + 1, batch, size))
+    sums, at = take(vector, at, (steps, batch, ports, size))
+    separate, at = take(vector, at, (gates, steps, batch, 1, size))
+    values, at = take(vector, at, (VALUES, steps, batch, size))
+    back, at = take(vector, at, (3, batch, size))
+    scratch, at = take(vector, at, (batch, ports * size))
+    slope, at = take(vector, at, (batch, size))
+    above, at = take(vector, at, (1, steps, batch, size))
+    return Record(states, sums, separate, values, back, scratch, slope), above
+
+
+@compiled
+def plan_at(plans: Array, index: int) -> Plan:
+    """A row of plans, (layers, fields)."""
+    row = plans[index]
+    return Plan(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
     )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ltc2hw.neurons.kernels import Array
-from ltc2hw.neurons.packed import Weights
+from ltc2hw.neurons.packed import Kind, Plan, Weights
 
 
 class Tensors(NamedTuple):
@@ -32,29 +32,33 @@ class Tensors(NamedTuple):
         return (self.weight_input, self.weight_recurrent, self.bias, *self.terms)
 
 
-Shapes = tuple[tuple[int, ...], ...]
-
-
-def shapes(tensors: Tensors) -> Shapes:
-    """Shapes of the packed arrays, in the order of :class:`~ltc2hw.neurons.packed.Weights`."""
-    inputs = tensors.weight_input.shape[-1]
-    columns = tensors.weight_input.numel() // inputs
-    size = tensors.bias.shape[-1]
+def plan_of(
+    kind: Kind, tensors: Tensors, weights_at: int = 0, constants_at: int = 0, record_at: int = 0
+) -> Plan:
+    """A layer's plan, for vectors in which its parts begin at the given places."""
+    inputs, size = tensors.weight_input.shape[-1], tensors.bias.shape[-1]
     terms = [term for term in tensors.terms if term is not None]
-    rows = size if terms and terms[0].dim() == 2 else 1
-    return (
-        (inputs, columns),
-        (0 if tensors.weight_recurrent is None else size, columns),
-        (tensors.bias.numel() // size, size),
-        (len(terms), rows, size),
+    return Plan(
+        *kind,
+        inputs=inputs,
+        size=size,
+        ports=tensors.weight_input.numel() // (inputs * size),
+        recurrent=0 if tensors.weight_recurrent is None else size,
+        biases=tensors.bias.numel() // size,
+        terms=len(terms),
+        term_rows=size if terms and terms[0].dim() == 2 else 1,
+        constants=len(tensors.constants),
+        weights_at=weights_at,
+        constants_at=constants_at,
+        record_at=record_at,
     )
 
 
-def views(vector: Array, wanted: Shapes) -> Weights:
-    """Packed arrays that lie one after the other in a vector, without copies."""
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in wanted])
-    parts = np.split(vector[: ends[-1]], ends[:-1])
-    return Weights(*(part.reshape(shape) for part, shape in zip(parts, wanted, strict=True)))
+def weights_length(plan: Plan) -> int:
+    """Numbers in a layer's packed parameters."""
+    columns = plan.ports * plan.size
+    rows = plan.biases + plan.terms * plan.term_rows
+    return (plan.inputs + plan.recurrent) * columns + rows * plan.size
 
 
 def pack(tensors: Tensors, into: Weights) -> None:

@@ -29,33 +29,33 @@ from ltc2hw.neurons.packed import (
     MEM_SLOPE,
     MEMBRANE,
     TAU_MEM,
-    Kind,
+    Plan,
     Record,
     Weights,
 )
 
 
 @compiled
-def forward(kind: Kind, weights: Weights, record: Record, t: int) -> None:
+def forward(plan: Plan, weights: Weights, record: Record, t: int) -> None:
     """One step, from the weighted sums of all ports to the new membrane."""
     values, u = record.values, record.states[MEMBRANE, t]
     current, tau = values[CURRENT, t], values[TAU_MEM, t]
     add_bias(record.sums[t], weights.bias[0], current)
     sums, port = gate_plane(record, 0, t)
-    if kind.gate == EVENT:
+    if plan.gate == EVENT:
         add_own(sums, port, weights.bias[1], weights.terms, u, current)
     else:
         fill(weights.bias[1], joined(sums))
-    if kind.gate == DENSE:
+    if plan.gate == DENSE:
         add_product(u, weights.terms[0], record.slope, joined(sums))
         add_product(current, weights.terms[1], record.slope, joined(sums))
-    gate(kind.plan, sums, port, tau, values[MEM_SLOPE, t])
+    gate(plan.plan, sums, port, tau, values[MEM_SLOPE, t])
     pull(current, u, tau, record.states[MEMBRANE, t + 1])
 
 
 @compiled
 def backward(
-    kind: Kind, weights: Weights, grads: Weights, record: Record, t: int, through: bool
+    plan: Plan, weights: Weights, grads: Weights, record: Record, t: int, through: bool
 ) -> None:
     """One step back: from the membranes' gradient in ``record.back`` to the sums."""
     values, u, back = record.values, record.states[MEMBRANE, t], record.back[MEMBRANE]
@@ -64,12 +64,12 @@ def backward(
     back_gate(back, values[MEM_SLOPE, t], values[CURRENT, t], u, grad, port)
     back_towards(values[TAU_MEM, t], back, sums)
     back_origin(values[TAU_MEM, t], back)
-    if kind.gate == EVENT:
+    if plan.gate == EVENT:
         add_totals(grad, port, u, grads.terms[0, 0])
         add_totals(grad, port, values[CURRENT, t], grads.terms[1, 0])
         back_own_current(grad, port, weights.terms[1, 0], sums)
         back_own(grad, port, weights.terms[0, 0], back)
-    elif kind.gate == DENSE:
+    elif plan.gate == DENSE:
         np.dot(joined(grad), weights.terms[1].T, product)
         add(product, joined(sums))
         if through:

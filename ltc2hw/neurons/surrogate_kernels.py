@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ltc2hw.neurons.kernels import FARTHEST, ONE, SERIES, ZERO, Array, compiled, exponential
-from ltc2hw.neurons.packed import Kind
+from ltc2hw.neurons.packed import Plan
 from ltc2hw.neurons.surrogate import GAMMA, HEIGHT, SPREAD, WIDTH
 
 _WIDE = WIDTH * SPREAD
@@ -57,9 +57,9 @@ def multi_gaussian(distances: Array) -> None:
 
 
 @compiled
-def surrogate_slopes(kind: Kind, distances: Array) -> None:
+def surrogate_slopes(plan: Plan, distances: Array) -> None:
     """Replace ``u - θ`` (B, N) by the surrogate derivatives there."""
-    if kind.triangle:
+    if plan.triangle:
         triangle(distances)
     else:
         multi_gaussian(distances)

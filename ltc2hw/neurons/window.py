@@ -11,22 +11,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ltc2hw.neurons import window_kernels
-from ltc2hw.neurons.packed import Kind, Weights, new_record
-from ltc2hw.neurons.packing import Tensors, constants, pack, shapes, unpack, views
+from ltc2hw.neurons.packed import Kind, Plan, Weights, record_length, record_of, weights_of
+from ltc2hw.neurons.packing import Tensors, constants, pack, plan_of, unpack, weights_length
 
 
-def packed_copy(tensors: Tensors) -> Weights:
+def packed_copy(plan: Plan, tensors: Tensors) -> Weights:
     """A layer's parameters in arrays of their own."""
-    weights = zero_weights(tensors)
+    weights = zero_weights(plan, tensors)
     pack(tensors, weights)
     return weights
 
 
-def zero_weights(tensors: Tensors) -> Weights:
+def zero_weights(plan: Plan, tensors: Tensors) -> Weights:
     """Zeros of the packed shapes of a layer's parameters."""
-    wanted = shapes(tensors)
-    length = sum(int(np.prod(shape)) for shape in wanted)
-    return views(np.zeros(length, tensors.bias.detach().numpy().dtype), wanted)
+    return weights_of(plan, np.zeros(weights_length(plan), tensors.bias.detach().numpy().dtype))
 
 
 class _Window(torch.autograd.Function):
@@ -37,29 +35,31 @@ class _Window(torch.autograd.Function):
         ctx: Any, kind: Kind, tensors: Tensors, x: Tensor, *initial_and_parameters: Tensor | None
     ) -> tuple[Tensor, ...]:
         steps, batch, _ = x.shape
-        weights = packed_copy(tensors)
-        record = new_record(kind, weights, steps, batch)
+        plan = plan_of(kind, tensors)
+        weights = packed_copy(plan, tensors)
+        room = np.zeros(record_length(plan, steps, batch), weights.bias.dtype)
+        record, _ = record_of(plan, room, steps, batch)
         count = len(record.states)
         for place, value in zip(record.states, initial_and_parameters[:count], strict=True):
             assert value is not None
             place[0] = value.detach().numpy()
         window_kernels.forward(
-            kind, weights, constants(tensors), record, x.detach().contiguous().numpy()
+            plan, weights, constants(tensors), record, x.detach().contiguous().numpy()
         )
         ctx.save_for_backward(x)
-        ctx.window = (kind, tensors, weights, record)
+        ctx.window = (plan, tensors, weights, record)
         return tuple(torch.from_numpy(states[1:]) for states in record.states)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        kind, tensors, weights, record = ctx.window
-        totals = zero_weights(tensors)
+        plan, tensors, weights, record = ctx.window
+        totals = zero_weights(plan, tensors)
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
         to_x = x.new_zeros(wanted)
         window_kernels.backward(
-            kind,
+            plan,
             weights,
             totals,
             constants(tensors),

@@ -14,6 +14,7 @@ from ltc2hw.neurons.kernels import (
     add_product,
     compiled,
     joined,
+    merged,
     stacked,
 )
 from ltc2hw.neurons.packed import (
@@ -23,7 +24,7 @@ from ltc2hw.neurons.packed import (
     LTC,
     READOUT,
     SPIKES,
-    Kind,
+    Plan,
     Record,
     Weights,
 )
@@ -31,7 +32,7 @@ from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
 
 
 @compiled
-def forward(kind: Kind, weights: Weights, constants: Array, record: Record, x: Array) -> None:
+def forward(plan: Plan, weights: Weights, constants: Array, record: Record, x: Array) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything."""
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):
@@ -41,17 +42,17 @@ def forward(kind: Kind, weights: Weights, constants: Array, record: Record, x: A
             spikes = record.states[SPIKES, t]
             add_product(spikes, weights.weight_recurrent, record.scratch, sums)
         add_product(x[t], weights.weight_input, record.scratch, sums)
-        if kind.family == LTC:
-            ltc_kernels.forward(kind, weights, constants, record, t)
-        elif kind.family == LIF:
+        if plan.family == LTC:
+            ltc_kernels.forward(plan, weights, constants, record, t)
+        elif plan.family == LIF:
             lif_kernels.forward(weights, constants, record, t)
         else:
-            readout_kernels.forward(kind, weights, record, t)
+            readout_kernels.forward(plan, weights, record, t)
 
 
 @compiled
 def backward(
-    kind: Kind,
+    plan: Plan,
     weights: Weights,
     grads: Weights,
     constants: Array,
@@ -74,19 +75,19 @@ def backward(
         through = t > 0 or to_state
         for index in range(above.shape[0]):
             add(above[index, t], record.back[first + index])
-        if kind.family == READOUT:
-            readout_kernels.backward(kind, weights, grads, record, t, through)
+        if plan.family == READOUT:
+            readout_kernels.backward(plan, weights, grads, record, t, through)
         else:
-            back_spiking(kind, weights, grads, constants, record, t, through)
-    add_weight_gradients(kind, grads, record, x)
+            back_spiking(plan, weights, grads, constants, record, t, through)
+    add_weight_gradients(plan, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):
             np.dot(joined(record.sums[t]), weights.weight_input.T, to_x[t])
 
 
-@compiled
+@merged
 def back_spiking(
-    kind: Kind,
+    plan: Plan,
     weights: Weights,
     grads: Weights,
     constants: Array,
@@ -95,13 +96,13 @@ def back_spiking(
     through: bool,
 ) -> None:
     """One step back through neurons that spike, recurrent synapses included."""
-    if kind.family == LTC:
+    if plan.family == LTC:
         ltc_kernels.distances(constants, record, t)
     else:
         lif_kernels.distances(constants, record, t)
-    surrogate_slopes(kind, record.slope)
-    if kind.family == LTC:
-        ltc_kernels.backward(kind, weights, grads, constants, record, t, through)
+    surrogate_slopes(plan, record.slope)
+    if plan.family == LTC:
+        ltc_kernels.backward(plan, weights, grads, constants, record, t, through)
     else:
         lif_kernels.backward(grads, constants, record, t)
     if through and weights.weight_recurrent.shape[0] > 0:
@@ -109,8 +110,8 @@ def back_spiking(
         add(record.slope, record.back[SPIKES])
 
 
-@compiled
-def add_weight_gradients(kind: Kind, grads: Weights, record: Record, x: Array) -> None:
+@merged
+def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -> None:
     """Synapses, biases and dense gate terms, from what :func:`backward` left in the record."""
     steps = x.shape[0]
     _, batch, ports, size = record.sums.shape
@@ -118,13 +119,13 @@ def add_weight_gradients(kind: Kind, grads: Weights, record: Record, x: Array) -
     add_outer(stacked(x), sums, grads.weight_input)
     if grads.weight_recurrent.shape[0]:
         add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
-    if kind.family == LIF:
+    if plan.family == LIF:
         return
     add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
     for which in range(record.gates.shape[0]):
         gates = record.gates[which, :steps].reshape(steps * batch, size)
         add_columns(gates, grads.bias[1 + which])
-        if kind.gate == DENSE:
+        if plan.gate == DENSE:
             before = stacked(record.states[which, :steps])
             current = stacked(record.values[CURRENT, :steps])
             add_outer(before, gates, grads.terms[2 * which])

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.tasks.add import add_task
-from ltc2hw.tasks.digits import digits_pixels, digits_rows
+from ltc2hw.tasks.digits import digits_permuted, digits_pixels, digits_rows
 from ltc2hw.tasks.task import Split, Task
 
 TASKS: dict[str, Callable[[], Task]] = {
     "digits-rows": digits_rows,
     "digits-pixels": digits_pixels,
+    "digits-permuted": digits_permuted,
 }
 """Tasks without a parameter, by name; ``add-T`` exists for every length T."""
 
@@ -20,7 +21,7 @@ _ADD = re.compile(r"add-([0-9]{1,9})")
 
 
 def load_task(name: str) -> Task:
-    """The task called ``name``: ``digits-rows``, ``digits-pixels`` or ``add-T`` (e.g. add-100).
+    """The task called ``name``: one of :data:`TASKS`, or ``add-T`` (e.g. add-100).
 
     Raises:
         UnknownNameError: if there is no such task.

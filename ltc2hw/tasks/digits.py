@@ -7,6 +7,8 @@ over a network.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -98,3 +100,29 @@ def digits_rows() -> Task:
 def digits_pixels() -> Task:
     """One pixel per step, T = 64."""
     return _digits("digits-pixels", 1, decision_steps=1)
+
+
+PERMUTATION_SEED = 20230519
+
+
+def _reordered(split: Split, order: npt.NDArray[np.int64]) -> Split:
+    """The same samples with their steps in another order."""
+    return Split(np.ascontiguousarray(split.x[order]), split.labels)
+
+
+def digits_permuted() -> Task:
+    """One pixel per step in one fixed random order, T = 64: neighbours in space are far in time."""
+    task = digits_pixels()
+    order = np.random.default_rng(PERMUTATION_SEED).permutation(task.steps)
+
+    def shifted(split: Split, rng: np.random.Generator) -> Split:
+        return _reordered(shift_images(_reordered(split, np.argsort(order)), rng), order)
+
+    return replace(
+        task,
+        name="digits-permuted",
+        train=_reordered(task.train, order),
+        validation=_reordered(task.validation, order),
+        test=_reordered(task.test, order),
+        augment=shifted,
+    )

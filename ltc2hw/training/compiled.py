@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
-from ltc2hw.neurons.packed import Weights, new_record
-from ltc2hw.neurons.packing import Tensors, constants, pack, shapes, unpack, views
+from ltc2hw.neurons.packed import Plan, record_length, weights_of
+from ltc2hw.neurons.packing import constants, pack, plan_of, unpack, weights_length
 from ltc2hw.training.grid import WeightGrid
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
-from ltc2hw.training.sequence_kernels import Aim, Bench, Layer, learn_sequence
+from ltc2hw.training.sequence_kernels import Aim, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
 from ltc2hw.words import Word
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What a batch of one size needs: where everything lies, and the place for it."""
+
+    plans: Array
+    """(layers, fields)."""
+    records: Array
+    """(threads, n)."""
+    shares: Array
+    """The first sample of each thread, then the number of samples."""
+
+    @classmethod
+    def of(
+        cls, plans: Sequence[Plan], steps: int, batch: int, threads: int, dtype: np.dtype[Any]
+    ) -> _Room:
+        threads = min(threads, batch)
+        shares = np.array([round(part * batch / threads) for part in range(threads + 1)])
+        most = int(np.diff(shares).max())
+        placed, length = [], 0
+        for plan in plans:
+            placed.append(plan._replace(record_at=length))
+            length += record_length(plan, steps, most)
+        return cls(np.array(placed), np.zeros((threads, length), dtype), shares)
+
+    @property
+    def threads(self) -> int:
+        return len(self.shares) - 1
+
+    @property
+    def inner(self) -> list[int]:
+        """Where the samples of one thread end and the next one's begin."""
+        return [int(edge) for edge in self.shares[1:-1]]
 
 
 class CompiledLearner:
@@ -56,62 +93,54 @@ class CompiledLearner:
             options.clip,
             *_mantissas(options.weight_bits),
         )
-        self.updates = 0
-        tensors = [cell.tensors() for cell in self.cells]
-        self.shapes = [shapes(part) for part in tensors]
-        self.sizes = [sum(int(np.prod(shape)) for shape in part) for part in self.shapes]
-        total = sum(self.sizes)
-        values, grad, mean, memory, first, second = np.zeros((6, total), dtype)
-        bounds = np.zeros(0 if options.weight_limit is None else total, dtype)
-        steps, held = np.zeros((2, 0 if options.weight_bits is None else total), dtype)
+        self.updates, self.threads = 0, options.threads
+        self.plans: list[Plan] = []
+        weights_at = constants_at = 0
+        for cell in self.cells:
+            plan = plan_of(cell.kind, cell.tensors(), weights_at, constants_at)
+            self.plans.append(plan)
+            weights_at += weights_length(plan)
+            constants_at += plan.constants * plan.size
+        self.constants = np.concatenate(
+            [constants(cell.tensors()).reshape(-1) for cell in self.cells]
+        )
+        values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
+        grad = np.zeros((self.threads, weights_at), dtype)
+        bounds = np.zeros(0 if options.weight_limit is None else weights_at, dtype)
+        steps, held = np.zeros((2, 0 if options.weight_bits is None else weights_at), dtype)
         self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, steps, held)
         self.grid = (
             None
             if options.weight_bits is None
             else WeightGrid(options.weight_bits, steps, self.matrices)
         )
-        self.layers = tuple(
-            Layer(cell.kind, weights, constants(part))
-            for cell, weights, part in zip(
-                self.cells, self.split(self.vectors.values), tensors, strict=True
-            )
-        )
         self.fetch()
         self.vectors.mean[:] = self.vectors.values
         self._bound(options.weight_limit)
-        self.benches: dict[int, tuple[Bench, ...]] = {}
-
-    def split(self, vector: Array) -> list[Weights]:
-        """A vector of all parameters as the layers' packed arrays."""
-        ends = np.cumsum([0, *self.sizes])
-        return [
-            views(vector[start:], wanted)
-            for start, wanted in zip(ends[:-1], self.shapes, strict=True)
-        ]
+        self.rooms: dict[int, _Room] = {}
 
     def matrices(self, vector: Array) -> Iterator[Array]:
         """Weight matrices in a vector of all parameters: one per source and port."""
-        for part in self.split(vector):
-            ports = part.weight_input.shape[1] // part.bias.shape[1]
+        for plan in self.plans:
+            part = weights_of(plan, vector)
             for weights in (part.weight_input, part.weight_recurrent):
                 if len(weights):
-                    yield from np.split(weights, ports, axis=1)
-            if part.terms.shape[1] > 1:
+                    yield from np.split(weights, plan.ports, axis=1)
+            if plan.term_rows > 1:
                 yield from part.terms
 
     def fetch(self) -> None:
         """Take the parameters of the module."""
-        for cell, layer in zip(self.cells, self.layers, strict=True):
-            pack(cell.tensors(), layer.weights)
+        for cell, plan in zip(self.cells, self.plans, strict=True):
+            pack(cell.tensors(), weights_of(plan, self.vectors.values))
 
     @torch.no_grad()
     def store(self) -> None:
         """Give the parameters to the module."""
-        for cell, layer in zip(self.cells, self.layers, strict=True):
-            tensors: Tensors = cell.tensors()
-            for parameter, value in zip(
-                tensors.parameters, unpack(layer.weights, tensors), strict=True
-            ):
+        for cell, plan in zip(self.cells, self.plans, strict=True):
+            tensors = cell.tensors()
+            values = unpack(weights_of(plan, self.vectors.values), tensors)
+            for parameter, value in zip(tensors.parameters, values, strict=True):
                 if parameter is not None and value is not None:
                     parameter.copy_(value)
 
@@ -124,24 +153,42 @@ class CompiledLearner:
 
         The last loss may not be finite; nothing was learned from it.
         """
+        self._room(x.shape[1]).records[:] = 0.0
+        return self.learn_part(x, labels, rate, 0)
+
+    def learn_part(self, x: Tensor, labels: Tensor, rate: float, first: int) -> list[float]:
+        """Learn steps ``first`` to ``first + len(x)``, on from the states that a batch ended in.
+
+        So a sequence of any length can be fed piece by piece, each made of whole windows.
+
+        Raises:
+            InvalidValueError: if a window is cut.
+        """
+        end = first + len(x)
+        edges = self.edges[(self.edges >= first) & (self.edges <= end)] - first
+        if len(edges) < 2 or edges[0] != 0 or edges[-1] != len(x):
+            raise InvalidValueError("steps of a part", f"{first} to {end}", "whole windows")
         batch = x.shape[1]
-        losses = np.zeros(len(self.edges) - 1)
-        benches = self._benches(batch)
-        for bench in benches:
-            bench.record.states[:, 0] = 0.0
-        outputs = self.layers[-1].weights.bias.shape[1]
+        losses = np.zeros(len(edges) - 1)
+        room = self._room(batch)
+        values = np.ascontiguousarray(x.numpy(), self.dtype)
+        outputs = self.plans[-1].size
         targets = as_targets(self.classes, labels.numpy(), outputs, self.dtype)
         scale = 1.0 / (batch if self.classes else targets.size)
-        made = learn_sequence(
-            Aim(self.classes, self.module.read_from == "membrane", scale),
+        learn = learn_sequence if room.threads == 1 else learn_sequence_threads
+        membranes = int(self.module.read_from == "membrane")
+        made = learn(
+            Aim(int(self.classes), membranes, scale, self.longest),
             self.rule,
-            self.layers,
-            benches,
-            self.vectors,
-            np.ascontiguousarray(x.numpy(), self.dtype),
+            room.plans,
+            self.constants,
+            self.vectors._replace(grad=self.vectors.grad[: room.threads]),
+            room.records,
+            np.concatenate([part.reshape(-1) for part in np.split(values, room.inner, axis=1)]),
             targets,
-            self.weights,
-            self.edges,
+            room.shares,
+            self.weights[first:end],
+            edges,
             rate,
             self.updates,
             losses,
@@ -194,24 +241,16 @@ class CompiledLearner:
                 getattr(self.vectors, name.removeprefix("learner."))[:] = values
         self.store()
 
-    def _benches(self, batch: int) -> tuple[Bench, ...]:
-        """Room for a batch of this size, made once."""
-        if batch not in self.benches:
-            steps = int(np.diff(self.edges).max())
-            grads = self.split(self.vectors.grad)
-            self.benches[batch] = tuple(
-                Bench(
-                    grad,
-                    new_record(layer.kind, layer.weights, steps, batch),
-                    np.zeros((1, steps, batch, layer.weights.bias.shape[1]), self.dtype),
-                )
-                for layer, grad in zip(self.layers, grads, strict=True)
-            )
-        return self.benches[batch]
+    @property
+    def longest(self) -> int:
+        """Steps of the longest window."""
+        return int(np.diff(self.edges).max())
 
-    def _fit_grid(self) -> None:
-        if self.grid is not None:
-            self.grid.fit(self.vectors.values)
+    def _room(self, batch: int) -> _Room:
+        """Room for a batch of this size, made once."""
+        if batch not in self.rooms:
+            self.rooms[batch] = _Room.of(self.plans, self.longest, batch, self.threads, self.dtype)
+        return self.rooms[batch]
 
     def _bound(self, limit: float | None) -> None:
         """Bounds of synaptic weights and of dense gate terms; all else has none."""
@@ -220,6 +259,10 @@ class CompiledLearner:
         self.vectors.bounds[:] = np.inf
         for matrix in self.matrices(self.vectors.bounds):
             matrix[:] = limit
+
+    def _fit_grid(self) -> None:
+        if self.grid is not None:
+            self.grid.fit(self.vectors.values)
 
     def _limit(self) -> None:
         if len(self.vectors.bounds):

@@ -43,7 +43,7 @@ def cross_entropy(outputs: Array, targets: Array, weight: float, grads: Array) -
 
 @compiled
 def window_loss(
-    classes: bool, outputs: Array, targets: Array, weights: Array, scale: float, grads: Array
+    classes: int, outputs: Array, targets: Array, weights: Array, scale: float, grads: Array
 ) -> float:
     """Weighted mean over the steps of outputs (L, B, N); fills ``grads``, of the same shape.
 

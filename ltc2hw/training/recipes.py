@@ -5,6 +5,8 @@ Figures that these reach, and the runs behind them, are in ``docs/training.md``.
 
 from __future__ import annotations
 
+import math
+
 from ltc2hw.tasks import Task
 from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
 
@@ -58,6 +60,9 @@ RECIPES: dict[str, Recipe] = {
 }
 """Recipes by task; ``add-T`` serves every length."""
 
+LIKE = {"digits-permuted": "digits-pixels"}
+"""Tasks that are trained as another one is."""
+
 
 def recipe_for(task: Task) -> Recipe:
     """The recipe of a task; never more updates per sequence than the task has steps.
@@ -66,5 +71,9 @@ def recipe_for(task: Task) -> Recipe:
     >>> recipe_for(load_task("add-6")).training.updates
     6
     """
-    recipe = RECIPES.get(task.name, RECIPES[ADD])
+    recipe = RECIPES.get(LIKE.get(task.name, task.name), RECIPES[ADD])
+    if recipe is RECIPES[ADD]:
+        # A membrane should still hold at the end what it saw at the start.
+        bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
+        recipe = recipe.with_model(tau_mem_bias=bias)
     return recipe.with_training(updates=min(recipe.training.updates, task.steps))

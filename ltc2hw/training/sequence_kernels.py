@@ -5,126 +5,149 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit, prange
 
 from ltc2hw.neurons import window_kernels
-from ltc2hw.neurons.kernels import Array, compiled
-from ltc2hw.neurons.packed import MEMBRANE, SPIKES, Kind, Record, Weights
+from ltc2hw.neurons.kernels import Array, compiled, merged
+from ltc2hw.neurons.packed import (
+    MEMBRANE,
+    SPIKES,
+    Plan,
+    plan_at,
+    record_of,
+    take,
+    weights_of,
+)
 from ltc2hw.training.loss_kernels import window_loss
 from ltc2hw.training.update_kernels import Rule, Vectors, restore_values, round_values, update
 
 
-class Layer(NamedTuple):
-    """What all samples share of a layer."""
-
-    kind: Kind
-    weights: Weights
-    constants: Array
-
-
-class Bench(NamedTuple):
-    """What some samples need of a layer: their states, and the gradients that they add up."""
-
-    grads: Weights
-    record: Record
-    above: Array
-    """(1, L, B, N): gradients of what the layer above sees, or of the outputs."""
-
-
 class Aim(NamedTuple):
-    """What the readout should give, and where it looks."""
+    """What the network should give, and the room that it has."""
 
-    classes: bool
-    membranes: bool
-    """Whether the readout sees the last layer's membranes instead of its spikes."""
+    classes: int
+    """1 for classes, 0 for a regression."""
+    membranes: int
+    """1 if the readout sees the last layer's membranes instead of its spikes."""
     scale: float
+    """One over the number of terms in the mean loss of a step."""
+    longest: int
+    """Steps of the longest window."""
+
+
+INPUTS = Plan._fields.index("inputs")
 
 
 @compiled
-def seen_by(
-    index: int, aim: Aim, layers: tuple[Layer, ...], benches: tuple[Bench, ...], x: Array
-) -> Array:
-    """The inputs (L, B, M) of a layer."""
-    if index == 0:
+def constants_of(plan: Plan, vector: Array) -> Array:
+    """A layer's constants as rows."""
+    length = plan.constants * plan.size
+    return vector[plan.constants_at : plan.constants_at + length].reshape(plan.constants, plan.size)
+
+
+@compiled
+def seen_state(index: int, plans: Array, membranes: int) -> int:
+    """Which of a layer's states is seen: by the layer above, or as the output."""
+    last = len(plans) - 1
+    return MEMBRANE if index == last or (index == last - 1 and membranes) else SPIKES
+
+
+@compiled
+def seen(index: int, aim: Aim, plans: Array, room: Array, x: Array) -> Array:
+    """What a layer shows to the one above, (L, B, N); the inputs for index -1."""
+    if index < 0:
         return x
-    states = benches[index - 1].record.states
-    which = MEMBRANE if index == len(layers) - 1 and aim.membranes else SPIKES
-    return states[which, 1 : x.shape[0] + 1]
+    record, _ = record_of(plan_at(plans, index), room, aim.longest, x.shape[1])
+    return record.states[seen_state(index, plans, aim.membranes), 1 : x.shape[0] + 1]
 
 
-@compiled
-def run_window(aim: Aim, layers: tuple[Layer, ...], benches: tuple[Bench, ...], x: Array) -> None:
+@merged
+def run_window(
+    aim: Aim, plans: Array, values: Array, constants: Array, room: Array, x: Array
+) -> None:
     """All layers over a window, from the states that their records begin with."""
-    for index in range(len(layers)):
-        layer = layers[index]
-        window_kernels.forward(
-            layer.kind,
-            layer.weights,
-            layer.constants,
-            benches[index].record,
-            seen_by(index, aim, layers, benches, x),
-        )
+    for index in range(len(plans)):
+        plan = plan_at(plans, index)
+        record, _ = record_of(plan, room, aim.longest, x.shape[1])
+        below = seen(index - 1, aim, plans, room, x)
+        weights = weights_of(plan, values)
+        window_kernels.forward(plan, weights, constants_of(plan, constants), record, below)
 
 
-@compiled
-def back_window(aim: Aim, layers: tuple[Layer, ...], benches: tuple[Bench, ...], x: Array) -> None:
+@merged
+def back_window(
+    aim: Aim, plans: Array, values: Array, constants: Array, grad: Array, room: Array, x: Array
+) -> None:
     """All layers back over a window, from the outputs' gradients to those of the parameters."""
-    steps, last = x.shape[0], len(layers) - 1
-    for index in range(last, -1, -1):
-        layer, bench = layers[index], benches[index]
-        first = SPIKES
-        if index == last or (index == last - 1 and aim.membranes):
-            first = MEMBRANE
-        to_x = x[:0] if index == 0 else benches[index - 1].above[0, :steps]
+    steps, batch = x.shape[0], x.shape[1]
+    for index in range(len(plans) - 1, -1, -1):
+        plan = plan_at(plans, index)
+        record, above = record_of(plan, room, aim.longest, batch)
+        to_x = x[:0]
+        if index > 0:
+            _, below = record_of(plan_at(plans, index - 1), room, aim.longest, batch)
+            to_x = below[0, :steps]
         window_kernels.backward(
-            layer.kind,
-            layer.weights,
-            bench.grads,
-            layer.constants,
-            bench.record,
-            seen_by(index, aim, layers, benches, x),
-            bench.above[:, :steps],
-            first,
+            plan,
+            weights_of(plan, values),
+            weights_of(plan, grad),
+            constants_of(plan, constants),
+            record,
+            seen(index - 1, aim, plans, room, x),
+            above[:, :steps],
+            seen_state(index, plans, aim.membranes),
             False,
             to_x,
         )
 
 
-@compiled
-def keep_states(benches: tuple[Bench, ...], steps: int) -> None:
+@merged
+def keep_states(aim: Aim, plans: Array, room: Array, steps: int, batch: int) -> None:
     """The states after a window become those before the next; no gradient crosses them."""
-    for index in range(len(benches)):
-        states = benches[index].record.states
-        states[:, 0] = states[:, steps]
+    for index in range(len(plans)):
+        record, _ = record_of(plan_at(plans, index), room, aim.longest, batch)
+        record.states[:, 0] = record.states[:, steps]
 
 
-@compiled
+@merged
 def learn_window(
     aim: Aim,
-    layers: tuple[Layer, ...],
-    benches: tuple[Bench, ...],
+    plans: Array,
+    values: Array,
+    constants: Array,
+    grad: Array,
+    room: Array,
     x: Array,
     targets: Array,
     weights: Array,
 ) -> float:
-    """Forward, loss, backward; adds to the gradients and gives these samples' part of the loss."""
-    steps, last = x.shape[0], benches[len(benches) - 1]
-    run_window(aim, layers, benches, x)
-    outputs = last.record.states[MEMBRANE, 1 : steps + 1]
-    loss = window_loss(aim.classes, outputs, targets, weights, aim.scale, last.above[0, :steps])
-    back_window(aim, layers, benches, x)
-    keep_states(benches, steps)
+    """Forward, loss, backward; adds to the gradients and gives these samples' part of the loss.
+
+    Without any weight, only the states go on.
+    """
+    steps, batch = x.shape[0], x.shape[1]
+    run_window(aim, plans, values, constants, room, x)
+    loss = 0.0
+    if np.any(weights):
+        last = len(plans) - 1
+        _, grads = record_of(plan_at(plans, last), room, aim.longest, batch)
+        outputs = seen(last, aim, plans, room, x)
+        loss = window_loss(aim.classes, outputs, targets, weights, aim.scale, grads[0, :steps])
+        back_window(aim, plans, values, constants, grad, room, x)
+    keep_states(aim, plans, room, steps, batch)
     return loss
 
 
-@compiled
-def learn_sequence(
+def _learn_sequence(
     aim: Aim,
     rule: Rule,
-    layers: tuple[Layer, ...],
-    benches: tuple[Bench, ...],
+    plans: Array,
+    constants: Array,
     vectors: Vectors,
-    x: Array,
+    rooms: Array,
+    inputs: Array,
     targets: Array,
+    shares: Array,
     weights: Array,
     edges: Array,
     rate: float,
@@ -133,20 +156,38 @@ def learn_sequence(
 ) -> int:
     """One update per window between ``edges``; windows without weight only advance the states.
 
-    ``done`` updates were made before. Gives the number of updates made, ``losses`` their losses;
-    it stops after the first loss that is not finite, without that update. Gradients are those at
-    the rounded values where parameters have steps.
+    ``inputs`` hold the samples of one thread (between two of ``shares``) after the other's, each
+    (T, B, N_in); ``rooms`` (threads, n) their records. ``done`` updates were made before. Gives the
+    number of updates made, ``losses`` their losses; it stops after the first loss that is not
+    finite, without that update. Gradients are those at the rounded values where parameters have
+    steps.
     """
+    threads, steps = len(shares) - 1, len(weights)
+    width = plans[0, INPUTS]
+    parts = np.zeros(threads)
     made = 0
     round_values(rule, vectors)
     for window in range(len(edges) - 1):
-        part = slice(edges[window], edges[window + 1])
-        if not np.any(weights[part]):
-            run_window(aim, layers, benches, x[part])
-            keep_states(benches, len(x[part]))
+        begin, end = edges[window], edges[window + 1]
+        for thread in prange(threads):
+            first, after = shares[thread], shares[thread + 1]
+            shape = (steps, after - first, width)
+            x, _ = take(inputs, steps * first * width, shape)
+            vectors.grad[thread] = 0.0
+            parts[thread] = learn_window(
+                aim,
+                plans,
+                vectors.values,
+                constants,
+                vectors.grad[thread],
+                rooms[thread],
+                x[begin:end],
+                targets[first:after],
+                weights[begin:end],
+            )
+        if not np.any(weights[begin:end]):
             continue
-        vectors.grad[:] = 0.0
-        losses[made] = learn_window(aim, layers, benches, x[part], targets, weights[part])
+        losses[made] = parts.sum()
         made += 1
         if not np.isfinite(losses[made - 1]):
             break
@@ -155,3 +196,11 @@ def learn_sequence(
         round_values(rule, vectors)
     restore_values(vectors)
     return made
+
+
+learn_sequence = compiled(_learn_sequence)
+"""With one thread, which compiles sooner."""
+
+learn_sequence_threads = njit(cache=True, error_model="numpy", nogil=True, parallel=True)(
+    _learn_sequence
+)

@@ -35,10 +35,11 @@ class Rule(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """All parameters of a network and what an update keeps for each, (n,) each."""
+    """All parameters of a network and what an update keeps for each, mostly (n,)."""
 
     values: Array
     grad: Array
+    """(threads, n): the samples of each thread add up their own."""
     mean: Array
     """``Φ̄``."""
     memory: Array
@@ -151,8 +152,10 @@ def step_sizes(rule: Rule, rate: float, step: int, dtype: Array) -> Array:
 
 @compiled
 def update(rule: Rule, vectors: Vectors, rate: float, step: int) -> None:
-    """The update number ``step`` (from 1) with the gradients in ``vectors.grad``."""
-    values, grad = vectors.values, vectors.grad
+    """The update number ``step`` (from 1) with the summed gradients of all threads."""
+    values, grad = vectors.values, vectors.grad[0]
+    for thread in range(1, len(vectors.grad)):
+        grad += vectors.grad[thread]
     if rule.online:
         add_regularizer(rule, values, vectors.mean, vectors.memory, grad)
     norm = np.sqrt(np.dot(grad, grad))

@@ -58,5 +58,7 @@ def test_impossible_lengths_are_refused(name: str) -> None:
     "name", ["add", "add-", "add--5", "add-5.0", "digits", "", "add-9999999999"]
 )
 def test_unknown_names_list_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"digits-rows, digits-pixels, add-T"):
+    with pytest.raises(
+        UnknownNameError, match=r"digits-rows, digits-pixels, digits-permuted, add-T"
+    ):
         load_task(name)

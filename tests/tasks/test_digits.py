@@ -9,7 +9,7 @@ import pytest
 
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.tasks import Split, load_task
-from ltc2hw.tasks.digits import shift_images, stratified
+from ltc2hw.tasks.digits import PERMUTATION_SEED, shift_images, stratified
 
 datasets = pytest.importorskip("sklearn.datasets")
 
@@ -78,6 +78,19 @@ def test_augmentation_reads_pixels_like_rows() -> None:
     by_row = rows.epoch(np.random.default_rng(1)).x.transpose(1, 0, 2).reshape(-1, 64)
     by_pixel = pixels.epoch(np.random.default_rng(1)).x[:, :, 0].T
     np.testing.assert_array_equal(by_row, by_pixel)
+
+
+def test_permuted_pixels_are_the_pixels_in_one_other_order() -> None:
+    pixels, permuted = load_task("digits-pixels"), load_task("digits-permuted")
+    order = list(np.random.default_rng(PERMUTATION_SEED).permutation(64))
+    assert sorted(order) == list(range(64))
+    assert order != list(range(64))
+    for part in PARTS:
+        plain, other = getattr(pixels, part), getattr(permuted, part)
+        np.testing.assert_array_equal(plain.x[order], other.x)
+        np.testing.assert_array_equal(plain.labels, other.labels)
+    moved = pixels.epoch(np.random.default_rng(1)).x[order]
+    np.testing.assert_array_equal(permuted.epoch(np.random.default_rng(1)).x, moved)
 
 
 def test_stratified_takes_each_class_in_proportion() -> None:

@@ -1,0 +1,139 @@
+"""One cell of an experiment: a training run, its figures, and its deployment on integers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltc2hw import quantize, simulate
+from ltc2hw.converters.torch import from_module
+from ltc2hw.excerpt import real_outputs
+from ltc2hw.files import write_text
+from ltc2hw.neurons.lstm import LSTMNetwork
+from ltc2hw.tasks import Task, load_task
+from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
+
+LSTM = "lstm"
+CALIBRATION = 256
+"""Training samples that choose the integers' scales."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is trained: a task, a network with its method, and a seed.
+
+    ``network`` is how the table calls it; ``lstm`` trains an LSTM as wide as the recipe's layer.
+    """
+
+    task: str
+    network: str
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """A file name that no other cell of a table has."""
+        training = self.recipe.training
+        updates = f"k{training.updates}" if training.method == "fptt" else "bptt"
+        rate = f"lr{training.learning_rate:g}"
+        return f"{self.task}-{self.network}-{updates}-{rate}-seed{training.seed}"
+
+    @property
+    def row(self) -> str:
+        """What seeds are averaged over."""
+        return self.name.rpartition("-")[0]
+
+
+Progress = Callable[[str, EpochRecord], None]
+
+
+def run_cell(cell: Cell, folder: Path, progress: Progress | None = None) -> Mapping[str, Any]:
+    """Train and deploy, or read what an earlier run found; killed runs continue.
+
+    Raises:
+        TrainingError: if the loss stops being finite.
+    """
+    path = folder / f"{cell.name}.json"
+    plan = {"task": cell.task, "network": cell.network, **cell.recipe.to_dict()}
+    if path.exists():
+        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found["plan"] == json.loads(json.dumps(plan)):
+            return found
+    task = load_task(cell.task)
+    if cell.task.startswith("add"):
+        # Generated samples are plenty; a fourth of them chooses the epoch.
+        task = dataclasses.replace(task, validation=task.validation.take(np.arange(256)))
+    begin = time.perf_counter()
+    timed = folder / f"{cell.name}.seconds"
+    before = float(timed.read_text(encoding="utf-8")) if timed.exists() else 0.0
+
+    def each_epoch(record: EpochRecord) -> None:
+        write_text(timed, str(before + time.perf_counter() - begin))
+        if progress is not None:
+            progress(cell.name, record)
+
+    checkpoint = folder / f"{cell.name}.npz"
+    module = None
+    if cell.network == LSTM:
+        width = cell.recipe.model.hidden[0]
+        seed = cell.recipe.training.seed
+        module = LSTMNetwork(task.inputs, width, task.outputs, seed=seed)
+    result = train(task, cell.recipe, module=module, progress=each_epoch, checkpoint=checkpoint)
+    measured: dict[str, Any] = {
+        "plan": plan,
+        "name": cell.name,
+        "row": cell.row,
+        "metric": task.metric,
+        "float": result.metrics["test"],
+        "validation": result.metrics["validation"],
+        "epoch": result.metrics["epoch"],
+        "updates": updates(task, cell.recipe),
+        "seconds": float(timed.read_text(encoding="utf-8")),
+        "history": [dataclasses.asdict(record) for record in result.history],
+    }
+    if module is None:
+        measured.update(deploy(task, result))
+    write_text(path, json.dumps(measured, indent=1))
+    checkpoint.unlink()
+    timed.unlink()
+    return measured
+
+
+def updates(task: Task, recipe: Recipe) -> int:
+    """Parameter updates of a whole run."""
+    options = recipe.training
+    batches = -(-task.train.samples // options.batch_size)
+    return options.epochs * batches * (options.updates if options.method == "fptt" else 1)
+
+
+def deploy(task: Task, result: TrainingResult) -> dict[str, Any]:
+    """The int8 network on test samples: its score, spikes per step, saturated values."""
+    network = from_module(result.module)
+    fixed = quantize(network, "loihi2", task.train.x[:, :CALIBRATION])
+    spikes, score_parts, saturated = 0.0, [], 0
+    parts = np.array_split(np.arange(task.test.samples), 8)
+    for part in parts:
+        trace = simulate(fixed, task.test.x[:, part], "fast", ("spikes",))
+        spikes += sum(float(array.sum()) for array in trace.spikes.values())
+        saturated += sum(sum(counts.values()) for counts in trace.saturations.values())
+        score_parts.append(real_outputs(fixed, trace))
+    outputs = np.concatenate(score_parts, axis=1)
+    return {
+        "integer": task.score(outputs, task.test.labels),
+        "spikes_per_step": spikes / (task.steps * task.test.samples),
+        "saturations": saturated,
+    }
+
+
+def run_cells(
+    cells: Sequence[Cell], folder: Path, progress: Progress | None = None
+) -> list[Mapping[str, Any]]:
+    """All cells, in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [run_cell(cell, folder, progress) for cell in cells]

@@ -1,0 +1,165 @@
+"""``python -m experiments.training NAME``: tables of trained networks and their deployment.
+
+Cells that are finished are read back, a killed one goes on from its last epoch, so the same command
+continues where it stopped. ``--seeds`` and ``--epochs`` set the budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from experiments.cells import LSTM, Cell, run_cells
+from experiments.tables import save
+from ltc2hw.tasks import load_task
+from ltc2hw.training import EpochRecord, Recipe
+from ltc2hw.training.options import Method
+from ltc2hw.training.recipes import recipe_for
+
+BUILD = Path("build/experiments")
+RESULTS = Path("docs/results")
+
+GATES = ("event", "dense", "static")
+NAMES = {"event": "LTC event", "dense": "LTC dense", "static": "ASRNN", LSTM: LSTM}
+METHODS: tuple[Method, ...] = ("fptt", "bptt")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much to run; None is the experiment's own."""
+
+    seeds: Sequence[int]
+    epochs: int | None
+    steps: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Cells in order of importance, and what to say about them."""
+
+    note: str
+    cells: Callable[[Budget], list[Cell]]
+    seeds: int
+
+
+def cell(task: str, network: str, budget: Budget, seed: int, recipe: Recipe) -> Cell:
+    """A cell of one network on a task, within a budget."""
+    if network != LSTM:
+        recipe = recipe.with_model(gate=network)
+    epochs = recipe.training.epochs if budget.epochs is None else budget.epochs
+    return Cell(task, network, recipe.with_training(seed=seed, epochs=epochs))
+
+
+def of_method(recipe: Recipe, method: Method) -> Recipe:
+    """BPTT makes one update per sequence, with a rate of its own choice."""
+    return recipe.with_training(method=method)
+
+
+def add_cells(budget: Budget) -> list[Cell]:
+    """{event, dense, ASRNN, LSTM} x {FPTT, BPTT} x T."""
+    return [
+        cell(f"add-{steps}", network, budget, seed, of_method(recipe_for_add(steps), method))
+        for method in METHODS
+        for network in (*GATES, LSTM)
+        for steps in budget.steps
+        for seed in budget.seeds
+    ]
+
+
+def recipe_for_add(steps: int) -> Recipe:
+    """The recipe of the Add task at its length."""
+    return recipe_for(load_task(f"add-{steps}"))
+
+
+def k_sweep_cells(budget: Budget) -> list[Cell]:
+    """K in 1, 2, 5, 10, 20, T for event and dense gates at two rates, T = 100."""
+    recipe = recipe_for_add(100)
+    return [
+        cell("add-100", gate, budget, seed, recipe.with_training(updates=k, learning_rate=rate))
+        for k in (1, 2, 5, 10, 20, 100)
+        for gate in ("event", "dense")
+        for rate in (5e-3, 1e-3)
+        for seed in budget.seeds
+    ]
+
+
+def digits_cells(budget: Budget) -> list[Cell]:
+    """Rows, pixels and permuted pixels: all gates by both methods."""
+    return [
+        cell(task, gate, budget, seed, of_method(recipe_for(load_task(task)), method))
+        for task in ("digits-pixels", "digits-rows", "digits-permuted")
+        for gate in GATES
+        for method in METHODS
+        for seed in budget.seeds
+    ]
+
+
+def feedforward_cells(budget: Budget) -> list[Cell]:
+    """Networks without recurrent synapses: what remains of each task."""
+    return [
+        cell(task, "event", budget, seed, recipe_for(load_task(task)).with_model(recurrent=False))
+        for task in ("digits-rows", "digits-pixels", "add-100")
+        for seed in budget.seeds
+    ]
+
+
+EXPERIMENTS = {
+    "add": Experiment(
+        "Mean squared error on 1000 test sequences; always answering the mean gives 0.167. "
+        "ASRNN is the network with static gates.",
+        add_cells,
+        3,
+    ),
+    "k-sweep": Experiment(
+        "How stable is training? The Add task at T = 100 by the number of updates per sequence.",
+        k_sweep_cells,
+        3,
+    ),
+    "digits": Experiment("Accuracy on 359 test samples.", digits_cells, 3),
+    "feedforward": Experiment(
+        "Layers without recurrent synapses, trained by FPTT: gates and adaptation are the only "
+        "memory.",
+        feedforward_cells,
+        3,
+    ),
+}
+"""Every experiment by its name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one experiment and write its table."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.training", description=__doc__)
+    parser.add_argument("name", choices=EXPERIMENTS)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the table")
+    parser.add_argument("--build", type=Path, default=BUILD, help="folder of finished cells")
+    parser.add_argument("--seeds", type=int, help="seeds per row")
+    parser.add_argument("--epochs", type=int, help="epochs in place of each recipe's")
+    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 500, 1000])
+    parser.add_argument("--only", help="cells whose names hold this text")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    experiment = EXPERIMENTS[options.name]
+    seeds = range(experiment.seeds if options.seeds is None else options.seeds)
+    cells = experiment.cells(Budget(seeds, options.epochs, options.steps))
+    if options.only:
+        cells = [wanted for wanted in cells if options.only in wanted.name]
+    measured = run_cells(cells, options.build / options.name, show)
+    words = sys.argv[1:] if arguments is None else arguments
+    command = " ".join(("python -m experiments.training", *words))
+    save(options.name, command, experiment.note, measured, options.out)
+
+
+def show(name: str, record: EpochRecord) -> None:
+    """One line per epoch."""
+    line = f"{name} {record.epoch} {record.loss:.4g} {record.validation:.4g}\n"
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Compiled learning against single steps under autograd and torch's own optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.neurons import (
+    GATES,
+    GateKind,
+    LIFCell,
+    LTCCell,
+    NetworkState,
+    ReadFrom,
+    ReadoutCell,
+    SpikingNetwork,
+)
+from ltc2hw.neurons.lstm import LSTMNetwork
+from ltc2hw.tasks import Split, Task, load_task
+from ltc2hw.training import FPTT, TrainingOptions
+from ltc2hw.training.learner import OPTIMIZERS, CompiledNetworkLearner, new_learner, updates_of
+from ltc2hw.training.loss import window_loss
+from ltc2hw.training.options import Method, OptimizerName, loss_weights, windows
+from tests.neurons.randomised import randomised
+
+INPUTS, OUTPUTS, BATCH = 3, 4, 5
+RATE = 1e-2
+
+Family = Literal["event", "dense", "static", "lif"]
+FAMILIES: tuple[Family, ...] = (*GATES, "lif")
+
+
+def task_of(kind: Literal["classification", "regression"], steps: int, seed: int) -> Task:
+    """Random samples of either kind."""
+    rng = np.random.default_rng(seed)
+    x = 2.0 * rng.random((steps, 3 * BATCH, INPUTS)) * (rng.random((steps, 1, INPUTS)) < 0.7)
+    classes = rng.integers(0, OUTPUTS, 3 * BATCH)
+    labels = classes if kind == "classification" else rng.random((3 * BATCH, OUTPUTS))
+    split = Split(x, labels)
+    return Task("random", kind, steps, INPUTS, OUTPUTS, split, split, split)
+
+
+def layer(family: Family, inputs: int, size: int, recurrent: bool, surrogate: str) -> nn.Module:
+    if family == "lif":
+        return LIFCell(inputs, size, recurrent=recurrent, surrogate=surrogate)
+    return LTCCell(inputs, size, gate=family, recurrent=recurrent, surrogate=surrogate)
+
+
+def learn_by_steps(
+    module: SpikingNetwork,
+    task: Task,
+    options: TrainingOptions,
+    batches: Sequence[tuple[Tensor, Tensor]],
+) -> list[float]:
+    """The same updates by autograd through single steps."""
+    parameters = list(module.parameters())
+    optimizer = OPTIMIZERS[options.optimizer](parameters, lr=RATE)
+    fptt = FPTT(parameters, alpha=options.alpha, beta=options.beta)
+    weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps))
+    losses = []
+    for x, labels in batches:
+        state: NetworkState | None = None
+        for window in windows(task.steps, updates_of(options)):
+            optimizer.zero_grad()
+            outputs = []
+            for values in x[window]:
+                output, state = module.step(values, state)
+                outputs.append(output)
+            assert state is not None
+            state = state.detach()
+            if not weights[window].any():
+                continue
+            loss = window_loss(task, torch.stack(outputs), labels, weights[window])
+            torch.autograd.backward(loss)
+            losses.append(float(loss.detach()))
+            if options.method == "fptt":
+                fptt.step(optimizer, options.clip)
+            else:
+                torch.nn.utils.clip_grad_norm_(parameters, options.clip)
+                optimizer.step()
+    return losses
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    families=st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=3),
+    readout=st.sampled_from(GATES),
+    recurrent=st.booleans(),
+    read=st.sampled_from(["spikes", "membrane"]),
+    surrogate=st.sampled_from(["multi_gaussian", "triangle"]),
+    nonlinearity=st.sampled_from(["plan", "sigmoid"]),
+    kind=st.sampled_from(["classification", "regression"]),
+    steps=st.integers(2, 7),
+    method=st.sampled_from(["fptt", "bptt"]),
+    optimizer=st.sampled_from(["adam", "adamax", "sgd"]),
+    weighting=st.sampled_from(["ramp", "last"]),
+    seed=st.integers(0, 2**16),
+    data=st.data(),
+)
+def test_compiled_updates_equal_autograd(
+    families: list[Family],
+    readout: GateKind,
+    recurrent: bool,
+    read: ReadFrom,
+    surrogate: str,
+    nonlinearity: str,
+    kind: Literal["classification", "regression"],
+    steps: int,
+    method: Method,
+    optimizer: OptimizerName,
+    weighting: Literal["ramp", "last"],
+    seed: int,
+    data: st.DataObject,
+) -> None:
+    updates = data.draw(st.integers(1, steps), label="updates")
+    task = task_of(kind, steps, seed)
+
+    def network() -> SpikingNetwork:
+        sizes = [INPUTS, *(6 - index for index in range(len(families)))]
+        layers = [
+            layer(family, sizes[index], sizes[index + 1], recurrent, surrogate)
+            for index, family in enumerate(families)
+        ]
+        last = ReadoutCell(sizes[-1], OUTPUTS, gate=readout, nonlinearity=nonlinearity)
+        module = SpikingNetwork(layers, last, read_from=read).double()  # type: ignore[arg-type]
+        randomised(module, seed)
+        return module
+
+    options = TrainingOptions(
+        method=method, updates=updates, optimizer=optimizer, loss_weighting=weighting
+    )
+    x, labels = torch.from_numpy(task.train.x), torch.from_numpy(task.train.labels)
+    parts = [slice(start, start + BATCH) for start in range(0, 3 * BATCH, BATCH)]
+    batches = [(x[:, part], labels[part]) for part in parts]
+    compiled, wanted = network(), network()
+    learner = CompiledNetworkLearner(compiled, task, options)
+    losses = [loss for x, labels in batches for loss in learner.learn(x, labels, RATE)]
+    expected = learn_by_steps(wanted, task, options, batches)
+    np.testing.assert_allclose(losses, expected, rtol=1e-9, atol=1e-10)
+    learner.store()
+    for found, value in zip(compiled.parameters(), wanted.parameters(), strict=True):
+        torch.testing.assert_close(found, value, rtol=0, atol=1e-8)
+
+
+def test_dense_activity_and_silence_give_the_same_product() -> None:
+    from ltc2hw.neurons.kernels import add_outer, add_product
+
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(9, 7))
+    for share in (0.0, 0.1, 0.5, 1.0):
+        values = rng.normal(size=(11, 9)) * (rng.random((11, 9)) < share)
+        sums, totals = rng.normal(size=(11, 7)), rng.normal(size=(9, 7))
+        expected, products = sums + values @ weights, totals + values.T @ sums
+        add_outer(values, sums, totals)
+        add_product(values, weights, np.empty_like(sums), sums)
+        np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(totals, products, rtol=0, atol=1e-12)
+
+
+def learned(
+    threads: int,
+) -> tuple[list[float], list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]]:
+    task = load_task("add-6")
+    options = TrainingOptions(updates=3, threads=threads)
+    generator = torch.Generator().manual_seed(3)
+    module = SpikingNetwork([LTCCell(2, 8, generator=generator)], ReadoutCell(8, 1))
+    randomised(module, 4)
+    learner = CompiledNetworkLearner(module, task, options)
+    x, labels = torch.from_numpy(task.train.x).float(), torch.from_numpy(task.train.labels).float()
+    losses = [
+        loss
+        for part in (slice(0, 25), slice(25, 50))
+        for loss in learner.learn(x[:, part], labels[part], RATE)
+    ]
+    learner.store()
+    return losses, [parameter.detach().numpy().copy() for parameter in module.parameters()]
+
+
+def test_threads_share_a_batch() -> None:
+    alone, together, again = learned(1), learned(3), learned(3)
+    assert together[0] == again[0]
+    for found, same, wanted in zip(together[1], again[1], alone[1], strict=True):
+        np.testing.assert_array_equal(found, same)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+def test_a_sequence_can_be_fed_in_parts() -> None:
+    task = task_of("regression", 6, seed=1)
+    x, labels = torch.from_numpy(task.train.x), torch.from_numpy(task.train.labels)
+
+    def learner() -> CompiledNetworkLearner:
+        module = SpikingNetwork([LTCCell(INPUTS, 8)], ReadoutCell(8, OUTPUTS)).double()
+        randomised(module, 5)
+        return CompiledNetworkLearner(module, task, TrainingOptions(updates=3))
+
+    whole, parts = learner(), learner()
+    losses = whole.learn(x, labels, RATE)
+    found = parts.learn_part(x[:2], labels, RATE, 0) + parts.learn_part(x[2:], labels, RATE, 2)
+    assert found == losses
+    np.testing.assert_array_equal(parts.values(), whole.values())
+    with pytest.raises(InvalidValueError, match="2 to 5; expected whole windows"):
+        parts.learn_part(x[2:5], labels, RATE, 2)
+
+
+def test_what_cannot_be_compiled_is_named() -> None:
+    task = load_task("add-6")
+    lstm = LSTMNetwork(2, 4, 1, seed=0)
+    with pytest.raises(UnsupportedError, match="LSTMNetwork: a module that is not a Spiking"):
+        new_learner(lstm, task, TrainingOptions(updates=2, backend="compiled"))

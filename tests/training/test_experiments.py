@@ -1,0 +1,53 @@
+"""Cells of experiments: resumable, deployed, and tabulated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cells import LSTM, Cell, run_cell
+from experiments.tables import markdown
+from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions
+
+
+def cell(network: str = "event", seed: int = 0) -> Cell:
+    options = TrainingOptions(updates=2, epochs=3, batch_size=256, seed=seed)
+    return Cell("add-6", network, Recipe(ModelOptions(hidden=(8,)), options))
+
+
+def test_a_killed_cell_goes_on_to_the_same_figures(tmp_path: Path) -> None:
+    def kill(name: str, record: EpochRecord) -> None:
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    whole = dict(run_cell(cell(), tmp_path))
+    other = tmp_path / "killed"
+    other.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(cell(), other, kill)
+    resumed = dict(run_cell(cell(), other))
+    assert whole.pop("seconds") > 0 < resumed.pop("seconds")
+    assert resumed == whole
+    assert [path.suffix for path in other.iterdir()] == [".json"]
+    assert whole["integer"] == pytest.approx(whole["float"], abs=0.05)
+    assert whole["updates"] == 30
+
+
+def test_a_finished_cell_is_read_back(tmp_path: Path) -> None:
+    first = run_cell(cell(LSTM), tmp_path)
+    assert "integer" not in first
+
+    def never(name: str, record: EpochRecord) -> None:
+        raise AssertionError(name)
+
+    assert run_cell(cell(LSTM), tmp_path, never) == json.loads(json.dumps(first))
+
+
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    measured = [dict(run_cell(cell(LSTM, seed), tmp_path)) for seed in (0, 1)]
+    measured[0]["float"], measured[1]["float"] = 0.25, 0.75
+    lines = markdown(measured).splitlines()
+    assert len(lines) == 3
+    assert "| 0.5000 ± 0.3536 |" in lines[2]
