@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, help="epochs in place of each recipe's")
     parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 500, 1000])
     parser.add_argument("--only", help="cells whose names hold this text")
+    parser.add_argument("--finished", action="store_true", help="tabulate only, train nothing")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     experiment = EXPERIMENTS[options.name]
@@ -148,9 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cells = experiment.cells(Budget(seeds, options.epochs, options.steps))
     if options.only:
         cells = [wanted for wanted in cells if options.only in wanted.name]
+    if options.finished:
+        folder = options.build / options.name
+        cells = [wanted for wanted in cells if (folder / f"{wanted.name}.json").exists()]
     measured = run_cells(cells, options.build / options.name, show)
-    words = sys.argv[1:] if arguments is None else arguments
-    command = " ".join(("python -m experiments.training", *words))
+    command = f"python -m experiments.training {options.name} --seeds {len(seeds)}"
+    if options.epochs is not None:
+        command += f" --epochs {options.epochs}"
     save(options.name, command, experiment.note, measured, options.out)
 
 

@@ -21,7 +21,7 @@ RECIPES: dict[str, Recipe] = {
             tau_adp_bias=2.0,
             readout_bias=-1.0,
         ),
-        TrainingOptions(updates=8, epochs=40, batch_size=64, learning_rate=1e-2, alpha=0.02),
+        TrainingOptions(updates=8, epochs=100, batch_size=64, learning_rate=1e-2, alpha=0.02),
     ),
     "digits-pixels": Recipe(
         # Slow gates carry a pixel over many steps; a loss at every step keeps the credit near.
@@ -35,12 +35,12 @@ RECIPES: dict[str, Recipe] = {
         ),
         TrainingOptions(
             updates=4,
-            epochs=100,
+            epochs=250,
             batch_size=32,
             learning_rate=1e-2,
             alpha=0.02,
             loss_weighting="ramp",
-            augment=False,
+            augment=True,
         ),
     ),
     ADD: Recipe(
