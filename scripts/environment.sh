@@ -62,6 +62,17 @@ choose() {
 
 checksum() { cat pyproject.toml constraints/*.txt scripts/environment.sh | cksum; }
 
+# Numba keeps what it compiles beside the sources: done here, the first run is as quick as any other.
+warm_up() {
+    folder=$(mktemp -d)
+    "$1/bin/ltc2hw" train digits-rows --epochs 1 --out "$folder/model.h5" --quiet
+    "$1/bin/ltc2hw" quantize "$folder/model.h5" --target loihi2 --task digits-rows \
+        --out "$folder/fixed.h5" --quiet
+    "$1/bin/ltc2hw" simulate "$folder/fixed.h5" --task digits-rows --samples 8 \
+        --out "$folder/trace.h5" --quiet
+    rm -rf "$folder"
+}
+
 set_up() {
     lane=$1
     versions=$(versions_of "$lane")
@@ -88,6 +99,10 @@ set_up() {
         modern) say "without lava-dl: its torchvision has no CPU build among the released wheels" ;;
         core) say "without torch and Lava: their tests are skipped" ;;
     esac
+    if [ "$lane" != core ]; then
+        say "compiling the engines"
+        warm_up "$venv"
+    fi
     checksum > "$venv/ready"
     say "lane $lane is ready"
 }
