@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
 from ltc2hw.neurons.packing import constants, pack, plan_of, unpack, weights_length
-from ltc2hw.training.grid import WeightGrid
+from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.sequence_kernels import Aim, learn_sequence, learn_sequence_threads
@@ -106,7 +106,7 @@ class CompiledLearner:
         )
         values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
         grad = np.zeros((self.threads, weights_at), dtype)
-        bounds = np.zeros(0 if options.weight_limit is None else weights_at, dtype)
+        bounds = weight_bounds(options.weight_limit, values, self.matrices)
         steps, held = np.zeros((2, 0 if options.weight_bits is None else weights_at), dtype)
         self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, steps, held)
         self.grid = (
@@ -116,7 +116,7 @@ class CompiledLearner:
         )
         self.fetch()
         self.vectors.mean[:] = self.vectors.values
-        self._bound(options.weight_limit)
+        self._fit_grid()
         self.rooms: dict[int, _Room] = {}
 
     def matrices(self, vector: Array) -> Iterator[Array]:
@@ -143,10 +143,6 @@ class CompiledLearner:
             for parameter, value in zip(tensors.parameters, values, strict=True):
                 if parameter is not None and value is not None:
                     parameter.copy_(value)
-
-    def start_pass(self) -> None:
-        """Before a pass over the data: scales of rounded weights are chosen anew."""
-        self._fit_grid()
 
     def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
         """All windows of a batch x: (T, B, N_in), one update each; their losses.
@@ -204,18 +200,9 @@ class CompiledLearner:
         self._fit_grid()
         self.store()
 
-    @contextmanager
-    def deployed(self) -> Iterator[None]:
+    def deployed(self) -> AbstractContextManager[None]:
         """Within it, module and :meth:`values` are what would be deployed: rounded weights."""
-        if self.grid is None:
-            yield
-            return
-        held = self.values()
-        self.load(self.grid.round(held))
-        try:
-            yield
-        finally:
-            self.load(held)
+        return rounded(self, self.grid)
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -239,6 +226,7 @@ class CompiledLearner:
                 self.updates = int(values)
             else:
                 getattr(self.vectors, name.removeprefix("learner."))[:] = values
+        self._fit_grid()
         self.store()
 
     @property
@@ -251,14 +239,6 @@ class CompiledLearner:
         if batch not in self.rooms:
             self.rooms[batch] = _Room.of(self.plans, self.longest, batch, self.threads, self.dtype)
         return self.rooms[batch]
-
-    def _bound(self, limit: float | None) -> None:
-        """Bounds of synaptic weights and of dense gate terms; all else has none."""
-        if limit is None:
-            return
-        self.vectors.bounds[:] = np.inf
-        for matrix in self.matrices(self.vectors.bounds):
-            matrix[:] = limit
 
     def _fit_grid(self) -> None:
         if self.grid is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 from torch import nn
@@ -51,6 +53,46 @@ class WeightGrid:
         mantissas = np.rint(values[on] / self.steps[on])
         rounded[on] = mantissas.clip(self.word.minimum, self.word.maximum) * self.steps[on]
         return rounded
+
+
+class Parameters(Protocol):
+    """Something with a vector of parameters."""
+
+    def values(self) -> Array:
+        """A copy of all parameters."""
+
+    def load(self, values: Array) -> None:
+        """Overwrite all parameters."""
+
+
+@contextmanager
+def rounded(parameters: Parameters, grid: WeightGrid | None) -> Iterator[None]:
+    """Within it, rounded weights stand in the parameters' place; without a grid they stay."""
+    if grid is None:
+        yield
+        return
+    held = parameters.values()
+    parameters.load(grid.round(held))
+    try:
+        yield
+    finally:
+        parameters.load(held)
+
+
+def weight_bounds(limit: float | None, values: Array, matrices: Matrices) -> Array:
+    """``limit`` for each weight and infinity for all else, laid out as ``values``; empty if None.
+
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
+    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
+    >>> weight_bounds(2.0, np.zeros(8), matrices_of(module)).tolist()
+    [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
+    """
+    if limit is None:
+        return np.zeros(0, values.dtype)
+    bounds = np.full_like(values, np.inf)
+    for matrix in matrices(bounds):
+        matrix[...] = limit
+    return bounds
 
 
 def matrices_of(module: nn.Module) -> Matrices:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,9 +17,8 @@ from ltc2hw.tasks import Task
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
-from ltc2hw.training.grid import WeightGrid, matrices_of
+from ltc2hw.training.grid import WeightGrid, matrices_of, rounded, weight_bounds
 from ltc2hw.training.loss import window_loss
-from ltc2hw.training.model import is_synaptic
 from ltc2hw.training.options import OptimizerName, TrainingOptions, loss_weights, windows
 
 Array = npt.NDArray[Any]
@@ -33,9 +32,6 @@ OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
 
 class Learner(Protocol):
     """A way to learn: batches in, updates made; all parameters are one vector."""
-
-    def start_pass(self) -> None:
-        """Before a pass over the data."""
 
     def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
         """Learn a batch x: (T, B, N_in), one update per window with a loss; their losses.
@@ -62,25 +58,6 @@ class Learner(Protocol):
         """Continue from :meth:`state`."""
 
 
-def weight_bounds(module: nn.Module, limit: float | None) -> Tensor | None:
-    """``limit`` for each synaptic weight and infinity for all else, in the order of the parameters.
-
-    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
-    >>> module = SpikingNetwork([LTCCell(1, 1, gate="static")], ReadoutCell(1, 1))
-    >>> weight_bounds(module, 2.0).tolist()
-    [2.0, 2.0, inf, inf, inf, 2.0, inf, inf]
-    """
-    if limit is None:
-        return None
-    return torch.cat(
-        [
-            torch.full((p.numel(),), limit if is_synaptic(name, p) else float("inf"))
-            for name, p in module.named_parameters()
-            if p.requires_grad
-        ]
-    )
-
-
 class AutogradLearner:
     """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself."""
 
@@ -89,12 +66,14 @@ class AutogradLearner:
         self.windows = windows(task.steps, updates_of(options))
         self.weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps)).float()
         self.flat = FlatParameters(module)
-        self.bounds = weight_bounds(module, options.weight_limit)
+        matrices, start = matrices_of(module), self.values()
+        self.bounds = torch.from_numpy(weight_bounds(options.weight_limit, start, matrices))
         self.grid = (
             None
             if options.weight_bits is None
-            else WeightGrid(options.weight_bits, np.zeros_like(self.values()), matrices_of(module))
+            else WeightGrid(options.weight_bits, np.zeros_like(start), matrices)
         )
+        self._fit_grid()
         self.optimizer = OPTIMIZERS[options.optimizer](
             [self.flat.parameter], lr=options.learning_rate
         )
@@ -103,10 +82,6 @@ class AutogradLearner:
             if options.method == "fptt"
             else None
         )
-
-    def start_pass(self) -> None:
-        """Choose the scales of rounded weights anew."""
-        self._fit_grid()
 
     def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
         """All windows of a batch, one update each; the state crosses windows detached."""
@@ -139,18 +114,9 @@ class AutogradLearner:
             self._limit_weights()
         self._fit_grid()
 
-    @contextmanager
-    def deployed(self) -> Iterator[None]:
+    def deployed(self) -> AbstractContextManager[None]:
         """Weights as the chip will hold them; gradients land on those that are not rounded."""
-        if self.grid is None:
-            yield
-            return
-        values = self.values()
-        self.load(self.grid.round(values))
-        try:
-            yield
-        finally:
-            self.load(values)
+        return rounded(self, self.grid)
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -178,6 +144,7 @@ class AutogradLearner:
         """Continue from :meth:`state`."""
         tensors = {name: torch.from_numpy(value) for name, value in state.items()}
         self.flat.load(tensors["parameters"])
+        self._fit_grid()
         groups = self.optimizer.state_dict()["param_groups"]
         entries = {
             name.removeprefix("optimizer."): value
@@ -200,7 +167,7 @@ class AutogradLearner:
         self._limit_weights()
 
     def _limit_weights(self) -> None:
-        if self.bounds is not None:
+        if len(self.bounds):
             self.flat.limit(self.bounds)
 
     def _fit_grid(self) -> None:

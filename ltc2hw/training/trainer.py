@@ -113,7 +113,6 @@ class Trainer:
         rng = np.random.default_rng((self.options.seed, epoch))
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
         losses: list[float] = []
-        self.learner.start_pass()
         for x, labels in batches(samples, self.options.batch_size, rng):
             losses.extend(self.learner.learn(x, labels, rate))
             if not np.isfinite(losses[-1]):
