@@ -12,7 +12,7 @@ from ltc2hw.learned import Learned, Learning
 from ltc2hw.network import Network
 from ltc2hw.plasticity import FPTTRule
 from ltc2hw.plasticity_words import PlasticWords
-from ltc2hw.registry import FLOAT_ENGINES, find_learner
+from ltc2hw.registry import find_learner, require_kind
 
 
 def learn(
@@ -45,10 +45,7 @@ def learn(
     is_float = isinstance(network, Network)
     name = engine or ("float64" if is_float else "fast")
     run = find_learner(name)
-    if is_float != (name in FLOAT_ENGINES):
-        kind = "Network" if is_float else "FixedNetwork"
-        remedy = "quantize the network first" if is_float else "use integer or fast"
-        raise InvalidValueError("learning engine", repr(name), f"one that runs a {kind}", remedy)
+    require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
     chosen = rule or FPTTRule()
     if is_float:
         if words is not None:

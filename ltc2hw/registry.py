@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
 
-from ltc2hw.errors import UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.target import Target
 from ltc2hw.trace import Trace
 
@@ -46,6 +46,18 @@ def find_engine(name: str) -> Simulate:
     if name not in ENGINES:
         raise UnknownNameError("engine", name, tuple(ENGINES))
     return cast(Simulate, import_module(ENGINES[name]).simulate)
+
+
+def require_kind(what: str, name: str, *, is_float: bool, otherwise: str) -> None:
+    """Check that an engine runs the kind of network that it is given.
+
+    Raises:
+        InvalidValueError: if not; ``otherwise`` is the remedy for integer networks.
+    """
+    if is_float != (name in FLOAT_ENGINES):
+        kind = "Network" if is_float else "FixedNetwork"
+        remedy = "quantize the network first" if is_float else otherwise
+        raise InvalidValueError(what, repr(name), f"one that runs a {kind}", remedy)
 
 
 def find_learner(name: str) -> Callable[..., Any]:

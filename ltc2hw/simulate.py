@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
-from ltc2hw.registry import FLOAT_ENGINES, find_engine
+from ltc2hw.registry import find_engine, require_kind
 from ltc2hw.trace import State, Trace
 
 
@@ -39,10 +39,7 @@ def simulate(
     is_float = isinstance(network, Network)
     name = engine or ("float64" if is_float else "fast")
     run = find_engine(name)
-    if is_float != (name in FLOAT_ENGINES):
-        kind = "Network" if is_float else "FixedNetwork"
-        remedy = "quantize the network first" if is_float else "use an engine of integers"
-        raise InvalidValueError("engine", repr(name), f"one that runs a {kind}", remedy)
+    require_kind("engine", name, is_float=is_float, otherwise="use an engine of integers")
     if threads is None and progress is None:
         return run(network, x, record, state)
     if name != "fast":
