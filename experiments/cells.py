@@ -42,7 +42,8 @@ class Cell:
         training = self.recipe.training
         updates = f"k{training.updates}" if training.method == "fptt" else "bptt"
         rate = f"lr{training.learning_rate:g}"
-        return f"{self.task}-{self.network}-{updates}-{rate}-seed{training.seed}"
+        epochs = f"e{training.epochs}"
+        return f"{self.task}-{self.network}-{updates}-{rate}-{epochs}-seed{training.seed}"
 
     @property
     def row(self) -> str:
