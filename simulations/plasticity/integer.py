@@ -60,7 +60,7 @@ from ltc2hw.plasticity_words import (
 )
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic, gate_argument, leak
-from ltc2hw.simulations.plasticity.credit import backward, meeting
+from ltc2hw.simulations.plasticity.credit import Factors, backward, meeting
 from ltc2hw.simulations.plasticity.stream import Update, stream
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
@@ -88,6 +88,20 @@ def learn(
     """
     learner = IntegerLearner(integer_rule(network, rule, words))
     return stream(learner, x, targets, learning, reset=reset)
+
+
+class Observation(NamedTuple):
+    """A step before anything is learned from it.
+
+    ``registers``: after the step; ``output``: the readout's membranes (N_out,); ``factors``:
+    post-synaptic factors by population and port; ``counts``: misfits so far.
+    """
+
+    step: Step
+    registers: State
+    output: Array
+    factors: Factors
+    counts: dict[str, dict[str, int]]
 
 
 class IntegerLearner:
@@ -146,35 +160,38 @@ class IntegerLearner:
     ) -> tuple[Update, Learning]:
         """Run one step on x (N_in,), compare with the goal, learn."""
         network = self.adapted(learning.memories)
-        sample: Values = {str(network.input.variables[0]): x[None]}
-        done, registers = step(self.arithmetic, network, self.plan, sample, learning.registers)
-        counts: dict[str, dict[str, int]] = {}
-        add_counts(counts, done.saturations)
-        output = done.produced[network.output]["membrane"]
         weight = time_weight(self.chip.rule, t, steps)
-        error, misfits = output_error(self.chip, output[0], goal, weight)
-        add_counts(counts, {network.output: {"error": misfits}})
-        self.credit.counts = counts
-        factors = backward(
-            self.credit,
-            network,
-            self.plan,
-            self.chip.crossed,
-            learning.registers,
-            done,
-            error[None],
-        )
+        seen = self.observe(network, learning.registers, x, goal, weight)
+        counts = seen.counts
         descent, memories = {}, {}
         for parameter, memory in learning.memories.items():
             form = self.chip.formats[parameter]
-            factor, message = meeting(network, parameter, factors, learning.registers, done)
+            factor, message = meeting(
+                network, parameter, seen.factors, learning.registers, seen.step
+            )
             met = shift_toward_zero(message, form.word.message_shift)
             descent[parameter] = factor * met
             rounding = self.rounding(parameter, learning.step)
             memories[parameter], lost = update(form, memory, descent[parameter], rounding)
             add_counts(counts, {parameter_name(network, parameter): lost})
-        following = Learning(memories, registers, learning.step + 1)
-        return Update(output[0], descent, counts), following
+        following = Learning(memories, seen.registers, learning.step + 1)
+        return Update(seen.output, descent, counts), following
+
+    def observe(
+        self, network: FixedNetwork, registers: State, x: Array, goal: Array, weight: int
+    ) -> Observation:
+        """Run a network one step on x (N_in,), compare with the goal, send the errors back."""
+        sample: Values = {str(network.input.variables[0]): x[None]}
+        done, following = step(self.arithmetic, network, self.plan, sample, registers)
+        counts: dict[str, dict[str, int]] = {}
+        add_counts(counts, done.saturations)
+        output = done.produced[network.output]["membrane"]
+        error, misfits = output_error(self.chip, output[0], goal, weight)
+        add_counts(counts, {network.output: {"error": misfits}})
+        self.credit.counts = counts
+        crossed = self.chip.crossed
+        factors = backward(self.credit, network, self.plan, crossed, registers, done, error[None])
+        return Observation(done, following, output[0], factors, counts)
 
     def rounding(self, parameter: Parameter, update_number: int) -> IntArray | None:
         """The 32 random bits of every value of a parameter; None to round to nearest."""
@@ -316,7 +333,7 @@ class IntegerCredit:
         return rescale(np.asarray(factor @ matrix), connection.weight_fraction)
 
 
-Factors = Mapping[Port, Array]
+PortFactors = Mapping[Port, Array]
 Misfits = Mapping[str, int]
 
 
@@ -327,7 +344,7 @@ def ltc_factors(
     produced: Values,
     ports: Values,
     credit: IntArray,
-) -> tuple[Factors, Misfits]:
+) -> tuple[PortFactors, Misfits]:
     """Factors of LTC neurons (B, N), from the credit L of their spikes, and the misfits.
 
     With ``f``, ``G``, ``A`` the fractions of membrane, gates and adaptation, ``g_m``, ``g_ρ`` the
@@ -375,7 +392,7 @@ def readout_factors(
     produced: Values,
     ports: Values,
     credit: IntArray,
-) -> tuple[Factors, Misfits]:
+) -> tuple[PortFactors, Misfits]:
     """``F_m = sat(rsz(e rsz((I - u[t-1]) σ'(g_m), G), f))``, ``F = sat(rsz(e τ, G) + a_I F_m)``."""
     membrane, current = registers["membrane"], produced["current"]
     bits = population.tau_mem.output_fraction
