@@ -14,8 +14,12 @@ import numpy.typing as npt
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.process import AbstractProcess
-from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
-from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.dense.models import (
+    PyDelayDenseModelBitAcc,
+    PyDenseModelBitAcc,
+    PyLearningDenseModelBitApproximate,
+)
+from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.lif.process import LIF as LavaLIF
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
@@ -38,6 +42,7 @@ MODELS: dict[type[AbstractProcess], type[Any]] = {
     Dense: PyDenseModelBitAcc,
     Sparse: PySparseModelBitAcc,
     DelayDense: PyDelayDenseModelBitAcc,
+    LearningDense: PyLearningDenseModelBitApproximate,
     DelaySparse: PyDelaySparseModelBitAcc,
 }
 """The model that Lava's run configuration picks for each process."""
@@ -85,8 +90,8 @@ def simulate(
     """As :func:`ltc2hw.converters.lava.engine.simulate`, without runtime and processes."""
     request = Request.make(network, x, record, state)
     built = build_network(network, request.feed(lambda _: ""))
-    neurons = {name: _make_model(process) for name, process in built.populations.items()}
-    connections = [_make_model(process) for process in built.connections]
+    neurons = {name: make_model(process) for name, process in built.populations.items()}
+    connections = [make_model(process) for process in built.connections]
     for projection, connection in zip(network.projections, connections, strict=True):
         source, target = neurons[projection.source], neurons[projection.target]
         connection.s_in.senders.append(_out_port(source, projection.variable))
@@ -120,7 +125,7 @@ def _send_only(connection: Any) -> None:
         connection.s_in.ready = True
 
 
-def _make_model(process: AbstractProcess) -> Any:
+def make_model(process: AbstractProcess) -> Any:
     """Build a process's model as Lava's builder does, with stand-in ports."""
     kind = MODELS[type(process)]
     model = kind(process.proc_params)

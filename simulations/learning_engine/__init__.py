@@ -1,0 +1,1 @@
+"""Lava's learning engine: its arithmetic bit for bit, and networks that learn with it."""

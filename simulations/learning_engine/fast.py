@@ -1,0 +1,205 @@
+"""Networks that learn in Lava's learning engine, compiled: the same bits as the readable one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.graph import PORTS
+from ltc2hw.learned import Learned, Learning
+from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
+from ltc2hw.plasticity_words import time_weight
+from ltc2hw.samples import check_samples
+from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
+from ltc2hw.simulations.learning_engine.integer import EngineLearner
+from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
+from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
+from ltc2hw.simulations.plasticity.fast import rule_of, tables_of
+from ltc2hw.simulations.plasticity.kernels import Memory
+from ltc2hw.simulations.plasticity.layout import (
+    Buffers,
+    Counter,
+    Layout,
+    lay_out,
+    pack,
+    unpack,
+)
+
+
+def learn(
+    network: FixedNetwork,
+    x: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    rule: FPTTRule,
+    options: EngineOptions | None = None,
+    learning: Learning | None = None,
+    *,
+    reset: bool = True,
+) -> Learned[FixedNetwork]:
+    """Learn a stream, as :func:`ltc2hw.simulations.learning_engine.integer.learn`, compiled.
+
+    Of the saturations it counts those of third factors.
+
+    Raises:
+        ShapeError, InvalidValueError, UnsupportedError: as the readable engine.
+    """
+    plan = engine_plan(network, rule, options)
+    layout = lay_out(plan.chip)
+    learner = EngineLearner(plan)
+    entry = plan.network.input
+    samples = learner.encode(check_samples(x, entry.size, entry.graded))
+    steps, count, _ = samples.shape
+    goals = learner.goals(targets, count).reshape(count, -1)
+    start = learner.start() if learning is None else learning
+    buffers = buffers_of(plan, layout, start)
+    output = plan.network.population(plan.network.output)
+    outputs = np.zeros((steps, count, output.size), np.int64)
+    clipped = np.zeros(len(plan.connections), np.int64)
+    run(
+        tables_of(layout, buffers.feedback),
+        memory_of(layout, buffers),
+        rule_of(plan.chip),
+        connections_of(plan, layout),
+        engine_of(plan, layout),
+        drawn_of(plan.options, start.step, steps * count),
+        np.ascontiguousarray(samples.transpose(1, 0, 2)),
+        goals,
+        np.array([time_weight(rule, t, steps) for t in range(steps)]),
+        outputs,
+        clipped,
+        start.step,
+        reset,
+    )
+    after = unpack(layout, buffers, start.step + steps * count)
+    after = replace(after, memories={p: after.memories[p] for p in plan.connections})
+    names = (parameter_name(plan.network, parameter) for parameter in plan.connections)
+    return Learned(
+        plan.adapted(after.memories),
+        after,
+        outputs.astype(learner.dtype),
+        {name: {"third factor": int(n)} for name, n in zip(names, clipped, strict=True) if n},
+    )
+
+
+def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
+    """Arrays for the kernels; biases in the type of the synapses, and as the network sees them."""
+    buffers = pack(layout, learning)
+    vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
+    for record, parameter in zip(layout.vectors, vectors, strict=True):
+        at = slice(int(record["first"]), int(record["first"] + record["size"]))
+        value = learning.memories[parameter].value << plan.connections[parameter].shift
+        buffers.constants[record["constant"], at] = value
+    return replace(
+        buffers,
+        vector_values=buffers.vector_values.astype(layout.dtype),
+        vector_means=buffers.vector_means.astype(layout.dtype),
+        vector_gradients=buffers.vector_gradients.astype(layout.dtype),
+    )
+
+
+def memory_of(layout: Layout, buffers: Buffers) -> Memory:
+    """Everything that changes, as the kernels take it."""
+    return Memory(
+        buffers.values,
+        buffers.means,
+        buffers.gradients,
+        buffers.vector_values,
+        buffers.vector_means,
+        buffers.vector_gradients,
+        buffers.constants,
+        buffers.state,
+        buffers.sent,
+        np.zeros((3, layout.neurons), layout.dtype),
+        np.zeros((len(layout.populations), len(Counter)), np.int64),
+        np.zeros((len(layout.chip.parameters), 3), np.int64),
+    )
+
+
+def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
+    """Scalars of the options, and scratch."""
+    options = plan.options
+    return Engine(
+        seed=np.uint64(options.seed),
+        bits=FRACTION_BITS + options.extra_bits,
+        limit=(1 << (ACCUMULATOR_BITS + options.extra_bits)) - 1,
+        third_limit=(1 << (FRACTION_BITS + options.extra_bits)) - 1,
+        split=options.third_factor == "split",
+        stochastic=options.factor_rounding == "stochastic",
+        own=options.draws == "own",
+        arrival=options.arrival,
+        third=np.zeros(layout.neurons, np.int64),
+        heard=np.zeros(layout.neurons, np.int64),
+    )
+
+
+def drawn_of(options: EngineOptions, first: int, count: int) -> Drawn:
+    """Draws of the updates of a call; ``r < k / 2^n`` is ``floor(2^n r) < k`` for integers k."""
+    draws = Draws.of_updates(first, count, options.seed, options.epoch)
+    rounding = np.ldexp(draws.rounding, FRACTION_BITS + options.extra_bits)
+    return Drawn(np.floor(rounding).astype(np.int64), draws.pre, draws.post)
+
+
+def connections_of(plan: EnginePlan, layout: Layout) -> npt.NDArray[np.void]:
+    """Where every connection's synapses lie, and the shifts of its rules."""
+    vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
+    return np.array(
+        [connection_record(plan, layout, p, vectors) for p in plan.connections], CONNECTION
+    )
+
+
+def connection_record(
+    plan: EnginePlan, layout: Layout, parameter: Parameter, vectors: Sequence[Parameter]
+) -> tuple[int, ...]:
+    """One row of the table of connections."""
+    connection = plan.connections[parameter]
+    if parameter.projection is None:
+        record = layout.vectors[vectors.index(parameter)]
+        constant, start, sources, message = record["constant"], record["start"], 1, 0
+        by_source = True
+    else:
+        record = layout.projections[parameter.projection]
+        sent = layout.messages[record["message"]]
+        constant, start, sources = 0, record["start"], record["sources"]
+        message = sent["start"] + record["delay"] * sent["size"]
+        by_source = bool(record["by_source"])
+    rule = connection.rule
+    weight = {product.operands[-1]: product for product in rule.weight}
+    tag = {product.operands[-1]: product for product in rule.tag}
+    delay = {product.operands[-1]: product for product in rule.delay}
+    finer = plan.options.extra_bits
+    return (
+        int(parameter.projection is None),
+        int(start),
+        int(sources),
+        plan.network.population(parameter.population).size,
+        int(by_source),
+        layout.firsts[parameter.population],
+        PORTS.index(parameter.port),
+        int(message),
+        int(connection.graded),
+        connection.third_shift,
+        int(plan.third_index(parameter)[0]),
+        weight["y1"].lost_bits,
+        shift_of(weight, "y1", 0),
+        shift_of(weight, "d", finer),
+        shift_of(weight, "w", finer),
+        shift_of(tag, "w", finer),
+        shift_of(tag, "d", finer),
+        shift_of(delay, "w", finer),
+        1 << rule.decimation if rule.tag else 0,
+        int(constant),
+        connection.shift,
+        connection.first,
+    )
+
+
+def shift_of(products: dict[Operand, Product], operand: Operand, finer: int) -> int:
+    """Left shift of a product in the accumulator; 0 if the rule has no such product."""
+    if operand not in products:
+        return 0
+    return products[operand].exponent - EXPONENTS[0] + finer

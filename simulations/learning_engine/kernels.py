@@ -1,0 +1,312 @@
+"""Compiled learning in Lava's engine: the integer rule forward and backward, the engine's sums.
+
+Every function is the counterpart of one in ``connection.py`` or ``integer.py`` beside it, with the
+same bits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.engine_rule import OFFSET, TRACE_LIMIT
+from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
+from ltc2hw.simulations.learning_engine.connection import (
+    DELAY_RANGE,
+    TAG_RANGE,
+    TRACE_DECAY,
+    WEIGHT_RANGE,
+)
+from ltc2hw.simulations.plasticity import kernels as integer_kernels
+from ltc2hw.simulations.plasticity.kernels import (
+    COMPARE,
+    Memory,
+    Rule,
+    Tables,
+    clear,
+    enter,
+    operate,
+    record,
+    shift_messages,
+)
+from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, draw, key_of_update
+from ltc2hw.simulations.plasticity.typed import plus, times
+
+Array = npt.NDArray[Any]
+Number = Any
+"""An integer of some width, or a truth value."""
+
+LOWEST_WEIGHT, HIGHEST_WEIGHT = WEIGHT_RANGE
+LOWEST_TAG, HIGHEST_TAG = TAG_RANGE
+LOWEST_DELAY, HIGHEST_DELAY = DELAY_RANGE
+SOURCES = sources_digest(Path(__file__).parent) ^ integer_kernels.SOURCES
+
+CONNECTION = np.dtype(
+    [
+        ("vector", np.int64),
+        ("start", np.uint64),
+        ("sources", np.uint64),
+        ("targets", np.uint64),
+        ("by_source", np.int64),
+        ("target", np.uint64),
+        ("port", np.uint64),
+        ("message", np.uint64),
+        ("graded", np.int64),
+        ("third_shift", np.int64),
+        ("third_index", np.int64),
+        ("lost_bits", np.int64),
+        ("descent", np.int64),
+        ("remembered", np.int64),
+        ("departed", np.int64),
+        ("mean", np.int64),
+        ("mean_gradient", np.int64),
+        ("back", np.int64),
+        ("period", np.int64),
+        ("constant", np.uint64),
+        ("shift", np.int64),
+        ("first", np.int64),
+    ]
+)
+"""One learning connection. Shifts include the accumulator's fraction; ``period`` is the updates
+between two of the terms of λ and Φ̄, 0 where there are none."""
+
+
+class Engine(NamedTuple):
+    """Scalars and scratch of the engine."""
+
+    seed: Any
+    bits: Any
+    """Of the accumulator below the least bit of a weight."""
+    limit: Any
+    """Largest sum."""
+    third_limit: Any
+    split: Any
+    stochastic: Any
+    own: Any
+    arrival: Any
+    third: Array
+    """Third factors of a connection, after their decay."""
+    heard: Array
+    """Spikes or pre-synaptic traces of a connection."""
+
+
+class Drawn(NamedTuple):
+    """Draws of every update: ``rounding`` as thresholds of sums, traces as they are."""
+
+    rounding: Array
+    pre: Array
+    post: Array
+
+
+@inlined
+def saturate(value: Number, limit: Number) -> Number:
+    """``-limit - 2 .. limit``."""
+    return min(max(value, -limit - 2), limit)
+
+
+@inlined
+def term(value: Number, shift: Number, limit: Number) -> Number:
+    """A product's last steps."""
+    return saturate(value << shift, limit)
+
+
+@inlined
+def settle(total: Number, threshold: Number, bits: Number, low: Number, high: Number) -> Number:
+    """Round a sum by a draw, within limits."""
+    rest = total & ((np.int64(1) << bits) - 1)
+    return min(max((total >> bits) + np.int64(rest > threshold), low), high)
+
+
+@inlined
+def decay(value: Number, draw_of_update: Number, number: Number) -> Number:
+    """A trace after some chip steps."""
+    for _ in range(number):
+        decayed = TRACE_DECAY * value
+        below = np.floor(decayed)
+        value = np.int64(below) + np.int64(draw_of_update < decayed - below)
+    return value
+
+
+@kernel
+def hear(memory: Memory, e: Engine, c: Any, pre: Number) -> None:
+    """Spikes, or halved payloads, of a connection's sources."""
+    for i in range(c.sources):
+        if c.vector:
+            e.heard[i] = 1
+            continue
+        message = np.int64(memory.sent[c.message + i])
+        if c.graded:
+            half = message >> 1
+            half += message & half & 1
+            message = min(decay(half, pre, e.arrival), np.int64(TRACE_LIMIT))
+        e.heard[i] = message
+
+
+@kernel
+def prepare_third(
+    memory: Memory, e: Engine, c: Any, post: Number, low: Number, high: Number
+) -> Number:
+    """Third factors of a connection's targets; returns how many saturated."""
+    clipped = np.int64(0)
+    index = np.uint32(c.third_index)
+    for j in range(c.targets):
+        factor = np.int64(memory.factors[c.port, c.target + j])
+        if c.third_shift < 0:
+            factor = factor << -c.third_shift
+        elif c.third_shift > 0:
+            dither = np.int64(1) << (c.third_shift - 1)
+            if e.stochastic:
+                bits = draw(plus(times(plus(index, j), HASH_SPREAD), low), high)
+                dither = np.int64(bits) >> (32 - c.third_shift)
+            factor = (factor + dither) >> c.third_shift
+        fitted = min(max(factor, -e.third_limit), e.third_limit)
+        clipped += np.int64(fitted != factor)
+        if e.split and fitted < 0:
+            e.third[j] = -decay(-fitted, post, e.arrival)
+        else:
+            e.third[j] = decay(fitted, post, e.arrival)
+    return clipped
+
+
+@inlined
+def learn_row(
+    values: Array,
+    tags: Array,
+    delays: Array,
+    start: Number,
+    along: Array,
+    width: Number,
+    scalar: Number,
+    c: Any,
+    e: Engine,
+    live: Number,
+    shared: Number,
+    place: Number,
+    stride: Number,
+    high: Number,
+) -> None:
+    """Update a row of synapses: one side varies along it, the other is ``scalar``."""
+    for j in range(width):
+        at = start + j
+        threshold = shared
+        if e.own:
+            bits = draw(plus(place, times(np.uint32(j), stride)), high)
+            threshold = np.int64(bits) >> (32 - e.bits)
+        weight = np.int64(values[at])
+        product = (np.int64(along[j]) * scalar) >> c.lost_bits
+        total = saturate((weight << e.bits) + term(product, c.descent, e.limit), e.limit)
+        if live:
+            tag, delay = np.int64(tags[at]), np.int64(delays[at])
+            gradient = delay - OFFSET
+            total = saturate(total + term(gradient, c.remembered, e.limit), e.limit)
+            total = saturate(total + term(-weight, c.departed, e.limit), e.limit)
+            total = saturate(total + term(tag, c.departed, e.limit), e.limit)
+            mean = saturate((tag << e.bits) + term(weight, c.mean, e.limit), e.limit)
+            mean = saturate(mean + term(-tag, c.mean, e.limit), e.limit)
+            mean = saturate(mean + term(-gradient, c.mean_gradient, e.limit), e.limit)
+            kept = saturate((delay << e.bits) + term(-weight, c.back, e.limit), e.limit)
+            kept = max(saturate(kept + term(tag, c.back, e.limit), e.limit), 0)
+            tags[at] = settle(mean, threshold, e.bits, LOWEST_TAG, HIGHEST_TAG)
+            delays[at] = settle(kept, threshold, e.bits, LOWEST_DELAY, HIGHEST_DELAY)
+        values[at] = settle(total, threshold, e.bits, LOWEST_WEIGHT, HIGHEST_WEIGHT)
+
+
+@kernel
+def learn_connection(
+    values: Array,
+    tags: Array,
+    delays: Array,
+    e: Engine,
+    c: Any,
+    live: Number,
+    shared: Number,
+    low: Number,
+    high: Number,
+) -> None:
+    """Update every synapse; rows that meet nothing stay as they are."""
+    along, width, step = e.third, c.targets, c.sources
+    across, rows, jump = e.heard, c.sources, np.uint64(1)
+    if not c.by_source:
+        along, width, step = e.heard, c.sources, np.uint64(1)
+        across, rows, jump = e.third, c.targets, c.sources
+    stride, index = times(np.uint32(step), HASH_SPREAD), np.uint32(c.first)
+    for i in range(rows):
+        scalar = across[i]
+        if scalar == 0 and not live:
+            continue
+        place = plus(times(plus(index, i * jump), HASH_SPREAD), low)
+        learn_row(
+            values, tags, delays, c.start + i * width, along, width, scalar,
+            c, e, live, shared, place, stride, high,
+        )  # fmt: skip
+
+
+@kernel
+def learn_all(
+    memory: Memory,
+    connections: Array,
+    e: Engine,
+    drawn: Drawn,
+    n: Number,
+    update: Number,
+    clipped: Array,
+) -> None:
+    """Update all connections; ``n`` counts the updates of this call, ``update`` all."""
+    low, high = key_of_update(e.seed, np.uint64(update))
+    for k in range(connections.shape[0]):
+        c = connections[np.uint64(k)]
+        live = c.period > 0 and (update + 1) % max(c.period, 1) == 0
+        hear(memory, e, c, drawn.pre[n])
+        clipped[k] += prepare_third(memory, e, c, drawn.post[n], low, high)
+        if c.vector:
+            learn_connection(
+                memory.vector_values, memory.vector_means, memory.vector_gradients,
+                e, c, live, drawn.rounding[n], low, high,
+            )  # fmt: skip
+            for j in range(c.targets):
+                value = np.int64(memory.vector_values[c.start + j])
+                memory.constants[c.constant, c.target + j] = value << c.shift
+        else:
+            learn_connection(
+                memory.values, memory.means, memory.gradients,
+                e, c, live, drawn.rounding[n], low, high,
+            )  # fmt: skip
+
+
+@entry
+def run(
+    tables: Tables,
+    memory: Memory,
+    rule: Rule,
+    connections: Array,
+    engine: Engine,
+    drawn: Drawn,
+    samples: Array,
+    goals: Array,
+    weights: Array,
+    outputs: Array,
+    clipped: Array,
+    update: int,
+    reset: bool,
+    sources: int = SOURCES,
+) -> None:
+    """Learn S samples of T steps, one after the other; arguments as those of the integer rule.
+
+    ``clipped`` (connections,) counts third factors that saturated.
+    """
+    for s in range(samples.shape[0]):
+        if reset:
+            clear(memory)
+        for t in range(samples.shape[1]):
+            enter(tables, memory, samples[s, t])
+            for k in range(tables.schedule.shape[0]):
+                operation, index = tables.schedule[k]
+                operate(tables, memory, rule, operation, index, goals[s], weights[t])
+                if operation == COMPARE:
+                    record(memory, tables.populations[index], outputs[t, s])
+            n = s * samples.shape[1] + t
+            learn_all(memory, connections, engine, drawn, n, update + n, clipped)
+            shift_messages(tables, memory)

@@ -1,0 +1,296 @@
+"""A rule and an integer network as connections of Lava's learning engine.
+
+Every plastic projection becomes a learning connection whose weights are 9-bit integers, as Lava's
+simulator holds them. A bias becomes one from a neuron that always spikes. Third factors are the
+integer rule's post-synaptic factors, rounded to seven bits and a sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ltc2hw.counter import step_key
+from ltc2hw.engine_rule import (
+    GRAMMAR,
+    OFFSET,
+    EngineForm,
+    SynapseRule,
+    SynapseScale,
+    ThirdFactor,
+    synapse_rule,
+)
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.fixed import (
+    FixedNetwork,
+    FixedProjection,
+    message_fraction,
+    message_word,
+    require_range,
+)
+from ltc2hw.graph import PORTS
+from ltc2hw.learned import Learning
+from ltc2hw.plastic_values import read_parameter, write_parameters
+from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.plasticity_fixed import IntegerRule, constant_fraction, draw_count, integer_rule
+from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
+from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from ltc2hw.trace import Array
+from ltc2hw.weights import Dense
+from ltc2hw.words import IntArray, Word
+
+WEIGHT_WORD = Word(9)
+PAYLOAD_BITS = 8
+"""Graded spikes carry unsigned bytes; half of one fits a trace."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Choices that the engine leaves open, and what an ablation takes away from its limits.
+
+    ``form``, ``third_factor``: see :func:`~ltc2hw.engine_rule.synapse_rule`. ``output_reach``,
+    ``hidden_reach``: third factors of the readout and of other populations saturate beyond
+    ``±2^reach``. ``bias_reach``: biases can come to ``±2^bias_reach``. ``finer``: one step of λ is
+    ``2^-finer`` of the weight's. ``graded``: projections of graded inputs learn through the trace
+    x1, or are held. ``factor_rounding``: how neurons round third factors. ``seed``: of that
+    rounding and of the engine's traces. ``epoch``: chip steps per update, ``arrival`` the one (from
+    1) in which messages arrive.
+
+    Not the engine's own: ``extra_bits`` more bits in third factors and accumulators, and
+    ``draws="own"``, a random number per synapse instead of one for all.
+    """
+
+    form: EngineForm = "damped"
+    third_factor: ThirdFactor = "signed"
+    output_reach: int = 0
+    hidden_reach: int = -3
+    bias_reach: int = 2
+    finer: int = 1
+    graded: Literal["trace", "held"] = "trace"
+    factor_rounding: PlasticRounding = "stochastic"
+    seed: int = 0
+    epoch: int = 1
+    arrival: int = 1
+    extra_bits: int = 0
+    draws: Literal["shared", "own"] = "shared"
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in (
+            ("output_reach", -20, 6),
+            ("hidden_reach", -20, 6),
+            ("bias_reach", -8, 8),
+            ("finer", 0, 7),
+            ("epoch", 1, 63),
+            ("arrival", 1, self.epoch),
+            ("extra_bits", 0, 12),
+        ):
+            require_range(f"learning engine's {name}", getattr(self, name), lowest, highest)
+
+
+@dataclass(frozen=True)
+class LearningConnection:
+    """How one parameter learns.
+
+    ``shift``: the network computes with ``w << shift`` (0 but for biases); ``third_shift``: right
+    shift (left if negative) from the integer rule's factors to third factors; ``first``: index of
+    the first synapse's own draw; ``graded``: messages are payloads, not spikes.
+    """
+
+    scale: SynapseScale
+    rule: SynapseRule
+    shift: int
+    third_shift: int
+    first: int
+    graded: bool
+
+
+@dataclass(frozen=True, eq=False)
+class EnginePlan:
+    """A network, its forward and backward rule in integers, and its learning connections."""
+
+    chip: IntegerRule
+    options: EngineOptions
+    connections: Mapping[Parameter, LearningConnection]
+
+    @property
+    def network(self) -> FixedNetwork:
+        """The network with 9-bit weights where they learn."""
+        return self.chip.network
+
+    def start(self) -> Learning:
+        """Weights and biases as the network has them, ``Φ̄ = Φ``, ``λ = 0``, registers at zero.
+
+        Raises:
+            InvalidValueError: for a bias beyond its reach.
+        """
+        memories: dict[Parameter, Memory] = {}
+        for parameter, connection in self.connections.items():
+            held = read_parameter(self.network, parameter)
+            half = (1 << connection.shift) >> 1
+            weight, misfits = WEIGHT_WORD.fit((held + half) >> connection.shift)
+            if misfits:
+                raise InvalidValueError(
+                    f"largest {parameter_name(self.network, parameter)}",
+                    int(np.abs(held).max()),
+                    f"at most {WEIGHT_WORD.maximum << connection.shift}",
+                    "raise bias_reach",
+                )
+            memories[parameter] = Memory(weight, weight, np.full_like(weight, OFFSET))
+        return Learning(memories, IntegerLearner(self.chip).rest(), 0)
+
+    def adapted(self, memories: Mapping[Parameter, Memory]) -> FixedNetwork:
+        """The network that computes with the memories' weights."""
+        return write_parameters(
+            self.network,
+            {
+                parameter: memories[parameter].value << connection.shift
+                for parameter, connection in self.connections.items()
+            },
+        )
+
+    def update_key(self, update: int) -> tuple[int, int]:
+        """Key of the draws of an update that are not Lava's own."""
+        return step_key(self.options.seed, update)
+
+    def third_index(self, parameter: Parameter) -> IntArray:
+        """Index of every neuron's draw that rounds its third factor: port, then neuron."""
+        size = self.network.population(parameter.population).size
+        first = 0
+        for population in self.network.populations:
+            if population.name == parameter.population:
+                break
+            first += population.size
+        return PORTS.index(parameter.port) * neurons(self.network) + first + np.arange(size)
+
+
+def neurons(network: FixedNetwork) -> int:
+    """Neurons of all populations, inputs included."""
+    return sum(population.size for population in network.populations)
+
+
+def engine_plan(
+    network: FixedNetwork, rule: FPTTRule, options: EngineOptions | None = None
+) -> EnginePlan:
+    """Work out how every parameter of a network learns in the engine.
+
+    Raises:
+        UnsupportedError: self terms that learn, graded messages with a sign or more than 8 bits,
+            sparse weights that learn, products that the grammar cannot express.
+        InvalidValueError: rules that integers cannot run; see
+            :func:`~ltc2hw.plasticity_fixed.integer_rule`.
+    """
+    chosen = options or EngineOptions()
+    if rule.self_terms:
+        raise UnsupportedError(
+            GRAMMAR,
+            "self terms of event gates",
+            "messages with a sign, one neuron to itself",
+            "hold them with FPTTRule(self_terms=False)",
+        )
+    words = PlasticWords(WEIGHT_WORD.bits, WEIGHT_WORD.bits, PAYLOAD_BITS, seed=chosen.seed)
+    wide = widened(network, integer_rule(network, rule, words).parameters)
+    chip = integer_rule(wide, rule, words)
+    connections: dict[Parameter, LearningConnection] = {}
+    first = len(PORTS) * neurons(wide)
+    for parameter in chip.parameters:
+        if not (is_graded(wide, parameter) and chosen.graded == "held"):
+            connections[parameter] = learning_connection(chip, chosen, parameter, first)
+            first += draw_count(wide, parameter)
+    return EnginePlan(chip, chosen, connections)
+
+
+def is_graded(network: FixedNetwork, parameter: Parameter) -> bool:
+    """Whether a parameter's messages are integers instead of spikes."""
+    if parameter.projection is None:
+        return False
+    return network.projections[parameter.projection].variable != "spikes"
+
+
+def widened(network: FixedNetwork, parameters: tuple[Parameter, ...]) -> FixedNetwork:
+    """The same network, weights that learn written as 9-bit integers: ``m << (9 - bits)``.
+
+    Raises:
+        UnsupportedError: for sparse weights, or ones of less than half a step of their port.
+    """
+    projections = list(network.projections)
+    for parameter in parameters:
+        if parameter.projection is None:
+            continue
+        old = projections[parameter.projection]
+        shift = WEIGHT_WORD.bits - old.bits
+        name = f"projection {parameter_name(network, parameter)}"
+        if not isinstance(old.weights, Dense):
+            raise UnsupportedError(GRAMMAR, name, "sparse weights", "make them dense")
+        if not 0 <= shift <= old.exponent:
+            raise UnsupportedError(
+                GRAMMAR,
+                name,
+                f"{old.bits}-bit weights of exponent {old.exponent}",
+                "quantize to 8 bits for loihi2",
+            )
+        projections[parameter.projection] = replace(
+            old,
+            weights=old.weights.with_values(old.weights.values << shift),
+            bits=WEIGHT_WORD.bits,
+            exponent=old.exponent - shift,
+            weight_fraction=old.weight_fraction + shift,
+        )
+    return replace(network, projections=tuple(projections))
+
+
+def learning_connection(
+    chip: IntegerRule, options: EngineOptions, parameter: Parameter, first: int
+) -> LearningConnection:
+    """Scale, strings and shifts of one parameter."""
+    network, shift, trace = chip.network, 0, None
+    graded = is_graded(network, parameter)
+    if parameter.projection is None:
+        weight = WEIGHT_WORD.bits - 1 - options.bias_reach
+        shift = constant_fraction(network, parameter) - weight
+        require_range(f"shift of {parameter_name(network, parameter)}", shift, 0, 40)
+    else:
+        projection = network.projections[parameter.projection]
+        weight = projection.weight_fraction
+        if graded:
+            trace = payload_fraction(network, projection) - 1
+    reach = options.output_reach if parameter.population == network.output else options.hidden_reach
+    scale = SynapseScale.finest(chip.rule, weight, reach=reach, finer=options.finer, trace=trace)
+    third_shift = chip.words.factor_fraction - scale.factor - options.extra_bits
+    require_range("shift of third factors", third_shift, -16, 31)
+    rule = synapse_rule(chip.rule, scale, options.form, options.third_factor)
+    return LearningConnection(scale, rule, shift, third_shift, first, graded)
+
+
+def payload_fraction(network: FixedNetwork, projection: FixedProjection) -> int:
+    """Fraction of a graded message that fits a spike's payload.
+
+    Raises:
+        UnsupportedError: for messages with a sign or more than 8 bits.
+    """
+    source = network.population(projection.source)
+    word = message_word(source, projection.variable)
+    if word.signed or word.bits > PAYLOAD_BITS:
+        raise UnsupportedError(
+            GRAMMAR,
+            f"message {projection.variable} of {projection.source}",
+            f"{word.bits} bits{' with a sign' if word.signed else ''}",
+            "traces hold unsigned messages of 8 bits; hold the projection with graded='held'",
+        )
+    return message_fraction(source, projection.variable)
+
+
+def third_factor(factor: Array, shift: int, bits: IntArray | None, extra_bits: int) -> IntArray:
+    """``(F + r) >> shift`` (left if negative), saturated at ``±127`` (``±(2^(7+extra) - 1)``).
+
+    ``bits``: 32-bit draws that make r, None to round to nearest.
+    """
+    limit = (1 << (7 + extra_bits)) - 1
+    if shift < 0:
+        factor = factor << -shift
+    elif shift > 0:
+        dither = (1 << (shift - 1)) if bits is None else bits >> (32 - shift)
+        factor = (factor + dither) >> shift
+    return np.clip(np.asarray(factor, dtype=np.int64), -limit, limit)
