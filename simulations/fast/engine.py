@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 """Called with the sample-steps done and their total, by the thread that called ``simulate``; with
 0 before anything is done, with the total once."""
 
-TILE = 16
+TILE = 32
 """Samples that one kernel call carries together."""
 
 CHUNK_WORK = 50_000_000

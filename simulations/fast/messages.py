@@ -1,4 +1,4 @@
-"""Messages and synapses, compiled: event lists, graded messages, fan-out and port sums."""
+"""Messages and synapses, compiled: event lists, graded messages and fan-out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SET_BITS = np.array(
 
 BIT_COUNT = np.array([bin(mask).count("1") for mask in range(256)], dtype=np.uint64)
 
-EVENTS, SUMS, WEIGHTS, PORT, MESSAGES = range(5)
+EVENTS, SUMS, WEIGHTS, VALUES, MESSAGES = range(5)
 """Streams."""
 
 
@@ -65,7 +65,7 @@ def grade(
     misfits = np.int64(0)
     low, high, wraps, shift = m.low, m.high, m.wraps, m.shift
     for j in range(width):
-        shifted = shift_toward_zero(np.int64(load(state, PORT, variable + j)), shift)
+        shifted = shift_toward_zero(np.int64(load(state, VALUES, variable + j)), shift)
         fitted = min(max(shifted, low), high)
         if wraps != 0:
             fitted = ((shifted - low) & wraps) + low
@@ -190,29 +190,3 @@ def scatter_values(
                     sums[total + np.uint64(rows[fan.rows + s])] += (
                         weights[fan.weights + s] * message
                     )
-
-
-@kernel
-def contribute(
-    state: Table,
-    sums: Table,
-    fan: Any,
-    contributions: Table,
-    tile: Scalar,
-    neurons: Scalar,
-    samples: Scalar,
-) -> None:
-    """``port += sums << exponent`` for every port of a fan-out; the first one of a step begins."""
-    for row in range(fan.first, fan.last):
-        c = contributions[row]
-        scale, stride = c.scale, c.stride
-        for b in range(samples):
-            start = tile * fan.sums + b * fan.width + c.column
-            port = tile * (c.region * neurons + c.start) + b * stride
-            if c.begins != 0:
-                for j in range(stride):
-                    store(state, PORT, port + j, load(sums, SUMS, start + j) * scale)
-            else:
-                for j in range(stride):
-                    added = load(sums, SUMS, start + j) * scale
-                    store(state, PORT, port + j, load(state, PORT, port + j) + added)

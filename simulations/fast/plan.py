@@ -24,6 +24,7 @@ from ltc2hw.fixed import (
     message_word,
 )
 from ltc2hw.graph import (
+    STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
     Node,
     Port,
@@ -39,6 +40,7 @@ from ltc2hw.simulations.fast.tables import (
     FAN,
     FAN_LANES,
     MESSAGE,
+    PORT,
     RECORD,
     Constant,
     Counter,
@@ -225,7 +227,8 @@ class _Builder:
         self.fans: list[tuple[Any, ...]] = []
         self.contributions: list[tuple[Any, ...]] = []
         self.schedule: list[tuple[int, int]] = []
-        self.begun: set[tuple[str, Port]] = set()
+        self.ports: list[tuple[Any, ...]] = []
+        self.arriving: dict[tuple[str, Port], list[tuple[Any, ...]]] = {}
         self.lengths = {"values": 0, "pairs": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
         self.sums = sums
         self.fan_groups = self.group()
@@ -244,6 +247,7 @@ class _Builder:
             gates=np.array(self.gates, dtype=gate_table(self.types.number)),
             messages=np.array(self.message_records, dtype=MESSAGE),
             fans=np.array(self.fans, dtype=FAN),
+            ports=np.array(self.ports, dtype=PORT),
             contributions=np.array(self.contributions, dtype=contribution_table(self.types.number)),
             records=np.zeros(0, dtype=RECORD),
         )
@@ -388,6 +392,7 @@ class _Builder:
     def stage(self, node: Node) -> None:
         name, stage = node
         population = self.network.population(name)
+        self.arrive(name, stage)
         if isinstance(population, FixedInput):
             if stage == "current":
                 return
@@ -406,25 +411,16 @@ class _Builder:
                     self.fan_out(fan)
 
     def fan_out(self, fan: _Fan) -> None:
-        """Schedule a fan-out and the sums that it contributes to ports."""
-        column, first = 0, len(self.contributions)
-        for projection in fan.projections:
-            port = (projection.target, projection.port)
-            stride = padded(self.network.population(projection.target).size)
-            self.contributions.append(
-                (
-                    column,
-                    stride,
-                    REGION_OF_PORT[projection.port],
-                    self.starts[projection.target],
-                    1 << projection.exponent,
-                    port not in self.begun,
-                )
-            )
-            self.begun.add(port)
-            column += stride
-        width = padded(column, FAN_LANES)
+        """Schedule a fan-out, and note its sums for the ports that they will arrive at."""
+        strides = [padded(self.network.population(p.target).size) for p in fan.projections]
+        width = padded(sum(strides), FAN_LANES)
         place = "narrow" if fan.narrow else "broad"
+        sums, column = self.lengths[place], 0
+        for projection, stride in zip(fan.projections, strides, strict=True):
+            port = (projection.target, projection.port)
+            contribution = (fan.narrow, sums, width, column, 1 << projection.exponent)
+            self.arriving.setdefault(port, []).append(contribution)
+            column += stride
         self.schedule.append((Operation.FAN_OUT, len(self.fans)))
         self.fans.append(
             (
@@ -435,12 +431,30 @@ class _Builder:
                 self.network.population(fan.source).size,
                 width,
                 *self.store(fan, width),
-                self.lengths[place],
-                first,
-                len(self.contributions),
+                sums,
             )
         )
         self.lengths[place] += width
+
+    def arrive(self, name: str, stage: Stage) -> None:
+        """Schedule the sums of the ports that a stage reads."""
+        population = self.network.population(name)
+        for port in population.ports:
+            contributions = self.arriving.get((name, port), [])
+            if STAGE_OF_PORT[port] != stage or not contributions:
+                continue
+            first = len(self.contributions)
+            self.contributions += sorted(contributions, key=lambda c: not c[0])
+            self.schedule.append((Operation.ARRIVE, len(self.ports)))
+            self.ports.append(
+                (
+                    REGION_OF_PORT[port],
+                    self.starts[name],
+                    padded(population.size),
+                    first,
+                    len(self.contributions),
+                )
+            )
 
     def shape(self, fan: _Fan) -> Shape:
         sparse = isinstance(fan.projections[0].weights, Sparse)

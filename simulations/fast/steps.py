@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
+from ltc2hw.simulations.fast.arrivals import arrive
 from ltc2hw.simulations.fast.messages import (
-    contribute,
     fan_events,
     fan_pairs,
     fan_values,
@@ -40,7 +40,8 @@ from ltc2hw.simulations.fast.tables import (
 )
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
-FAN_OUT, LAST_ENTER = int(Operation.FAN_OUT), int(Operation.ENTER_VALUES)
+FAN_OUT, ARRIVE = int(Operation.FAN_OUT), int(Operation.ARRIVE)
+LAST_ENTER = int(Operation.ENTER_VALUES)
 LAST_SEND, FIRST_RECORD = int(Operation.SEND_VALUES), int(Operation.RECORD_SPIKES)
 ENTER_SPIKES, SEND_SPIKES = int(Operation.ENTER_SPIKES), int(Operation.SEND_SPIKES)
 CURRENT_STAGE = int(Operation.CURRENT)
@@ -74,6 +75,7 @@ class Tables(NamedTuple):
     gates: Table
     messages: Table
     fans: Table
+    ports: Table
     contributions: Table
     records: Table
 
@@ -209,17 +211,15 @@ def record(array: Table, r: Any, start: Scalar, out: Table, extent: Extent, t: S
 def fan_out(
     parameters: Parameters, memory: Memory, tables: Tables, fan: Any, extent: Extent, t: Scalar
 ) -> None:
-    """Multiply a message by all weights that read it, and add the sums to their ports."""
+    """Multiply a message by all weights that read it."""
     _, _, weights, rows, pointers = parameters
-    state, _, _, values, pairs, events, lengths, narrow_sums, sums, _ = memory
-    tile, neurons, count = extent.tile, extent.neurons, extent.samples
+    _, _, _, values, pairs, events, lengths, narrow_sums, sums, _ = memory
+    tile, count = extent.tile, extent.samples
     m = tables.messages[fan.message]
     slot = (t + m.slots - fan.delay) % m.slots
     if fan.narrow != 0:
         fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
-        contribute(state, narrow_sums, fan, tables.contributions, tile, neurons, count)
-        return
-    if fan.shape == DENSE_EVENTS:
+    elif fan.shape == DENSE_EVENTS:
         fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
     elif fan.shape == DENSE_PAIRS:
         fan_pairs(sums, weights, values, pairs, fan, m, tile, count, slot)
@@ -229,7 +229,6 @@ def fan_out(
         scatter_events(sums, weights, rows, pointers, events, lengths, fan, m, tile, count, slot)
     else:
         scatter_values(sums, weights, rows, pointers, values, fan, m, tile, count, slot)
-    contribute(state, sums, fan, tables.contributions, tile, neurons, count)
 
 
 @inlined
@@ -299,6 +298,11 @@ def run_steps(
             index = schedule[k, 1]
             if operation == FAN_OUT:
                 fan_out(parameters, memory, tables, tables.fans[index], extent, t)
+            elif operation == ARRIVE:
+                arrive(
+                    memory.state, memory.narrow_sums, memory.broad_sums, tables.ports[index],
+                    tables.contributions, extent.tile, extent.neurons, extent.samples,
+                )  # fmt: skip
             elif operation <= LAST_ENTER:
                 enter_samples(memory, operation, tables.populations[index], samples, extent, t)
             elif operation <= LAST_SEND:

@@ -36,13 +36,14 @@ class Operation(IntEnum):
     SEND_SPIKES = 2
     SEND_VALUES = 3
     FAN_OUT = 4
-    CURRENT = 5
-    UPDATE_LTC = 6
-    UPDATE_LIF = 7
-    UPDATE_READOUT = 8
-    RECORD_SPIKES = 9
-    RECORD_SPIKES_AS_VALUES = 10
-    RECORD_VALUES = 11
+    ARRIVE = 5
+    CURRENT = 6
+    UPDATE_LTC = 7
+    UPDATE_LIF = 8
+    UPDATE_READOUT = 9
+    RECORD_SPIKES = 10
+    RECORD_SPIKES_AS_VALUES = 11
+    RECORD_VALUES = 12
 
 
 class Region(IntEnum):
@@ -180,22 +181,29 @@ FAN = np.dtype(
         ("columns", np.uint64),  # start of the sparse column pointers
         ("rows", np.uint64),  # start of the sparse row indices
         ("sums", np.uint64),  # start of the accumulators, in samples
-        ("first", np.uint64),  # rows of the table of contributions
+    ]
+)
+
+PORT = np.dtype(
+    [
+        ("region", np.uint64),
+        ("start", np.uint64),
+        ("stride", np.uint64),
+        ("first", np.uint64),  # rows of the table of contributions, those of narrow sums first
         ("last", np.uint64),
     ]
 )
 
 
 def contribution_table(number: npt.DTypeLike) -> np.dtype[Any]:
-    """Records of what fan-outs contribute to ports."""
+    """Records of the sums that arrive at ports."""
     return np.dtype(
         [
-            ("column", np.uint64),  # start within a row of accumulators
-            ("stride", np.uint64),
-            ("region", np.uint64),  # of the port
-            ("start", np.uint64),
+            ("narrow", np.int64),  # whether they are in the narrow accumulators
+            ("sums", np.uint64),  # start, in samples
+            ("width", np.uint64),  # of a row of accumulators
+            ("column", np.uint64),  # start within it
             ("scale", number),  # 2^exponent
-            ("begins", np.int64),  # whether it begins the port's sum
         ]
     )
 
