@@ -10,7 +10,7 @@ from benchmarks.report import ResultTable
 from ltc2hw.simulations import fast
 
 FAN_IN, RATE, STEPS, ROUNDS = 100, 0.05, 50, 5
-SIZES = (12_500, 25_000, 50_000, 100_000, 200_000)
+SIZES = (3_125, 6_250, 12_500, 25_000, 50_000, 100_000, 200_000)
 
 
 def run() -> ResultTable:

@@ -1,4 +1,4 @@
-"""Messages and synapses, compiled: event lists, graded messages and fan-out."""
+"""Messages and synapses, compiled: event lists, graded messages, fan-out of dense weights."""
 
 from __future__ import annotations
 
@@ -153,40 +153,3 @@ def fan_pairs(
             multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 4)
         for b in range(whole, samples):
             multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 1)
-
-
-@kernel
-def scatter_events(
-    sums: Table, weights: Table, rows: Table, pointers: Table, events: Table, lengths: Table,
-    fan: Any, m: Any, tile: Scalar, samples: Scalar, slot: Scalar,
-) -> None:  # fmt: skip
-    """Sparse weights times event lists: the columns of weights of the events."""
-    for b in range(samples):
-        row = slot * tile + b
-        start = tile * m.ring + row * (m.stride + SLACK)
-        total = tile * fan.sums + b * fan.width
-        clear(sums, total, fan.width)
-        for k in range(lengths[tile * m.lengths + row]):
-            column = fan.columns + np.uint64(events[start + k])
-            for s in range(pointers[column], pointers[column + ONE]):
-                sums[total + np.uint64(rows[fan.rows + s])] += weights[fan.weights + s]
-
-
-@kernel
-def scatter_values(
-    sums: Table, weights: Table, rows: Table, pointers: Table, values: Table, fan: Any, m: Any,
-    tile: Scalar, samples: Scalar, slot: Scalar,
-) -> None:  # fmt: skip
-    """Sparse weights times graded messages: the columns of weights of the non-zero ones."""
-    for b in range(samples):
-        first = tile * (m.ring + slot * m.stride) + b * m.stride
-        total = tile * fan.sums + b * fan.width
-        clear(sums, total, fan.width)
-        for k in range(fan.sources):
-            message = values[first + k]
-            if message != 0:
-                column = fan.columns + k
-                for s in range(pointers[column], pointers[column + ONE]):
-                    sums[total + np.uint64(rows[fan.rows + s])] += (
-                        weights[fan.weights + s] * message
-                    )

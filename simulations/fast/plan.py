@@ -34,6 +34,7 @@ from ltc2hw.graph import (
     history_length,
 )
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.simulations.fast.sparse import packed
 from ltc2hw.simulations.fast.steps import Parameters, Tables
 from ltc2hw.simulations.fast.tables import (
     EVENT_SLACK,
@@ -117,6 +118,7 @@ class Types:
     message: Integer
     """Encoded samples and graded messages."""
     weights: Integer
+    synapses: type[np.uint32] | type[np.int64]
     narrow_sums: Integer
     broad_sums: Integer
 
@@ -131,8 +133,8 @@ class Types:
         return values
 
 
-NARROW = Types(np.float64, np.int32, np.int8, np.int16, np.int32)
-WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64)
+NARROW = Types(np.float64, np.int32, np.int8, np.uint32, np.int16, np.int32)
+WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ class _Builder:
             self.neurons += padded(population.size)
         self.entries = _Arena(np.int64)
         self.weights = _Arena(types.weights)
-        self.sparse_rows = _Arena(np.int32)
+        self.synapses = _Arena(types.synapses)
+        self.synapse_count = 0
         self.pointers = _Arena(np.uint64)
         self.gates: list[tuple[Any, ...]] = []
         self.messages: dict[tuple[str, Variable], int] = {}
@@ -255,7 +258,7 @@ class _Builder:
             constants=constants,
             entries=self.entries.array(),
             weights=self.weights.array(),
-            rows=self.sparse_rows.array(),
+            synapses=self.synapses.array(),
             pointers=self.pointers.array(),
         )
         sizes = Sizes(
@@ -372,7 +375,7 @@ class _Builder:
         ):
             sparse = isinstance(projection.weights, Sparse)
             events = projection.variable == "spikes"
-            narrow = self.types is NARROW and events and not sparse and largest <= INT16
+            narrow = self.types is NARROW and events and largest <= INT16
             own = index if sparse else -1
             key = (projection.source, projection.variable, projection.delay, narrow, own)
             grouped.setdefault(key, []).append(projection)
@@ -467,13 +470,15 @@ class _Builder:
         return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
 
     def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
-        """Store weights by source: where they start, and where sparse indices start."""
+        """Store weights by source: where dense ones, sparse columns and synapses start."""
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
             by_source = weights.to_scipy().tocsc()
-            columns = self.pointers.add(by_source.indptr)
-            rows = self.sparse_rows.add(by_source.indices)
-            return self.weights.add(by_source.data), columns, rows
+            targets = by_source.indices.astype(np.int64)
+            self.synapses.add(packed(targets, by_source.data, self.types.synapses))
+            first = self.synapse_count
+            self.synapse_count += targets.size
+            return 0, self.pointers.add(by_source.indptr), first
         matrices: Table = np.zeros((weights.shape[1], width), dtype=self.types.weights)
         column = 0
         for projection in fan.projections:

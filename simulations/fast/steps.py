@@ -15,8 +15,6 @@ from ltc2hw.simulations.fast.messages import (
     fan_values,
     grade,
     list_events,
-    scatter_events,
-    scatter_values,
 )
 from ltc2hw.simulations.fast.neurons import (
     At,
@@ -28,6 +26,7 @@ from ltc2hw.simulations.fast.neurons import (
     saturating_current,
     table_gate,
 )
+from ltc2hw.simulations.fast.sparse import scatter_events, scatter_values
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import (
     Counter,
@@ -50,7 +49,7 @@ RECORD_SPIKES = int(Operation.RECORD_SPIKES)
 RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
-SPARSE_EVENTS, DENSE_PAIRS = int(Shape.SPARSE_EVENTS), int(Shape.DENSE_PAIRS)
+DENSE_PAIRS, SPARSE_VALUES = int(Shape.DENSE_PAIRS), int(Shape.SPARSE_VALUES)
 PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
 CURRENT = np.uint64(Region.CURRENT)
@@ -86,7 +85,7 @@ class Parameters(NamedTuple):
     constants: Table
     entries: Table
     weights: Table
-    rows: Table
+    synapses: Table
     pointers: Table
 
 
@@ -103,7 +102,7 @@ class Memory(NamedTuple):
     events: Table
     lengths: Table
     narrow_sums: Table
-    """Accumulators of dense events whose sums fit them; all others are broad."""
+    """Accumulators of events whose sums fit them; all others are broad."""
     broad_sums: Table
     counts: Table
 
@@ -212,23 +211,26 @@ def fan_out(
     parameters: Parameters, memory: Memory, tables: Tables, fan: Any, extent: Extent, t: Scalar
 ) -> None:
     """Multiply a message by all weights that read it."""
-    _, _, weights, rows, pointers = parameters
+    _, _, weights, synapses, pointers = parameters
     _, _, _, values, pairs, events, lengths, narrow_sums, sums, _ = memory
     tile, count = extent.tile, extent.samples
     m = tables.messages[fan.message]
     slot = (t + m.slots - fan.delay) % m.slots
-    if fan.narrow != 0:
-        fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
-    elif fan.shape == DENSE_EVENTS:
-        fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
-    elif fan.shape == DENSE_PAIRS:
+    if fan.shape == DENSE_PAIRS:
         fan_pairs(sums, weights, values, pairs, fan, m, tile, count, slot)
     elif fan.shape == DENSE_VALUES:
         fan_values(sums, weights, values, fan, m, tile, count, slot)
-    elif fan.shape == SPARSE_EVENTS:
-        scatter_events(sums, weights, rows, pointers, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == DENSE_EVENTS:
+        if fan.narrow != 0:
+            fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
+        else:
+            fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == SPARSE_VALUES:
+        scatter_values(sums, synapses, pointers, values, fan, m, tile, count, slot)
+    elif fan.narrow != 0:
+        scatter_events(narrow_sums, synapses, pointers, events, lengths, fan, m, tile, count, slot)
     else:
-        scatter_values(sums, weights, rows, pointers, values, fan, m, tile, count, slot)
+        scatter_events(sums, synapses, pointers, events, lengths, fan, m, tile, count, slot)
 
 
 @inlined

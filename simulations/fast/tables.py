@@ -22,6 +22,12 @@ FAN_LANES = 64
 EVENT_SLACK = 8
 """Room behind the end of an event list: they are written eight entries at a time."""
 
+WEIGHT_BITS = 8
+"""Low bits of a narrow synapse of sparse weights."""
+
+TARGET_BITS = 32 - WEIGHT_BITS
+"""Its high bits."""
+
 Table = npt.NDArray[Any]
 
 Scalar = Any
@@ -177,9 +183,9 @@ FAN = np.dtype(
         ("delay", np.uint64),
         ("sources", np.uint64),
         ("width", np.uint64),  # of a row of weights and of accumulators
-        ("weights", np.uint64),  # start
-        ("columns", np.uint64),  # start of the sparse column pointers
-        ("rows", np.uint64),  # start of the sparse row indices
+        ("weights", np.uint64),  # start, if dense
+        ("columns", np.uint64),  # start of the column pointers, if sparse
+        ("synapses", np.uint64),  # number of the first sparse one
         ("sums", np.uint64),  # start of the accumulators, in samples
     ]
 )

@@ -22,6 +22,7 @@ from ltc2hw.fixed import (
 )
 from ltc2hw.graph import Port
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
 from ltc2hw.words import IntArray, Overflow, Word
 
 INT16 = (1 << 15) - 1
@@ -48,7 +49,9 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
     ``sums`` are the :func:`largest_sum` of the network's projections, in order.
     """
     arrivals = largest_arrivals(network, sums)
-    if any(projection.bits > 8 for projection in network.projections):
+    if any(projection.bits > WEIGHT_BITS for projection in network.projections):
+        return False
+    if any(population.size > 1 << TARGET_BITS for population in network.populations):
         return False
     if any(arriving > INT32 for arriving in arrivals.values()):
         return False
