@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.plasticity import FPTTRule
 from ltc2hw.plasticity_fixed import Rates
 
@@ -106,19 +106,28 @@ class SynapseScale:
 
     @classmethod
     def finest(
-        cls, rule: FPTTRule, weight: int, *, reach: int, finer: int = 1, trace: int | None = None
+        cls,
+        rule: FPTTRule,
+        weight: int,
+        *,
+        reach: int,
+        finer: int = 1,
+        trace: int | None = None,
+        least: int = EXPONENTS[0],
     ) -> SynapseScale:
         """The finest third factors that the grammar can still multiply by the rate.
 
-        They saturate beyond ``±2^reach``; one step of λ is ``2^-finer`` of the weight's.
+        They saturate beyond ``±2^reach``; one step of λ is ``2^-finer`` of the weight's. A third
+        factor of 1 changes the weight (of a message of 1) by ``2^least`` of its steps.
 
         >>> SynapseScale.finest(FPTTRule(learning_rate=2**-5), weight=8, reach=-4)
         SynapseScale(weight=8, gradient=9, factor=10, trace=None)
         """
         rate = Rates.of(rule).learning_rate
-        smallest = weight - rate - EXPONENTS[0]
+        smallest = weight - rate - least
         if trace is not None:
-            smallest += Product("x0", ("x1", "y1"), 1, 0).lost_bits - trace
+            lost_bits = Product("x0", ("x1", "y1"), 1, 0).lost_bits
+            smallest = weight - rate - max(least, EXPONENTS[0] + trace - lost_bits)
         return cls(weight, weight + finer, min(smallest, 7 - reach), trace)
 
 
@@ -183,12 +192,6 @@ def synapse_rule(
     dt = 2^0*u0*w - 2^0*u0*t - 2^-1*u0*(d-128)
     dd = - 2^0*u0*w + 2^0*u0*t
     """
-    for name, value, known in (
-        ("form", form, get_args(EngineForm)),
-        ("third_factor", third_factor, get_args(ThirdFactor)),
-    ):
-        if value not in known:
-            raise UnknownNameError(name, value, known)
     rates = Rates.of(rule)
     learned = _descent(rates, scale, third_factor)
     if form == "weights":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lava.magma.core.learning.constants import GradedSpikeCfg
@@ -29,9 +28,9 @@ GRADED_BITS = 8
 
 @dataclass(frozen=True)
 class Connection:
-    """A learning connection and what reaches it.
+    """A learning connection at rest (``Φ̄ = Φ``, ``λ = 0``) and what reaches it.
 
-    ``weights``, ``tags``, ``delays`` (N_target, N_source): integers before the first update;
+    ``weights`` (N_target, N_source): even integers from -256 to 254, before the first update;
     ``messages`` (updates, N_source) and ``third`` (updates, N_target): what every update sees.
     ``graded``: messages are unsigned integers instead of spikes. ``epoch``: chip steps per update,
     ``arrival`` the one (from 1) in which messages come; third factors come in the last.
@@ -39,8 +38,6 @@ class Connection:
 
     rule: SynapseRule
     weights: IntArray
-    tags: IntArray
-    delays: IntArray
     messages: IntArray
     third: IntArray
     graded: bool = False
@@ -48,14 +45,10 @@ class Connection:
     epoch: int = 1
     arrival: int = 1
 
-
-def starting(
-    rule: SynapseRule, weights: IntArray, messages: IntArray, third: IntArray, **options: Any
-) -> Connection:
-    """A connection at rest: ``Φ̄ = Φ``, ``λ = 0``."""
-    return Connection(
-        rule, weights, weights.copy(), np.full_like(weights, OFFSET), messages, third, **options
-    )
+    @property
+    def delays(self) -> IntArray:
+        """``λ = 0``."""
+        return np.full_like(self.weights, OFFSET)
 
 
 def learning_dense(connection: Connection) -> LearningDense:
@@ -69,7 +62,7 @@ def learning_dense(connection: Connection) -> LearningDense:
     graded = GradedSpikeCfg.OVERWRITE if connection.graded else GradedSpikeCfg.USE_REGULAR_IMPULSE
     return LearningDense(
         weights=connection.weights,
-        tag_1=connection.tags,
+        tag_1=connection.weights.copy(),
         tag_2=connection.delays,
         learning_rule=rule,
         graded_spike_cfg=graded,

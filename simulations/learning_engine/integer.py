@@ -68,12 +68,16 @@ class Met(NamedTuple):
     third: IntArray
 
 
-class EngineLearner:
-    """Learning in the engine, for one plan; ``watch`` sees what every connection meets."""
+Watch = Callable[[Mapping[Parameter, Met], Memories], None]
 
-    def __init__(
-        self, plan: EnginePlan, watch: Callable[[Mapping[Parameter, Met]], None] | None = None
-    ) -> None:
+
+class EngineLearner:
+    """Learning in the engine, for one plan.
+
+    ``watch`` is called after every update with what every connection met and what it then holds.
+    """
+
+    def __init__(self, plan: EnginePlan, watch: Watch | None = None) -> None:
         self.plan = plan
         self.network = plan.network
         self.dtype = recorded_dtype(plan.network)
@@ -137,7 +141,7 @@ class EngineLearner:
             lost = {"third factor": clipped, **at_limits(new)}
             add_counts(seen.counts, {parameter_name(network, parameter): lost})
         if self.watch is not None:
-            self.watch(met)
+            self.watch(met, memories)
         following = Learning(memories, seen.registers, learning.step + 1)
         descent = {parameter: np.outer(m.third, m.message).ravel() for parameter, m in met.items()}
         return Update(seen.output, descent, seen.counts), following

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from ltc2hw.counter import step_key
 from ltc2hw.engine_rule import (
+    EXPONENTS,
     GRAMMAR,
     OFFSET,
     EngineForm,
@@ -23,7 +24,7 @@ from ltc2hw.engine_rule import (
     ThirdFactor,
     synapse_rule,
 )
-from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
 from ltc2hw.fixed import (
     FixedNetwork,
     FixedProjection,
@@ -42,40 +43,52 @@ from ltc2hw.trace import Array
 from ltc2hw.weights import Dense
 from ltc2hw.words import IntArray, Word
 
-WEIGHT_WORD = Word(9)
+Graded = Literal["trace", "held"]
+DrawKind = Literal["shared", "own"]
+
+WEIGHT_WORD, GIVEN_WORD = Word(9), Word(8)
+"""Weights that learn have 9 bits; those that a connection is given have 8: Lava cuts the last."""
 PAYLOAD_BITS = 8
 """Graded spikes carry unsigned bytes; half of one fits a trace."""
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Choices that the engine leaves open, and what an ablation takes away from its limits.
+    """Choices that the engine leaves open, and two ways around its limits.
 
-    ``form``, ``third_factor``: see :func:`~ltc2hw.engine_rule.synapse_rule`. ``output_reach``,
-    ``hidden_reach``: third factors of the readout and of other populations saturate beyond
-    ``±2^reach``. ``bias_reach``: biases can come to ``±2^bias_reach``. ``finer``: one step of λ is
-    ``2^-finer`` of the weight's. ``graded``: projections of graded inputs learn through the trace
-    x1, or are held. ``factor_rounding``: how neurons round third factors. ``seed``: of that
-    rounding and of the engine's traces. ``epoch``: chip steps per update, ``arrival`` the one (from
-    1) in which messages arrive.
-
-    Not the engine's own: ``extra_bits`` more bits in third factors and accumulators, and
-    ``draws="own"``, a random number per synapse instead of one for all.
+    Raises:
+        InvalidValueError: for numbers out of range.
+        UnknownNameError: for unknown names.
     """
 
     form: EngineForm = "damped"
+    """See :func:`~ltc2hw.engine_rule.synapse_rule`."""
     third_factor: ThirdFactor = "signed"
     output_reach: int = 0
+    """Third factors of the readout saturate beyond ``±2^this``."""
     hidden_reach: int = -3
+    """Those of other populations."""
     bias_reach: int = 2
+    """Biases can come to ``±2^this``."""
     finer: int = 1
-    graded: Literal["trace", "held"] = "trace"
+    """One step of λ is ``2^-this`` of the weight's."""
+    least: int = EXPONENTS[0]
+    """A third factor of 1 changes a weight by at least ``2^this`` of its steps; with 0 neurons
+    round what spikes change, instead of the engine."""
+    graded: Graded = "trace"
+    """Projections of graded inputs learn through the trace x1, or are held."""
     factor_rounding: PlasticRounding = "stochastic"
+    """How neurons round third factors."""
     seed: int = 0
+    """Of that rounding and of the engine's traces."""
     epoch: int = 1
+    """Chip steps per update."""
     arrival: int = 1
+    """The chip step of an update, from 1, in which messages arrive."""
     extra_bits: int = 0
-    draws: Literal["shared", "own"] = "shared"
+    """More bits in third factors and accumulators than the engine has."""
+    draws: DrawKind = "shared"
+    """One random number per update rounds all synapses, as in Lava, or each has its own."""
 
     def __post_init__(self) -> None:
         for name, lowest, highest in (
@@ -83,11 +96,21 @@ class EngineOptions:
             ("hidden_reach", -20, 6),
             ("bias_reach", -8, 8),
             ("finer", 0, 7),
+            ("least", *EXPONENTS),
             ("epoch", 1, 63),
             ("arrival", 1, self.epoch),
             ("extra_bits", 0, 12),
         ):
             require_range(f"learning engine's {name}", getattr(self, name), lowest, highest)
+        for name, known in (
+            ("form", get_args(EngineForm)),
+            ("third_factor", get_args(ThirdFactor)),
+            ("graded", get_args(Graded)),
+            ("factor_rounding", get_args(PlasticRounding)),
+            ("draws", get_args(DrawKind)),
+        ):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(f"learning engine's {name}", getattr(self, name), known)
 
 
 @dataclass(frozen=True)
@@ -121,7 +144,7 @@ class EnginePlan:
         return self.chip.network
 
     def start(self) -> Learning:
-        """Weights and biases as the network has them, ``Φ̄ = Φ``, ``λ = 0``, registers at zero.
+        """Weights as the network has them, biases of 8 bits, ``Φ̄ = Φ``, ``λ = 0``, at rest.
 
         Raises:
             InvalidValueError: for a bias beyond its reach.
@@ -129,13 +152,15 @@ class EnginePlan:
         memories: dict[Parameter, Memory] = {}
         for parameter, connection in self.connections.items():
             held = read_parameter(self.network, parameter)
-            half = (1 << connection.shift) >> 1
-            weight, misfits = WEIGHT_WORD.fit((held + half) >> connection.shift)
+            given, misfits = GIVEN_WORD.fit(
+                (held + (1 << connection.shift)) >> (connection.shift + 1)
+            )
+            weight = given << 1
             if misfits:
                 raise InvalidValueError(
                     f"largest {parameter_name(self.network, parameter)}",
                     int(np.abs(held).max()),
-                    f"at most {WEIGHT_WORD.maximum << connection.shift}",
+                    f"at most {GIVEN_WORD.maximum << (connection.shift + 1)}",
                     "raise bias_reach",
                 )
             memories[parameter] = Memory(weight, weight, np.full_like(weight, OFFSET))
@@ -257,7 +282,9 @@ def learning_connection(
         if graded:
             trace = payload_fraction(network, projection) - 1
     reach = options.output_reach if parameter.population == network.output else options.hidden_reach
-    scale = SynapseScale.finest(chip.rule, weight, reach=reach, finer=options.finer, trace=trace)
+    scale = SynapseScale.finest(
+        chip.rule, weight, reach=reach, finer=options.finer, trace=trace, least=options.least
+    )
     third_shift = chip.words.factor_fraction - scale.factor - options.extra_bits
     require_range("shift of third factors", third_shift, -16, 31)
     rule = synapse_rule(chip.rule, scale, options.form, options.third_factor)

@@ -1,0 +1,155 @@
+"""Lava's own learning engine: every integer of ``LearningDense`` after every update is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lava.magma")
+
+from lava.magma.core.learning.learning_rule import Loihi3FLearningRule
+
+from ltc2hw import FPTTRule, QuantizeOptions, quantize
+from ltc2hw.converters.lava import learning_engine
+from ltc2hw.converters.lava.learning_engine import Connection
+from ltc2hw.converters.lava.runner import run_job
+from ltc2hw.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
+from ltc2hw.learned import Memories
+from ltc2hw.plasticity import Parameter
+from ltc2hw.simulations.learning_engine.connection import (
+    Draws,
+    Synapses,
+    split_traces,
+    traces,
+    update,
+)
+from ltc2hw.simulations.learning_engine.integer import EngineLearner, Met
+from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
+from ltc2hw.simulations.plasticity.stream import stream
+from ltc2hw.words import IntArray
+from tests.converters.lava_jobs import learning_engine as job
+from tests.random_networks import random_network
+
+UPDATES = 60
+
+
+def ours(connection: Connection) -> Iterator[Synapses]:
+    """Every update of our arithmetic."""
+    draws = Draws.of_updates(0, len(connection.third), connection.seed, connection.epoch)
+    see = traces if connection.rule.third_factor == "signed" else split_traces
+    synapses = Synapses(connection.weights, connection.weights, connection.delays)
+    for n, met in enumerate(zip(connection.messages, connection.third, strict=True)):
+        seen = see(*met, draws, n, connection.arrival)
+        synapses = update(connection.rule, synapses, seen, n, float(draws.rounding[n]))
+        yield synapses
+
+
+def assert_same(connection: Connection) -> None:
+    """Lava's model class and our arithmetic agree after every update."""
+    updates = 0
+    for found, expected in zip(
+        learning_engine.learn_in_process(connection), ours(connection), strict=True
+    ):
+        assert np.array_equal(found.weights, expected.weight)
+        assert np.array_equal(found.tags, expected.tag)
+        assert np.array_equal(found.delays, expected.delay)
+        updates += 1
+    assert updates == len(connection.third)
+    assert not np.array_equal(found.weights, connection.weights)
+
+
+def random_stream(*, graded: bool) -> tuple[IntArray, IntArray, IntArray]:
+    """Even weights (5, 7) up to the limits, messages and third factors, some beyond ±127."""
+    rng = np.random.default_rng(5)
+    spikes = rng.random((UPDATES, 7)) < 0.4
+    messages = spikes * (rng.integers(0, 256, spikes.shape) if graded else 1)
+    return 2 * rng.integers(-128, 128, (5, 7)), messages, rng.integers(-150, 151, (UPDATES, 5))
+
+
+@pytest.mark.parametrize("rate", [5, 8])
+@pytest.mark.parametrize("graded", [False, True], ids=["spikes", "graded"])
+@pytest.mark.parametrize("form", ["damped", "simultaneous", "weights"])
+def test_every_update_is_lavas(form: EngineForm, graded: bool, rate: int) -> None:
+    rule = FPTTRule(learning_rate=2.0**-rate)
+    scale = SynapseScale.finest(rule, 8, reach=-2, trace=6 if graded else None)
+    assert_same(
+        Connection(
+            synapse_rule(rule, scale, form), *random_stream(graded=graded), graded=graded, seed=11
+        )
+    )
+
+
+@pytest.mark.parametrize("graded", [False, True], ids=["spikes", "graded"])
+def test_long_epochs_and_unsigned_factors_are_lavas(graded: bool) -> None:
+    rule = FPTTRule(learning_rate=2.0**-6, alpha=0.25)
+    scale = SynapseScale.finest(rule, 9, reach=0, finer=2, trace=7 if graded else None)
+    learned = synapse_rule(rule, scale, third_factor="split")
+    given = random_stream(graded=graded)
+    assert_same(Connection(learned, *given, graded=graded, seed=2, epoch=4, arrival=3))
+
+
+def test_lava_reads_the_strings_as_the_products() -> None:
+    rule = FPTTRule(learning_rate=2.0**-8, alpha=0.25)
+    learned = synapse_rule(rule, SynapseScale(8, 10, 5), third_factor="split")
+    strings = Loihi3FLearningRule(**learned.strings)
+    for name, products in (("dw", learned.weight), ("dt", learned.tag), ("dd", learned.delay)):
+        read = strings.active_product_series[name].products
+        assert [(p.dependency, p.s_mantissa, p.s_exp - 7) for p in read] == [
+            (p.dependency, p.mantissa, p.exponent) for p in products
+        ]
+        assert [[(f.state_var, f.const) for f in p.factors] for p in read] == [
+            [(o, -128 if o == "d" else None) for o in p.operands] for p in products
+        ]
+        gated = {p.decimation for p in products if p.dependency == "u"}
+        assert gated == {learned.decimation} == {3}
+    largest = Product("x0", ("y1",), 7, 8)
+    assert Loihi3FLearningRule(dw=largest.text.removeprefix("+ ")).dw is not None
+
+
+def test_lavas_runtime_computes_the_same(tmp_path: Path) -> None:
+    weights, messages, third = random_stream(graded=True)
+    np.savez(tmp_path / "given.npz", weights=weights, messages=messages[:20], third=third[:20])
+    run_job(f"{job.__name__}:run", tmp_path)
+    expected = list(ours(job.connection(tmp_path)))
+    with np.load(tmp_path / "learned.npz", allow_pickle=False) as found:
+        for name, arrays in zip(
+            ("weights", "tags", "delays"), zip(*expected, strict=True), strict=True
+        ):
+            assert np.array_equal(found[name], np.stack(arrays))
+
+
+def test_a_network_learns_with_lavas_integers() -> None:
+    """What every connection of a learning network meets, given to Lava, yields the same."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, inputs=4, hidden=(5,), outputs=3, nonlinearity="plan")
+    fixed = quantize(
+        network, "loihi2", rng.uniform(0, 1, (4, 8, 4)), QuantizeOptions(weight_reach=1.0)
+    )
+    rule = FPTTRule(learning_rate=2.0**-5, self_terms=False)
+    plan = engine_plan(fixed, rule, EngineOptions(third_factor="split", epoch=4, arrival=2))
+    seen: list[tuple[Mapping[Parameter, Met], Memories]] = []
+    learner = EngineLearner(plan, watch=lambda met, memories: seen.append((met, memories)))
+    x, labels = rng.uniform(0, 1, (4, 25, 4)), rng.integers(0, 3, 25)
+    learned = stream(learner, x, labels, None, reset=True)
+    assert len(seen) == learned.learning.step == 100
+    start = plan.start().memories
+    for parameter, connection in plan.connections.items():
+        messages = np.stack([met[parameter].message for met, _ in seen])
+        third = np.stack([met[parameter].third for met, _ in seen])
+        given = Connection(
+            connection.rule,
+            start[parameter].value.reshape(third.shape[1], messages.shape[1]),
+            messages,
+            third,
+            connection.graded,
+            plan.options.seed,
+            plan.options.epoch,
+            plan.options.arrival,
+        )
+        for lavas, (_, memories) in zip(learning_engine.learn_in_process(given), seen, strict=True):
+            found = lavas.weights, lavas.tags, lavas.delays
+            for integers, expected in zip(found, memories[parameter], strict=True):
+                assert np.array_equal(integers.ravel(), expected)
