@@ -20,15 +20,10 @@ from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
 from ltc2hw.simulations.plasticity.fast import rule_of, tables_of
-from ltc2hw.simulations.plasticity.kernels import Memory
-from ltc2hw.simulations.plasticity.layout import (
-    Buffers,
-    Counter,
-    Layout,
-    lay_out,
-    pack,
-    unpack,
-)
+from ltc2hw.simulations.plasticity.layout import Layout, lay_out
+from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
+from ltc2hw.simulations.plasticity.records import Memory
+from ltc2hw.simulations.plasticity.tables import Counter
 
 
 def learn(

@@ -21,17 +21,9 @@ from ltc2hw.simulations.learning_engine.connection import (
     WEIGHT_RANGE,
 )
 from ltc2hw.simulations.plasticity import kernels as integer_kernels
-from ltc2hw.simulations.plasticity.kernels import (
-    COMPARE,
-    Memory,
-    Rule,
-    Tables,
-    clear,
-    enter,
-    operate,
-    record,
-    shift_messages,
-)
+from ltc2hw.simulations.plasticity.forward import clear, enter, record, shift_messages
+from ltc2hw.simulations.plasticity.kernels import operate
+from ltc2hw.simulations.plasticity.records import COMPARE, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, draw, key_of_update
 from ltc2hw.simulations.plasticity.typed import plus, times
 

@@ -12,15 +12,11 @@ from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
 from ltc2hw.plasticity_words import PlasticWords, time_weight
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.simulations.plasticity.kernels import Memory, Rule, Tables, run
-from ltc2hw.simulations.plasticity.layout import (
-    COUNTER_NAMES,
-    Counter,
-    Layout,
-    lay_out,
-    pack,
-    unpack,
-)
+from ltc2hw.simulations.plasticity.kernels import run
+from ltc2hw.simulations.plasticity.layout import Layout, lay_out
+from ltc2hw.simulations.plasticity.packing import pack, unpack
+from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
+from ltc2hw.simulations.plasticity.tables import COUNTER_NAMES, Counter
 
 
 def learn(

@@ -24,6 +24,7 @@ from ltc2hw.simulations.plasticity.typed import (
     right_unsigned,
     times,
     to_top,
+    wide_vectors,
 )
 
 Array = npt.NDArray[Any]
@@ -224,6 +225,7 @@ def learn_row(
 
     ``place``: ``index·SPREAD + low`` of the first synapse; ``stride``: what the next one adds.
     """
+    wide_vectors()
     # Counters of the synapses' type keep the loops in vectors of one width.
     lost_value = lost_mean = lost_gradient = minus(f.value_up, f.value_up)
     if stochastic:

@@ -14,6 +14,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from ltc2hw.simulations.fast.streams import prefer_wide_vectors
+
 Operation = Callable[[Any, Any], Any]
 
 
@@ -57,3 +59,20 @@ def _to_top(context: Any, like: Any, bits: Any) -> Any:
 
 to_top = cast(Operation, intrinsic(_to_top))
 """Unsigned bits brought to the top of an integer of the first operand's type."""
+
+
+def _wide_vectors(context: Any) -> Any:
+    """Typing of :func:`wide_vectors`."""
+
+    def emit(target: Any, builder: ir.IRBuilder, signature: Any, operands: Any) -> Any:
+        prefer_wide_vectors(builder.function)
+        return target.get_dummy_value()
+
+    return types.void(), emit
+
+
+wide_vectors = cast(Callable[[], None], intrinsic(_wide_vectors))
+"""Compile the loops of the function that calls this with the machine's widest vectors.
+
+Numba optimizes every function before it is inlined, so each function with a loop says so itself.
+"""

@@ -27,7 +27,9 @@ from ltc2hw.network import LTC, Gate, Input, Network, Projection, Readout
 from ltc2hw.plasticity import Memory, feedback_matrix
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
-from ltc2hw.simulations.plasticity.integer import IntegerLearner, softmax, update
+from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from ltc2hw.simulations.plasticity.integer_factors import softmax
+from ltc2hw.simulations.plasticity.integer_update import update
 from ltc2hw.simulations.plasticity.verify import StepError, verify
 from ltc2hw.weights import Dense, Sparse
 from ltc2hw.words import FloatArray, IntArray
