@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.fixed import FixedNetwork, require_range
 from ltc2hw.graph import PORTS
 from ltc2hw.learned import Learned, Learning
 from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
@@ -24,6 +24,9 @@ from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
 from ltc2hw.simulations.plasticity.records import Memory
 from ltc2hw.simulations.plasticity.tables import Counter
+
+WIDEST_EXPONENT = 13
+"""A product of 11 bits and a sign, shifted left by this and seven, is a 32-bit integer."""
 
 
 def learn(
@@ -82,19 +85,17 @@ def learn(
 
 
 def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
-    """Arrays for the kernels; biases in the type of the synapses, and as the network sees them."""
+    """Arrays for the kernels: synapses and biases as 32-bit integers, biases in their place."""
     buffers = pack(layout, learning)
     vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
     for record, parameter in zip(layout.vectors, vectors, strict=True):
         at = slice(int(record["first"]), int(record["first"] + record["size"]))
         value = learning.memories[parameter].value << plan.connections[parameter].shift
         buffers.constants[record["constant"], at] = value
-    return replace(
-        buffers,
-        vector_values=buffers.vector_values.astype(layout.dtype),
-        vector_means=buffers.vector_means.astype(layout.dtype),
-        vector_gradients=buffers.vector_gradients.astype(layout.dtype),
-    )
+    names = ("values", "means", "gradients")
+    arrays = [name for stem in names for name in (stem, f"vector_{stem}")]
+    typed = {name: getattr(buffers, name).astype(np.int32) for name in (*arrays, "sent")}
+    return replace(buffers, **typed)
 
 
 def memory_of(layout: Layout, buffers: Buffers) -> Memory:
@@ -109,7 +110,7 @@ def memory_of(layout: Layout, buffers: Buffers) -> Memory:
         buffers.constants,
         buffers.state,
         buffers.sent,
-        np.zeros((3, layout.neurons), layout.dtype),
+        np.zeros((3, layout.neurons), np.int32),
         np.zeros((len(layout.populations), len(Counter)), np.int64),
         np.zeros((len(layout.chip.parameters), 3), np.int64),
     )
@@ -127,8 +128,8 @@ def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
         stochastic=options.factor_rounding == "stochastic",
         own=options.draws == "own",
         arrival=options.arrival,
-        third=np.zeros(layout.neurons, np.int64),
-        heard=np.zeros(layout.neurons, np.int64),
+        third=np.zeros(layout.neurons, np.int32),
+        heard=np.zeros(layout.neurons, np.int32),
     )
 
 
@@ -180,7 +181,7 @@ def connection_record(
         connection.third_shift,
         int(plan.third_index(parameter)[0]),
         weight["y1"].lost_bits,
-        shift_of(weight, "y1", 0),
+        shift_of(weight, "y1", finer),
         shift_of(weight, "d", finer),
         shift_of(weight, "w", finer),
         shift_of(tag, "w", finer),
@@ -194,7 +195,16 @@ def connection_record(
 
 
 def shift_of(products: dict[Operand, Product], operand: Operand, finer: int) -> int:
-    """Left shift of a product in the accumulator; 0 if the rule has no such product."""
+    """Left shift of a product in the accumulator; 0 if the rule has no such product.
+
+    The widest product, ``x1 y1``, has 11 bits before it, and ``finer`` more.
+
+    Raises:
+        InvalidValueError: if 32-bit integers do not hold the product with the extra bits.
+    """
     if operand not in products:
         return 0
-    return products[operand].exponent - EXPONENTS[0] + finer
+    exponent = products[operand].exponent
+    require_range("exponent beside extra bits", exponent, EXPONENTS[0], WIDEST_EXPONENT - finer)
+    # Third factors bring the extra bits of the accumulator themselves.
+    return exponent - EXPONENTS[0] + (0 if operand == "y1" else finer)

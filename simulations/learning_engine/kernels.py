@@ -25,7 +25,14 @@ from ltc2hw.simulations.plasticity.forward import clear, enter, record, shift_me
 from ltc2hw.simulations.plasticity.kernels import operate
 from ltc2hw.simulations.plasticity.records import COMPARE, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, draw, key_of_update
-from ltc2hw.simulations.plasticity.typed import plus, times
+from ltc2hw.simulations.plasticity.typed import (
+    left,
+    minus,
+    plus,
+    right,
+    right_unsigned,
+    times,
+)
 
 Array = npt.NDArray[Any]
 Number = Any
@@ -93,23 +100,93 @@ class Drawn(NamedTuple):
     post: Array
 
 
-@inlined
-def saturate(value: Number, limit: Number) -> Number:
-    """``-limit - 2 .. limit``."""
-    return min(max(value, -limit - 2), limit)
+class Shifts(NamedTuple):
+    """Shifts and bounds of one connection, in the type of its synapses."""
+
+    bits: Any
+    low: Any
+    high: Any
+    lost_bits: Any
+    descent: Any
+    remembered: Any
+    departed: Any
+    mean: Any
+    mean_gradient: Any
+    back: Any
 
 
 @inlined
-def term(value: Number, shift: Number, limit: Number) -> Number:
-    """A product's last steps."""
-    return saturate(value << shift, limit)
+def shifts_of(zero: Number, c: Any, e: Engine) -> Shifts:
+    """Read them once per row; ``zero`` has the type of the synapses."""
+    high = plus(zero, e.limit)
+    return Shifts(
+        plus(zero, e.bits),
+        minus(minus(zero, high), 2),
+        high,
+        plus(zero, c.lost_bits),
+        plus(zero, c.descent),
+        plus(zero, c.remembered),
+        plus(zero, c.departed),
+        plus(zero, c.mean),
+        plus(zero, c.mean_gradient),
+        plus(zero, c.back),
+    )
 
 
 @inlined
-def settle(total: Number, threshold: Number, bits: Number, low: Number, high: Number) -> Number:
+def clip(value: Number, low: Number, high: Number) -> Number:
+    """Saturate."""
+    if value < low:
+        value = low
+    if value > high:
+        value = high
+    return value
+
+
+@inlined
+def add(total: Number, product: Number, shift: Number, f: Shifts) -> Number:
+    """Shift a product, saturate it, add it, saturate the sum."""
+    return clip(plus(total, clip(left(product, shift), f.low, f.high)), f.low, f.high)
+
+
+@inlined
+def settle(total: Number, threshold: Number, f: Shifts, low: Number, high: Number) -> Number:
     """Round a sum by a draw, within limits."""
-    rest = total & ((np.int64(1) << bits) - 1)
-    return min(max((total >> bits) + np.int64(rest > threshold), low), high)
+    whole = right(total, f.bits)
+    rest = minus(total, left(whole, f.bits))
+    zero = minus(whole, whole)
+    return clip(plus(whole, rest > threshold), plus(zero, low), plus(zero, high))
+
+
+@inlined
+def learn_weight(
+    f: Shifts, weight: Number, tag: Number, delay: Number, product: Number, threshold: Number
+) -> Number:
+    """A weight after one update of all of its terms."""
+    total = add(left(weight, f.bits), right(product, f.lost_bits), f.descent, f)
+    total = add(total, minus(delay, OFFSET), f.remembered, f)
+    total = add(total, minus(minus(weight, weight), weight), f.departed, f)
+    total = add(total, tag, f.departed, f)
+    return settle(total, threshold, f, LOWEST_WEIGHT, HIGHEST_WEIGHT)
+
+
+@inlined
+def learn_tag(f: Shifts, weight: Number, tag: Number, delay: Number, threshold: Number) -> Number:
+    """A tag after one update."""
+    zero = minus(tag, tag)
+    total = add(left(tag, f.bits), weight, f.mean, f)
+    total = add(total, minus(zero, tag), f.mean, f)
+    total = add(total, minus(plus(zero, OFFSET), delay), f.mean_gradient, f)
+    return settle(total, threshold, f, LOWEST_TAG, HIGHEST_TAG)
+
+
+@inlined
+def learn_delay(f: Shifts, weight: Number, tag: Number, delay: Number, threshold: Number) -> Number:
+    """A delay after one update."""
+    zero = minus(delay, delay)
+    total = add(left(delay, f.bits), minus(zero, weight), f.back, f)
+    total = add(total, tag, f.back, f)
+    return settle(clip(total, zero, f.high), threshold, f, LOWEST_DELAY, HIGHEST_DELAY)
 
 
 @inlined
@@ -164,6 +241,15 @@ def prepare_third(
 
 
 @inlined
+def threshold_of(
+    like: Number, place: Number, j: Number, stride: Number, high: Number, f: Shifts
+) -> Number:
+    """A synapse's own draw, in the type of the synapses."""
+    bits = draw(plus(place, times(np.uint32(j), stride)), high)
+    return plus(minus(like, like), right_unsigned(bits, 32 - f.bits))
+
+
+@inlined
 def learn_row(
     values: Array,
     tags: Array,
@@ -172,38 +258,40 @@ def learn_row(
     along: Array,
     width: Number,
     scalar: Number,
-    c: Any,
-    e: Engine,
+    f: Shifts,
     live: Number,
+    own: Number,
     shared: Number,
     place: Number,
     stride: Number,
     high: Number,
 ) -> None:
     """Update a row of synapses: one side varies along it, the other is ``scalar``."""
-    for j in range(width):
-        at = start + j
-        threshold = shared
-        if e.own:
-            bits = draw(plus(place, times(np.uint32(j), stride)), high)
-            threshold = np.int64(bits) >> (32 - e.bits)
-        weight = np.int64(values[at])
-        product = (np.int64(along[j]) * scalar) >> c.lost_bits
-        total = saturate((weight << e.bits) + term(product, c.descent, e.limit), e.limit)
-        if live:
-            tag, delay = np.int64(tags[at]), np.int64(delays[at])
-            gradient = delay - OFFSET
-            total = saturate(total + term(gradient, c.remembered, e.limit), e.limit)
-            total = saturate(total + term(-weight, c.departed, e.limit), e.limit)
-            total = saturate(total + term(tag, c.departed, e.limit), e.limit)
-            mean = saturate((tag << e.bits) + term(weight, c.mean, e.limit), e.limit)
-            mean = saturate(mean + term(-tag, c.mean, e.limit), e.limit)
-            mean = saturate(mean + term(-gradient, c.mean_gradient, e.limit), e.limit)
-            kept = saturate((delay << e.bits) + term(-weight, c.back, e.limit), e.limit)
-            kept = max(saturate(kept + term(tag, c.back, e.limit), e.limit), 0)
-            tags[at] = settle(mean, threshold, e.bits, LOWEST_TAG, HIGHEST_TAG)
-            delays[at] = settle(kept, threshold, e.bits, LOWEST_DELAY, HIGHEST_DELAY)
-        values[at] = settle(total, threshold, e.bits, LOWEST_WEIGHT, HIGHEST_WEIGHT)
+    if live and own:
+        for j in range(width):
+            at = start + j
+            w, t, d, product = values[at], tags[at], delays[at], times(along[j], scalar)
+            threshold = threshold_of(w, place, j, stride, high, f)
+            values[at] = learn_weight(f, w, t, d, product, threshold)
+            tags[at] = learn_tag(f, w, t, d, threshold)
+            delays[at] = learn_delay(f, w, t, d, threshold)
+    elif live:
+        for j in range(width):
+            at = start + j
+            w, t, d, product = values[at], tags[at], delays[at], times(along[j], scalar)
+            values[at] = learn_weight(f, w, t, d, product, shared)
+            tags[at] = learn_tag(f, w, t, d, shared)
+            delays[at] = learn_delay(f, w, t, d, shared)
+    else:
+        for j in range(width):
+            at = start + j
+            w = values[at]
+            threshold = shared
+            if own:
+                threshold = threshold_of(w, place, j, stride, high, f)
+            product = right(times(along[j], scalar), f.lost_bits)
+            total = add(left(w, f.bits), product, f.descent, f)
+            values[at] = settle(total, threshold, f, LOWEST_WEIGHT, HIGHEST_WEIGHT)
 
 
 @kernel
@@ -225,6 +313,9 @@ def learn_connection(
         along, width, step = e.heard, c.sources, np.uint64(1)
         across, rows, jump = e.third, c.targets, c.sources
     stride, index = times(np.uint32(step), HASH_SPREAD), np.uint32(c.first)
+    zero = minus(values[c.start], values[c.start])
+    f = shifts_of(zero, c, e)
+    threshold = plus(zero, shared)
     for i in range(rows):
         scalar = across[i]
         if scalar == 0 and not live:
@@ -232,7 +323,7 @@ def learn_connection(
         place = plus(times(plus(index, i * jump), HASH_SPREAD), low)
         learn_row(
             values, tags, delays, c.start + i * width, along, width, scalar,
-            c, e, live, shared, place, stride, high,
+            f, live, e.own, threshold, place, stride, high,
         )  # fmt: skip
 
 
