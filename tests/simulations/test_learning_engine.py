@@ -1,0 +1,132 @@
+"""Networks that learn in Lava's learning engine, and the rule that they learn by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltc2hw import FixedNetwork, FPTTRule, QuantizeOptions, quantize
+from ltc2hw.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
+from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.simulations.learning_engine import fast, integer
+from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
+from ltc2hw.words import FloatArray, IntArray
+from tests.random_networks import random_network
+
+STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
+RULE = FPTTRule(learning_rate=2.0**-4, self_terms=False)
+SLOW = replace(RULE, learning_rate=2.0**-8)
+
+
+def deployed(**options: Any) -> FixedNetwork:
+    """A small network with room for its weights."""
+    rng = np.random.default_rng(3)
+    shape = {"inputs": INPUTS, "hidden": (6,), "outputs": OUTPUTS, "nonlinearity": "plan"}
+    network = random_network(rng, **{**shape, **options})
+    return quantize(network, "loihi2", rng.uniform(0, 1, (4, 8, INPUTS)), ROOM)
+
+
+def stream() -> tuple[FloatArray, IntArray]:
+    """Random samples and labels."""
+    rng = np.random.default_rng(5)
+    return rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS)), rng.integers(0, OUTPUTS, SAMPLES)
+
+
+ROOM = QuantizeOptions(weight_reach=2.0)
+CASES = {
+    "as Lava": (RULE, EngineOptions()),
+    "slow, unsigned factors, long epochs": (
+        SLOW,
+        EngineOptions(third_factor="split", epoch=5, arrival=3, seed=2),
+    ),
+    "own draws, wide": (
+        replace(RULE, biases=False),
+        EngineOptions(form="simultaneous", draws="own", extra_bits=6),
+    ),
+    "weights alone": (
+        RULE,
+        EngineOptions(form="weights", least=0, graded="held", factor_rounding="nearest"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compiled_learning_is_the_readable_one(case: str) -> None:
+    rule, options = CASES[case]
+    network = deployed(hidden=(6, 5))
+    x, labels = stream()
+    compiled = fast.learn(network, x[:, :4], labels[:4], rule, options)
+    readable = integer.learn(network, x[:, :4], labels[:4], rule, options)
+    # Going on from either is going on from both.
+    compiled = fast.learn(network, x[:, 4:], labels[4:], rule, options, compiled.learning)
+    readable = integer.learn(network, x[:, 4:], labels[4:], rule, options, readable.learning)
+    assert compiled.network == readable.network
+    assert np.array_equal(compiled.outputs, readable.outputs)
+    assert compiled.learning.step == readable.learning.step == STEPS * SAMPLES
+    start = engine_plan(network, rule, options).start().memories
+    assert compiled.learning.memories.keys() == readable.learning.memories.keys() == start.keys()
+    for parameter, memory in readable.learning.memories.items():
+        for found, expected in zip(compiled.learning.memories[parameter], memory, strict=True):
+            assert np.array_equal(found, expected)
+    assert any(
+        not np.array_equal(memory.value, start[parameter].value)
+        for parameter, memory in readable.learning.memories.items()
+    )
+
+
+def departure_of(products: tuple[Product, ...], finer: int) -> tuple[float, float]:
+    """Coefficients of ``w - t`` and of λ in weight steps, as written in a rule's products."""
+    found = {product.operands[-1]: product.mantissa * 2.0**product.exponent for product in products}
+    assert found["w"] == -found["t"]
+    return found["w"], found.get("d", 0.0) * 2.0**finer
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("beta", [0.25, 0.5])
+def test_only_the_damped_form_forgets(alpha: float, beta: float) -> None:
+    """With weights that stand still, (w - t, λ) turns by a matrix: its eigenvalues' magnitude."""
+    finer = 1
+    scale = SynapseScale(weight=8, gradient=8 + finer, factor=8)
+
+    def magnitude(form: EngineForm) -> float:
+        rule = synapse_rule(FPTTRule(learning_rate=2.0**-5, alpha=alpha, beta=beta), scale, form)
+        to_tag, remembered_to_tag = departure_of(rule.tag, finer)
+        to_gradient, _ = departure_of(rule.delay, finer)
+        turn = [[1 - to_tag, -remembered_to_tag], [to_gradient * 2.0**-finer, 1]]
+        return float(np.abs(np.linalg.eigvals(np.array(turn))).max())
+
+    assert magnitude("simultaneous") == pytest.approx(1.0)
+    assert magnitude("damped") == pytest.approx(np.sqrt(1 - beta))
+
+
+def test_what_the_grammar_cannot_say_is_refused() -> None:
+    scale = SynapseScale(weight=8, gradient=9, factor=12)
+    with pytest.raises(UnsupportedError, match="exponent -9"):
+        synapse_rule(FPTTRule(learning_rate=2.0**-5), scale)
+    with pytest.raises(UnsupportedError, match="mantissa 9"):
+        Product("x0", ("y1",), 9, 0)
+    with pytest.raises(UnsupportedError, match="decimation 10"):
+        synapse_rule(FPTTRule(learning_rate=2.0**-16), replace(scale, factor=-1))
+    with pytest.raises(InvalidValueError, match="power of two"):
+        synapse_rule(FPTTRule(learning_rate=0.3), scale)
+    with pytest.raises(InvalidValueError, match="fraction of the gradient"):
+        synapse_rule(RULE, replace(scale, gradient=7, factor=8))
+
+
+def test_what_connections_cannot_carry_is_refused() -> None:
+    x, labels = stream()
+    with pytest.raises(UnsupportedError, match="self terms"):
+        fast.learn(deployed(), x, labels, replace(RULE, self_terms=True))
+    with pytest.raises(UnsupportedError, match="with a sign"):
+        fast.learn(deployed(gate="dense"), x, labels, RULE)
+    with pytest.raises(InvalidValueError, match="bias_reach"):
+        fast.learn(deployed(), x, labels, RULE, EngineOptions(bias_reach=-5))
+    with pytest.raises(UnknownNameError, match="form"):
+        EngineOptions(form="stale")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="arrival"):
+        EngineOptions(epoch=2, arrival=3)
+    with pytest.raises(InvalidValueError, match="extra bits"):
+        fast.learn(deployed(), x, labels, RULE, EngineOptions(least=8, extra_bits=12))
