@@ -24,12 +24,14 @@ BENCHMARKS = {
     "transfer": "benchmarks.transfer",
     "training": "benchmarks.training",
     "learning": "benchmarks.learning",
+    "learning-exactness": "benchmarks.learning_exactness",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""
 
 NEEDS = {
     "lava": "lava.magma",
     "learning": "lava.magma",
+    "learning-exactness": "lava.magma",
     "torch": "torch",
     "slayer": "lava.lib.dl.slayer",
     "transfer": "norse",
