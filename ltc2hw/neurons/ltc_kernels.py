@@ -24,6 +24,7 @@ from ltc2hw.neurons.kernels import (
     add_bias,
     add_own,
     add_product,
+    add_row,
     add_totals,
     back_gate,
     back_origin,
@@ -40,7 +41,6 @@ from ltc2hw.neurons.packed import (
     ADP_SLOPE,
     CHARGED,
     CURRENT,
-    DENSE,
     EVENT,
     MEM_SLOPE,
     MEMBRANE,
@@ -93,10 +93,12 @@ def complete_gates(plan: Plan, weights: Weights, record: Record, t: int) -> None
             add_own(sums, port, bias, weights.terms[2 * which : 2 * which + 2], state, current)
             continue
         plane = joined(sums)
-        fill(bias, plane)
-        if plan.gate == DENSE:
+        if plan.gate == STATIC:
+            fill(bias, plane)
+        else:
+            np.dot(current, weights.terms[2 * which + 1], plane)
             add_product(state, weights.terms[2 * which], record.slope, plane)
-            add_product(current, weights.terms[2 * which + 1], record.slope, plane)
+            add_row(bias, plane)
 
 
 @compiled

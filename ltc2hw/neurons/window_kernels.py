@@ -10,11 +10,11 @@ from ltc2hw.neurons.kernels import (
     Array,
     add,
     add_columns,
-    add_outer,
     add_product,
     compiled,
     joined,
     merged,
+    outer,
     stacked,
 )
 from ltc2hw.neurons.packed import (
@@ -63,7 +63,7 @@ def backward(
     to_state: bool,
     to_x: Array,
 ) -> None:
-    """Walk back through a window and add to ``grads`` the gradients of the parameters.
+    """Walk back through a window; ``grads``, zero before, become the parameters' gradients.
 
     ``above`` (V, L, B, N) are the gradients of V states after each step, from the state ``first``
     on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With ``to_state``,
@@ -110,15 +110,15 @@ def back_spiking(
         add(record.slope, record.back[SPIKES])
 
 
-@merged
+@compiled
 def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -> None:
     """Synapses, biases and dense gate terms, from what :func:`backward` left in the record."""
     steps = x.shape[0]
     _, batch, ports, size = record.sums.shape
     sums = record.sums[:steps].reshape(steps * batch, ports * size)
-    add_outer(stacked(x), sums, grads.weight_input)
+    outer(stacked(x), sums, grads.weight_input)
     if grads.weight_recurrent.shape[0]:
-        add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
+        outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
     if plan.family == LIF:
         return
     add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
@@ -128,5 +128,5 @@ def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -
         if plan.gate == DENSE:
             before = stacked(record.states[which, :steps])
             current = stacked(record.values[CURRENT, :steps])
-            add_outer(before, gates, grads.terms[2 * which])
-            add_outer(current, gates, grads.terms[2 * which + 1])
+            outer(before, gates, grads.terms[2 * which])
+            outer(current, gates, grads.terms[2 * which + 1])

@@ -18,7 +18,7 @@ from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, rounded, weight_bounds
-from ltc2hw.training.loss import window_loss
+from ltc2hw.training.loss import auxiliary_loss, window_loss
 from ltc2hw.training.options import OptimizerName, TrainingOptions, loss_weights, windows
 
 Array = npt.NDArray[Any]
@@ -65,6 +65,7 @@ class AutogradLearner:
         self.module, self.task, self.options = module, task, options
         self.windows = windows(task.steps, updates_of(options))
         self.weights = torch.from_numpy(loss_weights(options.loss_weighting, task.steps)).float()
+        self.progress = torch.from_numpy(loss_weights("ramp", task.steps)).float()
         self.flat = FlatParameters(module)
         matrices, start = matrices_of(module), self.values()
         self.bounds = torch.from_numpy(weight_bounds(options.weight_limit, start, matrices))
@@ -89,6 +90,7 @@ class AutogradLearner:
             group["lr"] = rate
         losses: list[float] = []
         state: Any = None
+        guess = torch.full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
         for window in self.windows:
             weights = self.weights[window]
             if not bool(weights.any()):
@@ -99,6 +101,10 @@ class AutogradLearner:
             with self.deployed():
                 outputs, state = self.module(x[window], state)
                 loss = window_loss(self.task, outputs, labels, weights)
+                if self.options.auxiliary:
+                    second = auxiliary_loss(outputs, guess, self.progress[window])
+                    loss = loss + self.options.auxiliary * second
+                    guess = outputs[-1].detach().softmax(dim=-1)
                 losses.append(float(loss.detach()))
                 if not np.isfinite(losses[-1]):
                     break
@@ -193,15 +199,25 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
     """The way to learn that the options name.
 
     Raises:
-        UnsupportedError: if compiled learning is asked for and cannot do it; names why.
+        UnsupportedError: if compiled learning is asked for and cannot do it, or the auxiliary loss
+            for a regression; names why.
         InvalidValueError: if there are more updates per sequence than steps.
     """
-    if options.backend == "autograd":
-        return AutogradLearner(module, task, options)
-    if isinstance(module, SpikingNetwork):
-        return CompiledNetworkLearner(module, task, options)
-    if options.backend == "compiled":
-        obstacle = "a module that is not a SpikingNetwork"
-        remedy = "use backend 'autograd', or 'auto'"
-        raise UnsupportedError("compiled learning", type(module).__name__, obstacle, remedy)
+    if options.auxiliary and task.kind == "regression":
+        remedy = "set auxiliary to 0"
+        raise UnsupportedError("a regression", "the auxiliary loss", "it compares classes", remedy)
+    if options.backend != "autograd":
+        if isinstance(module, SpikingNetwork) and not options.auxiliary:
+            return CompiledNetworkLearner(module, task, options)
+        if options.backend == "compiled":
+            raise _not_compiled(module)
     return AutogradLearner(module, task, options)
+
+
+def _not_compiled(module: nn.Module) -> UnsupportedError:
+    """Why compiled learning cannot serve a module."""
+    remedy = "use backend 'autograd', or 'auto'"
+    if isinstance(module, SpikingNetwork):
+        return UnsupportedError("compiled learning", "the auxiliary loss", "autograd only", remedy)
+    obstacle = "a module that is not a SpikingNetwork"
+    return UnsupportedError("compiled learning", type(module).__name__, obstacle, remedy)

@@ -27,3 +27,23 @@ def step_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
 def window_loss(task: Task, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean loss of a window; ``weights`` (L,)."""
     return (step_losses(task, outputs, labels) * weights).mean()
+
+
+def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
+    """How far the class distributions of a window are from what the last update believed.
+
+    With ``P_t`` the softmax of outputs (L, B, classes), ``Q`` the distribution (B, classes) at the
+    end of the window before, by the parameters before the update and without a gradient (uniform
+    before the first), and ``β_t = (t+1)/T`` as ``progress`` (L,)::
+
+        mean over steps and samples of  -(1 - β_t) Σ_c Q_c log P_t,c
+
+    A sequence's label alone says little about its first steps; there, the network is held to its
+    own belief instead. Source: Kag, Saligrama, ICML 2021 (terminal prediction).
+
+    >>> even = torch.full((1, 2), 0.5)
+    >>> round(float(auxiliary_loss(torch.zeros(1, 1, 2), even, torch.tensor([0.5]))), 4)
+    0.3466
+    """
+    surprise = -(guess * outputs.log_softmax(dim=-1)).sum(dim=-1)
+    return (surprise.mean(dim=1) * (1.0 - progress)).mean()

@@ -80,7 +80,9 @@ class TrainingOptions:
     ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
     cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
     ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
-    training samples. ``weight_limit`` clips every synaptic weight to ± that value after each
+    training samples. ``auxiliary`` weighs FPTT's second loss
+    (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
+    ``weight_limit`` clips every synaptic weight to ± that value after each
     update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
     ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
     scales (2 to 24; a chip holds 8); None trains without rounding. ``backend``: ``compiled`` learns
@@ -106,6 +108,7 @@ class TrainingOptions:
     beta: float = 0.5
     loss_weighting: LossWeighting = "ramp"
     augment: bool = True
+    auxiliary: float = 0.0
     weight_limit: float | None = None
     weight_bits: int | None = None
     seed: int = 0
@@ -123,6 +126,8 @@ class TrainingOptions:
         _require_at_least("seed", self.seed, 0)
         for name in ("learning_rate", "clip", "alpha"):
             _require_positive(name, getattr(self, name))
+        if not 0.0 <= self.auxiliary < float("inf"):
+            raise InvalidValueError("auxiliary", self.auxiliary, "a finite number of at least 0")
         if self.weight_limit is not None:
             _require_positive("weight_limit", self.weight_limit)
         if self.weight_bits is not None and not 2 <= self.weight_bits <= 24:

@@ -65,6 +65,22 @@ def add_regularizer(rule: Rule, values: Array, mean: Array, memory: Array, grad:
 
 
 @compiled
+def whole_gradient(rule: Rule, vectors: Vectors) -> float:
+    """Complete the gradient that is clipped; its squared norm."""
+    grad, square = vectors.grad[0], 0.0
+    for start in range(0, len(grad), TILE):
+        part = slice(start, min(start + TILE, len(grad)))
+        tile = grad[part]
+        for thread in range(1, len(vectors.grad)):
+            tile += vectors.grad[thread, part]
+        if rule.online:
+            values, mean = vectors.values[part], vectors.mean[part]
+            add_regularizer(rule, values, mean, vectors.memory[part], tile)
+        square += np.dot(tile, tile)
+    return square
+
+
+@compiled
 def adam(values: Array, grad: Array, first: Array, second: Array, rates: Array) -> None:
     """Adam; ``rates``: step size, one over the root of the second bias correction."""
     kept, fresh = rates[2], rates[3]
@@ -154,11 +170,7 @@ def step_sizes(rule: Rule, rate: float, step: int, dtype: Array) -> Array:
 def update(rule: Rule, vectors: Vectors, rate: float, step: int) -> None:
     """The update number ``step`` (from 1) with the summed gradients of all threads."""
     values, grad = vectors.values, vectors.grad[0]
-    for thread in range(1, len(vectors.grad)):
-        grad += vectors.grad[thread]
-    if rule.online:
-        add_regularizer(rule, values, vectors.mean, vectors.memory, grad)
-    norm = np.sqrt(np.dot(grad, grad))
+    norm = np.sqrt(whole_gradient(rule, vectors))
     factor = min(1.0, rule.clip / (norm + 1e-6))
     rates = step_sizes(rule, rate, step, values)
     for start in range(0, len(grad), TILE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.training import RATE as RATE_OF_AUTHORS
+from benchmarks.training import STEPS, AuthorsLoop
+from benchmarks.training import compiled as compiled_like
 from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.neurons import (
     GATES,
@@ -26,6 +30,7 @@ from ltc2hw.neurons import (
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import FPTT, TrainingOptions
+from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.learner import OPTIMIZERS, CompiledNetworkLearner, new_learner, updates_of
 from ltc2hw.training.loss import window_loss
 from ltc2hw.training.options import Method, OptimizerName, loss_weights, windows
@@ -151,15 +156,15 @@ def test_compiled_updates_equal_autograd(
 
 
 def test_dense_activity_and_silence_give_the_same_product() -> None:
-    from ltc2hw.neurons.kernels import add_outer, add_product
+    from ltc2hw.neurons.kernels import add_product, outer
 
     rng = np.random.default_rng(0)
-    weights = rng.normal(size=(9, 7))
-    for share in (0.0, 0.1, 0.5, 1.0):
+    for columns, share in itertools.product((1, 9, 12), (0.0, 0.1, 0.5, 1.0)):
         values = rng.normal(size=(11, 9)) * (rng.random((11, 9)) < share)
-        sums, totals = rng.normal(size=(11, 7)), rng.normal(size=(9, 7))
-        expected, products = sums + values @ weights, totals + values.T @ sums
-        add_outer(values, sums, totals)
+        weights, sums = rng.normal(size=(9, columns)), rng.normal(size=(11, columns))
+        totals = np.zeros((9, columns))
+        expected, products = sums + values @ weights, values.T @ sums
+        outer(values, sums, totals)
         add_product(values, weights, np.empty_like(sums), sums)
         np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-12)
         np.testing.assert_allclose(totals, products, rtol=0, atol=1e-12)
@@ -215,3 +220,46 @@ def test_what_cannot_be_compiled_is_named() -> None:
     lstm = LSTMNetwork(2, 4, 1, seed=0)
     with pytest.raises(UnsupportedError, match="LSTMNetwork: a module that is not a Spiking"):
         new_learner(lstm, task, TrainingOptions(updates=2, backend="compiled"))
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("updates", [STEPS, STEPS // 10])
+def test_hundreds_of_updates_equal_the_authors_loop(gate: GateKind, updates: int) -> None:
+    """Parameter by parameter, the regularizer in the loss, as the benchmark writes it down."""
+    sequences = 400 // STEPS
+    rng = torch.Generator().manual_seed(8)
+    x = torch.rand(sequences, STEPS, 4, 2, generator=rng, dtype=torch.float64)
+    labels = torch.rand(sequences, 4, 1, generator=rng, dtype=torch.float64)
+
+    def network() -> SpikingNetwork:
+        generator = torch.Generator().manual_seed(9)
+        cell = LTCCell(2, 8, gate=gate, nonlinearity="plan", generator=generator)
+        return SpikingNetwork([cell], ReadoutCell(8, 1, generator=generator)).double()
+
+    wanted, found = network(), network()
+    start = [parameter.detach().clone() for parameter in wanted.parameters()]
+    authors, learner = AuthorsLoop(wanted, updates), compiled_like(found, STEPS, updates)
+    for sequence, target in zip(x, labels, strict=True):
+        authors.learn(sequence, target)
+        learner.learn(sequence, target, RATE_OF_AUTHORS)
+        for (name, (value, mean, memory)), own in zip(
+            authors.named.items(), memories(learner), strict=True
+        ):
+            for theirs, ours in zip((value, mean, memory), own, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9, msg=name)
+    assert learner.updates == sequences * updates
+    moved = [
+        float((value - before).detach().abs().max())
+        for value, before in zip(wanted.parameters(), start, strict=True)
+    ]
+    assert max(moved) > 0.1
+
+
+def memories(learner: CompiledLearner) -> list[list[Tensor]]:
+    """Φ, Φ̄ and λ of each parameter of the module."""
+    kept, values = [], learner.values()
+    for vector in (values, learner.vectors.mean, learner.vectors.memory):
+        learner.load(vector)
+        kept.append([p.detach().clone() for p in learner.module.parameters()])
+    learner.load(values)
+    return [list(parameter) for parameter in zip(*kept, strict=True)]
