@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.fixed import require_range
 from ltc2hw.plasticity import FPTTRule
 from ltc2hw.plasticity_fixed import Rates
 
@@ -176,12 +177,17 @@ def synapse_rule(
     "damped" puts the new λ into Φ̄, which brings back FPTT's ``sqrt(1 - β)``; only λ sees Φ one
     step late. "weights" leaves λ and Φ̄ out: plain descent.
 
+    Sums saturate after every product, so the order of the products counts: what makes a sum
+    smaller comes first, and λ takes its departure in two halves. Otherwise weights beyond half of
+    their range would spoil their own tags and delays.
+
     Terms too small for the grammar are applied every ``2^k`` steps instead, ``2^k`` times as
     strong, with the least k for which they exist. ``third_factor``: ``y1`` with a sign, as Lava's
     simulation allows, or ``y1 - y2``, both unsigned, as on hardware.
 
     Raises:
-        InvalidValueError: for rates that are not powers of two.
+        InvalidValueError: for rates that are not powers of two, or so large that a sum would
+            saturate on its way.
         UnsupportedError: for products that the grammar cannot express.
 
     >>> rule = FPTTRule(learning_rate=2**-5)
@@ -189,29 +195,26 @@ def synapse_rule(
     >>> for name, text in synapse_rule(rule, scale).strings.items():
     ...     print(name, "=", text)
     dw = 2^-7*x0*y1 + 2^-6*u0*(d-128) - 2^-6*u0*w + 2^-6*u0*t
-    dt = 2^0*u0*w - 2^0*u0*t - 2^-1*u0*(d-128)
-    dd = - 2^0*u0*w + 2^0*u0*t
+    dt = - 2^0*u0*t + 2^0*u0*w - 2^-1*u0*(d-128)
+    dd = - 2^-1*u0*w + 2^-1*u0*t - 2^-1*u0*w + 2^-1*u0*t
     """
     rates = Rates.of(rule)
     learned = _descent(rates, scale, third_factor)
     if form == "weights":
         return SynapseRule(learned, (), (), 0, third_factor)
     finer = scale.gradient - scale.weight
-    if finer < 0:
-        raise InvalidValueError(
-            "fraction of the gradient", scale.gradient, f"at least the weight's {scale.weight}"
-        )
     remembered, departed = -rates.learning_rate - finer, -rates.learning_rate - rates.alpha
     k = max(0, EXPONENTS[0] - min(remembered, departed))
-    pull = _departure(departed + k, -1, k)
     mean = -rates.beta + (1 if form == "damped" else 0)
+    back = finer - rates.alpha
+    require_range("exponent of w - t in the tag's rule", mean, EXPONENTS[0], 0)
+    require_range("exponent of w - t in the delay's rule", back, EXPONENTS[0] + 1, 0)
+    toward_mean = Product("u", ("t",), -1, mean, k), Product("u", ("w",), 1, mean, k)
+    half = _pull(back - 1, k)
     return SynapseRule(
-        weight=(*learned, Product("u", ("d",), 1, remembered + k, k), *pull),
-        tag=(
-            *_departure(mean, 1, k),
-            Product("u", ("d",), -1, rates.alpha - rates.beta - finer, k),
-        ),
-        delay=_departure(finer - rates.alpha, -1, k),
+        weight=(*learned, Product("u", ("d",), 1, remembered + k, k), *_pull(departed + k, k)),
+        tag=(*toward_mean, Product("u", ("d",), -1, rates.alpha - rates.beta - finer, k)),
+        delay=(*half, *half),
         decimation=k,
         third_factor=third_factor,
     )
@@ -230,9 +233,9 @@ def _descent(rates: Rates, scale: SynapseScale, third_factor: ThirdFactor) -> tu
     return positive, Product("x0", (*trace, "y2"), -1, exponent)
 
 
-def _departure(exponent: int, sign: int, decimation: int) -> tuple[Product, Product]:
-    """``±2^exponent (w - t)``: the grammar has no difference of two variables."""
+def _pull(exponent: int, decimation: int) -> tuple[Product, Product]:
+    """``-2^exponent (w - t)``: the grammar has no difference of two variables."""
     return (
-        Product("u", ("w",), sign, exponent, decimation),
-        Product("u", ("t",), -sign, exponent, decimation),
+        Product("u", ("w",), -1, exponent, decimation),
+        Product("u", ("t",), 1, exponent, decimation),
     )

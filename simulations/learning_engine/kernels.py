@@ -174,8 +174,8 @@ def learn_weight(
 def learn_tag(f: Shifts, weight: Number, tag: Number, delay: Number, threshold: Number) -> Number:
     """A tag after one update."""
     zero = minus(tag, tag)
-    total = add(left(tag, f.bits), weight, f.mean, f)
-    total = add(total, minus(zero, tag), f.mean, f)
+    total = add(left(tag, f.bits), minus(zero, tag), f.mean, f)
+    total = add(total, weight, f.mean, f)
     total = add(total, minus(plus(zero, OFFSET), delay), f.mean_gradient, f)
     return settle(total, threshold, f, LOWEST_TAG, HIGHEST_TAG)
 
@@ -185,6 +185,8 @@ def learn_delay(f: Shifts, weight: Number, tag: Number, delay: Number, threshold
     """A delay after one update."""
     zero = minus(delay, delay)
     total = add(left(delay, f.bits), minus(zero, weight), f.back, f)
+    total = add(total, tag, f.back, f)
+    total = add(total, minus(zero, weight), f.back, f)
     total = add(total, tag, f.back, f)
     return settle(clip(total, zero, f.high), threshold, f, LOWEST_DELAY, HIGHEST_DELAY)
 

@@ -38,7 +38,7 @@ from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
 from ltc2hw.plasticity_fixed import IntegerRule, constant_fraction, draw_count, integer_rule
 from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
-from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from ltc2hw.state import zero_state
 from ltc2hw.trace import Array
 from ltc2hw.weights import Dense
 from ltc2hw.words import IntArray, Word
@@ -164,7 +164,7 @@ class EnginePlan:
                     "raise bias_reach",
                 )
             memories[parameter] = Memory(weight, weight, np.full_like(weight, OFFSET))
-        return Learning(memories, IntegerLearner(self.chip).rest(), 0)
+        return Learning(memories, zero_state(self.network, 1, np.int64), 0)
 
     def adapted(self, memories: Mapping[Parameter, Memory]) -> FixedNetwork:
         """The network that computes with the memories' weights."""

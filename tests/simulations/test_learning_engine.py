@@ -77,25 +77,25 @@ def test_compiled_learning_is_the_readable_one(case: str) -> None:
     )
 
 
-def departure_of(products: tuple[Product, ...], finer: int) -> tuple[float, float]:
-    """Coefficients of ``w - t`` and of λ in weight steps, as written in a rule's products."""
-    found = {product.operands[-1]: product.mantissa * 2.0**product.exponent for product in products}
+def coefficients(products: tuple[Product, ...]) -> dict[str, float]:
+    """Sum of the coefficients of each variable, as written in a rule's products."""
+    found = dict.fromkeys("wtd", 0.0)
+    for product in products:
+        found[product.operands[-1]] += product.mantissa * 2.0**product.exponent
     assert found["w"] == -found["t"]
-    return found["w"], found.get("d", 0.0) * 2.0**finer
+    return found
 
 
 @pytest.mark.parametrize("alpha", [0.25, 0.5, 1.0])
 @pytest.mark.parametrize("beta", [0.25, 0.5])
 def test_only_the_damped_form_forgets(alpha: float, beta: float) -> None:
     """With weights that stand still, (w - t, λ) turns by a matrix: its eigenvalues' magnitude."""
-    finer = 1
-    scale = SynapseScale(weight=8, gradient=8 + finer, factor=8)
+    scale = SynapseScale(weight=8, gradient=8, factor=8)
 
     def magnitude(form: EngineForm) -> float:
         rule = synapse_rule(FPTTRule(learning_rate=2.0**-5, alpha=alpha, beta=beta), scale, form)
-        to_tag, remembered_to_tag = departure_of(rule.tag, finer)
-        to_gradient, _ = departure_of(rule.delay, finer)
-        turn = [[1 - to_tag, -remembered_to_tag], [to_gradient * 2.0**-finer, 1]]
+        tag, delay = coefficients(rule.tag), coefficients(rule.delay)
+        turn = [[1 - tag["w"], -tag["d"]], [delay["w"], 1]]
         return float(np.abs(np.linalg.eigvals(np.array(turn))).max())
 
     assert magnitude("simultaneous") == pytest.approx(1.0)
@@ -112,8 +112,10 @@ def test_what_the_grammar_cannot_say_is_refused() -> None:
         synapse_rule(FPTTRule(learning_rate=2.0**-16), replace(scale, factor=-1))
     with pytest.raises(InvalidValueError, match="power of two"):
         synapse_rule(FPTTRule(learning_rate=0.3), scale)
-    with pytest.raises(InvalidValueError, match="fraction of the gradient"):
-        synapse_rule(RULE, replace(scale, gradient=7, factor=8))
+    with pytest.raises(InvalidValueError, match="delay's rule is 1"):
+        synapse_rule(RULE, replace(scale, gradient=10, factor=8))
+    with pytest.raises(InvalidValueError, match="tag's rule is 1"):
+        synapse_rule(replace(RULE, beta=1.0), replace(scale, factor=8))
 
 
 def test_what_connections_cannot_carry_is_refused() -> None:
