@@ -1,24 +1,28 @@
 """The float three-factor rule, compiled, for one event-gated layer with a readout.
 
 The same updates as ``ltc2hw.simulations.plasticity.float64``, whose readable form takes
-milliseconds per update; :func:`agreement` measures how far apart the two are.
+milliseconds per update. It is here and not in the library because it knows this one shape, the one
+of the experiments; every other one learns in the readable form. ``python -m
+experiments.on_chip_float`` measures how far apart the two are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numba
 import numpy as np
 
+from experiments.on_chip_runs import untrained
 from ltc2hw import FPTTRule, Network, learn
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.errors import InvalidValueError, TrainingError
 from ltc2hw.network import LTC, Readout
 from ltc2hw.plastic_values import read_parameter, write_parameters
-from ltc2hw.plasticity import Parameter, feedback_matrix, surrogate_slope
+from ltc2hw.plasticity import Feedback, Parameter, feedback_matrix, surrogate_slope
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
+from ltc2hw.tasks import load_task
 from ltc2hw.words import FloatArray, IntArray
 
 SLOTS: tuple[tuple[str, str, str], ...] = (
@@ -67,6 +71,7 @@ def learn_float(
     Raises:
         InvalidValueError: unless the network is an input, one event-gated LTC layer that hears
             its own spikes with delay 1, and a readout.
+        TrainingError: if a parameter diverges.
     """
     parameters = slot_parameters(network, rule)
     hidden, output = network.populations[1], network.populations[2]
@@ -95,6 +100,8 @@ def learn_float(
         np.ascontiguousarray(x.transpose(1, 0, 2)),
         np.asarray(labels),
     )
+    if not np.all(np.isfinite(numbers)):
+        raise TrainingError("the float rule diverged; lower the learning rate")
     return with_values(network, parameters, numbers[0], sizes), FloatMemory(numbers)
 
 
@@ -302,3 +309,17 @@ def _run(
             messages = (x, fired, spikes, u, eta, current, v, read)
             _learn(numbers, first, learns, factors, messages, rates)
             u, eta, fired, v = after_u, after_eta, spikes, after_v
+
+
+def main() -> None:
+    """Print the agreement on digits-rows, with both kinds of feedback."""
+    task = load_task("digits-rows")
+    samples = task.train.take(np.arange(25))
+    for feedback in get_args(Feedback):
+        rule = FPTTRule(learning_rate=2.0**-5, feedback=feedback)
+        difference = agreement(untrained(32, 0), samples.x, samples.labels, rule)
+        print(f"{feedback} feedback, 200 updates: parameters differ by at most {difference:.1e}")
+
+
+if __name__ == "__main__":
+    main()
