@@ -97,7 +97,7 @@ def plot(results: Mapping[str, Any]) -> None:
             axes.semilogy(bits, half, "k:", base=2, label="half per bit")
             axes.set_title(title)
         panels[0].legend(fontsize=7)
-        figure.supxlabel("bits of the factors' word, less 2; Φ, Φ̄, λ have 8 more")
+        figure.supxlabel("bits of the word of factors, less 2 (words of synapses: 8 more)")
         figure.supylabel("error beside the float rule")
         IMAGES.mkdir(parents=True, exist_ok=True)
         figure.savefig(IMAGES / "on-chip-bits.svg", metadata={"Date": None})
