@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, QuantizeOptions, quantize
-from ltc2hw.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
+from ltc2hw.engine_rule import OFFSET, EngineForm, Product, SynapseScale, synapse_rule
 from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
 from ltc2hw.simulations.learning_engine import fast, integer
+from ltc2hw.simulations.learning_engine.connection import Synapses, Traces, update
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
 from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_network
@@ -100,6 +101,21 @@ def test_only_the_damped_form_forgets(alpha: float, beta: float) -> None:
 
     assert magnitude("simultaneous") == pytest.approx(1.0)
     assert magnitude("damped") == pytest.approx(np.sqrt(1 - beta))
+
+
+@pytest.mark.parametrize("form", ["damped", "simultaneous"])
+@pytest.mark.parametrize("finer", [0, 1])
+def test_what_rests_stays_although_sums_saturate(form: EngineForm, finer: int) -> None:
+    """With Φ̄ = Φ, λ = 0 and no spikes, nothing moves; the plain order of the products fails."""
+    learned = synapse_rule(RULE, SynapseScale(weight=8, gradient=8 + finer, factor=8), form)
+    weight = np.arange(-256, 256)[:, None]
+    rest = Synapses(weight, weight, np.full_like(weight, OFFSET))
+    silent = Traces(np.zeros(1, np.int64), np.zeros(1, np.int64), weight[:, 0], weight[:, 0])
+    for after, before in zip(update(learned, rest, silent, 0, 0.5), rest, strict=True):
+        assert np.array_equal(after, before)
+    back = Product("u", ("w",), 1, 0), Product("u", ("t",), -1, 0)
+    spoiled = update(replace(learned, tag=back), rest, silent, 0, 0.5).tag
+    assert np.array_equal(spoiled[weight >= 128], 256 - weight[weight >= 128])
 
 
 def test_what_the_grammar_cannot_say_is_refused() -> None:
