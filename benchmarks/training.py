@@ -7,6 +7,7 @@ regularizer is part of the loss, and the state is detached after each update.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,12 +92,15 @@ def compiled(module: SpikingNetwork, steps: int, updates: int, threads: int = 1)
 
 
 def run() -> ResultTable:
-    """All gates, one update per step and one per ten, one thread."""
-    rows = [measure(gate, updates) for gate in GATES for updates in (STEPS, STEPS // 10)]
+    """All gates, one update per step and one per ten, one thread; then K = T on all cores."""
+    rows = [measure(gate, updates, 1) for gate in GATES for updates in (STEPS, STEPS // 10)]
+    cores = os.cpu_count() or 1
+    if cores > 1:
+        rows += [measure(gate, STEPS, cores) for gate in GATES]
     rows.append(memory_row())
     return ResultTable(
-        f"A training step, H = {HIDDEN}, batch {BATCH}, one thread",
-        ("gates", "steps per update", "authors' loop, per step", "compiled", "ratio"),
+        f"A training step, H = {HIDDEN}, batch {BATCH}",
+        ("gates", "steps per update", "threads", "authors' loop, per step", "compiled", "ratio"),
         tuple(rows),
         "Forward, gradient, clip, Adam and FPTT's memories. The last row is the peak memory of "
         "processes that learn one sequence of T = 100 and of T = 10,000, fed in pieces of 100 "
@@ -104,14 +108,15 @@ def run() -> ResultTable:
     )
 
 
-def measure(gate: GateKind, updates: int) -> tuple[str, ...]:
-    """One row."""
+def measure(gate: GateKind, updates: int, threads: int) -> tuple[str, ...]:
+    """One row; torch may use as many threads."""
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(STEPS, BATCH, INPUTS, generator=generator)
     labels = torch.rand(BATCH, OUTPUTS, generator=generator)
-    authors, ours = AuthorsLoop(network(gate), updates), compiled(network(gate), STEPS, updates)
+    authors = AuthorsLoop(network(gate), updates)
+    ours = compiled(network(gate), STEPS, updates, threads)
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
         candidates: dict[str, Callable[[], object]] = {
             "authors": lambda: authors.learn(x, labels),
@@ -124,6 +129,7 @@ def measure(gate: GateKind, updates: int) -> tuple[str, ...]:
     return (
         gate,
         str(STEPS // updates),
+        str(threads),
         f"{times.spread('authors').scaled(per_step)} ms",
         f"{times.spread('compiled').scaled(per_step)} ms",
         f"{times.ratio('authors', 'compiled')}",
@@ -158,6 +164,7 @@ def memory_row() -> tuple[str, ...]:
     short, long = peak_memory(100), peak_memory(10_000)
     return (
         "event",
+        "1",
         "1",
         f"{short:.0f} MB at T = 100",
         f"{long:.0f} MB at T = 10,000",

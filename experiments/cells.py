@@ -16,6 +16,7 @@ from ltc2hw import quantize, simulate
 from ltc2hw.converters.torch import from_module
 from ltc2hw.excerpt import real_outputs
 from ltc2hw.files import write_text
+from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
@@ -138,3 +139,24 @@ def run_cells(
     """All cells, in order."""
     folder.mkdir(parents=True, exist_ok=True)
     return [run_cell(cell, folder, progress) for cell in cells]
+
+
+def finished_cells(folder: Path, text: str) -> list[Mapping[str, Any]]:
+    """What earlier runs found, of all budgets, by task, method, network and seed.
+
+    Only cells whose names hold ``text``.
+    """
+    paths = [path for path in folder.glob("*.json") if text in path.stem]
+    cells = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(cells, key=_place)
+
+
+def _place(cell: Mapping[str, Any]) -> tuple[str | int | float, ...]:
+    plan = cell["plan"]
+    training = plan["training"]
+    name, _, steps = plan["task"].rpartition("-")
+    length = int(steps) if steps.isdigit() else 0
+    order = (*GATES, LSTM).index(plan["network"])
+    updates = training["updates"] if training["method"] == "fptt" else 0
+    fast = -training["learning_rate"]
+    return name, length, steps, order, -updates, fast, training["epochs"], training["seed"]

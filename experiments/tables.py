@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -18,11 +18,13 @@ HEADER = (
     "method",
     "K",
     "rate",
+    "epochs",
     "neurons",
     "updates",
     "seeds",
     "float",
     "int8",
+    "validation, last epoch",
     "spikes per step",
     "saturations",
     "seconds",
@@ -41,7 +43,11 @@ def spread(cells: Sequence[Measured], key: str, digits: int) -> str:
     """Mean ± standard deviation over seeds; the value alone of one seed."""
     if key not in cells[0]:
         return ""
-    values = [float(cell[key]) for cell in cells]
+    return average([float(cell[key]) for cell in cells], digits)
+
+
+def average(values: Sequence[float], digits: int) -> str:
+    """Mean ± standard deviation; a value alone."""
     middle = f"{mean(values):.{digits}f}"
     return middle if len(values) == 1 else f"{middle} ± {stdev(values):.{digits}f}"
 
@@ -58,11 +64,13 @@ def markdown(measured: Sequence[Measured]) -> str:
             training["method"].upper(),
             str(training["updates"]) if training["method"] == "fptt" else "1",
             f"{training['learning_rate']:g}",
+            str(training["epochs"]),
             "+".join(str(size) for size in plan["model"]["hidden"]),
             f"{cells[0]['updates']:,}",
             str(len(cells)),
             spread(cells, "float", 4),
             spread(cells, "integer", 4),
+            average([cell["history"][-1]["validation"] for cell in cells], 4),
             spread(cells, "spikes_per_step", 2),
             str(sum(cell["saturations"] for cell in cells)) if "saturations" in cells[0] else "",
             spread(cells, "seconds", 0),
@@ -71,36 +79,74 @@ def markdown(measured: Sequence[Measured]) -> str:
     return "\n".join(lines) + "\n"
 
 
+ROWS = (
+    "Scores are test scores of the epoch with the best validation score. Again by "
+    "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT), "
+    "with `--epochs` and `--rate` of the row where they are not the recipe's. BPTT makes one "
+    "update where FPTT makes K: in the same number of epochs both see the same sequences."
+)
+
+
 def save(name: str, command: str, note: str, measured: Sequence[Measured], folder: Path) -> None:
     """Write ``NAME.json`` and ``NAME.md`` with the command, and the curves where they can be."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"command": command, "note": note, "cells": list(measured)}
-    write_text(folder / f"{name}.json", json.dumps(content, indent=1))
+    write_text(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
     seconds = sum(cell["seconds"] for cell in measured)
     title = f"# {name}\n\n`{command}` ({seconds:.0f} s of training in all, one thread)\n"
     picture = (
         f"\n![Validation score by epoch]({name}.png)\n" if draw(name, measured, folder) else ""
     )
-    write_text(folder / f"{name}.md", f"{title}\n{note}\n\n{markdown(measured)}{picture}")
+    about = f"{note} {ROWS.format(name=name)}"
+    write_text(folder / f"{name}.md", f"{title}\n{about}\n\n{markdown(measured)}{picture}")
 
 
 def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:
-    """Validation score against epochs, a line per cell; False without matplotlib."""
+    """Validation score against epochs, a panel per task and network; False without matplotlib.
+
+    A colour per number of updates, a line style per rate, a line per seed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for index, cells in enumerate(rows_of(measured)):
-        for cell in cells:
-            scores = [record["validation"] for record in cell["history"]]
-            label = cells[0]["row"] if cell is cells[0] else None
-            axes.plot(scores, color=f"C{index % 10}", label=label, linewidth=1)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"validation {measured[0]['metric']}")
-    if measured[0]["metric"] == "mse":
-        axes.set_yscale("log")
-    axes.legend(fontsize=6)
-    figure.savefig(folder / f"{name}.png", dpi=120)
+    tasks, networks = distinct(measured, "task"), distinct(measured, "network")
+    size = (1.0 + 3.2 * len(networks), 0.6 + 2.4 * len(tasks))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(tasks), len(networks), squeeze=False, sharey="row")
+    colours, styles = distinct(measured, updates_of), distinct(measured, rate_of)
+    for cell in measured:
+        plan = cell["plan"]
+        axes = panels[tasks.index(plan["task"])][networks.index(plan["network"])]
+        axes.set_title(f"{plan['task']}, {plan['network']}", fontsize=8)
+        axes.plot(
+            [record["validation"] for record in cell["history"]],
+            color=f"C{colours.index(updates_of(cell)) % 10}",
+            linestyle=("-", "--", ":", "-.")[styles.index(rate_of(cell)) % 4],
+            label=None if plan["training"]["seed"] else f"{updates_of(cell)}, {rate_of(cell)}",
+            linewidth=1,
+        )
+        axes.legend(fontsize=5)
+        if cell["metric"] == "mse":
+            axes.set_yscale("log")
+    figure.supxlabel("epoch", fontsize=8)
+    figure.supylabel(f"validation {measured[0]['metric']}", fontsize=8)
+    figure.savefig(folder / f"{name}.png", dpi=110)
     return True
+
+
+def updates_of(cell: Measured) -> str:
+    """How the number of updates per sequence is called."""
+    training = cell["plan"]["training"]
+    return f"K = {training['updates']}" if training["method"] == "fptt" else "BPTT"
+
+
+def rate_of(cell: Measured) -> str:
+    """How the learning rate is called."""
+    return f"rate {cell['plan']['training']['learning_rate']:g}"
+
+
+def distinct(measured: Sequence[Measured], what: str | Callable[[Measured], str]) -> list[str]:
+    """Different values of a field of the plan, or of a function, in the order of the cells."""
+    values = (what(cell) if callable(what) else cell["plan"][what] for cell in measured)
+    return list(dict.fromkeys(values))

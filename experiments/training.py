@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.cells import LSTM, Cell, run_cells
+from experiments.cells import LSTM, Cell, finished_cells, run_cells
 from experiments.tables import save
 from ltc2hw.tasks import load_task
 from ltc2hw.training import EpochRecord, Recipe
@@ -151,9 +151,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, help="seeds per row")
     parser.add_argument("--epochs", type=int, help="epochs in place of each recipe's")
     parser.add_argument("--rate", type=float, help="learning rate in place of each recipe's")
-    parser.add_argument("--steps", type=int, nargs="+", default=[100, 200, 500, 1000])
+    lengths = [100, 200, 500, 1000]
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=lengths, metavar="T", help="lengths of the Add task"
+    )
     parser.add_argument("--only", help="cells whose names hold this text")
-    parser.add_argument("--finished", action="store_true", help="tabulate only, train nothing")
+    parser.add_argument(
+        "--finished", action="store_true", help="tabulate all finished cells, train nothing"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     experiment = EXPERIMENTS[options.name]
@@ -161,13 +166,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cells = experiment.cells(Budget(seeds, options.epochs, options.rate, options.steps))
     if options.only:
         cells = [wanted for wanted in cells if options.only in wanted.name]
+    folder = options.build / options.name
     if options.finished:
-        folder = options.build / options.name
-        cells = [wanted for wanted in cells if (folder / f"{wanted.name}.json").exists()]
-    measured = run_cells(cells, options.build / options.name, show)
-    command = f"python -m experiments.training {options.name} --seeds {len(seeds)}"
-    if options.epochs is not None:
-        command += f" --epochs {options.epochs}"
+        measured = finished_cells(folder, options.only or "")
+    else:
+        try:
+            measured = run_cells(cells, folder, show)
+        except KeyboardInterrupt:
+            sys.exit("stopped; the same command goes on from here")
+    command = f"python -m experiments.training {options.name}"
+    for flag in ("seeds", "epochs", "rate", "only"):
+        if getattr(options, flag) is not None:
+            command += f" --{flag} {getattr(options, flag)}"
     save(options.name, command, experiment.note, measured, options.out)
 
 

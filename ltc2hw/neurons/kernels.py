@@ -117,6 +117,22 @@ def gate(plan: int, x: Array, port: int, value: Array, slope: Array) -> None:
 
 
 @compiled
+def clear(plane: Array) -> None:
+    """``plane = 0``; numba's own assignment does not vectorize."""
+    for b in range(plane.shape[0]):
+        for n in range(plane.shape[1]):
+            plane[b, n] = ZERO
+
+
+@compiled
+def copy(values: Array, into: Array) -> None:
+    """``into = values``."""
+    for b in range(into.shape[0]):
+        for n in range(into.shape[1]):
+            into[b, n] = values[b, n]
+
+
+@compiled
 def fill(row: Array, into: Array) -> None:
     """``into = row`` for every sample."""
     for b in range(into.shape[0]):
@@ -230,12 +246,12 @@ def share_of_nonzeros(values: Array) -> float:
 
 
 @compiled
-def list_nonzeros(values: Array, found: Array) -> int:
-    """How many of ``values`` (M,) differ from zero; their places into ``found`` (M + 1,)."""
+def list_nonzeros(values: Array, row: int, found: Array) -> int:
+    """How many values of a row of M differ from zero; their places into ``found`` (M + 1,)."""
     count = 0
-    for i in range(values.shape[0]):
+    for i in range(values.shape[1]):
         found[count] = i
-        count += values[i] != ZERO
+        count += values[row, i] != ZERO
     return count
 
 
@@ -244,18 +260,20 @@ def add_rows(values: Array, weights: Array, sums: Array) -> None:
     """``sums += values @ weights`` by adding up the weights' rows of non-zero values."""
     found = np.empty(values.shape[1] + 1, np.int64)
     for b in range(values.shape[0]):
-        count, row = list_nonzeros(values[b], found), sums[b]
+        count = list_nonzeros(values, b, found)
         whole = count - count % 4
         for k in range(0, whole, 4):
             one, two, three, four = found[k], found[k + 1], found[k + 2], found[k + 3]
-            first, second, third, fourth = weights[one], weights[two], weights[three], weights[four]
             v1, v2, v3, v4 = values[b, one], values[b, two], values[b, three], values[b, four]
-            for n in range(row.shape[0]):
-                row[n] += (v1 * first[n] + v2 * second[n]) + (v3 * third[n] + v4 * fourth[n])
+            for n in range(sums.shape[1]):
+                sums[b, n] += (v1 * weights[one, n] + v2 * weights[two, n]) + (
+                    v3 * weights[three, n] + v4 * weights[four, n]
+                )
         for k in range(whole, count):
-            single, v1 = weights[found[k]], values[b, found[k]]
-            for n in range(row.shape[0]):
-                row[n] += v1 * single[n]
+            one = found[k]
+            v1 = values[b, one]
+            for n in range(sums.shape[1]):
+                sums[b, n] += v1 * weights[one, n]
 
 
 @compiled
@@ -279,7 +297,7 @@ def add_outer_rows(values: Array, grads: Array, totals: Array) -> None:
     """``totals += valuesᵀ @ grads``: the gradient's row of each non-zero value, times that."""
     found = np.empty(values.shape[1] + 1, np.int64)
     for row in range(values.shape[0]):
-        count = list_nonzeros(values[row], found)
+        count = list_nonzeros(values, row, found)
         for k in range(count):
             i = found[k]
             value = values[row, i]

@@ -6,11 +6,11 @@ import numpy as np
 
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
 from ltc2hw.neurons.kernels import (
-    ZERO,
     Array,
     add,
     add_columns,
     add_product,
+    clear,
     compiled,
     joined,
     merged,
@@ -37,7 +37,7 @@ def forward(plan: Plan, weights: Weights, constants: Array, record: Record, x: A
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):
         sums = joined(record.sums[t])
-        sums[:] = ZERO
+        clear(sums)
         if recurrent:
             spikes = record.states[SPIKES, t]
             add_product(spikes, weights.weight_recurrent, record.scratch, sums)
@@ -70,7 +70,8 @@ def backward(
     ``record.back`` ends as the gradients of the state before the window.
     """
     steps = x.shape[0]
-    record.back[:] = ZERO
+    for state in range(record.back.shape[0]):
+        clear(record.back[state])
     for t in range(steps - 1, -1, -1):
         through = t > 0 or to_state
         for index in range(above.shape[0]):

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from ltc2hw.neurons import window_kernels
-from ltc2hw.neurons.kernels import Array, compiled, merged
+from ltc2hw.neurons.kernels import Array, compiled, copy, merged
 from ltc2hw.neurons.packed import (
     MEMBRANE,
     SPIKES,
@@ -106,7 +106,8 @@ def keep_states(aim: Aim, plans: Array, room: Array, steps: int, batch: int) -> 
     """The states after a window become those before the next; no gradient crosses them."""
     for index in range(len(plans)):
         record, _ = record_of(plan_at(plans, index), room, aim.longest, batch)
-        record.states[:, 0] = record.states[:, steps]
+        for state in range(record.states.shape[0]):
+            copy(record.states[state, steps], record.states[state, 0])
 
 
 @merged
