@@ -43,10 +43,10 @@ RECIPES: dict[str, Recipe] = {
             gain=2.0,
         ),
         TrainingOptions(
-            updates=4,
-            epochs=250,
+            updates=2,
+            epochs=100,
             batch_size=32,
-            learning_rate=1e-2,
+            learning_rate=5e-3,
             alpha=0.02,
             loss_weighting="ramp",
             augment=True,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cells import LSTM, Cell, run_cell
+from experiments.cells import LSTM, Cell, finished_cells, run_cell, run_cells
 from experiments.tables import markdown
+from experiments.training_cost import measure_apart
+from experiments.training_cost import save as save_cost
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions
 
 
@@ -51,3 +53,21 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     lines = markdown(measured).splitlines()
     assert len(lines) == 3
     assert "| 0.5000 ± 0.3536 |" in lines[2]
+
+
+def test_finished_cells_of_all_budgets_are_found_in_order(tmp_path: Path) -> None:
+    longer = cell(LSTM, 1).recipe.with_training(epochs=4)
+    cells = [Cell("add-6", LSTM, longer), cell(LSTM, 1), cell(LSTM, 0)]
+    run_cells(cells, tmp_path)
+    names = [str(found["name"]) for found in finished_cells(tmp_path, "lstm")]
+    assert names == [cells[2].name, cells[1].name, cells[0].name]
+    assert finished_cells(tmp_path, "event") == []
+
+
+def test_cost_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
+    measured = [measure_apart(method, 100) for method in ("FPTT, windows of 10", "BPTT")]
+    assert [found["updates"] for found in measured] == [10, 1]
+    assert all(found["megabytes"] > 10 and found["seconds"] > 0 for found in measured)
+    save_cost(measured, tmp_path)
+    assert json.loads((tmp_path / "cost.json").read_text())["figures"] == measured
+    assert (tmp_path / "cost.md").read_text().count("\n| 100 |") == 1
