@@ -82,8 +82,10 @@ def markdown(measured: Sequence[Measured]) -> str:
 ROWS = (
     "Scores are test scores of the epoch with the best validation score. Again by "
     "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT), "
-    "with `--epochs` and `--rate` of the row where they are not the recipe's. BPTT makes one "
-    "update where FPTT makes K: in the same number of epochs both see the same sequences."
+    "with `--epochs`, `--rate` and `--updates` of the row where they are not the recipe's. "
+    "`python -m experiments.training {name}` alone runs every row, also those not measured yet, by "
+    "three seeds. BPTT makes one update where FPTT makes K: in the same number of epochs both see "
+    "the same sequences."
 )
 
 

@@ -39,6 +39,7 @@ class Budget:
     seeds: Sequence[int]
     epochs: int | None
     rate: float | None
+    updates: int | None
     steps: Sequence[int]
 
 
@@ -59,6 +60,8 @@ def cell(task: str, network: str, budget: Budget, seed: int, recipe: Recipe) -> 
         recipe = recipe.with_training(epochs=budget.epochs)
     if budget.rate is not None:
         recipe = recipe.with_training(learning_rate=budget.rate)
+    if budget.updates is not None:
+        recipe = recipe.with_training(updates=budget.updates)
     return Cell(task, network, recipe.with_training(seed=seed))
 
 
@@ -151,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, help="seeds per row")
     parser.add_argument("--epochs", type=int, help="epochs in place of each recipe's")
     parser.add_argument("--rate", type=float, help="learning rate in place of each recipe's")
+    parser.add_argument("--updates", type=int, metavar="K", help="K in place of each recipe's")
     lengths = [100, 200, 500, 1000]
     parser.add_argument(
         "--steps", type=int, nargs="+", default=lengths, metavar="T", help="lengths of the Add task"
@@ -163,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     experiment = EXPERIMENTS[options.name]
     seeds = range(experiment.seeds if options.seeds is None else options.seeds)
-    cells = experiment.cells(Budget(seeds, options.epochs, options.rate, options.steps))
+    cells = experiment.cells(
+        Budget(seeds, options.epochs, options.rate, options.updates, options.steps)
+    )
     if options.only:
         cells = [wanted for wanted in cells if options.only in wanted.name]
     folder = options.build / options.name
@@ -175,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             sys.exit("stopped; the same command goes on from here")
     command = f"python -m experiments.training {options.name}"
-    for flag in ("seeds", "epochs", "rate", "only"):
+    for flag in ("seeds", "epochs", "rate", "updates", "only"):
         if getattr(options, flag) is not None:
             command += f" --{flag} {getattr(options, flag)}"
     save(options.name, command, experiment.note, measured, options.out)
