@@ -132,7 +132,7 @@ def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:
         if cell["metric"] == "mse":
             axes.set_yscale("log")
     figure.supxlabel("epoch", fontsize=8)
-    figure.supylabel(f"validation {measured[0]['metric']}", fontsize=8)
+    figure.supylabel("validation score", fontsize=8)
     figure.savefig(folder / f"{name}.png", dpi=110)
     return True
 
