@@ -85,7 +85,7 @@ ROWS = (
     "with `--epochs`, `--rate` and `--updates` of the row where they are not the recipe's. "
     "`python -m experiments.training {name}` alone runs every row, also those not measured yet, by "
     "three seeds. BPTT makes one update where FPTT makes K: in the same number of epochs both see "
-    "the same sequences."
+    "the same sequences. Seconds include waiting for whatever else the machine did."
 )
 
 
