@@ -58,6 +58,7 @@ def round_down(values: IntArray, bits: int, dither: IntArray | None) -> IntArray
 
     ``r`` are the top ``bits`` bits of a 32-bit number, or that number shifted left to ``bits``.
 
+    >>> import numpy as np
     >>> round_down(np.array([5, 6]), 2, None)
     array([1, 2])
     """
