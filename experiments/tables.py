@@ -113,7 +113,7 @@ def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:
     except ImportError:
         return False
     tasks, networks = distinct(measured, "task"), distinct(measured, "network")
-    size = (1.0 + 3.2 * len(networks), 0.6 + 2.4 * len(tasks))
+    size = (2.0 + 3.2 * len(networks), 0.6 + 2.6 * len(tasks))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(tasks), len(networks), squeeze=False, sharey="row")
     colours, styles = distinct(measured, updates_of), distinct(measured, rate_of)
@@ -125,12 +125,15 @@ def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:
             [record["validation"] for record in cell["history"]],
             color=f"C{colours.index(updates_of(cell)) % 10}",
             linestyle=("-", "--", ":", "-.")[styles.index(rate_of(cell)) % 4],
-            label=None if plan["training"]["seed"] else f"{updates_of(cell)}, {rate_of(cell)}",
+            label=f"{updates_of(cell)}, {rate_of(cell)}",
             linewidth=1,
         )
-        axes.legend(fontsize=5)
         if cell["metric"] == "mse":
             axes.set_yscale("log")
+    lines = {line.get_label(): line for axes in panels.flat for line in axes.get_lines()}
+    figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize=6)
+    for axes in panels.flat:
+        axes.set_visible(bool(axes.get_lines()))
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("validation score", fontsize=8)
     figure.savefig(folder / f"{name}.png", dpi=110)
