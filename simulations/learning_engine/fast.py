@@ -19,11 +19,9 @@ from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
-from ltc2hw.simulations.plasticity.fast import rule_of, tables_of
+from ltc2hw.simulations.plasticity.fast import memory_of, rule_of, tables_of
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
-from ltc2hw.simulations.plasticity.records import Memory
-from ltc2hw.simulations.plasticity.tables import Counter
 
 WIDEST_EXPONENT = 13
 """A product of 11 bits and a sign, shifted left by this and seven, is a 32-bit integer."""
@@ -60,7 +58,7 @@ def learn(
     clipped = np.zeros(len(plan.connections), np.int64)
     run(
         tables_of(layout, buffers.feedback),
-        memory_of(layout, buffers),
+        memory_of(layout, buffers, np.int32),
         rule_of(plan.chip),
         connections_of(plan, layout),
         engine_of(plan, layout),
@@ -96,24 +94,6 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
     arrays = [name for stem in names for name in (stem, f"vector_{stem}")]
     typed = {name: getattr(buffers, name).astype(np.int32) for name in (*arrays, "sent")}
     return replace(buffers, **typed)
-
-
-def memory_of(layout: Layout, buffers: Buffers) -> Memory:
-    """Everything that changes, as the kernels take it."""
-    return Memory(
-        buffers.values,
-        buffers.means,
-        buffers.gradients,
-        buffers.vector_values,
-        buffers.vector_means,
-        buffers.vector_gradients,
-        buffers.constants,
-        buffers.state,
-        buffers.sent,
-        np.zeros((3, layout.neurons), np.int32),
-        np.zeros((len(layout.populations), len(Counter)), np.int64),
-        np.zeros((len(layout.chip.parameters), 3), np.int64),
-    )
 
 
 def engine_of(plan: EnginePlan, layout: Layout) -> Engine:

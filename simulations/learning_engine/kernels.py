@@ -24,7 +24,7 @@ from ltc2hw.simulations.plasticity import kernels as integer_kernels
 from ltc2hw.simulations.plasticity.forward import clear, enter, record, shift_messages
 from ltc2hw.simulations.plasticity.kernels import operate
 from ltc2hw.simulations.plasticity.records import COMPARE, Memory, Rule, Tables
-from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, draw, key_of_update
+from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, clip, draw, key_of_update
 from ltc2hw.simulations.plasticity.typed import (
     left,
     minus,
@@ -131,16 +131,6 @@ def shifts_of(zero: Number, c: Any, e: Engine) -> Shifts:
         plus(zero, c.mean_gradient),
         plus(zero, c.back),
     )
-
-
-@inlined
-def clip(value: Number, low: Number, high: Number) -> Number:
-    """Saturate."""
-    if value < low:
-        value = low
-    if value > high:
-        value = high
-    return value
 
 
 @inlined

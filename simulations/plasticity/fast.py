@@ -14,7 +14,7 @@ from ltc2hw.samples import check_samples
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out
-from ltc2hw.simulations.plasticity.packing import pack, unpack
+from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
 from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.tables import COUNTER_NAMES, Counter
 
@@ -57,20 +57,7 @@ def learn_with(
     buffers = pack(layout, start)
     output = chip.network.population(chip.network.output)
     outputs = np.zeros((steps, count, output.size), np.int64)
-    memory = Memory(
-        buffers.values,
-        buffers.means,
-        buffers.gradients,
-        buffers.vector_values,
-        buffers.vector_means,
-        buffers.vector_gradients,
-        buffers.constants,
-        buffers.state,
-        buffers.sent,
-        np.zeros((3, layout.neurons), layout.dtype),
-        np.zeros((len(layout.populations), len(Counter)), np.int64),
-        np.zeros((len(chip.parameters), 3), np.int64),
-    )
+    memory = memory_of(layout, buffers, layout.dtype)
     run(
         tables_of(layout, buffers.feedback),
         memory,
@@ -88,6 +75,24 @@ def learn_with(
         after,
         outputs.astype(specification.dtype),
         saturations(layout, memory),
+    )
+
+
+def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[np.int64]) -> Memory:
+    """Everything that changes, as the kernels take it; ``factors``: type of those of neurons."""
+    return Memory(
+        buffers.values,
+        buffers.means,
+        buffers.gradients,
+        buffers.vector_values,
+        buffers.vector_means,
+        buffers.vector_gradients,
+        buffers.constants,
+        buffers.state,
+        buffers.sent,
+        np.zeros((3, layout.neurons), factors),
+        np.zeros((len(layout.populations), len(Counter)), np.int64),
+        np.zeros((len(layout.chip.parameters), 3), np.int64),
     )
 
 
