@@ -46,4 +46,5 @@ def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
     0.3466
     """
     surprise = -(guess * outputs.log_softmax(dim=-1)).sum(dim=-1)
-    return (surprise.mean(dim=1) * (1.0 - progress)).mean()
+    loss: Tensor = (surprise.mean(dim=1) * (1.0 - progress)).mean()
+    return loss
