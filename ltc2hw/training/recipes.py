@@ -25,9 +25,9 @@ RECIPES: dict[str, Recipe] = {
         ),
         TrainingOptions(
             updates=8,
-            epochs=60,
+            epochs=100,
             batch_size=64,
-            learning_rate=7e-3,
+            learning_rate=5e-3,
             alpha=0.02,
             weight_bits=8,
         ),
