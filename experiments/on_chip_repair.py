@@ -45,6 +45,10 @@ ENDLESS = 60
 """Epochs of ordinary training to its end, with images that move by a pixel as in the recipe."""
 
 
+TRAINING = {"epochs": 60, "learning_rate": 7e-3}
+"""How the deployed networks are trained; all else is the task's recipe."""
+
+
 @cache
 def deployed(seed: int) -> tuple[Any, Network, FixedNetwork]:
     """The module that the task's recipe trains, its network, and the network on a chip."""
@@ -53,7 +57,7 @@ def deployed(seed: int) -> tuple[Any, Network, FixedNetwork]:
     from ltc2hw.training.recipes import recipe_for
 
     task = load_task(TASK)
-    module = train(task, recipe_for(task).with_training(seed=seed)).module
+    module = train(task, recipe_for(task).with_training(seed=seed, **TRAINING)).module
     network = from_module(module, {"task": task.name})
     return module, network, quantize(network, "loihi2", task.train.x, QuantizeOptions())
 
@@ -63,7 +67,8 @@ def fine_tuned(task: Task, seed: int, **training: Any) -> float:
     from ltc2hw.training import train
     from ltc2hw.training.recipes import recipe_for
 
-    recipe = recipe_for(task).with_training(seed=seed, weight_bits=None, **training)
+    options = {**TRAINING, "seed": seed, "weight_bits": None, **training}
+    recipe = recipe_for(task).with_training(**options)
     return train(task, recipe, module=copy.deepcopy(deployed(seed)[0])).metrics["test"]
 
 
