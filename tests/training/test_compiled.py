@@ -151,8 +151,10 @@ def test_compiled_updates_equal_autograd(
     expected = learn_by_steps(wanted, task, options, batches)
     np.testing.assert_allclose(losses, expected, rtol=1e-9, atol=1e-10)
     learner.store()
+    # Adam divides by the gradient's size: of one that is zero but for rounding it enlarges that.
+    tolerance = 1e-8 if optimizer == "sgd" else 1e-6
     for found, value in zip(compiled.parameters(), wanted.parameters(), strict=True):
-        torch.testing.assert_close(found, value, rtol=0, atol=1e-8)
+        torch.testing.assert_close(found, value, rtol=0, atol=tolerance)
 
 
 def test_dense_activity_and_silence_give_the_same_product() -> None:
