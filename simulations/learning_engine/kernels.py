@@ -21,9 +21,9 @@ from ltc2hw.simulations.learning_engine.connection import (
     WEIGHT_RANGE,
 )
 from ltc2hw.simulations.plasticity import kernels as integer_kernels
-from ltc2hw.simulations.plasticity.forward import clear, enter, record, shift_messages
-from ltc2hw.simulations.plasticity.kernels import operate
-from ltc2hw.simulations.plasticity.records import COMPARE, Memory, Rule, Tables
+from ltc2hw.simulations.plasticity.forward import clear, shift_messages
+from ltc2hw.simulations.plasticity.kernels import compute_step
+from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, clip, draw, key_of_update
 from ltc2hw.simulations.plasticity.typed import (
     left,
@@ -376,12 +376,7 @@ def run(
         if reset:
             clear(memory)
         for t in range(samples.shape[1]):
-            enter(tables, memory, samples[s, t])
-            for k in range(tables.schedule.shape[0]):
-                operation, index = tables.schedule[k]
-                operate(tables, memory, rule, operation, index, goals[s], weights[t])
-                if operation == COMPARE:
-                    record(memory, tables.populations[index], outputs[t, s])
+            compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
             n = s * samples.shape[1] + t
             learn_all(memory, connections, engine, drawn, n, update + n, clipped)
             shift_messages(tables, memory)

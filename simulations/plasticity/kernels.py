@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.simulations.compiled import entry, kernel, sources_digest
+from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
 from ltc2hw.simulations.plasticity.backward import (
     feed_back,
     ltc_factors,
@@ -83,6 +83,25 @@ def operate(
             readout_factors(tables, memory, rule, p, counts)
 
 
+@inlined
+def compute_step(
+    tables: Tables,
+    memory: Memory,
+    rule: Rule,
+    sample: Array,
+    goal: Array,
+    weight: int,
+    output: Array,
+) -> None:
+    """One step forward, and its error back to every factor; ``output`` (N_out,) is filled."""
+    enter(tables, memory, sample)
+    for k in range(tables.schedule.shape[0]):
+        operation, index = tables.schedule[k]
+        operate(tables, memory, rule, operation, index, goal, weight)
+        if operation == COMPARE:
+            record(memory, tables.populations[index], output)
+
+
 @entry
 def run(
     tables: Tables,
@@ -106,11 +125,6 @@ def run(
         if reset:
             clear(memory)
         for t in range(samples.shape[1]):
-            enter(tables, memory, samples[s, t])
-            for k in range(tables.schedule.shape[0]):
-                operation, index = tables.schedule[k]
-                operate(tables, memory, rule, operation, index, goals[s], weights[t])
-                if operation == COMPARE:
-                    record(memory, tables.populations[index], outputs[t, s])
+            compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
             learn_all(tables, memory, rule, np.uint64(update + s * samples.shape[1] + t))
             shift_messages(tables, memory)
