@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 merged = numba.njit(inline="always", error_model="numpy")
-"""For what is called from one place only: compiled once, as a part of its caller."""
+"""For what is called from one or two places: compiled as a part of each caller."""
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 BREAK_1, BREAK_2, BREAK_3 = np.float32(1), np.float32(2.375), np.float32(5)
