@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def sources_digest(folder: Path) -> int:
-    """Digest of the Python sources of a folder, as a non-negative 62-bit integer.
-
-    Numba's cache notices changes of the file of the entry point alone. Entry points therefore take
-    this digest as a default argument, which is part of their signature in the cache.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest()[:8], "big") >> 2
 
 
 # Numba's stubs do not know `_nrt`. The kernels allocate nothing, and without its runtime Numba does

@@ -17,7 +17,10 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
+compiled = numba.njit(error_model="numpy", nogil=True)
+"""For what entry points call."""
+entry = numba.njit(cache=True, error_model="numpy", nogil=True)
+"""For what Python calls: machine code is kept between processes (:mod:`ltc2hw.sources`)."""
 merged = numba.njit(inline="always", error_model="numpy")
 """For what is called from one or two places: compiled as a part of each caller."""
 

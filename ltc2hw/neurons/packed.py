@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ltc2hw.neurons.kernels import Array, compiled
+from ltc2hw.neurons.kernels import Array, compiled, entry
 
 LTC, LIF, READOUT = 0, 1, 2
 """Families of neurons."""
@@ -124,7 +124,7 @@ def take(vector: Array, at: int, shape: tuple[int, ...]) -> tuple[Array, int]:
     return vector[at : at + length].reshape(shape), at + length
 
 
-@compiled
+@entry
 def weights_of(plan: Plan, vector: Array) -> Weights:
     """A layer's part of a vector of parameters or gradients."""
     columns = plan.ports * plan.size
@@ -135,7 +135,7 @@ def weights_of(plan: Plan, vector: Array) -> Weights:
     return Weights(weight_input, weight_recurrent, bias, terms)
 
 
-@compiled
+@entry
 def record_of(plan: Plan, vector: Array, steps: int, batch: int) -> tuple[Record, Array]:
     """A layer's record, and the gradients of what is seen of it (1, L, B, N)."""
     size, ports = plan.size, plan.ports

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
@@ -12,6 +14,7 @@ from ltc2hw.neurons.kernels import (
     add_product,
     clear,
     compiled,
+    entry,
     joined,
     merged,
     outer,
@@ -29,11 +32,24 @@ from ltc2hw.neurons.packed import (
     Weights,
 )
 from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
+from ltc2hw.sources import sources_digest
+
+SOURCES = sources_digest(Path(__file__).parent)
 
 
-@compiled
-def forward(plan: Plan, weights: Weights, constants: Array, record: Record, x: Array) -> None:
-    """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything."""
+@entry
+def forward(
+    plan: Plan,
+    weights: Weights,
+    constants: Array,
+    record: Record,
+    x: Array,
+    sources: int = SOURCES,
+) -> None:
+    """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything.
+
+    ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
+    """
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):
         sums = joined(record.sums[t])
@@ -50,7 +66,7 @@ def forward(plan: Plan, weights: Weights, constants: Array, record: Record, x: A
             readout_kernels.forward(plan, weights, record, t)
 
 
-@compiled
+@entry
 def backward(
     plan: Plan,
     weights: Weights,
@@ -62,12 +78,13 @@ def backward(
     first: int,
     to_state: bool,
     to_x: Array,
+    sources: int = SOURCES,
 ) -> None:
     """Walk back through a window; ``grads``, zero before, become the parameters' gradients.
 
     ``above`` (V, L, B, N) are the gradients of V states after each step, from the state ``first``
     on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With ``to_state``,
-    ``record.back`` ends as the gradients of the state before the window.
+    ``record.back`` ends as the gradients of the state before the window. ``sources`` is not read.
     """
     steps = x.shape[0]
     for state in range(record.back.shape[0]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
 from ltc2hw.neurons import window_kernels
-from ltc2hw.neurons.kernels import Array, compiled, copy, merged
+from ltc2hw.neurons.kernels import Array, clear, compiled, copy, entry, merged
 from ltc2hw.neurons.packed import (
     MEMBRANE,
     SPIKES,
@@ -18,8 +19,18 @@ from ltc2hw.neurons.packed import (
     take,
     weights_of,
 )
+from ltc2hw.sources import sources_digest
 from ltc2hw.training.loss_kernels import window_loss
-from ltc2hw.training.update_kernels import Rule, Vectors, restore_values, round_values, update
+from ltc2hw.training.update_kernels import (
+    Rule,
+    Vectors,
+    restore_values,
+    round_values,
+    share,
+    step_sizes,
+    update,
+    whole_gradient,
+)
 
 
 class Aim(NamedTuple):
@@ -36,6 +47,7 @@ class Aim(NamedTuple):
 
 
 INPUTS = Plan._fields.index("inputs")
+SOURCES = sources_digest(Path(window_kernels.__file__).parent, Path(__file__).parent)
 
 
 @compiled
@@ -154,6 +166,7 @@ def _learn_sequence(
     rate: float,
     done: int,
     losses: Array,
+    sources: int = SOURCES,
 ) -> int:
     """One update per window between ``edges``; windows without weight only advance the states.
 
@@ -161,7 +174,7 @@ def _learn_sequence(
     (T, B, N_in); ``rooms`` (threads, n) their records. ``done`` updates were made before. Gives the
     number of updates made, ``losses`` their losses; it stops after the first loss that is not
     finite, without that update. Gradients are those at the rounded values where parameters have
-    steps.
+    steps. ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
     """
     threads, steps = len(shares) - 1, len(weights)
     width = plans[0, INPUTS]
@@ -174,7 +187,8 @@ def _learn_sequence(
             first, after = shares[thread], shares[thread + 1]
             shape = (steps, after - first, width)
             x, _ = take(inputs, steps * first * width, shape)
-            vectors.grad[thread] = 0.0
+            # As an assignment, Numba would move it out of the loop over windows.
+            clear(vectors.grad[thread : thread + 1])
             parts[thread] = learn_window(
                 aim,
                 plans,
@@ -193,15 +207,58 @@ def _learn_sequence(
         if not np.isfinite(losses[made - 1]):
             break
         restore_values(vectors)
-        update(rule, vectors, rate, done + made)
+        rates = step_sizes(rule, rate, done + made, vectors.values)
+        for thread in prange(threads):
+            first, after = share(vectors, thread, threads)
+            parts[thread] = whole_gradient(rule, vectors, first, after)
+        square = parts.sum()
+        for thread in prange(threads):
+            first, after = share(vectors, thread, threads)
+            update(rule, vectors, square, rates, first, after)
         round_values(rule, vectors)
     restore_values(vectors)
     return made
 
 
-learn_sequence = compiled(_learn_sequence)
+learn_sequence = entry(_learn_sequence)
 """With one thread, which compiles sooner."""
 
-learn_sequence_threads = njit(cache=True, error_model="numpy", nogil=True, parallel=True)(
-    _learn_sequence
-)
+_inlined = merged(_learn_sequence)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
+def learn_sequence_threads(
+    aim: Aim,
+    rule: Rule,
+    plans: Array,
+    constants: Array,
+    vectors: Vectors,
+    rooms: Array,
+    inputs: Array,
+    targets: Array,
+    shares: Array,
+    weights: Array,
+    edges: Array,
+    rate: float,
+    done: int,
+    losses: Array,
+    sources: int = SOURCES,
+) -> int:
+    """With a thread for each share of the samples; a function of its own in Numba's cache."""
+    return _inlined(
+        aim,
+        rule,
+        plans,
+        constants,
+        vectors,
+        rooms,
+        inputs,
+        targets,
+        shares,
+        weights,
+        edges,
+        rate,
+        done,
+        losses,
+        sources,
+    )

@@ -65,12 +65,19 @@ def add_regularizer(rule: Rule, values: Array, mean: Array, memory: Array, grad:
 
 
 @compiled
-def whole_gradient(rule: Rule, vectors: Vectors) -> float:
-    """Complete the gradient that is clipped; its squared norm."""
-    grad, square = vectors.grad[0], 0.0
-    for start in range(0, len(grad), TILE):
-        part = slice(start, min(start + TILE, len(grad)))
-        tile = grad[part]
+def share(vectors: Vectors, part: int, parts: int) -> tuple[int, int]:
+    """Where the numbers begin and end that one of the threads brings up to date."""
+    length = len(vectors.values)
+    return part * length // parts, (part + 1) * length // parts
+
+
+@compiled
+def whole_gradient(rule: Rule, vectors: Vectors, begin: int, end: int) -> float:
+    """Complete the gradient that is clipped, from ``begin`` to ``end``; its squared norm there."""
+    square = 0.0
+    for start in range(begin, end, TILE):
+        part = slice(start, min(start + TILE, end))
+        tile = vectors.grad[0, part]
         for thread in range(1, len(vectors.grad)):
             tile += vectors.grad[thread, part]
         if rule.online:
@@ -167,21 +174,19 @@ def step_sizes(rule: Rule, rate: float, step: int, dtype: Array) -> Array:
 
 
 @compiled
-def update(rule: Rule, vectors: Vectors, rate: float, step: int) -> None:
-    """The update number ``step`` (from 1) with the summed gradients of all threads."""
-    values, grad = vectors.values, vectors.grad[0]
-    norm = np.sqrt(whole_gradient(rule, vectors))
-    factor = min(1.0, rule.clip / (norm + 1e-6))
-    rates = step_sizes(rule, rate, step, values)
-    for start in range(0, len(grad), TILE):
-        part = slice(start, min(start + TILE, len(grad)))
-        scale(factor, grad[part])
+def update(rule: Rule, vectors: Vectors, square: float, rates: Array, begin: int, end: int) -> None:
+    """Change what lies from ``begin`` to ``end``; ``square``: the whole gradient's squared norm."""
+    factor = min(1.0, rule.clip / (np.sqrt(square) + 1e-6))
+    for start in range(begin, end, TILE):
+        part = slice(start, min(start + TILE, end))
+        values, grad = vectors.values[part], vectors.grad[0, part]
+        scale(factor, grad)
         if rule.optimizer == ADAM:
-            adam(values[part], grad[part], vectors.first[part], vectors.second[part], rates)
+            adam(values, grad, vectors.first[part], vectors.second[part], rates)
         elif rule.optimizer == ADAMAX:
-            adamax(values[part], grad[part], vectors.first[part], vectors.second[part], rates)
+            adamax(values, grad, vectors.first[part], vectors.second[part], rates)
         else:
-            sgd(values[part], grad[part], rates)
+            sgd(values, grad, rates)
         if rule.online:
-            remember(rule, values[part], vectors.mean[part], vectors.memory[part])
-        limit(vectors.bounds[part], values[part])
+            remember(rule, values, vectors.mean[part], vectors.memory[part])
+        limit(vectors.bounds[part], values)

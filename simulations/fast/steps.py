@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
+from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
 from ltc2hw.simulations.fast.messages import (
     fan_events,
@@ -37,6 +37,7 @@ from ltc2hw.simulations.fast.tables import (
     Shape,
     Table,
 )
+from ltc2hw.sources import sources_digest
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 FAN_OUT, ARRIVE = int(Operation.FAN_OUT), int(Operation.ARRIVE)
@@ -291,7 +292,7 @@ def run_steps(
     """Steps ``first_step .. last_step - 1`` of one tile.
 
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
-    read: see :func:`~ltc2hw.simulations.compiled.sources_digest`.
+    read: see :func:`~ltc2hw.sources.sources_digest`.
     """
     schedule = tables.schedule
     for t in range(extent.first_step, extent.last_step):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.engine_rule import OFFSET, TRACE_LIMIT
-from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
+from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.learning_engine.connection import (
     DELAY_RANGE,
     TAG_RANGE,
@@ -33,6 +33,7 @@ from ltc2hw.simulations.plasticity.typed import (
     right_unsigned,
     times,
 )
+from ltc2hw.sources import sources_digest
 
 Array = npt.NDArray[Any]
 Number = Any

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.simulations.compiled import entry, inlined, kernel, sources_digest
+from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.plasticity.backward import (
     feed_back,
     ltc_factors,
@@ -44,6 +44,7 @@ from ltc2hw.simulations.plasticity.records import (
 )
 from ltc2hw.simulations.plasticity.tables import LTC_KIND
 from ltc2hw.simulations.plasticity.updates import learn_all
+from ltc2hw.sources import sources_digest
 
 SOURCES = sources_digest(Path(__file__).parent)
 
@@ -119,7 +120,7 @@ def run(
 
     ``samples`` (S, T, N_in) encoded; ``goals`` (S, 1) labels or (S, N_out) targets; ``weights``
     (T,) of the loss in time; ``outputs`` (T, S, N_out) is filled; ``update``: updates done before.
-    ``sources`` is not read: see :func:`~ltc2hw.simulations.compiled.sources_digest`.
+    ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
     """
     for s in range(samples.shape[0]):
         if reset:

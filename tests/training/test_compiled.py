@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -34,6 +35,16 @@ from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.learner import OPTIMIZERS, CompiledNetworkLearner, new_learner, updates_of
 from ltc2hw.training.loss import window_loss
 from ltc2hw.training.options import Method, OptimizerName, loss_weights, windows
+from ltc2hw.training.update_kernels import (
+    OPTIMIZER_CODES,
+    TILE,
+    Rule,
+    Vectors,
+    share,
+    step_sizes,
+    update,
+    whole_gradient,
+)
 from tests.neurons.randomised import randomised
 
 INPUTS, OUTPUTS, BATCH = 3, 4, 5
@@ -152,17 +163,54 @@ def test_compiled_updates_equal_autograd(
     np.testing.assert_allclose(losses, expected, rtol=1e-9, atol=1e-10)
     learner.store()
     # Adam divides by the gradient's size: of one that is zero but for rounding it enlarges that.
+    # That its steps are torch's shows the test of optimizers.
     tolerance = 1e-8 if optimizer == "sgd" else 1e-6
     for found, value in zip(compiled.parameters(), wanted.parameters(), strict=True):
         torch.testing.assert_close(found, value, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_CODES)
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("clip", [0.5, 1e9])
+def test_optimizers_and_memories_equal_torchs(
+    optimizer: OptimizerName, parts: int, clip: float
+) -> None:
+    """The same gradients in, several updates long, also zeros: the same parameters and memories."""
+    rng = np.random.default_rng(7)
+    size, alpha, beta = 3 * TILE + 5, 0.3, 0.6
+    rule = Rule(OPTIMIZER_CODES[optimizer], 1, alpha, beta, clip, 0.0, 0.0)
+    start = rng.normal(size=size)
+    none = np.zeros(0)
+    vectors = Vectors(
+        start.copy(), np.zeros((1, size)), start.copy(), *np.zeros((3, size)), none, none, none
+    )
+    parameter = nn.Parameter(torch.from_numpy(start.copy()))
+    torchs = OPTIMIZERS[optimizer]([parameter], lr=RATE)
+    fptt = FPTT([parameter], alpha=alpha, beta=beta)
+    for update_number in range(1, 6):
+        gradient = rng.normal(size=size) * (rng.random(size) < 0.7)
+        vectors.grad[0] = gradient
+        rates = step_sizes(rule, RATE, update_number, vectors.values)
+        shares = [share(vectors, part, parts) for part in range(parts)]
+        square = sum(whole_gradient(rule, vectors, *part) for part in shares)
+        for part in shares:
+            update(rule, vectors, square, rates, *part)
+        parameter.grad = torch.from_numpy(gradient.copy())
+        fptt.step(torchs, clip)
+        memories = fptt.state_dict()
+        wanted = (parameter.detach(), memories["running_mean"][0], memories["memory"][0])
+        for found, value in zip(
+            (vectors.values, vectors.mean, vectors.memory), wanted, strict=True
+        ):
+            np.testing.assert_allclose(found, value, rtol=0, atol=1e-12)
 
 
 def test_dense_activity_and_silence_give_the_same_product() -> None:
     from ltc2hw.neurons.kernels import add_product, outer
 
     rng = np.random.default_rng(0)
-    for columns, share in itertools.product((1, 9, 12), (0.0, 0.1, 0.5, 1.0)):
-        values = rng.normal(size=(11, 9)) * (rng.random((11, 9)) < share)
+    for columns, dense in itertools.product((1, 9, 12), (0.0, 0.1, 0.5, 1.0)):
+        values = rng.normal(size=(11, 9)) * (rng.random((11, 9)) < dense)
         weights, sums = rng.normal(size=(9, columns)), rng.normal(size=(11, columns))
         totals = np.zeros((9, columns))
         expected, products = sums + values @ weights, values.T @ sums
@@ -174,14 +222,14 @@ def test_dense_activity_and_silence_give_the_same_product() -> None:
 
 def learned(
     threads: int,
-) -> tuple[list[float], list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]]:
+) -> tuple[list[float], list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]]:
     task = load_task("add-6")
-    options = TrainingOptions(updates=3, threads=threads)
+    options = TrainingOptions(updates=3, threads=threads, optimizer="sgd")
     generator = torch.Generator().manual_seed(3)
-    module = SpikingNetwork([LTCCell(2, 8, generator=generator)], ReadoutCell(8, 1))
+    module = SpikingNetwork([LTCCell(2, 8, generator=generator)], ReadoutCell(8, 1)).double()
     randomised(module, 4)
     learner = CompiledNetworkLearner(module, task, options)
-    x, labels = torch.from_numpy(task.train.x).float(), torch.from_numpy(task.train.labels).float()
+    x, labels = torch.from_numpy(task.train.x), torch.from_numpy(task.train.labels)
     losses = [
         loss
         for part in (slice(0, 25), slice(25, 50))
@@ -193,10 +241,11 @@ def learned(
 
 def test_threads_share_a_batch() -> None:
     alone, together, again = learned(1), learned(3), learned(3)
+    assert numba.threading_layer()  # raises while no compiled code has started threads
     assert together[0] == again[0]
     for found, same, wanted in zip(together[1], again[1], alone[1], strict=True):
         np.testing.assert_array_equal(found, same)
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
 
 
 def test_a_sequence_can_be_fed_in_parts() -> None:
