@@ -16,7 +16,7 @@ from benchmarks.report import ResultTable
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast.engine import plan_of
-from ltc2hw.simulations.fast.plan import NARROW
+from ltc2hw.simulations.fast.plan import NARROW, SHORT, WIDE
 from ltc2hw.trace import Array, Trace
 from ltc2hw.words import FloatArray
 from tests.random_networks import (
@@ -27,6 +27,7 @@ from tests.random_networks import (
 )
 
 ENOUGH = 100_000_000
+NUMBERS = {SHORT: "32-bit integers", NARROW: "doubles", WIDE: "64-bit integers"}
 Case = tuple[str, FixedNetwork, FloatArray]
 
 
@@ -37,7 +38,7 @@ def run() -> ResultTable:
     networks: dict[str, int] = {}
     mismatches: dict[str, int] = {}
     for kind, network, x in cases():
-        kind += ", doubles" if plan_of(network).types is NARROW else ", 64-bit integers"
+        kind += f", {NUMBERS[plan_of(network).types]}"
         threads = 1 + networks.get(kind, 0) % 2
         number, wrong = differences(
             fast.simulate(network, x, "all", threads=threads), integer.simulate(network, x, "all")

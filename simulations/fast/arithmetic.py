@@ -1,10 +1,14 @@
 """Rounding shift and word fitting, compiled: the counterparts of :mod:`ltc2hw.words`.
 
-The same kernels run with two kinds of numbers. Wide ones are 64-bit integers, the arithmetic of
-the specification. Narrow ones are integers held in doubles, whose vector instructions are several
-times faster: wherever :mod:`~ltc2hw.simulations.fast.widths` proves that no product or sum leaves
-±2^53, doubles are exact, factors are stored already divided by ``2^bits`` (exact as well), and
-rounding the product toward zero is the specification's ``rsz``.
+The same kernels run with three kinds of numbers, of which a network takes the fastest that
+:mod:`~ltc2hw.simulations.fast.widths` proves to be exact:
+
+- wide ones are 64-bit integers, the arithmetic of the specification;
+- narrow ones are integers held in doubles, whose vector instructions are several times faster:
+  where no product or sum leaves ±2^53, doubles are exact, factors are stored already divided by
+  ``2^bits`` (exact as well), and rounding the product toward zero is the specification's ``rsz``;
+- short ones are 32-bit integers (:mod:`~ltc2hw.simulations.fast.short`), twice as many in a vector,
+  where sums and results fit; products may be wider, see :func:`product`.
 """
 
 from __future__ import annotations
@@ -15,16 +19,49 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from ltc2hw.simulations.fast.short import Short, to_short
+
 INLINE: Any = {"forceinline": True, "error_model": "numpy"}
+
+SPLIT_BITS = 15
+"""Short products are added up from two pieces, which divide a value at this bit or at the shift."""
 
 
 def product(factor: Any, value: Any, bits: Any) -> Any:
-    """``rsz(factor * value, bits)``; a narrow factor is already divided by ``2^bits``."""
+    """``rsz(factor * value, bits)``; a narrow factor is already divided by ``2^bits``.
+
+    A short product can have more than 32 bits. With ``k = min(bits, SPLIT_BITS)`` and
+    ``value = high·2^k + low`` it is ``(factor·high + (factor·low + c >> k)) >> (bits - k)``, where
+    ``c = 2^bits - 1`` for negative products turns floor into rounding toward zero.
+    """
     raise NotImplementedError
 
 
 @overload(product, jit_options=INLINE, strict=False)
 def _product(factor: Any, value: Any, bits: Any) -> Any:
+    if isinstance(factor, types.Float):
+        return lambda factor, value, bits: np.trunc(factor * value)
+    if not isinstance(factor, Short):
+        return lambda factor, value, bits: shift_toward_zero(factor * value, bits)
+
+    def short(factor: Any, value: Any, bits: Any) -> Any:
+        split = min(bits, SPLIT_BITS)
+        first, second = to_short(split), to_short(bits - split)
+        low = value & to_short((np.int64(1) << split) - 1)
+        correction = sign_of(factor ^ value) & to_short((np.int64(1) << bits) - 1)
+        lower = (factor * low + correction) >> first
+        return (factor * (value >> first) + lower) >> second
+
+    return short
+
+
+def small_product(factor: Any, value: Any, bits: Any) -> Any:
+    """:func:`product` where ``factor * value`` fits even a short number."""
+    raise NotImplementedError
+
+
+@overload(small_product, jit_options=INLINE, strict=False)
+def _small_product(factor: Any, value: Any, bits: Any) -> Any:
     if isinstance(factor, types.Float):
         return lambda factor, value, bits: np.trunc(factor * value)
     return lambda factor, value, bits: shift_toward_zero(factor * value, bits)
@@ -37,7 +74,7 @@ def fit(value: Any, low: Any, high: Any, wraps: Any) -> Any:
 
 @overload(fit, jit_options=INLINE, strict=False)
 def _fit(value: Any, low: Any, high: Any, wraps: Any) -> Any:
-    if isinstance(value, types.Float):
+    if isinstance(value, (types.Float, Short)):
         return lambda value, low, high, wraps: min(max(value, low), high)
 
     def integer(value: Any, low: Any, high: Any, wraps: Any) -> Any:
@@ -57,25 +94,98 @@ def number(value: Any, like: Any) -> Any:
 def _number(value: Any, like: Any) -> Any:
     if isinstance(like, types.Float):
         return lambda value, like: np.float64(value)
+    if isinstance(like, Short):
+        return lambda value, like: to_short(value)
     return lambda value, like: np.int64(value)
 
 
-def short(value: Any, like: Any) -> Any:
-    """A 64-bit integer; with narrow numbers, one that LLVM knows to have 32 bits with its sign.
+def counted(condition: Any, like: Any) -> Any:
+    """0 or 1 as an integer that is as wide as ``like``, so that vectors of both are alike."""
+    raise NotImplementedError
 
-    ``like`` is a number of the kind in use. Products of such integers are single instructions.
+
+@overload(counted, jit_options=INLINE, strict=False)
+def _counted(condition: Any, like: Any) -> Any:
+    if isinstance(like, Short):
+        return lambda condition, like: to_short(condition)
+    return lambda condition, like: np.int64(condition)
+
+
+def given(value: Any) -> Any:
+    """A number of a record, as kernels compute with it."""
+    raise NotImplementedError
+
+
+@overload(given, jit_options=INLINE, strict=False)
+def _given(value: Any) -> Any:
+    def unchanged(value: Any) -> Any:
+        return value
+
+    def short(value: Any) -> Any:
+        return to_short(value)
+
+    return short if value == types.int32 else unchanged
+
+
+def integral(value: Any) -> Any:
+    """A number as an integer: a double becomes one of 64 bits."""
+    raise NotImplementedError
+
+
+@overload(integral, jit_options=INLINE, strict=False)
+def _integral(value: Any) -> Any:
+    def unchanged(value: Any) -> Any:
+        return value
+
+    def integer(value: Any) -> Any:
+        return np.int64(value)
+
+    return integer if isinstance(value, types.Float) else unchanged
+
+
+def scaled(value: Any, unit: Any) -> Any:
+    """A number as a factor of :func:`product`; ``unit`` is what one is worth there."""
+    raise NotImplementedError
+
+
+@overload(scaled, jit_options=INLINE, strict=False)
+def _scaled(value: Any, unit: Any) -> Any:
+    if isinstance(value, types.Float):
+        return lambda value, unit: value * unit
+    return lambda value, unit: value
+
+
+def unpacked(entry: Any, like: Any) -> Any:
+    """Knot and rise of an entry of an interpolated table; ``like`` is a number of the kind in use.
+
+    LLVM learns where they have 32 bits with their sign: their products are single instructions.
     """
     raise NotImplementedError
 
 
-@overload(short, jit_options=INLINE, strict=False)
-def _short(value: Any, like: Any) -> Any:
+@overload(unpacked, jit_options=INLINE, strict=False)
+def _unpacked(entry: Any, like: Any) -> Any:
+    if isinstance(like, Short):
+        return lambda entry, like: (entry & to_short(0xFFFF), entry >> to_short(16))
     if isinstance(like, types.Float):
-        return lambda value, like: np.int64(np.int32(value))
-    return lambda value, like: np.int64(value)
+        return lambda entry, like: (entry & 0xFFFFFFFF, np.int64(np.int32(entry >> 32)))
+    return lambda entry, like: (entry & 0xFFFFFFFF, entry >> 32)
+
+
+def sign_of(value: Any) -> Any:
+    """-1 for negative integers, else 0."""
+    raise NotImplementedError
+
+
+@overload(sign_of, jit_options=INLINE, strict=False)
+def _sign_of(value: Any) -> Any:
+    if isinstance(value, Short):
+        return lambda value: value >> to_short(31)
+    return lambda value: value >> np.int64(63)
 
 
 @register_jitable(**INLINE)
 def shift_toward_zero(value: Any, bits: Any) -> Any:
     """``sign(x) * (|x| >> n)``: adding ``2^n - 1`` to negative values first makes floor do it."""
-    return (value + ((value >> np.int64(63)) & ((np.int64(1) << bits) - np.int64(1)))) >> bits
+    mask = number((np.int64(1) << bits) - np.int64(1), value)
+    return (value + (sign_of(value) & mask)) >> number(bits, value)

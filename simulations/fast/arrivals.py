@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
+from ltc2hw.simulations.fast.arithmetic import given, number
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Scalar, Table
 
@@ -28,7 +29,13 @@ class Arriving(NamedTuple):
 def arriving(contribution: Any, tile: Scalar) -> Arriving:
     """Places of the sums of a contribution."""
     first = tile * contribution.sums + contribution.column
-    return Arriving(first, contribution.width, contribution.scale)
+    return Arriving(first, contribution.width, given(contribution.scale))
+
+
+@inlined
+def scaled_sum(sums: Table, place: Scalar, scale: Any) -> Any:
+    """``sums << exponent``."""
+    return number(load(sums, SUMS, place), scale) * scale
 
 
 @kernel
@@ -40,7 +47,7 @@ def begin_port(
     for b in range(samples):
         into, first = port + b * stride, a.first + b * a.width
         for j in range(stride):
-            store(state, PORT, into + j, load(sums, SUMS, first + j) * scale)
+            store(state, PORT, into + j, scaled_sum(sums, first + j, scale))
 
 
 @kernel
@@ -53,8 +60,8 @@ def begin_port_with_two(
     for b in range(samples):
         into, first, other = port + b * stride, a.first + b * a.width, o.first + b * o.width
         for j in range(stride):
-            added = load(others, SUMS, other + j) * other_scale
-            store(state, PORT, into + j, load(sums, SUMS, first + j) * scale + added)
+            added = scaled_sum(others, other + j, other_scale)
+            store(state, PORT, into + j, scaled_sum(sums, first + j, scale) + added)
 
 
 @kernel
@@ -66,7 +73,7 @@ def add_to_port(
     for b in range(samples):
         into, first = port + b * stride, a.first + b * a.width
         for j in range(stride):
-            added = load(sums, SUMS, first + j) * scale
+            added = scaled_sum(sums, first + j, scale)
             store(state, PORT, into + j, load(state, PORT, into + j) + added)
 
 

@@ -11,7 +11,7 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table, zeros
 from ltc2hw.state import check_state
 from ltc2hw.trace import State
 
@@ -19,18 +19,18 @@ from ltc2hw.trace import State
 def allocate(plan: Plan, tile: int) -> Memory:
     """Zeroed memory for ``tile`` samples."""
     sizes, types = plan.sizes, plan.types
-    spikes = np.zeros(tile * sizes.neurons, dtype=np.uint8)
+    spikes = zeros(tile * sizes.neurons, np.uint8)
     return Memory(
-        state=np.zeros(len(Region) * tile * sizes.neurons, dtype=types.number),
+        state=zeros(len(Region) * tile * sizes.neurons, types.number),
         spikes=spikes,
         words=spikes.view(np.uint64),
-        values=np.zeros(tile * sizes.values, dtype=types.message),
-        pairs=np.zeros(tile * sizes.pairs, dtype=np.int32),
-        events=np.zeros(tile * sizes.events, dtype=np.int32),
-        lengths=np.zeros(tile * sizes.lengths, dtype=np.uint64),
-        narrow_sums=np.zeros(tile * sizes.narrow_sums, dtype=types.narrow_sums),
-        broad_sums=np.zeros(tile * sizes.broad_sums, dtype=types.broad_sums),
-        counts=np.zeros(len(plan.rows) * len(Counter), dtype=np.int64),
+        values=zeros(tile * sizes.values, types.message),
+        pairs=zeros(tile * sizes.pairs, np.int32),
+        events=zeros(tile * sizes.events, np.int32),
+        lengths=zeros(tile * sizes.lengths, np.uint64),
+        narrow_sums=zeros(tile * sizes.narrow_sums, types.narrow_sums),
+        broad_sums=zeros(tile * sizes.broad_sums, types.broad_sums),
+        counts=zeros(len(plan.rows) * len(Counter), np.int64),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.fast.arithmetic import shift_toward_zero
+from ltc2hw.simulations.fast.arithmetic import counted, integral, number, shift_toward_zero
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import EVENT_SLACK, FAN_LANES, Scalar, Table
 from ltc2hw.simulations.fast.vectors import add_rows, list_bits, multiply
@@ -62,16 +62,18 @@ def grade(
     state: Table, variable: Scalar, values: Table, out: Scalar, width: Scalar, m: Any
 ) -> Scalar:
     """``word.fit(rsz(value, shift))``; returns the misfits."""
-    misfits = np.int64(0)
-    low, high, wraps, shift = m.low, m.high, m.wraps, m.shift
+    like = integral(load(state, VALUES, variable))
+    low, high, wraps = number(m.low, like), number(m.high, like), number(m.wraps, like)
+    shift, cut = m.shift, m.wraps != 0
+    misfits = counted(False, like)
     for j in range(width):
-        shifted = shift_toward_zero(np.int64(load(state, VALUES, variable + j)), shift)
+        shifted = shift_toward_zero(integral(load(state, VALUES, variable + j)), shift)
         fitted = min(max(shifted, low), high)
-        if wraps != 0:
+        if cut:
             fitted = ((shifted - low) & wraps) + low
-        misfits += np.int64(fitted != shifted)
+        misfits += counted(fitted != shifted, like)
         store(values, MESSAGES, out + j, fitted)
-    return misfits
+    return np.int64(misfits)
 
 
 @inlined
@@ -90,8 +92,8 @@ def add_row(
         first = block * LANES
         for lane in range(FAN_LANES):
             j = first + np.uint64(lane)
-            added = load(weights, WEIGHTS, row + j) * factor
-            store(sums, SUMS, total + j, load(sums, SUMS, total + j) + added)
+            added, before = load(weights, WEIGHTS, row + j) * factor, load(sums, SUMS, total + j)
+            store(sums, SUMS, total + j, before + number(added, before))
 
 
 @kernel
@@ -142,7 +144,7 @@ def fan_pairs(
     for b in range(samples):
         first = tile * (m.ring + slot * m.stride) + b * m.stride
         for pair in range(count):
-            lower = load(values, MESSAGES, first + TWO * pair) & np.int64(0xFFFF)
+            lower = np.int64(load(values, MESSAGES, first + TWO * pair)) & np.int64(0xFFFF)
             upper = np.int64(load(values, MESSAGES, first + TWO * pair + ONE)) << np.int64(16)
             store(pairs, SUMS, b * count + pair, np.int32(lower | upper))
     whole = samples // FOUR * FOUR

@@ -12,11 +12,23 @@ import numpy as np
 
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.fast.arithmetic import fit, number, product, short
+from ltc2hw.simulations.fast.arithmetic import (
+    counted,
+    fit,
+    given,
+    integral,
+    number,
+    product,
+    scaled,
+    small_product,
+    unpacked,
+)
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Constant, Region, Scalar, Table
+from ltc2hw.simulations.fast.vectors import LANES, interpolate_block, interpolates_blocks
 
 SPAN_BITS = TABLE_SPAN_BITS
+ZERO, BLOCK = np.uint64(0), np.uint64(LANES)
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 CURRENT_REGION, MEMBRANE_REGION = np.uint64(Region.CURRENT), np.uint64(Region.MEMBRANE)
@@ -30,8 +42,6 @@ CURRENT_KEPT, MEMBRANE_KEPT = np.uint64(Constant.CURRENT_KEPT), np.uint64(Consta
 
 ARRIVING, CURRENT, STATE, TAU, RHO, THRESHOLD, ADAPTATION, SPIKES, CONSTANTS, ENTRIES = range(10)
 """Streams; STATE is the variable that a gate steers, or the membrane."""
-
-KNOT = np.int64(0xFFFFFFFF)
 
 
 class At(NamedTuple):
@@ -66,136 +76,125 @@ def saturating_current(state: Table, constants: Table, at: At, p: Any) -> Scalar
     """``I = sat(arriving + bias)`` of LTC and readout neurons."""
     current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
     bias = in_constants(BIAS_CURRENT, at)
-    low, high, wraps = p.low, p.high, p.wraps
-    misfits = np.int64(0)
+    low, high, wraps = given(p.low), given(p.high), p.wraps
+    misfits = counted(False, low)
     for j in range(at.width):
         total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
         fitted = fit(total, low, high, wraps)
-        misfits += np.int64(fitted != total)
+        misfits += counted(fitted != total, low)
         store(state, CURRENT, current + j, fitted)
-    return misfits
+    return np.int64(misfits)
 
 
-class GatePlaces(NamedTuple):
-    """What a gate kernel reads and writes, and the shifts of its products."""
+@kernel
+def gate_arguments(state: Table, constants: Table, at: At, p: Any, gate: Any) -> Scalar:
+    """``sat(arriving + bias + rsz(from_state·x) + rsz(from_current·I))``, where the gate will be.
 
-    out: Any
-    arriving: Any
-    steered: Any
-    current: Any
-    bias: Any
-    from_state: Any
-    from_current: Any
-    state_shift: Any
-    current_shift: Any
-
-
-@inlined
-def gate_places(at: At, gate: Any) -> GatePlaces:
-    """Places of a gate; the regions of its factors follow that of its bias."""
+    The regions of a gate's factors follow that of its bias.
+    """
+    out, arriving = in_state(gate.out, at), in_state(gate.port, at)
+    steered, current = in_state(gate.steered, at), in_state(CURRENT_REGION, at)
     bias = in_constants(gate.bias, at)
-    return GatePlaces(
-        in_state(gate.out, at),
-        in_state(gate.port, at),
-        in_state(gate.steered, at),
-        in_state(CURRENT_REGION, at),
-        bias,
-        bias + at.reach,
-        bias + at.reach + at.reach,
-        gate.state_shift,
-        gate.current_shift,
-    )
+    from_state, from_current = bias + at.reach, bias + at.reach + at.reach
+    state_shift, current_shift = gate.state_shift, gate.current_shift
+    low, high, wraps = given(p.low), given(p.high), p.wraps
+    misfits = counted(False, low)
+    if gate.own == 0:
+        for j in range(at.width):
+            total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
+            fitted = fit(total, low, high, wraps)
+            misfits += counted(fitted != total, low)
+            store(state, TAU, out + j, fitted)
+        return np.int64(misfits)
+    for j in range(at.width):
+        factor = load(constants, CONSTANTS, from_state + j)
+        own = product(factor, load(state, STATE, steered + j), state_shift)
+        factor = load(constants, CONSTANTS, from_current + j)
+        own += product(factor, load(state, CURRENT, current + j), current_shift)
+        total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j) + own
+        fitted = fit(total, low, high, wraps)
+        misfits += counted(fitted != total, low)
+        store(state, TAU, out + j, fitted)
+    return np.int64(misfits)
+
+
+@kernel
+def plan_gate(state: Table, at: At, p: Any, gate: Any) -> None:
+    """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
+    out = in_state(gate.out, at)
+    bits, down = gate.output_fraction, gate.fraction - gate.output_fraction
+    like = integral(given(p.low))
+    one = number(np.int64(1) << bits, like)
+    five = number(np.int64(40) << (gate.fraction - 3), like)
+    two = number(np.int64(19) << (gate.fraction - 3), like)
+    unity = number(np.int64(8) << (gate.fraction - 3), like)
+    outer, outer_offset = number(down + 5, like), number(np.int64(27) << (bits - 5), like)
+    middle, middle_offset = number(down + 3, like), number(np.int64(5) << (bits - 3), like)
+    inner, inner_offset = number(down + 2, like), number(np.int64(1) << (bits - 1), like)
+    zero = number(0, like)
+    for j in range(at.width):
+        argument = integral(load(state, TAU, out + j))
+        magnitude = -argument if argument < zero else argument
+        slope, offset = outer, outer_offset
+        if magnitude < two:
+            slope, offset = middle, middle_offset
+        if magnitude < unity:
+            slope, offset = inner, inner_offset
+        y = (magnitude >> slope) + offset if magnitude < five else one
+        store(state, TAU, out + j, one - y if argument < zero else y)
 
 
 @inlined
-def gate_argument(state: Table, constants: Table, g: GatePlaces, j: Scalar) -> Any:
-    """``arriving + bias + rsz(from_state·x) + rsz(from_current·I)`` of one neuron."""
-    from_state = load(constants, CONSTANTS, g.from_state + j)
-    from_current = load(constants, CONSTANTS, g.from_current + j)
-    return (
-        load(state, ARRIVING, g.arriving + j)
-        + load(constants, CONSTANTS, g.bias + j)
-        + product(from_state, load(state, STATE, g.steered + j), g.state_shift)
-        + product(from_current, load(state, CURRENT, g.current + j), g.current_shift)
-    )
+def table_offset(argument: Any, half: Any, last: Any) -> Any:
+    """Where an argument lies in the span of a table, from 0 to 2 half - 1."""
+    return integral(min(max(argument, -half), last) + half)
 
 
 @kernel
-def plan_gate(state: Table, constants: Table, at: At, p: Any, gate: Any) -> Scalar:
-    """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
-    g = gate_places(at, gate)
-    low, high, wraps = p.low, p.high, p.wraps
-    down = gate.fraction - gate.output_fraction
-    one = np.int64(1) << gate.output_fraction
-    eighth = np.int64(1) << (gate.fraction - 3)
-    misfits = np.int64(0)
-    for j in range(at.width):
-        total = gate_argument(state, constants, g, j)
-        fitted = fit(total, low, high, wraps)
-        misfits += np.int64(fitted != total)
-        argument = np.int64(fitted)
-        magnitude = abs(argument)
-        slope, offset = np.int64(63), one
-        if magnitude < 40 * eighth:
-            slope, offset = down + 5, 27 * (one >> 5)
-        if magnitude < 19 * eighth:
-            slope, offset = down + 3, 5 * (one >> 3)
-        if magnitude < 8 * eighth:
-            slope, offset = down + 2, one >> 1
-        y = (magnitude >> slope) + offset
-        store(state, TAU, g.out + j, one - y if argument < 0 else y)
-    return misfits
-
-
-@kernel
-def table_gate(state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any) -> Scalar:
+def table_gate(state: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
     """Gate with a plain table, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
-    g = gate_places(at, gate)
-    low, high, wraps, table = p.low, p.high, p.wraps, gate.table
-    shift = gate.fraction + SPAN_BITS - gate.index_bits
-    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), gate.unit)
-    misfits = np.int64(0)
+    out, table = in_state(gate.out, at), gate.table
+    low = given(p.low)
+    shift = number(gate.fraction + SPAN_BITS - gate.index_bits, integral(low))
+    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
+    last = half - number(1, low)
     for j in range(at.width):
-        total = gate_argument(state, constants, g, j)
-        fitted = fit(total, low, high, wraps)
-        misfits += np.int64(fitted != total)
-        offset = np.int64(min(max(fitted, -half), half - 1) + half)
-        entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
-        store(state, TAU, g.out + j, entry)
-    return misfits
+        offset = table_offset(load(state, TAU, out + j), half, last)
+        store(state, TAU, out + j, load(entries, ENTRIES, table + np.uint64(offset >> shift)))
 
 
 @kernel
-def interpolated_gate(
-    state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
-) -> Scalar:
+def interpolated_gate(state: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
     """Gate with an interpolated table, as :func:`ltc2hw.nonlinearity.lookup_integer`.
 
-    An entry holds the rise to the next knot above 32 bits of the knot, so that one look-up does.
+    An entry holds the rise to the next knot above the knot, so that one look-up does.
     """
-    g = gate_places(at, gate)
-    low, high, wraps, table = p.low, p.high, p.wraps, gate.table
-    shift = gate.fraction + SPAN_BITS - gate.index_bits
-    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), gate.unit)
-    misfits = np.int64(0)
+    out, table = in_state(gate.out, at), gate.table
+    low = given(p.low)
+    like = integral(low)
+    shift = number(gate.fraction + SPAN_BITS - gate.index_bits, like)
+    mask = number((np.int64(1) << np.int64(shift)) - 1, like)
+    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
+    last = half - number(1, low)
+    if interpolates_blocks(state, gate.index_bits):
+        for j in range(at.width):
+            offset = table_offset(load(state, TAU, out + j), half, last)
+            store(state, TAU, out + j, offset)
+        for j in range(ZERO, at.width, BLOCK):
+            interpolate_block(state, out + j, entries, table, shift)
+        return
     for j in range(at.width):
-        total = gate_argument(state, constants, g, j)
-        fitted = fit(total, low, high, wraps)
-        misfits += np.int64(fitted != total)
-        offset = np.int64(min(max(fitted, -half), half - 1) + half)
-        cell = offset >> shift
-        entry = load(entries, ENTRIES, table + np.uint64(cell))
-        rise = short(entry >> np.int64(32), half)
-        rest = short(offset - (cell << shift), half)
-        store(state, TAU, g.out + j, (entry & KNOT) + ((rise * rest) >> shift))
-    return misfits
+        offset = table_offset(load(state, TAU, out + j), half, last)
+        entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
+        knot, rise = unpacked(entry, low)
+        store(state, TAU, out + j, knot + ((rise * (offset & mask)) >> shift))
 
 
 @inlined
 def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
     """``u + rsz(τ (I - u), bits)``; ``gate`` holds the unit of τ and the bits."""
     unit, bits = gate
-    return membrane + product(tau * unit, current - membrane, bits)
+    return membrane + product(scaled(tau, unit), current - membrane, bits)
 
 
 @kernel
@@ -223,11 +222,11 @@ def adaptive_spikes(
     tau, rho = in_state(TAU_MEM_REGION, at), in_state(TAU_ADP_REGION, at)
     adaptation, threshold = in_state(ADAPTATION_REGION, at), in_state(THRESHOLD_REGION, at)
     fixed, strength = in_constants(FIXED_THRESHOLD, at), in_constants(STRENGTH, at)
-    low, high, wraps, shift = p.low, p.high, p.wraps, p.strength_shift
+    low, high, wraps, shift = given(p.low), given(p.high), p.wraps, p.strength_shift
     units = (tau_mem.unit, tau_mem.output_fraction)
     unit, bits = tau_adp.unit, tau_adp.output_fraction
-    one, gain = number(np.int64(1) << bits, unit), p.adaptation_unit
-    misfits = np.int64(0)
+    zero, one, gain = number(0, low), number(np.int64(1) << bits, low), given(p.adaptation_unit)
+    misfits = counted(False, low)
     for j in range(at.width):
         u = leaked(
             load(state, STATE, membrane + j),
@@ -237,19 +236,19 @@ def adaptive_spikes(
         )
         kept = load(state, RHO, rho + j)
         before = load(spikes, SPIKES, at.first + j)
-        decayed = product(kept * unit, load(state, ADAPTATION, adaptation + j), bits)
-        eta = decayed + (one - kept) * gain * before
-        total = load(constants, CONSTANTS, fixed + j) + product(
+        eta = small_product(scaled(kept, unit), load(state, ADAPTATION, adaptation + j), bits)
+        eta += (one - kept) * gain if before != 0 else zero
+        total = load(constants, CONSTANTS, fixed + j) + small_product(
             load(constants, CONSTANTS, strength + j), eta, shift
         )
         theta = fit(total, low, high, wraps)
-        misfits += np.int64(theta != total)
+        misfits += counted(theta != total, low)
         spike = u > theta
-        store(state, STATE, membrane + j, number(0, unit) if spike else u)
+        store(state, STATE, membrane + j, zero if spike else u)
         store(state, ADAPTATION, adaptation + j, eta)
         store(state, THRESHOLD, threshold + j, theta)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
-    return misfits
+    return np.int64(misfits)
 
 
 @kernel
@@ -262,23 +261,24 @@ def leaky_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) 
     membrane = in_state(MEMBRANE_REGION, at)
     current_kept, membrane_kept = in_constants(CURRENT_KEPT, at), in_constants(MEMBRANE_KEPT, at)
     bias, threshold = in_constants(BIAS_CURRENT, at), in_constants(FIXED_THRESHOLD, at)
-    limit, bits, alignment = p.high, p.decay_fraction, p.alignment
-    half = limit + 1
-    wraps, misfits = np.int64(0), np.int64(0)
+    limit, bits, alignment = given(p.high), p.decay_fraction, given(p.alignment)
+    zero, half = number(0, limit), limit + number(1, limit)
+    full = half + half
+    wraps, misfits = counted(False, limit), counted(False, limit)
     for j in range(at.width):
         kept = load(constants, CONSTANTS, current_kept + j)
         decayed = product(kept, load(state, CURRENT, current + j), bits)
         total = decayed + load(state, ARRIVING, arriving + j) * alignment
-        over = total - 2 * half if total > half else total
-        i = over + 2 * half if over <= -half else over
-        wraps += np.int64(i != total)
+        over = total - full if total > half else total
+        i = over + full if over <= -half else over
+        wraps += counted(i != total, limit)
         kept = load(constants, CONSTANTS, membrane_kept + j)
         decayed = product(kept, load(state, STATE, membrane + j), bits)
         total = decayed + i + load(constants, CONSTANTS, bias + j)
         v = min(max(total, -limit), limit)
-        misfits += np.int64(v != total)
+        misfits += counted(v != total, limit)
         spike = v > load(constants, CONSTANTS, threshold + j)
         store(state, CURRENT, current + j, i)
-        store(state, STATE, membrane + j, number(0, limit) if spike else v)
+        store(state, STATE, membrane + j, zero if spike else v)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
-    return wraps, misfits
+    return np.int64(wraps), np.int64(misfits)

@@ -54,11 +54,14 @@ from ltc2hw.simulations.fast.tables import (
     gate_table,
     padded,
     population_table,
+    zeros,
 )
+from ltc2hw.simulations.fast.vectors import BLOCK_BITS
 from ltc2hw.simulations.fast.widths import (
     INT16,
     Range,
     fits_narrow,
+    fits_short,
     largest_sum,
     magnitude,
     register_limits,
@@ -113,7 +116,7 @@ Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
 class Types:
     """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
 
-    number: type[np.float64] | type[np.int64]
+    number: type[np.float64] | type[np.int32] | type[np.int64]
     """Registers and constants."""
     message: Integer
     """Encoded samples and graded messages."""
@@ -121,6 +124,8 @@ class Types:
     synapses: type[np.uint32] | type[np.int64]
     narrow_sums: Integer
     broad_sums: Integer
+    entries: Integer
+    """Entries of gate tables."""
 
     def factor(self, factor: Factor) -> Table:
         """A factor as kernels multiply with it."""
@@ -133,8 +138,9 @@ class Types:
         return values
 
 
-NARROW = Types(np.float64, np.int32, np.int8, np.uint32, np.int16, np.int32)
-WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
+SHORT = Types(np.int32, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int32)
+NARROW = Types(np.float64, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int64)
+WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,11 @@ class _Arena:
         return start
 
     def array(self) -> Table:
-        return np.concatenate([np.zeros(0, dtype=self.dtype), *self.pieces])
+        """All pieces, end to end."""
+        whole = zeros(self.length, self.dtype)
+        if self.pieces:
+            np.concatenate(self.pieces, out=whole)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -203,7 +213,9 @@ class _Fan:
 def build_plan(network: FixedNetwork) -> Plan:
     """Lay a network out for the kernels, in the narrowest types that are provably wide enough."""
     sums = [largest_sum(network, projection) for projection in network.projections]
-    types = NARROW if fits_narrow(network, sums) else WIDE
+    types = WIDE
+    if fits_narrow(network, sums):
+        types = SHORT if fits_short(network, sums) else NARROW
     return _Builder(network, types, sums).plan()
 
 
@@ -219,7 +231,7 @@ class _Builder:
         for population in network.populations:
             self.starts[population.name] = self.neurons
             self.neurons += padded(population.size)
-        self.entries = _Arena(np.int64)
+        self.entries = _Arena(types.entries)
         self.weights = _Arena(types.weights)
         self.synapses = _Arena(types.synapses)
         self.synapse_count = 0
@@ -283,7 +295,7 @@ class _Builder:
         for population in self.network.populations:
             starts[population.name] = length
             length += copies(population.size) * padded(population.size)
-        regions = np.zeros((len(Constant), length), dtype=self.types.number)
+        regions = zeros(len(Constant) * length, self.types.number).reshape(-1, length)
         for population in self.network.populations:
             stride, repeats = padded(population.size), copies(population.size)
             start = starts[population.name]
@@ -295,13 +307,13 @@ class _Builder:
 
     def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
         word = population.word if isinstance(population, FixedInput) else population.state
-        tau_mem = tau_adp = -1
+        first_gate = len(self.gates)
         strength_shift = adaptation_unit = decay_fraction = alignment = 0
         if isinstance(population, (FixedLTC, FixedReadout)):
-            tau_mem = self.gate(f"{population.name}.tau_mem", population.tau_mem, MEMBRANE_GATE)
+            self.gate(f"{population.name}.tau_mem", population.tau_mem, MEMBRANE_GATE)
         if isinstance(population, FixedLTC):
             gate = population.tau_adp
-            tau_adp = self.gate(f"{population.name}.tau_adp", gate, ADAPTATION_GATE)
+            self.gate(f"{population.name}.tau_adp", gate, ADAPTATION_GATE)
             strength_shift = population.adaptation_strength.shift
             adaptation_unit = 1 << (population.adaptation_fraction - gate.output_fraction)
         if isinstance(population, FixedLIF):
@@ -314,29 +326,29 @@ class _Builder:
             constants,
             copies(population.size),
             *limits(word),
-            tau_mem,
-            tau_adp,
+            first_gate,
+            len(self.gates) - first_gate,
             strength_shift,
             adaptation_unit,
             decay_fraction,
             alignment,
         )
 
-    def gate(self, name: str, gate: FixedGate, regions: tuple[int, int, int, int]) -> int:
+    def gate(self, name: str, gate: FixedGate, regions: tuple[int, int, int, int]) -> None:
         self.gates.append(
             (
                 FUNCTION[gate.function],
                 gate.fraction,
                 gate.output_fraction,
                 self.types.shifted(np.array(1), gate.output_fraction),
+                bool(gate.from_state.values.any() or gate.from_current.values.any()),
                 gate.from_state.shift,
                 gate.from_current.shift,
-                self.entries.add(entries_of(name, gate)),
+                self.entries.add(entries_of(name, gate, self.types)),
                 0 if gate.function == "plan" else table_index_bits(gate.table.size, gate.function),
                 *regions,
             )
         )
-        return len(self.gates) - 1
 
     def message(self, source: str, variable: Variable) -> None:
         population = self.network.population(source)
@@ -375,7 +387,7 @@ class _Builder:
         ):
             sparse = isinstance(projection.weights, Sparse)
             events = projection.variable == "spikes"
-            narrow = self.types is NARROW and events and largest <= INT16
+            narrow = self.types is not WIDE and events and largest <= INT16
             own = index if sparse else -1
             key = (projection.source, projection.variable, projection.delay, narrow, own)
             grouped.setdefault(key, []).append(projection)
@@ -466,7 +478,7 @@ class _Builder:
         if sparse:
             return Shape.SPARSE_VALUES
         word = message_word(self.network.population(fan.source), fan.variable)
-        in_pairs = self.types is NARROW and magnitude(word) - int(word.signed) <= INT16
+        in_pairs = self.types is not WIDE and magnitude(word) - int(word.signed) <= INT16
         return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
 
     def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
@@ -509,10 +521,11 @@ def limits(word: Word) -> tuple[int, int, int]:
     return word.minimum, word.maximum, wraps
 
 
-def entries_of(name: str, gate: FixedGate) -> IntArray:
+def entries_of(name: str, gate: FixedGate, types: Types) -> IntArray:
     """Entries of a gate's table as kernels read them.
 
-    An interpolated table has one per cell: the rise to the next knot above 32 bits of the knot.
+    An interpolated table has one per cell: the rise to the next knot in the upper half of its bits,
+    the knot in the lower half. Short ones have room behind them to be read whole.
 
     Raises:
         InvalidValueError: if an entry is not a gate value.
@@ -523,7 +536,8 @@ def entries_of(name: str, gate: FixedGate) -> IntArray:
         raise InvalidValueError(f"entry of the table of {name}", worst, f"0 to {one}")
     if gate.function != "interpolated":
         return table
-    return (np.diff(table) << 32) | table[:-1]
+    entries: IntArray = (np.diff(table) << 4 * np.dtype(types.entries).itemsize) | table[:-1]
+    return np.pad(entries, (0, max(0, (1 << BLOCK_BITS) - entries.size)))
 
 
 def constants_of(population: FixedPopulation, types: Types) -> dict[Constant, Table]:

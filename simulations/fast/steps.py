@@ -19,6 +19,7 @@ from ltc2hw.simulations.fast.messages import (
 from ltc2hw.simulations.fast.neurons import (
     At,
     adaptive_spikes,
+    gate_arguments,
     interpolated_gate,
     leak,
     leaky_spikes,
@@ -56,10 +57,9 @@ PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 CURRENT = np.uint64(Region.CURRENT)
 COUNTERS = np.uint64(len(Counter))
 COUNT_CURRENT, COUNT_TAU_MEM = np.uint64(Counter.CURRENT), np.uint64(Counter.TAU_MEM)
-COUNT_TAU_ADP, COUNT_THRESHOLD = np.uint64(Counter.TAU_ADP), np.uint64(Counter.THRESHOLD)
-COUNT_MEMBRANE = np.uint64(Counter.MEMBRANE)
+COUNT_THRESHOLD, COUNT_MEMBRANE = np.uint64(Counter.THRESHOLD), np.uint64(Counter.MEMBRANE)
 
-ZERO = np.uint64(0)
+ZERO, ONE = np.uint64(0), np.uint64(1)
 
 FROM, TO = range(2)
 """Streams."""
@@ -137,11 +137,14 @@ def gate_values(
     state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
 ) -> Scalar:
     """Values of a gate; returns the misfits of its arguments."""
+    misfits = gate_arguments(state, constants, at, p, gate)
     if gate.function == INTERPOLATED:
-        return interpolated_gate(state, constants, entries, at, p, gate)
-    if gate.function == PLAN:
-        return plan_gate(state, constants, at, p, gate)
-    return table_gate(state, constants, entries, at, p, gate)
+        interpolated_gate(state, entries, at, p, gate)
+    elif gate.function == PLAN:
+        plan_gate(state, at, p, gate)
+    else:
+        table_gate(state, entries, at, p, gate)
+    return misfits
 
 
 @kernel
@@ -170,19 +173,15 @@ def compute(
             counts[counter + COUNT_CURRENT] += wraps
             counts[counter + COUNT_MEMBRANE] += misfits
         else:
-            tau_mem = gates[p.tau_mem]
-            counts[counter + COUNT_TAU_MEM] += gate_values(
-                state, constants, entries, at, p, tau_mem
-            )
-            if operation == UPDATE_READOUT:
-                leak(state, at, tau_mem)
-            else:
-                tau_adp = gates[p.tau_adp]
-                counts[counter + COUNT_TAU_ADP] += gate_values(
-                    state, constants, entries, at, p, tau_adp
+            for k in range(p.gates):
+                counts[counter + COUNT_TAU_MEM + k] += gate_values(
+                    state, constants, entries, at, p, gates[p.first_gate + k]
                 )
+            if operation == UPDATE_READOUT:
+                leak(state, at, gates[p.first_gate])
+            else:
                 counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
-                    state, spikes, constants, at, p, tau_mem, tau_adp
+                    state, spikes, constants, at, p, gates[p.first_gate], gates[p.first_gate + ONE]
                 )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
+from ltc2hw.simulations.fast.short import SHORT
+
 STREAMS = 10
 
 
@@ -40,7 +42,10 @@ def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, ind
 
 
 def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
-    """``array[index]`` through a stream; the index is unsigned and in range."""
+    """``array[index]`` through a stream; the index is unsigned and in range.
+
+    Integers of 32 bits become short numbers.
+    """
     if not isinstance(stream, types.IntegerLiteral):
         return None
 
@@ -50,7 +55,8 @@ def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:
         annotate(builder, value, stream.literal_value)
         return value
 
-    return array.dtype(array, stream, types.uint64), codegen
+    value = SHORT if array.dtype == types.int32 else array.dtype
+    return value(array, stream, types.uint64), codegen
 
 
 def _store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any) -> Any:
@@ -60,10 +66,11 @@ def _store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = element_pointer(context, builder, signature.args[0], arguments[0], arguments[2])
-        annotate(builder, builder.store(arguments[3], pointer), stream.literal_value)
+        cast = context.cast(builder, arguments[3], value, array.dtype)
+        annotate(builder, builder.store(cast, pointer), stream.literal_value)
         return context.get_dummy_value()
 
-    return types.void(array, stream, types.uint64, array.dtype), codegen
+    return types.void(array, stream, types.uint64, value), codegen
 
 
 load: Any = intrinsic(prefer_literal=True)(_load)

@@ -28,6 +28,9 @@ WEIGHT_BITS = 8
 TARGET_BITS = 32 - WEIGHT_BITS
 """Its high bits."""
 
+CACHE_LINE = 64
+"""Bytes that the processor reads at once, and of its longest vectors."""
+
 Table = npt.NDArray[Any]
 
 Scalar = Any
@@ -83,7 +86,7 @@ class Constant(IntEnum):
 
 
 class Counter(IntEnum):
-    """Saturation counters of a population."""
+    """Saturation counters of a population; its gates are neighbours."""
 
     CURRENT = 0
     TAU_MEM = 1
@@ -122,6 +125,7 @@ def gate_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("fraction", np.int64),
             ("output_fraction", np.int64),
             ("unit", number),  # what one unit of the gate is worth before its product is shifted
+            ("own", np.int64),  # whether the neuron's own state and current steer it
             ("state_shift", np.int64),
             ("current_shift", np.int64),
             ("table", np.uint64),  # start of its entries
@@ -147,8 +151,8 @@ def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("low", number),  # state word
             ("high", number),
             ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
-            ("tau_mem", np.int64),  # row of the table of gates
-            ("tau_adp", np.int64),
+            ("first_gate", np.uint64),  # rows of the table of gates
+            ("gates", np.uint64),
             ("strength_shift", np.int64),
             ("adaptation_unit", number),  # 2^(adaptation fraction - gate fraction)
             ("decay_fraction", np.int64),
@@ -228,3 +232,11 @@ RECORD = np.dtype(
 def padded(size: int, lanes: int = LANES) -> int:
     """Length of a row with padding."""
     return -(-size // lanes) * lanes
+
+
+def zeros(length: int, dtype: npt.DTypeLike) -> Table:
+    """Zeros that begin at a cache line: a vector across two of them takes two accesses."""
+    raw = np.zeros(length * np.dtype(dtype).itemsize + CACHE_LINE, dtype=np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    array: Table = raw[start : raw.size - CACHE_LINE + start].view(dtype)
+    return array

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba.core import cgutils, config, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from ltc2hw.simulations.fast.streams import element_pointer
 from ltc2hw.simulations.fast.tables import FAN_LANES
@@ -21,19 +21,25 @@ emit: Any = cgutils  # without types of its own
 INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 
 
-def multiplier() -> tuple[int, int, str | None]:
-    """Lanes of a vector, vectors of a block, and the name of LLVM's instruction if there is one."""
+def machine() -> tuple[int, int, str | None, str | None]:
+    """Lanes of a vector, vectors of a block, and LLVM's names of two instructions if they exist.
+
+    They multiply, and permute the entries of two vectors.
+    """
     features = vars(config)["CPU_FEATURES"]
     if features is None:
         features = binding.get_host_cpu_features().flatten()
     if "+avx512bw" in features:
-        return 16, 4, "llvm.x86.avx512.pmaddw.d.512"
+        return 16, 4, "llvm.x86.avx512.pmaddw.d.512", "llvm.x86.avx512.vpermi2var.d.512"
     if "+avx2" in features:
-        return 8, 2, "llvm.x86.avx2.pmadd.wd"
-    return 4, 4, None
+        return 8, 2, "llvm.x86.avx2.pmadd.wd", None
+    return 4, 4, None, None
 
 
-LANES, VECTORS, INSTRUCTION = multiplier()
+LANES, VECTORS, INSTRUCTION, PERMUTE = machine()
+BLOCK_BITS = 6
+"""Tables of up to this many index bits fit four vectors of 16 lanes."""
+
 BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
 SUMS = ir.VectorType(INT32, LANES)
 
@@ -44,11 +50,16 @@ def shuffled(builder: Any, vector: Any, places: Any) -> Any:
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
 
 
-def broadcast(builder: Any, word: Any) -> Any:
-    """A 32-bit word, two messages, in all lanes."""
+def spread(builder: Any, word: Any) -> Any:
+    """A 32-bit word in all lanes."""
     empty = ir.Constant(SUMS, ir.Undefined)
     first = builder.insert_element(empty, word, ir.Constant(INT32, 0))
-    return builder.bitcast(shuffled(builder, first, [0] * LANES), HALVES)
+    return shuffled(builder, first, [0] * LANES)
+
+
+def broadcast(builder: Any, word: Any) -> Any:
+    """A 32-bit word, two messages, in all lanes."""
+    return builder.bitcast(spread(builder, word), HALVES)
 
 
 def products(builder: Any, weights: Any, messages: Any) -> Any:
@@ -138,6 +149,58 @@ def _add_rows(
     return signature, codegen
 
 
+def interpolates_blocks(state: Any, index_bits: Any) -> Any:
+    """Whether :func:`interpolate_block` serves registers of this type and tables of this size."""
+    raise NotImplementedError
+
+
+@overload(interpolates_blocks, strict=False)
+def _interpolates_blocks(state: Any, index_bits: Any) -> Any:
+    if PERMUTE is not None and state.dtype == types.int32:
+        return lambda state, index_bits: index_bits <= BLOCK_BITS
+    return lambda state, index_bits: False
+
+
+def _interpolate_block(
+    typing_context: Any, state: Any, start: Any, entries: Any, table: Any, shift: Any
+) -> Any:
+    """Replace LANES offsets of 32 bits by the values there of a table of ``2^BLOCK_BITS`` entries.
+
+    The whole table is held in registers, so that looking up is permuting. An entry is the rise to
+    the next knot above 16 bits of the knot. Arrays of other types compile, too, but must never be
+    given.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        state, start, entries, table, shift = zip(signature.args, arguments, strict=True)
+        address = pointer(context, builder, state, start[1], SUMS)
+        offsets = builder.load(address, align=1)
+        shifts = spread(builder, builder.trunc(shift[1], INT32))
+        cells = builder.lshr(offsets, shifts)
+        rests = builder.sub(offsets, builder.shl(cells, shifts))
+        halves = []
+        for half in range(0, 1 << BLOCK_BITS, 2 * LANES):
+            pieces = []
+            for first in (half, half + LANES):
+                place = builder.add(table[1], ir.Constant(table[1].type, first))
+                piece = builder.load(pointer(context, builder, entries, place, SUMS), align=1)
+                pieces.append(piece)
+            function = emit.get_or_insert_function(
+                builder.module, ir.FunctionType(SUMS, (SUMS, SUMS, SUMS)), PERMUTE
+            )
+            halves.append(builder.call(function, (pieces[0], cells, pieces[1])))
+        upper = builder.icmp_unsigned(">=", cells, SUMS([2 * LANES] * LANES))
+        found = builder.select(upper, halves[1], halves[0])
+        knots = builder.and_(found, SUMS([0xFFFF] * LANES))
+        rises = builder.ashr(found, SUMS([16] * LANES))
+        risen = builder.ashr(builder.mul(rises, rests), shifts)
+        builder.store(builder.add(knots, risen), address, align=1)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    return types.void(state, place, entries, place, types.int64), codegen
+
+
 class _Kernel:
     """Emits the code of one call: sums of FAN_LANES columns for some samples."""
 
@@ -222,6 +285,7 @@ def _multiply(
     return types.void(sums, place, place, weights, place, messages, place, place, rows), codegen
 
 
+interpolate_block: Any = intrinsic(_interpolate_block)
 list_bits: Any = intrinsic(_list_bits)
 add_rows: Any = intrinsic(prefer_literal=True)(_add_rows)
 multiply: Any = intrinsic(prefer_literal=True)(_multiply)

@@ -6,11 +6,12 @@ does not hold, the engine takes 64-bit integers, the type of the specification.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ltc2hw.fixed import (
+    FixedGate,
     FixedInput,
     FixedLIF,
     FixedLTC,
@@ -20,13 +21,16 @@ from ltc2hw.fixed import (
     FixedReadout,
     message_word,
 )
-from ltc2hw.graph import Port
+from ltc2hw.graph import PORTS, Port
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.simulations.fast.arithmetic import SPLIT_BITS
 from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
 from ltc2hw.words import IntArray, Overflow, Word
 
 INT16 = (1 << 15) - 1
 INT32 = (1 << 31) - 1
+LARGEST_SHIFT = 30
+"""Largest shift of short numbers, for which ``2^shift`` is one, too."""
 EXACT = 1 << 51
 """Products of two numbers up to this, and the sum of two and of four 32-bit numbers, are exact in
 doubles, which hold every integer up to 2^53."""
@@ -62,6 +66,85 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
         if largest_product(population, arriving) > EXACT or not shifts_narrow(population):
             return False
     return True
+
+
+def fits_short(network: FixedNetwork, sums: Sequence[int]) -> bool:
+    """Whether 32-bit integers give the same bits, where :func:`fits_narrow` already holds."""
+    arrivals = largest_arrivals(network, sums)
+    return all(
+        fits_short_population(population, {p: arrivals.get((population.name, p), 0) for p in PORTS})
+        for population in network.populations
+    )
+
+
+def fits_short_population(population: FixedPopulation, arriving: Mapping[Port, int]) -> bool:
+    """Whether all sums and products of a population fit 32 bits."""
+    if isinstance(population, FixedInput):
+        return True
+    if isinstance(population, FixedLIF):
+        current = largest_lif_current(population, arriving["current"])
+        bias = largest(population.bias_mantissa) << population.bias_exponent
+        one, bits = 1 << population.decay_fraction, population.decay_fraction
+        widest = max(current, population.state.maximum)
+        return (
+            widest + (arriving["current"] << population.alignment) <= INT32
+            and 2 * widest + bias <= INT32
+            and fits_product(one, widest, bits)
+        )
+    membrane = largest_membrane(population, arriving["current"])
+    gates = [(population.tau_mem, membrane, arriving["tau_mem"])]
+    if isinstance(population, FixedLTC):
+        eta, strength = 1 << population.adaptation_fraction, population.adaptation_strength
+        gates.append((population.tau_adp, eta, arriving["tau_adp"]))
+        factor = largest(strength.values)
+        if (
+            max(eta << population.tau_adp.output_fraction, factor * eta) > INT32
+            or largest(population.threshold) + (factor * eta >> strength.shift) > INT32
+            or max(strength.shift, population.tau_adp.output_fraction) > LARGEST_SHIFT
+        ):
+            return False
+    return (
+        arriving["current"] + largest(population.bias_current) <= INT32
+        and fits_product(
+            1 << population.tau_mem.output_fraction,
+            2 * membrane,
+            population.tau_mem.output_fraction,
+        )
+        and all(fits_short_gate(*gate, membrane) for gate in gates)
+    )
+
+
+def fits_short_gate(gate: FixedGate, steered: int, arriving: int, current: int) -> bool:
+    """Whether a gate's argument, offset and interpolation fit 32 bits."""
+    total = arriving + largest(gate.bias)
+    for factor, value in ((gate.from_state, steered), (gate.from_current, current)):
+        if not fits_product(largest(factor.values), value, factor.shift):
+            return False
+        total += largest(factor.values) * value >> factor.shift
+    if total > INT32 or gate.fraction + TABLE_SPAN_BITS > LARGEST_SHIFT:
+        return False
+    if gate.function != "interpolated":
+        return True
+    shift = gate.fraction + TABLE_SPAN_BITS - table_index_bits(gate.table.size, gate.function)
+    rise = largest(np.diff(gate.table))
+    return largest(gate.table) <= INT16 and rise << shift <= INT32
+
+
+def fits_product(factor: int, value: int, bits: int) -> bool:
+    """Whether short numbers hold every step of :func:`~.arithmetic.product`.
+
+    ``factor`` and ``value`` are magnitudes; a piece of a negative value can be one further from
+    zero than the piece of its magnitude.
+    """
+    split = min(bits, SPLIT_BITS)
+    lower = (factor << split) + (1 << bits)
+    higher = factor * ((value >> split) + 1)
+    return bits <= LARGEST_SHIFT and lower <= INT32 and higher + (lower >> split) <= INT32
+
+
+def largest_membrane(population: FixedLTC | FixedReadout, arriving: int) -> int:
+    """Largest magnitude of a current, and of a membrane, which lies between zero and currents."""
+    return min(magnitude(population.state), arriving + largest(population.bias_current))
 
 
 def largest_product(population: FixedPopulation, arriving: int) -> int:
@@ -176,7 +259,8 @@ def register_range(population: FixedPopulation, register: str, arriving: int) ->
             bound = largest_lif_current(population, arriving)
         return -bound, bound
     assert isinstance(population, (FixedLTC, FixedReadout))
-    return population.state.minimum, population.state.maximum
+    bound = largest_membrane(population, arriving)
+    return max(population.state.minimum, -bound), min(population.state.maximum, bound)
 
 
 def largest_arrivals(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, Port], int]:
