@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N")
     parser.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="share each batch (default: 1)"
+    )
+    parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="save each epoch here, resume from here"
     )
     add_json(parser)
@@ -72,7 +75,9 @@ def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
     from ltc2hw.training.recipes import recipe_for
 
     recipe = recipe_for(task).with_model(gate=arguments.gate)
-    recipe = recipe.with_training(method=arguments.method, seed=arguments.seed)
+    recipe = recipe.with_training(
+        method=arguments.method, seed=arguments.seed, threads=arguments.threads
+    )
     if arguments.hidden is not None:
         recipe = recipe.with_model(hidden=(arguments.hidden,))
     if arguments.epochs is not None:

@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
-import numba
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numba.np.ufunc.parallel import threading_layer
 from torch import Tensor, nn
 
 from benchmarks.training import RATE as RATE_OF_AUTHORS
@@ -180,10 +180,9 @@ def test_optimizers_and_memories_equal_torchs(
     size, alpha, beta = 3 * TILE + 5, 0.3, 0.6
     rule = Rule(OPTIMIZER_CODES[optimizer], 1, alpha, beta, clip, 0.0, 0.0)
     start = rng.normal(size=size)
-    none = np.zeros(0)
-    vectors = Vectors(
-        start.copy(), np.zeros((1, size)), start.copy(), *np.zeros((3, size)), none, none, none
-    )
+    memory, first, second = np.zeros((3, size))
+    none, grad = np.zeros(0), np.zeros((1, size))
+    vectors = Vectors(start.copy(), grad, start.copy(), memory, first, second, none, none, none)
     parameter = nn.Parameter(torch.from_numpy(start.copy()))
     torchs = OPTIMIZERS[optimizer]([parameter], lr=RATE)
     fptt = FPTT([parameter], alpha=alpha, beta=beta)
@@ -241,7 +240,7 @@ def learned(
 
 def test_threads_share_a_batch() -> None:
     alone, together, again = learned(1), learned(3), learned(3)
-    assert numba.threading_layer()  # raises while no compiled code has started threads
+    assert threading_layer()  # type: ignore[no-untyped-call]  # raises before threads start
     assert together[0] == again[0]
     for found, same, wanted in zip(together[1], again[1], alone[1], strict=True):
         np.testing.assert_array_equal(found, same)
