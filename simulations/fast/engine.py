@@ -235,14 +235,11 @@ class _Run:
 
     def saturations(self) -> dict[str, dict[str, int]]:
         """How many values did not fit their word, by population and variable."""
-        result = {
-            name: {
-                COUNTER_NAMES[counter]: int(self.counts[row, counter])
-                for counter in Counter
-                if self.counts[row, counter]
-            }
-            for name, row in self.plan.rows.items()
-        }
+        result: dict[str, dict[str, int]] = {name: {} for name in self.plan.rows}
+        names = list(self.plan.rows)
+        for row, counter in zip(*np.nonzero(self.counts), strict=True):
+            variable = COUNTER_NAMES[Counter(counter)]
+            result[names[row]][variable] = int(self.counts[row, counter])
         if self.encoding_misfits:
             population = self.network.input
             result[population.name][population.variables[0]] = self.encoding_misfits

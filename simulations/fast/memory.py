@@ -19,18 +19,20 @@ from ltc2hw.trace import State
 def allocate(plan: Plan, tile: int) -> Memory:
     """Zeroed memory for ``tile`` samples."""
     sizes, types = plan.sizes, plan.types
-    spikes = zeros(tile * sizes.neurons, np.uint8)
+    state, spikes, values, pairs, events, lengths, narrow_sums, broad_sums, counts = zeros(
+        (len(Region) * tile * sizes.neurons, types.number),
+        (tile * sizes.neurons, np.uint8),
+        (tile * sizes.values, types.message),
+        (tile * sizes.pairs, np.int32),
+        (tile * sizes.events, np.int32),
+        (tile * sizes.lengths, np.uint64),
+        (tile * sizes.narrow_sums, types.narrow_sums),
+        (tile * sizes.broad_sums, types.broad_sums),
+        (len(plan.rows) * len(Counter), np.int64),
+    )
+    words = spikes.view(np.uint64)
     return Memory(
-        state=zeros(len(Region) * tile * sizes.neurons, types.number),
-        spikes=spikes,
-        words=spikes.view(np.uint64),
-        values=zeros(tile * sizes.values, types.message),
-        pairs=zeros(tile * sizes.pairs, np.int32),
-        events=zeros(tile * sizes.events, np.int32),
-        lengths=zeros(tile * sizes.lengths, np.uint64),
-        narrow_sums=zeros(tile * sizes.narrow_sums, types.narrow_sums),
-        broad_sums=zeros(tile * sizes.broad_sums, types.broad_sums),
-        counts=zeros(len(plan.rows) * len(Counter), np.int64),
+        state, spikes, words, values, pairs, events, lengths, narrow_sums, broad_sums, counts
     )
 
 

@@ -193,7 +193,7 @@ class _Arena:
 
     def array(self) -> Table:
         """All pieces, end to end."""
-        whole = zeros(self.length, self.dtype)
+        (whole,) = zeros((self.length, self.dtype))
         if self.pieces:
             np.concatenate(self.pieces, out=whole)
         return whole
@@ -295,7 +295,8 @@ class _Builder:
         for population in self.network.populations:
             starts[population.name] = length
             length += copies(population.size) * padded(population.size)
-        regions = zeros(len(Constant) * length, self.types.number).reshape(-1, length)
+        (flat,) = zeros((len(Constant) * length, self.types.number))
+        regions = flat.reshape(len(Constant), length)
         for population in self.network.populations:
             stride, repeats = padded(population.size), copies(population.size)
             start = starts[population.name]
@@ -303,7 +304,7 @@ class _Builder:
                 row = np.zeros(stride, dtype=self.types.number)
                 row[: population.size] = values
                 regions[constant, start : start + repeats * stride] = np.tile(row, repeats)
-        return regions.ravel(), starts
+        return flat, starts
 
     def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
         word = population.word if isinstance(population, FixedInput) else population.state

@@ -12,12 +12,17 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ltc2hw.simulations.compiled import kernel
+from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import INLINE
 from ltc2hw.simulations.fast.messages import SLACK, clear
-from ltc2hw.simulations.fast.tables import WEIGHT_BITS, Scalar, Table
+from ltc2hw.simulations.fast.streams import prefetch
+from ltc2hw.simulations.fast.tables import CACHE_LINE, WEIGHT_BITS, Scalar, Table
 
-ONE = np.uint64(1)
+ONE, AHEAD = np.uint64(1), np.uint64(4)
+"""AHEAD is how many columns before its use a column is asked for."""
+
+LINE = np.uint64(CACHE_LINE // 4)
+"""Synapses of 32 bits in a cache line."""
 
 WEIGHT_MASK, TARGET_SHIFT = np.uint32((1 << WEIGHT_BITS) - 1), np.uint32(WEIGHT_BITS)
 
@@ -32,6 +37,18 @@ def packed(targets: Table, weights: Table, dtype: Any) -> Table:
         narrow: Table = (targets << WEIGHT_BITS | weights & int(WEIGHT_MASK)).astype(np.uint32)
         return narrow
     return np.stack([targets, weights], axis=-1).ravel()
+
+
+def place(synapses: Any, index: Any) -> Any:
+    """Where a synapse is in the array."""
+    raise NotImplementedError
+
+
+@overload(place, jit_options=INLINE, strict=False)
+def _place(synapses: Any, index: Any) -> Any:
+    if synapses.dtype == types.uint32:
+        return lambda synapses, index: index
+    return lambda synapses, index: index + index
 
 
 def synapse(synapses: Any, index: Any) -> Any:
@@ -50,9 +67,18 @@ def _synapse(synapses: Any, index: Any) -> Any:
         return narrow
 
     def wide(synapses: Any, index: Any) -> Any:
-        return np.uint64(synapses[index + index]), synapses[index + index + ONE]
+        first = place(synapses, index)
+        return np.uint64(synapses[first]), synapses[first + ONE]
 
     return wide
+
+
+@inlined
+def prefetch_column(synapses: Table, pointers: Table, fan: Any, source: Scalar) -> None:
+    """Bring a column in while earlier ones are added: memory takes longer than adding."""
+    column = fan.columns + np.uint64(source)
+    for s in range(pointers[column], pointers[column + ONE], LINE):
+        prefetch(synapses, place(synapses, fan.synapses + s))
 
 
 @kernel
@@ -66,7 +92,10 @@ def scatter_events(
         start = tile * m.ring + row * (m.stride + SLACK)
         total = tile * fan.sums + b * fan.width
         clear(sums, total, fan.width)
-        for k in range(lengths[tile * m.lengths + row]):
+        count = lengths[tile * m.lengths + row]
+        for k in range(count):
+            if k + AHEAD < count:
+                prefetch_column(synapses, pointers, fan, events[start + k + AHEAD])
             column = fan.columns + np.uint64(events[start + k])
             for s in range(pointers[column], pointers[column + ONE]):
                 target, weight = synapse(synapses, fan.synapses + s)

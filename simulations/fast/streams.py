@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ltc2hw.simulations.fast.short import SHORT
 
 STREAMS = 10
+
+emit: Any = cgutils  # without types of its own
 
 
 def annotate(builder: Any, instruction: Any, stream: int) -> None:
@@ -73,5 +77,22 @@ def _store(typing_context: Any, array: Any, stream: Any, index: Any, value: Any)
     return types.void(array, stream, types.uint64, value), codegen
 
 
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Bring the cache line of ``array[index]`` in, without waiting for it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = element_pointer(context, builder, signature.args[0], arguments[0], arguments[1])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        form = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = emit.get_or_insert_function(builder.module, form, "llvm.prefetch.p0")
+        for_reading, keep_in_all_caches, data = word(0), word(3), word(1)
+        place = builder.bitcast(pointer, byte)
+        builder.call(function, [place, for_reading, keep_in_all_caches, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), codegen
+
+
+prefetch: Any = intrinsic(_prefetch)
 load: Any = intrinsic(prefer_literal=True)(_load)
 store: Any = intrinsic(prefer_literal=True)(_store)

@@ -234,9 +234,16 @@ def padded(size: int, lanes: int = LANES) -> int:
     return -(-size // lanes) * lanes
 
 
-def zeros(length: int, dtype: npt.DTypeLike) -> Table:
-    """Zeros that begin at a cache line: a vector across two of them takes two accesses."""
-    raw = np.zeros(length * np.dtype(dtype).itemsize + CACHE_LINE, dtype=np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
-    array: Table = raw[start : raw.size - CACHE_LINE + start].view(dtype)
-    return array
+def zeros(*arrays: tuple[int, npt.DTypeLike]) -> list[Table]:
+    """Zeroed arrays of some lengths and types, in one piece of memory.
+
+    Each begins at a cache line: reading a vector across two of them takes two accesses.
+    """
+    sizes = [length * np.dtype(dtype).itemsize for length, dtype in arrays]
+    whole = np.zeros(sum(padded(size, CACHE_LINE) for size in sizes) + CACHE_LINE, dtype=np.uint8)
+    start = -whole.__array_interface__["data"][0] % CACHE_LINE
+    result = []
+    for size, (_, dtype) in zip(sizes, arrays, strict=True):
+        result.append(whole[start : start + size].view(dtype))
+        start += padded(size, CACHE_LINE)
+    return result
