@@ -36,12 +36,6 @@ SINGLE = 4
 
 HALVING, FARTHEST = np.float32(1 / 64), np.float32(32)
 
-COMMON = 0.15
-"""From this share of non-zeros on, a product is left to BLAS instead of skipping the zeros."""
-
-NARROW = 8
-"""Below this number of columns a product is left to BLAS, too: to list non-zeros costs more."""
-
 
 @compiled
 def exponential(x: Any, series: Array) -> Any:
@@ -144,14 +138,6 @@ def fill(row: Array, into: Array) -> None:
 
 
 @compiled
-def add_row(row: Array, into: Array) -> None:
-    """``into += row`` for every sample."""
-    for b in range(into.shape[0]):
-        for n in range(into.shape[1]):
-            into[b, n] += row[n]
-
-
-@compiled
 def add(values: Array, sums: Array) -> None:
     """``sums += values``."""
     for b in range(values.shape[0]):
@@ -236,85 +222,6 @@ def add_totals(grad: Array, port: int, values: Array, totals: Array) -> None:
     for b in range(values.shape[0]):
         for n in range(values.shape[1]):
             totals[n] += grad[b, port, n] * values[b, n]
-
-
-@compiled
-def share_of_nonzeros(values: Array) -> float:
-    """How much of a matrix differs from zero."""
-    count = 0
-    for row in range(values.shape[0]):
-        for column in range(values.shape[1]):
-            count += values[row, column] != ZERO
-    return count / max(1, values.size)
-
-
-@compiled
-def list_nonzeros(values: Array, row: int, found: Array) -> int:
-    """How many values of a row of M differ from zero; their places into ``found`` (M + 1,)."""
-    count = 0
-    for i in range(values.shape[1]):
-        found[count] = i
-        count += values[row, i] != ZERO
-    return count
-
-
-@compiled
-def add_rows(values: Array, weights: Array, sums: Array) -> None:
-    """``sums += values @ weights`` by adding up the weights' rows of non-zero values."""
-    found = np.empty(values.shape[1] + 1, np.int64)
-    for b in range(values.shape[0]):
-        count = list_nonzeros(values, b, found)
-        whole = count - count % 4
-        for k in range(0, whole, 4):
-            one, two, three, four = found[k], found[k + 1], found[k + 2], found[k + 3]
-            v1, v2, v3, v4 = values[b, one], values[b, two], values[b, three], values[b, four]
-            for n in range(sums.shape[1]):
-                sums[b, n] += (v1 * weights[one, n] + v2 * weights[two, n]) + (
-                    v3 * weights[three, n] + v4 * weights[four, n]
-                )
-        for k in range(whole, count):
-            one = found[k]
-            v1 = values[b, one]
-            for n in range(sums.shape[1]):
-                sums[b, n] += v1 * weights[one, n]
-
-
-@compiled
-def skips_zeros(values: Array, columns: int) -> bool:
-    """Whether a product with these values, of so many columns, is faster without the zeros."""
-    return columns >= NARROW and share_of_nonzeros(values) < COMMON
-
-
-@compiled
-def add_product(values: Array, weights: Array, scratch: Array, sums: Array) -> None:
-    """``sums += values @ weights``."""
-    if skips_zeros(values, weights.shape[1]):
-        add_rows(values, weights, sums)
-        return
-    np.dot(values, weights, scratch)
-    add(scratch, sums)
-
-
-@compiled
-def add_outer_rows(values: Array, grads: Array, totals: Array) -> None:
-    """``totals += valuesᵀ @ grads``: the gradient's row of each non-zero value, times that."""
-    found = np.empty(values.shape[1] + 1, np.int64)
-    for row in range(values.shape[0]):
-        count = list_nonzeros(values, row, found)
-        for k in range(count):
-            i = found[k]
-            value = values[row, i]
-            for n in range(totals.shape[1]):
-                totals[i, n] += value * grads[row, n]
-
-
-@compiled
-def outer(values: Array, grads: Array, totals: Array) -> None:
-    """``totals = valuesᵀ @ grads``: (R, M), (R, C) -> (M, C); ``totals`` are zero before."""
-    if skips_zeros(values, totals.shape[1]):
-        add_outer_rows(values, grads, totals)
-    else:
-        np.dot(values.T, grads, totals)
 
 
 @compiled

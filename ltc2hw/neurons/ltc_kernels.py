@@ -14,17 +14,12 @@ what follows it::
 
 from __future__ import annotations
 
-import numpy as np
-
 from ltc2hw.neurons.kernels import (
     ONE,
     ZERO,
     Array,
-    add,
     add_bias,
     add_own,
-    add_product,
-    add_row,
     add_totals,
     back_gate,
     back_origin,
@@ -41,6 +36,7 @@ from ltc2hw.neurons.packed import (
     ADP_SLOPE,
     CHARGED,
     CURRENT,
+    DENSE,
     EVENT,
     MEM_SLOPE,
     MEMBRANE,
@@ -53,6 +49,7 @@ from ltc2hw.neurons.packed import (
     Record,
     Weights,
 )
+from ltc2hw.neurons.products import add_dense
 
 
 @compiled
@@ -93,12 +90,10 @@ def complete_gates(plan: Plan, weights: Weights, record: Record, t: int) -> None
             add_own(sums, port, bias, weights.terms[2 * which : 2 * which + 2], state, current)
             continue
         plane = joined(sums)
-        if plan.gate == STATIC:
-            fill(bias, plane)
-        else:
-            np.dot(current, weights.terms[2 * which + 1], plane)
-            add_product(state, weights.terms[2 * which], record.slope, plane)
-            add_row(bias, plane)
+        fill(bias, plane)
+        if plan.gate == DENSE:
+            add_dense(state, weights.terms[2 * which], plane)
+            add_dense(current, weights.terms[2 * which + 1], plane)
 
 
 @compiled
@@ -168,11 +163,9 @@ def back_gates(
             if through:
                 back_own(grad, port, from_state[0], record.back[which])
             continue
-        np.dot(joined(grad), from_current.T, record.slope)
-        add(record.slope, joined(record.sums[t]))
+        add_dense(joined(grad), from_current.T, joined(record.sums[t]))
         if through:
-            np.dot(joined(grad), from_state.T, record.slope)
-            add(record.slope, record.back[which])
+            add_dense(joined(grad), from_state.T, record.back[which])
 
 
 @compiled

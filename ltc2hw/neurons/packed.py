@@ -64,10 +64,8 @@ class Record(NamedTuple):
     """(6, L, B, N): what else the gradient needs."""
     back: Array
     """(3, B, N): gradients of the states on the way back."""
-    scratch: Array
-    """(B, P N): products."""
     slope: Array
-    """(B, N): surrogate derivatives; small products."""
+    """(B, N): surrogate derivatives."""
 
 
 CURRENT, CHARGED, TAU_MEM, TAU_ADP, MEM_SLOPE, ADP_SLOPE, VALUES = 0, 1, 2, 3, 4, 5, 6
@@ -112,7 +110,7 @@ def record_length(plan: Plan, steps: int, batch: int) -> int:
     """Numbers in a record and in the gradients that :func:`record_of` finds after it."""
     kept = 1 if plan.family == READOUT else 3
     each_step = kept + plan.ports + separate_gates(plan) + VALUES + 1
-    return (steps * each_step + kept + 3 + plan.ports + 1) * batch * plan.size
+    return (steps * each_step + kept + 3 + 1) * batch * plan.size
 
 
 @compiled
@@ -146,10 +144,9 @@ def record_of(plan: Plan, vector: Array, steps: int, batch: int) -> tuple[Record
     separate, at = take(vector, at, (gates, steps, batch, 1, size))
     values, at = take(vector, at, (VALUES, steps, batch, size))
     back, at = take(vector, at, (3, batch, size))
-    scratch, at = take(vector, at, (batch, ports * size))
     slope, at = take(vector, at, (batch, size))
     above, at = take(vector, at, (1, steps, batch, size))
-    return Record(states, sums, separate, values, back, scratch, slope), above
+    return Record(states, sums, separate, values, back, slope), above
 
 
 @compiled

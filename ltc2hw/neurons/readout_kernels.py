@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ltc2hw.neurons.kernels import (
-    add,
     add_bias,
     add_own,
-    add_product,
     add_totals,
     back_gate,
     back_origin,
@@ -33,6 +29,7 @@ from ltc2hw.neurons.packed import (
     Record,
     Weights,
 )
+from ltc2hw.neurons.products import add_dense
 
 
 @compiled
@@ -47,8 +44,8 @@ def forward(plan: Plan, weights: Weights, record: Record, t: int) -> None:
     else:
         fill(weights.bias[1], joined(sums))
     if plan.gate == DENSE:
-        add_product(u, weights.terms[0], record.slope, joined(sums))
-        add_product(current, weights.terms[1], record.slope, joined(sums))
+        add_dense(u, weights.terms[0], joined(sums))
+        add_dense(current, weights.terms[1], joined(sums))
     gate(plan.plan, sums, port, tau, values[MEM_SLOPE, t])
     pull(current, u, tau, record.states[MEMBRANE, t + 1])
 
@@ -59,7 +56,7 @@ def backward(
 ) -> None:
     """One step back: from the membranes' gradient in ``record.back`` to the sums."""
     values, u, back = record.values, record.states[MEMBRANE, t], record.back[MEMBRANE]
-    sums, product = record.sums[t], record.slope
+    sums = record.sums[t]
     grad, port = gate_plane(record, 0, t)
     back_gate(back, values[MEM_SLOPE, t], values[CURRENT, t], u, grad, port)
     back_towards(values[TAU_MEM, t], back, sums)
@@ -70,8 +67,6 @@ def backward(
         back_own_current(grad, port, weights.terms[1, 0], sums)
         back_own(grad, port, weights.terms[0, 0], back)
     elif plan.gate == DENSE:
-        np.dot(joined(grad), weights.terms[1].T, product)
-        add(product, joined(sums))
+        add_dense(joined(grad), weights.terms[1].T, joined(sums))
         if through:
-            np.dot(joined(grad), weights.terms[0].T, product)
-            add(product, back)
+            add_dense(joined(grad), weights.terms[0].T, back)

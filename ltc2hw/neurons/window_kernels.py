@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
 from ltc2hw.neurons.kernels import (
     Array,
     add,
     add_columns,
-    add_product,
     clear,
     compiled,
     entry,
     joined,
     merged,
-    outer,
     stacked,
 )
 from ltc2hw.neurons.packed import (
@@ -31,6 +27,7 @@ from ltc2hw.neurons.packed import (
     Record,
     Weights,
 )
+from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
 from ltc2hw.sources import sources_digest
 
@@ -56,8 +53,8 @@ def forward(
         clear(sums)
         if recurrent:
             spikes = record.states[SPIKES, t]
-            add_product(spikes, weights.weight_recurrent, record.scratch, sums)
-        add_product(x[t], weights.weight_input, record.scratch, sums)
+            add_product(spikes, weights.weight_recurrent, sums)
+        add_product(x[t], weights.weight_input, sums)
         if plan.family == LTC:
             ltc_kernels.forward(plan, weights, constants, record, t)
         elif plan.family == LIF:
@@ -100,7 +97,8 @@ def backward(
     add_weight_gradients(plan, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):
-            np.dot(joined(record.sums[t]), weights.weight_input.T, to_x[t])
+            clear(to_x[t])
+            add_dense(joined(record.sums[t]), weights.weight_input.T, to_x[t])
 
 
 @merged
@@ -124,8 +122,7 @@ def back_spiking(
     else:
         lif_kernels.backward(grads, constants, record, t)
     if through and weights.weight_recurrent.shape[0] > 0:
-        np.dot(joined(record.sums[t]), weights.weight_recurrent.T, record.slope)
-        add(record.slope, record.back[SPIKES])
+        add_dense(joined(record.sums[t]), weights.weight_recurrent.T, record.back[SPIKES])
 
 
 @compiled
@@ -134,9 +131,9 @@ def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -
     steps = x.shape[0]
     _, batch, ports, size = record.sums.shape
     sums = record.sums[:steps].reshape(steps * batch, ports * size)
-    outer(stacked(x), sums, grads.weight_input)
+    add_outer(stacked(x), sums, grads.weight_input)
     if grads.weight_recurrent.shape[0]:
-        outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
+        add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
     if plan.family == LIF:
         return
     add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
@@ -146,5 +143,5 @@ def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -
         if plan.gate == DENSE:
             before = stacked(record.states[which, :steps])
             current = stacked(record.values[CURRENT, :steps])
-            outer(before, gates, grads.terms[2 * which])
-            outer(current, gates, grads.terms[2 * which + 1])
+            add_outer(before, gates, grads.terms[2 * which])
+            add_outer(current, gates, grads.terms[2 * which + 1])

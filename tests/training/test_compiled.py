@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -29,6 +28,7 @@ from ltc2hw.neurons import (
     SpikingNetwork,
 )
 from ltc2hw.neurons.lstm import LSTMNetwork
+from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import FPTT, TrainingOptions
 from ltc2hw.training.compiled import CompiledLearner
@@ -204,19 +204,34 @@ def test_optimizers_and_memories_equal_torchs(
             np.testing.assert_allclose(found, value, rtol=0, atol=1e-12)
 
 
-def test_dense_activity_and_silence_give_the_same_product() -> None:
-    from ltc2hw.neurons.kernels import add_product, outer
-
-    rng = np.random.default_rng(0)
-    for columns, dense in itertools.product((1, 9, 12), (0.0, 0.1, 0.5, 1.0)):
-        values = rng.normal(size=(11, 9)) * (rng.random((11, 9)) < dense)
-        weights, sums = rng.normal(size=(9, columns)), rng.normal(size=(11, columns))
-        totals = np.zeros((9, columns))
-        expected, products = sums + values @ weights, values.T @ sums
-        outer(values, sums, totals)
-        add_product(values, weights, np.empty_like(sums), sums)
-        np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(totals, products, rtol=0, atol=1e-12)
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.integers(1, 40),
+    sources=st.sampled_from([1, 2, 9, 63, 64, 65, 130]),
+    columns=st.sampled_from([1, 7, 8, 9, 31, 32, 33, 64, 70, 96]),
+    density=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_products_are_numpys(
+    rows: int, sources: int, columns: int, density: float, seed: int
+) -> None:
+    """Whole and broken blocks of registers, with and without zeros; nothing beside the sums."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, sources)) * (rng.random((rows, sources)) < density)
+    weights = rng.normal(size=(sources, columns))
+    room = rng.normal(size=(rows + 2, columns))
+    before, sums = room.copy(), room[1:-1]
+    add_product(values, weights, sums)
+    np.testing.assert_allclose(sums, before[1:-1] + values @ weights, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(room[[0, -1]], before[[0, -1]])
+    back = rng.normal(size=(rows, sources))
+    expected = back + sums @ weights.T
+    add_dense(sums, weights.T, back)
+    np.testing.assert_allclose(back, expected, rtol=0, atol=1e-12)
+    totals = rng.normal(size=(sources, columns))
+    expected = totals + values.T @ sums
+    add_outer(values, sums, totals)
+    np.testing.assert_allclose(totals, expected, rtol=0, atol=1e-12)
 
 
 def learned(
