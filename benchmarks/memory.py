@@ -16,17 +16,14 @@ CASES = (
 )
 
 SCRIPT = """
+from benchmarks.measure import peak_megabytes
 from benchmarks.networks import *
 from ltc2hw.simulations import fast
-def peak():
-    # Not ru_maxrss: a process inherits that of the one that started it.
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 work = {case}
-before = peak()
+before = peak_megabytes()
 if isinstance(work, Workload):
     fast.simulate(work.network, work.x, (), threads=2)
-print(before, peak())
+print(before, peak_megabytes())
 """
 
 

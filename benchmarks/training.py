@@ -137,8 +137,9 @@ def measure(gate: GateKind, updates: int, threads: int) -> tuple[str, ...]:
 
 
 MEMORY_SCRIPT = """
-import resource, sys
+import sys
 import torch
+from benchmarks.measure import peak_megabytes
 from benchmarks.training import BATCH, INPUTS, RATE, compiled, network
 torch.set_num_threads(1)
 steps, piece = int(sys.argv[1]), 100
@@ -146,7 +147,7 @@ learner = compiled(network("event"), steps, steps)
 labels = torch.rand(BATCH, 1)
 for start in range(0, steps, piece):
     learner.learn_part(torch.rand(piece, BATCH, INPUTS), labels, RATE, start)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_megabytes())
 """
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.measure import peak_megabytes
 from experiments.training import RESULTS
 from ltc2hw.files import write_text
 from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
@@ -64,7 +64,7 @@ def measure(method: str, steps: int, rounds: int) -> Figures:
         "method": method,
         "steps": steps,
         "updates": steps // window,
-        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "megabytes": peak_megabytes(),
         "seconds": min(seconds[1:]),
     }
 
