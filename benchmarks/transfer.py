@@ -99,11 +99,11 @@ def trained(x: Any, labels: Any, seed: int) -> Any:
     samples = torch.tensor(x, dtype=torch.float32)
     truth = torch.tensor(labels)
     for _ in range(EPOCHS):
-        for part in torch.randperm(len(truth)).split(100):
+        for part in torch.split(torch.randperm(len(truth)), 100):
             output, _ = module(samples[:, part])
             loss = torch.nn.functional.cross_entropy(5.0 * output[-READ:].mean(0), truth[part])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     module[1].input_weights = identity.double()  # no parameter, hence not converted below
     return module.double().eval()

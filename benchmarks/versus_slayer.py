@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from lava.lib.dl import slayer
 
 from benchmarks.measure import paired
 from benchmarks.report import ResultTable
-from ltc2hw.converters.netx import from_module
+from ltc2hw.converters.netx import Block, from_module
 from ltc2hw.simulations import fast
 
 INPUTS, HIDDEN, STEPS = 32, 128, 100
@@ -46,7 +48,7 @@ def measure(block: torch.nn.Module, batch: int) -> tuple[str, ...]:
             return spikes
 
     spikes = run_slayer().numpy().transpose(2, 0, 1)
-    fixed = from_module([block])
+    fixed = from_module([cast(Block, block)])
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

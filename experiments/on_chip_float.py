@@ -92,7 +92,7 @@ def learn_float(
         np.array(sizes),
         np.stack([hidden.threshold, hidden.adaptation_strength]),
         np.array([gate.nonlinearity == "plan" for gate in (hidden.tau_mem, output.tau_mem)]),
-        surrogate_slope(rule.surrogate, np.linspace(0.0, SPAN, CELLS + 1)),
+        surrogate_slope(rule.surrogate, np.linspace(0.0, SPAN, CELLS + 1, dtype=np.float64)),
         feedback,
         rule.feedback == "symmetric",
         np.array([rule.learning_rate, rule.alpha, rule.beta]),
@@ -122,7 +122,7 @@ def slot_parameters(network: Network, rule: FPTTRule) -> list[Parameter | None]:
     roles = dict(zip(names, ("input", "hidden", "readout"), strict=False))
     found: dict[tuple[str, str, str], Parameter] = {}
     for parameter in FloatLearner(network, rule).parameters:
-        key = parameter.term if parameter.projection is None else ""
+        key: str = parameter.term if parameter.projection is None else ""
         if parameter.projection is not None:
             connection = network.projections[parameter.projection]
             key = roles[connection.source]
@@ -193,7 +193,8 @@ def _slope(distance: float, table: Any) -> float:
     cell = int(at)
     if cell >= CELLS:
         return 0.0
-    return table[cell] + (at - cell) * (table[cell + 1] - table[cell])
+    slope: float = table[cell] + (at - cell) * (table[cell + 1] - table[cell])
+    return slope
 
 
 @numba.njit(cache=True)

@@ -39,7 +39,7 @@ TASK, HIDDEN, SEEDS = on_chip_scratch.TASK, on_chip_scratch.HIDDEN, on_chip_scra
 REACH = 0.25
 """Weights can come to ±this, or to the power of two above their first values."""
 
-WORDS = {"value": 9, "mean": 9, "gradient": 8, "neuron": 9}
+WORDS: dict[str, Any] = {"value": 9, "mean": 9, "gradient": 8, "neuron": 9}
 WIDE, OWN, ALONE = {"extra_bits": 12}, {"draws": "own"}, {"form": "weights"}
 STALE = {"form": "simultaneous"}
 FORMS: tuple[EngineForm, ...] = get_args(EngineForm)
@@ -195,7 +195,7 @@ def main() -> None:
     results = all_runs(only_disk=only_disk)
     comparisons = {}
     for form in FORMS:
-        settings = {"form": form, "hidden": EXACT_HIDDEN, "samples": EXACT_SAMPLES}
+        settings: dict[str, Any] = {"form": form, "hidden": EXACT_HIDDEN, "samples": EXACT_SAMPLES}
         found = kept("learning-engine-exact", settings, None if only_disk else partial(exact, form))
         if found is not None:
             comparisons[form] = found

@@ -13,6 +13,7 @@ import numpy as np
 
 from ltc2hw import FixedNetwork, Network, simulate
 from ltc2hw.files import write_text
+from ltc2hw.graph import Port
 from ltc2hw.network import LTC, Gate, Input, Projection, Readout
 from ltc2hw.tasks import Split
 from ltc2hw.weights import Dense
@@ -39,17 +40,22 @@ def untrained(hidden: int, seed: int, inputs: int = 8, outputs: int = 10) -> Net
     def gate(size: int, bias: float) -> Gate:
         return Gate(np.full(size, bias), np.zeros(size), np.zeros(size), nonlinearity="plan")
 
-    projections = [
+    gains: dict[Port, tuple[float, float]] = {
+        "current": (2.0, 0.2),
+        "tau_mem": (1.0, 0.1),
+        "tau_adp": (1.0, 0.1),
+    }
+    projections = (
         *(
             Projection("input", "value", "hidden", port, weights(hidden, inputs, gain))
-            for port, gain in (("current", 2.0), ("tau_mem", 1.0), ("tau_adp", 1.0))
+            for port, (gain, _) in gains.items()
         ),
         *(
             Projection("hidden", "spikes", "hidden", port, weights(hidden, hidden, gain), delay=1)
-            for port, gain in (("current", 0.2), ("tau_mem", 0.1), ("tau_adp", 0.1))
+            for port, (_, gain) in gains.items()
         ),
         Projection("hidden", "spikes", "readout", "current", weights(outputs, hidden, 1.0)),
-    ]
+    )
     neurons = LTC(
         "hidden",
         hidden,

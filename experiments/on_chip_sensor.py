@@ -26,7 +26,8 @@ def drifted(x: FloatArray) -> FloatArray:
 
 def dead(x: FloatArray) -> FloatArray:
     """The fourth pixel of every row is dark."""
-    return x * (np.arange(x.shape[-1]) != 3)
+    darkened: FloatArray = x * (np.arange(x.shape[-1]) != 3)
+    return darkened
 
 
 def permuted(x: FloatArray) -> FloatArray:
