@@ -15,8 +15,8 @@ from ltc2hw.simulations.fast.vectors import add_rows, list_bits, multiply
 SLACK, LANES = np.uint64(EVENT_SLACK), np.uint64(FAN_LANES)
 ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8))
 
-LONG_LANES = 4 * FAN_LANES
-LONG = np.uint64(LONG_LANES)
+LONG_LANES, MIDDLE_LANES = 4 * FAN_LANES, 2 * FAN_LANES
+LONG, MIDDLE = np.uint64(LONG_LANES), np.uint64(MIDDLE_LANES)
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
@@ -103,17 +103,20 @@ def fan_events(
 ) -> None:  # fmt: skip
     """Dense weights times event lists: the rows of weights of the events.
 
-    Long rows go in longer pieces, so that more than a cache line of each is read at once.
+    Rows go in pieces as long as possible, so that the events are read few times and more than a
+    cache line of each row at once.
     """
     width, first = fan.width, fan.weights
-    long = width // LONG * LONG
+    long, middle = width // LONG * LONG, width // MIDDLE * MIDDLE
     for b in range(samples):
         row = slot * tile + b
         start, count = tile * m.ring + row * (m.stride + SLACK), lengths[tile * m.lengths + row]
         total = tile * fan.sums + b * width
         for j in range(ZERO, long, LONG):
             add_rows(sums, total + j, weights, first + j, width, events, start, count, LONG_LANES)
-        for j in range(long, width, LANES):
+        for j in range(long, middle, MIDDLE):
+            add_rows(sums, total + j, weights, first + j, width, events, start, count, MIDDLE_LANES)
+        for j in range(middle, width, LANES):
             add_rows(sums, total + j, weights, first + j, width, events, start, count, FAN_LANES)
 
 

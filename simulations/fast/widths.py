@@ -71,6 +71,8 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
 def fits_short(network: FixedNetwork, sums: Sequence[int]) -> bool:
     """Whether 32-bit integers give the same bits, where :func:`fits_narrow` already holds."""
     arrivals = largest_arrivals(network, sums)
+    if any(projection.exponent > LARGEST_SHIFT for projection in network.projections):
+        return False
     return all(
         fits_short_population(population, {p: arrivals.get((population.name, p), 0) for p in PORTS})
         for population in network.populations
@@ -90,6 +92,7 @@ def fits_short_population(population: FixedPopulation, arriving: Mapping[Port, i
             widest + (arriving["current"] << population.alignment) <= INT32
             and 2 * widest + bias <= INT32
             and fits_product(one, widest, bits)
+            and population.alignment <= LARGEST_SHIFT
         )
     membrane = largest_membrane(population, arriving["current"])
     gates = [(population.tau_mem, membrane, arriving["tau_mem"])]
