@@ -1,4 +1,8 @@
-"""A digest of sources, for caches of compiled code."""
+"""A digest of sources, for caches of compiled code.
+
+All entry points take the same one: Numba tells omitted arguments apart by type, not by value, and
+with several defaults in a process all but the first would take its slow way, 2 ms per call.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +24,16 @@ def sources_digest(*folders: Path) -> int:
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return int.from_bytes(digest.digest()[:8], "big") >> 2
+
+
+COMPILED = (
+    "neurons",
+    "training",
+    "simulations",
+    "simulations/fast",
+    "simulations/learning_engine",
+    "simulations/plasticity",
+)
+"""Folders whose sources are compiled."""
+
+SOURCES = sources_digest(*(Path(__file__).parent / folder for folder in COMPILED))

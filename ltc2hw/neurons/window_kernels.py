@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
 from ltc2hw.neurons.kernels import (
     Array,
@@ -29,9 +27,7 @@ from ltc2hw.neurons.packed import (
 )
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
-from ltc2hw.sources import sources_digest
-
-SOURCES = sources_digest(Path(__file__).parent)
+from ltc2hw.sources import SOURCES
 
 
 @entry
@@ -45,7 +41,7 @@ def forward(
 ) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything.
 
-    ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
+    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):

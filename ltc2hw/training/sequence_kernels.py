@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from ltc2hw.neurons.packed import (
     take,
     weights_of,
 )
-from ltc2hw.sources import sources_digest
+from ltc2hw.sources import SOURCES
 from ltc2hw.training.loss_kernels import window_loss
 from ltc2hw.training.update_kernels import (
     Rule,
@@ -47,7 +46,6 @@ class Aim(NamedTuple):
 
 
 INPUTS = Plan._fields.index("inputs")
-SOURCES = sources_digest(Path(window_kernels.__file__).parent, Path(__file__).parent)
 
 
 @compiled
@@ -174,7 +172,7 @@ def _learn_sequence(
     (T, B, N_in); ``rooms`` (threads, n) their records. ``done`` updates were made before. Gives the
     number of updates made, ``losses`` their losses; it stops after the first loss that is not
     finite, without that update. Gradients are those at the rounded values where parameters have
-    steps. ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
+    steps. ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     threads, steps = len(shares) - 1, len(weights)
     width = plans[0, INPUTS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +37,7 @@ from ltc2hw.simulations.fast.tables import (
     Shape,
     Table,
 )
-from ltc2hw.sources import sources_digest
+from ltc2hw.sources import SOURCES
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 FAN_OUT, ARRIVE = int(Operation.FAN_OUT), int(Operation.ARRIVE)
@@ -63,8 +62,6 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 
 FROM, TO = range(2)
 """Streams."""
-
-SOURCES = sources_digest(Path(__file__).parent)
 
 
 class Tables(NamedTuple):
@@ -291,7 +288,7 @@ def run_steps(
     """Steps ``first_step .. last_step - 1`` of one tile.
 
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
-    read: see :func:`~ltc2hw.sources.sources_digest`.
+    read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     schedule = tables.schedule
     for t in range(extent.first_step, extent.last_step):

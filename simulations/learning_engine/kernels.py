@@ -6,7 +6,6 @@ same bits.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,6 @@ from ltc2hw.simulations.learning_engine.connection import (
     TRACE_DECAY,
     WEIGHT_RANGE,
 )
-from ltc2hw.simulations.plasticity import kernels as integer_kernels
 from ltc2hw.simulations.plasticity.forward import clear, shift_messages
 from ltc2hw.simulations.plasticity.kernels import compute_step
 from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
@@ -33,7 +31,7 @@ from ltc2hw.simulations.plasticity.typed import (
     right_unsigned,
     times,
 )
-from ltc2hw.sources import sources_digest
+from ltc2hw.sources import SOURCES
 
 Array = npt.NDArray[Any]
 Number = Any
@@ -42,7 +40,6 @@ Number = Any
 LOWEST_WEIGHT, HIGHEST_WEIGHT = WEIGHT_RANGE
 LOWEST_TAG, HIGHEST_TAG = TAG_RANGE
 LOWEST_DELAY, HIGHEST_DELAY = DELAY_RANGE
-SOURCES = sources_digest(Path(__file__).parent) ^ integer_kernels.SOURCES
 
 CONNECTION = np.dtype(
     [

@@ -7,8 +7,6 @@ Every function is the counterpart of one of the specification, on the tables of
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ltc2hw.simulations.compiled import entry, inlined, kernel
@@ -44,9 +42,7 @@ from ltc2hw.simulations.plasticity.records import (
 )
 from ltc2hw.simulations.plasticity.tables import LTC_KIND
 from ltc2hw.simulations.plasticity.updates import learn_all
-from ltc2hw.sources import sources_digest
-
-SOURCES = sources_digest(Path(__file__).parent)
+from ltc2hw.sources import SOURCES
 
 
 @kernel
@@ -120,7 +116,7 @@ def run(
 
     ``samples`` (S, T, N_in) encoded; ``goals`` (S, 1) labels or (S, N_out) targets; ``weights``
     (T,) of the loss in time; ``outputs`` (T, S, N_out) is filled; ``update``: updates done before.
-    ``sources`` is not read: see :func:`~ltc2hw.sources.sources_digest`.
+    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     for s in range(samples.shape[0]):
         if reset:
