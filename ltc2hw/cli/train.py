@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads", type=positive, default=1, metavar="N", help="share each batch (default: 1)"
     )
     parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where to learn (default: cpu)"
+    )
+    parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="save each epoch here, resume from here"
     )
     add_json(parser)
@@ -76,7 +79,10 @@ def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
 
     recipe = recipe_for(task).with_model(gate=arguments.gate)
     recipe = recipe.with_training(
-        method=arguments.method, seed=arguments.seed, threads=arguments.threads
+        method=arguments.method,
+        seed=arguments.seed,
+        threads=arguments.threads,
+        device=arguments.device,
     )
     if arguments.hidden is not None:
         recipe = recipe.with_model(hidden=(arguments.hidden,))

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files import replacing
+from ltc2hw.training.options import complete
 
 SCHEMA = 1
 _KIND = "ltc2hw training checkpoint"
@@ -86,10 +87,10 @@ def require_same_plan(
     Raises:
         InvalidValueError: naming the first difference.
     """
-    # Through JSON, so that tuples and lists compare as what the file holds.
-    for part, values in json.loads(json.dumps(wanted)).items():
+    known = complete(saved)
+    for part, values in complete(wanted).items():
         for name, value in values.items():
-            found = saved.get(part, {}).get(name)
+            found = known.get(part, {}).get(name)
             if found != value:
                 raise InvalidValueError(
                     f"{name} of checkpoint {path}",

@@ -202,7 +202,7 @@ class CompiledLearner:
 
     def deployed(self) -> AbstractContextManager[None]:
         """Within it, module and :meth:`values` are what would be deployed: rounded weights."""
-        return rounded(self, self.grid)
+        return rounded(self, None if self.grid is None else self.grid.round)
 
     def values(self) -> Array:
         """A copy of all parameters."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ltc2hw.errors import InvalidValueError
+
+
+class Steps(Protocol):
+    """What FPTT needs of an optimizer; all of torch's have it."""
+
+    def step(self) -> object:
+        """Move the parameters by their gradients."""
 
 
 class FPTT:
@@ -75,7 +83,7 @@ class FPTT:
             memory.sub_(value - mean, alpha=self.alpha)
             mean.lerp_(value, self.beta).sub_(memory, alpha=self.beta / self.alpha)
 
-    def step(self, optimizer: torch.optim.Optimizer, clip: float | None = None) -> None:
+    def step(self, optimizer: Steps, clip: float | None = None) -> None:
         """One update from the loss's gradients: regularize, clip the norm, optimize, remember."""
         self.add_gradient()
         if clip is not None:

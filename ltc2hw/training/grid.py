@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.scaling import weight_fraction
@@ -48,31 +49,40 @@ class WeightGrid:
 
     def round(self, values: Array) -> Array:
         """The values as a chip would hold them."""
-        rounded = values.copy()
-        on = self.steps > 0
-        mantissas = np.rint(values[on] / self.steps[on])
-        rounded[on] = mantissas.clip(self.word.minimum, self.word.maximum) * self.steps[on]
-        return rounded
+        steps = torch.from_numpy(self.steps)
+        result: Array = on_grid(torch.from_numpy(values), steps, self.word).numpy()
+        return result
 
 
-class Parameters(Protocol):
+def on_grid(values: Tensor, steps: Tensor, word: Word) -> Tensor:
+    """Multiples of ``steps`` with mantissas of a word; where a step is 0, the values."""
+    mantissas = torch.round(values / steps).clamp(word.minimum, word.maximum)
+    return torch.where(steps > 0, mantissas * steps, values)
+
+
+Values = TypeVar("Values")
+
+
+class Parameters(Protocol[Values]):
     """Something with a vector of parameters."""
 
-    def values(self) -> Array:
+    def values(self) -> Values:
         """A copy of all parameters."""
 
-    def load(self, values: Array) -> None:
+    def load(self, values: Values) -> None:
         """Overwrite all parameters."""
 
 
 @contextmanager
-def rounded(parameters: Parameters, grid: WeightGrid | None) -> Iterator[None]:
-    """Within it, rounded weights stand in the parameters' place; without a grid they stay."""
-    if grid is None:
+def rounded(
+    parameters: Parameters[Values], rounding: Callable[[Values], Values] | None
+) -> Iterator[None]:
+    """Within it, rounded weights stand in the parameters' place; without ``rounding`` they stay."""
+    if rounding is None:
         yield
         return
     held = parameters.values()
-    parameters.load(grid.round(held))
+    parameters.load(rounding(held))
     try:
         yield
     finally:

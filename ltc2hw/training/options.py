@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -18,12 +19,14 @@ OptimizerName = Literal["adam", "adamax", "sgd"]
 Schedule = Literal["constant", "cosine"]
 LossWeighting = Literal["ramp", "second-half", "last", "uniform"]
 Backend = Literal["auto", "compiled", "autograd"]
+Device = Literal["cpu", "cuda"]
 
 METHODS: tuple[Method, ...] = ("fptt", "bptt")
 OPTIMIZERS: tuple[OptimizerName, ...] = ("adam", "adamax", "sgd")
 SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
 BACKENDS: tuple[Backend, ...] = ("auto", "compiled", "autograd")
+DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 
 
 def _require_name(name: str, value: str, known: Sequence[str]) -> None:
@@ -88,7 +91,8 @@ class TrainingOptions:
     scales (2 to 24; a chip holds 8); None trains without rounding. ``backend``: ``compiled`` learns
     without autograd and only networks of this package's cells; ``autograd`` learns any module;
     ``auto`` takes the first where it can. ``threads`` share the samples of a batch (compiled only);
-    the result depends on their number by float rounding.
+    the result depends on their number by float rounding. ``device``: ``cuda`` learns by autograd,
+    each batch a captured CUDA graph (:class:`~ltc2hw.training.graphed.GraphedLearner`).
 
     Raises:
         InvalidValueError: for a number out of range.
@@ -114,6 +118,7 @@ class TrainingOptions:
     seed: int = 0
     backend: Backend = "auto"
     threads: int = 1
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         _require_name("method", self.method, METHODS)
@@ -121,6 +126,7 @@ class TrainingOptions:
         _require_name("schedule", self.schedule, SCHEDULES)
         _require_name("loss_weighting", self.loss_weighting, LOSS_WEIGHTINGS)
         _require_name("backend", self.backend, BACKENDS)
+        _require_name("device", self.device, DEVICES)
         for name in ("updates", "epochs", "batch_size", "threads"):
             _require_at_least(name, getattr(self, name), 1)
         _require_at_least("seed", self.seed, 0)
@@ -159,6 +165,25 @@ class Recipe:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values, for records and checkpoints."""
         return {name: dataclasses.asdict(getattr(self, name)) for name in ("model", "training")}
+
+
+def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan as a file holds it, with the options that came after it was written.
+
+    Those have their defaults, which are what was done before.
+
+    >>> complete({"training": {"epochs": 3}})["training"]["device"]
+    'cpu'
+    """
+    filled = {part: {**known, **plan.get(part, {})} for part, known in Recipe().to_dict().items()}
+    # Through JSON, so that tuples and lists compare as what a file holds.
+    result: dict[str, Any] = json.loads(json.dumps({**plan, **filled}))
+    return result
+
+
+def updates_of(options: TrainingOptions) -> int:
+    """K: one update per sequence without FPTT."""
+    return options.updates if options.method == "fptt" else 1
 
 
 def windows(steps: int, updates: int) -> tuple[slice, ...]:

@@ -12,7 +12,8 @@ from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import load_task
 from ltc2hw.training import TrainingOptions
-from ltc2hw.training.learner import AutogradLearner, new_learner
+from ltc2hw.training.autograd import AutogradLearner
+from ltc2hw.training.learner import new_learner
 from ltc2hw.training.loss import auxiliary_loss
 
 STEPS, CLASSES = 8, 10

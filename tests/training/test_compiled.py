@@ -32,9 +32,10 @@ from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import FPTT, TrainingOptions
 from ltc2hw.training.compiled import CompiledLearner
-from ltc2hw.training.learner import OPTIMIZERS, CompiledNetworkLearner, new_learner, updates_of
+from ltc2hw.training.learner import CompiledNetworkLearner, new_learner
 from ltc2hw.training.loss import window_loss
-from ltc2hw.training.options import Method, OptimizerName, loss_weights, windows
+from ltc2hw.training.optimizers import OPTIMIZERS
+from ltc2hw.training.options import Method, OptimizerName, loss_weights, updates_of, windows
 from ltc2hw.training.update_kernels import (
     OPTIMIZER_CODES,
     TILE,

@@ -1,0 +1,180 @@
+"""Learning by autograd: any torch module, one window after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, closing
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.tasks import Task
+from ltc2hw.training.flat import FlatParameters
+from ltc2hw.training.fptt import FPTT
+from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
+from ltc2hw.training.loss import auxiliary_loss, window_loss
+from ltc2hw.training.optimizers import TorchOptimizer, VectorOptimizer
+from ltc2hw.training.options import TrainingOptions, loss_weights, updates_of, windows
+
+Array = npt.NDArray[Any]
+
+
+class AutogradLearner:
+    """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself.
+
+    It learns on the device that the module is on.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        task: Task,
+        options: TrainingOptions,
+        optimizer: Callable[[nn.Parameter, TrainingOptions], VectorOptimizer] = TorchOptimizer,
+    ) -> None:
+        self.module, self.task, self.options = module, task, options
+        self.flat = FlatParameters(module)
+        self.device = self.flat.parameter.device
+        self.windows = windows(task.steps, updates_of(options))
+        weights = loss_weights(options.loss_weighting, task.steps)
+        self.with_loss = [bool(weights[window].any()) for window in self.windows]
+        self.weights = self._placed(weights).float()
+        self.progress = self._placed(loss_weights("ramp", task.steps)).float()
+        matrices, start = matrices_of(module), self.values()
+        self.bounds = self._placed(weight_bounds(options.weight_limit, start, matrices))
+        self.grid = (
+            None
+            if options.weight_bits is None
+            else WeightGrid(options.weight_bits, np.zeros_like(start), matrices)
+        )
+        self.steps = torch.zeros_like(self.flat.values())
+        self._fit_grid()
+        self.optimizer = optimizer(self.flat.parameter, options)
+        self.fptt = (
+            FPTT([self.flat.parameter], alpha=options.alpha, beta=options.beta)
+            if options.method == "fptt"
+            else None
+        )
+
+    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+        """All windows of a batch, one update each; the state crosses windows detached."""
+        self.optimizer.set_rate(rate)
+        losses: list[float] = []
+        with closing(self.updates(x, labels)) as updates:
+            for loss in updates:
+                losses.append(float(loss))
+                if not np.isfinite(losses[-1]):
+                    break
+        return losses
+
+    def updates(self, x: Tensor, labels: Tensor) -> Generator[Tensor, None, None]:
+        """The loss of each window that has one; asking for more learns from it first.
+
+        No number is read on the host.
+        """
+        state: Any = None
+        guess = x.new_full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
+        for window, with_loss in zip(self.windows, self.with_loss, strict=True):
+            if not with_loss:
+                with torch.no_grad(), self._rounded():
+                    _, state = self.run(x[window], state)
+                continue
+            self.flat.zero_grad()
+            with self._rounded():
+                outputs, state = self.run(x[window], state)
+                loss = window_loss(self.task, outputs, labels, self.weights[window])
+                if self.options.auxiliary:
+                    second = auxiliary_loss(outputs, guess, self.progress[window])
+                    loss = loss + self.options.auxiliary * second
+                    guess = outputs[-1].detach().softmax(dim=-1)
+                yield loss.detach()
+                torch.autograd.backward(loss)
+            self._update()
+            state = state.detach()
+
+    def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The module over a window."""
+        outputs, after = self.module(x, state)
+        return outputs, after
+
+    def finish_pass(self) -> None:
+        """Φ ← Φ̄ with FPTT."""
+        if self.fptt is not None:
+            self.fptt.finish_pass()
+            self._limit_weights()
+        self._fit_grid()
+
+    def deployed(self) -> AbstractContextManager[None]:
+        """Weights as the chip will hold them; gradients land on those that are not rounded."""
+        return self._rounded()
+
+    def values(self) -> Array:
+        """A copy of all parameters."""
+        values: Array = self.flat.values().cpu().numpy()
+        return values
+
+    def load(self, values: Array) -> None:
+        """Overwrite all parameters."""
+        self.flat.load(torch.from_numpy(values))
+
+    def state(self) -> dict[str, Array]:
+        """Parameters, the optimizer's entries and FPTT's memories."""
+        tensors = {"parameters": self.flat.values()}
+        for name, value in self.optimizer.entries().items():
+            tensors[f"optimizer.{name}"] = value
+        if self.fptt is not None:
+            for name, memories in self.fptt.state_dict().items():
+                tensors[f"fptt.{name}"] = memories[0]
+        # Copies, also of what is on the CPU already.
+        return {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Continue from :meth:`state`."""
+        self._take(state)
+        self._fit_grid()
+
+    def _take(self, state: Mapping[str, Array]) -> None:
+        """Parameters and memories as they were; the grid of rounded weights stays."""
+        tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+        self.flat.load(tensors["parameters"])
+        start = "optimizer."
+        self.optimizer.restore(
+            {
+                name.removeprefix(start): value
+                for name, value in tensors.items()
+                if name.startswith(start)
+            }
+        )
+        if self.fptt is not None:
+            names = self.fptt.state_dict()
+            self.fptt.load_state_dict({name: [tensors[f"fptt.{name}"]] for name in names})
+
+    def _rounded(self) -> AbstractContextManager[None]:
+        grid = self.grid
+        if grid is None:
+            return rounded(self.flat, None)
+        return rounded(self.flat, lambda values: on_grid(values, self.steps, grid.word))
+
+    def _update(self) -> None:
+        if self.fptt is not None:
+            self.fptt.step(self.optimizer, self.options.clip)
+        else:
+            torch.nn.utils.clip_grad_norm_([self.flat.parameter], self.options.clip)
+            self.optimizer.step()
+        self._limit_weights()
+
+    def _limit_weights(self) -> None:
+        if len(self.bounds):
+            self.flat.limit(self.bounds)
+
+    def _fit_grid(self) -> None:
+        if self.grid is not None:
+            self.grid.fit(self.values())
+            self.steps.copy_(torch.from_numpy(self.grid.steps))
+
+    def _placed(self, values: Array) -> Tensor:
+        """An array as a tensor beside the parameters."""
+        return torch.from_numpy(values).to(self.device)
