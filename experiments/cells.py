@@ -20,6 +20,7 @@ from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
+from ltc2hw.training.options import complete
 
 LSTM = "lstm"
 CALIBRATION = 256
@@ -65,7 +66,7 @@ def run_cell(cell: Cell, folder: Path, progress: Progress | None = None) -> Mapp
     plan = {"task": cell.task, "network": cell.network, **cell.recipe.to_dict()}
     if path.exists():
         found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["plan"] == json.loads(json.dumps(plan)):
+        if complete(found["plan"]) == complete(plan):
             return found
     task = load_task(cell.task)
     if cell.task.startswith("add"):
