@@ -69,20 +69,24 @@ RECIPES: dict[str, Recipe] = {
 }
 """Recipes by task; ``add-T`` serves every length."""
 
+LONGEST_WINDOW = 50
+"""Steps between updates: at T = 1000 windows of 100 leave an error of 0.03, of 50 one of 0.0002."""
+
 LIKE = {"digits-permuted": "digits-pixels"}
 """Tasks that are trained as another one is."""
 
 
 def recipe_for(task: Task) -> Recipe:
-    """The recipe of a task; never more updates per sequence than the task has steps.
+    """The recipe of a task; an update every LONGEST_WINDOW steps at least, every step at most.
 
     >>> from ltc2hw.tasks import load_task
-    >>> recipe_for(load_task("add-6")).training.updates
-    6
+    >>> [recipe_for(load_task(name)).training.updates for name in ("add-6", "add-1000")]
+    [6, 20]
     """
     recipe = RECIPES.get(LIKE.get(task.name, task.name), RECIPES[ADD])
     if recipe is RECIPES[ADD]:
         # A membrane should still hold at the end what it saw at the start.
         bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
         recipe = recipe.with_model(tau_mem_bias=bias)
-    return recipe.with_training(updates=min(recipe.training.updates, task.steps))
+    updates = max(recipe.training.updates, -(-task.steps // LONGEST_WINDOW))
+    return recipe.with_training(updates=min(updates, task.steps))
