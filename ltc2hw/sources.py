@@ -27,6 +27,7 @@ def sources_digest(*folders: Path) -> int:
 
 
 COMPILED = (
+    ".",
     "neurons",
     "training",
     "simulations",
@@ -34,6 +35,6 @@ COMPILED = (
     "simulations/learning_engine",
     "simulations/plasticity",
 )
-"""Folders whose sources are compiled."""
+"""Folders whose sources are compiled, or hold constants and words to LLVM that are."""
 
 SOURCES = sources_digest(*(Path(__file__).parent / folder for folder in COMPILED))

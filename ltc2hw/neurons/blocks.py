@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import binding, ir
-from numba.core import cgutils, config, types
+from llvmlite import ir
+from numba.core import types
 from numba.extending import intrinsic
 
-emit: Any = cgutils  # without types of its own
+from ltc2hw.llvm import element_pointer, emit, processor_features, spread
 
 
 def register_block() -> tuple[int, int, int]:
     """Bytes of a vector register, then rows and vectors of a block that leave some of them free."""
-    features = vars(config)["CPU_FEATURES"]
-    if features is None:
-        features = binding.get_host_cpu_features().flatten()
+    features = processor_features()
     if "+avx512f" in features:
         return 64, 4, 4
     if "+avx2" in features:
@@ -27,14 +25,6 @@ def register_block() -> tuple[int, int, int]:
 
 
 BYTES, ROWS, VECTORS = register_block()
-
-
-def broadcast(builder: Any, value: Any, vector: Any) -> Any:
-    """A number in all lanes of a vector type."""
-    empty = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
-    return builder.shuffle_vector(first, empty, lanes)
 
 
 class _Strip:
@@ -50,8 +40,7 @@ class _Strip:
 
     def address(self, array: tuple[Any, Any], index: Any) -> Any:
         """Address of a number, counted in memory whatever the array's shape."""
-        data = self.context.make_array(array[0])(self.context, self.builder, array[1]).data
-        return self.builder.gep(data, [index])
+        return element_pointer(self.context, self.builder, *array, index)
 
     def row(self, array: tuple[Any, Any], index: Any) -> list[Any]:
         """Addresses of the vectors of a row."""
@@ -81,7 +70,7 @@ class _Strip:
             columns = [builder.load(address, align=1) for address in self.row(right, place)]
             place = builder.add(start, builder.mul(loop.index, along[1]))
             for row in block:
-                factor = broadcast(builder, builder.load(self.address(left, place)), self.vector)
+                factor = spread(builder, builder.load(self.address(left, place)), self.lanes)
                 for (kept, _), column in zip(row, columns, strict=True):
                     product = builder.fmul(factor, column, flags=("contract",))
                     added = builder.fadd(builder.load(kept), product, flags=("contract",))

@@ -72,18 +72,26 @@ def in_constants(region: Scalar, at: At) -> Scalar:
 
 
 @kernel
-def saturating_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
-    """``I = sat(arriving + bias)`` of LTC and readout neurons."""
-    current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
-    bias = in_constants(BIAS_CURRENT, at)
+def saturating_sums(
+    state: Table, constants: Table, at: At, p: Any, port: Scalar, constant: Scalar, region: Scalar
+) -> Scalar:
+    """``sat(arriving + bias)`` of a port, into a region of the state."""
+    arriving, bias = in_state(port, at), in_constants(constant, at)
+    out = in_state(region, at)
     low, high, wraps = given(p.low), given(p.high), p.wraps
     misfits = counted(False, low)
     for j in range(at.width):
         total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
         fitted = fit(total, low, high, wraps)
         misfits += counted(fitted != total, low)
-        store(state, CURRENT, current + j, fitted)
+        store(state, TAU, out + j, fitted)
     return np.int64(misfits)
+
+
+@inlined
+def saturating_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
+    """``I = sat(arriving + bias)`` of LTC and readout neurons."""
+    return saturating_sums(state, constants, at, p, PORT_REGION, BIAS_CURRENT, CURRENT_REGION)
 
 
 @kernel
@@ -92,6 +100,8 @@ def gate_arguments(state: Table, constants: Table, at: At, p: Any, gate: Any) ->
 
     The regions of a gate's factors follow that of its bias.
     """
+    if gate.own == 0:
+        return saturating_sums(state, constants, at, p, gate.port, gate.bias, gate.out)
     out, arriving = in_state(gate.out, at), in_state(gate.port, at)
     steered, current = in_state(gate.steered, at), in_state(CURRENT_REGION, at)
     bias = in_constants(gate.bias, at)
@@ -99,13 +109,6 @@ def gate_arguments(state: Table, constants: Table, at: At, p: Any, gate: Any) ->
     state_shift, current_shift = gate.state_shift, gate.current_shift
     low, high, wraps = given(p.low), given(p.high), p.wraps
     misfits = counted(False, low)
-    if gate.own == 0:
-        for j in range(at.width):
-            total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
-            fitted = fit(total, low, high, wraps)
-            misfits += counted(fitted != total, low)
-            store(state, TAU, out + j, fitted)
-        return np.int64(misfits)
     for j in range(at.width):
         factor = load(constants, CONSTANTS, from_state + j)
         own = product(factor, load(state, STATE, steered + j), state_shift)

@@ -12,14 +12,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ltc2hw.llvm import element_pointer, emit
 from ltc2hw.simulations.fast.short import SHORT
 
 STREAMS = 10
-
-emit: Any = cgutils  # without types of its own
 
 
 def annotate(builder: Any, instruction: Any, stream: int) -> None:
@@ -38,11 +36,6 @@ def prefer_wide_vectors(function: Any) -> None:
     """Let LLVM use the widest vectors of the machine; it shuns those of 512 bits by itself."""
     # llvmlite's set of attributes only knows names without values, but prints what it holds.
     set.add(function.attributes, '"prefer-vector-width"="512"')
-
-
-def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Address of an element of a one-dimensional contiguous array."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
 def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:

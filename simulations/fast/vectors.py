@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import binding, ir
-from numba.core import cgutils, config, types
+from llvmlite import ir
+from numba.core import types
 from numba.extending import intrinsic, overload
 
-from ltc2hw.simulations.fast.streams import element_pointer
+from ltc2hw.llvm import element_pointer, emit, processor_features, shuffled, spread
 from ltc2hw.simulations.fast.tables import FAN_LANES
 
-emit: Any = cgutils  # without types of its own
 INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 
 
@@ -26,9 +25,7 @@ def machine() -> tuple[int, int, str | None, str | None]:
 
     They multiply, and permute the entries of two vectors.
     """
-    features = vars(config)["CPU_FEATURES"]
-    if features is None:
-        features = binding.get_host_cpu_features().flatten()
+    features = processor_features()
     if "+avx512bw" in features:
         return 16, 4, "llvm.x86.avx512.pmaddw.d.512", "llvm.x86.avx512.vpermi2var.d.512"
     if "+avx2" in features:
@@ -44,22 +41,9 @@ BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
 SUMS = ir.VectorType(INT32, LANES)
 
 
-def shuffled(builder: Any, vector: Any, places: Any) -> Any:
-    """The entries of a vector at ``places``."""
-    mask = ir.Constant(ir.VectorType(INT32, len(places)), list(places))
-    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
-
-
-def spread(builder: Any, word: Any) -> Any:
-    """A 32-bit word in all lanes."""
-    empty = ir.Constant(SUMS, ir.Undefined)
-    first = builder.insert_element(empty, word, ir.Constant(INT32, 0))
-    return shuffled(builder, first, [0] * LANES)
-
-
 def broadcast(builder: Any, word: Any) -> Any:
     """A 32-bit word, two messages, in all lanes."""
-    return builder.bitcast(spread(builder, word), HALVES)
+    return builder.bitcast(spread(builder, word, LANES), HALVES)
 
 
 def products(builder: Any, weights: Any, messages: Any) -> Any:
@@ -94,8 +78,7 @@ def _list_bits(
         target, start, source, first, base = zip(signature.args, arguments, strict=True)
         eight = ir.VectorType(INT32, 8)
         listed = builder.load(pointer(context, builder, source, first[1], eight), align=4)
-        entry = builder.insert_element(ir.Constant(eight, ir.Undefined), base[1], INT32(0))
-        entries = builder.add(listed, shuffled(builder, entry, [0] * 8))
+        entries = builder.add(listed, spread(builder, base[1], 8))
         address = pointer(context, builder, target, start[1], eight)
         builder.store(entries, address, align=4)
         return context.get_dummy_value()
@@ -175,7 +158,7 @@ def _interpolate_block(
         state, start, entries, table, shift = zip(signature.args, arguments, strict=True)
         address = pointer(context, builder, state, start[1], SUMS)
         offsets = builder.load(address, align=1)
-        shifts = spread(builder, builder.trunc(shift[1], INT32))
+        shifts = spread(builder, builder.trunc(shift[1], INT32), LANES)
         cells = builder.lshr(offsets, shifts)
         rests = builder.sub(offsets, builder.shl(cells, shifts))
         halves = []
