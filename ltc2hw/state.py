@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Connection, Graph, Population, history_length
-from ltc2hw.trace import Array, State
+from ltc2hw.trace import State
+
+Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
+"""Shapes of registers by population and name, without the batch: (N,), or (D, N) of messages."""
+
+
+def register_shapes(network: Graph[Population, Connection]) -> Shapes:
+    """What every population keeps: its registers, and messages as far back as they are read."""
+    shapes: dict[str, dict[str, tuple[int, ...]]] = {}
+    for population in network.populations:
+        registers: dict[str, tuple[int, ...]] = dict.fromkeys(
+            population.registers, (population.size,)
+        )
+        for variable in population.variables:
+            length = history_length(network.projections, population.name, variable)
+            if length:
+                registers[f"sent:{variable}"] = (length, population.size)
+        shapes[population.name] = registers
+    return shapes
 
 
 def zero_state(network: Graph[Population, Connection], batch: int, dtype: npt.DTypeLike) -> State:
     """Zero registers (B, N) and no past messages (D, B, N), for every population."""
-    state: dict[str, dict[str, Array]] = {}
-    for population in network.populations:
-        registers: dict[str, Array] = {
-            name: np.zeros((batch, population.size), dtype) for name in population.registers
+    return {
+        name: {
+            register: np.zeros((*shape[:-1], batch, shape[-1]), dtype)
+            for register, shape in registers.items()
         }
-        for variable in population.variables:
-            length = history_length(network.projections, population.name, variable)
-            if length:
-                registers[f"sent:{variable}"] = np.zeros((length, batch, population.size), dtype)
-        state[population.name] = registers
-    return state
+        for name, registers in register_shapes(network).items()
+    }
 
 
 def check_state(state: State, zero: State) -> State:

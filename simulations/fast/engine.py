@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 from threading import Event, Lock
 
 import numpy as np
@@ -14,13 +14,13 @@ import numpy.typing as npt
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.samples import check_samples
-from ltc2hw.simulations.fast.encode import encode, encoder_of
-from ltc2hw.simulations.fast.memory import TileState, allocate, check_registers
-from ltc2hw.simulations.fast.plan import Plan, build_plan
-from ltc2hw.simulations.fast.recording import prepare_recording
-from ltc2hw.simulations.fast.steps import Extent, Memory, Recorded, Tables, run_steps
+from ltc2hw.simulations.fast.encode import encode
+from ltc2hw.simulations.fast.memory import Tile, check_registers
+from ltc2hw.simulations.fast.plan import Plan
+from ltc2hw.simulations.fast.prepared import Prepared, prepared
+from ltc2hw.simulations.fast.recording import Recording
+from ltc2hw.simulations.fast.steps import Extent, run_steps
 from ltc2hw.simulations.fast.tables import Counter, Table
-from ltc2hw.state import zero_state
 from ltc2hw.trace import State, Trace, make_trace
 
 Progress = Callable[[int, int], None]
@@ -42,7 +42,7 @@ CHUNK_SAMPLES = 1 << 22
 SAMPLE_TYPES = (np.float64, np.float32, np.uint8, np.bool_)
 """Types of samples that are encoded as they are; others become float64 first."""
 
-COUNTER_NAMES = {
+COUNTER_NAMES: dict[int, str] = {
     Counter.CURRENT: "current",
     Counter.TAU_MEM: "tau_mem",
     Counter.TAU_ADP: "tau_adp",
@@ -74,15 +74,15 @@ def simulate(
     """
     samples = open_samples(network, x)
     steps, batch, _ = samples.shape
-    plan = plan_of(network)
-    end = zero_state(network, batch, np.int64)
+    ready = prepared(network)
+    end = ready.end_state(batch)
     if state is not None:
-        check_registers(network, plan, state, end)
-    recording = prepare_recording(network, plan, record, steps, batch)
-    run = _Run(network, plan, samples, state or {}, end, recording.buffers, recording.tables)
+        check_registers(ready.plan, state, end)
+    recording = ready.recording(network, record, steps, batch)
+    run = _Run(network, ready, samples, state, end, recording)
     count = thread_count(threads)
     if threads is None:
-        count = min(count, 1 + plan.work * steps * batch // THREAD_WORK)
+        count = min(count, 1 + ready.plan.work * steps * batch // THREAD_WORK)
     run.execute(count, progress)
     return make_trace(recording.arrays, recording.outputs, run.saturations(), end)
 
@@ -97,18 +97,9 @@ def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
     return samples
 
 
-_PLANS: dict[int, tuple[weakref.ref[FixedNetwork], Plan]] = {}
-
-
 def plan_of(network: FixedNetwork) -> Plan:
-    """The plan of a network, built once in its life: networks never change."""
-    key = id(network)
-    known = _PLANS.get(key)
-    if known is not None and known[0]() is network:
-        return known[1]
-    plan = build_plan(network)
-    _PLANS[key] = (weakref.ref(network, lambda _: _PLANS.pop(key, None)), plan)
-    return plan
+    """The plan of a network, built once in its life."""
+    return prepared(network).plan
 
 
 def thread_count(threads: int | None) -> int:
@@ -125,33 +116,36 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
+@lru_cache(maxsize=256)
+def extent_of(*fields: int) -> Extent:
+    """An extent from Python's integers; calls of one shape repeat theirs."""
+    return Extent(*map(np.uint64, fields))
+
+
 class _Run:
     """One call of :func:`simulate`: what its threads share."""
 
     def __init__(
         self,
         network: FixedNetwork,
-        plan: Plan,
+        ready: Prepared,
         samples: Table,
-        start: State,
+        start: State | None,
         end: State,
-        buffers: Recorded,
-        tables: Tables,
+        recording: Recording,
     ) -> None:
         self.network = network
-        self.plan = plan
+        self.ready = ready
         self.samples = samples
         self.start = start
         self.end = end
-        self.buffers = buffers
-        self.tables = tables
-        self.encoder = encoder_of(network.input)
+        self.recording = recording
         self.lock = Lock()
-        self.stopped = Event()
+        self.stopped: Event | None = None
         self.done = 0
         self.told = 0
         self.total = samples.shape[0] * samples.shape[1]
-        self.counts = np.zeros((len(plan.rows), len(Counter)), dtype=np.int64)
+        self.counts: Table = np.zeros(len(ready.names) * len(Counter), dtype=np.int64)
         self.encoding_misfits = 0
 
     def execute(self, threads: int, progress: Progress | None) -> None:
@@ -164,6 +158,7 @@ class _Run:
         if threads == 1:
             self.work(tiles, tile, progress)
             return
+        self.stopped = Event()
         with ThreadPoolExecutor(threads) as pool:
             pending = {pool.submit(self.work, tiles, tile, None) for _ in range(threads)}
             try:
@@ -178,48 +173,55 @@ class _Run:
 
     def work(self, tiles: Iterator[int], tile: int, progress: Progress | None) -> None:
         """Take tiles until none is left, with one piece of memory."""
-        memory = allocate(self.plan, tile)
-        registers = TileState(self.plan, memory, tile)
+        piece = self.ready.take(tile)
+        steps, batch, _ = self.samples.shape
+        piece.memory.counts.fill(0)
         misfits = 0
-        while not self.stopped.is_set():
+        while not self.halted():
             with self.lock:
                 first = next(tiles, None)
             if first is None:
                 break
-            count = min(tile, self.samples.shape[1] - first)
-            registers.load(self.start, first, count)
-            misfits += self.run_tile(memory, tile, first, count, progress)
-            registers.store(self.end, first, count, self.samples.shape[0])
+            count = min(tile, batch - first)
+            piece.load(self.start, first, count)
+            misfits += self.run_tile(piece, first, count, progress)
+            piece.store(self.end, first, count, steps)
         with self.lock:
-            self.counts += memory.counts.reshape(self.counts.shape)
+            self.counts += piece.memory.counts
             self.encoding_misfits += misfits
+        self.ready.give(piece)
 
-    def run_tile(
-        self, memory: Memory, tile: int, first: int, count: int, progress: Progress | None
-    ) -> int:
+    def run_tile(self, tile: Tile, first: int, count: int, progress: Progress | None) -> int:
         """All steps of one tile, in chunks; returns how many inputs did not fit their word."""
+        plan, recording = self.ready.plan, self.recording
         steps, batch, size = self.samples.shape
-        chunk = min(CHUNK_WORK // (self.plan.work * count), CHUNK_SAMPLES // (count * size), steps)
+        chunk = min(CHUNK_WORK // (plan.work * count), CHUNK_SAMPLES // (count * size), steps)
         chunk = max(chunk, 1)
-        encoded = np.empty(chunk * count * size, dtype=self.plan.types.message)
+        encoded = np.empty(chunk * count * size, dtype=plan.types.message)
         misfits = 0
         for begin in range(0, steps, chunk):
-            if self.stopped.is_set():
+            if self.halted():
                 break
             end = min(begin + chunk, steps)
             outside, invalid = encode(
-                self.samples, self.encoder, begin, end, first, first + count, encoded
+                self.samples, self.ready.encoder, begin, end, first, first + count, encoded
             )
             if invalid:
                 self.reject_samples()
             misfits += outside
-            sizes = (tile, self.plan.sizes.neurons, self.plan.constants)
-            extent = Extent(*map(np.uint64, (begin, end, batch, first, count, *sizes)))
-            run_steps(self.tables, self.plan.parameters, memory, self.buffers, encoded, extent)
+            sizes = (tile.samples, plan.sizes.neurons, plan.constants)
+            extent = extent_of(begin, end, batch, first, count, *sizes)
+            run_steps(
+                recording.tables, plan.parameters, tile.memory, recording.buffers, encoded, extent
+            )
             with self.lock:
                 self.done += (end - begin) * count
             self.tell(progress)
         return misfits
+
+    def halted(self) -> bool:
+        """Whether an interrupt or an error ended the run; a single thread is not there to ask."""
+        return self.stopped is not None and self.stopped.is_set()
 
     def tell(self, progress: Progress | None) -> None:
         """Call the progress, with the total only once."""
@@ -235,11 +237,12 @@ class _Run:
 
     def saturations(self) -> dict[str, dict[str, int]]:
         """How many values did not fit their word, by population and variable."""
-        result: dict[str, dict[str, int]] = {name: {} for name in self.plan.rows}
-        names = list(self.plan.rows)
-        for row, counter in zip(*np.nonzero(self.counts), strict=True):
-            variable = COUNTER_NAMES[Counter(counter)]
-            result[names[row]][variable] = int(self.counts[row, counter])
+        names = self.ready.names
+        result: dict[str, dict[str, int]] = {name: {} for name in names}
+        for place, count in enumerate(self.counts.tolist()):
+            if count:
+                row, counter = divmod(place, len(Counter))
+                result[names[row]][COUNTER_NAMES[counter]] = count
         if self.encoding_misfits:
             population = self.network.input
             result[population.name][population.variables[0]] = self.encoding_misfits

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Table, zeros
-from ltc2hw.state import check_state
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Scalar, Table, zeros
+from ltc2hw.state import Shapes, check_state
 from ltc2hw.trace import State
+
+PAST = "sent:"
+"""Beginning of the names of past messages in a State."""
 
 
 def allocate(plan: Plan, tile: int) -> Memory:
@@ -36,7 +36,7 @@ def allocate(plan: Plan, tile: int) -> Memory:
     )
 
 
-def check_registers(network: FixedNetwork, plan: Plan, state: State, zero: State) -> None:
+def check_registers(plan: Plan, state: State, expected: State) -> None:
     """Check a state to start from: shapes, integers, and values that the network can reach.
 
     Raises:
@@ -44,8 +44,8 @@ def check_registers(network: FixedNetwork, plan: Plan, state: State, zero: State
         InvalidValueError: if a value is not an integer or outside the register's range, on which
             the proofs of :mod:`~ltc2hw.simulations.fast.widths` rely.
     """
-    check_state(state, zero)
-    for name, register, _ in registers(zero):
+    check_state(state, expected)
+    for name, register in ((name, r) for name, kept in expected.items() for r in kept):
         values = np.asarray(state[name][register])
         if values.dtype.kind not in "iub":
             raise InvalidValueError(f"type of state {name}.{register}", values.dtype, "integers")
@@ -57,95 +57,107 @@ def check_registers(network: FixedNetwork, plan: Plan, state: State, zero: State
             )
 
 
-class TileState:
-    """Moves the registers and past messages of samples between a State and a tile's memory."""
+class Tile:
+    """Memory of a tile of samples, whose registers and past messages go to and from a State.
 
-    def __init__(self, plan: Plan, memory: Memory, tile: int) -> None:
-        self.plan = plan
-        self.memory = memory
-        self.tile = tile
+    ``shapes`` are those of :func:`~ltc2hw.state.register_shapes`.
+    """
 
-    def load(self, state: State, first: int, samples: int) -> None:
+    def __init__(self, plan: Plan, shapes: Shapes, samples: int) -> None:
+        self.samples = samples
+        self.memory = allocate(plan, samples)
+        self.bytes = sum(array.nbytes for array in self.memory)
+        self.registers: list[tuple[str, str, Table]] = []
+        self.past: list[tuple[str, str, _Values | _Events]] = []
+        regions = self.memory.state.reshape(len(Region), -1)
+        for name, kept in shapes.items():
+            p = plan.tables.populations[plan.rows[name]]
+            spikes = neurons_of(self.memory.spikes, samples, p)
+            for register in kept:
+                if register.startswith(PAST):
+                    variable: Variable = register.removeprefix(PAST)  # type: ignore[assignment]
+                    m = plan.tables.messages[plan.messages[name, variable]]
+                    ring = (
+                        _Events(self.memory, samples, m, spikes)
+                        if variable == "spikes"
+                        else _Values(self.memory, samples, m)
+                    )
+                    self.past.append((name, register, ring))
+                elif register == "spikes":
+                    self.registers.append((name, register, spikes))
+                else:
+                    region = regions[REGION_OF_VARIABLE[register]]
+                    self.registers.append((name, register, neurons_of(region, samples, p)))
+
+    def load(self, state: State | None, first: int, samples: int) -> None:
         """Take over samples ``first .. first + samples - 1``; everything else becomes zero."""
         self.memory.state.fill(0)
         self.memory.spikes.fill(0)
         self.memory.lengths.fill(0)
         self.memory.values.fill(0)
-        for name, register, given in registers(state):
-            if register.startswith("sent:"):
-                for delay, message in enumerate(given, start=1):
-                    slot = -delay % self.slots(name, register)
-                    self.load_message(name, register, slot, message[first : first + samples])
-            else:
-                size = given.shape[1]
-                self.register(name, register)[:samples, :size] = given[first : first + samples]
+        if state is None:
+            return
+        last = first + samples
+        for name, register, neurons in self.registers:
+            neurons[:samples] = state[name][register][first:last]
+        for name, register, ring in self.past:
+            for delay, message in enumerate(state[name][register], start=1):
+                ring.write(delay, message[first:last])
 
     def store(self, state: State, first: int, samples: int, steps: int) -> None:
         """Write the registers after ``steps`` steps into the same samples of a State."""
-        for name, register, result in registers(state):
-            if register.startswith("sent:"):
-                for delay, message in enumerate(result, start=1):
-                    slot = (steps - delay) % self.slots(name, register)
-                    self.store_message(name, register, slot, message[first : first + samples])
-            else:
-                size = result.shape[1]
-                result[first : first + samples] = self.register(name, register)[:samples, :size]
+        last = first + samples
+        for name, register, neurons in self.registers:
+            state[name][register][first:last] = neurons[:samples]
+        for name, register, ring in self.past:
+            for delay, message in enumerate(state[name][register], start=1):
+                ring.read(steps, delay, message[first:last])
 
-    def register(self, name: str, register: str) -> Table:
-        """View (tile, padded size) of a register."""
-        p = self.plan.tables.populations[self.plan.rows[name]]
-        start, stride = int(p["start"]), int(p["stride"])
-        array = self.memory.spikes
-        if register != "spikes":
-            span = self.tile * self.plan.sizes.neurons
-            region = REGION_OF_VARIABLE[register]
-            array = self.memory.state[region * span : (region + 1) * span]
-        return array[self.tile * start : self.tile * (start + stride)].reshape(self.tile, stride)
 
-    def message(self, name: str, register: str) -> tuple[Table, Variable]:
-        """Record of the message of a register ``sent:VARIABLE``, and the variable."""
-        variable: Variable = register.removeprefix("sent:")  # type: ignore[assignment]
-        return self.plan.tables.messages[self.plan.messages[name, variable]], variable
+class _Values:
+    """The ring of a graded message."""
 
-    def slots(self, name: str, register: str) -> int:
-        """Length of the ring of a message."""
-        return int(self.message(name, register)[0]["slots"])
+    def __init__(self, memory: Memory, samples: int, m: Table) -> None:
+        self.slots = int(m["slots"])
+        rows = ring_of(memory.values, samples, m["ring"], self.slots, m["stride"])
+        self.values = rows[:, :, : int(m["size"])]
 
-    def load_message(self, name: str, register: str, slot: int, given: Table) -> None:
-        """Write past messages (samples, N) into a slot of their ring."""
-        m, variable = self.message(name, register)
-        if variable != "spikes":
-            self.values(m, slot)[: given.shape[0], : given.shape[1]] = given
-            return
-        events, lengths = self.events(m, slot)
-        counts = np.count_nonzero(given, axis=1)
-        events[: counts.size][listed(events[: counts.size], counts)] = np.nonzero(given)[1]
-        lengths[: counts.size] = counts
+    def write(self, delay: int, given: Table) -> None:
+        """Write the message (samples, N) of ``delay`` steps before the first."""
+        self.values[-delay, : given.shape[0]] = given
 
-    def store_message(self, name: str, register: str, slot: int, result: Table) -> None:
-        """Read past messages (samples, N) from a slot of their ring."""
-        m, variable = self.message(name, register)
-        if variable != "spikes":
-            result[...] = self.values(m, slot)[: result.shape[0], : result.shape[1]]
-            return
-        events, lengths = self.events(m, slot)
-        result[...] = 0
-        there = listed(events[: result.shape[0]], lengths[: result.shape[0]])
-        result[np.nonzero(there)[0], events[: result.shape[0]][there]] = 1
+    def read(self, steps: int, delay: int, result: Table) -> None:
+        """Read the message (samples, N) of ``delay`` steps before step ``steps``."""
+        result[...] = self.values[(steps - delay) % self.slots, : result.shape[0]]
 
-    def values(self, m: Table, slot: int) -> Table:
-        """View (tile, padded size) of a slot of graded messages."""
-        stride = int(m["stride"])
-        start = self.tile * (int(m["ring"]) + slot * stride)
-        return self.memory.values[start : start + self.tile * stride].reshape(self.tile, stride)
 
-    def events(self, m: Table, slot: int) -> tuple[Table, Table]:
-        """Views of a slot of event lists: (tile, padded size + slack), and lengths (tile,)."""
+class _Events:
+    """The ring of event lists of spikes; the last ones are also there as ``spikes``."""
+
+    def __init__(self, memory: Memory, samples: int, m: Table, spikes: Table) -> None:
+        self.slots, self.spikes = int(m["slots"]), spikes
         length = int(m["stride"]) + EVENT_SLACK
-        start = self.tile * (int(m["ring"]) + slot * length)
-        lists = self.memory.events[start : start + self.tile * length]
-        first = self.tile * (int(m["lengths"]) + slot)
-        return lists.reshape(self.tile, length), self.memory.lengths[first : first + self.tile]
+        self.lists = ring_of(memory.events, samples, m["ring"], self.slots, length)
+        self.lengths = ring_of(memory.lengths, samples, m["lengths"], self.slots, 1)[:, :, 0]
+
+    def write(self, delay: int, given: Table) -> None:
+        """Write the spikes (samples, N) of ``delay`` steps before the first."""
+        samples, counts = given.shape[0], np.count_nonzero(given, axis=1)
+        lists = self.lists[-delay, :samples]
+        lists[listed(lists, counts)] = np.nonzero(given)[1]
+        self.lengths[-delay, :samples] = counts
+
+    def read(self, steps: int, delay: int, result: Table) -> None:
+        """Read the spikes (samples, N) of ``delay`` steps before step ``steps``."""
+        samples = result.shape[0]
+        if delay == 1:
+            result[...] = self.spikes[:samples]
+            return
+        slot = (steps - delay) % self.slots
+        lists = self.lists[slot, :samples]
+        there = listed(lists, self.lengths[slot, :samples])
+        result[...] = 0
+        result[np.nonzero(there)[0], lists[there]] = 1
 
 
 def listed(events: Table, lengths: Table) -> Table:
@@ -154,8 +166,14 @@ def listed(events: Table, lengths: Table) -> Table:
     return there
 
 
-def registers(state: State) -> Iterator[tuple[str, str, Table]]:
-    """Every register of every population."""
-    for name, values in state.items():
-        for register, array in values.items():
-            yield name, register, array
+def neurons_of(array: Table, samples: int, p: Table) -> Table:
+    """View (samples, N) of a population in an array of all neurons."""
+    start, stride, size = int(p["start"]), int(p["stride"]), int(p["size"])
+    rows = array[samples * start : samples * (start + stride)].reshape(samples, stride)
+    return rows[:, :size]
+
+
+def ring_of(array: Table, samples: int, start: Scalar, slots: int, length: Scalar) -> Table:
+    """View (slots, samples, length) of a ring; ``start`` is where it would be for one sample."""
+    first, size = samples * int(start), samples * slots * int(length)
+    return array[first : first + size].reshape(slots, samples, int(length))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
@@ -24,61 +25,104 @@ class Recording:
     outputs: Table
 
 
-def prepare_recording(
+@dataclass(frozen=True)
+class Place:
+    """Where a variable of a population goes."""
+
+    population: str
+    variable: str
+    in_values: bool
+    """Among the values, or else among the spikes."""
+    part: slice
+    shape: tuple[int, int, int]
+
+    def view(self, buffers: Recorded) -> Table:
+        """The array (T, B, N)."""
+        buffer: Table = buffers.values if self.in_values else buffers.spikes
+        return buffer[self.part].reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What runs of some steps and samples record, and where: the same for all of them."""
+
+    tables: Tables
+    spikes: int
+    """Length of a buffer."""
+    values: int
+    dtype: npt.DTypeLike
+    """Type of values."""
+    populations: tuple[str, ...]
+    places: tuple[Place, ...]
+    output: Place
+
+    def recording(self) -> Recording:
+        """Buffers of a run."""
+        buffers = Recorded(np.empty(self.spikes, np.uint8), np.empty(self.values, self.dtype))
+        arrays: dict[str, dict[str, Table]] = {name: {} for name in self.populations}
+        for place in self.places:
+            arrays[place.population][place.variable] = place.view(buffers)
+        return Recording(buffers, self.tables, arrays, self.output.view(buffers))
+
+
+def lay_out(
     network: FixedNetwork, plan: Plan, record: Sequence[str] | str, steps: int, batch: int
-) -> Recording:
-    """Lay out what a run records.
+) -> Layout:
+    """Lay out what runs record.
 
     Raises:
         UnknownNameError: if no kind of population has such a variable.
     """
     wanted = check_record(record, network.populations)
-    layout = _Layout(plan, steps, batch)
+    draft = _Draft(plan, steps, batch)
     for name, variables in wanted.items():
         for variable in variables:
-            layout.add(name, variable, as_value=variable != "spikes")
+            draft.add(name, variable, in_values=variable != "spikes")
     output = network.population(network.output)
-    layout.add(output.name, output.output_variable, as_value=True)
-    buffers = Recorded(
-        np.empty(layout.spikes, dtype=np.uint8),
-        np.empty(layout.values, dtype=recorded_dtype(network)),
+    draft.add(output.name, output.output_variable, in_values=True)
+    *places, last = draft.places
+    return Layout(
+        draft.tables(),
+        draft.spikes,
+        draft.values,
+        recorded_dtype(network),
+        tuple(wanted),
+        tuple(places),
+        last,
     )
-    arrays: dict[str, dict[str, Table]] = {name: {} for name in wanted}
-    *recorded, (_, _, outputs) = layout.views(buffers)
-    for name, variable, view in recorded:
-        arrays[name][variable] = view
-    return Recording(buffers, layout.tables(), arrays, outputs)
 
 
-class _Layout:
+class _Draft:
     """Assigns a place to one variable after the other."""
 
     def __init__(self, plan: Plan, steps: int, batch: int) -> None:
         self.plan = plan
-        self.shape = (steps, batch)
+        self.steps = steps
+        self.batch = batch
         self.spikes = 0
         self.values = 0
-        self.places: list[tuple[str, str, bool, int, int]] = []
+        self.places: list[Place] = []
         self.schedule: list[tuple[int, int]] = []
         self.records: list[tuple[int, int, int, int, int]] = []
 
-    def add(self, name: str, variable: str, *, as_value: bool) -> None:
+    def add(self, name: str, variable: str, *, in_values: bool) -> None:
         """Record a variable among the values, or spikes among the spikes."""
         p = self.plan.tables.populations[self.plan.rows[name]]
         size = int(p["size"])
-        start = self.values if as_value else self.spikes
+        start = self.values if in_values else self.spikes
         operation = Operation.RECORD_VALUES
         if variable == "spikes":
-            operation = Operation.RECORD_SPIKES_AS_VALUES if as_value else Operation.RECORD_SPIKES
+            operation = Operation.RECORD_SPIKES_AS_VALUES if in_values else Operation.RECORD_SPIKES
         region = REGION_OF_VARIABLE.get(variable, Region.CURRENT)
         self.schedule.append((operation, len(self.records)))
         self.records.append((region, int(p["start"]), int(p["stride"]), size, start))
-        self.places.append((name, variable, as_value, start, size))
-        length = self.shape[0] * self.shape[1] * size
-        if as_value:
-            self.values += length
+        end = start + self.steps * self.batch * size
+        shape = (self.steps, self.batch, size)
+        self.places.append(Place(name, variable, in_values, slice(start, end), shape))
+        if in_values:
+            self.values = end
         else:
-            self.spikes += length
+            self.spikes = end
 
     def tables(self) -> Tables:
         """The plan's tables, with records at the end of every step."""
@@ -88,13 +132,3 @@ class _Layout:
             schedule=np.concatenate([tables.schedule, rows]),
             records=np.array(self.records, dtype=RECORD),
         )
-
-    def views(self, buffers: Recorded) -> list[tuple[str, str, Table]]:
-        """Arrays (T, B, N) in the order in which they were added."""
-        result: list[tuple[str, str, Table]] = []
-        for name, variable, as_value, start, size in self.places:
-            flat = buffers.values if as_value else buffers.spikes
-            shape = (*self.shape, size)
-            view = flat[start : start + self.shape[0] * self.shape[1] * size].reshape(shape)
-            result.append((name, variable, view))
-        return result

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from threading import Event
@@ -261,6 +262,42 @@ def test_an_interrupt_ends_the_run_with_the_chunk(threads: int) -> None:
         with pytest.raises(KeyboardInterrupt):
             fast.simulate(network, x, (), threads=threads, progress=interrupt)
     assert 1 <= len(chunks) <= threads
+
+
+def test_calls_at_the_same_time_share_nothing() -> None:
+    rng, network = drawn(13)
+    samples = [random_samples(rng, network, 20 + i % 3, 1 + i // 12) for i in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        traces = list(pool.map(lambda x: fast.simulate(network, x, "all"), samples))
+    for x, trace in zip(samples, traces, strict=True):
+        assert_same_trace(trace, integer.simulate(network, x, "all"))
+
+
+def test_a_call_within_a_call_and_those_after_it_change_nothing() -> None:
+    rng, network = drawn(14)
+    x, others = random_samples(rng, network, 30, 2), random_samples(rng, network, 30, 2)
+
+    def call_again(done: int, total: int) -> None:
+        fast.simulate(network, others, "all")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CHUNK_WORK", 1)
+        trace = fast.simulate(network, x, "all", progress=call_again)
+    for steps in range(1, 31):  # more shapes than are kept
+        fast.simulate(network, others[:steps], "all")
+    assert_same_trace(trace, integer.simulate(network, x, "all"))
+
+
+def test_a_run_that_failed_leaves_nothing_behind() -> None:
+    rng, network = drawn(15)
+    x = random_samples(rng, network, 12, 3)
+    spoiled = x.copy()
+    spoiled[-1, -1, -1] = np.nan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CHUNK_WORK", 1)
+        with pytest.raises(InvalidValueError):
+            fast.simulate(network, spoiled)
+    compare(network, x)
 
 
 def test_a_plan_lives_as_long_as_its_network() -> None:
