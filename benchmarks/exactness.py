@@ -16,9 +16,9 @@ from benchmarks.report import ResultTable
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast.engine import plan_of
-from ltc2hw.simulations.fast.plan import NARROW, SHORT, WIDE
+from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE
 from ltc2hw.trace import Array, Trace
-from ltc2hw.words import FloatArray
+from ltc2hw.words import FloatArray, Word
 from tests.random_networks import (
     GATE_KINDS,
     random_fixed_network,
@@ -27,7 +27,12 @@ from tests.random_networks import (
 )
 
 ENOUGH = 100_000_000
-NUMBERS = {SHORT: "32-bit integers", NARROW: "doubles", WIDE: "64-bit integers"}
+NUMBERS = {
+    SINGLE: "32-bit floats",
+    SHORT: "32-bit integers",
+    NARROW: "doubles",
+    WIDE: "64-bit integers",
+}
 Case = tuple[str, FixedNetwork, FloatArray]
 
 
@@ -72,8 +77,9 @@ def cases() -> Iterator[Case]:
         rng = np.random.default_rng(seed)
         if seed % 4:
             extreme = bool(seed % 2)
-            network = random_fixed_network(rng, largest=64, extreme=extreme)
-            kind = "random, extreme constants" if extreme else "random"
+            word = Word(22 if seed % 4 == 1 else 24)
+            network = random_fixed_network(rng, largest=64, extreme=extreme, constants=word)
+            kind = f"random, extreme constants of {word.bits} bits" if extreme else "random"
         else:
             gate = GATE_KINDS[seed // 4 % 3]
             target = "ideal" if seed % 5 == 0 else "loihi2"

@@ -130,8 +130,12 @@ def random_fixed_network(
     sparse: bool = True,
     extreme: bool = True,
     target: str = "loihi2",
+    constants: Word = STATE,
 ) -> FixedNetwork:
-    """An integer network of 1 to 3 layers with any gate, word, delay and width of weights."""
+    """An integer network of 1 to 3 layers with any gate, word, delay and width of weights.
+
+    ``constants`` is the word of what is added to states.
+    """
     chip = load_target(target)
     graded = bool(rng.integers(2))
     size = int(rng.integers(1, largest + 1))
@@ -146,7 +150,7 @@ def random_fixed_network(
         gate: GateKind = gates[int(rng.integers(len(gates)))]
         model: Model = models[int(rng.integers(len(models)))]
         if model == "LTC":
-            populations.append(random_ltc(rng, name, size, extreme=extreme))
+            populations.append(random_ltc(rng, name, size, extreme=extreme, constants=constants))
             drafts += _gate_drafts(gate, previous, name)
         else:
             populations.append(random_lif(rng, name, size, chip, extreme=extreme))
@@ -161,7 +165,9 @@ def random_fixed_network(
     output = previous[0]
     if rng.integers(4):
         size = int(rng.integers(1, 11))
-        populations.append(random_readout(rng, "readout", size, extreme=extreme))
+        populations.append(
+            random_readout(rng, "readout", size, extreme=extreme, constants=constants)
+        )
         drafts.append((*previous, "readout", "current", 0))
         if rng.integers(2):
             drafts.append((*previous, "readout", "tau_mem", 0))
@@ -203,7 +209,9 @@ def random_factor(rng: np.random.Generator, size: int, *, extreme: bool) -> Fact
     return Factor(values, int(rng.integers(4, 20)))
 
 
-def random_gate(rng: np.random.Generator, size: int, *, extreme: bool) -> FixedGate:
+def random_gate(
+    rng: np.random.Generator, size: int, *, extreme: bool, constants: Word = STATE
+) -> FixedGate:
     """A gate with any function of the specification."""
     function: GateFunction = ("plan", "table", "interpolated")[int(rng.integers(3))]
     fraction = int(rng.integers(10, 20))
@@ -216,7 +224,7 @@ def random_gate(rng: np.random.Generator, size: int, *, extreme: bool) -> FixedG
             nonlinearity="sigmoid",
         )
     return FixedGate(
-        bias=random_vector(rng, size, STATE, typical=2.0**fraction, extreme=extreme),
+        bias=random_vector(rng, size, constants, typical=2.0**fraction, extreme=extreme),
         from_state=random_factor(rng, size, extreme=extreme),
         from_current=random_factor(rng, size, extreme=extreme),
         fraction=fraction,
@@ -234,7 +242,9 @@ def random_messages(rng: np.random.Generator, variables: tuple[Variable, ...]) -
     )
 
 
-def random_ltc(rng: np.random.Generator, name: str, size: int, *, extreme: bool) -> FixedLTC:
+def random_ltc(
+    rng: np.random.Generator, name: str, size: int, *, extreme: bool, constants: Word = STATE
+) -> FixedLTC:
     """LTC neurons with thresholds low enough to spike and high enough not to."""
     return FixedLTC(
         name=name,
@@ -242,17 +252,17 @@ def random_ltc(rng: np.random.Generator, name: str, size: int, *, extreme: bool)
         state=STATE,
         fraction=int(rng.integers(8, 18)),
         adaptation_fraction=int(rng.integers(12, 17)),
-        threshold=random_vector(rng, size, STATE, typical=3000, extreme=extreme),
+        threshold=random_vector(rng, size, constants, typical=3000, extreme=extreme),
         adaptation_strength=random_factor(rng, size, extreme=extreme),
-        bias_current=random_vector(rng, size, STATE, typical=2000, extreme=extreme),
-        tau_mem=random_gate(rng, size, extreme=extreme),
-        tau_adp=random_gate(rng, size, extreme=extreme),
+        bias_current=random_vector(rng, size, constants, typical=2000, extreme=extreme),
+        tau_mem=random_gate(rng, size, extreme=extreme, constants=constants),
+        tau_adp=random_gate(rng, size, extreme=extreme, constants=constants),
         messages=random_messages(rng, ("current", "membrane", "adaptation")),
     )
 
 
 def random_readout(
-    rng: np.random.Generator, name: str, size: int, *, extreme: bool
+    rng: np.random.Generator, name: str, size: int, *, extreme: bool, constants: Word = STATE
 ) -> FixedReadout:
     """Leaky integrators with any gate."""
     return FixedReadout(
@@ -260,8 +270,8 @@ def random_readout(
         size=size,
         state=STATE,
         fraction=int(rng.integers(8, 18)),
-        bias_current=random_vector(rng, size, STATE, typical=2000, extreme=extreme),
-        tau_mem=random_gate(rng, size, extreme=extreme),
+        bias_current=random_vector(rng, size, constants, typical=2000, extreme=extreme),
+        tau_mem=random_gate(rng, size, extreme=extreme, constants=constants),
     )
 
 

@@ -8,7 +8,10 @@ The same kernels run with three kinds of numbers, of which a network takes the f
   where no product or sum leaves ±2^53, doubles are exact, factors are stored already divided by
   ``2^bits`` (exact as well), and rounding the product toward zero is the specification's ``rsz``;
 - short ones are 32-bit integers (:mod:`~ltc2hw.simulations.fast.short`), twice as many in a vector,
-  where sums and results fit; products may be wider, see :func:`product`.
+  where sums and results fit; products may be wider, see :func:`product`;
+- single ones are integers held in floats of 32 bits, where no sum or shifted product leaves ±2^24.
+  A product may have more bits: with the processor rounding toward zero (:mod:`~.rounding`) what is
+  cut off first is a part of what ``rsz`` cuts off.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from ltc2hw.simulations.fast.short import Short, to_short
+from ltc2hw.simulations.fast.short import Short, to_short, to_single
 
 INLINE: Any = {"forceinline": True, "error_model": "numpy"}
 
@@ -92,6 +95,8 @@ def number(value: Any, like: Any) -> Any:
 
 @overload(number, jit_options=INLINE, strict=False)
 def _number(value: Any, like: Any) -> Any:
+    if like == types.float32:
+        return lambda value, like: to_single(value)
     if isinstance(like, types.Float):
         return lambda value, like: np.float64(value)
     if isinstance(like, Short):
@@ -106,7 +111,7 @@ def counted(condition: Any, like: Any) -> Any:
 
 @overload(counted, jit_options=INLINE, strict=False)
 def _counted(condition: Any, like: Any) -> Any:
-    if isinstance(like, Short):
+    if isinstance(like, Short) or like == types.float32:
         return lambda condition, like: to_short(condition)
     return lambda condition, like: np.int64(condition)
 
@@ -128,7 +133,7 @@ def _given(value: Any) -> Any:
 
 
 def integral(value: Any) -> Any:
-    """A number as an integer: a double becomes one of 64 bits."""
+    """A number as an integer: a double becomes one of 64 bits, a single one a short one."""
     raise NotImplementedError
 
 
@@ -140,6 +145,11 @@ def _integral(value: Any) -> Any:
     def integer(value: Any) -> Any:
         return np.int64(value)
 
+    def short(value: Any) -> Any:
+        return to_short(value)
+
+    if value == types.float32:
+        return short
     return integer if isinstance(value, types.Float) else unchanged
 
 
@@ -165,7 +175,7 @@ def unpacked(entry: Any, like: Any) -> Any:
 
 @overload(unpacked, jit_options=INLINE, strict=False)
 def _unpacked(entry: Any, like: Any) -> Any:
-    if isinstance(like, Short):
+    if isinstance(like, Short) or like == types.float32:
         return lambda entry, like: (entry & to_short(0xFFFF), entry >> to_short(16))
     if isinstance(like, types.Float):
         return lambda entry, like: (entry & 0xFFFFFFFF, np.int64(np.int32(entry >> 32)))

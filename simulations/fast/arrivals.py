@@ -1,4 +1,4 @@
-"""Sums of what arrives at ports, compiled: accumulators of fan-outs become numbers of the state."""
+"""Sums of what arrives at ports, compiled: the accumulators of fan-outs, shifted."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Arriving(NamedTuple):
 
 
 @inlined
-def arriving(contribution: Any, tile: Scalar) -> Arriving:
-    """Places of the sums of a contribution."""
-    first = tile * contribution.sums + contribution.column
-    return Arriving(first, contribution.width, given(contribution.scale))
+def arriving(contribution: Any, tile: Scalar, sample: Scalar) -> Arriving:
+    """Places of the sums of a contribution, from a sample on."""
+    width = contribution.width
+    first = tile * contribution.sums + sample * width + contribution.column
+    return Arriving(first, width, given(contribution.scale))
 
 
 @inlined
@@ -40,19 +41,19 @@ def scaled_sum(sums: Table, place: Scalar, scale: Any) -> Any:
 
 @kernel
 def begin_port(
-    state: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving
+    ports: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving
 ) -> None:
     """``port = sums << exponent``."""
     scale = a.scale
     for b in range(samples):
         into, first = port + b * stride, a.first + b * a.width
         for j in range(stride):
-            store(state, PORT, into + j, scaled_sum(sums, first + j, scale))
+            store(ports, PORT, into + j, scaled_sum(sums, first + j, scale))
 
 
 @kernel
 def begin_port_with_two(
-    state: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving,
+    ports: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving,
     others: Table, o: Arriving,
 ) -> None:  # fmt: skip
     """``port = (sums << exponent) + (others << exponent)``."""
@@ -61,12 +62,12 @@ def begin_port_with_two(
         into, first, other = port + b * stride, a.first + b * a.width, o.first + b * o.width
         for j in range(stride):
             added = scaled_sum(others, other + j, other_scale)
-            store(state, PORT, into + j, scaled_sum(sums, first + j, scale) + added)
+            store(ports, PORT, into + j, scaled_sum(sums, first + j, scale) + added)
 
 
 @kernel
 def add_to_port(
-    state: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving
+    ports: Table, port: Scalar, stride: Scalar, samples: Scalar, sums: Table, a: Arriving
 ) -> None:
     """``port += sums << exponent``."""
     scale = a.scale
@@ -74,35 +75,34 @@ def add_to_port(
         into, first = port + b * stride, a.first + b * a.width
         for j in range(stride):
             added = scaled_sum(sums, first + j, scale)
-            store(state, PORT, into + j, load(state, PORT, into + j) + added)
+            store(ports, PORT, into + j, load(ports, PORT, into + j) + added)
 
 
 @inlined
 def arrive(
-    state: Table, narrow: Table, broad: Table, port: Any, contributions: Table, tile: Scalar,
-    neurons: Scalar, samples: Scalar,
+    ports: Table, narrow: Table, broad: Table, port: Any, contributions: Table, into: Scalar,
+    stride: Scalar, tile: Scalar, sample: Scalar, samples: Scalar,
 ) -> None:  # fmt: skip
-    """Sum of everything that arrives at a port in this step."""
-    into, stride = tile * (port.region * neurons + port.start), port.stride
+    """Sum of everything that arrives at a port in this step, of some samples."""
     first = contributions[port.first]
-    a, row = arriving(first, tile), port.first + ONE
+    a, row = arriving(first, tile, sample), port.first + ONE
     if row == port.last:
         if first.narrow != 0:
-            begin_port(state, into, stride, samples, narrow, a)
+            begin_port(ports, into, stride, samples, narrow, a)
         else:
-            begin_port(state, into, stride, samples, broad, a)
+            begin_port(ports, into, stride, samples, broad, a)
         return
     second = contributions[row]
-    o = arriving(second, tile)
+    o = arriving(second, tile, sample)
     if second.narrow != 0:
-        begin_port_with_two(state, into, stride, samples, narrow, a, narrow, o)
+        begin_port_with_two(ports, into, stride, samples, narrow, a, narrow, o)
     elif first.narrow != 0:
-        begin_port_with_two(state, into, stride, samples, narrow, a, broad, o)
+        begin_port_with_two(ports, into, stride, samples, narrow, a, broad, o)
     else:
-        begin_port_with_two(state, into, stride, samples, broad, a, broad, o)
+        begin_port_with_two(ports, into, stride, samples, broad, a, broad, o)
     for later in range(row + ONE, port.last):
         c = contributions[later]
         if c.narrow != 0:
-            add_to_port(state, into, stride, samples, narrow, arriving(c, tile))
+            add_to_port(ports, into, stride, samples, narrow, arriving(c, tile, sample))
         else:
-            add_to_port(state, into, stride, samples, broad, arriving(c, tile))
+            add_to_port(ports, into, stride, samples, broad, arriving(c, tile, sample))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltc2hw.fixed import FixedInput
 from ltc2hw.simulations.compiled import entry, inlined
-from ltc2hw.simulations.fast.plan import limits
+from ltc2hw.simulations.fast.constants import limits
 from ltc2hw.simulations.fast.tables import Scalar, Table
 from ltc2hw.sources import SOURCES
 from ltc2hw.words import WIDEST_WORD, Rounding

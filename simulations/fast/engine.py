@@ -15,6 +15,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.fast.encode import encode
+from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
 from ltc2hw.simulations.fast.memory import Tile, check_registers
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.prepared import Prepared, prepared
@@ -27,8 +28,11 @@ Progress = Callable[[int, int], None]
 """Called with the sample-steps done and their total, by the thread that called ``simulate``; with
 0 before anything is done, with the total once."""
 
-TILE = 32
+TILE = MOST_SAMPLES
 """Samples that one kernel call carries together."""
+
+MATRIX_BATCH = 16
+"""Samples for which the matrix unit is worth its effort."""
 
 CHUNK_WORK = 50_000_000
 """Operations of a kernel call (some 20 ms): how long an interrupt or progress has to wait."""
@@ -74,7 +78,7 @@ def simulate(
     """
     samples = open_samples(network, x)
     steps, batch, _ = samples.shape
-    ready = prepared(network)
+    ready = prepared(network, matrices=batch >= MATRIX_BATCH and available())
     end = ready.end_state(batch)
     if state is not None:
         check_registers(ready.plan, state, end)
@@ -97,9 +101,9 @@ def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
     return samples
 
 
-def plan_of(network: FixedNetwork) -> Plan:
+def plan_of(network: FixedNetwork, *, matrices: bool = False) -> Plan:
     """The plan of a network, built once in its life."""
-    return prepared(network).plan
+    return prepared(network, matrices=matrices).plan
 
 
 def thread_count(threads: int | None) -> int:
@@ -109,8 +113,8 @@ def thread_count(threads: int | None) -> int:
         InvalidValueError: for fewer than one.
     """
     if threads is None:
-        available = getattr(os, "sched_getaffinity", None)
-        return len(available(0)) if available else os.cpu_count() or 1
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
     if threads < 1:
         raise InvalidValueError("number of threads", threads, "at least 1")
     return threads

@@ -8,7 +8,16 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Counter, Region, Scalar, Table, zeros
+from ltc2hw.simulations.fast.tables import (
+    EVENT_SLACK,
+    Arrival,
+    Counter,
+    Passing,
+    Region,
+    Scalar,
+    Table,
+    zeros,
+)
 from ltc2hw.state import Shapes, check_state
 from ltc2hw.trace import State
 
@@ -19,21 +28,24 @@ PAST = "sent:"
 def allocate(plan: Plan, tile: int) -> Memory:
     """Zeroed memory for ``tile`` samples."""
     sizes, types = plan.sizes, plan.types
-    state, spikes, values, pairs, events, lengths, narrow_sums, broad_sums, counts = zeros(
+    arrays = zeros(
         (len(Region) * tile * sizes.neurons, types.number),
+        (len(Arrival) * plan.constants, types.arrival),
+        (len(Passing) * plan.constants, types.number),
         (tile * sizes.neurons, np.uint8),
         (tile * sizes.values, types.message),
         (tile * sizes.pairs, np.int32),
+        (tile * sizes.bytes, np.uint8),
+        (sizes.crowds, np.uint64),
         (tile * sizes.events, np.int32),
         (tile * sizes.lengths, np.uint64),
         (tile * sizes.narrow_sums, types.narrow_sums),
         (tile * sizes.broad_sums, types.broad_sums),
         (len(plan.rows) * len(Counter), np.int64),
     )
-    words = spikes.view(np.uint64)
-    return Memory(
-        state, spikes, words, values, pairs, events, lengths, narrow_sums, broad_sums, counts
-    )
+    state, ports, passing, spikes, values, pairs, bytes_, *rest = arrays
+    words, byte_words = spikes.view(np.uint64), bytes_.view(np.uint64)
+    return Memory(state, ports, passing, spikes, words, values, pairs, bytes_, byte_words, *rest)
 
 
 def check_registers(plan: Plan, state: State, expected: State) -> None:
@@ -94,6 +106,7 @@ class Tile:
         self.memory.state.fill(0)
         self.memory.spikes.fill(0)
         self.memory.lengths.fill(0)
+        self.memory.crowds.fill(0)
         self.memory.values.fill(0)
         if state is None:
             return
@@ -139,6 +152,8 @@ class _Events:
         length = int(m["stride"]) + EVENT_SLACK
         self.lists = ring_of(memory.events, samples, m["ring"], self.slots, length)
         self.lengths = ring_of(memory.lengths, samples, m["lengths"], self.slots, 1)[:, :, 0]
+        self.bytes = ring_of(memory.bytes, samples, m["bytes"], self.slots, m["reach"])
+        self.crowds = memory.crowds[int(m["crowds"]) :]
 
     def write(self, delay: int, given: Table) -> None:
         """Write the spikes (samples, N) of ``delay`` steps before the first."""
@@ -154,6 +169,9 @@ class _Events:
             result[...] = self.spikes[:samples]
             return
         slot = (steps - delay) % self.slots
+        if self.crowds[slot] != 0:
+            result[...] = self.bytes[slot, :samples, : result.shape[1]]
+            return
         lists = self.lists[slot, :samples]
         there = listed(lists, self.lengths[slot, :samples])
         result[...] = 0

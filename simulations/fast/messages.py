@@ -8,6 +8,7 @@ import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import counted, integral, number, shift_toward_zero
+from ltc2hw.simulations.fast.matrices import multiply_bytes
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import EVENT_SLACK, FAN_LANES, Scalar, Table
 from ltc2hw.simulations.fast.vectors import add_rows, list_bits, multiply
@@ -17,6 +18,15 @@ ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8))
 
 LONG_LANES, MIDDLE_LANES = 4 * FAN_LANES, 2 * FAN_LANES
 LONG, MIDDLE = np.uint64(LONG_LANES), np.uint64(MIDDLE_LANES)
+
+BYTE, BYTE_BITS = np.int64(0xFF), np.int64(8)
+
+ADD_BYTES = np.uint64(0x0101010101010101)
+"""Times eight small bytes: the highest byte of the product is their sum."""
+
+CROWD = np.uint64(24)
+"""Matrices multiply the spikes of a tile of samples where more than one neuron in so many spikes:
+below, adding rows of weights is faster."""
 
 GATHER_BITS = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1: the highest byte of the product holds them as bits."""
@@ -55,6 +65,22 @@ def list_events(
             list_bits(events, start + count, SET_BITS, EIGHT * mask, base)
             count += BIT_COUNT[mask]
         lengths[tile * m.lengths + row] = count
+
+
+@kernel
+def keep_spikes(
+    words: Table, kept: Table, m: Any, tile: Scalar, samples: Scalar, slot: Scalar
+) -> Scalar:
+    """Copy the spikes to a slot of the ring of bytes; returns 1 if they are many, else 0."""
+    total, size = ZERO, m.stride // EIGHT
+    for b in range(samples):
+        first = (tile * m.start + b * m.stride) // EIGHT
+        out = (tile * (m.bytes + slot * m.reach) + b * m.reach) // EIGHT
+        for k in range(size):
+            word = load(words, VALUES, first + k)
+            store(kept, MESSAGES, out + k, word)
+            total += (word * ADD_BYTES) >> np.uint64(56)
+    return ONE if total * CROWD > samples * m.size else ZERO
 
 
 @kernel
@@ -158,3 +184,40 @@ def fan_pairs(
             multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 4)
         for b in range(whole, samples):
             multiply(sums, total + b * width, width, weights, first, pairs, b * count, count, 1)
+
+
+@kernel
+def fan_spikes(
+    sums: Table, blocks: Table, kept: Table, fan: Any, m: Any, tile: Scalar, samples: Scalar,
+    slot: Scalar,
+) -> None:  # fmt: skip
+    """Dense weights times spikes, by the matrix unit."""
+    start = tile * (m.bytes + slot * m.reach)
+    multiply_bytes(
+        sums, tile * fan.sums, fan.width, blocks, fan.blocks, kept, start, fan.reach, samples, 0
+    )
+
+
+@kernel
+def fan_bytes(
+    sums: Table, blocks: Table, split: Table, values: Table, fan: Any, m: Any, tile: Scalar,
+    samples: Scalar, slot: Scalar,
+) -> None:  # fmt: skip
+    """Dense weights times graded messages, by the matrix unit: a product for each of their bytes.
+
+    The last byte has the sign. Sums of the bytes lie one after the other; their ports know what
+    each is worth.
+    """
+    reach = fan.reach
+    for plane in range(fan.planes):
+        start, shift = tile * (fan.bytes + plane * reach), np.int64(plane) * BYTE_BITS
+        for b in range(samples):
+            first = tile * (m.ring + slot * m.stride) + b * m.stride
+            for k in range(m.stride):
+                byte = (np.int64(load(values, MESSAGES, first + k)) >> shift) & BYTE
+                store(split, SUMS, start + b * reach + k, np.uint8(byte))
+        signed = np.int64(plane + ONE == fan.planes)
+        total = tile * (fan.sums + plane * fan.width)
+        multiply_bytes(
+            sums, total, fan.width, blocks, fan.blocks, split, start, reach, samples, signed
+        )

@@ -24,7 +24,7 @@ from ltc2hw.simulations.fast.arithmetic import (
     unpacked,
 )
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import Constant, Region, Scalar, Table
+from ltc2hw.simulations.fast.tables import Arrival, Constant, Passing, Region, Scalar, Table
 from ltc2hw.simulations.fast.vectors import LANES, interpolate_block, interpolates_blocks
 
 SPAN_BITS = TABLE_SPAN_BITS
@@ -32,9 +32,10 @@ ZERO, BLOCK = np.uint64(0), np.uint64(LANES)
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 CURRENT_REGION, MEMBRANE_REGION = np.uint64(Region.CURRENT), np.uint64(Region.MEMBRANE)
-ADAPTATION_REGION, THRESHOLD_REGION = np.uint64(Region.ADAPTATION), np.uint64(Region.THRESHOLD)
-TAU_MEM_REGION, TAU_ADP_REGION = np.uint64(Region.TAU_MEM), np.uint64(Region.TAU_ADP)
-PORT_REGION = np.uint64(Region.PORT_CURRENT)
+ADAPTATION_REGION, KEPT_REGION = np.uint64(Region.ADAPTATION), np.uint64(Region.TAU_MEM)
+TAU_MEM, TAU_ADP = np.uint64(Passing.TAU_MEM), np.uint64(Passing.TAU_ADP)
+THETA, PASSING = np.uint64(Passing.THRESHOLD), np.uint64(len(Passing))
+CURRENT_PORT = np.uint64(Arrival.CURRENT)
 
 BIAS_CURRENT, FIXED_THRESHOLD = np.uint64(Constant.BIAS_CURRENT), np.uint64(Constant.THRESHOLD)
 STRENGTH = np.uint64(Constant.STRENGTH)
@@ -66,45 +67,54 @@ def in_state(region: Scalar, at: At) -> Scalar:
 
 
 @inlined
-def in_constants(region: Scalar, at: At) -> Scalar:
-    """Index of the first neuron's constant."""
+def arrived(ports: Table, place: Scalar, like: Any) -> Any:
+    """What arrives, as a number of the state."""
+    return number(load(ports, ARRIVING, place), like)
+
+
+@inlined
+def in_passing(region: Scalar, at: At) -> Scalar:
+    """Index of the first neuron's constant, or of what arrives and passes there."""
     return region * at.reach + at.constant
 
 
 @kernel
 def saturating_sums(
-    state: Table, constants: Table, at: At, p: Any, port: Scalar, constant: Scalar, region: Scalar
-) -> Scalar:
-    """``sat(arriving + bias)`` of a port, into a region of the state."""
-    arriving, bias = in_state(port, at), in_constants(constant, at)
-    out = in_state(region, at)
+    ports: Table, constants: Table, at: At, p: Any, port: Scalar, constant: Scalar, results: Table,
+    out: Scalar,
+) -> Scalar:  # fmt: skip
+    """``sat(arriving + bias)`` of a port, to ``results`` from ``out`` on."""
+    arriving, bias = in_passing(port, at), in_passing(constant, at)
     low, high, wraps = given(p.low), given(p.high), p.wraps
     misfits = counted(False, low)
     for j in range(at.width):
-        total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j)
+        total = arrived(ports, arriving + j, low) + load(constants, CONSTANTS, bias + j)
         fitted = fit(total, low, high, wraps)
         misfits += counted(fitted != total, low)
-        store(state, TAU, out + j, fitted)
+        store(results, TAU, out + j, fitted)
     return np.int64(misfits)
 
 
 @inlined
-def saturating_current(state: Table, constants: Table, at: At, p: Any) -> Scalar:
+def saturating_current(state: Table, ports: Table, constants: Table, at: At, p: Any) -> Scalar:
     """``I = sat(arriving + bias)`` of LTC and readout neurons."""
-    return saturating_sums(state, constants, at, p, PORT_REGION, BIAS_CURRENT, CURRENT_REGION)
+    out = in_state(CURRENT_REGION, at)
+    return saturating_sums(ports, constants, at, p, CURRENT_PORT, BIAS_CURRENT, state, out)
 
 
 @kernel
-def gate_arguments(state: Table, constants: Table, at: At, p: Any, gate: Any) -> Scalar:
+def gate_arguments(
+    state: Table, ports: Table, passing: Table, constants: Table, at: At, p: Any, gate: Any
+) -> Scalar:
     """``sat(arriving + bias + rsz(from_state·x) + rsz(from_current·I))``, where the gate will be.
 
     The regions of a gate's factors follow that of its bias.
     """
+    out, arriving = in_passing(gate.out, at), in_passing(gate.port, at)
     if gate.own == 0:
-        return saturating_sums(state, constants, at, p, gate.port, gate.bias, gate.out)
-    out, arriving = in_state(gate.out, at), in_state(gate.port, at)
+        return saturating_sums(ports, constants, at, p, gate.port, gate.bias, passing, out)
     steered, current = in_state(gate.steered, at), in_state(CURRENT_REGION, at)
-    bias = in_constants(gate.bias, at)
+    bias = in_passing(gate.bias, at)
     from_state, from_current = bias + at.reach, bias + at.reach + at.reach
     state_shift, current_shift = gate.state_shift, gate.current_shift
     low, high, wraps = given(p.low), given(p.high), p.wraps
@@ -114,17 +124,17 @@ def gate_arguments(state: Table, constants: Table, at: At, p: Any, gate: Any) ->
         own = product(factor, load(state, STATE, steered + j), state_shift)
         factor = load(constants, CONSTANTS, from_current + j)
         own += product(factor, load(state, CURRENT, current + j), current_shift)
-        total = load(state, ARRIVING, arriving + j) + load(constants, CONSTANTS, bias + j) + own
+        total = arrived(ports, arriving + j, low) + load(constants, CONSTANTS, bias + j) + own
         fitted = fit(total, low, high, wraps)
         misfits += counted(fitted != total, low)
-        store(state, TAU, out + j, fitted)
+        store(passing, TAU, out + j, fitted)
     return np.int64(misfits)
 
 
 @kernel
-def plan_gate(state: Table, at: At, p: Any, gate: Any) -> None:
+def plan_gate(passing: Table, at: At, p: Any, gate: Any) -> None:
     """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
-    out = in_state(gate.out, at)
+    out = in_passing(gate.out, at)
     bits, down = gate.output_fraction, gate.fraction - gate.output_fraction
     like = integral(given(p.low))
     one = number(np.int64(1) << bits, like)
@@ -136,7 +146,7 @@ def plan_gate(state: Table, at: At, p: Any, gate: Any) -> None:
     inner, inner_offset = number(down + 2, like), number(np.int64(1) << (bits - 1), like)
     zero = number(0, like)
     for j in range(at.width):
-        argument = integral(load(state, TAU, out + j))
+        argument = integral(load(passing, TAU, out + j))
         magnitude = -argument if argument < zero else argument
         slope, offset = outer, outer_offset
         if magnitude < two:
@@ -144,7 +154,7 @@ def plan_gate(state: Table, at: At, p: Any, gate: Any) -> None:
         if magnitude < unity:
             slope, offset = inner, inner_offset
         y = (magnitude >> slope) + offset if magnitude < five else one
-        store(state, TAU, out + j, one - y if argument < zero else y)
+        store(passing, TAU, out + j, one - y if argument < zero else y)
 
 
 @inlined
@@ -154,43 +164,43 @@ def table_offset(argument: Any, half: Any, last: Any) -> Any:
 
 
 @kernel
-def table_gate(state: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
+def table_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
     """Gate with a plain table, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
-    out, table = in_state(gate.out, at), gate.table
+    out, table = in_passing(gate.out, at), gate.table
     low = given(p.low)
     shift = number(gate.fraction + SPAN_BITS - gate.index_bits, integral(low))
     half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
     last = half - number(1, low)
     for j in range(at.width):
-        offset = table_offset(load(state, TAU, out + j), half, last)
-        store(state, TAU, out + j, load(entries, ENTRIES, table + np.uint64(offset >> shift)))
+        offset = table_offset(load(passing, TAU, out + j), half, last)
+        store(passing, TAU, out + j, load(entries, ENTRIES, table + np.uint64(offset >> shift)))
 
 
 @kernel
-def interpolated_gate(state: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
+def interpolated_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
     """Gate with an interpolated table, as :func:`ltc2hw.nonlinearity.lookup_integer`.
 
     An entry holds the rise to the next knot above the knot, so that one look-up does.
     """
-    out, table = in_state(gate.out, at), gate.table
+    out, table = in_passing(gate.out, at), gate.table
     low = given(p.low)
     like = integral(low)
     shift = number(gate.fraction + SPAN_BITS - gate.index_bits, like)
     mask = number((np.int64(1) << np.int64(shift)) - 1, like)
     half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
     last = half - number(1, low)
-    if interpolates_blocks(state, gate.index_bits):
+    if interpolates_blocks(passing, gate.index_bits):
         for j in range(at.width):
-            offset = table_offset(load(state, TAU, out + j), half, last)
-            store(state, TAU, out + j, offset)
+            offset = table_offset(load(passing, TAU, out + j), half, last)
+            store(passing, TAU, out + j, offset)
         for j in range(ZERO, at.width, BLOCK):
-            interpolate_block(state, out + j, entries, table, shift)
+            interpolate_block(passing, out + j, entries, table, shift)
         return
     for j in range(at.width):
-        offset = table_offset(load(state, TAU, out + j), half, last)
+        offset = table_offset(load(passing, TAU, out + j), half, last)
         entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
         knot, rise = unpacked(entry, low)
-        store(state, TAU, out + j, knot + ((rise * (offset & mask)) >> shift))
+        store(passing, TAU, out + j, knot + ((rise * (offset & mask)) >> shift))
 
 
 @inlined
@@ -201,16 +211,16 @@ def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
 
 
 @kernel
-def leak(state: Table, at: At, gate: Any) -> None:
+def leak(state: Table, passing: Table, at: At, gate: Any) -> None:
     """Membranes of readout neurons."""
     membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
-    tau = in_state(TAU_MEM_REGION, at)
+    tau = in_passing(TAU_MEM, at)
     units = (gate.unit, gate.output_fraction)
     for j in range(at.width):
         u = leaked(
             load(state, STATE, membrane + j),
             load(state, CURRENT, current + j),
-            load(state, TAU, tau + j),
+            load(passing, TAU, tau + j),
             units,
         )
         store(state, STATE, membrane + j, u)
@@ -218,13 +228,14 @@ def leak(state: Table, at: At, gate: Any) -> None:
 
 @kernel
 def adaptive_spikes(
-    state: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any, tau_adp: Any
-) -> Scalar:
+    state: Table, passing: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any,
+    tau_adp: Any,
+) -> Scalar:  # fmt: skip
     """Membrane, adaptation, threshold, spikes and reset of LTC neurons."""
     membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
-    tau, rho = in_state(TAU_MEM_REGION, at), in_state(TAU_ADP_REGION, at)
-    adaptation, threshold = in_state(ADAPTATION_REGION, at), in_state(THRESHOLD_REGION, at)
-    fixed, strength = in_constants(FIXED_THRESHOLD, at), in_constants(STRENGTH, at)
+    tau, rho, threshold = in_passing(TAU_MEM, at), in_passing(TAU_ADP, at), in_passing(THETA, at)
+    adaptation = in_state(ADAPTATION_REGION, at)
+    fixed, strength = in_passing(FIXED_THRESHOLD, at), in_passing(STRENGTH, at)
     low, high, wraps, shift = given(p.low), given(p.high), p.wraps, p.strength_shift
     units = (tau_mem.unit, tau_mem.output_fraction)
     unit, bits = tau_adp.unit, tau_adp.output_fraction
@@ -234,10 +245,10 @@ def adaptive_spikes(
         u = leaked(
             load(state, STATE, membrane + j),
             load(state, CURRENT, current + j),
-            load(state, TAU, tau + j),
+            load(passing, TAU, tau + j),
             units,
         )
-        kept = load(state, RHO, rho + j)
+        kept = load(passing, RHO, rho + j)
         before = load(spikes, SPIKES, at.first + j)
         eta = small_product(scaled(kept, unit), load(state, ADAPTATION, adaptation + j), bits)
         eta += (one - kept) * gain if before != 0 else zero
@@ -249,21 +260,23 @@ def adaptive_spikes(
         spike = u > theta
         store(state, STATE, membrane + j, zero if spike else u)
         store(state, ADAPTATION, adaptation + j, eta)
-        store(state, THRESHOLD, threshold + j, theta)
+        store(passing, THRESHOLD, threshold + j, theta)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
     return np.int64(misfits)
 
 
 @kernel
-def leaky_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) -> Any:
+def leaky_spikes(
+    state: Table, ports: Table, spikes: Table, constants: Table, at: At, p: Any
+) -> Any:
     """Current, membrane, spikes and reset of LIF neurons; returns misfits of current and membrane.
 
     The current wraps once, the membrane is clipped at ±(2^(bits-1) - 1).
     """
-    current, arriving = in_state(CURRENT_REGION, at), in_state(PORT_REGION, at)
+    current, arriving = in_state(CURRENT_REGION, at), in_passing(CURRENT_PORT, at)
     membrane = in_state(MEMBRANE_REGION, at)
-    current_kept, membrane_kept = in_constants(CURRENT_KEPT, at), in_constants(MEMBRANE_KEPT, at)
-    bias, threshold = in_constants(BIAS_CURRENT, at), in_constants(FIXED_THRESHOLD, at)
+    current_kept, membrane_kept = in_passing(CURRENT_KEPT, at), in_passing(MEMBRANE_KEPT, at)
+    bias, threshold = in_passing(BIAS_CURRENT, at), in_passing(FIXED_THRESHOLD, at)
     limit, bits, alignment = given(p.high), p.decay_fraction, given(p.alignment)
     zero, half = number(0, limit), limit + number(1, limit)
     full = half + half
@@ -271,7 +284,7 @@ def leaky_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) 
     for j in range(at.width):
         kept = load(constants, CONSTANTS, current_kept + j)
         decayed = product(kept, load(state, CURRENT, current + j), bits)
-        total = decayed + load(state, ARRIVING, arriving + j) * alignment
+        total = decayed + arrived(ports, arriving + j, limit) * alignment
         over = total - full if total > half else total
         i = over + full if over <= -half else over
         wraps += counted(i != total, limit)
@@ -285,3 +298,12 @@ def leaky_spikes(state: Table, spikes: Table, constants: Table, at: At, p: Any) 
         store(state, STATE, membrane + j, zero if spike else v)
         store(spikes, SPIKES, at.first + j, np.uint8(spike))
     return np.int64(wraps), np.int64(misfits)
+
+
+@kernel
+def keep(state: Table, passing: Table, at: At) -> None:
+    """Copy what passes to where it is recorded from."""
+    for variable in range(PASSING):
+        first, out = in_passing(variable, at), in_state(KEPT_REGION + variable, at)
+        for j in range(at.width):
+            store(state, STATE, out + j, load(passing, TAU, first + j))

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import (
-    Factor,
     FixedGate,
     FixedInput,
     FixedLIF,
@@ -34,6 +32,9 @@ from ltc2hw.graph import (
     history_length,
 )
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits
+from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
+from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
 from ltc2hw.simulations.fast.sparse import packed
 from ltc2hw.simulations.fast.steps import Parameters, Tables
 from ltc2hw.simulations.fast.tables import (
@@ -43,10 +44,12 @@ from ltc2hw.simulations.fast.tables import (
     MESSAGE,
     PORT,
     RECORD,
+    Arrival,
     Constant,
     Counter,
     Function,
     Operation,
+    Passing,
     Region,
     Shape,
     Table,
@@ -56,18 +59,16 @@ from ltc2hw.simulations.fast.tables import (
     population_table,
     zeros,
 )
-from ltc2hw.simulations.fast.vectors import BLOCK_BITS
 from ltc2hw.simulations.fast.widths import (
+    INT8,
     INT16,
     Range,
-    fits_narrow,
-    fits_short,
     largest_sum,
     magnitude,
     register_limits,
 )
 from ltc2hw.weights import Sparse
-from ltc2hw.words import IntArray, Overflow, Word
+from ltc2hw.words import Word
 
 REPEATED_NEURONS = 128
 """Constants of small populations are repeated to about this length, to update samples at once."""
@@ -81,18 +82,18 @@ REGION_OF_VARIABLE: Mapping[str, Region] = {
     "tau_adp": Region.TAU_ADP,
     "threshold": Region.THRESHOLD,
 }
-REGION_OF_PORT: Mapping[Port, Region] = {
-    "current": Region.PORT_CURRENT,
-    "tau_mem": Region.PORT_TAU_MEM,
-    "tau_adp": Region.PORT_TAU_ADP,
+ARRIVAL: Mapping[Port, Arrival] = {
+    "current": Arrival.CURRENT,
+    "tau_mem": Arrival.TAU_MEM,
+    "tau_adp": Arrival.TAU_ADP,
 }
 COUNTER_OF_MESSAGE: Mapping[str, Counter] = {
     "current": Counter.MESSAGE_CURRENT,
     "membrane": Counter.MESSAGE_MEMBRANE,
     "adaptation": Counter.MESSAGE_ADAPTATION,
 }
-MEMBRANE_GATE = (Region.TAU_MEM, Region.PORT_TAU_MEM, Region.MEMBRANE, Constant.MEM_BIAS)
-ADAPTATION_GATE = (Region.TAU_ADP, Region.PORT_TAU_ADP, Region.ADAPTATION, Constant.ADP_BIAS)
+MEMBRANE_GATE = (Passing.TAU_MEM, Arrival.TAU_MEM, Region.MEMBRANE, Constant.MEM_BIAS)
+ADAPTATION_GATE = (Passing.TAU_ADP, Arrival.TAU_ADP, Region.ADAPTATION, Constant.ADP_BIAS)
 """Where a gate's values go, what arrives, the state that it steers, and its constants."""
 
 FUNCTION: Mapping[GateFunction, Function] = {
@@ -109,38 +110,13 @@ OPERATION: Mapping[tuple[type, Stage], Operation] = {
     (FixedLIF, "update"): Operation.UPDATE_LIF,
 }
 
-Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
+FEWEST_SOURCES = 32
+"""Half a block of messages; the matrix unit multiplies fewer no faster."""
 
+LARGEST_EXPONENT = 22
+"""Exponent for which ``2^(exponent + 8)``, the worth of a second byte, is a short number."""
 
-@dataclass(frozen=True)
-class Types:
-    """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
-
-    number: type[np.float64] | type[np.int32] | type[np.int64]
-    """Registers and constants."""
-    message: Integer
-    """Encoded samples and graded messages."""
-    weights: Integer
-    synapses: type[np.uint32] | type[np.int64]
-    narrow_sums: Integer
-    broad_sums: Integer
-    entries: Integer
-    """Entries of gate tables."""
-
-    def factor(self, factor: Factor) -> Table:
-        """A factor as kernels multiply with it."""
-        return self.shifted(factor.values, factor.shift)
-
-    def shifted(self, values: Table, bits: int) -> Table:
-        """Integers whose products will be shifted right by ``bits``."""
-        if self.number is np.float64:
-            return np.ldexp(values.astype(np.float64), -bits)
-        return values
-
-
-SHORT = Types(np.int32, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int32)
-NARROW = Types(np.float64, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int64)
-WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
+STAGES: tuple[Stage, ...] = ("current", "update")
 
 
 @dataclass(frozen=True)
@@ -150,6 +126,8 @@ class Sizes:
     neurons: int
     values: int
     pairs: int
+    bytes: int
+    crowds: int
     events: int
     lengths: int
     narrow_sums: int
@@ -207,23 +185,29 @@ class _Fan:
     variable: Variable
     delay: int
     narrow: bool
+    matrix: bool
+    """Whether the matrix unit multiplies."""
     projections: tuple[FixedProjection, ...]
 
 
-def build_plan(network: FixedNetwork) -> Plan:
-    """Lay a network out for the kernels, in the narrowest types that are provably wide enough."""
+def build_plan(network: FixedNetwork, *, matrices: bool = False) -> Plan:
+    """Lay a network out for the kernels, in the narrowest types that are provably wide enough.
+
+    With ``matrices`` the matrix unit multiplies dense weights: for many samples at once.
+    """
     sums = [largest_sum(network, projection) for projection in network.projections]
-    types = WIDE
-    if fits_narrow(network, sums):
-        types = SHORT if fits_short(network, sums) else NARROW
-    return _Builder(network, types, sums).plan()
+    types = types_of(network, sums)
+    return _Builder(network, types, sums, matrices and types is not WIDE).plan()
 
 
 class _Builder:
     """Collects tables and arrays; every method adds one kind of thing."""
 
-    def __init__(self, network: FixedNetwork, types: Types, sums: Sequence[int]) -> None:
+    def __init__(
+        self, network: FixedNetwork, types: Types, sums: Sequence[int], matrices: bool
+    ) -> None:
         self.network = network
+        self.matrices = matrices
         self.types = types
         self.rows = {p.name: row for row, p in enumerate(network.populations)}
         self.starts: dict[str, int] = {}
@@ -233,6 +217,7 @@ class _Builder:
             self.neurons += padded(population.size)
         self.entries = _Arena(types.entries)
         self.weights = _Arena(types.weights)
+        self.blocks = _Arena(np.int8)
         self.synapses = _Arena(types.synapses)
         self.synapse_count = 0
         self.pointers = _Arena(np.uint64)
@@ -244,18 +229,20 @@ class _Builder:
         self.schedule: list[tuple[int, int]] = []
         self.ports: list[tuple[Any, ...]] = []
         self.arriving: dict[tuple[str, Port], list[tuple[Any, ...]]] = {}
-        self.lengths = {"values": 0, "pairs": 0, "events": 0, "lengths": 0, "narrow": 0, "broad": 0}
+        self.lengths = dict.fromkeys(
+            ("values", "pairs", "bytes", "crowds", "events", "lengths", "narrow", "broad"), 0
+        )
         self.sums = sums
         self.fan_groups = self.group()
 
     def plan(self) -> Plan:
         constants, starts = self.constants()
-        populations = [self.population(p, starts[p.name]) for p in self.network.populations]
         for source, variable in dict.fromkeys(
             (c.source, c.variable) for c in self.network.projections
         ):
             self.message(source, variable)
         self.schedule_step()
+        populations = [self.population(p, starts[p.name]) for p in self.network.populations]
         tables = Tables(
             schedule=np.array(self.schedule, dtype=np.int64).reshape(-1, 2),
             populations=np.array(populations, dtype=population_table(self.types.number)),
@@ -263,7 +250,9 @@ class _Builder:
             messages=np.array(self.message_records, dtype=MESSAGE),
             fans=np.array(self.fans, dtype=FAN),
             ports=np.array(self.ports, dtype=PORT),
-            contributions=np.array(self.contributions, dtype=contribution_table(self.types.number)),
+            contributions=np.array(
+                self.contributions, dtype=contribution_table(self.types.arrival)
+            ),
             records=np.zeros(0, dtype=RECORD),
         )
         parameters = Parameters(
@@ -272,11 +261,14 @@ class _Builder:
             weights=self.weights.array(),
             synapses=self.synapses.array(),
             pointers=self.pointers.array(),
+            blocks=self.blocks.array(),
         )
         sizes = Sizes(
             self.neurons,
             self.lengths["values"],
             self.lengths["pairs"],
+            self.lengths["bytes"],
+            self.lengths["crowds"],
             self.lengths["events"],
             self.lengths["lengths"],
             self.lengths["narrow"],
@@ -329,6 +321,8 @@ class _Builder:
             *limits(word),
             first_gate,
             len(self.gates) - first_gate,
+            *self.ports_of(population),
+            0,
             strength_shift,
             adaptation_unit,
             decay_fraction,
@@ -356,9 +350,14 @@ class _Builder:
         stride = padded(population.size)
         slots = history_length(self.network.projections, source, variable) + 1
         form = message_format(population, variable)
+        fans = [fan for fan in self.fan_groups if (fan.source, fan.variable) == (source, variable)]
+        reach = padded(population.size, BLOCK_BYTES) * any(fan.matrix for fan in fans)
+        start_of_bytes, crowds = self.lengths["bytes"], self.lengths["crowds"]
         if variable == "spikes":
             ring = self.lengths["events"]
             self.lengths["events"] += slots * (stride + EVENT_SLACK)
+            self.lengths["bytes"] += slots * reach
+            self.lengths["crowds"] += slots
         else:
             ring = self.lengths["values"]
             self.lengths["values"] += slots * stride
@@ -376,6 +375,10 @@ class _Builder:
                 slots,
                 ring,
                 self.lengths["lengths"],
+                not all(fan.matrix for fan in fans),
+                reach,
+                start_of_bytes,
+                crowds,
             )
         )
         self.lengths["lengths"] += slots
@@ -388,14 +391,27 @@ class _Builder:
         ):
             sparse = isinstance(projection.weights, Sparse)
             events = projection.variable == "spikes"
-            narrow = self.types is not WIDE and events and largest <= INT16
+            matrix = self.multiplies(projection)
+            narrow = self.types is not WIDE and events and largest <= INT16 and not matrix
             own = index if sparse else -1
-            key = (projection.source, projection.variable, projection.delay, narrow, own)
+            key = (projection.source, projection.variable, projection.delay, narrow, matrix, own)
             grouped.setdefault(key, []).append(projection)
         return [
-            _Fan(source, variable, delay, narrow, tuple(projections))
-            for (source, variable, delay, narrow, _), projections in grouped.items()
+            _Fan(source, variable, delay, narrow, matrix, tuple(projections))
+            for (source, variable, delay, narrow, matrix, _), projections in grouped.items()
         ]
+
+    def multiplies(self, projection: FixedProjection) -> bool:
+        """Whether the matrix unit multiplies, its bytes are wide enough, and it is worth it."""
+        weights = projection.weights
+        if not self.matrices or isinstance(weights, Sparse) or weights.shape[1] < FEWEST_SOURCES:
+            return False
+        word = self.word_of(projection)
+        return magnitude(word) - word.signed <= INT16 and projection.exponent <= LARGEST_EXPONENT
+
+    def word_of(self, projection: FixedProjection | _Fan) -> Word:
+        """The word of a message."""
+        return message_word(self.network.population(projection.source), projection.variable)
 
     def schedule_step(self) -> None:
         """Past messages first, then stage by stage what the network's order says."""
@@ -408,7 +424,6 @@ class _Builder:
     def stage(self, node: Node) -> None:
         name, stage = node
         population = self.network.population(name)
-        self.arrive(name, stage)
         if isinstance(population, FixedInput):
             if stage == "current":
                 return
@@ -431,11 +446,12 @@ class _Builder:
         strides = [padded(self.network.population(p.target).size) for p in fan.projections]
         width = padded(sum(strides), FAN_LANES)
         place = "narrow" if fan.narrow else "broad"
-        sums, column = self.lengths[place], 0
+        sums, column, planes = self.lengths[place], 0, self.planes(fan)
         for projection, stride in zip(fan.projections, strides, strict=True):
             port = (projection.target, projection.port)
-            contribution = (fan.narrow, sums, width, column, 1 << projection.exponent)
-            self.arriving.setdefault(port, []).append(contribution)
+            for plane in range(planes):
+                start, scale = sums + plane * width, 1 << projection.exponent + 8 * plane
+                self.arriving.setdefault(port, []).append((fan.narrow, start, width, column, scale))
             column += stride
         self.schedule.append((Operation.FAN_OUT, len(self.fans)))
         self.fans.append(
@@ -448,29 +464,44 @@ class _Builder:
                 width,
                 *self.store(fan, width),
                 sums,
+                *self.store_blocks(fan, width),
+                planes,
             )
         )
-        self.lengths[place] += width
+        self.lengths[place] += planes * width
 
-    def arrive(self, name: str, stage: Stage) -> None:
-        """Schedule the sums of the ports that a stage reads."""
-        population = self.network.population(name)
-        for port in population.ports:
-            contributions = self.arriving.get((name, port), [])
-            if STAGE_OF_PORT[port] != stage or not contributions:
-                continue
-            first = len(self.contributions)
-            self.contributions += sorted(contributions, key=lambda c: not c[0])
-            self.schedule.append((Operation.ARRIVE, len(self.ports)))
-            self.ports.append(
-                (
-                    REGION_OF_PORT[port],
-                    self.starts[name],
-                    padded(population.size),
-                    first,
-                    len(self.contributions),
-                )
-            )
+    def planes(self, fan: _Fan) -> int:
+        """Bytes of a message that are multiplied one by one."""
+        word = self.word_of(fan)
+        return 2 if fan.matrix and magnitude(word) - word.signed > INT8 else 1
+
+    def store_blocks(self, fan: _Fan, width: int) -> tuple[int, int, int]:
+        """Where weights in blocks start, their sources in whole blocks, where bytes start."""
+        if not fan.matrix:
+            return 0, 0, 0
+        reach = padded(fan.projections[0].weights.shape[1], BLOCK_BYTES)
+        start = self.lengths["bytes"]
+        if fan.variable != "spikes":
+            self.lengths["bytes"] += self.planes(fan) * reach
+        return self.blocks.add(in_blocks(self.rows_of(fan, width))), reach, start
+
+    def ports_of(self, population: FixedPopulation) -> tuple[int, int, int]:
+        """Rows of the ports at which something arrives: where those of both stages start, and end.
+
+        The only stage of LIF neurons that computes is their update.
+        """
+        starts = [len(self.ports)]
+        for stage in STAGES:
+            for port in population.ports:
+                contributions = self.arriving.get((population.name, port), [])
+                own = "update" if isinstance(population, FixedLIF) else STAGE_OF_PORT[port]
+                if own == stage and contributions:
+                    first = len(self.contributions)
+                    self.contributions += sorted(contributions, key=lambda c: not c[0])
+                    self.ports.append((ARRIVAL[port], first, len(self.contributions)))
+            starts.append(len(self.ports))
+        first_row, update, last = starts
+        return first_row, update, last
 
     def shape(self, fan: _Fan) -> Shape:
         sparse = isinstance(fan.projections[0].weights, Sparse)
@@ -478,8 +509,10 @@ class _Builder:
             return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
         if sparse:
             return Shape.SPARSE_VALUES
-        word = message_word(self.network.population(fan.source), fan.variable)
-        in_pairs = self.types is not WIDE and magnitude(word) - int(word.signed) <= INT16
+        if fan.matrix:
+            return Shape.DENSE_BYTES
+        word = self.word_of(fan)
+        in_pairs = self.types is not WIDE and magnitude(word) - word.signed <= INT16
         return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
 
     def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
@@ -492,16 +525,23 @@ class _Builder:
             first = self.synapse_count
             self.synapse_count += targets.size
             return 0, self.pointers.add(by_source.indptr), first
-        matrices: Table = np.zeros((weights.shape[1], width), dtype=self.types.weights)
+        if self.shape(fan) is Shape.DENSE_BYTES:
+            return 0, 0, 0
+        rows = self.rows_of(fan, width)
+        if self.shape(fan) is Shape.DENSE_PAIRS:
+            rows = paired(rows)
+            self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
+        return self.weights.add(rows), 0, 0
+
+    def rows_of(self, fan: _Fan, width: int) -> Table:
+        """Weights (sources, width) of a fan-out's projections, side by side."""
+        rows: Table = np.zeros((fan.projections[0].weights.shape[1], width), self.types.weights)
         column = 0
         for projection in fan.projections:
             matrix = projection.weights.to_array()
-            matrices[:, column : column + matrix.shape[0]] = matrix.T
+            rows[:, column : column + matrix.shape[0]] = matrix.T
             column += padded(matrix.shape[0])
-        if self.shape(fan) is Shape.DENSE_PAIRS:
-            matrices = paired(matrices)
-            self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
-        return self.weights.add(matrices), 0, 0
+        return rows
 
 
 def paired(rows: Table) -> Table:
@@ -514,60 +554,3 @@ def paired(rows: Table) -> Table:
 def copies(size: int) -> int:
     """How often the constants of a population are repeated."""
     return max(1, REPEATED_NEURONS // padded(size))
-
-
-def limits(word: Word) -> tuple[int, int, int]:
-    """Smallest and largest value, and the mask of a word that wraps (0 for one that saturates)."""
-    wraps = (1 << word.bits) - 1 if word.overflow is Overflow.WRAP else 0
-    return word.minimum, word.maximum, wraps
-
-
-def entries_of(name: str, gate: FixedGate, types: Types) -> IntArray:
-    """Entries of a gate's table as kernels read them.
-
-    An interpolated table has one per cell: the rise to the next knot in the upper half of its bits,
-    the knot in the lower half. Short ones have room behind them to be read whole.
-
-    Raises:
-        InvalidValueError: if an entry is not a gate value.
-    """
-    table, one = gate.table, 1 << gate.output_fraction
-    if table.size and (table.min() < 0 or table.max() > one):
-        worst = table[np.argmax(np.abs(table))]
-        raise InvalidValueError(f"entry of the table of {name}", worst, f"0 to {one}")
-    if gate.function != "interpolated":
-        return table
-    entries: IntArray = (np.diff(table) << 4 * np.dtype(types.entries).itemsize) | table[:-1]
-    return np.pad(entries, (0, max(0, (1 << BLOCK_BITS) - entries.size)))
-
-
-def constants_of(population: FixedPopulation, types: Types) -> dict[Constant, Table]:
-    """A population's constants by region."""
-    if isinstance(population, FixedInput):
-        return {}
-    if isinstance(population, FixedLIF):
-        bits = population.decay_fraction
-        full = 1 << bits
-        return {
-            Constant.BIAS_CURRENT: population.bias_mantissa << population.bias_exponent,
-            Constant.THRESHOLD: population.threshold << population.alignment,
-            Constant.CURRENT_KEPT: types.shifted(full - population.current_decay, bits),
-            Constant.MEMBRANE_KEPT: types.shifted(full - population.membrane_decay, bits),
-        }
-    gate = population.tau_mem
-    constants = {
-        Constant.BIAS_CURRENT: population.bias_current,
-        Constant.MEM_BIAS: gate.bias,
-        Constant.MEM_FROM_STATE: types.factor(gate.from_state),
-        Constant.MEM_FROM_CURRENT: types.factor(gate.from_current),
-    }
-    if isinstance(population, FixedLTC):
-        gate, strength = population.tau_adp, population.adaptation_strength
-        constants |= {
-            Constant.ADP_BIAS: gate.bias,
-            Constant.ADP_FROM_STATE: types.factor(gate.from_state),
-            Constant.ADP_FROM_CURRENT: types.factor(gate.from_current),
-            Constant.THRESHOLD: population.threshold,
-            Constant.STRENGTH: types.factor(strength),
-        }
-    return constants

@@ -29,8 +29,8 @@ A call with little to do would spend much of its time on making one.
 class Prepared:
     """A network's plan, and parts of runs to use again; threads may share it."""
 
-    def __init__(self, network: FixedNetwork) -> None:
-        self.plan = build_plan(network)
+    def __init__(self, network: FixedNetwork, *, matrices: bool) -> None:
+        self.plan = build_plan(network, matrices=matrices)
         self.encoder = encoder_of(network.input)
         self.names = tuple(self.plan.rows)
         self.shapes = register_shapes(network)
@@ -79,15 +79,15 @@ class Prepared:
             kept.append(tile)
 
 
-_PREPARED: dict[int, tuple[weakref.ref[FixedNetwork], Prepared]] = {}
+_PREPARED: dict[tuple[int, bool], tuple[weakref.ref[FixedNetwork], Prepared]] = {}
 
 
-def prepared(network: FixedNetwork) -> Prepared:
-    """What runs of a network have in common; networks never change."""
-    key = id(network)
+def prepared(network: FixedNetwork, *, matrices: bool) -> Prepared:
+    """What runs of a network have in common, with the matrix unit or without; it never changes."""
+    key = id(network), matrices
     known = _PREPARED.get(key)
     if known is not None and known[0]() is network:
         return known[1]
-    new = Prepared(network)
+    new = Prepared(network, matrices=matrices)
     _PREPARED[key] = (weakref.ref(network, lambda _: _PREPARED.pop(key, None)), new)
     return new

@@ -14,6 +14,9 @@ from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Region, Table
 from ltc2hw.trace import check_record
 
+PASSING = {"tau_mem", "tau_adp", "threshold"}
+"""Variables that are kept only where they are recorded."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -127,8 +130,16 @@ class _Draft:
     def tables(self) -> Tables:
         """The plan's tables, with records at the end of every step."""
         tables = self.plan.tables
+        passing = {
+            self.plan.rows[place.population] for place in self.places if place.variable in PASSING
+        }
+        populations = tables.populations
+        if passing:
+            populations = populations.copy()
+            populations["recorded"][list(passing)] = 1
         rows = np.array(self.schedule, dtype=np.int64)
         return tables._replace(
+            populations=populations,
             schedule=np.concatenate([tables.schedule, rows]),
             records=np.array(self.records, dtype=RECORD),
         )

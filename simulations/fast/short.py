@@ -79,7 +79,7 @@ for function, name in COMPARISONS.items():
 
 
 def _to_short(typing_context: Any, value: Any) -> Any:
-    """The lowest 32 bits of an integer, as a short number."""
+    """The lowest 32 bits of an integer, or an integer that a float holds, as a short number."""
 
     def codegen(context: Any, builder: Any, typed: Any, arguments: Any) -> Any:
         return context.cast(builder, arguments[0], typed.args[0], SHORT)
@@ -87,4 +87,14 @@ def _to_short(typing_context: Any, value: Any) -> Any:
     return SHORT(value), codegen
 
 
+def _to_single(typing_context: Any, value: Any) -> Any:
+    """An integer as a float of 32 bits."""
+
+    def codegen(context: Any, builder: Any, typed: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[0], typed.args[0], types.float32)
+
+    return types.float32(value), codegen
+
+
+to_single: Any = numba_api.intrinsic(_to_single)
 to_short: Any = numba_api.intrinsic(_to_short)

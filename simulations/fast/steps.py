@@ -8,11 +8,15 @@ import numpy as np
 
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
+from ltc2hw.simulations.fast.matrices import configure_for, release
 from ltc2hw.simulations.fast.messages import (
+    fan_bytes,
     fan_events,
     fan_pairs,
+    fan_spikes,
     fan_values,
     grade,
+    keep_spikes,
     list_events,
 )
 from ltc2hw.simulations.fast.neurons import (
@@ -20,12 +24,14 @@ from ltc2hw.simulations.fast.neurons import (
     adaptive_spikes,
     gate_arguments,
     interpolated_gate,
+    keep,
     leak,
     leaky_spikes,
     plan_gate,
     saturating_current,
     table_gate,
 )
+from ltc2hw.simulations.fast.rounding import restore_rounding, round_toward_zero
 from ltc2hw.simulations.fast.sparse import scatter_events, scatter_values
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import (
@@ -40,7 +46,7 @@ from ltc2hw.simulations.fast.tables import (
 from ltc2hw.sources import SOURCES
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
-FAN_OUT, ARRIVE = int(Operation.FAN_OUT), int(Operation.ARRIVE)
+FAN_OUT = int(Operation.FAN_OUT)
 LAST_ENTER = int(Operation.ENTER_VALUES)
 LAST_SEND, FIRST_RECORD = int(Operation.SEND_VALUES), int(Operation.RECORD_SPIKES)
 ENTER_SPIKES, SEND_SPIKES = int(Operation.ENTER_SPIKES), int(Operation.SEND_SPIKES)
@@ -51,6 +57,7 @@ RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 DENSE_PAIRS, SPARSE_VALUES = int(Shape.DENSE_PAIRS), int(Shape.SPARSE_VALUES)
+DENSE_BYTES = int(Shape.DENSE_BYTES)
 PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
 CURRENT = np.uint64(Region.CURRENT)
@@ -85,18 +92,29 @@ class Parameters(NamedTuple):
     weights: Table
     synapses: Table
     pointers: Table
+    blocks: Table
 
 
 class Memory(NamedTuple):
     """Everything that a tile of samples carries from step to step."""
 
     state: Table
+    ports: Table
+    """What arrives at the samples that are computed at once."""
+    passing: Table
+    """Gates and thresholds of these samples."""
     spikes: Table
     words: Table
     """The spikes again, as 64-bit words."""
     values: Table
     pairs: Table
     """Messages of one fan-out at a time, two in each 32-bit word."""
+    bytes: Table
+    """Messages for the matrix unit: spikes of past steps, and the bytes of values."""
+    byte_words: Table
+    """The same as 64-bit words."""
+    crowds: Table
+    """For every slot of spikes, whether the matrix unit multiplies them."""
     events: Table
     lengths: Table
     narrow_sums: Table
@@ -131,55 +149,72 @@ class Extent(NamedTuple):
 
 @inlined
 def gate_values(
-    state: Table, constants: Table, entries: Table, at: At, p: Any, gate: Any
+    memory: Memory, constants: Table, entries: Table, at: At, p: Any, gate: Any
 ) -> Scalar:
     """Values of a gate; returns the misfits of its arguments."""
-    misfits = gate_arguments(state, constants, at, p, gate)
+    passing = memory.passing
+    misfits = gate_arguments(memory.state, memory.ports, passing, constants, at, p, gate)
     if gate.function == INTERPOLATED:
-        interpolated_gate(state, entries, at, p, gate)
+        interpolated_gate(passing, entries, at, p, gate)
     elif gate.function == PLAN:
-        plan_gate(state, at, p, gate)
+        plan_gate(passing, at, p, gate)
     else:
-        table_gate(state, entries, at, p, gate)
+        table_gate(passing, entries, at, p, gate)
     return misfits
 
 
-@kernel
+@inlined
+def arrive_at(
+    memory: Memory, tables: Tables, p: Any, extent: Extent, first: Scalar, count: Scalar,
+    ports: Any,
+) -> None:  # fmt: skip
+    """Sums of what arrives at some ports of ``count`` samples."""
+    for row in range(ports[0], ports[1]):
+        port = tables.ports[row]
+        arrive(
+            memory.ports, memory.narrow_sums, memory.broad_sums, port, tables.contributions,
+            port.region * extent.constants + p.constants, p.stride, extent.tile, first, count,
+        )  # fmt: skip
+
+
+@inlined
 def compute(
-    operation: Scalar,
-    state: Table,
-    spikes: Table,
-    constants: Table,
-    entries: Table,
-    gates: Table,
-    counts: Table,
-    p: Any,
+    operation: Scalar, parameters: Parameters, memory: Memory, tables: Tables, p: Any,
     extent: Extent,
-) -> None:
+) -> None:  # fmt: skip
     """One stage of a population, as many samples at once as its constants are repeated."""
+    state, spikes, constants = memory.state, memory.spikes, parameters.constants
+    counts, counter = memory.counts, p.number * COUNTERS
     span = extent.tile * extent.neurons
-    counter = p.number * COUNTERS
     for first in range(ZERO, extent.samples, p.copies):
-        width = min(p.copies, extent.samples - first) * p.stride
+        count = min(p.copies, extent.samples - first)
         start = extent.tile * p.start + first * p.stride
-        at = At(start, span, p.constants, extent.constants, width)
+        at = At(start, span, p.constants, extent.constants, count * p.stride)
         if operation == CURRENT_STAGE:
-            counts[counter + COUNT_CURRENT] += saturating_current(state, constants, at, p)
-        elif operation == UPDATE_LIF:
-            wraps, misfits = leaky_spikes(state, spikes, constants, at, p)
+            arrive_at(memory, tables, p, extent, first, count, (p.ports, p.update_ports))
+            misfits = saturating_current(state, memory.ports, constants, at, p)
+            counts[counter + COUNT_CURRENT] += misfits
+            continue
+        arrive_at(memory, tables, p, extent, first, count, (p.update_ports, p.last_port))
+        if operation == UPDATE_LIF:
+            wraps, misfits = leaky_spikes(state, memory.ports, spikes, constants, at, p)
             counts[counter + COUNT_CURRENT] += wraps
             counts[counter + COUNT_MEMBRANE] += misfits
+            continue
+        for k in range(p.gates):
+            counts[counter + COUNT_TAU_MEM + k] += gate_values(
+                memory, constants, parameters.entries, at, p, tables.gates[p.first_gate + k]
+            )
+        tau_mem = tables.gates[p.first_gate]
+        if operation == UPDATE_READOUT:
+            leak(state, memory.passing, at, tau_mem)
         else:
-            for k in range(p.gates):
-                counts[counter + COUNT_TAU_MEM + k] += gate_values(
-                    state, constants, entries, at, p, gates[p.first_gate + k]
-                )
-            if operation == UPDATE_READOUT:
-                leak(state, at, gates[p.first_gate])
-            else:
-                counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
-                    state, spikes, constants, at, p, gates[p.first_gate], gates[p.first_gate + ONE]
-                )
+            tau_adp = tables.gates[p.first_gate + ONE]
+            counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
+                state, memory.passing, spikes, constants, at, p, tau_mem, tau_adp
+            )
+        if p.recorded != 0:
+            keep(state, memory.passing, at)
 
 
 @kernel
@@ -208,8 +243,10 @@ def fan_out(
     parameters: Parameters, memory: Memory, tables: Tables, fan: Any, extent: Extent, t: Scalar
 ) -> None:
     """Multiply a message by all weights that read it."""
-    _, _, weights, synapses, pointers = parameters
-    _, _, _, values, pairs, events, lengths, narrow_sums, sums, _ = memory
+    _, _, weights, synapses, pointers, blocks = parameters
+    values, pairs, messages, crowds = memory.values, memory.pairs, memory.bytes, memory.crowds
+    events, lengths = memory.events, memory.lengths
+    narrow_sums, sums = memory.narrow_sums, memory.broad_sums
     tile, count = extent.tile, extent.samples
     m = tables.messages[fan.message]
     slot = (t + m.slots - fan.delay) % m.slots
@@ -217,6 +254,10 @@ def fan_out(
         fan_pairs(sums, weights, values, pairs, fan, m, tile, count, slot)
     elif fan.shape == DENSE_VALUES:
         fan_values(sums, weights, values, fan, m, tile, count, slot)
+    elif fan.shape == DENSE_BYTES:
+        fan_bytes(sums, blocks, messages, values, fan, m, tile, count, slot)
+    elif fan.reach != ZERO and crowds[m.crowds + slot] != ZERO:
+        fan_spikes(sums, blocks, messages, fan, m, tile, count, slot)
     elif fan.shape == DENSE_EVENTS:
         if fan.narrow != 0:
             fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
@@ -233,16 +274,21 @@ def fan_out(
 @inlined
 def send(memory: Memory, operation: Scalar, m: Any, extent: Extent, t: Scalar) -> None:
     """Write this step's messages of a population into their ring."""
-    state, _, words, values, _, events, lengths, _, _, counts = memory
+    words, samples = memory.words, extent.samples
     tile = extent.tile
     slot = t % m.slots
     if operation == SEND_SPIKES:
-        list_events(words, events, lengths, m, tile, extent.samples, slot)
+        crowd = ZERO
+        if m.reach != ZERO:
+            crowd = keep_spikes(words, memory.byte_words, m, tile, samples, slot)
+            memory.crowds[m.crowds + slot] = crowd
+        if crowd == ZERO or m.lists != 0:
+            list_events(words, memory.events, memory.lengths, m, tile, samples, slot)
     else:
         variable = tile * (m.region * extent.neurons + m.start)
         out = tile * (m.ring + slot * m.stride)
-        counts[m.number * COUNTERS + m.counter] += grade(
-            state, variable, values, out, extent.samples * m.stride, m
+        memory.counts[m.number * COUNTERS + m.counter] += grade(
+            memory.state, variable, memory.values, out, samples * m.stride, m
         )
 
 
@@ -291,17 +337,16 @@ def run_steps(
     read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     schedule = tables.schedule
+    multiplies = parameters.blocks.shape[0] != 0
+    if multiplies:
+        configure_for(extent.samples)
+    before = round_toward_zero()
     for t in range(extent.first_step, extent.last_step):
         for k in range(schedule.shape[0]):
             operation = schedule[k, 0]
             index = schedule[k, 1]
             if operation == FAN_OUT:
                 fan_out(parameters, memory, tables, tables.fans[index], extent, t)
-            elif operation == ARRIVE:
-                arrive(
-                    memory.state, memory.narrow_sums, memory.broad_sums, tables.ports[index],
-                    tables.contributions, extent.tile, extent.neurons, extent.samples,
-                )  # fmt: skip
             elif operation <= LAST_ENTER:
                 enter_samples(memory, operation, tables.populations[index], samples, extent, t)
             elif operation <= LAST_SEND:
@@ -309,8 +354,7 @@ def run_steps(
             elif operation >= FIRST_RECORD:
                 record_variable(memory, recorded, operation, tables.records[index], extent, t)
             else:
-                compute(
-                    operation, memory.state, memory.spikes, parameters.constants,
-                    parameters.entries, tables.gates, memory.counts, tables.populations[index],
-                    extent,
-                )  # fmt: skip
+                compute(operation, parameters, memory, tables, tables.populations[index], extent)
+    restore_rounding(before)
+    if multiplies:
+        release()

@@ -45,18 +45,20 @@ class Operation(IntEnum):
     SEND_SPIKES = 2
     SEND_VALUES = 3
     FAN_OUT = 4
-    ARRIVE = 5
-    CURRENT = 6
-    UPDATE_LTC = 7
-    UPDATE_LIF = 8
-    UPDATE_READOUT = 9
-    RECORD_SPIKES = 10
-    RECORD_SPIKES_AS_VALUES = 11
-    RECORD_VALUES = 12
+    CURRENT = 5
+    UPDATE_LTC = 6
+    UPDATE_LIF = 7
+    UPDATE_READOUT = 8
+    RECORD_SPIKES = 9
+    RECORD_SPIKES_AS_VALUES = 10
+    RECORD_VALUES = 11
 
 
 class Region(IntEnum):
-    """Variables of all neurons, one region of the registers each; an input's value is a current."""
+    """Variables of all neurons, one region of the state each; an input's value is a current.
+
+    The last ones are passing: they are there only where they are recorded.
+    """
 
     CURRENT = 0
     MEMBRANE = 1
@@ -64,9 +66,25 @@ class Region(IntEnum):
     TAU_MEM = 3
     TAU_ADP = 4
     THRESHOLD = 5
-    PORT_CURRENT = 6
-    PORT_TAU_MEM = 7
-    PORT_TAU_ADP = 8
+
+
+class Passing(IntEnum):
+    """Variables that no later step reads, in the same order as their regions of the state.
+
+    They have room for as many samples as are computed at once: less memory is faster.
+    """
+
+    TAU_MEM = 0
+    TAU_ADP = 1
+    THRESHOLD = 2
+
+
+class Arrival(IntEnum):
+    """What arrives at the ports of all neurons, one region each; passing, too."""
+
+    CURRENT = 0
+    TAU_MEM = 1
+    TAU_ADP = 2
 
 
 class Constant(IntEnum):
@@ -107,6 +125,8 @@ class Shape(IntEnum):
     SPARSE_VALUES = 3
     DENSE_PAIRS = 4
     """Values of at most 16 bits, two in a word, times the weights of two sources side by side."""
+    DENSE_BYTES = 5
+    """Values of at most 16 bits, byte by byte, times blocks of weights."""
 
 
 class Function(IntEnum):
@@ -130,9 +150,9 @@ def gate_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("current_shift", np.int64),
             ("table", np.uint64),  # start of its entries
             ("index_bits", np.int64),
-            ("out", np.uint64),  # regions of the state
-            ("port", np.uint64),
-            ("steered", np.uint64),
+            ("out", np.uint64),  # region of what passes
+            ("port", np.uint64),  # region of what arrives
+            ("steered", np.uint64),  # region of the state
             ("bias", np.uint64),  # region of constants, followed by those of the two factors
         ]
     )
@@ -153,6 +173,10 @@ def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
             ("first_gate", np.uint64),  # rows of the table of gates
             ("gates", np.uint64),
+            ("ports", np.uint64),  # first row of the table of ports, those of the current first
+            ("update_ports", np.uint64),  # first row of those of the update
+            ("last_port", np.uint64),
+            ("recorded", np.int64),  # whether passing variables are
             ("strength_shift", np.int64),
             ("adaptation_unit", number),  # 2^(adaptation fraction - gate fraction)
             ("decay_fraction", np.int64),
@@ -176,6 +200,10 @@ MESSAGE = np.dtype(
         ("slots", np.uint64),  # length of the ring of this and past messages
         ("ring", np.uint64),  # start of values or events, in samples
         ("lengths", np.uint64),  # start of the numbers of events, in samples
+        ("lists", np.int64),  # whether spikes are listed even where they are many
+        ("reach", np.uint64),  # neurons in whole blocks, where matrices multiply spikes, else 0
+        ("bytes", np.uint64),  # start of the ring of spikes as bytes, in samples
+        ("crowds", np.uint64),  # start of the ring of flags: whether matrices multiply
     ]
 )
 
@@ -191,29 +219,31 @@ FAN = np.dtype(
         ("columns", np.uint64),  # start of the column pointers, if sparse
         ("synapses", np.uint64),  # number of the first sparse one
         ("sums", np.uint64),  # start of the accumulators, in samples
+        ("blocks", np.uint64),  # start of the weights in blocks, if a matrix unit multiplies
+        ("reach", np.uint64),  # sources in whole blocks
+        ("bytes", np.uint64),  # start of the bytes of values, in samples
+        ("planes", np.uint64),  # bytes of a value
     ]
 )
 
 PORT = np.dtype(
     [
         ("region", np.uint64),
-        ("start", np.uint64),
-        ("stride", np.uint64),
         ("first", np.uint64),  # rows of the table of contributions, those of narrow sums first
         ("last", np.uint64),
     ]
 )
 
 
-def contribution_table(number: npt.DTypeLike) -> np.dtype[Any]:
-    """Records of the sums that arrive at ports."""
+def contribution_table(arrival: npt.DTypeLike) -> np.dtype[Any]:
+    """Records of the sums that arrive at ports, which have the type ``arrival``."""
     return np.dtype(
         [
             ("narrow", np.int64),  # whether they are in the narrow accumulators
             ("sums", np.uint64),  # start, in samples
             ("width", np.uint64),  # of a row of accumulators
             ("column", np.uint64),  # start within it
-            ("scale", number),  # 2^exponent
+            ("scale", arrival),  # 2^exponent
         ]
     )
 

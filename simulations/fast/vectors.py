@@ -38,7 +38,7 @@ BLOCK_BITS = 6
 """Tables of up to this many index bits fit four vectors of 16 lanes."""
 
 BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
-SUMS = ir.VectorType(INT32, LANES)
+SUMS, FLOATS = ir.VectorType(INT32, LANES), ir.VectorType(ir.FloatType(), LANES)
 
 
 def broadcast(builder: Any, word: Any) -> Any:
@@ -139,7 +139,7 @@ def interpolates_blocks(state: Any, index_bits: Any) -> Any:
 
 @overload(interpolates_blocks, strict=False)
 def _interpolates_blocks(state: Any, index_bits: Any) -> Any:
-    if PERMUTE is not None and state.dtype == types.int32:
+    if PERMUTE is not None and state.dtype in (types.int32, types.float32):
         return lambda state, index_bits: index_bits <= BLOCK_BITS
     return lambda state, index_bits: False
 
@@ -147,17 +147,20 @@ def _interpolates_blocks(state: Any, index_bits: Any) -> Any:
 def _interpolate_block(
     typing_context: Any, state: Any, start: Any, entries: Any, table: Any, shift: Any
 ) -> Any:
-    """Replace LANES offsets of 32 bits by the values there of a table of ``2^BLOCK_BITS`` entries.
+    """Replace LANES offsets by the values there of a table of ``2^BLOCK_BITS`` entries.
 
-    The whole table is held in registers, so that looking up is permuting. An entry is the rise to
-    the next knot above 16 bits of the knot. Arrays of other types compile, too, but must never be
-    given.
+    Offsets are short or single numbers. The whole table is held in registers, so that looking up is
+    permuting. An entry is the rise to the next knot above 16 bits of the knot. Arrays of other
+    types compile, too, but must never be given.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         state, start, entries, table, shift = zip(signature.args, arguments, strict=True)
-        address = pointer(context, builder, state, start[1], SUMS)
+        single = state[0].dtype == types.float32
+        address = pointer(context, builder, state, start[1], FLOATS if single else SUMS)
         offsets = builder.load(address, align=1)
+        if single:
+            offsets = builder.fptosi(offsets, SUMS)
         shifts = spread(builder, builder.trunc(shift[1], INT32), LANES)
         cells = builder.lshr(offsets, shifts)
         rests = builder.sub(offsets, builder.shl(cells, shifts))
@@ -176,8 +179,8 @@ def _interpolate_block(
         found = builder.select(upper, halves[1], halves[0])
         knots = builder.and_(found, SUMS([0xFFFF] * LANES))
         rises = builder.ashr(found, SUMS([16] * LANES))
-        risen = builder.ashr(builder.mul(rises, rests), shifts)
-        builder.store(builder.add(knots, risen), address, align=1)
+        values = builder.add(knots, builder.ashr(builder.mul(rises, rests), shifts))
+        builder.store(builder.sitofp(values, FLOATS) if single else values, address, align=1)
         return context.get_dummy_value()
 
     place = types.uint64

@@ -27,10 +27,14 @@ from ltc2hw.simulations.fast.arithmetic import SPLIT_BITS
 from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
 from ltc2hw.words import IntArray, Overflow, Word
 
+INT8 = (1 << 7) - 1
 INT16 = (1 << 15) - 1
 INT32 = (1 << 31) - 1
 LARGEST_SHIFT = 30
 """Largest shift of short numbers, for which ``2^shift`` is one, too."""
+SINGLE = 1 << 24
+"""Floats of 32 bits hold every integer up to this."""
+
 EXACT = 1 << 51
 """Products of two numbers up to this, and the sum of two and of four 32-bit numbers, are exact in
 doubles, which hold every integer up to 2^53."""
@@ -77,6 +81,68 @@ def fits_short(network: FixedNetwork, sums: Sequence[int]) -> bool:
         fits_short_population(population, {p: arrivals.get((population.name, p), 0) for p in PORTS})
         for population in network.populations
     )
+
+
+def fits_single(network: FixedNetwork, sums: Sequence[int]) -> bool:
+    """Whether integers in floats of 32 bits give the same bits, where :func:`fits_short` holds.
+
+    Sums and shifted products of up to 2^24 are exact. Larger sums occur only where a word clips
+    them: they are rounded to no less than 2^24, and what is added after that does not lead back
+    into the word.
+    """
+    arrivals = largest_arrivals(network, sums)
+    return all(
+        fits_single_population(population, arrivals.get((population.name, "current"), 0))
+        for population in network.populations
+    )
+
+
+def fits_single_population(population: FixedPopulation, arriving: int) -> bool:
+    """Whether floats of 32 bits hold what a population computes, up to what words clip."""
+    if isinstance(population, FixedInput):
+        return magnitude(population.word) <= SINGLE
+    if isinstance(population, FixedLIF):
+        bits, one = population.decay_fraction, 1 << population.decay_fraction
+        current, membrane = largest_lif_current(population, arriving), population.state.maximum
+        decayed = (one - int(population.current_decay.min())) * current >> bits
+        kept = (one - int(population.membrane_decay.min())) * membrane >> bits
+        constants = (
+            largest(population.bias_mantissa) << population.bias_exponent,
+            largest(population.threshold) << population.alignment,
+            one,
+        )
+        return (
+            decayed + (arriving << population.alignment) <= SINGLE
+            and kept + current <= SINGLE
+            and 1 << population.state.bits <= SINGLE
+            and max(constants) <= SINGLE
+        )
+    room = SINGLE - magnitude(population.state)
+    membrane = largest_membrane(population, arriving)
+    gates = [(population.tau_mem, membrane)]
+    if isinstance(population, FixedLTC):
+        eta, strength = 1 << population.adaptation_fraction, population.adaptation_strength
+        gates.append((population.tau_adp, eta))
+        factor = largest(strength.values)
+        theta = largest(population.threshold) + (factor * eta >> strength.shift)
+        if max(2 * eta, factor) > SINGLE or theta >= SINGLE:
+            return False
+    return (
+        2 * membrane < SINGLE
+        and largest(population.bias_current) < room
+        and all(fits_single_gate(*gate, membrane, room) for gate in gates)
+    )
+
+
+def fits_single_gate(gate: FixedGate, steered: int, current: int, room: int) -> bool:
+    """Whether all but what arrives at a gate's argument fits into ``room``."""
+    total = largest(gate.bias)
+    for factor, value in ((gate.from_state, steered), (gate.from_current, current)):
+        if largest(factor.values) > SINGLE:
+            return False
+        total += largest(factor.values) * value >> factor.shift
+    finest = max(gate.fraction + TABLE_SPAN_BITS, gate.output_fraction)
+    return total < room and 1 << finest <= SINGLE
 
 
 def fits_short_population(population: FixedPopulation, arriving: Mapping[Port, int]) -> bool:

@@ -1,4 +1,4 @@
-"""The three kinds of numbers of the fast engine: which one a network takes, and the same bits."""
+"""The four kinds of numbers of the fast engine: which one a network takes, and the same bits."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ import ltc2hw
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedLTC, FixedNetwork
 from ltc2hw.simulations import fast, integer
-from ltc2hw.simulations.fast import plan
+from ltc2hw.simulations.fast import kinds
 from ltc2hw.simulations.fast.arithmetic import product, small_product
 from ltc2hw.simulations.fast.engine import plan_of
-from ltc2hw.simulations.fast.plan import NARROW, SHORT, WIDE, Types
-from ltc2hw.simulations.fast.short import to_short
+from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE, Types
+from ltc2hw.simulations.fast.rounding import EXISTS, restore_rounding, round_toward_zero
+from ltc2hw.simulations.fast.short import to_short, to_single
 from ltc2hw.simulations.fast.widths import INT32, fits_product
+from ltc2hw.simulations.fast.widths import SINGLE as LARGEST_SINGLE
+from ltc2hw.words import Word
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_trace
 
 SEEDS = st.integers(0, 2**32 - 1)
+KINDS = (SINGLE, SHORT, NARROW, WIDE) if EXISTS else (SHORT, NARROW, WIDE)
 SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -58,6 +62,27 @@ def short_small_product(factor: int, value: int, bits: int) -> Any:
     return np.int64(small_product(to_short(factor), to_short(value), bits))
 
 
+@numba.njit
+def single_product(factor: int, value: int, bits: int) -> Any:
+    before = round_toward_zero()
+    scaled = to_single(factor) / to_single(np.int64(1) << bits)
+    result = np.int64(product(scaled, to_single(value), bits))
+    restore_rounding(before)
+    return result
+
+
+@settings(max_examples=300)
+@given(st.integers(0, LARGEST_SINGLE), st.integers(0, LARGEST_SINGLE), st.integers(0, 30))
+def test_single_products_are_exact_up_to_24_bits(factor: int, value: int, bits: int) -> None:
+    if not EXISTS:
+        pytest.skip("the rounding mode cannot be set here")
+    assume(factor * value >> bits < LARGEST_SINGLE)
+    for sign, other_sign in SIGNS:
+        f, v = sign * factor, other_sign * value
+        assert single_product(f, v, bits) == rounded(f * v, bits)
+    assert np.float32(1) / np.float32(3) == np.float32(1 / 3)  # the mode is what it was
+
+
 @settings(max_examples=300)
 @given(st.integers(0, INT32), st.integers(0, 32), st.data())
 def test_products_are_exact_up_to_their_limit(value: int, bits: int, data: Any) -> None:
@@ -86,11 +111,11 @@ def test_products_beyond_the_proof_are_refused() -> None:
 
 def test_every_kind_of_number_is_chosen() -> None:
     rng = np.random.default_rng(0)
-    drawn = [types_of(random_fixed_network(rng)) for _ in range(40)]
-    assert set(drawn) == {SHORT, NARROW, WIDE}
+    drawn = [types_of(random_fixed_network(rng)) for _ in range(60)]
+    assert set(drawn) == set(KINDS)
     network = random_network(rng)
     x = random_samples(rng, network, 5, 2)
-    for target, types in (("loihi2", SHORT), ("ideal", WIDE)):
+    for target, types in (("loihi2", KINDS[0]), ("ideal", WIDE)):
         assert types_of(ltc2hw.quantize(network, target, x)) is types
 
 
@@ -98,15 +123,15 @@ def test_every_kind_of_number_is_chosen() -> None:
 @given(SEEDS)
 def test_every_kind_of_number_gives_the_same_bits(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_fixed_network(rng)
+    network = random_fixed_network(rng, constants=Word(int(rng.choice([22, 24]))))
     x = random_samples(rng, network, int(rng.integers(1, 25)), int(rng.integers(1, 40)))
     expected = integer.simulate(network, x, "all")
     assert_same_trace(fast.simulate(network, x, "all"), expected)
-    for refused in ("fits_short", "fits_narrow"):
+    for refused, lost in (("fits_single", SINGLE), ("fits_short", SHORT), ("fits_narrow", NARROW)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(plan, refused, lambda network, sums: False)
+            patch.setattr(kinds, refused, lambda network, sums: False)
             copy = replace(network)
-            assert types_of(copy) is not SHORT
+            assert types_of(copy) is not lost
             assert_same_trace(fast.simulate(copy, x, "all"), expected)
 
 
@@ -120,15 +145,18 @@ def with_bias(network: FixedNetwork, name: str, bias: int) -> FixedNetwork:
     return replace(network, populations=populations)
 
 
-@settings(max_examples=20)
+@pytest.mark.parametrize("taken", [KINDS[:-2], KINDS[:1]])
+@settings(max_examples=15)
 @given(SEEDS)
-def test_networks_at_the_limit_of_short_numbers(seed: int) -> None:
+def test_networks_at_the_limit_of_32_bits(taken: tuple[Types, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_fixed_network(rng, models=("LTC",), extreme=bool(rng.integers(2)))
+    network = random_fixed_network(
+        rng, models=("LTC",), extreme=bool(rng.integers(2)), constants=Word(22)
+    )
     name = network.populations[1].name
-    assume(types_of(with_bias(network, name, 0)) is SHORT)
+    assume(types_of(with_bias(network, name, 0)) in taken)
     limit = (1 << 23) - 1
-    largest = largest_fitting(lambda b: types_of(with_bias(network, name, b)) is SHORT, limit)
+    largest = largest_fitting(lambda b: types_of(with_bias(network, name, b)) in taken, limit)
     x = random_samples(rng, network, 15, 3)
     for bias in (largest, min(largest + 1, limit)):
         at_limit = with_bias(network, name, bias)
