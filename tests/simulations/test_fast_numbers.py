@@ -145,16 +145,22 @@ def with_bias(network: FixedNetwork, name: str, bias: int) -> FixedNetwork:
     return replace(network, populations=populations)
 
 
+def drawn_with(rng: np.random.Generator, taken: tuple[Types, ...]) -> tuple[FixedNetwork, str]:
+    """A network with such numbers where its first hidden population has no bias, and its name."""
+    while True:
+        extreme = bool(rng.integers(2))
+        network = random_fixed_network(rng, models=("LTC",), extreme=extreme, constants=Word(22))
+        name = network.populations[1].name
+        if types_of(with_bias(network, name, 0)) in taken:
+            return network, name
+
+
 @pytest.mark.parametrize("taken", [KINDS[:-2], KINDS[:1]])
 @settings(max_examples=15)
 @given(SEEDS)
 def test_networks_at_the_limit_of_32_bits(taken: tuple[Types, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_fixed_network(
-        rng, models=("LTC",), extreme=bool(rng.integers(2)), constants=Word(22)
-    )
-    name = network.populations[1].name
-    assume(types_of(with_bias(network, name, 0)) in taken)
+    network, name = drawn_with(rng, taken)
     limit = (1 << 23) - 1
     largest = largest_fitting(lambda b: types_of(with_bias(network, name, b)) in taken, limit)
     x = random_samples(rng, network, 15, 3)
