@@ -26,6 +26,7 @@ def build(network: FixedNetwork) -> LavaNetwork:
 
     Raises:
         MissingExtraError: if lava-nc is not installed.
+        LavaError: if this process chose another start method of processes than Lava's.
         UnsupportedError: for words or delays that Lava cannot hold; names where.
     """
     require_lava("building Lava processes")

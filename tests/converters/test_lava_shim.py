@@ -67,6 +67,22 @@ def test_a_file_that_is_not_the_release_is_refused(source: str) -> None:
         patch_source(source, "var_model.py")
 
 
+def test_only_the_chosen_start_method_may_be_chosen_again() -> None:
+    done = _python(
+        INSTALL + "import multiprocessing as m\n"
+        "from ltc2hw.converters.lava.shim import chosen_start_method\n"
+        "choose = m.set_start_method\n"
+        "choose('fork')\n"
+        "with chosen_start_method():\n"
+        "    m.set_start_method('fork')\n"
+        "    try: m.set_start_method('spawn')\n"
+        "    except RuntimeError as error: print(error)\n"
+        "assert m.set_start_method is choose\n"
+        "print(m.get_start_method())"
+    )
+    assert done.stdout.splitlines() == ["context has already been set", "fork"], done.stderr
+
+
 @pytest.mark.skipif(not PAST_THE_PIN, reason="Python 3.10 needs no patch, so none is applied")
 def test_a_changed_installation_is_refused_on_import(tmp_path: Path) -> None:
     package = tmp_path / "lava" / "magma" / "compiler"
@@ -90,14 +106,14 @@ def test_a_missing_lava_is_told_with_its_extra() -> None:
     assert ("--ignore-requires-python lava-nc==0.10.0" in done.stderr) == PAST_THE_PIN
 
 
-def test_the_finder_is_installed_once_and_only_where_needed() -> None:
+def test_the_finder_is_installed_once() -> None:
     done = _python(
         "import sys; count = len(sys.meta_path)\n"
         "import ltc2hw.converters.lava.shim as shim\n"
         "shim.install_finder(); shim.install_finder()\n"
         "print(len(sys.meta_path) - count)"
     )
-    assert done.stdout.split() == ["1" if PAST_THE_PIN else "0"]
+    assert done.stdout.split() == ["1"]
 
 
 class TestWithLava:
@@ -115,6 +131,35 @@ class TestWithLava:
     def test_without_the_shim_this_python_cannot_import_it(self) -> None:
         done = _python(f"import {PATCHED_MODULE}")
         assert "mutable default" in done.stderr
+
+    @pytest.mark.parametrize(
+        "choice",
+        ["get_start_method()", "set_start_method('fork')", "set_start_method('fork', force=True)"],
+    )
+    def test_a_start_method_chosen_before_is_kept(self, choice: str) -> None:
+        done = _python(
+            f"import multiprocessing as m; m.{choice}; choose = m.set_start_method\n"
+            "import ltc2hw.converters.lava.assembly\n"
+            "assert m.set_start_method is choose\n"
+            "print(m.get_start_method())"
+        )
+        assert done.stdout.split() == ["fork"], done.stderr
+
+    @pytest.mark.parametrize("method", ["spawn", "forkserver"])
+    def test_another_start_method_is_refused_with_the_remedy(self, method: str) -> None:
+        done = _python(
+            f"import multiprocessing as m; m.set_start_method({method!r})\n"
+            "from ltc2hw.errors import LavaError\n"
+            "try: import ltc2hw.converters.lava.assembly\n"
+            "except LavaError as error: print(error)\n"
+            "m.set_start_method('fork', force=True)\n"
+            "import ltc2hw.converters.lava.assembly\n"
+            "print(m.get_start_method())"
+        )
+        told, after = done.stdout.splitlines()
+        assert f"this process chose '{method}'" in told
+        assert "set_start_method('fork', force=True)" in told
+        assert after == "fork", done.stderr
 
     def test_equal_encoders_are_equal_and_the_file_stays_as_it_is(self) -> None:
         done = _python(
