@@ -9,6 +9,7 @@ import numpy as np
 from ltc2hw.fixed import FixedInput
 from ltc2hw.simulations.compiled import entry, inlined
 from ltc2hw.simulations.fast.constants import limits
+from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Scalar, Table
 from ltc2hw.sources import SOURCES
 from ltc2hw.words import WIDEST_WORD, Rounding
@@ -16,6 +17,9 @@ from ltc2hw.words import WIDEST_WORD, Rounding
 NEAREST_EVEN, FLOOR = 0, 1
 ROUNDING = {Rounding.NEAREST_EVEN: NEAREST_EVEN, Rounding.FLOOR: FLOOR, Rounding.TOWARD_ZERO: 2}
 LIMIT = float(1 << WIDEST_WORD)
+
+FROM, TO = range(2)
+"""Streams."""
 
 
 class Encoder(NamedTuple):
@@ -29,6 +33,17 @@ class Encoder(NamedTuple):
     spiking: Any
 
 
+class Rows(NamedTuple):
+    """Which samples of a flat array are encoded, one row of them a step; all unsigned."""
+
+    first: Any
+    """Place of the first value."""
+    step: Any
+    """From step to step."""
+    steps: Any
+    width: Any
+
+
 def encoder_of(population: FixedInput) -> Encoder:
     """The encoder of an input population."""
     scale = float(np.ldexp(1.0, population.fraction))
@@ -37,23 +52,25 @@ def encoder_of(population: FixedInput) -> Encoder:
 
 
 @inlined
-def encode_spikes(row: Table, out: Table, start: Scalar) -> Scalar:
+def encode_spikes(x: Table, first: Scalar, width: Scalar, out: Table, start: Scalar) -> Scalar:
     """Copy zeros and ones; returns how many values are neither."""
     invalid = np.int64(0)
-    for j in range(np.uint64(row.size)):
-        value = row[j]
+    for j in range(width):
+        value = load(x, FROM, first + j)
         invalid += np.int64(value != 0) & np.int64(value != 1)
-        out[start + j] = value != 0
+        store(out, TO, start + j, np.int64(value != 0))
     return invalid
 
 
 @inlined
-def encode_values(row: Table, encoder: Encoder, out: Table, start: Scalar) -> Any:
+def encode_values(
+    x: Table, first: Scalar, width: Scalar, encoder: Encoder, out: Table, start: Scalar
+) -> Any:
     """Scale, round, fit; returns how many values did not fit, and how many are not finite."""
     invalid, misfits = np.int64(0), np.int64(0)
     scale, low, high, wraps, rounding, _ = encoder
-    for j in range(np.uint64(row.size)):
-        scaled = np.float64(row[j]) * scale
+    for j in range(width):
+        scaled = np.float64(load(x, FROM, first + j)) * scale
         invalid += np.int64(not np.isfinite(scaled))
         real = min(max(scaled, -LIMIT), LIMIT)
         if rounding == NEAREST_EVEN:
@@ -65,35 +82,26 @@ def encode_values(row: Table, encoder: Encoder, out: Table, start: Scalar) -> An
         if wraps != 0:
             fitted = ((value - low) & wraps) + low
         misfits += np.int64(fitted != value)
-        out[start + j] = fitted
+        store(out, TO, start + j, fitted)
     return misfits, invalid
 
 
 @entry
 def encode(
-    x: Table,
-    encoder: Encoder,
-    first_step: int,
-    last_step: int,
-    first_sample: int,
-    last_sample: int,
-    out: Table,
-    sources: int = SOURCES,
+    x: Table, encoder: Encoder, rows: Rows, out: Table, sources: int = SOURCES
 ) -> tuple[Any, Any]:
-    """Write steps and samples of x (T, B, N) to ``out``; return how many misfit and are invalid.
+    """Write rows of samples to ``out``; return how many misfit and are invalid.
 
     Invalid are NaN, infinities (also after scaling) and, for spiking inputs, all but 0 and 1.
     """
     misfits, invalid = np.int64(0), np.int64(0)
-    start = np.uint64(0)
-    for t in range(first_step, last_step):
-        for b in range(first_sample, last_sample):
-            row = x[t, b]
-            if encoder.spiking:
-                invalid += encode_spikes(row, out, start)
-            else:
-                outside, wrong = encode_values(row, encoder, out, start)
-                misfits += outside
-                invalid += wrong
-            start += np.uint64(row.size)
+    width = rows.width
+    for t in range(rows.steps):
+        first, start = rows.first + t * rows.step, t * width
+        if encoder.spiking:
+            invalid += encode_spikes(x, first, width, out, start)
+        else:
+            outside, wrong = encode_values(x, first, width, encoder, out, start)
+            misfits += outside
+            invalid += wrong
     return misfits, invalid

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.samples import check_samples
-from ltc2hw.simulations.fast.encode import encode
+from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
 from ltc2hw.simulations.fast.memory import Tile, check_registers
 from ltc2hw.simulations.fast.plan import Plan
@@ -43,7 +43,7 @@ THREAD_WORK = 20_000_000
 CHUNK_SAMPLES = 1 << 22
 """Encoded integers that a kernel call may need at once."""
 
-SAMPLE_TYPES = (np.float64, np.float32, np.uint8, np.bool_)
+SAMPLE_TYPES = (np.float64, np.float32, np.uint8)
 """Types of samples that are encoded as they are; others become float64 first."""
 
 COUNTER_NAMES: dict[int, str] = {
@@ -94,6 +94,8 @@ def simulate(
 def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
     """Samples as an array of a type that the encoder reads; shape checked, values not yet."""
     samples = np.asarray(x)
+    if samples.dtype == np.bool_:
+        samples = samples.view(np.uint8)
     if samples.dtype not in SAMPLE_TYPES:
         samples = np.asarray(samples, dtype=np.float64)
     if samples.ndim != 3 or samples.shape[2] != network.input.size or 0 in samples.shape:
@@ -118,6 +120,12 @@ def thread_count(threads: int | None) -> int:
     if threads < 1:
         raise InvalidValueError("number of threads", threads, "at least 1")
     return threads
+
+
+@lru_cache(maxsize=256)
+def rows_of(*fields: int) -> Rows:
+    """Rows from Python's integers."""
+    return Rows(*map(np.uint64, fields))
 
 
 @lru_cache(maxsize=256)
@@ -207,9 +215,8 @@ class _Run:
             if self.halted():
                 break
             end = min(begin + chunk, steps)
-            outside, invalid = encode(
-                self.samples, self.ready.encoder, begin, end, first, first + count, encoded
-            )
+            samples, rows = self.rows(begin, end, first, count)
+            outside, invalid = encode(samples, self.ready.encoder, rows, encoded)
             if invalid:
                 self.reject_samples()
             misfits += outside
@@ -222,6 +229,17 @@ class _Run:
                 self.done += (end - begin) * count
             self.tell(progress)
         return misfits
+
+    def rows(self, begin: int, end: int, first: int, count: int) -> tuple[Table, Rows]:
+        """Steps ``begin`` to ``end`` of some samples, in one piece of memory."""
+        _, batch, size = self.samples.shape
+        samples, width = self.samples, count * size
+        if samples.flags.c_contiguous:
+            return samples.reshape(-1), rows_of(
+                (begin * batch + first) * size, batch * size, end - begin, width
+            )
+        part = np.ascontiguousarray(samples[begin:end, first : first + count])
+        return part.reshape(-1), rows_of(0, width, end - begin, width)
 
     def halted(self) -> bool:
         """Whether an interrupt or an error ended the run; a single thread is not there to ask."""
