@@ -26,10 +26,10 @@ class Arriving(NamedTuple):
 
 
 @inlined
-def arriving(contribution: Any, tile: Scalar, sample: Scalar) -> Arriving:
-    """Places of the sums of a contribution, from a sample on."""
+def arriving(contribution: Any, tile: Scalar, sample: Scalar, neuron: Scalar) -> Arriving:
+    """Places of the sums of a contribution, from a sample and a neuron on."""
     width = contribution.width
-    first = tile * contribution.sums + sample * width + contribution.column
+    first = tile * contribution.sums + sample * width + contribution.column + neuron
     return Arriving(first, width, given(contribution.scale))
 
 
@@ -81,11 +81,11 @@ def add_to_port(
 @inlined
 def arrive(
     ports: Table, narrow: Table, broad: Table, port: Any, contributions: Table, into: Scalar,
-    stride: Scalar, tile: Scalar, sample: Scalar, samples: Scalar,
+    stride: Scalar, tile: Scalar, sample: Scalar, samples: Scalar, neuron: Scalar,
 ) -> None:  # fmt: skip
-    """Sum of everything that arrives at a port in this step, of some samples."""
+    """Sum of everything that arrives at ``stride`` neurons in this step, of some samples."""
     first = contributions[port.first]
-    a, row = arriving(first, tile, sample), port.first + ONE
+    a, row = arriving(first, tile, sample, neuron), port.first + ONE
     if row == port.last:
         if first.narrow != 0:
             begin_port(ports, into, stride, samples, narrow, a)
@@ -93,7 +93,7 @@ def arrive(
             begin_port(ports, into, stride, samples, broad, a)
         return
     second = contributions[row]
-    o = arriving(second, tile, sample)
+    o = arriving(second, tile, sample, neuron)
     if second.narrow != 0:
         begin_port_with_two(ports, into, stride, samples, narrow, a, narrow, o)
     elif first.narrow != 0:
@@ -103,6 +103,6 @@ def arrive(
     for later in range(row + ONE, port.last):
         c = contributions[later]
         if c.narrow != 0:
-            add_to_port(ports, into, stride, samples, narrow, arriving(c, tile, sample))
+            add_to_port(ports, into, stride, samples, narrow, arriving(c, tile, sample, neuron))
         else:
-            add_to_port(ports, into, stride, samples, broad, arriving(c, tile, sample))
+            add_to_port(ports, into, stride, samples, broad, arriving(c, tile, sample, neuron))

@@ -73,6 +73,12 @@ from ltc2hw.words import Word
 REPEATED_NEURONS = 128
 """Constants of small populations are repeated to about this length, to update samples at once."""
 
+PIECE = 1024
+"""Neurons of larger populations that are updated at once, while the first cache holds them.
+
+Where all neurons are alike, all pieces but the last, with its padding, read the same constants.
+"""
+
 REGION_OF_VARIABLE: Mapping[str, Region] = {
     "value": Region.CURRENT,
     "current": Region.CURRENT,
@@ -284,18 +290,14 @@ class _Builder:
     def constants(self) -> tuple[Table, dict[str, int]]:
         """All constants, region after region, and each population's start within a region."""
         starts, length = {}, 0
-        for population in self.network.populations:
-            starts[population.name] = length
-            length += copies(population.size) * padded(population.size)
+        rows = {p.name: constant_rows(p, self.types) for p in self.network.populations}
+        for name, own in rows.items():
+            starts[name] = length
+            length += own.shape[1]
         (flat,) = zeros((len(Constant) * length, self.types.number))
         regions = flat.reshape(len(Constant), length)
-        for population in self.network.populations:
-            stride, repeats = padded(population.size), copies(population.size)
-            start = starts[population.name]
-            for constant, values in constants_of(population, self.types).items():
-                row = np.zeros(stride, dtype=self.types.number)
-                row[: population.size] = values
-                regions[constant, start : start + repeats * stride] = np.tile(row, repeats)
+        for name, own in rows.items():
+            regions[:, starts[name] : starts[name] + own.shape[1]] = own
         return flat, starts
 
     def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
@@ -318,6 +320,8 @@ class _Builder:
             population.size,
             constants,
             copies(population.size),
+            PIECE,
+            shares_constants(population, self.types),
             *limits(word),
             first_gate,
             len(self.gates) - first_gate,
@@ -554,3 +558,22 @@ def paired(rows: Table) -> Table:
 def copies(size: int) -> int:
     """How often the constants of a population are repeated."""
     return max(1, REPEATED_NEURONS // padded(size))
+
+
+def constant_rows(population: FixedPopulation, types: Types) -> Table:
+    """A population's constants (regions, neurons), repeated or shared by its pieces."""
+    stride = padded(population.size)
+    rows: Table = np.zeros((len(Constant), stride), dtype=types.number)
+    for constant, values in constants_of(population, types).items():
+        rows[constant, : population.size] = values
+    if shares_constants(population, types):
+        last = (stride - 1) // PIECE * PIECE
+        return np.concatenate([rows[:, :PIECE], rows[:, last:]], axis=1)
+    return np.tile(rows, copies(population.size))
+
+
+def shares_constants(population: FixedPopulation, types: Types) -> bool:
+    """Whether a population has several pieces, and every neuron the same constants."""
+    return padded(population.size) > PIECE and all(
+        np.ptp(values) == 0 for values in constants_of(population, types).values()
+    )

@@ -165,15 +165,16 @@ def gate_values(
 
 @inlined
 def arrive_at(
-    memory: Memory, tables: Tables, p: Any, extent: Extent, first: Scalar, count: Scalar,
-    ports: Any,
+    memory: Memory, tables: Tables, p: Any, at: At, extent: Extent, first: Scalar, count: Scalar,
+    piece: Scalar, ports: Any,
 ) -> None:  # fmt: skip
     """Sums of what arrives at some ports of ``count`` samples."""
     for row in range(ports[0], ports[1]):
         port = tables.ports[row]
         arrive(
             memory.ports, memory.narrow_sums, memory.broad_sums, port, tables.contributions,
-            port.region * extent.constants + p.constants, p.stride, extent.tile, first, count,
+            port.region * at.reach + at.constant, min(p.stride, at.width), extent.tile, first,
+            count, piece,
         )  # fmt: skip
 
 
@@ -182,39 +183,65 @@ def compute(
     operation: Scalar, parameters: Parameters, memory: Memory, tables: Tables, p: Any,
     extent: Extent,
 ) -> None:  # fmt: skip
-    """One stage of a population, as many samples at once as its constants are repeated."""
+    """One stage of a population, piece by piece.
+
+    Small populations go as many samples at once as their constants are repeated.
+    """
+    # Not ranges: their lengths would take divisions, which small networks notice.
+    first = ZERO
+    while first < extent.samples:
+        count = min(p.copies, extent.samples - first)
+        neurons = count * p.stride
+        start = extent.tile * p.start + first * p.stride
+        piece = ZERO
+        while piece < neurons:
+            constant: Scalar = piece
+            if p.shared != 0:
+                constant = p.piece if piece + p.piece >= neurons else ZERO
+            at = At(
+                start + piece, extent.tile * extent.neurons, p.constants + constant,
+                extent.constants, min(p.piece, neurons - piece),
+            )  # fmt: skip
+            compute_piece(operation, parameters, memory, tables, p, at, extent, first, count, piece)
+            piece += p.piece
+        first += p.copies
+
+
+@inlined
+def compute_piece(
+    operation: Scalar, parameters: Parameters, memory: Memory, tables: Tables, p: Any, at: At,
+    extent: Extent, first: Scalar, count: Scalar, piece: Scalar,
+) -> None:  # fmt: skip
+    """One stage of the neurons at ``at``: ``count`` samples from ``first`` on."""
     state, spikes, constants = memory.state, memory.spikes, parameters.constants
     counts, counter = memory.counts, p.number * COUNTERS
-    span = extent.tile * extent.neurons
-    for first in range(ZERO, extent.samples, p.copies):
-        count = min(p.copies, extent.samples - first)
-        start = extent.tile * p.start + first * p.stride
-        at = At(start, span, p.constants, extent.constants, count * p.stride)
-        if operation == CURRENT_STAGE:
-            arrive_at(memory, tables, p, extent, first, count, (p.ports, p.update_ports))
-            misfits = saturating_current(state, memory.ports, constants, at, p)
-            counts[counter + COUNT_CURRENT] += misfits
-            continue
-        arrive_at(memory, tables, p, extent, first, count, (p.update_ports, p.last_port))
-        if operation == UPDATE_LIF:
-            wraps, misfits = leaky_spikes(state, memory.ports, spikes, constants, at, p)
-            counts[counter + COUNT_CURRENT] += wraps
-            counts[counter + COUNT_MEMBRANE] += misfits
-            continue
-        for k in range(p.gates):
-            counts[counter + COUNT_TAU_MEM + k] += gate_values(
-                memory, constants, parameters.entries, at, p, tables.gates[p.first_gate + k]
-            )
-        tau_mem = tables.gates[p.first_gate]
-        if operation == UPDATE_READOUT:
-            leak(state, memory.passing, at, tau_mem)
-        else:
-            tau_adp = tables.gates[p.first_gate + ONE]
-            counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
-                state, memory.passing, spikes, constants, at, p, tau_mem, tau_adp
-            )
-        if p.recorded != 0:
-            keep(state, memory.passing, at)
+    if operation == CURRENT_STAGE:
+        early = (p.ports, p.update_ports)
+        arrive_at(memory, tables, p, at, extent, first, count, piece, early)
+        misfits = saturating_current(state, memory.ports, constants, at, p)
+        counts[counter + COUNT_CURRENT] += misfits
+        return
+    late = (p.update_ports, p.last_port)
+    arrive_at(memory, tables, p, at, extent, first, count, piece, late)
+    if operation == UPDATE_LIF:
+        wraps, misfits = leaky_spikes(state, memory.ports, spikes, constants, at, p)
+        counts[counter + COUNT_CURRENT] += wraps
+        counts[counter + COUNT_MEMBRANE] += misfits
+        return
+    for k in range(p.gates):
+        counts[counter + COUNT_TAU_MEM + k] += gate_values(
+            memory, constants, parameters.entries, at, p, tables.gates[p.first_gate + k]
+        )
+    tau_mem = tables.gates[p.first_gate]
+    if operation == UPDATE_READOUT:
+        leak(state, memory.passing, at, tau_mem)
+    else:
+        tau_adp = tables.gates[p.first_gate + ONE]
+        counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
+            state, memory.passing, spikes, constants, at, p, tau_mem, tau_adp
+        )
+    if p.recorded != 0:
+        keep(state, memory.passing, at)
 
 
 @kernel

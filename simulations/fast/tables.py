@@ -168,6 +168,8 @@ def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("size", np.uint64),
             ("constants", np.uint64),  # start in every region of constants
             ("copies", np.uint64),  # samples for which constants are repeated
+            ("piece", np.uint64),  # neurons that are updated at once
+            ("shared", np.int64),  # whether all pieces but the last have the same constants
             ("low", number),  # state word
             ("high", number),
             ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates

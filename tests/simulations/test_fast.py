@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fixed import FixedInput, FixedNetwork
+from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedPopulation
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import engine
+from ltc2hw.simulations.fast import plan as fast_plan
 from ltc2hw.simulations.fast.kinds import SHORT, SINGLE, WIDE
 from ltc2hw.simulations.fast.rounding import EXISTS
 from ltc2hw.simulations.fast.steps import run_steps
@@ -132,6 +133,30 @@ def test_chunks_of_time_change_nothing(seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "CHUNK_WORK", 1)
         assert_same_trace(fast.simulate(network, x, "all"), expected)
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.booleans())
+def test_large_populations_go_in_pieces(seed: int, alike: bool) -> None:
+    rng, network = drawn(seed, largest=420, models=("LIF",) if alike else ("LTC", "LIF"))
+    if alike:
+        network = replace(network, populations=tuple(map(like_the_first, network.populations)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_plan, "PIECE", 128)
+        compare(network, random_samples(rng, network, 8, 3))
+
+
+def like_the_first(population: FixedPopulation) -> FixedPopulation:
+    """A population of LIF neurons that all have the constants of the first."""
+    if not isinstance(population, FixedLIF):
+        return population
+    return replace(
+        population,
+        current_decay=np.full_like(population.current_decay, population.current_decay[0]),
+        membrane_decay=np.full_like(population.membrane_decay, population.membrane_decay[0]),
+        threshold=np.full_like(population.threshold, population.threshold[0]),
+        bias_mantissa=np.full_like(population.bias_mantissa, population.bias_mantissa[0]),
+    )
 
 
 @settings(max_examples=15)
