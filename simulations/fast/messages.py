@@ -24,7 +24,7 @@ BYTE, BYTE_BITS = np.int64(0xFF), np.int64(8)
 ADD_BYTES = np.uint64(0x0101010101010101)
 """Times eight small bytes: the highest byte of the product is their sum."""
 
-CROWD = np.uint64(16)
+CROWD = np.uint64(24)
 """Matrices multiply the spikes of a tile of samples where more than one neuron in so many spikes:
 below, adding rows of weights is faster."""
 
