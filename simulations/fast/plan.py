@@ -16,7 +16,6 @@ from ltc2hw.fixed import (
     FixedLTC,
     FixedNetwork,
     FixedPopulation,
-    FixedProjection,
     FixedReadout,
     message_format,
     message_word,
@@ -33,6 +32,7 @@ from ltc2hw.graph import (
 )
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
 from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits
+from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
 from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
 from ltc2hw.simulations.fast.sparse import packed
@@ -60,15 +60,11 @@ from ltc2hw.simulations.fast.tables import (
     zeros,
 )
 from ltc2hw.simulations.fast.widths import (
-    INT8,
-    INT16,
     Range,
     largest_sum,
-    magnitude,
     register_limits,
 )
 from ltc2hw.weights import Sparse
-from ltc2hw.words import Word
 
 REPEATED_NEURONS = 128
 """Constants of small populations are repeated to about this length, to update samples at once."""
@@ -115,12 +111,6 @@ OPERATION: Mapping[tuple[type, Stage], Operation] = {
     (FixedReadout, "update"): Operation.UPDATE_READOUT,
     (FixedLIF, "update"): Operation.UPDATE_LIF,
 }
-
-FEWEST_SOURCES = 32
-"""Half a block of messages; the matrix unit multiplies fewer no faster."""
-
-LARGEST_EXPONENT = 22
-"""Exponent for which ``2^(exponent + 8)``, the worth of a second byte, is a short number."""
 
 STAGES: tuple[Stage, ...] = ("current", "update")
 
@@ -183,19 +173,6 @@ class _Arena:
         return whole
 
 
-@dataclass(frozen=True)
-class _Fan:
-    """Projections that read the same message and multiply with the same types."""
-
-    source: str
-    variable: Variable
-    delay: int
-    narrow: bool
-    matrix: bool
-    """Whether the matrix unit multiplies."""
-    projections: tuple[FixedProjection, ...]
-
-
 def build_plan(network: FixedNetwork, *, matrices: bool = False) -> Plan:
     """Lay a network out for the kernels, in the narrowest types that are provably wide enough.
 
@@ -213,7 +190,6 @@ class _Builder:
         self, network: FixedNetwork, types: Types, sums: Sequence[int], matrices: bool
     ) -> None:
         self.network = network
-        self.matrices = matrices
         self.types = types
         self.rows = {p.name: row for row, p in enumerate(network.populations)}
         self.starts: dict[str, int] = {}
@@ -239,7 +215,7 @@ class _Builder:
             ("values", "pairs", "bytes", "crowds", "events", "lengths", "narrow", "broad"), 0
         )
         self.sums = sums
-        self.fan_groups = self.group()
+        self.fan_groups = group_fans(network, types, sums, matrices=matrices)
 
     def plan(self) -> Plan:
         constants, starts = self.constants()
@@ -354,7 +330,7 @@ class _Builder:
         stride = padded(population.size)
         slots = history_length(self.network.projections, source, variable) + 1
         form = message_format(population, variable)
-        fans = [fan for fan in self.fan_groups if (fan.source, fan.variable) == (source, variable)]
+        fans = [f for f in self.fan_groups if (f.source, f.variable) == (source, variable)]
         reach = padded(population.size, BLOCK_BYTES) * any(fan.matrix for fan in fans)
         start_of_bytes, crowds = self.lengths["bytes"], self.lengths["crowds"]
         if variable == "spikes":
@@ -387,36 +363,6 @@ class _Builder:
         )
         self.lengths["lengths"] += slots
 
-    def group(self) -> list[_Fan]:
-        """Dense projections of one message share a fan-out; sparse ones have their own."""
-        grouped: dict[tuple[Any, ...], list[FixedProjection]] = {}
-        for index, (projection, largest) in enumerate(
-            zip(self.network.projections, self.sums, strict=True)
-        ):
-            sparse = isinstance(projection.weights, Sparse)
-            events = projection.variable == "spikes"
-            matrix = self.multiplies(projection)
-            narrow = self.types is not WIDE and events and largest <= INT16 and not matrix
-            own = index if sparse else -1
-            key = (projection.source, projection.variable, projection.delay, narrow, matrix, own)
-            grouped.setdefault(key, []).append(projection)
-        return [
-            _Fan(source, variable, delay, narrow, matrix, tuple(projections))
-            for (source, variable, delay, narrow, matrix, _), projections in grouped.items()
-        ]
-
-    def multiplies(self, projection: FixedProjection) -> bool:
-        """Whether the matrix unit multiplies, its bytes are wide enough, and it is worth it."""
-        weights = projection.weights
-        if not self.matrices or isinstance(weights, Sparse) or weights.shape[1] < FEWEST_SOURCES:
-            return False
-        word = self.word_of(projection)
-        return magnitude(word) - word.signed <= INT16 and projection.exponent <= LARGEST_EXPONENT
-
-    def word_of(self, projection: FixedProjection | _Fan) -> Word:
-        """The word of a message."""
-        return message_word(self.network.population(projection.source), projection.variable)
-
     def schedule_step(self) -> None:
         """Past messages first, then stage by stage what the network's order says."""
         for fan in self.fan_groups:
@@ -445,49 +391,43 @@ class _Builder:
                 if (fan.source, fan.variable, fan.delay) == (name, variable, 0):
                     self.fan_out(fan)
 
-    def fan_out(self, fan: _Fan) -> None:
+    def fan_out(self, fan: Fan) -> None:
         """Schedule a fan-out, and note its sums for the ports that they will arrive at."""
         strides = [padded(self.network.population(p.target).size) for p in fan.projections]
         width = padded(sum(strides), FAN_LANES)
         place = "narrow" if fan.narrow else "broad"
-        sums, column, planes = self.lengths[place], 0, self.planes(fan)
+        sums, column = self.lengths[place], 0
         for projection, stride in zip(fan.projections, strides, strict=True):
             port = (projection.target, projection.port)
-            for plane in range(planes):
+            for plane in range(fan.planes):
                 start, scale = sums + plane * width, 1 << projection.exponent + 8 * plane
                 self.arriving.setdefault(port, []).append((fan.narrow, start, width, column, scale))
             column += stride
         self.schedule.append((Operation.FAN_OUT, len(self.fans)))
         self.fans.append(
             (
-                self.shape(fan),
+                fan.shape,
                 fan.narrow,
                 self.messages[fan.source, fan.variable],
                 fan.delay,
-                self.network.population(fan.source).size,
+                fan.sources,
                 width,
                 *self.store(fan, width),
                 sums,
                 *self.store_blocks(fan, width),
-                planes,
+                fan.planes,
             )
         )
-        self.lengths[place] += planes * width
+        self.lengths[place] += fan.planes * width
 
-    def planes(self, fan: _Fan) -> int:
-        """Bytes of a message that are multiplied one by one."""
-        word = self.word_of(fan)
-        return 2 if fan.matrix and magnitude(word) - word.signed > INT8 else 1
-
-    def store_blocks(self, fan: _Fan, width: int) -> tuple[int, int, int]:
+    def store_blocks(self, fan: Fan, width: int) -> tuple[int, int, int]:
         """Where weights in blocks start, their sources in whole blocks, where bytes start."""
         if not fan.matrix:
             return 0, 0, 0
-        reach = padded(fan.projections[0].weights.shape[1], BLOCK_BYTES)
-        start = self.lengths["bytes"]
+        reach, start = padded(fan.sources, BLOCK_BYTES), self.lengths["bytes"]
         if fan.variable != "spikes":
-            self.lengths["bytes"] += self.planes(fan) * reach
-        return self.blocks.add(in_blocks(self.rows_of(fan, width))), reach, start
+            self.lengths["bytes"] += fan.planes * reach
+        return self.blocks.add(in_blocks(fan.rows(width, self.types))), reach, start
 
     def ports_of(self, population: FixedPopulation) -> tuple[int, int, int]:
         """Rows of the ports at which something arrives: where those of both stages start, and end.
@@ -507,19 +447,7 @@ class _Builder:
         first_row, update, last = starts
         return first_row, update, last
 
-    def shape(self, fan: _Fan) -> Shape:
-        sparse = isinstance(fan.projections[0].weights, Sparse)
-        if fan.variable == "spikes":
-            return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
-        if sparse:
-            return Shape.SPARSE_VALUES
-        if fan.matrix:
-            return Shape.DENSE_BYTES
-        word = self.word_of(fan)
-        in_pairs = self.types is not WIDE and magnitude(word) - word.signed <= INT16
-        return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
-
-    def store(self, fan: _Fan, width: int) -> tuple[int, int, int]:
+    def store(self, fan: Fan, width: int) -> tuple[int, int, int]:
         """Store weights by source: where dense ones, sparse columns and synapses start."""
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
@@ -529,30 +457,13 @@ class _Builder:
             first = self.synapse_count
             self.synapse_count += targets.size
             return 0, self.pointers.add(by_source.indptr), first
-        if self.shape(fan) is Shape.DENSE_BYTES:
+        if fan.shape is Shape.DENSE_BYTES:
             return 0, 0, 0
-        rows = self.rows_of(fan, width)
-        if self.shape(fan) is Shape.DENSE_PAIRS:
+        rows = fan.rows(width, self.types)
+        if fan.shape is Shape.DENSE_PAIRS:
             rows = paired(rows)
-            self.lengths["pairs"] = max(self.lengths["pairs"], -(-weights.shape[1] // 2))
+            self.lengths["pairs"] = max(self.lengths["pairs"], -(-fan.sources // 2))
         return self.weights.add(rows), 0, 0
-
-    def rows_of(self, fan: _Fan, width: int) -> Table:
-        """Weights (sources, width) of a fan-out's projections, side by side."""
-        rows: Table = np.zeros((fan.projections[0].weights.shape[1], width), self.types.weights)
-        column = 0
-        for projection in fan.projections:
-            matrix = projection.weights.to_array()
-            rows[:, column : column + matrix.shape[0]] = matrix.T
-            column += padded(matrix.shape[0])
-        return rows
-
-
-def paired(rows: Table) -> Table:
-    """Weights (sources, width) as blocks of FAN_LANES columns: (blocks, pairs, FAN_LANES, 2)."""
-    sources, width = rows.shape
-    even: Table = np.concatenate([rows, np.zeros((sources % 2, width), dtype=rows.dtype)])
-    return even.reshape(-1, 2, width // FAN_LANES, FAN_LANES).transpose(2, 0, 3, 1)
 
 
 def copies(size: int) -> int:

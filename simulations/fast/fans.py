@@ -1,0 +1,125 @@
+"""Fan-outs: which projections multiply a message together, how, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph import Variable
+from ltc2hw.simulations.fast.kinds import WIDE, Types
+from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
+from ltc2hw.simulations.fast.widths import INT8, INT16, magnitude
+from ltc2hw.weights import Sparse
+from ltc2hw.words import Word
+
+FEWEST_SOURCES = 32
+"""Half a block of messages; the matrix unit multiplies fewer no faster."""
+
+LARGEST_EXPONENT = 22
+"""Exponent for which ``2^(exponent + 8)``, the worth of a second byte, is a short number."""
+
+
+@dataclass(frozen=True)
+class Fan:
+    """Projections that read the same message and multiply with the same types."""
+
+    source: str
+    variable: Variable
+    delay: int
+    narrow: bool
+    """Whether sums have 16 bits."""
+    matrix: bool
+    """Whether the matrix unit multiplies."""
+    shape: Shape
+    word: Word
+    """Of the message."""
+    projections: tuple[FixedProjection, ...]
+
+    @property
+    def sources(self) -> int:
+        """Neurons that send."""
+        return self.projections[0].weights.shape[1]
+
+    @property
+    def planes(self) -> int:
+        """Bytes of a message that are multiplied one by one."""
+        return 2 if self.matrix and span(self.word) > INT8 else 1
+
+    def rows(self, width: int, types: Types) -> Table:
+        """Dense weights (sources, width) of all projections, side by side."""
+        rows: Table = np.zeros((self.sources, width), dtype=types.weights)
+        column = 0
+        for projection in self.projections:
+            matrix = projection.weights.to_array()
+            rows[:, column : column + matrix.shape[0]] = matrix.T
+            column += padded(matrix.shape[0])
+        return rows
+
+
+def group_fans(
+    network: FixedNetwork, types: Types, sums: Sequence[int], *, matrices: bool
+) -> list[Fan]:
+    """Dense projections of one message share a fan-out; sparse ones have their own.
+
+    ``sums`` are the :func:`~ltc2hw.simulations.fast.widths.largest_sum` of the projections. With
+    ``matrices`` the matrix unit multiplies where it can and is worth it.
+    """
+    grouped: dict[tuple[Any, ...], list[Fan]] = {}
+    for index, (projection, largest) in enumerate(zip(network.projections, sums, strict=True)):
+        word = message_word(network.population(projection.source), projection.variable)
+        matrix = matrices and suits_matrices(projection, word)
+        events = projection.variable == "spikes"
+        alone = Fan(
+            source=projection.source,
+            variable=projection.variable,
+            delay=projection.delay,
+            narrow=types is not WIDE and events and largest <= INT16 and not matrix,
+            matrix=matrix,
+            shape=shape_of(projection, word, types, matrix=matrix),
+            word=word,
+            projections=(projection,),
+        )
+        own = index if isinstance(projection.weights, Sparse) else -1
+        key = (alone.source, alone.variable, alone.delay, alone.narrow, matrix, own)
+        grouped.setdefault(key, []).append(alone)
+    return [
+        replace(fans[0], projections=tuple(fan.projections[0] for fan in fans))
+        for fans in grouped.values()
+    ]
+
+
+def suits_matrices(projection: FixedProjection, word: Word) -> bool:
+    """Whether two bytes hold the message, and the matrix unit is faster."""
+    weights = projection.weights
+    if isinstance(weights, Sparse) or weights.shape[1] < FEWEST_SOURCES:
+        return False
+    return span(word) <= INT16 and projection.exponent <= LARGEST_EXPONENT
+
+
+def shape_of(projection: FixedProjection, word: Word, types: Types, *, matrix: bool) -> Shape:
+    """What the fan-out of a projection reads, and how its weights are stored."""
+    sparse = isinstance(projection.weights, Sparse)
+    if projection.variable == "spikes":
+        return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
+    if sparse:
+        return Shape.SPARSE_VALUES
+    if matrix:
+        return Shape.DENSE_BYTES
+    in_pairs = types is not WIDE and span(word) <= INT16
+    return Shape.DENSE_PAIRS if in_pairs else Shape.DENSE_VALUES
+
+
+def span(word: Word) -> int:
+    """Largest number of a word; of a signed one's two ends, the smaller magnitude."""
+    return magnitude(word) - word.signed
+
+
+def paired(rows: Table) -> Table:
+    """Weights (sources, width) as blocks of FAN_LANES columns: (blocks, pairs, FAN_LANES, 2)."""
+    sources, width = rows.shape
+    even: Table = np.concatenate([rows, np.zeros((sources % 2, width), dtype=rows.dtype)])
+    return even.reshape(-1, 2, width // FAN_LANES, FAN_LANES).transpose(2, 0, 3, 1)
