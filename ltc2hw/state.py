@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Connection, Graph, Population, history_length
-from ltc2hw.trace import State
+from ltc2hw.trace import Array, State
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 """Shapes of registers by population and name, without the batch: (N,), or (D, N) of messages."""
@@ -32,12 +32,19 @@ def register_shapes(network: Graph[Population, Connection]) -> Shapes:
 
 def zero_state(network: Graph[Population, Connection], batch: int, dtype: npt.DTypeLike) -> State:
     """Zero registers (B, N) and no past messages (D, B, N), for every population."""
+    return make_state(register_shapes(network), batch, dtype, np.zeros)
+
+
+def make_state(
+    shapes: Shapes, batch: int, dtype: npt.DTypeLike, make: Callable[..., Array]
+) -> State:
+    """Registers of a batch, each by ``make(shape, dtype)``."""
     return {
         name: {
-            register: np.zeros((*shape[:-1], batch, shape[-1]), dtype)
+            register: make((*shape[:-1], batch, shape[-1]), dtype)
             for register, shape in registers.items()
         }
-        for name, registers in register_shapes(network).items()
+        for name, registers in shapes.items()
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from threading import Event, Lock
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from ltc2hw.simulations.fast.recording import Recording
 from ltc2hw.simulations.fast.steps import Extent, run_steps
 from ltc2hw.simulations.fast.tables import Counter, Table
 from ltc2hw.trace import State, Trace, make_trace
+
+Unsigned = TypeVar("Unsigned", Rows, Extent)
 
 Progress = Callable[[int, int], None]
 """Called with the sample-steps done and their total, by the thread that called ``simulate``; with
@@ -122,16 +125,10 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
-@lru_cache(maxsize=256)
-def rows_of(*fields: int) -> Rows:
-    """Rows from Python's integers."""
-    return Rows(*map(np.uint64, fields))
-
-
-@lru_cache(maxsize=256)
-def extent_of(*fields: int) -> Extent:
-    """An extent from Python's integers; calls of one shape repeat theirs."""
-    return Extent(*map(np.uint64, fields))
+@lru_cache(maxsize=512)
+def unsigned(kind: type[Unsigned], *fields: int) -> Unsigned:
+    """Rows or an extent from Python's integers; calls of one shape repeat theirs."""
+    return kind(*map(np.uint64, fields))
 
 
 class _Run:
@@ -221,7 +218,7 @@ class _Run:
                 self.reject_samples()
             misfits += outside
             sizes = (tile.samples, plan.sizes.neurons, plan.constants)
-            extent = extent_of(begin, end, batch, first, count, *sizes)
+            extent = unsigned(Extent, begin, end, batch, first, count, *sizes)
             run_steps(
                 recording.tables, plan.parameters, tile.memory, recording.buffers, encoded, extent
             )
@@ -235,11 +232,10 @@ class _Run:
         _, batch, size = self.samples.shape
         samples, width = self.samples, count * size
         if samples.flags.c_contiguous:
-            return samples.reshape(-1), rows_of(
-                (begin * batch + first) * size, batch * size, end - begin, width
-            )
+            start = (begin * batch + first) * size
+            return samples.reshape(-1), unsigned(Rows, start, batch * size, end - begin, width)
         part = np.ascontiguousarray(samples[begin:end, first : first + count])
-        return part.reshape(-1), rows_of(0, width, end - begin, width)
+        return part.reshape(-1), unsigned(Rows, 0, width, end - begin, width)
 
     def halted(self) -> bool:
         """Whether an interrupt or an error ended the run; a single thread is not there to ask."""

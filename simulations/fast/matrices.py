@@ -18,9 +18,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import element_pointer, emit, processor_features
+from ltc2hw.llvm import emit, processor_features
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.tables import Scalar, Table, padded
+from ltc2hw.simulations.fast.vectors import pointer
 
 BLOCK_ROWS, BLOCK_BYTES = 16, 64
 BLOCK = BLOCK_ROWS * BLOCK_BYTES
@@ -118,9 +119,7 @@ class _Product:
 
     def move(self, name: str, register: int, array: Any, index: Any, stride: Any) -> None:
         """Load or store a block; ``stride`` is in bytes."""
-        kind, value = array
-        place = element_pointer(self.context, self.builder, kind, value, index)
-        place = self.builder.bitcast(place, INT8.as_pointer())
+        place = pointer(self.context, self.builder, array, index, INT8)
         call(self.builder, name, INT8(register), place, stride)
 
     def emit(self) -> None:

@@ -14,7 +14,7 @@ from ltc2hw.simulations.fast.tables import EVENT_SLACK, FAN_LANES, Scalar, Table
 from ltc2hw.simulations.fast.vectors import add_rows, list_bits, multiply
 
 SLACK, LANES = np.uint64(EVENT_SLACK), np.uint64(FAN_LANES)
-ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 3, 4, 8))
+ZERO, ONE, TWO, FOUR, EIGHT = (np.uint64(n) for n in (0, 1, 2, 4, 8))
 
 LONG_LANES, MIDDLE_LANES = 4 * FAN_LANES, 2 * FAN_LANES
 LONG, MIDDLE = np.uint64(LONG_LANES), np.uint64(MIDDLE_LANES)

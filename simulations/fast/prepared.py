@@ -13,7 +13,7 @@ from ltc2hw.simulations.fast.encode import encoder_of
 from ltc2hw.simulations.fast.memory import Tile
 from ltc2hw.simulations.fast.plan import build_plan
 from ltc2hw.simulations.fast.recording import Layout, Recording, lay_out
-from ltc2hw.state import register_shapes
+from ltc2hw.state import make_state, register_shapes
 from ltc2hw.trace import State
 
 LAYOUTS = 16
@@ -57,13 +57,7 @@ class Prepared:
 
     def end_state(self, batch: int) -> State:
         """Room for the registers after a run."""
-        return {
-            name: {
-                register: np.empty((*shape[:-1], batch, shape[-1]), np.int64)
-                for register, shape in registers.items()
-            }
-            for name, registers in self.shapes.items()
-        }
+        return make_state(self.shapes, batch, np.int64, np.empty)
 
     def take(self, samples: int) -> Tile:
         """A tile for ``samples`` samples that nobody else has; what it holds is undefined."""

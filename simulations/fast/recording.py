@@ -11,10 +11,10 @@ import numpy.typing as npt
 from ltc2hw.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
-from ltc2hw.simulations.fast.tables import RECORD, Operation, Region, Table
+from ltc2hw.simulations.fast.tables import RECORD, Operation, Passing, Region, Table
 from ltc2hw.trace import check_record
 
-PASSING = {"tau_mem", "tau_adp", "threshold"}
+PASSING = {variable.name.lower() for variable in Passing}
 """Variables that are kept only where they are recorded."""
 
 
