@@ -37,6 +37,10 @@ class ShapeError(InvalidValueError):
     """An array whose shape does not fit its place in the network."""
 
 
+class TooLargeError(InvalidValueError):
+    """Something that would need more memory than a stated limit; nothing was allocated."""
+
+
 class UnknownNameError(InvalidValueError):
     """A name (task, target, engine, population, key) that does not exist.
 

@@ -17,7 +17,13 @@ LEARNERS = ("ltc2hw.neurons", "ltc2hw.tasks", "ltc2hw.training")
 FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 VERBS = ("ltc2hw.compare", "ltc2hw.quantize", "ltc2hw.rules")
 NOUNS = ("ltc2hw.fixed", "ltc2hw.network", "ltc2hw.plasticity", "ltc2hw.target", "ltc2hw.trace")
-FOUNDATIONS = ("ltc2hw.errors", "ltc2hw.llvm", "ltc2hw.sources", "ltc2hw.words")
+FOUNDATIONS = (
+    "ltc2hw.capacity",
+    "ltc2hw.errors",
+    "ltc2hw.llvm",
+    "ltc2hw.sources",
+    "ltc2hw.words",
+)
 
 # What the modules of a layer must not reach, be it through any chain of imports.
 FORBIDDEN = {
