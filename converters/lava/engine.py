@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.runner import run_job
+from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.converters.lava.shim import require_lava
 from ltc2hw.fixed import FixedInput, FixedNetwork
 from ltc2hw.trace import State, Trace
@@ -45,8 +45,7 @@ def simulate(
     from ltc2hw.converters.lava.runs import Request
 
     request = Request.make(network, x, record, state)
-    with tempfile.TemporaryDirectory(prefix="ltc2hw-lava-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         save(network, folder / NETWORK_FILE)
         arrays: dict[str, Any] = {
             f"{population}/{register}": value
@@ -56,7 +55,7 @@ def simulate(
         for population, kept in request.record.items():
             arrays[f"{population}|record"] = np.array(kept, dtype=str)
         np.savez(folder / RUN_FILE, samples=request.encoded, **arrays)
-        run_job(f"{__name__}:run", folder, timeout)
+        run_job(f"{__name__}:run", folder, timeout, temporary=True)
         recorded = {p.name: _read(folder, p.name) for p in network.populations if _records(p)}
     return request.trace(recorded)
 

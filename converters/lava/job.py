@@ -1,5 +1,7 @@
 """The child side of the runner: ``python -m ltc2hw.converters.lava.job MODULE:FUNCTION FOLDER``.
 
+A third argument ``temporary`` says that nobody needs the folder when the caller is gone.
+
 The job is a function of one folder: it reads its input there and writes its results there. A
 failure, in the job itself or in one of Lava's own processes, is written to ``failure.json`` at
 once, because Lava may never hand it on: a process model that raises leaves its peers, and
@@ -18,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from ltc2hw.converters.lava.shim import require_lava
+from ltc2hw.converters.lava.watch import Watch
 
 FAILURE_FILE = "failure.json"
+TEMPORARY = "temporary"
 
 
 def write_failure(folder: Path, error: BaseException) -> None:
@@ -56,9 +60,10 @@ def report_actor_failures(folder: Path) -> None:
     runtime.target_fn = run_and_report
 
 
-def main(job: str, folder: Path) -> None:
+def main(job: str, folder: Path, *, temporary: bool = False) -> None:
     """Run the job and leave by ``os._exit``: after a failure Lava's clean-up would wait forever."""
     module, _, function = job.partition(":")
+    Watch(folder, lambda error: write_failure(folder, error), temporary=temporary).start()
     try:
         require_lava("running a Lava job")
         report_actor_failures(folder)
@@ -74,4 +79,4 @@ def main(job: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), temporary=TEMPORARY in sys.argv[3:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from ltc2hw.converters.lava.processes.plastic_arithmetic import (
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.runner import run_job
+from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
 from ltc2hw.graph import connection_name
@@ -106,13 +106,12 @@ def learn(
     chip = integer_rule(network, rule, chosen)
     check_learnable(chip)
     samples, goals = encode(chip, x, targets)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         save(network, folder / "network.h5")
         settings = {"rule": asdict(rule), "words": asdict(chosen)}
         (folder / "rule.json").write_text(json.dumps(settings), encoding="utf-8")
         np.savez(folder / "samples.npz", samples=samples, goals=goals)
-        run_job(f"{__name__}:run", folder, timeout)
+        run_job(f"{__name__}:run", folder, timeout, temporary=True)
         return collect(chip, folder)
 
 

@@ -2,7 +2,8 @@
 
 Lava forks one operating-system process per process model. When one of them raises, ``stop()``
 waits forever and the others stay behind; here the whole group is killed instead, and what was
-raised becomes a :class:`~ltc2hw.errors.LavaError`.
+raised becomes a :class:`~ltc2hw.errors.LavaError`. A process that is killed or stopped from outside
+ends the run in the same way, and a job whose caller was killed ends itself (:mod:`.watch`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-from ltc2hw.converters.lava.job import FAILURE_FILE
+from ltc2hw.converters.lava.job import FAILURE_FILE, TEMPORARY
 from ltc2hw.converters.lava.shim import require_lava
+from ltc2hw.converters.lava.watch import Patience
 from ltc2hw.errors import InvalidValueError, LavaError
 
 LOG_FILE = "lava.log"
@@ -31,7 +33,7 @@ class JobTraceback(Exception):
     """The traceback of the failed process, as the cause of the error that the caller gets."""
 
 
-def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
+def run_job(job: str, folder: Path, timeout: float = 600.0, *, temporary: bool = False) -> None:
     """Run ``job``, named ``package.module:function``, on ``folder`` in a Python of its own.
 
     The function takes the folder as its only argument, reads its input from files there and
@@ -42,14 +44,15 @@ def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
         job: module and function, with a colon between them.
         folder: an existing folder, best a temporary one.
         timeout: seconds after which the job counts as stuck.
+        temporary: the folder is removed with the job if this process is killed meanwhile.
 
     Raises:
         MissingExtraError: Lava is not installed.
         InvalidValueError: ``job`` has no colon, ``timeout`` is not positive, or there is no
             such folder.
         LavaError: the job or one of Lava's processes raised (``problem`` holds the original type
-            and message, ``__cause__`` the traceback), died, or did not end in time. No process of
-            the job is left in any case, also not after KeyboardInterrupt.
+            and message, ``__cause__`` the traceback), was killed or stopped, or did not end in
+            time. No process of the job is left in any case, also not after KeyboardInterrupt.
     """
     require_lava("running a Lava job")
     if not all(job.partition(":")):
@@ -63,14 +66,17 @@ def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
     failure.unlink(missing_ok=True)
     with (folder / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ltc2hw.converters.lava.job", job, str(folder)],
+            [
+                sys.executable, "-m", "ltc2hw.converters.lava.job", job, str(folder),
+                *([TEMPORARY] if temporary else []),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        )
+        )  # fmt: skip
         try:
-            ended = _wait(process, failure, timeout)
+            ended = _wait(job, process, failure, timeout)
         finally:
             _end_group(process)
     if failure.exists():
@@ -84,15 +90,19 @@ def run_job(job: str, folder: Path, timeout: float = 600.0) -> None:
         raise LavaError(f"{job} ended with status {process.returncode}", _tail(folder / LOG_FILE))
 
 
-def _wait(process: subprocess.Popen[bytes], failure: Path, timeout: float) -> bool:
+def _wait(job: str, process: subprocess.Popen[bytes], failure: Path, timeout: float) -> bool:
     """Wait until the job ended or reported a failure; return False when the time is over."""
     deadline = time.monotonic() + timeout
+    patience = Patience()
     while time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
             return True
         if failure.exists():
             return True
+        fate = patience.lost(process.pid)
+        if fate is not None:
+            raise LavaError(f"{job} was {fate}", "run it again")
     return False
 
 
@@ -100,10 +110,12 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End the job and everything it forked.
 
     The gentle signal first: it ends all of them except Python's resource tracker, which then
-    removes the shared memory that Lava left behind and ends by itself.
+    removes the shared memory that Lava left behind and ends by itself. Processes that were
+    stopped must go on to receive it.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGCONT)
         process.wait()
         deadline = time.monotonic() + _GRACE_SECONDS
         while time.monotonic() < deadline:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ltc2hw.converters.lava import scratch
 from ltc2hw.converters.lava.runner import JobTraceback, run_job
 from ltc2hw.errors import InvalidValueError, LavaError
 
@@ -31,6 +36,16 @@ def _living_members(group: str) -> list[str]:
     )
     rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
     return [" ".join(row) for row in rows if row[0] == group and not row[1].startswith("Z")]
+
+
+def _group_of(folder: Path) -> str:
+    """Process group of a job, once it has written it."""
+    file = folder / "group"
+    deadline = time.monotonic() + 60.0
+    while not (file.exists() and file.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline, "the job did not start"
+        time.sleep(0.05)
+    return file.read_text(encoding="utf-8")
 
 
 def _assert_nothing_left(folder: Path) -> None:
@@ -74,6 +89,77 @@ def test_a_killed_job_becomes_our_error(tmp_path: Path) -> None:
     _assert_nothing_left(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("job", "fate"), [("run_killed", "killed by signal 9"), ("run_stopped", "stopped")]
+)
+def test_the_loss_of_one_process_of_lava_is_noticed(tmp_path: Path, job: str, fate: str) -> None:
+    with pytest.raises(LavaError, match=rf"{job} failed: ChildProcessError: .* was {fate}"):
+        run_job(f"{JOBS}:{job}", tmp_path, timeout=3600.0)
+    assert not (tmp_path / "result.npz").exists()
+    _assert_nothing_left(tmp_path)
+
+
+def test_a_stopped_job_is_noticed(tmp_path: Path) -> None:
+    outcome: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            run_job(f"{JOBS}:run_hanging", tmp_path, timeout=3600.0)
+        except LavaError as error:
+            outcome.append(error)
+
+    caller = threading.Thread(target=run)
+    caller.start()
+    os.kill(int(_group_of(tmp_path)), signal.SIGSTOP)
+    caller.join()
+    assert "run_hanging was stopped" in str(outcome[0])
+    _assert_nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP"])
+def test_a_job_ends_with_its_caller(tmp_path: Path, name: str) -> None:
+    script = (
+        "from pathlib import Path; import sys; "
+        "from ltc2hw.converters.lava.runner import run_job; "
+        "from ltc2hw.converters.lava.scratch import scratch_folder\n"
+        "with scratch_folder() as folder:\n"
+        "    print(folder, flush=True)\n"
+        f"    run_job({JOBS + ':run_hanging'!r}, folder, temporary=True)"
+    )
+    shared = Path("/dev/shm")
+    before = set(shared.iterdir()) if shared.is_dir() else set()
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as caller:
+        assert caller.stdout is not None
+        folder = Path(caller.stdout.readline().decode().strip())
+        group = _group_of(folder)
+        time.sleep(1.0)
+        caller.send_signal(getattr(signal, name))
+        caller.wait()
+    deadline = time.monotonic() + 30.0
+    while (_living_members(group) or folder.exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _living_members(group) == []
+    assert not folder.exists()
+    if shared.is_dir():
+        assert set(shared.iterdir()) <= before
+
+
+def test_folders_of_killed_makers_go_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    abandoned = tmp_path / f"{scratch.PREFIX}abandoned"
+    abandoned.mkdir()
+    (abandoned / "lock").touch()
+    other = tmp_path / "of-somebody-else"
+    other.mkdir()
+    with scratch.scratch_folder() as first, scratch.scratch_folder() as second:
+        assert first.is_dir()
+        assert second.is_dir()
+        assert not abandoned.exists()
+    assert list(tmp_path.iterdir()) == [other]
+
+
 def test_a_failed_job_leaves_no_shared_memory(tmp_path: Path) -> None:
     shared = Path("/dev/shm")
     if not shared.is_dir():
@@ -113,9 +199,7 @@ def test_an_interrupt_ends_the_whole_group(tmp_path: Path) -> None:
         f"run_job({JOBS + ':run_hanging'!r}, Path({str(tmp_path)!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) as caller:
-        deadline = time.monotonic() + 60.0
-        while not (tmp_path / "group").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        _group_of(tmp_path)
         time.sleep(1.0)
         caller.send_signal(2)
         _, stderr = caller.communicate(timeout=30)

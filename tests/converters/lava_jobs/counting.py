@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 STEPS = 5
+
+OWN_SIGNALS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
+"""What a counter does to its own process, as an administrator or a lack of memory would."""
 
 
 class Counter(AbstractProcess):
@@ -44,6 +48,8 @@ class CounterModel(PyLoihiProcessModel):
             time.sleep(3600)
         if self.time_step == 3 and self.proc_params["behaviour"] == "die":
             os.kill(os.getppid(), 9)
+        if self.time_step == 3 and self.proc_params["behaviour"] in OWN_SIGNALS:
+            os.kill(os.getpid(), OWN_SIGNALS[self.proc_params["behaviour"]])
         self.out.send(np.array([self.time_step], dtype=np.int32))
 
 
@@ -91,6 +97,16 @@ def run_hanging(folder: Path) -> None:
 def run_dying(folder: Path) -> None:
     """The main process of the job is killed by one of its own children."""
     _run(folder, "die")
+
+
+def run_killed(folder: Path) -> None:
+    """One of Lava's processes is killed; the others would wait for its messages for ever."""
+    _run(folder, "killed")
+
+
+def run_stopped(folder: Path) -> None:
+    """One of Lava's processes is stopped and never goes on."""
+    _run(folder, "stopped")
 
 
 def run_uncompilable(folder: Path) -> None:
