@@ -27,6 +27,9 @@ LOG_FILE = "lava.log"
 _POLL_SECONDS = 0.02
 _GRACE_SECONDS = 2.0
 _LOG_TAIL = 400
+_LONGEST_SOCKET = 100
+"""A little less than the longest name of a socket on any system (104 bytes)."""
+_SOCKET_BELOW = len("/pymp-12345678/listener-12345678")
 
 
 class JobTraceback(Exception):
@@ -73,6 +76,7 @@ def run_job(job: str, folder: Path, timeout: float = 600.0, *, temporary: bool =
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=_environment(folder, temporary=temporary),
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -88,6 +92,14 @@ def run_job(job: str, folder: Path, timeout: float = 600.0, *, temporary: bool =
         )
     if process.returncode != 0:
         raise LavaError(f"{job} ended with status {process.returncode}", _tail(folder / LOG_FILE))
+
+
+def _environment(folder: Path, *, temporary: bool) -> dict[str, str]:
+    """The caller's environment; what Lava's memory manager leaves behind goes with the folder."""
+    own = dict(os.environ)
+    if temporary and len(os.fsencode(folder)) + _SOCKET_BELOW <= _LONGEST_SOCKET:
+        own["TMPDIR"] = str(folder)
+    return own
 
 
 def _wait(job: str, process: subprocess.Popen[bytes], failure: Path, timeout: float) -> bool:
