@@ -6,6 +6,7 @@ products are taken in doubles, exact because no sum of a projection exceeds 2^53
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,9 +80,12 @@ def weight_matrices(network: FixedNetwork, device: torch.device) -> list[Tensor]
             coordinates = weights.to_scipy().tocoo()
             places = torch.tensor(np.stack([coordinates.row, coordinates.col]))
             values = torch.tensor(coordinates.data, dtype=torch.float64)
-            matrix = torch.sparse_coo_tensor(
-                places, values, weights.shape, check_invariants=True
-            ).coalesce()
+            with warnings.catch_warnings():
+                # torch 2.11 says that checks are implicitly off, although they are asked for.
+                warnings.filterwarnings("ignore", "Sparse invariant checks")
+                matrix = torch.sparse_coo_tensor(
+                    places, values, weights.shape, check_invariants=True
+                ).coalesce()
         else:
             matrix = torch.tensor(weights.to_array(), dtype=torch.float64)
         matrices.append(matrix.to(device))

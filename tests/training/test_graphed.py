@@ -128,6 +128,7 @@ def numbers_read(action: Callable[[], object]) -> int:
     return sum(event.count for event in seen.key_averages() if event.key == "aten::item")
 
 
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 @pytest.mark.parametrize(("gate", "optimizer"), list(zip(GATES, OPTIMIZERS, strict=True)))
 def test_the_host_reads_no_number(gate: GateKind, optimizer: OptimizerName) -> None:
     options = TrainingOptions(updates=3, weight_bits=6, weight_limit=0.5, optimizer=optimizer)
