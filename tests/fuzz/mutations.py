@@ -393,7 +393,7 @@ def other_json(text: str, rng: Rng) -> str:
         return "x"
     start = int(rng.integers(len(text)))
     end = start + int(rng.integers(0, 6))
-    part = pick(
+    part: str = pick(
         rng, ("", "1e999", "-1", "null", "NaN", "[]", "{", '"', "9" * 30, "true", "\\u0000")
     )
     return text[:start] + part + text[end:]
