@@ -245,7 +245,13 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "soft-reset": Feature(
         "reset by subtraction",
-        {"norse-in": refused("membranes are set to a value here; train with reset_value")},
+        {
+            "norse-in": refused("membranes are set to a value here; train with reset_value"),
+            "nir-in": exact(
+                "where `reset=\"subtract\"` says so: the membrane is a readout, and neurons that"
+                " compare it take their threshold from it"
+            ),
+        },
     ),
     # Constants of neurons
     "membrane-bias": Feature(
@@ -287,7 +293,41 @@ FEATURES: Mapping[str, Feature] = {
         "a decay of more than everything per step",
         {
             "norse-in": refused("dt exceeds a time constant; use a smaller dt"),
-            "nir-in": refused("dt exceeds a time constant; use a smaller dt"),
+            "nir-in": refused("dt exceeds a time constant; use a smaller dt, or exact decays"),
+        },
+    ),
+    "infinite-tau": Feature(
+        "a time constant that is infinite, and so is what divided by it scales the input",
+        {
+            "nir-in": changed(
+                "infinite-tau", "the quotient is taken as 1 / dt: the neuron integrates and fires"
+            )
+        },
+    ),
+    "frozen": Feature(
+        "a time constant that is infinite alone, so that nothing reaches the neuron",
+        {"nir-in": refused("write an IF node, whose r is R / τ, or a finite time constant")},
+    ),
+    "infinite-threshold": Feature(
+        "thresholds that are infinite",
+        {"nir-in": refused("such neurons never spike; leave them out, or read LI or CubaLI")},
+    ),
+    "slow-decay": Feature(
+        "time constants of more than 4096 steps",
+        {
+            "nir-in": changed(
+                "slow-decay",
+                "they are kept, but chips' decays have 12 bits; is dt in the file's unit of time?",
+            )
+        },
+    ),
+    "silent-neurons": Feature(
+        "neurons whose weights cannot reach their threshold",
+        {
+            "nir-in": changed(
+                "silent-neurons",
+                "they are kept, and never spike; is dt in the file's unit of time?",
+            )
         },
     ),
     "overflow": Feature(
@@ -359,6 +399,10 @@ FEATURES: Mapping[str, Feature] = {
     "loop-without-neuron": Feature(
         "cycles without a neuron",
         {"nir-in": refused("put a neuron into the cycle")},
+    ),
+    "duplicate-edges": Feature(
+        "an edge that is given twice",
+        {"nir-in": changed("duplicate-edges", "it counts once, as edges of a graph do")},
     ),
     "delay": Feature(
         "delays",
@@ -491,8 +535,12 @@ FEATURES: Mapping[str, Feature] = {
         "gates without sigmoid (slope 0)",
         {"sfptt-in": refused("a gate outside 0 to 1 has no meaning here; train with a slope")},
     ),
+    "no-node": Feature(
+        "something that is no node of NIR",
+        {"nir-in": refused("the tool that made the graph does not know a module; replace that")},
+    ),
     "other-node": Feature(
-        "any other layer, node, neuron or entry",
+        "a layer, node, neuron or entry that is not known here",
         {
             "norse-in": refused(
                 "use LIF, LIFBox, IAF, LSNN, LI, Linear, Conv2d, pooling, Flatten, BatchNorm"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -17,6 +18,7 @@ import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.foreign_hdf5 import read_foreign
+from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
@@ -43,34 +45,52 @@ def read(
     path: StrPath,
     *,
     dt: float | None = None,
+    discretization: Discretization = "euler",
+    reset: Reset | None = None,
     graded_input: bool = False,
     allow: Collection[str] = (),
 ) -> Network:
     """Read a NIR file into a float network.
 
     ``dt`` is the step in the unit of the file's time constants; None takes it from a file of ours.
-    ``graded_input`` lets samples be any real number. ``allow`` names changes that may be made;
-    those that were are in ``provenance["changes"]``. ``read(path) == network`` after
-    ``write(network, path)``.
+    Per step, ``discretization="euler"`` decays by dt / τ and ``"exact"`` by 1 - exp(-dt / τ).
+    ``reset`` is needed where neurons have no ``v_reset``: a spike sets the membrane to 0
+    (``"zero"``), or takes the threshold from it, before (``"subtract"``) or after the leak
+    (``"subtract-delayed"``) of the next step. ``graded_input`` lets samples be any real number.
+    ``allow`` names changes that may be made; those that were are in ``provenance["changes"]``.
+    ``read(path) == network`` after ``write(network, path)``.
 
     Raises:
         UnsupportedError: naming the node, what of it cannot be kept, and what to do.
         DamagedFileError: if the file is truncated, hostile, no NIR file, or of a newer version.
-        InvalidValueError: if ``dt`` is needed and missing, or contradicts the file.
+        InvalidValueError: if ``dt`` or ``reset`` is needed and missing, or contradicts the file.
         ShapeError: if nodes do not fit each other.
         OSError: if there is no such file.
     """
     tree = read_foreign(path)
-    return _network(tree.get("node"), path, dt, graded_input, allow)
+    said = _Said(dt, discretization, reset, graded_input, allow)
+    return _network(tree.get("node"), path, said)
 
 
 def from_graph(
-    graph: Any, *, dt: float | None = None, graded_input: bool = False, allow: Collection[str] = ()
+    graph: Any,
+    *,
+    dt: float | None = None,
+    discretization: Discretization = "euler",
+    reset: Reset | None = None,
+    graded_input: bool = False,
+    allow: Collection[str] = (),
 ) -> Network:
-    """Turn a ``nir.NIRGraph`` into a float network; arguments and errors as in :func:`read`."""
+    """Turn a ``nir.NIRGraph`` into a float network; arguments and errors as in :func:`read`.
+
+    What ``nir`` itself fills in cannot be told from what the file said: from release 1.0.6 on it
+    gives neurons of older files a ``v_reset`` of 0. :func:`read` asks.
+    """
     if not hasattr(graph, "to_dict"):
         raise InvalidValueError("graph", type(graph).__name__, "a nir.NIRGraph")
-    return _network(graph.to_dict(), "NIR graph", dt, graded_input, allow)
+    said = _Said(dt, discretization, reset, graded_input, allow)
+    _check_nodes(graph, "", Conversion("nir-in", allow))
+    return _network(graph.to_dict(), "NIR graph", said)
 
 
 def write(
@@ -114,28 +134,51 @@ def to_graph(
     return graph_of(entries), tuple(conversion.changes)
 
 
-def _network(
-    tree: Any, path: object, dt: float | None, graded_input: bool, allow: Collection[str]
-) -> Network:
-    conversion = Conversion("nir-in", allow)
+@dataclass(frozen=True)
+class _Said:
+    """What the caller of an import said."""
+
+    dt: float | None
+    discretization: Discretization
+    reset: Reset | None
+    graded_input: bool
+    allow: Collection[str]
+
+
+def _network(tree: Any, path: object, said: _Said) -> Network:
+    conversion = Conversion("nir-in", said.allow)
     graph = flatten(tree, path, conversion)
     record = read_record(graph.metadata, path)
+    dt, graded = said.dt, said.graded_input
     if record is not None:
         if dt is not None and dt != record.dt:
             raise InvalidValueError("dt", dt, f"{record.dt}, the step of {path}", "leave it out")
-        dt, graded_input = record.dt, record.graded_input
+        dt, graded = record.dt, record.graded_input
     if dt is None:
         raise InvalidValueError(
             "dt", None, "the step in the unit of the graph's time constants",
             "pass dt=..., for instance 1e-4 for graphs of snnTorch",
         )  # fmt: skip
+    conventions = Conventions(
+        dt, said.discretization, said.reset, str(path), ours=record is not None
+    )
     try:
         builder = GraphImport(
-            graph, conversion, dt=_checked(dt), graded=graded_input, record=record
+            graph, conversion, conventions=conventions, graded=graded, record=record
         )
         return builder.network(f"NIR graph {os.path.basename(str(path))}")
     except RecursionError as error:
         raise DamagedFileError(path, "its nodes form too long a chain") from error
+
+
+def _check_nodes(graph: Any, prefix: str, conversion: Conversion) -> None:
+    """Refuse nodes that are none: what tools put where they do not know a module."""
+    for name, node in graph.nodes.items():
+        if not hasattr(node, "to_dict"):
+            label = f"node {prefix + str(name)!r} ({type(node).__name__})"
+            conversion.meet("no-node", label)
+        if hasattr(node, "nodes"):
+            _check_nodes(node, f"{prefix}{name}.", conversion)
 
 
 def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:

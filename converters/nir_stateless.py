@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
-from ltc2hw.converters.nir_graph import Node
+from ltc2hw.converters.nir_graph import Node, spread
 from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Matrix, Signal
 from ltc2hw.errors import ShapeError
@@ -35,16 +35,15 @@ def linear(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     out = (matrix.shape[0],)
     if "bias" not in node.entries:
         return Step(out, lambda signal: signal.through(matrix))
-    bias = node.vector("bias", out[0])
+    bias = node.vector("bias", out)
     return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
 
 
 def scale(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """``y = s x``, elementwise."""
     conversion.meet("linear", node.label)
-    factors = node.numbers("scale")
-    shape = factors.shape if factors.size > 1 else shape
-    return Step(shape, lambda signal: signal.scaled(factors.ravel()))
+    factors = spread(node.numbers("scale"), shape, "factors")
+    return Step(shape, lambda signal: signal.scaled(factors))
 
 
 def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -57,10 +56,11 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
         conversion.meet("fractional-delay", node.label)
     conversion.meet("delay", node.label)
-    shape = given.shape if given.size > 1 else shape
+    each = spread(whole, shape, "delays")
 
     def apply(signal: Signal) -> Signal:
-        each = np.broadcast_to(whole.ravel(), (signal.size,))
+        if signal.size != each.size:
+            raise ShapeError("number of delays", each.size, f"{signal.size}, as many as arrive")
         total = Signal(signal.size, {})
         for number in np.unique(each):
             total = total.plus(signal.scaled(each == number).delayed(int(number)))
@@ -146,7 +146,7 @@ def pair(node: Node, entry: str) -> tuple[int, int]:
 
 def _convolution(node: Node, shape: Shape, weight: FloatArray, window: Window) -> Step:
     matrix, out = convolution(shape, weight, window, node.integer("groups"))
-    bias = per_channel(node.vector("bias", out[0], 0.0), out)
+    bias = per_channel(node.vector("bias", out[:1], 0.0), out)
     return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
 
 
