@@ -248,9 +248,18 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": refused("membranes are set to a value here; train with reset_value"),
             "nir-in": exact(
-                "where `reset=\"subtract\"` says so: the membrane is a readout, and neurons that"
+                'where `reset="subtract"` says so: the membrane is a readout, and neurons that'
                 " compare it take their threshold from it"
             ),
+        },
+    ),
+    "no-reset-potential": Feature(
+        "a reset potential in files for nir below 1.0.6 (`nir_version`)",
+        {
+            "nir-out": changed(
+                "no-reset-potential",
+                "v_reset, which is 0, is left out; nir 1.0.4 takes that for a reset by subtraction",
+            )
         },
     ),
     # Constants of neurons
@@ -497,7 +506,9 @@ FEATURES: Mapping[str, Feature] = {
         "padding other than with given numbers of zeros, other divisors",
         {
             "norse-in": refused("give the numbers of zeros; leave ceil_mode and divisors alone"),
-            "nir-in": refused("give the numbers of zeros"),
+            "nir-in": refused(
+                "give the numbers of zeros, or `same` with a stride of 1, or `valid`"
+            ),
         },
     ),
     "flatten": Feature(

@@ -22,9 +22,7 @@ def shapes_text(shapes: Mapping[str, Shape]) -> str:
     >>> shapes_text({"input": (2, 8, 8), "readout": (10,)})
     '{"input": [2, 8, 8]}'
     """
-    kept = {
-        name: [int(n) for n in shape] for name, shape in shapes.items() if len(shape) in (2, 3)
-    }
+    kept = {name: [int(n) for n in shape] for name, shape in shapes.items() if len(shape) in (2, 3)}
     return json.dumps(kept) if kept else ""
 
 

@@ -23,6 +23,7 @@ from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
+from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files import replacing
@@ -30,9 +31,6 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
 StrPath = str | os.PathLike[str]
-
-NIR_VERSION = "1.0.8"
-"""Release of ``nir`` whose file layout is written."""
 
 LARGE = 1 << 16
 """Arrays of more numbers than this are compressed."""
@@ -98,12 +96,14 @@ def write(
     path: StrPath,
     *,
     dt: float = DEFAULT_DT,
+    nir_version: NirVersion = NIR_VERSIONS[0],
     allow: Collection[str] = (),
 ) -> tuple[Change, ...]:
     """Write a network as a NIR file, whole or not at all; returns the changes that were made.
 
     ``dt`` (seconds) sets the unit of the time constants and changes nothing else. Integer
-    networks become the reals that they stand for with ``allow={"dequantize"}``.
+    networks become the reals that they stand for with ``allow={"dequantize"}``, and
+    ``nir_version="1.0.4"`` writes what ``nir`` below 1.0.6 reads.
 
     Raises:
         UnsupportedError: naming the population that NIR cannot hold.
@@ -111,8 +111,9 @@ def write(
     """
     conversion = Conversion("nir-out", allow)
     entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    entries = in_version(entries, nir_version, conversion)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.create_dataset("version", data=NIR_VERSION, dtype=h5py.string_dtype())
+        file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), entries)
     return tuple(conversion.changes)
 
@@ -120,17 +121,18 @@ def write(
 def to_graph(
     network: Network | FixedNetwork, *, dt: float = DEFAULT_DT, allow: Collection[str] = ()
 ) -> tuple[Any, tuple[Change, ...]]:
-    """Turn a network into a ``nir.NIRGraph``; arguments and errors as in :func:`write`.
+    """Turn a network into a ``nir.NIRGraph`` of the installed release; else as :func:`write`.
 
     Raises:
         MissingExtraError: if ``nir`` is not installed.
     """
     try:
-        from ltc2hw.converters.nir_nodes import graph_of
+        from ltc2hw.converters.nir_nodes import INSTALLED, graph_of
     except ModuleNotFoundError as error:
         raise MissingExtraError("nir", "NIR graphs in memory") from error
     conversion = Conversion("nir-out", allow)
     entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    entries = in_version(entries, INSTALLED, conversion)
     return graph_of(entries), tuple(conversion.changes)
 
 
@@ -156,7 +158,7 @@ def _network(tree: Any, path: object, said: _Said) -> Network:
         dt, graded = record.dt, record.graded_input
     if dt is None:
         raise InvalidValueError(
-            "dt", None, "the step in the unit of the graph's time constants",
+            "dt", "missing", "the step in the unit of the graph's time constants",
             "pass dt=..., for instance 1e-4 for graphs of snnTorch",
         )  # fmt: skip
     conventions = Conventions(

@@ -98,7 +98,7 @@ class Node:
             raise self.damaged(f"{entry} holds no numbers") from error
         if not array.size:
             raise self.damaged(f"{entry} is empty")
-        if not np.all(np.isfinite(array) | (infinite & np.isinf(array))):
+        if not np.all(np.isfinite(array) | (infinite & (array == np.inf))):
             raise self.damaged(f"{entry} holds no finite numbers")
         return array
 

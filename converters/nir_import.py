@@ -142,7 +142,9 @@ class GraphImport:
         """
         nodes = self.graph.nodes.values()
         own = {node.name: own_shape(node) for node in nodes}
-        self.shapes = {n.name: own[n.name] for n in nodes if own[n.name] and n.type not in ELEMENTWISE}
+        self.shapes = {
+            n.name: own[n.name] for n in nodes if own[n.name] and n.type not in ELEMENTWISE
+        }
         self.spread_shapes(list(self.shapes))
         for node in nodes:
             # Nothing that reaches it says how many neurons there are, or something else than it.

@@ -33,9 +33,11 @@ def read_graph(graph: Any, allow: Allow, folder: Path, **options: Any) -> str:
     return imported.provenance.get("changes", "")
 
 
-def write(exported: Network | FixedNetwork, allow: Allow, folder: Path) -> str:
+def write(exported: Network | FixedNetwork, allow: Allow, folder: Path, **options: Any) -> str:
     """Export a network; returns the changes that were made."""
-    return "; ".join(map(str, converter.write(exported, folder / "net.nir", allow=allow)))
+    return "; ".join(
+        map(str, converter.write(exported, folder / "net.nir", allow=allow, **options))
+    )
 
 
 def read_back(exported: Network, allow: Allow, folder: Path) -> str:
@@ -65,6 +67,7 @@ def graph(edges: list[tuple[str, str]], **more: Any) -> Any:
 
 
 TAU = {"tau": 5 * DT * ONE, "r": ONE, "v_leak": ZERO}
+INF = np.full(3, np.inf)
 MATRIX = np.eye(3) + 0.5
 IMAGE = nir.Input(np.array([2, 6, 6]))
 POOL = {"kernel_size": np.array([2, 2]), "stride": np.array([2, 2]), "padding": np.array([0, 0])}
@@ -107,6 +110,18 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
     "gated-readout": partial(read_back, network(readout(tau_mem=Gate(0.3, 0.1)))),
     "integrator": partial(read, nir.I(r=ONE)),
     "step-too-long": partial(read, cuba(tau_mem=0.5 * DT * ONE)),
+    "soft-reset": partial(read, cuba(), reset="subtract"),
+    "infinite-tau": partial(read, nir.LIF(**{**TAU, "tau": INF, "r": INF}, v_threshold=ONE)),
+    "frozen": partial(read, nir.LIF(**{**TAU, "tau": INF}, v_threshold=ONE)),
+    "infinite-threshold": partial(read, nir.LIF(**TAU, v_threshold=INF)),
+    "slow-decay": partial(read, nir.Linear(9e3 * MATRIX), cuba(tau_mem=5000 * DT * ONE)),
+    "silent-neurons": partial(read, nir.Linear(1e-3 * MATRIX), cuba()),
+    "duplicate-edges": partial(
+        read_graph, graph([("input", "a"), ("a", "output"), ("input", "a")], a=cuba())
+    ),
+    "no-node": lambda allow, folder: str(
+        converter.from_graph(graph([("input", "a"), ("a", "output")], a=None), dt=DT, allow=allow)
+    ),
     "linear": partial(read, nir.Affine(MATRIX, HALF), cuba()),
     "recurrence": partial(
         read_graph,
@@ -136,7 +151,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
         read, nir.Input(np.array([2, 6])), nir.Conv1d(6, np.ones((2, 2, 3)), 1, 0, 1, 1, ZERO[:2])
     ),
     "sum-pooling": partial(read, IMAGE, nir.SumPool2d(**POOL), image_lif(2, 3, 3)),
-    "padding": partial(read, IMAGE, conv(padding="same"), image_lif(2, 6, 6)),
+    "padding": partial(read, IMAGE, conv(padding="same", stride=(2, 2)), image_lif(2, 6, 6)),
     "flatten": partial(read, IMAGE, nir.Flatten({"input": np.array([2, 6, 6])}, 0), image_lif(72)),
     "other-node": partial(read_edited, "node/nodes/cubalif/unheard_of", 1.0),
 }
@@ -168,4 +183,4 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
 
 EXPORTS: Mapping[str, Callable[..., str]] = {
     name: partial(write, exported) for name, exported in EXPORTED.items()
-}
+} | {"no-reset-potential": partial(write, network(lif()), nir_version="1.0.4")}
