@@ -405,6 +405,15 @@ FEATURES: Mapping[str, Feature] = {
             "lava-out": exact("cycles of k hops within a step take k chip steps"),
         },
     ),
+    "clock-neuron": Feature(
+        "a neuron that receives nothing, as one that sends a bias before a synaptic current",
+        {
+            "netx-out": refused(
+                "a netx file is a chain, whose biases act on membranes; train without this bias,"
+                " or export to lava"
+            )
+        },
+    ),
     "loop-without-neuron": Feature(
         "cycles without a neuron",
         {"nir-in": refused("put a neuron into the cycle")},
