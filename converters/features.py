@@ -491,13 +491,17 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": exact("sparse weights"),
             "nir-in": exact("sparse weights"),
+            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
             "netx-in": refused("train with Dense blocks"),
             "sfptt-in": refused("import the fully connected models"),
         },
     ),
     "convolution-1d": Feature(
         "convolution in one dimension",
-        {"nir-in": exact("sparse weights")},
+        {
+            "nir-in": exact("sparse weights"),
+            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
+        },
     ),
     "sum-pooling": Feature(
         "average and sum pooling",

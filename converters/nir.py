@@ -107,6 +107,7 @@ def write(
 
     Raises:
         UnsupportedError: naming the population that NIR cannot hold.
+        TooLargeError: for sparse weights, no convolution, that are too large when written densely.
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("nir-out", allow)

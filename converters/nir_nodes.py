@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from inspect import signature
 from typing import Any, ClassVar
 
 import nir
@@ -20,6 +21,11 @@ from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
 
 INSTALLED: NirVersion = NIR_VERSIONS[0 if "v_reset" in {f.name for f in fields(nir.LIF)} else 1]
 """Layout that the installed ``nir`` takes."""
+
+UNCHECKED: Mapping[str, Any] = (
+    {"type_check": False} if "type_check" in signature(nir.NIRGraph).parameters else {}
+)
+"""Graphs of ours fit; nir's check takes kernels for squares, and a group's channels for all."""
 
 Array = npt.NDArray[np.float64]
 
@@ -108,6 +114,7 @@ def graph_of(entries: Mapping[str, Any]) -> nir.NIRGraph:
         {name: _node(node) for name, node in entries["nodes"].items()},
         list(entries["edges"]),
         metadata=dict(entries["metadata"]),
+        **UNCHECKED,
     )
 
 

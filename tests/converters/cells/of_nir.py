@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,10 @@ import nir
 import numpy as np
 
 from ltc2hw.converters import nir as converter
+from ltc2hw.converters.lowering import Window, convolution
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Gate, Network
+from ltc2hw.network import LIF, Gate, Input, Network, Projection
+from ltc2hw.weights import Sparse
 from tests.converters.cells.networks import HALF, ONE, ZERO, lif, link, ltc, network, readout
 from tests.random_networks import random_fixed_network
 
@@ -179,6 +182,26 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
         lif("a"), lif("b"), link("input", "a"), link("a", "b"), link("b", "a", delay=1)
     ),
     "delay": network(lif(), link("input", "a", delay=2)),
+}
+
+
+def image(before: tuple[int, ...], matrix: Any, after: tuple[int, ...]) -> Network:
+    """A convolution whose network notes the shapes of its images."""
+    one = np.ones(matrix.shape[0])
+    return Network(
+        (Input("input", matrix.shape[1]), LIF("a", one.size, one, 0.5 * one, one, 0 * one)),
+        (Projection("input", "spikes", "a", "current", Sparse.from_scipy(matrix)),),
+        "a",
+        {"images": json.dumps({"input": before, "a": after})},
+    )
+
+
+ROW, _ = convolution((1, 1, 6), np.ones((2, 1, 1, 3)), Window((1, 3)))
+
+EXPORTED = {
+    **EXPORTED,
+    "convolution": image((1, 1, 6), ROW, (2, 1, 4)),
+    "convolution-1d": image((1, 6), ROW, (2, 4)),
 }
 
 EXPORTS: Mapping[str, Callable[..., str]] = {
