@@ -25,7 +25,6 @@ from ltc2hw.fields import real_vector
 from ltc2hw.network import LIF, LTC, Readout
 from ltc2hw.words import FloatArray
 
-
 LateReset = Literal["before-leak", "after-leak"]
 """Whether the membrane loses its threshold before the leak of the next step, or after it."""
 

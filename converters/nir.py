@@ -111,8 +111,8 @@ def write(
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("nir-out", allow)
-    entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
-    entries = in_version(entries, nir_version, conversion)
+    graph = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    entries = in_version(graph, nir_version, conversion)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), entries)
@@ -132,9 +132,8 @@ def to_graph(
     except ModuleNotFoundError as error:
         raise MissingExtraError("nir", "NIR graphs in memory") from error
     conversion = Conversion("nir-out", allow)
-    entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
-    entries = in_version(entries, INSTALLED, conversion)
-    return graph_of(entries), tuple(conversion.changes)
+    graph = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    return graph_of(in_version(graph, INSTALLED, conversion)), tuple(conversion.changes)
 
 
 @dataclass(frozen=True)

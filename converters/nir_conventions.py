@@ -1,7 +1,7 @@
 """What a NIR file leaves open, and its caller says: the step, how decays are taken, the reset.
 
-NIR is in continuous time, and neurons of files by ``nir`` below 1.0.6 have no ``v_reset``. Per tool,
-``docs/formats.md`` has what meets its neurons.
+NIR is in continuous time, and neurons of files by ``nir`` below 1.0.6 have no ``v_reset``.
+``docs/formats.md`` has, per tool, what meets its neurons.
 """
 
 from __future__ import annotations

@@ -301,11 +301,11 @@ def _integrates(population: LIF) -> bool:
 
 
 def _weights(projection: Projection) -> Entries:
-    rows, columns = projection.weights.shape
+    numbers = int(np.prod(projection.weights.shape))
     held = projection.weights.values.size
     remedy = "NIR has no sparse weights; it keeps convolutions of imported images alone"
     name = f"dense weights of {connection_name(projection)}"
-    require_capacity(name, rows * columns, held, remedy)
+    require_capacity(name, numbers, held, remedy)
     entries: Entries = {"type": "Linear", "weight": projection.weights.to_array(), "metadata": {}}
     if isinstance(projection.weights, Sparse):
         rows = projection.weights

@@ -31,6 +31,9 @@ CONVOLUTION = frozenset(
     ("input_shape", "weight", "stride", "padding", "dilation", "groups", "bias")
 )
 
+POOLING = frozenset(("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"))
+"""The last two are torch's, not NIR's; they are taken where they change nothing."""
+
 ENTRIES: Mapping[str, frozenset[str]] = {
     "Input": frozenset(("shape",)),
     "Output": frozenset(("shape",)),
@@ -42,8 +45,8 @@ ENTRIES: Mapping[str, frozenset[str]] = {
     "Flatten": frozenset(("start_dim", "end_dim", "input_type")),
     "Conv1d": CONVOLUTION,
     "Conv2d": CONVOLUTION,
-    "SumPool2d": frozenset(("kernel_size", "stride", "padding")),
-    "AvgPool2d": frozenset(("kernel_size", "stride", "padding")),
+    "SumPool2d": POOLING,
+    "AvgPool2d": POOLING,
     "Threshold": frozenset(("threshold",)),
     "I": frozenset(("r",)),
     "IF": frozenset(("r", "v_threshold", "v_reset")),

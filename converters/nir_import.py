@@ -54,6 +54,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownN
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.words import FloatArray
 
 MAXIMUM_SIZE = 1 << 22
 """Most values that a node may send: what a file declares costs nothing there, but does here."""
@@ -131,10 +132,10 @@ class GraphImport:
     def check_size(self, name: str, arriving: Signal) -> None:
         """Raise unless what reaches a node is of its size."""
         sources = {self.shapes[source] for source in self.graph.before[name]}
-        if self.graph.nodes[name].type == "Output" and len(sources) == 1:
-            # Tools declare what constants per channel have as their shape.
-            if self.size(name) > 1 and fits(self.shapes[name], *sources):
-                return
+        alone = self.graph.nodes[name].type == "Output" and len(sources) == 1
+        # Tools declare what constants per channel have as their shape.
+        if alone and self.size(name) > 1 and fits(self.shapes[name], *sources):
+            return
         if arriving.size != self.size(name):
             label = self.graph.nodes[name].label
             raise ShapeError(f"size of what reaches {label}", arriving.size, str(self.size(name)))

@@ -116,8 +116,29 @@ def pool(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """Sum or mean of a window."""
     conversion.meet("sum-pooling", node.label)
     window = Window(pair(node, "kernel_size"), pair(node, "stride"), pair(node, "padding"))
+    uncounted = "count_include_pad" in node.entries and not node.integer("count_include_pad")
+    ceiling = "ceil_mode" in node.entries and node.integer("ceil_mode") != 0
+    if (uncounted and window.padding != (0, 0)) or (ceiling and more_windows(window, shape)):
+        conversion.meet("padding", node.label)
     matrix, out = pooling(_image(shape), window, mean=node.type == "AvgPool2d")
     return Step(out, lambda signal: signal.through(matrix))
+
+
+def more_windows(window: Window, shape: Shape) -> bool:
+    """Whether torch's ``ceil_mode`` would add a window that is not whole.
+
+    >>> [more_windows(Window((2, 2), (2, 2)), (1, 4, width)) for width in (4, 5)]
+    [False, True]
+    """
+    for size, kernel, stride, padding in zip(
+        shape[-2:], window.kernel, window.stride, window.padding, strict=True
+    ):
+        whole = (size + 2 * padding - kernel) // stride
+        rest = (size + 2 * padding - kernel) % stride
+        # A window more has to start within the image, or in what is padded before it.
+        if rest and (whole + 1) * stride < size + padding:
+            return True
+    return False
 
 
 def weight_matrix(node: Node) -> Matrix:

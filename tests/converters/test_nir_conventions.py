@@ -205,7 +205,9 @@ def test_a_missing_reset_has_to_be_said(tmp_path: Path, capsys: Any) -> None:
     arguments = ["import", str(path), "--dt", str(DT), "--out", str(out)]
     assert main(arguments) == 2
     line = capsys.readouterr().err
-    assert "--reset subtract" in line and "reset='" not in line and line.count("\n") == 1
+    assert "--reset subtract" in line
+    assert "reset='" not in line
+    assert line.count("\n") == 1
     assert main([*arguments, "--reset", "subtract", "--discretization", "exact"]) == 0
     read = converter.read(path, dt=DT, reset="subtract", discretization="exact")
     assert ltc2hw.load(out) == read

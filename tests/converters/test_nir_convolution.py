@@ -1,4 +1,4 @@
-"""Imported convolutions leave as convolutions; other sparse weights leave if they are not too large."""
+"""Convolutions come in and go out as such; other sparse weights go out if they are small."""
 
 from __future__ import annotations
 
@@ -164,12 +164,14 @@ def test_large_images_stay_small(tmp_path: Path) -> None:
 def test_kernels_are_found_in_their_matrices(seed: int) -> None:
     rng = np.random.default_rng(seed)
     groups = int(rng.integers(1, 3))
-    kernel = tuple(int(n) for n in rng.integers(1, 4, 2))
-    window = Window(
-        kernel,  # type: ignore[arg-type]
-        *((int(a), int(b)) for a, b in (rng.integers(1, 3, 2), rng.integers(0, 3, 2))),
-        (int(rng.integers(1, 3)), 1),
-    )
+    kernel, stride, padding, dilation = (
+        (int(numbers[0]), int(numbers[1]))
+        for numbers in (
+            rng.integers(1, 4, 2), rng.integers(1, 3, 2), rng.integers(0, 3, 2),
+            rng.integers(1, 3, 2),
+        )
+    )  # fmt: skip
+    window = Window(kernel, stride, padding, dilation)
     weight = rng.normal(size=(2 * groups, 2, *kernel))
     before = (2 * groups, int(rng.integers(8, 12)), int(rng.integers(8, 12)))
     matrix, after = convolution(before, weight, window, groups)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -116,6 +119,33 @@ def test_padding_by_name_in_one_dimension() -> None:
     assert np.abs(outputs[0] - expected.reshape(5, -1)).max() < 1e-12
 
 
+@pytest.mark.parametrize("size", [(6, 6), (7, 6), (5, 8)])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 0), (1, 1)])
+@pytest.mark.parametrize("stride", [(2, 2), (3, 1)])
+def test_options_of_torchs_pooling_count_where_they_change_something(
+    size: Any, padding: Any, stride: Any, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    image, path = torch.rand(1, 2, *size), tmp_path / "pool.nir"
+    shape = [np.array(pair) for pair in ((3, 2), stride, padding)]
+    plain = torch.nn.AvgPool2d((3, 2), stride, padding)(image)
+    graph = nir.NIRGraph.from_list(
+        nir.Input(np.array([2, *size])), nir.AvgPool2d(*shape),
+        nir.Output(np.array(plain.shape[1:])), type_check=False,
+    )  # fmt: skip
+    for options in ({"ceil_mode": True}, {"count_include_pad": False}):
+        other = torch.nn.AvgPool2d((3, 2), stride, padding, **options)(image)
+        nir.write(path, graph)
+        with h5py.File(path, "r+") as file:
+            for name, value in options.items():
+                file[f"node/nodes/avgpool2d/{name}"] = value
+        if torch.equal(plain, other):
+            converter.read(path, dt=DT, graded_input=True)
+        else:
+            with pytest.raises(UnsupportedError, match=r"'avgpool2d'.*other divisors"):
+                converter.read(path, dt=DT, graded_input=True)
+
+
 # Errors name their node
 
 
@@ -183,7 +213,7 @@ def test_names_of_other_alphabets_are_kept() -> None:
     nodes.update({name: nir.Threshold(np.full(2, 0.5)) for name in names})
     chain = [*nodes, "output"]
     nodes["output"] = nir.Output(np.array([2]))
-    graph = nir.NIRGraph(nodes, list(zip(chain, chain[1:], strict=False)), type_check=False)
+    graph = nir.NIRGraph(nodes, list(itertools.pairwise(chain)), type_check=False)
     network = converter.from_graph(graph, dt=DT)
     assert {p.name for p in network.populations} == {"input", *names.values()}
     back, _ = converter.to_graph(network, allow={"no-reset-potential"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def network() -> Network:
                 a, "spikes", b, "current",
                 Sparse.from_array(weights) if b == "lif" else Dense(weights), int(b == "fire"),
             )
-            for a, b in zip(chain, chain[1:], strict=False)
+            for a, b in itertools.pairwise(chain)
         ),
         "readout",
     )  # fmt: skip
