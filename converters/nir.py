@@ -18,7 +18,7 @@ import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.foreign_hdf5 import read_foreign
-from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset
+from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
@@ -111,7 +111,7 @@ def write(
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("nir-out", allow)
-    graph = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
     entries = in_version(graph, nir_version, conversion)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
@@ -132,7 +132,7 @@ def to_graph(
     except ModuleNotFoundError as error:
         raise MissingExtraError("nir", "NIR graphs in memory") from error
     conversion = Conversion("nir-out", allow)
-    graph = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
     return graph_of(in_version(graph, INSTALLED, conversion)), tuple(conversion.changes)
 
 
@@ -188,12 +188,6 @@ def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
         return network
     conversion.meet("integers", f"network for {network.target}")
     return dequantize(network)
-
-
-def _checked(dt: float) -> float:
-    if not (np.isfinite(dt) and dt > 0.0):
-        raise InvalidValueError("dt", dt, "a number above 0")
-    return float(dt)
 
 
 def _write_group(group: h5py.Group, entries: Mapping[str, Any]) -> None:

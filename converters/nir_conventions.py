@@ -7,7 +7,7 @@ NIR is in continuous time, and neurons of files by ``nir`` below 1.0.6 have no `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -33,6 +33,18 @@ LONGEST_TIME_CONSTANT = 4096
 """Most steps of a time constant that passes without leave: decays of chips have 12 bits."""
 
 
+def checked_step(dt: object) -> float:
+    """A step as a float.
+
+    Raises:
+        InvalidValueError: if it is no finite number above 0.
+    """
+    number = isinstance(dt, (int, float, np.integer, np.floating)) and not isinstance(dt, bool)
+    if not number or not 0.0 < float(cast(float, dt)) < np.inf:
+        raise InvalidValueError("dt", dt, "a number above 0")
+    return float(cast(float, dt))
+
+
 @dataclass(frozen=True)
 class Conventions:
     """What the caller said about a file; ``resets`` notes the nodes that it was needed for."""
@@ -45,8 +57,7 @@ class Conventions:
     resets: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.dt) and self.dt > 0.0):
-            raise InvalidValueError("dt", self.dt, "a number above 0")
+        checked_step(self.dt)
         if self.discretization not in DISCRETIZATIONS:
             raise UnknownNameError("discretization", str(self.discretization), DISCRETIZATIONS)
         if self.reset is not None and self.reset not in RESETS:

@@ -95,6 +95,9 @@ class Node:
             return np.array(default)
         if value is None:
             raise self.damaged(f"{entry} is missing")
+        if hasattr(value, "detach"):
+            # Some tools leave the tensors that they train in their graphs.
+            value = value.detach().cpu()
         try:
             array = np.asarray(value).astype(np.float64)
         except (TypeError, ValueError) as error:

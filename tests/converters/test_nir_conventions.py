@@ -233,6 +233,25 @@ def test_what_the_caller_says_does_not_contradict_the_file(tmp_path: Path) -> No
             converter.read(path, **said)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("dt", [0.0, -1.0, np.nan, np.inf, "1e-3", True, [1e-3]])
+def test_a_step_is_a_number_above_zero(dt: Any, tmp_path: Path) -> None:
+    graph = graph_of(neurons(np.random.default_rng(18), "LIF"), np.eye(5))
+    with pytest.raises(InvalidValueError, match="a number above 0"):
+        converter.from_graph(graph, dt=dt)
+    network = converter.from_graph(graph, dt=np.float32(DT))
+    with pytest.raises(InvalidValueError, match="a number above 0"):
+        converter.write(network, tmp_path / "net.nir", dt=dt)
+
+
+def test_tensors_that_are_trained_are_read() -> None:
+    """As rockpool leaves the time constants of its ExpSyn."""
+    torch = pytest.importorskip("torch")
+    node = neurons(np.random.default_rng(19), "LIF")
+    expected = converter.from_graph(graph_of(node, np.eye(5)), dt=DT)
+    node.tau = torch.nn.Parameter(torch.tensor(node.tau))
+    assert converter.from_graph(graph_of(node, np.eye(5)), dt=DT) == expected
+
+
 # A step in the wrong unit
 
 
