@@ -87,6 +87,8 @@ def test_rockpool_is_met_once_the_lost_gain_is_put_back(
         ("Synaptic", "subtract", True, "subtract-delayed"),
         ("Synaptic", "subtract", False, "subtract"),
         ("Synaptic", "zero", False, "zero"),
+        ("RLeaky", "subtract", True, "subtract-delayed"),
+        ("RSynaptic", "subtract", True, "subtract-delayed"),
     ],
 )
 def test_snntorch_is_met(
@@ -98,22 +100,29 @@ def test_snntorch_is_met(
 
     torch.manual_seed(2)
     decays = {"beta": torch.rand(5) * 0.5 + 0.3}
-    if kind == "Synaptic":
+    if "Synaptic" in kind:
         decays["alpha"] = torch.rand(5) * 0.3 + 0.1
     linear = torch.nn.Linear(4, 5)
     # snnTorch subtracts otherwise where a membrane is above its threshold even after a spike.
     linear.weight.data.mul_({"Leaky": 1.0, "Synaptic": 0.4}[kind] if reset == "subtract" else 1.6)
     options = {"threshold": torch.full((5,), 0.45), "reset_mechanism": mechanism}
     options = {**options, **decays, "reset_delay": delayed}
+    recurrent = kind.startswith("R")
+    if recurrent:
+        options = {**options, "linear_features": 5, "all_to_all": True}
     written = getattr(snntorch, kind)(**options, init_hidden=True)
     path = tmp_path / "graph.nir"
     nir.write(path, export_to_nir(torch.nn.Sequential(linear, written), torch.rand(4)))
     network = converter.read(path, dt=1e-4, reset=reset)
     x = (np.random.default_rng(3).random((60, 2, 4)) < 0.3).astype(np.float32)
     layer, state, spikes = getattr(snntorch, kind)(**options), (), []
+    if recurrent:
+        layer.recurrent.load_state_dict(written.recurrent.state_dict())
+        state = [torch.zeros(2, 5) for _ in range(2 + ("Synaptic" in kind))]
     with torch.no_grad():
         for sample in torch.tensor(x):
             fired, *state = layer(linear(sample), *state)
+            state = [fired, *state] if recurrent else state
             spikes.append(fired.numpy())
     assert np.sum(spikes) > 10
     assert np.array_equal(ltc2hw.simulate(network, x).outputs, spikes)
