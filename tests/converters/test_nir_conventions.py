@@ -52,6 +52,13 @@ def test_sinabs_is_met_with_exact_decays(reset: Any, answers: dict[str, Any]) ->
     assert np.abs(euler.outputs[:, 0] - answers[f"sinabs_{reset}"]).max() > 0.05
 
 
+def test_sinabs_without_leak_is_met(answers: dict[str, Any]) -> None:
+    network = converter.read(TOOLS / "sinabs_iaf.nir", dt=1.0, reset="subtract")
+    outputs = ltc2hw.simulate(network, answers["sinabs_iaf_x"]).outputs[:, 0]
+    assert answers["sinabs_iaf"].sum() > 40
+    assert np.array_equal(outputs, answers["sinabs_iaf"])
+
+
 @pytest.mark.parametrize(("name", "reset"), [("hard", None), ("soft", "subtract")])
 def test_spikingjelly_is_met(name: str, reset: Any, answers: dict[str, Any]) -> None:
     network = converter.read(TOOLS / f"spikingjelly_{name}.nir", dt=1e-4, reset=reset)
@@ -338,6 +345,24 @@ def test_an_infinite_time_constant_integrates() -> None:
         v = np.where(spikes[-1] > 0, 0.0, v)
     assert np.any(spikes)
     assert np.array_equal(ltc2hw.simulate(network, x).outputs[..., :3], spikes)
+
+
+def test_an_infinite_synapse_sums() -> None:
+    """As snnTorch writes an alpha of 1."""
+    rng = np.random.default_rng(20)
+    node = neurons(rng, "CubaLIF")
+    leak, r, threshold = DT / node.tau_mem, node.r, node.v_threshold
+    graph = with_entries(node, tau_syn=np.full(5, np.inf), w_in=np.full(5, np.inf), v_leak=0 * r)
+    network = converter.from_graph(graph, dt=DT, allow={"infinite-tau"})
+    x = (rng.random((12, 2, 3)) < 0.2).astype(float)
+    current, v, spikes = np.zeros((2, 5)), np.zeros((2, 5)), []
+    for sample in x:
+        current = current + sample @ np.full((3, 5), 0.3)
+        v = v + leak * (r * current - v)
+        spikes.append((v > threshold).astype(float))
+        v = np.where(spikes[-1] > 0, 0.0, v)
+    assert 0 < np.mean(spikes) < 1
+    assert np.array_equal(ltc2hw.simulate(network, x).outputs, spikes)
 
 
 @pytest.mark.parametrize(
