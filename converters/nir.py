@@ -84,7 +84,7 @@ def from_graph(
     What ``nir`` itself fills in cannot be told from what the file said: from release 1.0.6 on it
     gives neurons of older files a ``v_reset`` of 0. :func:`read` asks.
     """
-    if not hasattr(graph, "to_dict"):
+    if not (hasattr(graph, "to_dict") and isinstance(getattr(graph, "nodes", None), Mapping)):
         raise InvalidValueError("graph", type(graph).__name__, "a nir.NIRGraph")
     said = _Said(dt, discretization, reset, graded_input, allow)
     _check_nodes(graph, "", Conversion("nir-in", allow))
@@ -179,7 +179,7 @@ def _check_nodes(graph: Any, prefix: str, conversion: Conversion) -> None:
         if not hasattr(node, "to_dict"):
             label = f"node {prefix + str(name)!r} ({type(node).__name__})"
             conversion.meet("no-node", label)
-        if hasattr(node, "nodes"):
+        if isinstance(getattr(node, "nodes", None), Mapping):
             _check_nodes(node, f"{prefix}{name}.", conversion)
 
 

@@ -21,7 +21,10 @@ from ltc2hw.network import LIF, Input, Network, Projection, Readout
 from ltc2hw.weights import Sparse
 from ltc2hw.words import FloatArray
 
-Table = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+SMALL_STRIDE = 8
+"""Strides up to this are tried whatever the matrix looks like."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +143,13 @@ def find_kernel(weights: Sparse, before: Shape, after: Shape) -> Kernel | None:
     """
     image, made = _image(before), _image(after)
     rows, columns = weights.coordinates
+    if not rows.size:
+        return None
     o, h, w = np.unravel_index(rows, made)
     c, y, x = np.unravel_index(columns, image)
-    groups = _groups(_table(o, c, (made[0], image[0])))
-    vertical, horizontal = (
-        _axis(_table(h, y, (made[1], image[1]))),
-        _axis(_table(w, x, (made[2], image[2]))),
-    )
+    groups = _groups(_pairs(o, c, image[0]), made[0], image[0])
+    vertical = _axis(_pairs(h, y, image[1]), made[1], image[1])
+    horizontal = _axis(_pairs(w, x, image[2]), made[2], image[2])
     if groups is None or vertical is None or horizontal is None:
         return None
     axes = (vertical, horizontal)
@@ -182,46 +185,64 @@ def _values(
     return np.asarray(weights.to_scipy()[rows, columns], dtype=np.float64).reshape(shape)
 
 
-def _axis(table: Table) -> Axis | None:
-    """The window whose places (rows) reach exactly these pixels (columns); None if there is none.
+def _axis(pairs: Integers, after: int, before: int) -> Axis | None:
+    """The window whose places (of ``after``) reach exactly these pixels (of ``before``).
 
-    >>> _axis(np.array([[1, 1, 0, 0], [0, 0, 1, 1]], dtype=bool))
+    >>> _axis(_pairs(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), 4), 2, 4)
     Axis(size=2, stride=2, padding=0, dilation=1)
     """
-    after, before = table.shape
-    places, pixels = np.nonzero(table)
-    for stride in range(1, before + 1):
+    places, pixels = np.divmod(pairs, before)
+    for stride in _strides(places, pixels, before):
         offsets = np.unique(pixels - places * stride)
-        if not offsets.size or offsets[0] > 0:
+        if offsets[0] > 0 or offsets.size * after > MAXIMUM_PRODUCTS:
             continue
         steps = np.diff(offsets)
         dilation = int(steps[0]) if steps.size else 1
         reach = before - 2 * int(offsets[0]) - dilation * (offsets.size - 1) - 1
         if np.any(steps != dilation) or reach < 0 or reach // stride + 1 != after:
             continue
-        rows = np.broadcast_to(np.arange(after)[:, None], (after, offsets.size))
-        reached = rows * stride + offsets
+        place = np.broadcast_to(np.arange(after)[:, None], (after, offsets.size))
+        reached = place * stride + offsets
         inside = (reached >= 0) & (reached < before)
-        if np.array_equal(table, _table(rows[inside], reached[inside], (after, before))):
+        if np.array_equal(_pairs(place[inside], reached[inside], before), pairs):
             return Axis(int(offsets.size), stride, -int(offsets[0]), dilation)
     return None
 
 
-def _groups(table: Table) -> int | None:
-    """In how many groups output channels (rows) read input channels (columns); None if in none."""
-    outputs, inputs = table.shape
-    per_group = int(table[0].sum())
+def _strides(places: Integers, pixels: Integers, before: int) -> list[int]:
+    """Strides to try: how far the first and the last pixel go from place to place, and small ones.
+
+    ``places`` are sorted, and within them the pixels.
+    """
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    last = np.append(first[1:], places.size) - 1
+    moves = np.unique(np.concatenate([np.diff(pixels[first]), np.diff(pixels[last])]))
+    # Where these are many, it is no window that moves.
+    far = [int(move) for move in moves if move > SMALL_STRIDE] if moves.size <= 32 else []
+    # A single place moves nowhere, so that any stride does that leaves it single.
+    return [*range(1, SMALL_STRIDE + 1), *far, *([before] if first.size == 1 else [])]
+
+
+def _groups(pairs: Integers, outputs: int, inputs: int) -> int | None:
+    """In how many groups output channels read input channels; None if in none.
+
+    >>> _groups(_pairs(np.array([0, 1]), np.array([0, 1]), 2), 2, 2)
+    2
+    """
+    per_group = int(np.searchsorted(pairs, inputs))
     if not per_group or inputs % per_group or outputs % (inputs // per_group):
         return None
+    if pairs.size != outputs * per_group:
+        return None
     groups = inputs // per_group
-    blocks = np.kron(np.eye(groups), np.ones((outputs // groups, per_group)))
-    return groups if np.array_equal(table, blocks > 0) else None
+    output = np.repeat(np.arange(outputs), per_group)
+    read = output // (outputs // groups) * per_group + np.tile(np.arange(per_group), outputs)
+    return groups if np.array_equal(pairs, output * inputs + read) else None
 
 
-def _table(rows: npt.NDArray[Any], columns: npt.NDArray[Any], shape: tuple[int, int]) -> Table:
-    table = np.zeros(shape, dtype=bool)
-    table[rows, columns] = True
-    return table
+def _pairs(rows: Integers, columns: Integers, count: int) -> Integers:
+    """All pairs that occur, each once, as row * count + column in rising order."""
+    return np.unique(np.asarray(rows, dtype=np.int64) * count + columns)
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

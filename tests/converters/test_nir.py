@@ -358,6 +358,8 @@ def test_dt_is_always_said(tmp_path: Path) -> None:
         converter.read(tmp_path / "net.nir", dt=0.5)
     with pytest.raises(InvalidValueError, match=r"a nir\.NIRGraph"):
         converter.from_graph({})
+    with pytest.raises(InvalidValueError, match=r"graph is CubaLIF; expected a nir\.NIRGraph"):
+        converter.from_graph(cuba(rng, 2), dt=DT)
 
 
 def test_fractional_delays_need_leave() -> None:

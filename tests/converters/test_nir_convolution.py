@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from scipy import sparse
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
@@ -180,6 +181,24 @@ def test_kernels_are_found_in_their_matrices(seed: int) -> None:
     again, _ = convolution(before, found.weight, found.window, found.groups)
     assert Sparse.from_scipy(again) == Sparse.from_scipy(matrix)
     assert found.weight.size <= weight.size
+
+
+def test_long_images_cost_what_their_weights_do() -> None:
+    """Neither places times pixels nor channels times channels are ever held."""
+    for before, kernel, groups in (
+        ((1, 1, 400_000), (1, 1, 1, 3), 1),
+        ((400_000, 1, 1), (400_000, 1, 1, 1), 400_000),
+    ):
+        matrix, after = convolution(before, np.ones(kernel), Window(kernel[2:]), groups)  # type: ignore[arg-type]
+        found = find_kernel(Sparse.from_scipy(matrix), before, after)
+        assert found is not None
+        assert (found.weight.shape, found.groups) == (kernel, groups)
+        rng = np.random.default_rng(0)
+        ends = (rng.integers(0, 100_000, 200_000), rng.integers(0, 400_000, 200_000))
+        mixed = sparse.csr_matrix((np.ones(200_000), ends), (100_000, 400_000))
+        assert find_kernel(Sparse.from_scipy(mixed), before, (1, 1, 100_000)) is None
+        empty = Sparse.from_scipy(sparse.csr_matrix((100_000, 400_000)))
+        assert find_kernel(empty, before, (1, 1, 100_000)) is None
 
 
 def test_what_is_no_convolution_is_written_densely(tmp_path: Path) -> None:
