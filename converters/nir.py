@@ -162,7 +162,7 @@ def _network(tree: Any, path: object, said: _Said) -> Network:
             "pass dt=..., for instance 1e-4 for graphs of snnTorch",
         )  # fmt: skip
     conventions = Conventions(
-        dt, said.discretization, said.reset, str(path), ours=record is not None
+        checked_step(dt), said.discretization, said.reset, str(path), ours=record is not None
     )
     try:
         builder = GraphImport(

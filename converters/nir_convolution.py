@@ -242,7 +242,8 @@ def _groups(pairs: Integers, outputs: int, inputs: int) -> int | None:
 
 def _pairs(rows: Integers, columns: Integers, count: int) -> Integers:
     """All pairs that occur, each once, as row * count + column in rising order."""
-    return np.unique(np.asarray(rows, dtype=np.int64) * count + columns)
+    pairs: Integers = np.unique(np.asarray(rows, dtype=np.int64) * count + columns)
+    return pairs
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

@@ -122,7 +122,8 @@ def test_snntorch_is_met(
     nir.write(path, export_to_nir(torch.nn.Sequential(linear, written), torch.rand(4)))
     network = converter.read(path, dt=1e-4, reset=reset)
     x = (np.random.default_rng(3).random((60, 2, 4)) < 0.3).astype(np.float32)
-    layer, state, spikes = getattr(snntorch, kind)(**options), (), []
+    layer, spikes = getattr(snntorch, kind)(**options), []
+    state: list[Any] = []
     if recurrent:
         layer.recurrent.load_state_dict(written.recurrent.state_dict())
         state = [torch.zeros(2, 5) for _ in range(2 + ("Synaptic" in kind))]
@@ -254,7 +255,8 @@ def test_a_step_is_a_number_above_zero(dt: Any, tmp_path: Path) -> None:
     graph = graph_of(neurons(np.random.default_rng(18), "LIF"), np.eye(5))
     with pytest.raises(InvalidValueError, match="a number above 0"):
         converter.from_graph(graph, dt=dt)
-    network = converter.from_graph(graph, dt=np.float32(DT))
+    single: Any = np.float32(DT)
+    network = converter.from_graph(graph, dt=single)
     with pytest.raises(InvalidValueError, match="a number above 0"):
         converter.write(network, tmp_path / "net.nir", dt=dt)
 

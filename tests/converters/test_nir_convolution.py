@@ -189,7 +189,7 @@ def test_long_images_cost_what_their_weights_do() -> None:
         ((1, 1, 400_000), (1, 1, 1, 3), 1),
         ((400_000, 1, 1), (400_000, 1, 1, 1), 400_000),
     ):
-        matrix, after = convolution(before, np.ones(kernel), Window(kernel[2:]), groups)  # type: ignore[arg-type]
+        matrix, after = convolution(before, np.ones(kernel), Window(kernel[2:]), groups)
         found = find_kernel(Sparse.from_scipy(matrix), before, after)
         assert found is not None
         assert (found.weight.shape, found.groups) == (kernel, groups)
