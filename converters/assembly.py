@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -37,10 +36,10 @@ class Assembly:
     def free_name(self, wanted: str) -> str:
         """A population name like the wanted one that is not taken yet.
 
-        >>> Assembly().free_name("0.lif")
-        'n0_lif'
+        >>> Assembly().free_name("0.lif"), Assembly().free_name("größe")
+        ('n0_lif', 'größe')
         """
-        name = re.sub(r"\W", "_", wanted, flags=re.ASCII)
+        name = "".join(c if f"n{c}".isidentifier() else "_" for c in wanted)
         if not name.isidentifier():
             name = f"n{name}"
         number, free = 2, name

@@ -13,6 +13,7 @@ v - reset takes the place of v where neurons spike, because ours reset to zero.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from ltc2hw.converters.signals import Signal
 from ltc2hw.fields import real_vector
 from ltc2hw.network import LIF, LTC, Readout
 from ltc2hw.words import FloatArray
+
+LateReset = Literal["before-leak", "after-leak"]
+"""Whether the membrane loses its threshold before the leak of the next step, or after it."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,43 @@ def place_spiking(
     bias = neurons.leak * (neurons.rest - zero)
     population = LIF(name, neurons.size, neurons.synapse, neurons.leak, above - zero, bias)
     return Placed(assembly.add(population), name, neurons.input_gain * neurons.membrane_gain)
+
+
+def place_subtracting(
+    assembly: Assembly,
+    conversion: Conversion,
+    neurons: Leaky,
+    threshold: npt.ArrayLike,
+    reset: LateReset,
+) -> Placed:
+    """Add leaky neurons from which a spike takes their threshold instead of all they hold.
+
+    The membrane is a :class:`~ltc2hw.network.Readout`, from which a spike of the step before takes
+    (1 - leak) threshold, or all of it after the leak; a :class:`~ltc2hw.network.LIF` that forgets
+    everything at every step compares it. A membrane without leak is one that receives itself.
+    """
+    size, leak = neurons.size, neurons.leak
+    above = real_vector(f"{neurons.node} threshold", threshold, size)
+    if np.any(neurons.synapse == 0.0):
+        conversion.meet("integrator", neurons.node)
+    one = np.ones(size)
+    openness = np.where(leak > 0.0, leak, 1.0)
+    name = assembly.free_name(neurons.node)
+    spikes = assembly.add(LIF(name, size, one, one, above, 0.0 * one))
+    entry = assembly.free_name(f"{neurons.node}_membrane")
+    bias = leak * neurons.rest / openness
+    membrane = assembly.add(Readout(entry, size, bias, static_gate(openness)))
+    assembly.connect(membrane, name)
+    kept = one - leak if reset == "before-leak" else one
+    assembly.connect(spikes.scaled(-kept * above / openness).delayed(1), entry)
+    if np.any(leak == 0.0):
+        assembly.connect(membrane.scaled((openness - leak) / openness).delayed(1), entry)
+    gain = neurons.membrane_gain / openness
+    if np.all(neurons.synapse == 1.0):
+        return Placed(spikes, entry, neurons.input_gain * gain)
+    synapse, current = place_synapse(assembly, neurons)
+    assembly.connect(current.scaled(gain), entry)
+    return Placed(spikes, synapse, neurons.input_gain / neurons.synapse)
 
 
 def place_integrator(assembly: Assembly, conversion: Conversion, neurons: Leaky) -> Placed:

@@ -245,7 +245,22 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "soft-reset": Feature(
         "reset by subtraction",
-        {"norse-in": refused("membranes are set to a value here; train with reset_value")},
+        {
+            "norse-in": refused("membranes are set to a value here; train with reset_value"),
+            "nir-in": exact(
+                'where `reset="subtract"` says so: the membrane is a readout, and neurons that'
+                " compare it take their threshold from it"
+            ),
+        },
+    ),
+    "no-reset-potential": Feature(
+        "a reset potential in files for nir below 1.0.6 (`nir_version`)",
+        {
+            "nir-out": changed(
+                "no-reset-potential",
+                "v_reset, which is 0, is left out; nir 1.0.4 takes that for a reset by subtraction",
+            )
+        },
     ),
     # Constants of neurons
     "membrane-bias": Feature(
@@ -287,7 +302,41 @@ FEATURES: Mapping[str, Feature] = {
         "a decay of more than everything per step",
         {
             "norse-in": refused("dt exceeds a time constant; use a smaller dt"),
-            "nir-in": refused("dt exceeds a time constant; use a smaller dt"),
+            "nir-in": refused("dt exceeds a time constant; use a smaller dt, or exact decays"),
+        },
+    ),
+    "infinite-tau": Feature(
+        "a time constant that is infinite, and so is what divided by it scales the input",
+        {
+            "nir-in": changed(
+                "infinite-tau", "the quotient is taken as 1 / dt: the neuron integrates and fires"
+            )
+        },
+    ),
+    "frozen": Feature(
+        "a time constant that is infinite alone, so that nothing reaches the neuron",
+        {"nir-in": refused("write an IF node, whose r is R / τ, or a finite time constant")},
+    ),
+    "infinite-threshold": Feature(
+        "thresholds that are infinite",
+        {"nir-in": refused("such neurons never spike; leave them out, or read LI or CubaLI")},
+    ),
+    "slow-decay": Feature(
+        "time constants of more than 4096 steps",
+        {
+            "nir-in": changed(
+                "slow-decay",
+                "they are kept, but chips' decays have 12 bits; is dt in the file's unit of time?",
+            )
+        },
+    ),
+    "silent-neurons": Feature(
+        "neurons whose weights cannot reach their threshold",
+        {
+            "nir-in": changed(
+                "silent-neurons",
+                "they are kept, and never spike; is dt in the file's unit of time?",
+            )
         },
     ),
     "overflow": Feature(
@@ -356,9 +405,22 @@ FEATURES: Mapping[str, Feature] = {
             "lava-out": exact("cycles of k hops within a step take k chip steps"),
         },
     ),
+    "clock-neuron": Feature(
+        "a neuron that receives nothing, as one that sends a bias before a synaptic current",
+        {
+            "netx-out": refused(
+                "a netx file is a chain, whose biases act on membranes; train without this bias,"
+                " or export to lava"
+            )
+        },
+    ),
     "loop-without-neuron": Feature(
         "cycles without a neuron",
         {"nir-in": refused("put a neuron into the cycle")},
+    ),
+    "duplicate-edges": Feature(
+        "an edge that is given twice",
+        {"nir-in": changed("duplicate-edges", "it counts once, as edges of a graph do")},
     ),
     "delay": Feature(
         "delays",
@@ -429,13 +491,17 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": exact("sparse weights"),
             "nir-in": exact("sparse weights"),
+            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
             "netx-in": refused("train with Dense blocks"),
             "sfptt-in": refused("import the fully connected models"),
         },
     ),
     "convolution-1d": Feature(
         "convolution in one dimension",
-        {"nir-in": exact("sparse weights")},
+        {
+            "nir-in": exact("sparse weights"),
+            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
+        },
     ),
     "sum-pooling": Feature(
         "average and sum pooling",
@@ -453,7 +519,9 @@ FEATURES: Mapping[str, Feature] = {
         "padding other than with given numbers of zeros, other divisors",
         {
             "norse-in": refused("give the numbers of zeros; leave ceil_mode and divisors alone"),
-            "nir-in": refused("give the numbers of zeros"),
+            "nir-in": refused(
+                "give the numbers of zeros, or `same` with a stride of 1, or `valid`"
+            ),
         },
     ),
     "flatten": Feature(
@@ -491,8 +559,12 @@ FEATURES: Mapping[str, Feature] = {
         "gates without sigmoid (slope 0)",
         {"sfptt-in": refused("a gate outside 0 to 1 has no meaning here; train with a slope")},
     ),
+    "no-node": Feature(
+        "something that is no node of NIR",
+        {"nir-in": refused("the tool that made the graph does not know a module; replace that")},
+    ),
     "other-node": Feature(
-        "any other layer, node, neuron or entry",
+        "a layer, node, neuron or entry that is not known here",
         {
             "norse-in": refused(
                 "use LIF, LIFBox, IAF, LSNN, LI, Linear, Conv2d, pooling, Flatten, BatchNorm"

@@ -105,6 +105,10 @@ def chain_of(network: FixedNetwork, conversion: Conversion) -> list[str]:
             conversion.meet("lif", node)
         else:
             conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", node)
+    receiving = {projection.target for projection in network.projections}
+    for population in network.populations:
+        if isinstance(population, FixedLIF) and population.name not in receiving:
+            conversion.meet("clock-neuron", f"population {population.name!r}")
     forward = [p for p in network.projections if p.source != p.target]
     sources, targets = (
         {p.target: p.source for p in forward},

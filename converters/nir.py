@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -17,10 +18,12 @@ import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.foreign_hdf5 import read_foreign
+from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
+from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files import replacing
@@ -28,9 +31,6 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
 StrPath = str | os.PathLike[str]
-
-NIR_VERSION = "1.0.8"
-"""Release of ``nir`` whose file layout is written."""
 
 LARGE = 1 << 16
 """Arrays of more numbers than this are compressed."""
@@ -43,34 +43,52 @@ def read(
     path: StrPath,
     *,
     dt: float | None = None,
+    discretization: Discretization = "euler",
+    reset: Reset | None = None,
     graded_input: bool = False,
     allow: Collection[str] = (),
 ) -> Network:
     """Read a NIR file into a float network.
 
     ``dt`` is the step in the unit of the file's time constants; None takes it from a file of ours.
-    ``graded_input`` lets samples be any real number. ``allow`` names changes that may be made;
-    those that were are in ``provenance["changes"]``. ``read(path) == network`` after
-    ``write(network, path)``.
+    Per step, ``discretization="euler"`` decays by dt / τ and ``"exact"`` by 1 - exp(-dt / τ).
+    ``reset`` is needed where neurons have no ``v_reset``: a spike sets the membrane to 0
+    (``"zero"``), or takes the threshold from it, before (``"subtract"``) or after the leak
+    (``"subtract-delayed"``) of the next step. ``graded_input`` lets samples be any real number.
+    ``allow`` names changes that may be made; those that were are in ``provenance["changes"]``.
+    ``read(path) == network`` after ``write(network, path)``.
 
     Raises:
         UnsupportedError: naming the node, what of it cannot be kept, and what to do.
         DamagedFileError: if the file is truncated, hostile, no NIR file, or of a newer version.
-        InvalidValueError: if ``dt`` is needed and missing, or contradicts the file.
+        InvalidValueError: if ``dt`` or ``reset`` is needed and missing, or contradicts the file.
         ShapeError: if nodes do not fit each other.
         OSError: if there is no such file.
     """
     tree = read_foreign(path)
-    return _network(tree.get("node"), path, dt, graded_input, allow)
+    said = _Said(dt, discretization, reset, graded_input, allow)
+    return _network(tree.get("node"), path, said)
 
 
 def from_graph(
-    graph: Any, *, dt: float | None = None, graded_input: bool = False, allow: Collection[str] = ()
+    graph: Any,
+    *,
+    dt: float | None = None,
+    discretization: Discretization = "euler",
+    reset: Reset | None = None,
+    graded_input: bool = False,
+    allow: Collection[str] = (),
 ) -> Network:
-    """Turn a ``nir.NIRGraph`` into a float network; arguments and errors as in :func:`read`."""
-    if not hasattr(graph, "to_dict"):
+    """Turn a ``nir.NIRGraph`` into a float network; arguments and errors as in :func:`read`.
+
+    What ``nir`` itself fills in cannot be told from what the file said: from release 1.0.6 on it
+    gives neurons of older files a ``v_reset`` of 0. :func:`read` asks.
+    """
+    if not (hasattr(graph, "to_dict") and isinstance(getattr(graph, "nodes", None), Mapping)):
         raise InvalidValueError("graph", type(graph).__name__, "a nir.NIRGraph")
-    return _network(graph.to_dict(), "NIR graph", dt, graded_input, allow)
+    said = _Said(dt, discretization, reset, graded_input, allow)
+    _check_nodes(graph, "", Conversion("nir-in", allow))
+    return _network(graph.to_dict(), "NIR graph", said)
 
 
 def write(
@@ -78,21 +96,25 @@ def write(
     path: StrPath,
     *,
     dt: float = DEFAULT_DT,
+    nir_version: NirVersion = NIR_VERSIONS[0],
     allow: Collection[str] = (),
 ) -> tuple[Change, ...]:
     """Write a network as a NIR file, whole or not at all; returns the changes that were made.
 
     ``dt`` (seconds) sets the unit of the time constants and changes nothing else. Integer
-    networks become the reals that they stand for with ``allow={"dequantize"}``.
+    networks become the reals that they stand for with ``allow={"dequantize"}``, and
+    ``nir_version="1.0.4"`` writes what ``nir`` below 1.0.6 reads.
 
     Raises:
         UnsupportedError: naming the population that NIR cannot hold.
+        TooLargeError: for sparse weights, no convolution, that are too large when written densely.
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("nir-out", allow)
-    entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
+    entries = in_version(graph, nir_version, conversion)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.create_dataset("version", data=NIR_VERSION, dtype=h5py.string_dtype())
+        file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), entries)
     return tuple(conversion.changes)
 
@@ -100,42 +122,65 @@ def write(
 def to_graph(
     network: Network | FixedNetwork, *, dt: float = DEFAULT_DT, allow: Collection[str] = ()
 ) -> tuple[Any, tuple[Change, ...]]:
-    """Turn a network into a ``nir.NIRGraph``; arguments and errors as in :func:`write`.
+    """Turn a network into a ``nir.NIRGraph`` of the installed release; else as :func:`write`.
 
     Raises:
         MissingExtraError: if ``nir`` is not installed.
     """
     try:
-        from ltc2hw.converters.nir_nodes import graph_of
+        from ltc2hw.converters.nir_nodes import INSTALLED, graph_of
     except ModuleNotFoundError as error:
         raise MissingExtraError("nir", "NIR graphs in memory") from error
     conversion = Conversion("nir-out", allow)
-    entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
-    return graph_of(entries), tuple(conversion.changes)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
+    return graph_of(in_version(graph, INSTALLED, conversion)), tuple(conversion.changes)
 
 
-def _network(
-    tree: Any, path: object, dt: float | None, graded_input: bool, allow: Collection[str]
-) -> Network:
-    conversion = Conversion("nir-in", allow)
+@dataclass(frozen=True)
+class _Said:
+    """What the caller of an import said."""
+
+    dt: float | None
+    discretization: Discretization
+    reset: Reset | None
+    graded_input: bool
+    allow: Collection[str]
+
+
+def _network(tree: Any, path: object, said: _Said) -> Network:
+    conversion = Conversion("nir-in", said.allow)
     graph = flatten(tree, path, conversion)
     record = read_record(graph.metadata, path)
+    dt, graded = said.dt, said.graded_input
     if record is not None:
         if dt is not None and dt != record.dt:
             raise InvalidValueError("dt", dt, f"{record.dt}, the step of {path}", "leave it out")
-        dt, graded_input = record.dt, record.graded_input
+        dt, graded = record.dt, record.graded_input
     if dt is None:
         raise InvalidValueError(
-            "dt", None, "the step in the unit of the graph's time constants",
+            "dt", "missing", "the step in the unit of the graph's time constants",
             "pass dt=..., for instance 1e-4 for graphs of snnTorch",
         )  # fmt: skip
+    conventions = Conventions(
+        checked_step(dt), said.discretization, said.reset, str(path), ours=record is not None
+    )
     try:
         builder = GraphImport(
-            graph, conversion, dt=_checked(dt), graded=graded_input, record=record
+            graph, conversion, conventions=conventions, graded=graded, record=record
         )
         return builder.network(f"NIR graph {os.path.basename(str(path))}")
     except RecursionError as error:
         raise DamagedFileError(path, "its nodes form too long a chain") from error
+
+
+def _check_nodes(graph: Any, prefix: str, conversion: Conversion) -> None:
+    """Refuse nodes that are none: what tools put where they do not know a module."""
+    for name, node in graph.nodes.items():
+        if not hasattr(node, "to_dict"):
+            label = f"node {prefix + str(name)!r} ({type(node).__name__})"
+            conversion.meet("no-node", label)
+        if isinstance(getattr(node, "nodes", None), Mapping):
+            _check_nodes(node, f"{prefix}{name}.", conversion)
 
 
 def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
@@ -143,12 +188,6 @@ def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
         return network
     conversion.meet("integers", f"network for {network.target}")
     return dequantize(network)
-
-
-def _checked(dt: float) -> float:
-    if not (np.isfinite(dt) and dt > 0.0):
-        raise InvalidValueError("dt", dt, "a number above 0")
-    return float(dt)
 
 
 def _write_group(group: h5py.Group, entries: Mapping[str, Any]) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import clocks_of
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.lowering import Shape
+from ltc2hw.converters.nir_convolution import kernels_of
 from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE, strong_parts
 from ltc2hw.converters.nir_record import (
     KEY,
@@ -35,6 +38,7 @@ def graph_entries(network: Network, dt: float, conversion: Conversion) -> Entrie
 
     Raises:
         UnsupportedError: naming the population that NIR cannot hold.
+        TooLargeError: for sparse weights that are too large when written densely.
     """
     return _Export(network, dt, conversion).graph()
 
@@ -52,6 +56,12 @@ class _Export:
         self.biases: dict[int, FloatArray] = {}
         self.absorbed: set[int] = set()
         self.absorb_constants()
+        plain = {
+            index: projection
+            for index, projection in enumerate(network.projections)
+            if index not in self.absorbed and self.is_plain(projection)
+        }
+        self.kernels, self.images = kernels_of(network, plain, self.biases, self.absorbed)
 
     def graph(self) -> Entries:
         """The whole graph."""
@@ -62,7 +72,8 @@ class _Export:
         idle = clocks_of(network) - {projection.source for _, projection in kept}
         for name, population in self.populations.items():
             if name not in idle:
-                self.nodes[name] = self.population(population)
+                entries = self.population(population)
+                self.nodes[name] = self.shaped(name, entries)
         plain = [(p.source, p.target) for _, p in kept if self.is_plain(p)]
         parts = strong_parts(order, plain)
         for index, projection in kept:
@@ -75,8 +86,8 @@ class _Export:
                 self.linear(index, projection, projection.delay - int(late))
             else:
                 self.extension(projection)
-        size = self.populations[network.output].size
-        output = self.add("output", {"type": "Output", "shape": np.array([size])})
+        shape = np.array(self.shape_of(network.output))
+        output = self.add("output", {"type": "Output", "shape": shape})
         self.edges.append((network.output, output))
         record = NirRecord(
             SCHEMA_VERSION,
@@ -140,15 +151,51 @@ class _Export:
         name = f"{source}_to_{projection.target}"
         if steps:
             self.conversion.meet("delay", name)
-            delay = np.full(projection.weights.shape[1], steps * self.dt)
+            delay = np.full(self.shape_of(source), steps * self.dt)
             node = self.add(f"{name}_delay", {"type": "Delay", "delay": delay})
             self.edges.append((source, node))
             source = node
-        entries = _weights(projection)
-        if index in self.biases:
-            entries = {**entries, "type": "Affine", "bias": self.biases[index]}
+        bias, kernel = self.biases.get(index), self.kernels.get(index)
+        if kernel is not None:
+            self.conversion.meet(kernel.feature, name)
+            entries = kernel.entries(bias)
+        else:
+            source = self.flattened(projection.source, source)
+            entries = _weights(projection)
+            if bias is not None:
+                entries = {**entries, "type": "Affine", "bias": bias}
         node = self.add(name, entries)
         self.edges += [(source, node), (node, projection.target)]
+
+    def shape_of(self, population: str) -> Shape:
+        """Shape of what a population sends: an image's, or its size."""
+        return self.images.get(population, (self.populations[population].size,))
+
+    def shaped(self, name: str, entries: Entries) -> Entries:
+        """A population's entries, each number in the place of its neuron."""
+        if name not in self.images:
+            return entries
+        shape = self.images[name]
+        if entries["type"] == "Input":
+            return {**entries, "shape": np.array(shape)}
+        return {
+            entry: np.reshape(value, shape) if isinstance(value, np.ndarray) else value
+            for entry, value in entries.items()
+        }
+
+    def flattened(self, population: str, node: str) -> str:
+        """A node that sends a population's values as one row, as linear nodes take them."""
+        if population not in self.images:
+            return node
+        entries = {
+            "type": "Flatten",
+            "start_dim": 0,
+            "end_dim": -1,
+            "input_type": np.array(self.images[population]),
+        }
+        flat = self.add(f"{node}_flat", entries)
+        self.edges.append((node, flat))
+        return flat
 
     def extension(self, projection: Projection) -> None:
         """A node that names variable and port."""
@@ -254,6 +301,11 @@ def _integrates(population: LIF) -> bool:
 
 
 def _weights(projection: Projection) -> Entries:
+    numbers = int(np.prod(projection.weights.shape))
+    held = projection.weights.values.size
+    remedy = "NIR has no sparse weights; it keeps convolutions of imported images alone"
+    name = f"dense weights of {connection_name(projection)}"
+    require_capacity(name, numbers, held, remedy)
     entries: Entries = {"type": "Linear", "weight": projection.weights.to_array(), "metadata": {}}
     if isinstance(projection.weights, Sparse):
         rows = projection.weights

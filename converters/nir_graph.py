@@ -5,6 +5,7 @@ The layout is that of ``nir.NIRGraph.to_dict()``, which ``nir.write`` puts into 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.errors import DamagedFileError
+from ltc2hw.converters.lowering import Shape
+from ltc2hw.errors import DamagedFileError, ShapeError
 from ltc2hw.words import FloatArray
 
 PASS = "pass"
@@ -29,6 +31,9 @@ CONVOLUTION = frozenset(
     ("input_shape", "weight", "stride", "padding", "dilation", "groups", "bias")
 )
 
+POOLING = frozenset(("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"))
+"""The last two are torch's, not NIR's; they are taken where they change nothing."""
+
 ENTRIES: Mapping[str, frozenset[str]] = {
     "Input": frozenset(("shape",)),
     "Output": frozenset(("shape",)),
@@ -40,8 +45,8 @@ ENTRIES: Mapping[str, frozenset[str]] = {
     "Flatten": frozenset(("start_dim", "end_dim", "input_type")),
     "Conv1d": CONVOLUTION,
     "Conv2d": CONVOLUTION,
-    "SumPool2d": frozenset(("kernel_size", "stride", "padding")),
-    "AvgPool2d": frozenset(("kernel_size", "stride", "padding")),
+    "SumPool2d": POOLING,
+    "AvgPool2d": POOLING,
     "Threshold": frozenset(("threshold",)),
     "I": frozenset(("r",)),
     "IF": frozenset(("r", "v_threshold", "v_reset")),
@@ -77,40 +82,41 @@ class Node:
         """What errors call it."""
         return f"node {self.name!r} ({self.type})"
 
-    def numbers(self, entry: str, default: float | None = None) -> FloatArray:
-        """An entry as float64 numbers.
+    def numbers(
+        self, entry: str, default: float | None = None, *, infinite: bool = False
+    ) -> FloatArray:
+        """An entry as float64 numbers, finite unless ``infinite`` ones have a meaning.
 
         Raises:
-            DamagedFileError: if it is missing (without a default), empty, or not finite numbers.
+            DamagedFileError: if it is missing (without a default), empty, or not such numbers.
         """
         value = self.entries.get(entry)
         if value is None and default is not None:
             return np.array(default)
         if value is None:
             raise self.damaged(f"{entry} is missing")
+        if hasattr(value, "detach"):
+            # Some tools leave the tensors that they train in their graphs.
+            value = value.detach().cpu()
         try:
             array = np.asarray(value).astype(np.float64)
         except (TypeError, ValueError) as error:
             raise self.damaged(f"{entry} holds no numbers") from error
         if not array.size:
             raise self.damaged(f"{entry} is empty")
-        if not np.all(np.isfinite(array)):
+        if not np.all(np.isfinite(array) | (infinite & (array == np.inf))):
             raise self.damaged(f"{entry} holds no finite numbers")
         return array
 
-    def vector(self, entry: str, size: int, default: float | None = None) -> FloatArray:
-        """An entry as one number per neuron; a single one is repeated."""
-        array = self.numbers(entry, default)
-        if array.size not in (1, size):
+    def vector(
+        self, entry: str, shape: Shape, default: float | None = None, *, infinite: bool = False
+    ) -> FloatArray:
+        """An entry as one number per neuron of this shape; see :func:`spread`."""
+        array = self.numbers(entry, default, infinite=infinite)
+        if not fits(array.shape, shape):
+            size = math.prod(shape)
             raise self.damaged(f"{entry} has {array.size} numbers for {size} neurons")
-        return np.array(np.broadcast_to(array.ravel(), (size,)))
-
-    def rate(self, entry: str, size: int, dt: float) -> FloatArray:
-        """``dt`` divided by a time constant: what decays per step."""
-        tau = self.vector(entry, size)
-        if np.any(tau <= 0.0):
-            raise self.damaged(f"{entry} is not above 0")
-        return dt / tau
+        return spread(array, shape, f"{entry} of {self.label}")
 
     def integers(self, entry: str) -> tuple[int, ...]:
         """An entry as integers, one or several."""
@@ -138,6 +144,43 @@ class Node:
         return DamagedFileError("NIR graph", f"{self.label}: {problem}")
 
 
+def fits(given: Shape, shape: Shape) -> bool:
+    """Whether numbers of one shape are one for all, one per channel, or one each of another.
+
+    >>> [fits(given, (3, 4, 5)) for given in ((), (3, 1, 1), (3,), (60,), (4,))]
+    [True, True, True, True, False]
+    """
+    count = math.prod(given)
+    if count in (1, math.prod(shape)):
+        return True
+    channels = (*given, *[1] * (len(shape) - 1)) if len(given) == 1 else given
+    return len(channels) == len(shape) and all(
+        a in (1, b) for a, b in zip(channels, shape, strict=True)
+    )
+
+
+def spread(array: FloatArray, shape: Shape, name: str) -> FloatArray:
+    """Numbers for all values of a shape (C, ...), raveled: one, one per channel, or one each.
+
+    Numbers per channel have the shape (C, 1, 1) or (C,). A shape (C,) that numpy and torch would
+    lay along the last axis instead, because that is as long, says too little.
+
+    Raises:
+        ShapeError: if it does, or if there are other numbers of them.
+    """
+    if not fits(array.shape, shape):
+        limit = f"1, {shape[0]} or {math.prod(shape)} numbers for values of shape {shape}"
+        raise ShapeError(f"shape of {name}", array.shape, limit)
+    if array.size in (1, math.prod(shape)):
+        return np.array(np.broadcast_to(array.ravel(), (math.prod(shape),)))
+    if array.ndim == 1:
+        if shape[-1] == shape[0] and np.ptp(array) != 0.0:
+            limit = f"a shape ({shape[0]}, 1, ...), which says whether channels are meant"
+            raise ShapeError(f"shape of {name}", array.shape, limit)
+        array = array.reshape(-1, *[1] * (len(shape) - 1))
+    return np.array(np.broadcast_to(array, shape).ravel())
+
+
 @dataclass(frozen=True)
 class FlatGraph:
     """A graph without nested graphs: nodes by name, and for each the nodes that lead to it."""
@@ -155,8 +198,8 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
     """Check a graph's dictionary and resolve nested graphs into their nodes.
 
     Raises:
-        DamagedFileError: if it is no graph, or its edges lead nowhere or are given twice.
-        UnsupportedError: for a type or an entry that we do not know.
+        DamagedFileError: if it is no graph, or its edges lead nowhere.
+        UnsupportedError: for a type or an entry that we do not know, or an edge given twice.
     """
     nodes: dict[str, Node] = {}
     edges = list(_collect(graph, "", nodes, path))
@@ -165,7 +208,8 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
         if source not in nodes or target not in nodes:
             raise DamagedFileError(path, f"edge {source!r} -> {target!r} leads nowhere")
         if source in before[target]:
-            raise DamagedFileError(path, f"edge {source!r} -> {target!r} is given twice")
+            conversion.meet("duplicate-edges", f"edge {source!r} -> {target!r}")
+            continue
         before[target].append(source)
     for node in nodes.values():
         if node.type not in ENTRIES:

@@ -1,10 +1,11 @@
-"""Flat NIR graphs into float networks: explicit Euler at a given dt, nothing dropped.
+"""Flat NIR graphs into float networks: one step per dt, nothing dropped.
 
 NIR is in continuous time; the step is ours to choose, and we take what Norse and snnTorch take::
 
     I += dt/τ_syn (w_in x - I);   v += dt/τ (v_leak - v + R I);   z = v > v_threshold;   v = v_reset
 
-with membranes that start at the reset potential. A cycle of edges cannot be computed within one
+with membranes that start at the reset potential; :mod:`ltc2hw.converters.nir_conventions` has what
+callers may choose instead. A cycle of edges cannot be computed within one
 step: in each strongly connected part of the graph, neurons are ordered by their distance from
 the input, then by name, and an edge to one that is not later in that order takes one step. Delay
 nodes add to that. Files of ours carry the order, so that any network can be written.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -22,8 +24,17 @@ import numpy as np
 
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.euler import Leaky, Placed, leaky, place_integrator, place_spiking
+from ltc2hw.converters.euler import (
+    Leaky,
+    Placed,
+    leaky,
+    place_integrator,
+    place_spiking,
+    place_subtracting,
+)
+from ltc2hw.converters.images import IMAGES, shapes_text
 from ltc2hw.converters.lowering import Shape
+from ltc2hw.converters.nir_conventions import Conventions
 from ltc2hw.converters.nir_graph import (
     LTC_TYPE,
     PASS,
@@ -32,15 +43,18 @@ from ltc2hw.converters.nir_graph import (
     FlatGraph,
     Node,
     distances,
+    fits,
     strong_parts,
 )
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
+from ltc2hw.converters.plausibility import check_reach
 from ltc2hw.converters.signals import Signal
-from ltc2hw.errors import ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.words import FloatArray
 
 MAXIMUM_SIZE = 1 << 22
 """Most values that a node may send: what a file declares costs nothing there, but does here."""
@@ -54,19 +68,21 @@ class GraphImport:
         graph: FlatGraph,
         conversion: Conversion,
         *,
-        dt: float,
+        conventions: Conventions,
         graded: bool,
         record: NirRecord | None,
     ) -> None:
         self.graph = graph
         self.conversion = conversion
-        self.dt = dt
+        self.conventions = conventions
+        self.dt = conventions.dt
         self.graded = graded
         self.record = record
         known = record.populations if record is not None else ()
         clock = next((name for name in known if name not in graph.nodes), "constant")
         self.assembly = Assembly(clock)
         self.placed: dict[str, Placed] = {}
+        self.spiking: dict[str, tuple[Leaky, FloatArray]] = {}
         self.owners: dict[str, str] = {}
         self.shapes: dict[str, Shape] = {}
         self.steps: dict[str, Step] = {}
@@ -85,13 +101,14 @@ class GraphImport:
         neurons = [node for _, node in sorted(self.graph.nodes.items()) if node.type in NEURONS]
         for node in neurons:
             known = set(self.assembly.populations)
-            self.placed[node.name] = NEURONS[node.type](self, node, self.size(node.name))
+            self.placed[node.name] = NEURONS[node.type](self, node, self.shapes[node.name])
             self.owners.update(dict.fromkeys(set(self.assembly.populations) - known, node.name))
         self.connect_projections()
         arriving = {node.name: self.incoming(node.name) for node in neurons}
         late = self.edges_that_take_a_step(arriving)
         for name, signal in arriving.items():
             self.check_size(name, signal)
+            self.check_reach(name, signal)
             for source, matrix in signal.terms.items():
                 term = Signal(signal.size, {source: matrix})
                 owner = self.owners.get(source.population, "")
@@ -101,7 +118,11 @@ class GraphImport:
             self.conversion.meet("several-ends", "output")
         output = self.incoming(outputs[0].name)
         self.check_size(outputs[0].name, output)
-        network = self.assembly.network(output, self.conversion.provenance(origin))
+        provenance = {**self.conversion.provenance(origin), **self.conventions.notes()}
+        shapes = {name: self.shapes[owner] for name, owner in self.owners.items()}
+        if text := shapes_text(shapes):
+            provenance[IMAGES] = text
+        network = self.assembly.network(output, provenance)
         return self.record.sorted(network) if self.record is not None else network
 
     def size(self, name: str) -> int:
@@ -110,6 +131,11 @@ class GraphImport:
 
     def check_size(self, name: str, arriving: Signal) -> None:
         """Raise unless what reaches a node is of its size."""
+        sources = {self.shapes[source] for source in self.graph.before[name]}
+        alone = self.graph.nodes[name].type == "Output" and len(sources) == 1
+        # Tools declare what constants per channel have as their shape.
+        if alone and self.size(name) > 1 and fits(self.shapes[name], *sources):
+            return
         if arriving.size != self.size(name):
             label = self.graph.nodes[name].label
             raise ShapeError(f"size of what reaches {label}", arriving.size, str(self.size(name)))
@@ -121,13 +147,18 @@ class GraphImport:
             DamagedFileError: naming a node whose shape nothing says.
         """
         nodes = self.graph.nodes.values()
-        self.shapes = {node.name: shape for node in nodes if (shape := own_shape(node))}
+        own = {node.name: own_shape(node) for node in nodes}
+        self.shapes = {
+            n.name: own[n.name] for n in nodes if own[n.name] and n.type not in ELEMENTWISE
+        }
         self.spread_shapes(list(self.shapes))
         for node in nodes:
-            # One number for all neurons, and nothing that says how many they are.
-            if node.type in NEURONS and node.name not in self.shapes:
-                self.shapes[node.name] = (1,)
-                self.spread_shapes([node.name])
+            # Nothing that reaches it says how many neurons there are, or something else than it.
+            if node.type in ELEMENTWISE and node.name not in self.shapes:
+                alone = (1,) if node.type in NEURONS else ()
+                if shape := own[node.name] or alone:
+                    self.shapes[node.name] = shape
+                    self.spread_shapes([node.name])
         for node in nodes:
             if node.name not in self.shapes:
                 raise node.damaged("nothing leads to it")
@@ -142,17 +173,31 @@ class GraphImport:
         while queue:
             source = queue.popleft()
             for target in after.get(source, ()):
-                if target not in self.shapes:
-                    self.shapes[target] = self.shape_behind(target, self.shapes[source])
+                if target in self.shapes:
+                    continue
+                if shape := self.shape_behind(target, self.shapes[source]):
+                    self.shapes[target] = shape
                     queue.append(target)
 
     def shape_behind(self, name: str, before: Shape) -> Shape:
-        """Shape of what a node sends when it receives the given one."""
+        """Shape of what a node sends when it receives the given one; empty if that does not fit."""
         node = self.graph.nodes[name]
+        if node.type in ELEMENTWISE:
+            own = own_shape(node)
+            if not fits(own, before):
+                return ()
+            return own if math.prod(own) == math.prod(before) and len(own) > len(before) else before
         if node.type not in STATELESS:
             return before
-        self.steps[name] = STATELESS[node.type](node, before, self.conversion, self.dt)
-        return self.steps[name].shape
+        return self.step(node, before).shape
+
+    def step(self, node: Node, before: Shape) -> Step:
+        """What a node without state does to what it receives."""
+        if node.name not in self.steps:
+            with naming(node.label):
+                make = STATELESS[node.type]
+                self.steps[node.name] = make(node, before, self.conversion, self.dt)
+        return self.steps[node.name]
 
     def signal(self, name: str) -> Signal:
         """What a node sends."""
@@ -166,10 +211,10 @@ class GraphImport:
             signal = self.incoming(name)
             self.pending.discard(name)
             if node.type in STATELESS:
-                if name not in self.steps:
-                    before = (signal.size,)
-                    self.steps[name] = STATELESS[node.type](node, before, self.conversion, self.dt)
-                signal = self.steps[name].apply(signal)
+                known = node.type in ELEMENTWISE
+                step = self.step(node, self.shapes[name] if known else (signal.size,))
+                with naming(node.label):
+                    signal = step.apply(signal)
             self.signals[name] = signal
         return self.signals[name]
 
@@ -185,6 +230,13 @@ class GraphImport:
         for signal in signals:
             total = total.plus(signal)
         return total
+
+    def check_reach(self, name: str, arriving: Signal) -> None:
+        """Raise for neurons that nothing can make spike, unless the caller allows them."""
+        if self.record is None and name in self.spiking:
+            neurons, threshold = self.spiking[name]
+            label = self.graph.nodes[name].label
+            check_reach(self.conversion, label, neurons, threshold, arriving)
 
     def edges_that_take_a_step(self, arriving: Mapping[str, Signal]) -> set[tuple[str, str]]:
         """Pairs of neuron nodes between which a signal cannot arrive within the same step."""
@@ -223,37 +275,53 @@ class GraphImport:
 
     # Neurons
 
-    def lif(self, node: Node, size: int) -> Placed:
+    def lif(self, node: Node, shape: Shape) -> Placed:
         """LIF and CubaLIF."""
         self.conversion.meet("lif" if node.type == "CubaLIF" else "lif-box", node.label)
-        threshold, reset = node.vector("v_threshold", size), node.vector("v_reset", size, 0.0)
-        placed = place_spiking(self.assembly, self.leaky(node, size), threshold, reset)
-        return self.refined_lif(placed, node)
+        return self.spiking_neurons(node, shape, self.leaky(node, shape))
 
-    def leaky(self, node: Node, size: int) -> Leaky:
+    def leaky(self, node: Node, shape: Shape) -> Leaky:
         """The constants that (Cuba)LIF and (Cuba)LI share."""
-        cuba = node.type.startswith("Cuba")
-        leak = node.rate("tau_mem" if cuba else "tau", size, self.dt)
-        synapse = node.rate("tau_syn", size, self.dt) if cuba else np.ones(size)
+        cuba, rules = node.type.startswith("Cuba"), self.conventions
+        leak = rules.decay(node, "tau_mem" if cuba else "tau", shape, self.conversion)
+        synapse = input_gain = np.ones(math.prod(shape))
+        if cuba:
+            synapse = rules.decay(node, "tau_syn", shape, self.conversion)
+            input_gain = rules.gain(node, "w_in", synapse, shape, self.conversion, 1.0)
         return leaky(
             self.conversion,
             node.name,
-            size,
+            math.prod(shape),
             synapse=synapse,
             leak=leak,
-            input_gain=synapse * node.vector("w_in", size, 1.0),
-            membrane_gain=leak * node.vector("r", size),
-            rest=node.vector("v_leak", size),
+            input_gain=input_gain,
+            membrane_gain=rules.gain(node, "r", leak, shape, self.conversion),
+            rest=node.vector("v_leak", shape),
         )
 
-    def integrate_and_fire(self, node: Node, size: int) -> Placed:
+    def integrate_and_fire(self, node: Node, shape: Shape) -> Placed:
         """IF: ``v += dt R x``."""
         self.conversion.meet("if", node.label)
-        gain, reset = self.dt * node.vector("r", size), node.vector("v_reset", size, 0.0)
+        gain = self.dt * node.vector("r", shape)
         neurons = leaky(
-            self.conversion, node.name, size, synapse=1.0, leak=0.0, membrane_gain=gain, rest=reset
+            self.conversion,
+            node.name,
+            math.prod(shape),
+            synapse=1.0,
+            leak=0.0,
+            membrane_gain=gain,
+            rest=0.0,
         )
-        threshold = node.vector("v_threshold", size)
+        return self.spiking_neurons(node, shape, neurons)
+
+    def spiking_neurons(self, node: Node, shape: Shape, neurons: Leaky) -> Placed:
+        """Neurons with the threshold and the reset of (Cuba)LIF and IF."""
+        rules = self.conventions
+        threshold = rules.threshold(node, "v_threshold", shape, self.conversion)
+        reset, late = rules.reset_of(node, shape, self.conversion)
+        self.spiking[node.name] = (neurons, threshold - reset)
+        if late is not None:
+            return place_subtracting(self.assembly, self.conversion, neurons, threshold, late)
         return self.refined_lif(place_spiking(self.assembly, neurons, threshold, reset), node)
 
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
@@ -265,21 +333,23 @@ class GraphImport:
         self.assembly.populations[placed.entry] = exact
         return replace(placed, gain=np.ones(exact.size))
 
-    def threshold(self, node: Node, size: int) -> Placed:
+    def threshold(self, node: Node, shape: Shape) -> Placed:
         """Threshold: ``z = x > threshold``, without memory."""
         self.conversion.meet("threshold", node.label)
+        size = math.prod(shape)
         neurons = leaky(
             self.conversion, node.name, size, synapse=1.0, leak=1.0, membrane_gain=1.0, rest=0.0
         )
-        return place_spiking(self.assembly, neurons, node.vector("threshold", size), 0.0)
+        above = self.conventions.threshold(node, "threshold", shape, self.conversion)
+        return place_spiking(self.assembly, neurons, above, 0.0)
 
-    def integrator(self, node: Node, size: int) -> Placed:
+    def integrator(self, node: Node, shape: Shape) -> Placed:
         """LI and CubaLI; I, which never leaks, is refused."""
         if node.type == "I":
             self.conversion.meet("integrator", node.label)
         cuba = node.type == "CubaLI"
         self.conversion.meet("li-current" if cuba else "readout", node.label)
-        neurons = self.leaky(node, size)
+        neurons = self.leaky(node, shape)
         placed = place_integrator(self.assembly, self.conversion, neurons)
         if cuba:
             return placed
@@ -288,34 +358,34 @@ class GraphImport:
         if exact is None:
             return placed
         self.assembly.populations[placed.entry] = exact
-        return replace(placed, gain=np.ones(size))
+        return replace(placed, gain=np.ones(neurons.size))
 
     # Extension nodes
 
-    def ltc(self, node: Node, size: int) -> Placed:
+    def ltc(self, node: Node, shape: Shape) -> Placed:
         """``ltc2hw.LTC``."""
         self.conversion.meet("ltc", node.label)
         population = LTC(
             self.assembly.free_name(node.name),
-            size,
-            node.vector("threshold", size),
-            node.vector("adaptation_strength", size),
-            node.vector("bias_current", size),
-            gate_of(node, "tau_mem", size),
-            gate_of(node, "tau_adp", size),
+            math.prod(shape),
+            node.vector("threshold", shape),
+            node.vector("adaptation_strength", shape),
+            node.vector("bias_current", shape),
+            gate_of(node, "tau_mem", shape),
+            gate_of(node, "tau_adp", shape),
         )
-        return Placed(self.assembly.add(population), population.name, np.ones(size))
+        return Placed(self.assembly.add(population), population.name, np.ones(population.size))
 
-    def gated_readout(self, node: Node, size: int) -> Placed:
+    def gated_readout(self, node: Node, shape: Shape) -> Placed:
         """``ltc2hw.GatedLI``."""
         self.conversion.meet("gated-readout", node.label)
         population = Readout(
             self.assembly.free_name(node.name),
-            size,
-            node.vector("bias_current", size),
-            gate_of(node, "tau_mem", size),
+            math.prod(shape),
+            node.vector("bias_current", shape),
+            gate_of(node, "tau_mem", shape),
         )
-        return Placed(self.assembly.add(population), population.name, np.ones(size))
+        return Placed(self.assembly.add(population), population.name, np.ones(population.size))
 
     def connect_projections(self) -> None:
         """``ltc2hw.Projection``: from any variable of one population to any port of another."""
@@ -333,6 +403,23 @@ class GraphImport:
             signal = Signal.of(population, sender.output.size, variable)
             signal = signal.delayed(node.integer("delay")).through(weight_matrix(node))
             self.assembly.connect(signal, receiver.entry, cast(Port, node.text("port")))
+
+
+@contextmanager
+def naming(label: str) -> Iterator[None]:
+    """Errors about values within name the node that they come from."""
+    try:
+        yield
+    except (ShapeError, TooLargeError) as error:
+        raise type(error)(
+            f"{error.name}, {label}", error.value, error.limit, error.remedy
+        ) from error
+    except InvalidValueError as error:
+        if isinstance(error, UnknownNameError):
+            raise
+        raise InvalidValueError(
+            f"{error.name} of {label}", error.value, error.limit, error.remedy
+        ) from error
 
 
 def own_shape(node: Node) -> Shape:
@@ -353,17 +440,17 @@ def own_shape(node: Node) -> Shape:
     return ()
 
 
-def gate_of(node: Node, gate: str, size: int) -> Gate:
+def gate_of(node: Node, gate: str, shape: Shape) -> Gate:
     """A gate from the entries of an extension node."""
     return Gate(
-        node.vector(f"{gate}_bias", size),
-        node.vector(f"{gate}_from_state", size),
-        node.vector(f"{gate}_from_current", size),
+        node.vector(f"{gate}_bias", shape),
+        node.vector(f"{gate}_from_state", shape),
+        node.vector(f"{gate}_from_current", shape),
         cast(Nonlinearity, node.text(f"{gate}_nonlinearity")),
     )
 
 
-NEURONS: Mapping[str, Callable[[GraphImport, Node, int], Placed]] = {
+NEURONS: Mapping[str, Callable[[GraphImport, Node, Shape], Placed]] = {
     "LIF": GraphImport.lif,
     "CubaLIF": GraphImport.lif,
     "IF": GraphImport.integrate_and_fire,
@@ -374,3 +461,6 @@ NEURONS: Mapping[str, Callable[[GraphImport, Node, int], Placed]] = {
     LTC_TYPE: GraphImport.ltc,
     READOUT_TYPE: GraphImport.gated_readout,
 }
+
+ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay"))
+"""Types whose entries hold one number for all, one per channel, or one per value that arrives."""

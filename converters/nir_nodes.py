@@ -7,7 +7,8 @@ Other readers do not know their types and reject files with them; ours reads the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from inspect import signature
 from typing import Any, ClassVar
 
 import nir
@@ -16,6 +17,15 @@ import numpy.typing as npt
 from nir.ir.node import NIRNode
 
 from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE
+from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
+
+INSTALLED: NirVersion = NIR_VERSIONS[0 if "v_reset" in {f.name for f in fields(nir.LIF)} else 1]
+"""Layout that the installed ``nir`` takes."""
+
+UNCHECKED: Mapping[str, Any] = (
+    {"type_check": False} if "type_check" in signature(nir.NIRGraph).parameters else {}
+)
+"""Graphs of ours fit; nir's check takes kernels for squares, and a group's channels for all."""
 
 Array = npt.NDArray[np.float64]
 
@@ -103,12 +113,15 @@ def graph_of(entries: Mapping[str, Any]) -> nir.NIRGraph:
     return nir.NIRGraph(
         {name: _node(node) for name, node in entries["nodes"].items()},
         list(entries["edges"]),
-        dict(entries["metadata"]),
+        metadata=dict(entries["metadata"]),
+        **UNCHECKED,
     )
 
 
 def _node(entries: Mapping[str, Any]) -> NIRNode:
-    kind = EXTENSIONS.get(entries["type"])
+    # Older releases have nodes without metadata.
+    kept = {name: value for name, value in entries.items() if name != "metadata" or value}
+    kind = EXTENSIONS.get(kept.pop("type"))
     if kind is None:
-        return nir.dict2NIRNode(dict(entries))
-    return kind(**{name: value for name, value in entries.items() if name != "type"})
+        return nir.dict2NIRNode({**kept, "type": entries["type"]})
+    return kind(**kept)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
-from ltc2hw.converters.nir_graph import Node
+from ltc2hw.converters.lowering import Pair, Shape, Window, convolution, per_channel, pooling
+from ltc2hw.converters.nir_graph import Node, spread
 from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Matrix, Signal
 from ltc2hw.errors import ShapeError
@@ -35,16 +35,15 @@ def linear(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     out = (matrix.shape[0],)
     if "bias" not in node.entries:
         return Step(out, lambda signal: signal.through(matrix))
-    bias = node.vector("bias", out[0])
+    bias = node.vector("bias", out)
     return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
 
 
 def scale(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """``y = s x``, elementwise."""
     conversion.meet("linear", node.label)
-    factors = node.numbers("scale")
-    shape = factors.shape if factors.size > 1 else shape
-    return Step(shape, lambda signal: signal.scaled(factors.ravel()))
+    factors = spread(node.numbers("scale"), shape, "factors")
+    return Step(shape, lambda signal: signal.scaled(factors))
 
 
 def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -57,10 +56,11 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
         conversion.meet("fractional-delay", node.label)
     conversion.meet("delay", node.label)
-    shape = given.shape if given.size > 1 else shape
+    each = spread(whole, shape, "delays")
 
     def apply(signal: Signal) -> Signal:
-        each = np.broadcast_to(whole.ravel(), (signal.size,))
+        if signal.size != each.size:
+            raise ShapeError("number of delays", each.size, f"{signal.size}, as many as arrive")
         total = Signal(signal.size, {})
         for number in np.unique(each):
             total = total.plus(signal.scaled(each == number).delayed(int(number)))
@@ -87,26 +87,28 @@ def convolution_2d(node: Node, shape: Shape, conversion: Conversion, dt: float) 
     conversion.meet("convolution", node.label)
     weight = _kernels(node, 4)
     kernel = (weight.shape[2], weight.shape[3])
-    padding = _padding(node, conversion)
-    window = Window(kernel, pair(node, "stride"), padding, pair(node, "dilation"))
+    stride, dilation = pair(node, "stride"), pair(node, "dilation")
+    padding, cut = _padding(node, kernel, stride, dilation, conversion)
+    window = Window(kernel, stride, padding, dilation)
     groups = node.integer("groups")
     if len(shape) != 3 and "input_shape" in node.entries:
         shape = (weight.shape[1] * groups, *pair(node, "input_shape"))
-    return _convolution(node, shape, weight, window)
+    return _convolution(node, shape, weight, window, cut)
 
 
 def convolution_1d(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """Cross-correlation of (C, L) with zero padding: of an image of height 1."""
     conversion.meet("convolution-1d", node.label)
     weight = _kernels(node, 3)[:, :, None]
-    stride, dilation = node.integer("stride"), node.integer("dilation")
-    padding = _padding(node, conversion)[1]
-    window = Window((1, weight.shape[3]), (1, stride), (0, padding), (1, dilation))
+    kernel, stride = (1, weight.shape[3]), (1, node.integer("stride"))
+    dilation = (1, node.integer("dilation"))
+    padding, cut = _padding(node, kernel, stride, dilation, conversion)
+    window = Window(kernel, stride, (0, padding[1]), dilation)
     if len(shape) != 2 and "input_shape" in node.entries:
         shape = (weight.shape[1] * node.integer("groups"), node.integer("input_shape"))
     if len(shape) != 2:
         raise ShapeError(f"shape before {node.label}", shape, "(channels, length)")
-    step = _convolution(node, (shape[0], 1, shape[1]), weight, window)
+    step = _convolution(node, (shape[0], 1, shape[1]), weight, window, cut)
     return Step((step.shape[0], step.shape[2]), step.apply)
 
 
@@ -114,8 +116,29 @@ def pool(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """Sum or mean of a window."""
     conversion.meet("sum-pooling", node.label)
     window = Window(pair(node, "kernel_size"), pair(node, "stride"), pair(node, "padding"))
-    matrix, out = pooling(shape, window, mean=node.type == "AvgPool2d")
+    uncounted = "count_include_pad" in node.entries and not node.integer("count_include_pad")
+    ceiling = "ceil_mode" in node.entries and node.integer("ceil_mode") != 0
+    if (uncounted and window.padding != (0, 0)) or (ceiling and more_windows(window, shape)):
+        conversion.meet("padding", node.label)
+    matrix, out = pooling(_image(shape), window, mean=node.type == "AvgPool2d")
     return Step(out, lambda signal: signal.through(matrix))
+
+
+def more_windows(window: Window, shape: Shape) -> bool:
+    """Whether torch's ``ceil_mode`` would add a window that is not whole.
+
+    >>> [more_windows(Window((2, 2), (2, 2)), (1, 4, width)) for width in (4, 5)]
+    [False, True]
+    """
+    for size, kernel, stride, padding in zip(
+        shape[-2:], window.kernel, window.stride, window.padding, strict=True
+    ):
+        whole = (size + 2 * padding - kernel) // stride
+        rest = (size + 2 * padding - kernel) % stride
+        # A window more has to start within the image, or in what is padded before it.
+        if rest and (whole + 1) * stride < size + padding:
+            return True
+    return False
 
 
 def weight_matrix(node: Node) -> Matrix:
@@ -144,10 +167,22 @@ def pair(node: Node, entry: str) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-def _convolution(node: Node, shape: Shape, weight: FloatArray, window: Window) -> Step:
-    matrix, out = convolution(shape, weight, window, node.integer("groups"))
-    bias = per_channel(node.vector("bias", out[0], 0.0), out)
+def _convolution(node: Node, shape: Shape, weight: FloatArray, window: Window, cut: Pair) -> Step:
+    """The map of a convolution whose first rows and columns are left out, ``cut`` of them."""
+    matrix, out = convolution(_image(shape), weight, window, node.integer("groups"))
+    if cut != (0, 0):
+        places = np.arange(matrix.shape[0]).reshape(out)[:, cut[0] :, cut[1] :]
+        matrix, out = matrix[places.ravel()], places.shape
+    bias = per_channel(node.vector("bias", out[:1], 0.0), out)
     return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
+
+
+def _image(shape: Shape) -> Shape:
+    """The shape, unless it is that of a batch of images."""
+    if len(shape) == 4:
+        limit, remedy = "(channels, height, width)", "leave out the dimension of batches"
+        raise ShapeError("shape of an image", shape, limit, remedy)
+    return shape
 
 
 def _kernels(node: Node, dimensions: int) -> FloatArray:
@@ -157,12 +192,24 @@ def _kernels(node: Node, dimensions: int) -> FloatArray:
     return weight
 
 
-def _padding(node: Node, conversion: Conversion) -> tuple[int, int]:
-    """Numbers of zeros; ``valid`` is none."""
+def _padding(
+    node: Node, kernel: Pair, stride: Pair, dilation: Pair, conversion: Conversion
+) -> tuple[Pair, Pair]:
+    """Zeros on every side, and how many rows and columns to leave out at the start.
+
+    ``valid`` is none, ``same`` keeps the size; where that takes an odd number of zeros, there is
+    one more at the end than at the start, as in torch.
+    """
     given = node.entries.get("padding")
-    if isinstance(given, str) and given != "valid":
+    if not isinstance(given, str):
+        return pair(node, "padding"), (0, 0)
+    if given == "valid":
+        return (0, 0), (0, 0)
+    if given != "same" or stride != (1, 1):
         conversion.meet("padding", node.label)
-    return (0, 0) if isinstance(given, str) else pair(node, "padding")
+    zeros = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    height, width = (number - number // 2 for number in zeros)
+    return (height, width), (2 * height - zeros[0], 2 * width - zeros[1])
 
 
 STATELESS: Mapping[str, Callable[[Node, Shape, Conversion, float], Step]] = {

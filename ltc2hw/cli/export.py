@@ -11,6 +11,7 @@ from typing import cast
 from ltc2hw.cli.common import load_fixed, load_network
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
@@ -35,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="PATH", help="folder for lava, else file"
     )
     parser.add_argument(
+        "--nir-version",
+        choices=("1.0.8", "1.0.4"),
+        help="nir: the release that shall read the file (default: 1.0.8); sinabs needs 1.0.4",
+    )
+    parser.add_argument(
         "--allow",
         action="append",
         default=[],
@@ -45,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Export."""
+    options = {} if arguments.nir_version is None else {"nir_version": arguments.nir_version}
+    if options and arguments.to != "nir":
+        raise InvalidValueError("option --nir-version", "given", "none but with --to nir")
     module, function, load = EXPORTERS[arguments.to]
     network = load(arguments.network)
     allow = list(arguments.allow)
@@ -52,7 +61,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         # The file holds the reals that the integers stand for; that is what exporting them means.
         allow.append("dequantize")
     write = cast(Exporter, getattr(import_module(module), function))
-    for change in write(network, arguments.out, allow=allow):
+    for change in write(network, arguments.out, allow=allow, **options):
         console.line(f"changed: {change}")
     console.line(f"{arguments.to}: {arguments.out}")
     return True

@@ -10,12 +10,16 @@ from typing import Any, cast
 
 import h5py
 
+from ltc2hw.cli.wording import FLAGS
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
 READERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "nir": ("ltc2hw.converters.nir", ("dt", "graded_input", "allow")),
+    "nir": (
+        "ltc2hw.converters.nir",
+        ("dt", "discretization", "reset", "graded_input", "allow"),
+    ),
     "netx": ("ltc2hw.converters.netx", ("input_word", "target")),
     "sfptt": (
         "ltc2hw.converters.sfptt",
@@ -23,17 +27,6 @@ READERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 """Module of each format, imported on use, and the options of its function ``read``."""
-
-FLAGS: Mapping[str, str] = {
-    "dt": "--dt",
-    "graded_input": "--input",
-    "input_word": "--input-bits",
-    "target": "--target",
-    "input_size": "--input-size",
-    "batch_norm_step": "--batch-norm-step",
-    "allow": "--allow",
-}
-"""What those options are called on the command line."""
 
 ROOT_GROUPS: Mapping[str, str] = {"node": "nir", "layer": "netx"}
 """What only files of one format have at their root."""

@@ -24,6 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="NETWORK")
     parser.add_argument("--dt", type=float, help="nir: the step, in the unit of its time constants")
     parser.add_argument(
+        "--discretization",
+        choices=("euler", "exact"),
+        help="nir: a step decays by dt / tau (default), or by 1 - exp(-dt / tau)",
+    )
+    parser.add_argument(
+        "--reset",
+        choices=("zero", "subtract", "subtract-delayed"),
+        help="nir: what a spike does to the membrane, where the file does not say",
+    )
+    parser.add_argument(
         "--input", choices=("spikes", "graded"), help="nir, sfptt: what samples are"
     )
     parser.add_argument(
@@ -48,6 +58,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         raise InvalidValueError(f"format of {arguments.file}", "unknown", limit, "say --from")
     options = {
         "dt": arguments.dt,
+        "discretization": arguments.discretization,
+        "reset": arguments.reset,
         "graded_input": None if arguments.input is None else arguments.input == "graded",
         "input_word": arguments.input_bits and Word(arguments.input_bits, signed=False),
         "target": arguments.target,

@@ -20,6 +20,7 @@ from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
 from ltc2hw.cli.verb import Verb
+from ltc2hw.cli.wording import spoken
 from ltc2hw.errors import Ltc2hwError
 
 VERBS: Mapping[str, Verb] = {
@@ -87,7 +88,7 @@ def make_parser() -> Parser:
 
 
 def describe(error: Exception) -> str:
-    """An error on one line; system errors as ``file: what is wrong``.
+    """An error on one line, with flags; system errors as ``file: what is wrong``.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "model.h5"))
     'model.h5: No such file or directory'
@@ -95,4 +96,4 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         # Of two names, the second is the one that was asked for: the destination.
         return f"{error.filename2 or error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    return " ".join(spoken(error).split())

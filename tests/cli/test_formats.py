@@ -14,8 +14,9 @@ import pytest
 import ltc2hw
 from ltc2hw.bundle import save
 from ltc2hw.cli import main
-from ltc2hw.cli.foreign import FLAGS, READERS
+from ltc2hw.cli.foreign import READERS
 from ltc2hw.cli.program import make_parser
+from ltc2hw.cli.wording import FLAGS
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.converters.netx_network import rescaled
 from ltc2hw.fixed import FixedNetwork
@@ -51,7 +52,7 @@ def test_a_netx_file_comes_in_and_goes_out(
     fixed, given, file = integers(lif_chain()), tmp_path / "fixed.h5", tmp_path / "net.h5"
     save(fixed, given)
     assert main(["export", str(given), "--to", "netx", "--out", str(file)]) == 2
-    assert "allow={'rescale'}" in capsys.readouterr().err
+    assert "--allow rescale converts it so" in capsys.readouterr().err
     arguments = ["export", str(given), "--to", "netx", "--allow", "rescale", "--out", str(file)]
     assert main(arguments) == 0
     assert "changed: rescale: " in capsys.readouterr().out
@@ -84,7 +85,7 @@ def test_a_state_dict_comes_in(
     }
     np.savez(file, **state)
     assert main(["import", str(file), "--out", str(out)]) == 2
-    assert "allow={'initial-state'}" in capsys.readouterr().err
+    assert "--allow initial-state converts it so" in capsys.readouterr().err
     arguments = ["import", str(file), "--allow", "initial-state", "--input", "spikes"]
     assert main([*arguments, "--out", str(out)]) == 0
     assert "changed: initial-state: layer1" in capsys.readouterr().out
@@ -102,12 +103,15 @@ def test_float_networks_go_out_as_nir(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["import", "{nir}", "--input-bits", "4"], "expected --dt, --input, --allow for nir"),
+        (
+            ["import", "{nir}", "--input-bits", "4"],
+            "expected --dt, --discretization, --reset, --input, --allow for nir",
+        ),
         (["import", "{nir}", "--from", "netx"], "it has no layers"),
         (["import", "{ours}"], "say --from"),
         (["import", "{ours}", "--from", "nir"], "cannot read"),
         (["import", "{none}"], "No such file"),
-        (["import", "{nir}", "--allow", "everything"], "expected one of round-delay"),
+        (["import", "{nir}", "--allow", "everything"], "expected one of duplicate-edges"),
         (["quantize", "{nir}", "--target", "loihi2", "--task", "add-8"], "ltc2hw import first"),
         (["simulate", "{nir}", "--task", "add-8"], "ltc2hw import first"),
         (["export", "{nir}", "--to", "lava"], "ltc2hw import first"),

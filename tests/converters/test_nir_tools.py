@@ -164,7 +164,7 @@ def test_sinabs_writes_and_we_read() -> None:
         for layer in (first, second):
             layer.reset_states()
         spikes = module(x).numpy()
-    network = converter.from_graph(graph, dt=1.0)
+    network = converter.from_graph(graph, dt=1.0, reset="zero")
     assert spikes.sum() > 10
     outputs = ltc2hw.simulate(network, x.numpy().reshape(80, 1, -1)).outputs
     assert np.array_equal(outputs[:, 0], spikes)

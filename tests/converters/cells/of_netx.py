@@ -144,6 +144,11 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
             "other-words": chain(b=population("b", decay_fraction=13)),
             "recurrence": chain(link("b", "b", 1)),
             "topology": chain(link("input", "b")),
+            "clock-neuron": replace(
+                chain(),
+                populations=(*chain().populations, population("clock")),
+                projections=(*chain().projections, link("clock", "b")),
+            ),
             "delay": chain(link("a", "b", 4)),
             "delay-with-bias": chain(link("a", "b", 4), b=BIASED),
             "delay-recurrent": chain(link("b", "b", 2)),

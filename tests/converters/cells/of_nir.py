@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,10 @@ import nir
 import numpy as np
 
 from ltc2hw.converters import nir as converter
+from ltc2hw.converters.lowering import Window, convolution
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Gate, Network
+from ltc2hw.network import LIF, Gate, Input, Network, Projection
+from ltc2hw.weights import Sparse
 from tests.converters.cells.networks import HALF, ONE, ZERO, lif, link, ltc, network, readout
 from tests.random_networks import random_fixed_network
 
@@ -33,9 +36,11 @@ def read_graph(graph: Any, allow: Allow, folder: Path, **options: Any) -> str:
     return imported.provenance.get("changes", "")
 
 
-def write(exported: Network | FixedNetwork, allow: Allow, folder: Path) -> str:
+def write(exported: Network | FixedNetwork, allow: Allow, folder: Path, **options: Any) -> str:
     """Export a network; returns the changes that were made."""
-    return "; ".join(map(str, converter.write(exported, folder / "net.nir", allow=allow)))
+    return "; ".join(
+        map(str, converter.write(exported, folder / "net.nir", allow=allow, **options))
+    )
 
 
 def read_back(exported: Network, allow: Allow, folder: Path) -> str:
@@ -65,6 +70,7 @@ def graph(edges: list[tuple[str, str]], **more: Any) -> Any:
 
 
 TAU = {"tau": 5 * DT * ONE, "r": ONE, "v_leak": ZERO}
+INF = np.full(3, np.inf)
 MATRIX = np.eye(3) + 0.5
 IMAGE = nir.Input(np.array([2, 6, 6]))
 POOL = {"kernel_size": np.array([2, 2]), "stride": np.array([2, 2]), "padding": np.array([0, 0])}
@@ -107,6 +113,18 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
     "gated-readout": partial(read_back, network(readout(tau_mem=Gate(0.3, 0.1)))),
     "integrator": partial(read, nir.I(r=ONE)),
     "step-too-long": partial(read, cuba(tau_mem=0.5 * DT * ONE)),
+    "soft-reset": partial(read, cuba(), reset="subtract"),
+    "infinite-tau": partial(read, nir.LIF(**{**TAU, "tau": INF, "r": INF}, v_threshold=ONE)),
+    "frozen": partial(read, nir.LIF(**{**TAU, "tau": INF}, v_threshold=ONE)),
+    "infinite-threshold": partial(read, nir.LIF(**TAU, v_threshold=INF)),
+    "slow-decay": partial(read, nir.Linear(9e3 * MATRIX), cuba(tau_mem=5000 * DT * ONE)),
+    "silent-neurons": partial(read, nir.Linear(1e-3 * MATRIX), cuba()),
+    "duplicate-edges": partial(
+        read_graph, graph([("input", "a"), ("a", "output"), ("input", "a")], a=cuba())
+    ),
+    "no-node": lambda allow, folder: str(
+        converter.from_graph(graph([("input", "a"), ("a", "output")], a=None), dt=DT, allow=allow)
+    ),
     "linear": partial(read, nir.Affine(MATRIX, HALF), cuba()),
     "recurrence": partial(
         read_graph,
@@ -136,7 +154,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
         read, nir.Input(np.array([2, 6])), nir.Conv1d(6, np.ones((2, 2, 3)), 1, 0, 1, 1, ZERO[:2])
     ),
     "sum-pooling": partial(read, IMAGE, nir.SumPool2d(**POOL), image_lif(2, 3, 3)),
-    "padding": partial(read, IMAGE, conv(padding="same"), image_lif(2, 6, 6)),
+    "padding": partial(read, IMAGE, conv(padding="same", stride=(2, 2)), image_lif(2, 6, 6)),
     "flatten": partial(read, IMAGE, nir.Flatten({"input": np.array([2, 6, 6])}, 0), image_lif(72)),
     "other-node": partial(read_edited, "node/nodes/cubalif/unheard_of", 1.0),
 }
@@ -166,6 +184,26 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
     "delay": network(lif(), link("input", "a", delay=2)),
 }
 
+
+def image(before: tuple[int, ...], matrix: Any, after: tuple[int, ...]) -> Network:
+    """A convolution whose network notes the shapes of its images."""
+    one = np.ones(matrix.shape[0])
+    return Network(
+        (Input("input", matrix.shape[1]), LIF("a", one.size, one, 0.5 * one, one, 0 * one)),
+        (Projection("input", "spikes", "a", "current", Sparse.from_scipy(matrix)),),
+        "a",
+        {"images": json.dumps({"input": before, "a": after})},
+    )
+
+
+ROW, _ = convolution((1, 1, 6), np.ones((2, 1, 1, 3)), Window((1, 3)))
+
+EXPORTED = {
+    **EXPORTED,
+    "convolution": image((1, 1, 6), ROW, (2, 1, 4)),
+    "convolution-1d": image((1, 6), ROW, (2, 4)),
+}
+
 EXPORTS: Mapping[str, Callable[..., str]] = {
     name: partial(write, exported) for name, exported in EXPORTED.items()
-}
+} | {"no-reset-potential": partial(write, network(lif()), nir_version="1.0.4")}
