@@ -66,6 +66,7 @@ def real_vector(name: str, value: npt.ArrayLike, size: int) -> FloatArray:
     array = number_array(name, value, "iubf", "real numbers").astype(np.float64)
     if array.shape not in {(), (size,)}:
         raise ShapeError(f"shape of {name}", array.shape, f"() or ({size},)")
+    require_capacity(f"shape of {name}", size, held=array.size)
     array = np.array(np.broadcast_to(array, (size,)))
     require_finite(name, array)
     return frozen(array)
@@ -81,6 +82,7 @@ def integer_vector(name: str, value: npt.ArrayLike, size: int) -> IntArray:
     array = integer_array(name, value)
     if array.shape not in {(), (size,)}:
         raise ShapeError(f"shape of {name}", array.shape, f"() or ({size},)")
+    require_capacity(f"shape of {name}", size, held=array.size)
     return frozen(np.array(np.broadcast_to(array, (size,))))
 
 
@@ -169,10 +171,9 @@ def require_name(kind: str, name: str) -> None:
 
 
 def require_size(name: str, size: int) -> None:
-    """Raise unless a population's size is a positive integer that a network can have."""
+    """Raise unless a population's size is a positive integer."""
     if not is_integer(size) or size < 1:
         raise InvalidValueError(f"size of {name}", shown(size), "an integer >= 1")
-    require_capacity(f"size of {name}", int(size))
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

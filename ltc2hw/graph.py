@@ -191,7 +191,7 @@ def check_graph(
             same ends, or a cycle of projections without delay.
         UnknownNameError: a projection from or to something that does not exist.
         ShapeError: weights that do not fit their ends.
-        TooLargeError: delays that would need too many past messages.
+        TooLargeError: a population too large, or delays that would need too many past messages.
     """
     require_type("output population", output, str)
     by_name = {population.name: population for population in populations}
@@ -204,6 +204,8 @@ def check_graph(
     if output not in by_name or output == inputs[0].name:
         others = [name for name in names if name != inputs[0].name]
         raise UnknownNameError("output population", output, others)
+    for population in populations:
+        require_capacity(f"size of {population.name}", population.size)
     seen = set()
     for connection in connections:
         check_ends(connection, by_name)

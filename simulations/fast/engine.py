@@ -84,7 +84,7 @@ def simulate(
     ready = prepared(network, matrices=batch >= MATRIX_BATCH and available())
     end = ready.end_state(batch)
     if state is not None:
-        check_registers(ready.plan, state, end)
+        state = check_registers(ready.plan, state, end)
     recording = ready.recording(network, record, steps, batch)
     run = _Run(network, ready, samples, state, end, recording)
     count = thread_count(threads)

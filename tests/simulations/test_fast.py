@@ -209,7 +209,7 @@ PRODUCT = """
 import numba, numpy as np
 from ltc2hw.simulations.fast import vectors
 multiply = vectors.multiply
-assert vectors.INSTRUCTION is None
+assert vectors.PROCESSOR.multiply_pairs is None
 
 @numba.njit
 def run(sums, weights, pairs):
