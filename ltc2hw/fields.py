@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.scalars import is_integer, require_type, shown
+from ltc2hw.scalars import COUNTABLE, is_integer, require_range, require_type, shown
 from ltc2hw.words import FloatArray, IntArray
 
 
@@ -140,9 +140,10 @@ def parts(name: str, values: Iterable[Any], *types: type) -> tuple[Any, ...]:
     Raises:
         InvalidValueError: naming the first that is not.
     """
-    if not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)):
-        raise InvalidValueError(name, shown(values), "a sequence")
-    listed = tuple(values)
+    try:
+        listed = tuple(values)
+    except TypeError:
+        raise InvalidValueError(name, shown(values), "a sequence") from None
     for index, value in enumerate(listed):
         require_type(f"{name}[{index}]", value, *types)
     return listed
@@ -174,6 +175,7 @@ def require_size(name: str, size: int) -> None:
     """Raise unless a population's size is a positive integer."""
     if not is_integer(size) or size < 1:
         raise InvalidValueError(f"size of {name}", shown(size), "an integer >= 1")
+    require_range(f"size of {name}", size, 1, COUNTABLE)
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -42,8 +42,7 @@ from ltc2hw.nonlinearity import (
     GateFunction,
     table_index_bits,
 )
-from ltc2hw.scalars import require_range as require_range
-from ltc2hw.scalars import require_type
+from ltc2hw.scalars import require_range, require_type
 from ltc2hw.weights import Weights
 from ltc2hw.words import WIDEST_WORD, IntArray, Word
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fields import require_name, require_size
-from ltc2hw.scalars import require_type, shown
+from ltc2hw.scalars import COUNTABLE, require_range, require_type, shown
 from ltc2hw.weights import Dense, Sparse, Weights
 
 Variable = Literal["spikes", "value", "current", "membrane", "adaptation"]
@@ -166,6 +166,8 @@ def check_connection(connection: Connection) -> None:
     """Check what a projection can check alone: its names, its delay, what its weights are."""
     require_type("source of a projection", connection.source, str)
     require_type("target of a projection", connection.target, str)
+    require_type("variable of a projection", connection.variable, str)
+    require_type("port of a projection", connection.port, str)
     if connection.variable not in VARIABLES:
         raise UnknownNameError("variable", connection.variable, VARIABLES)
     if connection.port not in PORTS:
@@ -176,6 +178,7 @@ def check_connection(connection: Connection) -> None:
         raise InvalidValueError(
             f"delay of {connection_name(connection)}", shown(delay), "an integer >= 0 (steps)"
         )
+    require_range(f"delay of {connection_name(connection)}", delay, 0, COUNTABLE)
 
 
 def check_graph(
@@ -219,9 +222,7 @@ def check_graph(
     check_histories(by_name, connections)
 
 
-def check_histories(
-    by_name: Mapping[str, Population], connections: Sequence[Connection]
-) -> None:
+def check_histories(by_name: Mapping[str, Population], connections: Sequence[Connection]) -> None:
     """Check that the past messages which delays need can be kept.
 
     Raises:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError
 
 Member = TypeVar("Member", bound=Enum)
+
+
+COUNTABLE = 1 << 62
+"""More than any number of neurons, steps or bytes."""
 
 
 def require_range(name: str, value: Any, lowest: int, highest: int) -> None:
@@ -23,7 +27,7 @@ def require_range(name: str, value: Any, lowest: int, highest: int) -> None:
     if not is_integer(value):
         raise InvalidValueError(name, shown(value), f"an integer, {lowest} to {highest}")
     if not lowest <= value <= highest:
-        raise InvalidValueError(name, value, f"{lowest} to {highest}")
+        raise InvalidValueError(name, shown(value), f"{lowest} to {highest}")
 
 
 def is_integer(value: Any) -> bool:
@@ -58,6 +62,14 @@ def member(name: str, value: Any, choice: type[Member]) -> Member:
 
 
 def shown(value: object) -> str:
-    """A value in a message: short, on one line."""
+    """A value in a message: short, on one line.
+
+    >>> shown(10**5000)
+    'an integer of 16610 bits'
+    """
+    if is_integer(value):
+        integer = int(cast(int, value))
+        bits = integer.bit_length()
+        return str(integer) if bits <= 200 else f"an integer of {bits} bits"
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

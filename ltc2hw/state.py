@@ -108,6 +108,4 @@ def check_ranges(state: State, ranges: Mapping[tuple[str, str], tuple[int, int]]
         values = state[name].get(register)
         if values is not None and (values.min() < low or values.max() > high):
             worst = values.min() if values.min() < low else values.max()
-            raise InvalidValueError(
-                f"state {name}.{register}", worst, f"{low} to {high}", CONTINUE
-            )
+            raise InvalidValueError(f"state {name}.{register}", worst, f"{low} to {high}", CONTINUE)

@@ -13,7 +13,6 @@ from numba.extending import intrinsic
 
 from ltc2hw.llvm import PROCESSOR, element_pointer, emit, spread
 
-
 BYTES, ROWS = PROCESSOR.vector_bytes, 4
 VECTORS = 4 if BYTES == 64 else 2
 """Vectors of each row of a block, which leaves some registers free."""

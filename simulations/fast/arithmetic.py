@@ -89,7 +89,7 @@ def _fit(value: Any, low: Any, high: Any, wraps: Any) -> Any:
 
 
 def held(value: Any, mask: Any) -> Any:
-    """A value in a register that wraps, whose bits ``mask`` has; only wide ones can leave theirs."""
+    """A value in a register that wraps; ``mask`` has its bits. Only wide ones can leave theirs."""
     raise NotImplementedError
 
 

@@ -361,7 +361,7 @@ def register_range(population: FixedPopulation, register: str, arriving: int) ->
 def largest_arrivals(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, Port], int]:
     """Largest magnitude that can arrive at each port, from :func:`largest_sum` of projections."""
     arrivals: dict[tuple[str, Port], int] = {}
-    for projection, largest in zip(network.projections, sums, strict=True):
+    for projection, total in zip(network.projections, sums, strict=True):
         port = (projection.target, projection.port)
-        arrivals[port] = arrivals.get(port, 0) + (largest << projection.exponent)
+        arrivals[port] = arrivals.get(port, 0) + (total << projection.exponent)
     return arrivals

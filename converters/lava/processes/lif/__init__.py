@@ -123,7 +123,7 @@ class ScheduledLIFModel(ScheduledModel):
         self.constants: LIFConstants = proc_params["constants"]
 
     def compute(self, stage: str, sample: int, step: int, arriving: Values) -> Values:
-        """The decaying current, wrapped in its register and once; then membrane, spikes and reset."""
+        """The decaying current, which wraps twice; then membrane, spikes and reset."""
         c = self.constants
         one, half = 2**c.decay_fraction, 2 ** (c.bits - 1)
         if stage == "current":
