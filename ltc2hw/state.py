@@ -84,9 +84,11 @@ def check_register(name: str, given: Any, expected: Array) -> Array:
     array = number_array(name, given, "iub" if integers else "iubf", what)
     if array.shape != expected.shape:
         raise ShapeError(name, array.shape, f"an array of shape {expected.shape}", CONTINUE)
-    array = integer_array(name, array) if integers else array.astype(expected.dtype)
-    require_finite(name, array)
-    return array
+    if integers:
+        return integer_array(name, array)
+    reals: Array = array.astype(expected.dtype)
+    require_finite(name, reals)
+    return reals
 
 
 def unknown(given: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:

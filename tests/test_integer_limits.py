@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltc2hw.bundle import load, read_tree, save, write_tree
+from ltc2hw.bundle import load, save
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError
 from ltc2hw.fixed import (
     Factor,
@@ -20,11 +20,13 @@ from ltc2hw.fixed import (
     FixedLIF,
     FixedLTC,
     FixedNetwork,
+    FixedPopulation,
     FixedProjection,
     FixedReadout,
     Message,
     recorded_dtype,
 )
+from ltc2hw.hdf5 import read_tree, write_tree
 from ltc2hw.integer_limits import FINEST, FINEST_GATE, LARGEST_SHIFT
 from ltc2hw.nonlinearity import sigmoid_table
 from ltc2hw.simulations import fast, integer
@@ -234,7 +236,7 @@ def test_what_constructors_accept_is_exact(seed: int, data: Any) -> None:
     """Extremes of every word, shift and fraction: refused by name, or the same bits."""
     rng = np.random.default_rng(seed)
     network = random_fixed_network(rng, largest=6)
-    populations = []
+    populations: list[FixedPopulation] = []
     try:
         for population in network.populations:
             if isinstance(population, FixedInput):

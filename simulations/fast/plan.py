@@ -20,6 +20,7 @@ from ltc2hw.fixed import (
     message_format,
     message_word,
 )
+from ltc2hw.fixed_state import Range
 from ltc2hw.graph import (
     STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
@@ -59,11 +60,7 @@ from ltc2hw.simulations.fast.tables import (
     population_table,
     zeros,
 )
-from ltc2hw.simulations.fast.widths import (
-    Range,
-    largest_sum,
-    register_limits,
-)
+from ltc2hw.simulations.fast.widths import largest_sum, register_limits
 from ltc2hw.weights import Sparse
 
 REPEATED_NEURONS = 128

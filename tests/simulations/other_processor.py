@@ -45,7 +45,7 @@ def main() -> None:
     assert not PROCESSOR.matrix_unit
     rng = np.random.default_rng(7)
     for gate in ("event", "dense"):
-        network = random_network(rng, gate=gate, hidden=(33, 17))  # type: ignore[arg-type]
+        network = random_network(rng, gate=gate, hidden=(33, 17))
         x = random_samples(rng, network, 20, 5)
         fixed = ltc2hw.quantize(network, "loihi2", x)
         assert plan_of(fixed).types is SHORT

@@ -1,7 +1,7 @@
 """Kernels for processors that lack what this one has.
 
 The tests of the engines, the learners and the compiled training run whole for other processors,
-too: ``make processors``.
+too: ``make processor``.
 """
 
 from __future__ import annotations
