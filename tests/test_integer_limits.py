@@ -63,7 +63,7 @@ def lif(**changes: Any) -> FixedLIF:
 
 def one_neuron(population: Any, *, weight: int = 100, **changes: Any) -> FixedNetwork:
     """A graded input of 8 bits and one neuron."""
-    fields: dict[str, Any] = {"bits": 16, "exponent": 0, "weight_fraction": 6, **changes}
+    fields: dict[str, Any] = {"bits": 8, "exponent": 0, "weight_fraction": 6, **changes}
     weights = Dense(np.array([[weight]]))
     projection = FixedProjection("input", "value", "hidden", "current", weights, **fields)
     entry = FixedInput("input", 1, True, Word(8), 4)
@@ -145,7 +145,8 @@ def test_files_are_refused_where_constructors_refuse(tmp_path: Path) -> None:
     "word", [Word(12), Word(12, signed=False), Word(5, overflow=Overflow.WRAP)]
 )
 def test_messages_are_the_same_with_any_shift_and_word(shift: int, word: Word) -> None:
-    network = one_neuron(ltc(messages=(Message("current", word, shift),)), weight=-30000)
+    sender = ltc(messages=(Message("current", word, shift),))
+    network = one_neuron(sender, weight=-120, exponent=8)
     own = FixedProjection("hidden", "current", "hidden", "tau_mem", Dense(ZERO[None] + 90), 8, 2, 0)
     network = replace(network, projections=(*network.projections, own))
     x = np.linspace(-8, 8, 40).reshape(20, 2, 1)
