@@ -227,7 +227,7 @@ assert (sums == np.einsum("pjk,bpk->bj", weights, messages, dtype=np.int64)).all
 
 
 def test_products_need_no_instruction_of_the_processor() -> None:
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic"}
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     subprocess.run([sys.executable, "-c", PRODUCT], check=True, env=environment)
 
 
