@@ -8,7 +8,12 @@ BIN := .venv/$(LANE)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint types pytest clean
+.PHONY: help setup demo bench test lint types pytest processor clean
+
+# Processors that Numba can compile for on any x86: its names, and what lets kernels use AVX2.
+PROCESSOR ?= generic
+CPU_generic := NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=
+CPU_avx2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -38,6 +43,10 @@ endif
 
 pytest: setup ## the tests and doctests alone
 	$(BIN)/python -m pytest
+
+processor: setup ## the tests of compiled code for another processor: PROCESSOR=generic or avx2
+	$(CPU_$(PROCESSOR)) NUMBA_CACHE_DIR=$(CURDIR)/build/processor $(BIN)/python -m pytest \
+		tests/simulations tests/neurons tests/training/test_compiled.py
 
 clean: ## remove environments, caches and results
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

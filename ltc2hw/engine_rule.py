@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import require_range
 from ltc2hw.plasticity import FPTTRule
 from ltc2hw.plasticity_fixed import Rates
+from ltc2hw.scalars import require_range
 
 Dependency = Literal["x0", "u"]
 Operand = Literal["x1", "y1", "y2", "w", "t", "d"]

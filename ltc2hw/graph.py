@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fields import require_name, require_size
-from ltc2hw.weights import Weights
+from ltc2hw.scalars import COUNTABLE, require_range, require_type, shown
+from ltc2hw.weights import Dense, Sparse, Weights
 
 Variable = Literal["spikes", "value", "current", "membrane", "adaptation"]
 Port = Literal["current", "tau_mem", "tau_adp"]
@@ -161,16 +163,22 @@ def check_population(kind: str, name: str, size: int) -> None:
 
 
 def check_connection(connection: Connection) -> None:
-    """Check what a projection can check alone: names of port and variable, and the delay."""
+    """Check what a projection can check alone: its names, its delay, what its weights are."""
+    require_type("source of a projection", connection.source, str)
+    require_type("target of a projection", connection.target, str)
+    require_type("variable of a projection", connection.variable, str)
+    require_type("port of a projection", connection.port, str)
     if connection.variable not in VARIABLES:
         raise UnknownNameError("variable", connection.variable, VARIABLES)
     if connection.port not in PORTS:
         raise UnknownNameError("port", connection.port, PORTS)
+    require_type(f"weights of {connection_name(connection)}", connection.weights, Dense, Sparse)
     delay: Any = connection.delay
     if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
         raise InvalidValueError(
-            f"delay of {connection_name(connection)}", delay, "an integer >= 0 (steps)"
+            f"delay of {connection_name(connection)}", shown(delay), "an integer >= 0 (steps)"
         )
+    require_range(f"delay of {connection_name(connection)}", delay, 0, COUNTABLE)
 
 
 def check_graph(
@@ -186,7 +194,9 @@ def check_graph(
             same ends, or a cycle of projections without delay.
         UnknownNameError: a projection from or to something that does not exist.
         ShapeError: weights that do not fit their ends.
+        TooLargeError: a population too large, or delays that would need too many past messages.
     """
+    require_type("output population", output, str)
     by_name = {population.name: population for population in populations}
     names = tuple(by_name)
     if len(by_name) != len(populations):
@@ -197,6 +207,8 @@ def check_graph(
     if output not in by_name or output == inputs[0].name:
         others = [name for name in names if name != inputs[0].name]
         raise UnknownNameError("output population", output, others)
+    for population in populations:
+        require_capacity(f"size of {population.name}", population.size)
     seen = set()
     for connection in connections:
         check_ends(connection, by_name)
@@ -207,6 +219,25 @@ def check_graph(
             )
         seen.add(identity)
     evaluation_order(populations, connections)
+    check_histories(by_name, connections)
+
+
+def check_histories(by_name: Mapping[str, Population], connections: Sequence[Connection]) -> None:
+    """Check that the past messages which delays need can be kept.
+
+    Raises:
+        TooLargeError: naming the population whose messages are most.
+    """
+    longest: dict[tuple[str, Variable], int] = {}
+    for connection in connections:
+        sent = connection.source, connection.variable
+        longest[sent] = max(longest.get(sent, 0), connection.delay)
+    kept = {sent: length * by_name[sent[0]].size for sent, length in longest.items()}
+    if kept:
+        name, variable = max(kept, key=lambda sent: kept[sent])
+        require_capacity(
+            f"past {variable} of {name}", sum(kept.values()), remedy="use shorter delays"
+        )
 
 
 def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import numpy as np
+
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.fields import ArrayFields, real_vector, set_field
+from ltc2hw.fields import ArrayFields, parts, real_vector, set_field, texts
 from ltc2hw.graph import (
     Port,
     Variable,
@@ -21,6 +23,7 @@ from ltc2hw.graph import (
     named,
 )
 from ltc2hw.nonlinearity import NONLINEARITIES, Nonlinearity, evaluate
+from ltc2hw.scalars import require_type
 from ltc2hw.weights import Weights
 from ltc2hw.words import FloatArray
 
@@ -40,6 +43,7 @@ class Gate(ArrayFields):
     nonlinearity: Nonlinearity = "sigmoid"
 
     def __post_init__(self) -> None:
+        require_type("nonlinearity", self.nonlinearity, str)
         if self.nonlinearity not in NONLINEARITIES:
             raise UnknownNameError("nonlinearity", self.nonlinearity, NONLINEARITIES)
 
@@ -74,6 +78,7 @@ class Input(ArrayFields):
 
     def __post_init__(self) -> None:
         check_population("Input", self.name, self.size)
+        require_type(f"{self.name} graded", self.graded, bool, np.bool_)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -129,8 +134,7 @@ class LTC(ArrayFields):
         for field_name in ("threshold", "adaptation_strength", "bias_current"):
             value = getattr(self, field_name)
             set_field(self, field_name, real_vector(f"{self.name} {field_name}", value, self.size))
-        set_field(self, "tau_mem", self.tau_mem.sized(f"{self.name} tau_mem", self.size))
-        set_field(self, "tau_adp", self.tau_adp.sized(f"{self.name} tau_adp", self.size))
+        size_gates(self, "tau_mem", "tau_adp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +192,15 @@ class Readout(ArrayFields):
         check_population("Readout", self.name, self.size)
         bias = real_vector(f"{self.name} bias_current", self.bias_current, self.size)
         set_field(self, "bias_current", bias)
-        set_field(self, "tau_mem", self.tau_mem.sized(f"{self.name} tau_mem", self.size))
+        size_gates(self, "tau_mem")
+
+
+def size_gates(population: LTC | Readout, *names: str) -> None:
+    """Check a population's gates and bring their arrays to its size."""
+    for name in names:
+        label, gate = f"{population.name} {name}", getattr(population, name)
+        require_type(label, gate, Gate)
+        set_field(population, name, gate.sized(label, population.size))
 
 
 FloatPopulation = Input | LTC | LIF | Readout
@@ -237,9 +249,10 @@ class Network(ArrayFields):
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        set_field(self, "populations", tuple(self.populations))
-        set_field(self, "projections", tuple(self.projections))
-        set_field(self, "provenance", dict(self.provenance))
+        kinds = (Input, LTC, LIF, Readout)
+        set_field(self, "populations", parts("populations", self.populations, *kinds))
+        set_field(self, "projections", parts("projections", self.projections, Projection))
+        set_field(self, "provenance", texts("provenance", self.provenance))
         inputs = [p for p in self.populations if isinstance(p, Input)]
         check_graph(self.populations, self.projections, inputs, self.output)
 

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.fixed import require_range
 from ltc2hw.plasticity import FPTTRule, surrogate_slope
+from ltc2hw.scalars import require_range
 from ltc2hw.words import IntArray, Rounding, round_real
 
 PlasticRounding = Literal["stochastic", "nearest"]

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.scalars import require_type
 from ltc2hw.target import Target
 from ltc2hw.trace import Trace
 
@@ -43,6 +44,7 @@ def find_engine(name: str) -> Simulate:
         UnknownNameError: if there is no such engine; lists the known ones.
         MissingExtraError: if its optional component is not installed.
     """
+    require_type("engine", name, str)
     if name not in ENGINES:
         raise UnknownNameError("engine", name, tuple(ENGINES))
     return cast(Simulate, import_module(ENGINES[name]).simulate)

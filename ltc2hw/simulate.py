@@ -10,6 +10,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.registry import find_engine, require_kind
+from ltc2hw.scalars import require_type, shown
 from ltc2hw.trace import State, Trace
 
 
@@ -33,13 +34,16 @@ def simulate(
     Raises:
         UnknownNameError: for an unknown engine or variable.
         InvalidValueError: for an engine that does not run this kind of network or lacks an
-            option, or bad samples.
+            option, bad samples, or arguments of a wrong type.
         ShapeError: for samples or a state of the wrong shape.
     """
+    require_type("network", network, Network, FixedNetwork)
     is_float = isinstance(network, Network)
     name = engine or ("float64" if is_float else "fast")
     run = find_engine(name)
     require_kind("engine", name, is_float=is_float, otherwise="use an engine of integers")
+    if progress is not None and not callable(progress):
+        raise InvalidValueError("progress", shown(progress), "a function of two integers")
     if threads is None and progress is None:
         return run(network, x, record, state)
     if name != "fast":

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.fields import integer_array, number_array, require_finite
 from ltc2hw.graph import Connection, Graph, Population, history_length
+from ltc2hw.scalars import require_type
 from ltc2hw.trace import Array, State
+
+CONTINUE = "continue with the trace.state of the same network and batch"
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 """Shapes of registers by population and name, without the batch: (N,), or (D, N) of messages."""
@@ -49,20 +54,60 @@ def make_state(
 
 
 def check_state(state: State, zero: State) -> State:
-    """Return the state if it has the names and shapes of the zero state.
+    """Return the state, as arrays of the zero state's types, if it is one of the same network.
 
     Raises:
+        InvalidValueError: if it is no mapping of arrays by population and register, or holds
+            unknown ones, or numbers that are not integers or not finite where they must be.
         ShapeError: naming the first register that is missing or of another shape.
     """
+    require_type("state", state, Mapping)
+    unknown(state, zero, "state")
+    checked: dict[str, dict[str, Array]] = {}
     for name, registers in zero.items():
-        for register, expected in registers.items():
-            given = state.get(name, {}).get(register)
-            shape = None if given is None else given.shape
-            if shape != expected.shape:
-                raise ShapeError(
-                    f"state {name}.{register}",
-                    shape,
-                    f"an array of shape {expected.shape}",
-                    "continue with the trace.state of the same network and batch",
-                )
-    return state
+        given = state.get(name, {})
+        require_type(f"state {name}", given, Mapping)
+        unknown(given, registers, f"state {name}")
+        checked[name] = {
+            register: check_register(f"state {name}.{register}", given.get(register), expected)
+            for register, expected in registers.items()
+        }
+    return checked
+
+
+def check_register(name: str, given: Any, expected: Array) -> Array:
+    """Return a register as an array of the type of ``expected``, if it has its shape."""
+    if given is None:
+        raise ShapeError(name, None, f"an array of shape {expected.shape}", CONTINUE)
+    integers = expected.dtype.kind == "i"
+    what = "integers" if integers else "real numbers"
+    array = number_array(name, given, "iub" if integers else "iubf", what)
+    if array.shape != expected.shape:
+        raise ShapeError(name, array.shape, f"an array of shape {expected.shape}", CONTINUE)
+    if integers:
+        return integer_array(name, array)
+    reals: Array = array.astype(expected.dtype)
+    require_finite(name, reals)
+    return reals
+
+
+def unknown(given: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:
+    """Raise if there are keys that the network does not know."""
+    for key in given:
+        if key not in known:
+            raise UnknownNameError(f"entry of {name}", key, tuple(known), CONTINUE)
+
+
+def check_ranges(state: State, ranges: Mapping[tuple[str, str], tuple[int, int]]) -> None:
+    """Check that every register holds values that it can have.
+
+    ``ranges`` has the smallest and the largest one, by population and register.
+
+    Raises:
+        InvalidValueError: naming the register and its worst value.
+    """
+    for (name, register), (low, high) in ranges.items():
+        values = state[name].get(register)
+        if values is not None and (values.min() < low or values.max() > high):
+            worst = values.min() if values.min() < low else values.max()
+            raise InvalidValueError(f"state {name}.{register}", worst, f"{low} to {high}", CONTINUE)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.fields import ArrayFields
 from ltc2hw.graph import RECORDABLE, Population
+from ltc2hw.scalars import require_type, shown
 
 Array = npt.NDArray[Any]
 State = Mapping[str, Mapping[str, Array]]
@@ -20,13 +22,13 @@ ALL = "all"
 """Value of ``record`` that asks for every recordable variable of every population."""
 
 
-@dataclass(frozen=True)
-class Trace:
-    """A run of B samples over T steps.
+@dataclass(frozen=True, eq=False)
+class Trace(ArrayFields):
+    """A run of B samples over T steps; two are equal if all of their numbers are.
 
     - ``spikes[population]``: (T, B, N) uint8
     - ``states[population][variable]``: (T, B, N), float64 for a Network, int32 for a
-      FixedNetwork (int64 where a word is wider than 32 bits)
+      FixedNetwork (int64 where 32 bits do not hold every value)
     - ``outputs``: (T, B, N_out), the membrane of a readout or the spikes of spiking neurons
     - ``saturations[population][variable]``: how many values did not fit their word
     - ``state``: registers after the last step, to continue from
@@ -46,6 +48,22 @@ class Trace:
         return result
 
 
+def record_names(record: Sequence[str] | str) -> tuple[str, ...]:
+    """A ``record`` argument as names.
+
+    Raises:
+        InvalidValueError: if it is neither a name nor a sequence of names.
+    """
+    if isinstance(record, str):
+        return (record,)
+    if not isinstance(record, Iterable) or isinstance(record, (bytes, Mapping)):
+        raise InvalidValueError("record", shown(record), "names of variables, () for none")
+    names = tuple(record)
+    for name in names:
+        require_type("variable to record", name, str)
+    return names
+
+
 def check_record(
     record: Sequence[str] | str, populations: Sequence[Population]
 ) -> dict[str, tuple[str, ...]]:
@@ -55,10 +73,11 @@ def check_record(
 
     Raises:
         UnknownNameError: if no kind of population has such a variable.
+        InvalidValueError: if it is not names.
     """
-    if record == ALL:
+    if isinstance(record, str) and record == ALL:
         return {p.name: p.recordable for p in populations}
-    wanted = (record,) if isinstance(record, str) else tuple(record)
+    wanted = record_names(record)
     for variable in wanted:
         if variable not in RECORDABLE:
             raise UnknownNameError("variable to record", variable, (*RECORDABLE, ALL))

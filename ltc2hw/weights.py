@@ -14,7 +14,15 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.fields import ArrayFields, frozen, require_finite, set_field
+from ltc2hw.fields import (
+    ArrayFields,
+    frozen,
+    integer_array,
+    number_array,
+    require_finite,
+    require_size,
+    set_field,
+)
 
 Numbers = npt.NDArray[Any]
 
@@ -91,8 +99,9 @@ class Sparse(ArrayFields):
     sources: int
 
     def __post_init__(self) -> None:
-        indptr = frozen(np.array(self.indptr, dtype=np.int64))
-        indices = frozen(np.array(self.indices, dtype=np.int64))
+        require_size("sources of sparse weights", self.sources)
+        indptr = integer_array("indptr", self.indptr)
+        indices = integer_array("column indices", self.indices)
         data = _numbers("weights", self.data)
         if indptr.ndim != 1 or indptr.size < 2 or indices.shape != data.shape or data.ndim != 1:
             raise ShapeError(
@@ -164,11 +173,9 @@ Weights = Dense | Sparse
 
 
 def _numbers(name: str, value: npt.ArrayLike) -> Numbers:
-    array = np.asarray(value)
-    if array.dtype.kind in "iub":
-        return frozen(array.astype(np.int64))
+    array = number_array(name, value, "iubf", "real numbers")
     if array.dtype.kind != "f":
-        raise InvalidValueError(f"type of {name}", array.dtype, "real numbers")
+        return integer_array(name, array)
     reals = array.astype(np.float64)
     require_finite(name, reals)
     return frozen(reals)

@@ -6,6 +6,7 @@ to a value that does not fit. All helpers work on NumPy int64 arrays and return 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.scalars import member, require_range, require_type
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -47,6 +49,9 @@ class Word:
 
     The range is ``-2^(bits-1) .. 2^(bits-1)-1`` when signed, ``0 .. 2^bits-1`` otherwise.
 
+    Raises:
+        InvalidValueError: for a width that is no integer from 1 to 62, or an unknown choice.
+
     >>> word = Word(bits=8, signed=True)
     >>> word.minimum, word.maximum
     (-128, 127)
@@ -58,8 +63,11 @@ class Word:
     overflow: Overflow = Overflow.SATURATE
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= WIDEST_WORD:
-            raise InvalidValueError("word width", self.bits, f"1 to {WIDEST_WORD} bits")
+        require_range("word width", self.bits, 1, WIDEST_WORD)
+        require_type("word signed", self.signed, bool)
+        object.__setattr__(self, "bits", int(self.bits))
+        object.__setattr__(self, "rounding", member("word rounding", self.rounding, Rounding))
+        object.__setattr__(self, "overflow", member("word overflow", self.overflow, Overflow))
 
     @property
     def minimum(self) -> int:
@@ -91,9 +99,11 @@ class Word:
         >>> Word(8).encode(np.array([0.5, 0.75, 99.0]), fraction=1)
         (array([  1,   2, 127]), 1)
         """
-        scaled = np.ldexp(np.asarray(values, dtype=np.float64), fraction)
-        if not np.all(np.isfinite(scaled)):
+        reals = np.asarray(values, dtype=np.float64)
+        if not np.all(np.isfinite(reals)):
             raise InvalidValueError("value to quantize", "NaN or infinite", "finite numbers")
+        with np.errstate(over="ignore", under="ignore"):  # what becomes infinite saturates
+            scaled = np.ldexp(reals, fraction)
         # Reals beyond int64 would turn into garbage before they could saturate.
         limit = float(1 << WIDEST_WORD)
         rounded = round_real(np.clip(scaled, -limit, limit), self.rounding)
@@ -157,11 +167,12 @@ def largest_fraction(magnitude: float, word: Word) -> int:
         raise InvalidValueError("magnitude", magnitude, "a finite number >= 0")
     if magnitude == 0.0:
         return word.bits
-    fraction = int(np.floor(np.log2(word.maximum / magnitude)))
-    # log2 may be off by one at powers of two; the comparison is exact.
-    while np.rint(np.ldexp(magnitude, fraction + 1)) <= word.maximum:
+    # 2^(exponent - 1) <= magnitude < 2^exponent; the comparisons below are exact.
+    _, exponent = math.frexp(magnitude)
+    fraction = word.maximum.bit_length() - exponent
+    while round(math.ldexp(magnitude, fraction + 1)) <= word.maximum:
         fraction += 1
-    while np.rint(np.ldexp(magnitude, fraction)) > word.maximum:
+    while round(math.ldexp(magnitude, fraction)) > word.maximum:
         fraction -= 1
     return fraction
 

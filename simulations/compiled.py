@@ -1,4 +1,4 @@
-"""How kernels are compiled: once per machine, cached beside the sources, without the GIL."""
+"""How kernels are compiled: once per machine, kept where it can be, without the GIL."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from ltc2hw.compilation import cached
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 # Numba's stubs do not know `_nrt`. The kernels allocate nothing, and without its runtime Numba does
 # not count references whenever an array is passed on.
-_njit: Any = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_njit: Any = partial(numba.njit, **OPTIONS)
 
 
 def entry(function: F) -> F:
-    """Compile a function that Python calls; machine code is kept between processes."""
-    return cast(F, _njit(cache=True)(function))
+    """Compile a function that Python calls; machine code is kept between processes if it can be."""
+    return cached(function, **OPTIONS)
 
 
 def kernel(function: F) -> F:

@@ -23,12 +23,13 @@ from ltc2hw.fixed import (
     message_format,
     recorded_dtype,
 )
+from ltc2hw.fixed_state import starting_state
 from ltc2hw.graph import Variable
 from ltc2hw.nonlinearity import lookup_integer, plan_integer
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import StageResult, Values, run
 from ltc2hw.trace import Array, State, Trace
-from ltc2hw.words import IntArray, Word, shift_toward_zero, wrap_once
+from ltc2hw.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
 
 
 def simulate(
@@ -44,7 +45,8 @@ def simulate(
             that do not fit the network.
     """
     samples = check_samples(x, network.input.size, network.input.graded)
-    return run(IntegerArithmetic(), network, samples, record, recorded_dtype(network), state)
+    start = starting_state(network, state, samples.shape[1])
+    return run(IntegerArithmetic(), network, samples, record, recorded_dtype(network), start)
 
 
 class IntegerArithmetic:
@@ -165,12 +167,18 @@ def ltc_update(
 def lif_current(
     population: FixedLIF, current: IntArray, arriving: IntArray
 ) -> tuple[IntArray, int]:
-    """``wrap_once(rsz(i (2^d - current_decay), d) + (arriving << alignment))``."""
+    """``wrap_once(wrap(rsz(i (2^d - current_decay), d) + (arriving << alignment)))``.
+
+    The inner wrap is that of Lava's 32-bit register, two's complement.
+    """
     full = 1 << population.decay_fraction
     decayed = shift_toward_zero(
         current * (full - population.current_decay), population.decay_fraction
     )
-    return wrap_once(decayed + (arriving << population.alignment), population.state.bits)
+    total = decayed + (arriving << population.alignment)
+    held, _ = Word(population.current_bits, overflow=Overflow.WRAP).fit(total)
+    wrapped, _ = wrap_once(held, population.state.bits)
+    return wrapped, int(np.count_nonzero(wrapped != total))
 
 
 def lif_update(population: FixedLIF, registers: Values, current: IntArray) -> StageResult:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
+from ltc2hw.fixed_state import starting_state
 from ltc2hw.graph import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.state import check_state, zero_state
 from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 try:
@@ -55,8 +55,7 @@ def simulate(
     samples = check_samples(x, network.input.size, network.input.graded)
     wanted = check_record(record, network.populations)
     steps, batch, _ = samples.shape
-    zero = zero_state(network, batch, np.int64)
-    carried = zero if state is None else check_state(state, zero)
+    carried = starting_state(network, state, batch)
     values, misfits = network.input.word.encode(samples, network.input.fraction)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     engine = _Engine(network, carried, place)

@@ -182,7 +182,8 @@ def current_stage(
     kept = (1 << bits) - constants.of(population.current_decay)
     total = shift_toward_zero(registers["current"] * kept, bits)
     total = total + (arriving << population.alignment)
-    over = torch.where(total > half, total - 2 * half, total)
+    held, _ = fit(Word(population.current_bits, overflow=Overflow.WRAP), total)
+    over = torch.where(held > half, held - 2 * half, held)
     current = torch.where(over <= -half, over + 2 * half, over)
     return Stage({"current": current}, {"current": (current != total).sum()})
 

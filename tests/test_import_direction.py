@@ -19,8 +19,10 @@ VERBS = ("ltc2hw.compare", "ltc2hw.quantize", "ltc2hw.rules")
 NOUNS = ("ltc2hw.fixed", "ltc2hw.network", "ltc2hw.plasticity", "ltc2hw.target", "ltc2hw.trace")
 FOUNDATIONS = (
     "ltc2hw.capacity",
+    "ltc2hw.compilation",
     "ltc2hw.errors",
     "ltc2hw.llvm",
+    "ltc2hw.scalars",
     "ltc2hw.sources",
     "ltc2hw.words",
 )

@@ -166,7 +166,7 @@ def population_recipe(
     if isinstance(population, FixedLTC):
         return ltc_recipe(population, timing, run)
     if isinstance(population, FixedLIF):
-        if suits_lava_lif(network, population, schedule.period, schedule.skew(name)):
+        if suits_lava_lif(population, schedule.period, schedule.skew(name)):
             return lava_lif_recipe(population, timing, run)
         return scheduled_lif_recipe(population, timing, run)
     return readout_recipe(population, timing, run)

@@ -12,6 +12,7 @@ from ltc2hw.fixed import (
     message_word,
 )
 from ltc2hw.graph import connection_name
+from ltc2hw.integer_limits import largest
 from ltc2hw.rules import worst_arrivals
 from ltc2hw.words import Overflow, Word
 
@@ -60,6 +61,12 @@ def _check_population(population: FixedPopulation) -> None:
         raise UnsupportedError(
             "lava", f"population {population.name}", f"{word.overflow.value} on overflow", _REMEDY
         )
+    for message in getattr(population, "messages", ()):
+        if message.word.overflow is not Overflow.SATURATE:
+            raise UnsupportedError(
+                "lava", f"message {population.name}.{message.variable}",
+                f"{message.word.overflow.value} on overflow", _REMEDY,
+            )  # fmt: skip
 
 
 def _check_projection(network: FixedNetwork, projection: FixedProjection) -> None:
@@ -76,13 +83,12 @@ def _check_projection(network: FixedNetwork, projection: FixedProjection) -> Non
         raise UnsupportedError("lava", name, f"messages of {word.bits} bits", _REMEDY)
 
 
-def suits_lava_lif(network: FixedNetwork, population: FixedLIF, period: int, skew: int) -> bool:
+def suits_lava_lif(population: FixedLIF, period: int, skew: int) -> bool:
     """Whether Lava's own LIF computes exactly what this population specifies.
 
     It has one stage per chip step and computes in every chip step, so it must stay silent until
-    its first own one. Its registers are 32 bits wide, so the current must not be able to leave
-    them: it wraps only once per step, which holds a current within ±h = ±2^23 as long as no step
-    adds more than 2h.
+    its first own one. It adds the membrane up in 32 bits without a look at overflow: the current
+    stays 2^24 inside of them, so that a bias of up to 2^23 has room.
     """
     if (population.state.bits, population.decay_fraction, population.alignment) != (
         LIF_STATE_BITS,
@@ -94,6 +100,5 @@ def suits_lava_lif(network: FixedNetwork, population: FixedLIF, period: int, ske
     if bias.min() < LIF_BIAS.minimum or bias.max() > LIF_BIAS.maximum:
         return False
     stays_silent = bool(population.threshold.min() >= 0) and (skew == 0 or not bias.any())
-    worst = worst_arrivals(network).get((population.name, "current"), 0)
-    stays_within = worst << LIF_ALIGNMENT <= 1 << LIF_STATE_BITS
+    stays_within = largest(bias) << population.bias_exponent <= 1 << (LIF_STATE_BITS - 1)
     return period == 1 and stays_silent and stays_within

@@ -65,6 +65,7 @@ def scheduled_lif_recipe(population: FixedLIF, timing: Timing, run: Run) -> Reci
     """Our process of LIF neurons."""
     constants = LIFConstants(
         bits=population.state.bits,
+        current_bits=population.current_bits,
         decay_fraction=population.decay_fraction,
         alignment=population.alignment,
         current_decay=population.current_decay,

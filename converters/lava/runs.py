@@ -19,9 +19,9 @@ from ltc2hw.fixed import (
     message_format,
     recorded_dtype,
 )
+from ltc2hw.fixed_state import starting_state
 from ltc2hw.graph import Variable
 from ltc2hw.samples import check_samples
-from ltc2hw.state import check_state, zero_state
 from ltc2hw.trace import State, Trace, check_record, make_trace
 from ltc2hw.words import IntArray, shift_toward_zero
 
@@ -57,8 +57,7 @@ class Request:
         """
         samples = check_samples(x, network.input.size, network.input.graded)
         encoded, misfits = network.input.word.encode(samples, network.input.fraction)
-        zero = zero_state(network, samples.shape[1], np.int64)
-        start = zero if state is None else check_state(state, zero)
+        start = starting_state(network, state, samples.shape[1])
         return cls(network, encoded, misfits, check_record(record, network.populations), start)
 
     @property

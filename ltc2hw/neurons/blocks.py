@@ -11,20 +11,11 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import element_pointer, emit, processor_features, spread
+from ltc2hw.llvm import PROCESSOR, element_pointer, emit, spread
 
-
-def register_block() -> tuple[int, int, int]:
-    """Bytes of a vector register, then rows and vectors of a block that leave some of them free."""
-    features = processor_features()
-    if "+avx512f" in features:
-        return 64, 4, 4
-    if "+avx2" in features:
-        return 32, 4, 2
-    return 16, 4, 2
-
-
-BYTES, ROWS, VECTORS = register_block()
+BYTES, ROWS = PROCESSOR.vector_bytes, 4
+VECTORS = 4 if BYTES == 64 else 2
+"""Vectors of each row of a block, which leaves some registers free."""
 
 
 class _Strip:

@@ -9,17 +9,20 @@ order: the same numbers in give the same bits out.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.compilation import cached
+
 Array = npt.NDArray[Any]
 
 compiled = numba.njit(error_model="numpy", nogil=True)
 """For what entry points call."""
-entry = numba.njit(cache=True, error_model="numpy", nogil=True)
+entry = partial(cached, error_model="numpy", nogil=True)
 """For what Python calls: machine code is kept between processes (:mod:`ltc2hw.sources`)."""
 merged = numba.njit(inline="always", error_model="numpy")
 """For what is called from one or two places: compiled as a part of each caller."""

@@ -7,8 +7,9 @@ from types import FunctionType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from ltc2hw.compilation import cached
 from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.kernels import Array, clear, compiled, copy, entry, merged
 from ltc2hw.neurons.packed import (
@@ -232,7 +233,10 @@ def _renamed(function: Callable[..., int], name: str) -> Any:
     return other
 
 
-learn_sequence_threads = njit(cache=True, error_model="numpy", nogil=True, parallel=True)(
-    _renamed(_learn_sequence, "learn_sequence_threads")
+learn_sequence_threads = cached(
+    _renamed(_learn_sequence, "learn_sequence_threads"),
+    error_model="numpy",
+    nogil=True,
+    parallel=True,
 )
 """With a thread for each share of the samples."""

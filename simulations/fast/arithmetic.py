@@ -88,6 +88,23 @@ def _fit(value: Any, low: Any, high: Any, wraps: Any) -> Any:
     return integer
 
 
+def held(value: Any, mask: Any) -> Any:
+    """A value in a register that wraps; ``mask`` has its bits. Only wide ones can leave theirs."""
+    raise NotImplementedError
+
+
+@overload(held, jit_options=INLINE, strict=False)
+def _held(value: Any, mask: Any) -> Any:
+    if isinstance(value, (types.Float, Short)):
+        return lambda value, mask: value
+
+    def integer(value: Any, mask: Any) -> Any:
+        half = (mask >> np.int64(1)) + np.int64(1)
+        return ((value + half) & mask) - half
+
+    return integer
+
+
 def number(value: Any, like: Any) -> Any:
     """Turn an integer into the kind of number that ``like`` is."""
     raise NotImplementedError

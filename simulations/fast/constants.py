@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedGate, FixedInput, FixedLIF, FixedLTC, FixedPopulation
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.tables import Constant, Table
@@ -18,19 +17,21 @@ def limits(word: Word) -> tuple[int, int, int]:
     return word.minimum, word.maximum, wraps
 
 
-def entries_of(name: str, gate: FixedGate, types: Types) -> IntArray:
+def state_limits(population: FixedPopulation) -> tuple[int, int, int]:
+    """:func:`limits` of a population's states; the mask of LIF neurons is that of their current."""
+    if isinstance(population, FixedLIF):
+        low, high, _ = limits(population.state)
+        return low, high, (1 << population.current_bits) - 1
+    return limits(population.word if isinstance(population, FixedInput) else population.state)
+
+
+def entries_of(gate: FixedGate, types: Types) -> IntArray:
     """Entries of a gate's table as kernels read them.
 
     An interpolated table has one per cell: the rise to the next knot in the upper half of its bits,
     the knot in the lower half. Short ones have room behind them to be read whole.
-
-    Raises:
-        InvalidValueError: if an entry is not a gate value.
     """
-    table, one = gate.table, 1 << gate.output_fraction
-    if table.size and (table.min() < 0 or table.max() > one):
-        worst = table[np.argmax(np.abs(table))]
-        raise InvalidValueError(f"entry of the table of {name}", worst, f"0 to {one}")
+    table = gate.table
     if gate.function != "interpolated":
         return table
     entries: IntArray = (np.diff(table) << 4 * np.dtype(types.entries).itemsize) | table[:-1]

@@ -70,8 +70,9 @@ def encode_values(
     invalid, misfits = np.int64(0), np.int64(0)
     scale, low, high, wraps, rounding, _ = encoder
     for j in range(width):
-        scaled = np.float64(load(x, FROM, first + j)) * scale
-        invalid += np.int64(not np.isfinite(scaled))
+        sample = np.float64(load(x, FROM, first + j))
+        invalid += np.int64(not np.isfinite(sample))
+        scaled = sample * scale  # what becomes infinite saturates
         real = min(max(scaled, -LIMIT), LIMIT)
         if rounding == NEAREST_EVEN:
             real = np.rint(real)
@@ -92,7 +93,7 @@ def encode(
 ) -> tuple[Any, Any]:
     """Write rows of samples to ``out``; return how many misfit and are invalid.
 
-    Invalid are NaN, infinities (also after scaling) and, for spiking inputs, all but 0 and 1.
+    Invalid are NaN, infinities and, for spiking inputs, all but 0 and 1.
     """
     misfits, invalid = np.int64(0), np.int64(0)
     width = rows.width

@@ -12,9 +12,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.samples import check_samples
+from ltc2hw.samples import check_samples, real_samples
+from ltc2hw.scalars import require_range
 from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
 from ltc2hw.simulations.fast.memory import Tile, check_registers
@@ -42,6 +42,9 @@ CHUNK_WORK = 50_000_000
 
 THREAD_WORK = 20_000_000
 """Operations that are worth another thread, unless the caller names a number of threads."""
+
+MOST_THREADS = 1024
+"""Threads that a caller may ask for."""
 
 CHUNK_SAMPLES = 1 << 22
 """Encoded integers that a kernel call may need at once."""
@@ -84,7 +87,7 @@ def simulate(
     ready = prepared(network, matrices=batch >= MATRIX_BATCH and available())
     end = ready.end_state(batch)
     if state is not None:
-        check_registers(ready.plan, state, end)
+        state = check_registers(ready.plan, state, end)
     recording = ready.recording(network, record, steps, batch)
     run = _Run(network, ready, samples, state, end, recording)
     count = thread_count(threads)
@@ -96,7 +99,7 @@ def simulate(
 
 def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
     """Samples as an array of a type that the encoder reads; shape checked, values not yet."""
-    samples = np.asarray(x)
+    samples = real_samples(x)
     if samples.dtype == np.bool_:
         samples = samples.view(np.uint8)
     if samples.dtype not in SAMPLE_TYPES:
@@ -115,14 +118,13 @@ def thread_count(threads: int | None) -> int:
     """Threads to use; None means one per core that the process may use.
 
     Raises:
-        InvalidValueError: for fewer than one.
+        InvalidValueError: for fewer than one, or more than any machine has.
     """
     if threads is None:
         affinity = getattr(os, "sched_getaffinity", None)
         return len(affinity(0)) if affinity else os.cpu_count() or 1
-    if threads < 1:
-        raise InvalidValueError("number of threads", threads, "at least 1")
-    return threads
+    require_range("number of threads", threads, 1, MOST_THREADS)
+    return int(threads)
 
 
 @lru_cache(maxsize=512)

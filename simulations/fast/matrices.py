@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import emit, processor_features
+from ltc2hw.llvm import PROCESSOR, emit
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.tables import Scalar, Table, padded
 from ltc2hw.simulations.fast.vectors import pointer
@@ -28,7 +28,7 @@ BLOCK = BLOCK_ROWS * BLOCK_BYTES
 COLUMNS = 2 * BLOCK_ROWS
 """Targets of a step of :func:`multiply_bytes`: two blocks of sums, for each 16 samples."""
 
-EXISTS = "+amx-int8" in processor_features()
+EXISTS = PROCESSOR.matrix_unit
 
 MOST_SAMPLES = 2 * BLOCK_ROWS
 """Samples that the unit's registers serve together."""
@@ -46,7 +46,7 @@ def available() -> bool:
 
     Linux has to be asked (``arch_prctl``): the registers are large, and most processes need none.
     """
-    if not EXISTS or platform.system() != "Linux" or platform.machine() != "x86_64":
+    if not EXISTS or platform.system() != "Linux":
         return False
     arch_prctl, request_permission, tile_data = 158, 0x1023, 18
     libc = ctypes.CDLL(None, use_errno=True)

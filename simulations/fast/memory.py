@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Variable
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
@@ -18,7 +17,7 @@ from ltc2hw.simulations.fast.tables import (
     Table,
     zeros,
 )
-from ltc2hw.state import Shapes, check_state
+from ltc2hw.state import Shapes, check_ranges, check_state
 from ltc2hw.trace import State
 
 PAST = "sent:"
@@ -48,25 +47,17 @@ def allocate(plan: Plan, tile: int) -> Memory:
     return Memory(state, ports, passing, spikes, words, values, pairs, bytes_, byte_words, *rest)
 
 
-def check_registers(plan: Plan, state: State, expected: State) -> None:
-    """Check a state to start from: shapes, integers, and values that the network can reach.
+def check_registers(plan: Plan, state: State, expected: State) -> State:
+    """Return a state to start from: shapes, integers, and values that the network can reach.
 
     Raises:
         ShapeError: if a register is missing or of another shape.
-        InvalidValueError: if a value is not an integer or outside the register's range, on which
-            the proofs of :mod:`~ltc2hw.simulations.fast.widths` rely.
+        InvalidValueError, UnknownNameError: if a value is not an integer or outside the register's
+            range, on which the proofs of :mod:`~ltc2hw.simulations.fast.widths` rely.
     """
-    check_state(state, expected)
-    for name, register in ((name, r) for name, kept in expected.items() for r in kept):
-        values = np.asarray(state[name][register])
-        if values.dtype.kind not in "iub":
-            raise InvalidValueError(f"type of state {name}.{register}", values.dtype, "integers")
-        low, high = plan.limits[name, register]
-        if values.min() < low or values.max() > high:
-            worst = values.flat[np.argmax(np.maximum(low - values, values - high))]
-            raise InvalidValueError(
-                f"state {name}.{register}", worst, f"{low} to {high}", "continue a trace.state"
-            )
+    checked = check_state(state, expected)
+    check_ranges(checked, plan.limits)
+    return checked
 
 
 class Tile:

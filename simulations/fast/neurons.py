@@ -16,6 +16,7 @@ from ltc2hw.simulations.fast.arithmetic import (
     counted,
     fit,
     given,
+    held,
     integral,
     number,
     product,
@@ -271,7 +272,7 @@ def leaky_spikes(
 ) -> Any:
     """Current, membrane, spikes and reset of LIF neurons; returns misfits of current and membrane.
 
-    The current wraps once, the membrane is clipped at ±(2^(bits-1) - 1).
+    The current wraps in its register, then once; the membrane is clipped at ±(2^(bits-1) - 1).
     """
     current, arriving = in_state(CURRENT_REGION, at), in_passing(CURRENT_PORT, at)
     membrane = in_state(MEMBRANE_REGION, at)
@@ -279,13 +280,14 @@ def leaky_spikes(
     bias, threshold = in_passing(BIAS_CURRENT, at), in_passing(FIXED_THRESHOLD, at)
     limit, bits, alignment = given(p.high), p.decay_fraction, given(p.alignment)
     zero, half = number(0, limit), limit + number(1, limit)
-    full = half + half
+    full, mask = half + half, p.wraps
     wraps, misfits = counted(False, limit), counted(False, limit)
     for j in range(at.width):
         kept = load(constants, CONSTANTS, current_kept + j)
         decayed = product(kept, load(state, CURRENT, current + j), bits)
         total = decayed + arrived(ports, arriving + j, limit) * alignment
-        over = total - full if total > half else total
+        inner = held(total, mask)
+        over = inner - full if inner > half else inner
         i = over + full if over <= -half else over
         wraps += counted(i != total, limit)
         kept = load(constants, CONSTANTS, membrane_kept + j)

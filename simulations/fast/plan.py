@@ -20,6 +20,7 @@ from ltc2hw.fixed import (
     message_format,
     message_word,
 )
+from ltc2hw.fixed_state import Range
 from ltc2hw.graph import (
     STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
@@ -31,7 +32,7 @@ from ltc2hw.graph import (
     history_length,
 )
 from ltc2hw.nonlinearity import GateFunction, table_index_bits
-from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits
+from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits, state_limits
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
 from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
@@ -59,11 +60,7 @@ from ltc2hw.simulations.fast.tables import (
     population_table,
     zeros,
 )
-from ltc2hw.simulations.fast.widths import (
-    Range,
-    largest_sum,
-    register_limits,
-)
+from ltc2hw.simulations.fast.widths import largest_sum, register_limits
 from ltc2hw.weights import Sparse
 
 REPEATED_NEURONS = 128
@@ -277,14 +274,13 @@ class _Builder:
         return flat, starts
 
     def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
-        word = population.word if isinstance(population, FixedInput) else population.state
         first_gate = len(self.gates)
         strength_shift = adaptation_unit = decay_fraction = alignment = 0
         if isinstance(population, (FixedLTC, FixedReadout)):
-            self.gate(f"{population.name}.tau_mem", population.tau_mem, MEMBRANE_GATE)
+            self.gate(population.tau_mem, MEMBRANE_GATE)
         if isinstance(population, FixedLTC):
             gate = population.tau_adp
-            self.gate(f"{population.name}.tau_adp", gate, ADAPTATION_GATE)
+            self.gate(gate, ADAPTATION_GATE)
             strength_shift = population.adaptation_strength.shift
             adaptation_unit = 1 << (population.adaptation_fraction - gate.output_fraction)
         if isinstance(population, FixedLIF):
@@ -298,7 +294,7 @@ class _Builder:
             copies(population.size),
             PIECE,
             shares_constants(population, self.types),
-            *limits(word),
+            *state_limits(population),
             first_gate,
             len(self.gates) - first_gate,
             *self.ports_of(population),
@@ -309,7 +305,7 @@ class _Builder:
             alignment,
         )
 
-    def gate(self, name: str, gate: FixedGate, regions: tuple[int, int, int, int]) -> None:
+    def gate(self, gate: FixedGate, regions: tuple[int, int, int, int]) -> None:
         self.gates.append(
             (
                 FUNCTION[gate.function],
@@ -319,7 +315,7 @@ class _Builder:
                 bool(gate.from_state.values.any() or gate.from_current.values.any()),
                 gate.from_state.shift,
                 gate.from_current.shift,
-                self.entries.add(entries_of(name, gate, self.types)),
+                self.entries.add(entries_of(gate, self.types)),
                 0 if gate.function == "plan" else table_index_bits(gate.table.size, gate.function),
                 *regions,
             )

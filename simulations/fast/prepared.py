@@ -14,7 +14,7 @@ from ltc2hw.simulations.fast.memory import Tile
 from ltc2hw.simulations.fast.plan import build_plan
 from ltc2hw.simulations.fast.recording import Layout, Recording, lay_out
 from ltc2hw.state import make_state, register_shapes
-from ltc2hw.trace import State
+from ltc2hw.trace import State, record_names
 
 LAYOUTS = 16
 """Layouts that are kept: most callers run samples of one shape."""
@@ -45,7 +45,7 @@ class Prepared:
         Raises:
             UnknownNameError: if no kind of population has such a variable.
         """
-        names = record if isinstance(record, str) else tuple(record)
+        names = record if isinstance(record, str) else record_names(record)
         key = (names, steps, batch)
         layout = self.layouts.get(key)
         if layout is None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import emit
+from ltc2hw.llvm import PROCESSOR, emit
 
-EXISTS = platform.machine() in ("x86_64", "AMD64")
+EXISTS = PROCESSOR.rounding_mode
 """Whether the mode can be set here."""
 
 TOWARD_ZERO = 3 << 13

@@ -172,7 +172,10 @@ def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
             ("shared", np.int64),  # whether all pieces but the last have the same constants
             ("low", number),  # state word
             ("high", number),
-            ("wraps", np.int64),  # 2^bits - 1 where the word wraps, 0 where it saturates
+            (
+                "wraps",
+                np.int64,
+            ),  # 2^bits - 1 where the word wraps, 0 where it saturates; LIF: current
             ("first_gate", np.uint64),  # rows of the table of gates
             ("gates", np.uint64),
             ("ports", np.uint64),  # first row of the table of ports, those of the current first

@@ -14,26 +14,16 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload
 
-from ltc2hw.llvm import element_pointer, emit, processor_features, shuffled, spread
+from ltc2hw.llvm import PROCESSOR, element_pointer, emit, shuffled, spread
 from ltc2hw.simulations.fast.tables import FAN_LANES
 
 INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 
 
-def machine() -> tuple[int, int, str | None, str | None]:
-    """Lanes of a vector, vectors of a block, and LLVM's names of two instructions if they exist.
-
-    They multiply, and permute the entries of two vectors.
-    """
-    features = processor_features()
-    if "+avx512bw" in features:
-        return 16, 4, "llvm.x86.avx512.pmaddw.d.512", "llvm.x86.avx512.vpermi2var.d.512"
-    if "+avx2" in features:
-        return 8, 2, "llvm.x86.avx2.pmadd.wd", None
-    return 4, 4, None, None
-
-
-LANES, VECTORS, INSTRUCTION, PERMUTE = machine()
+LANES = PROCESSOR.vector_bytes // 4
+"""32-bit lanes of a vector."""
+VECTORS = 2 if PROCESSOR.vector_bytes == 32 else 4
+"""Vectors of a block of sums, which leaves some registers free."""
 BLOCK_BITS = 6
 """Tables of up to this many index bits fit four vectors of 16 lanes."""
 
@@ -48,10 +38,9 @@ def broadcast(builder: Any, word: Any) -> Any:
 
 def products(builder: Any, weights: Any, messages: Any) -> Any:
     """Sums of the two products of every lane."""
-    if INSTRUCTION is not None:
-        function = emit.get_or_insert_function(
-            builder.module, ir.FunctionType(SUMS, (HALVES, HALVES)), INSTRUCTION
-        )
+    if PROCESSOR.multiply_pairs is not None:
+        form = ir.FunctionType(SUMS, (HALVES, HALVES))
+        function = emit.get_or_insert_function(builder.module, form, PROCESSOR.multiply_pairs)
         return builder.call(function, (weights, messages))
     halves = [
         builder.mul(
@@ -139,7 +128,7 @@ def interpolates_blocks(state: Any, index_bits: Any) -> Any:
 
 @overload(interpolates_blocks, strict=False)
 def _interpolates_blocks(state: Any, index_bits: Any) -> Any:
-    if PERMUTE is not None and state.dtype in (types.int32, types.float32):
+    if PROCESSOR.permute is not None and state.dtype in (types.int32, types.float32):
         return lambda state, index_bits: index_bits <= BLOCK_BITS
     return lambda state, index_bits: False
 
@@ -151,10 +140,13 @@ def _interpolate_block(
 
     Offsets are short or single numbers. The whole table is held in registers, so that looking up is
     permuting. An entry is the rise to the next knot above 16 bits of the knot. Arrays of other
-    types compile, too, but must never be given.
+    types compile, too, but must never be given. Without the instruction it does nothing, because
+    kernels that ask :func:`interpolates_blocks` contain both of their ways.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if PROCESSOR.permute is None:
+            return context.get_dummy_value()
         state, start, entries, table, shift = zip(signature.args, arguments, strict=True)
         single = state[0].dtype == types.float32
         address = pointer(context, builder, state, start[1], FLOATS if single else SUMS)
@@ -171,9 +163,8 @@ def _interpolate_block(
                 place = builder.add(table[1], ir.Constant(table[1].type, first))
                 piece = builder.load(pointer(context, builder, entries, place, SUMS), align=1)
                 pieces.append(piece)
-            function = emit.get_or_insert_function(
-                builder.module, ir.FunctionType(SUMS, (SUMS, SUMS, SUMS)), PERMUTE
-            )
+            form = ir.FunctionType(SUMS, (SUMS, SUMS, SUMS))
+            function = emit.get_or_insert_function(builder.module, form, PROCESSOR.permute)
             halves.append(builder.call(function, (pieces[0], cells, pieces[1])))
         upper = builder.icmp_unsigned(">=", cells, SUMS([2 * LANES] * LANES))
         found = builder.select(upper, halves[1], halves[0])

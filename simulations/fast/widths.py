@@ -6,7 +6,7 @@ does not hold, the engine takes 64-bit integers, the type of the specification.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,13 +19,17 @@ from ltc2hw.fixed import (
     FixedPopulation,
     FixedProjection,
     FixedReadout,
+    Message,
     message_word,
 )
+from ltc2hw.fixed_state import Range
+from ltc2hw.fixed_state import register_range as word_range
 from ltc2hw.graph import PORTS, Port
+from ltc2hw.integer_limits import largest, magnitude
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS, table_index_bits
 from ltc2hw.simulations.fast.arithmetic import SPLIT_BITS
 from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
-from ltc2hw.words import IntArray, Overflow, Word
+from ltc2hw.words import Overflow
 
 INT8 = (1 << 7) - 1
 INT16 = (1 << 15) - 1
@@ -38,9 +42,6 @@ SINGLE = 1 << 24
 EXACT = 1 << 51
 """Products of two numbers up to this, and the sum of two and of four 32-bit numbers, are exact in
 doubles, which hold every integer up to 2^53."""
-
-
-Range = tuple[int, int]
 
 
 def largest_sum(network: FixedNetwork, projection: FixedProjection) -> int:
@@ -67,6 +68,8 @@ def fits_narrow(network: FixedNetwork, sums: Sequence[int]) -> bool:
         arriving = arrivals.get((population.name, "current"), 0)
         if stored_magnitude(population, arriving) > INT32:
             return False
+        if isinstance(population, FixedLIF) and not stays_in_register(population, arriving):
+            return False
         if largest_product(population, arriving) > EXACT or not shifts_narrow(population):
             return False
     return True
@@ -77,10 +80,19 @@ def fits_short(network: FixedNetwork, sums: Sequence[int]) -> bool:
     arrivals = largest_arrivals(network, sums)
     if any(projection.exponent > LARGEST_SHIFT for projection in network.projections):
         return False
+    if any(message.shift > LARGEST_SHIFT for message in messages_of(network)):
+        return False
     return all(
         fits_short_population(population, {p: arrivals.get((population.name, p), 0) for p in PORTS})
         for population in network.populations
     )
+
+
+def messages_of(network: FixedNetwork) -> Iterator[Message]:
+    """Formats of all graded messages."""
+    for population in network.populations:
+        if isinstance(population, (FixedLTC, FixedReadout)):
+            yield from population.messages
 
 
 def fits_single(network: FixedNetwork, sums: Sequence[int]) -> bool:
@@ -240,17 +252,22 @@ def largest_product(population: FixedPopulation, arriving: int) -> int:
 
 
 def shifts_narrow(population: FixedPopulation) -> bool:
-    """Whether words saturate (doubles do not wrap) and interpolation needs at most 31 bits."""
+    """Whether words saturate (doubles do not wrap), and arguments and offsets in tables are exact.
+
+    Interpolation needs at most 31 bits of rest.
+    """
     if isinstance(population, (FixedInput, FixedLIF)):
         return True
     gates = [population.tau_mem]
     if isinstance(population, FixedLTC):
         gates.append(population.tau_adp)
+    tables = [gate for gate in gates if gate.function != "plan"]
     shifts = [
         gate.fraction + TABLE_SPAN_BITS - table_index_bits(gate.table.size, gate.function)
-        for gate in gates
-        if gate.function != "plan"
+        for gate in tables
     ]
+    if any(1 << (gate.fraction + TABLE_SPAN_BITS) > EXACT for gate in tables):
+        return False
     return population.state.overflow is Overflow.SATURATE and max(shifts, default=0) <= 31
 
 
@@ -290,7 +307,8 @@ def largest_lif_current(population: FixedLIF, arriving: int) -> int:
     """Largest magnitude that the once-wrapped current of a LIF neuron can reach.
 
     With ``h = 2^(bits-1)`` and at most A arriving, ``|i'| <= max(h, k |i| + A - 2h)`` where k < 1
-    is the part that decay leaves: h, or the fixed point of the second term where A exceeds 2h.
+    is the part that decay leaves: h, or the fixed point of the second term where A exceeds 2h. Its
+    register, which wraps, has an end, too.
     """
     half = 1 << (population.state.bits - 1)
     excess = (arriving << population.alignment) - 2 * half
@@ -298,7 +316,19 @@ def largest_lif_current(population: FixedLIF, arriving: int) -> int:
         return half
     full = 1 << population.decay_fraction
     decay = int(population.current_decay.min())
-    return max(half, -(-excess * full // decay))
+    _, end = word_range(population, "current")
+    return min(max(half, -(-excess * full // decay)), end)
+
+
+def stays_in_register(population: FixedLIF, arriving: int) -> bool:
+    """Whether no sum of a LIF neuron's current leaves the register, so that only one wrap is left.
+
+    ``k |i|`` is rounded up here.
+    """
+    full = 1 << population.decay_fraction
+    kept = (full - int(population.current_decay.min())) * largest_lif_current(population, arriving)
+    total = -(-kept // full) + (arriving << population.alignment)
+    return total < 1 << (population.current_bits - 1)
 
 
 def register_limits(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, str], Range]:
@@ -318,34 +348,20 @@ def register_limits(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[st
 
 def register_range(population: FixedPopulation, register: str, arriving: int) -> Range:
     """Smallest and largest value that a register can ever hold."""
-    if register == "spikes":
-        return 0, 1
-    if isinstance(population, FixedLTC) and register == "adaptation":
-        return 0, 1 << population.adaptation_fraction
-    if isinstance(population, FixedLIF):
-        bound = population.state.maximum
-        if register == "current":
-            bound = largest_lif_current(population, arriving)
-        return -bound, bound
-    assert isinstance(population, (FixedLTC, FixedReadout))
-    bound = largest_membrane(population, arriving)
-    return max(population.state.minimum, -bound), min(population.state.maximum, bound)
+    low, high = word_range(population, register)
+    if isinstance(population, FixedLIF) and register == "current":
+        high = largest_lif_current(population, arriving)
+        return -high, high
+    if isinstance(population, (FixedLTC, FixedReadout)) and register == "membrane":
+        bound = largest_membrane(population, arriving)
+        return max(low, -bound), min(high, bound)
+    return low, high
 
 
 def largest_arrivals(network: FixedNetwork, sums: Sequence[int]) -> dict[tuple[str, Port], int]:
     """Largest magnitude that can arrive at each port, from :func:`largest_sum` of projections."""
     arrivals: dict[tuple[str, Port], int] = {}
-    for projection, largest in zip(network.projections, sums, strict=True):
+    for projection, total in zip(network.projections, sums, strict=True):
         port = (projection.target, projection.port)
-        arrivals[port] = arrivals.get(port, 0) + (largest << projection.exponent)
+        arrivals[port] = arrivals.get(port, 0) + (total << projection.exponent)
     return arrivals
-
-
-def magnitude(word: Word) -> int:
-    """Largest magnitude of a word."""
-    return max(word.maximum, -word.minimum)
-
-
-def largest(values: IntArray) -> int:
-    """Largest magnitude of an array, 0 if it is empty."""
-    return max(int(values.max()), -int(values.min())) if values.size else 0

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
-from ltc2hw.fixed import FixedNetwork, require_range
+from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import PORTS
 from ltc2hw.learned import Learned, Learning
 from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
 from ltc2hw.plasticity_words import time_weight
 from ltc2hw.samples import check_samples
+from ltc2hw.scalars import require_range
 from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run

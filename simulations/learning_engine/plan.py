@@ -30,7 +30,6 @@ from ltc2hw.fixed import (
     FixedProjection,
     message_fraction,
     message_word,
-    require_range,
 )
 from ltc2hw.graph import PORTS
 from ltc2hw.learned import Learning
@@ -38,6 +37,7 @@ from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
 from ltc2hw.plasticity_fixed import IntegerRule, constant_fraction, draw_count, integer_rule
 from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
+from ltc2hw.scalars import require_range
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array
 from ltc2hw.weights import Dense

@@ -28,7 +28,7 @@ from tests.random_networks import (
 
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")
 
-from ltc2hw.converters.lava import inprocess
+from ltc2hw.converters.lava import assembly, inprocess
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,3 +179,59 @@ def test_what_lava_cannot_hold_is_refused_by_name() -> None:
     fixed = ltc2hw.quantize(random_network(rng), "ideal", rng.uniform(-1, 1, (4, 2, 5)))
     with pytest.raises(UnsupportedError, match="registers of 38 bits"):
         ltc2hw.converters.lava.build(fixed)
+
+
+def summed(inputs: list[int], current_decay: int, membrane_decay: int) -> tuple[list[int], ...]:
+    """Lava's LIF with Python's integers: 32-bit registers in two's complement, one wrap at 2^23."""
+
+    def register(value: int) -> int:
+        return (value + 2**31) % 2**32 - 2**31
+
+    def decayed(value: int, decay: int) -> int:
+        return abs(value) * (4096 - decay) // 4096 * (1 if value >= 0 else -1)
+
+    u = v = 0
+    currents, membranes = [], []
+    for arriving in inputs:
+        u = register(decayed(u, current_decay) + register(register(arriving) * 64))
+        u = u - 2**24 if u > 2**23 else u + 2**24 if u <= -(2**23) else u
+        v = min(max(decayed(v, membrane_decay) + u, 1 - 2**23), 2**23 - 1)
+        currents.append(u)
+        membranes.append(v)
+    return currents, membranes
+
+
+@pytest.mark.parametrize("engine", ["integer", "fast", "torch", "lava", "scheduled"])
+@pytest.mark.parametrize("decay", [1, 3, 4096])
+def test_currents_beyond_32_bits_are_those_of_lavas_lif(engine: str, decay: int) -> None:
+    """Every step brings almost as much as an accumulator of 24 bits holds; no spike resets."""
+    rng = np.random.default_rng(5)
+    neurons = FixedLIF(
+        "out", 3, Word(24), 12, 12, 6, np.array(decay), np.array([5, 100, 4096]),
+        np.array((1 << 30) - 1), np.array(0), 0,
+    )  # fmt: skip
+    weights = Dense(np.array([[127], [-128], [127]]))
+    network = FixedNetwork(
+        (FixedInput("input", 1, True, Word(8, signed=False), 0), neurons),
+        (FixedProjection("input", "value", "out", "current", weights, 8, 8, 6),),
+        "out",
+        "loihi2",
+    )
+    x = np.where(rng.random((80, 1, 1)) < 0.8, 255.0, rng.integers(0, 256, (80, 1, 1)))
+    if engine == "scheduled":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(assembly, "suits_lava_lif", lambda *_: False)
+            trace = inprocess.simulate(network, x, "all")
+    elif engine == "lava":
+        trace = inprocess.simulate(network, x, "all")
+    else:
+        trace = ltc2hw.simulate(network, x, engine, "all")
+    assert trace.states["out"]["current"].dtype == np.int32
+    beyond = 0
+    for neuron, (weight, kept) in enumerate(zip((127, -128, 127), (5, 100, 4096), strict=True)):
+        arriving = [weight * int(value) << 8 for value in x[:, 0, 0]]
+        currents, membranes = summed(arriving, decay, kept)
+        assert trace.states["out"]["current"][:, 0, neuron].tolist() == currents
+        assert trace.states["out"]["membrane"][:, 0, neuron].tolist() == membranes
+        beyond += sum(abs(u) > 2**24 for u in currents)
+    assert beyond > 100

@@ -67,7 +67,7 @@ def test_sums_beyond_doubles_are_refused() -> None:
     rng = np.random.default_rng(0)
     network = random_fixed_network(rng, models=("LIF",))
     wide = tuple(
-        replace(p, weights=Dense(np.full(p.weights.shape, 1 << 30)), bits=32)
+        replace(p, weights=Dense(np.full(p.weights.shape, 1 << 26)), bits=28, exponent=0)
         for p in network.projections
     )
     source = FixedInput("input", network.input.size, True, Word(24), 0)

@@ -73,6 +73,7 @@ class LIFConstants:
     """Constants of LIF neurons; ``current_decay`` is Lava's ``du + 1``, ``bias`` is shifted."""
 
     bits: int
+    current_bits: int
     decay_fraction: int
     alignment: int
     current_decay: Integers
@@ -85,7 +86,7 @@ class ScheduledLIF(AbstractProcess):
     """``size`` LIF neurons with the arithmetic of Lava's ``LIF``, acting on their schedule.
 
     Stands in where Lava's own cannot: more than one chip step per algorithmic step, neurons that
-    would fire while they wait for their first step, or registers that could leave 32 bits.
+    would fire while they wait for their first step, or words other than Lava's.
     """
 
     def __init__(
@@ -122,12 +123,14 @@ class ScheduledLIFModel(ScheduledModel):
         self.constants: LIFConstants = proc_params["constants"]
 
     def compute(self, stage: str, sample: int, step: int, arriving: Values) -> Values:
-        """The decaying current, wrapped once; then membrane, spikes and reset."""
+        """The decaying current, which wraps twice; then membrane, spikes and reset."""
         c = self.constants
         one, half = 2**c.decay_fraction, 2 ** (c.bits - 1)
         if stage == "current":
             current = cut(self.current * (one - c.current_decay), c.decay_fraction)
-            current = current + (arriving["current"] << c.alignment)
+            total = current + (arriving["current"].astype(np.int64) << c.alignment)
+            end = 2 ** (c.current_bits - 1)
+            current = (total + end) % (2 * end) - end
             current[current > half] -= 2 * half
             current[current <= -half] += 2 * half
             return {"current": current}
