@@ -31,10 +31,10 @@ from ltc2hw.plasticity import (
     Parameter,
     Term,
     error_paths,
-    learning_populations,
     parameter_name,
     plastic_parameters,
 )
+from ltc2hw.plasticity_scope import SPIKES, reached_populations
 from ltc2hw.plasticity_words import PlasticWords, power_of_two, power_table, slope_table
 from ltc2hw.words import WIDEST_WORD, IntArray, Word, shift_toward_zero
 
@@ -162,7 +162,7 @@ def integer_rule(
             "own_current", True, "False for integers", "errors through own currents are not local"
         )
     chosen = words or PlasticWords()
-    reached = learning_populations(network, FixedLTC, FixedReadout, ("spikes",))
+    reached = reached_populations(network)
     _check_products(network, reached, chosen)
     parameters = plastic_parameters(network, rule, reached)
     roomy = with_room(network, parameters)
@@ -173,7 +173,7 @@ def integer_rule(
         first += draw_count(roomy, parameter)
     if first > 1 << 32:
         raise InvalidValueError("plastic synapses", first, "at most 2^32", "learn fewer ports")
-    crossed = error_paths(network, reached, ("spikes",), own_current=False)
+    crossed = error_paths(network, reached, SPIKES, own_current=False)
     return IntegerRule(
         roomy,
         rule,
