@@ -69,10 +69,11 @@ class FPTTRule:
     (``symmetric``) or through fixed random ones (``random``, drawn from ``feedback_seed``).
 
     ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
-    None means all that an error reaches. ``biases`` and ``self_terms`` (how event gates depend on their own neuron's state
-    and current) may be held constant. ``own_current`` carries errors from dense gates back through
-    the graded currents of the population itself: exact, but not local, because each neuron then
-    needs the gate errors of all others within the step. Integer rules refuse it.
+    None means all that an error reaches. ``biases`` and ``self_terms`` (how event gates depend on
+    their own neuron's state and current) may be held constant. ``own_current`` carries errors from
+    dense gates back through the graded currents of the population itself: exact, but not local,
+    because each neuron then needs the gate errors of all others within the step. Integer rules
+    refuse it.
 
     Raises:
         InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
@@ -241,7 +242,8 @@ def plastic_parameters(
     """Every array that the rule changes: weights in the order of the projections, then vectors.
 
     Vectors come population by population in the order of ``reached``, port by port in the order of
-    the population's ports: bias, then ``from_state`` and ``from_current``. ``reached``: the populations that an error reaches, see :func:`learning_populations`.
+    the population's ports: bias, then ``from_state`` and ``from_current``. ``reached``: the
+    populations that an error reaches, see :func:`learning_populations`.
 
     Raises:
         UnknownNameError: if the rule names a population that does not exist.

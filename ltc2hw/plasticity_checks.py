@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +83,7 @@ def require_choice(name: str, value: object, known: Sequence[str]) -> None:
         raise UnknownNameError(name, value if isinstance(value, str) else shown(value), known)
 
 
-def plain_array(name: str, value: npt.ArrayLike) -> npt.NDArray[np.generic]:
+def plain_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return an array of truth values, integers or reals, of whatever type they have.
 
     Raises:

@@ -92,7 +92,8 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
     held: dict[str, str] = {}
     unreached = []
     leading = _leading(network)
-    for index, connection in enumerate(network.projections):
+    connections: Sequence[Connection] = network.projections
+    for index, connection in enumerate(connections):
         parameter = Parameter(connection.target, connection.port, "weights", index)
         if parameter in parameters:
             continue
@@ -142,7 +143,8 @@ def with_scope(learned: Learned[AnyNetwork], scope: Scope) -> Learned[AnyNetwork
     The provenance goes on from what earlier learning left there.
     """
     network: Any = learned.network
-    before = [name for name in network.provenance.get("learns", "").split(", ") if name]
+    text: str = network.provenance.get("learns", "")
+    before = [name for name in text.split(", ") if name]
     learns = tuple(dict.fromkeys((*before, *scope.learns)))
     ever = replace(scope, held={n: why for n, why in scope.held.items() if n not in learns})
     provenance = {**network.provenance, "learns": ", ".join(learns), "held": ever.held_text}

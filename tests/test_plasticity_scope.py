@@ -130,7 +130,9 @@ def test_every_number_that_could_change_is_named_once() -> None:
         assert {"hidden0.threshold", "hidden0.adaptation_strength"} <= set(scope.held)
         for port in ("current", "tau_mem", "tau_adp"):
             assert (f"hidden0.{port}.bias" in scope.learns) == (rule == FPTTRule())
-    assert scope_of(network, READOUT).held["hidden0.current.bias"] == "not named in the rule's ports"
+    assert (
+        scope_of(network, READOUT).held["hidden0.current.bias"] == "not named in the rule's ports"
+    )
     biases = scope_of(network, FPTTRule(biases=False, self_terms=False)).held
     assert biases["readout.current.bias"] == "the rule holds biases"
     assert biases["hidden0.tau_mem.from_state"] == "the rule holds self terms"

@@ -105,9 +105,7 @@ class EngineLearner:
         """Samples as integers of the input's word; clipped ones are added to ``counts``."""
         return self.forward.encode(x, counts)
 
-    def goals(
-        self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None
-    ) -> Array:
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
         """Labels (S,), or targets (S, N_out) with the readout's fraction; misfits are added."""
         return self.forward.goals(targets, samples, counts)
 

@@ -127,9 +127,7 @@ class IntegerLearner:
             add_counts(counts, {population.name: encoded.saturations})
         return encoded.values[population.variables[0]]
 
-    def goals(
-        self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None
-    ) -> Array:
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
         """Labels (S,), or targets (S, N_out) with the readout's fraction.
 
         Clipped targets are added to ``counts``, once per sample.

@@ -16,7 +16,6 @@ from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.trace import Array, State
 
-
 Misfits = dict[str, dict[str, int]]
 """Misfits by population or parameter, and variable."""
 
@@ -58,9 +57,7 @@ class Learner(Protocol[Net]):
         """Samples (T, S, N_in) as the network takes them; misfits are added to ``counts``."""
         ...
 
-    def goals(
-        self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None
-    ) -> Array:
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
         """What the readout should say at each sample, first axis S; misfits are added."""
         ...
 

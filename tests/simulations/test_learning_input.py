@@ -20,6 +20,7 @@ from ltc2hw.plasticity_fixed import integer_rule
 from ltc2hw.simulations.learning_engine import fast as engine_fast
 from ltc2hw.simulations.learning_engine import integer as engine_integer
 from ltc2hw.simulations.plasticity import fast
+from ltc2hw.simulations.plasticity.layout import lay_out
 from tests.random_networks import random_network
 from tests.simulations.test_plasticity import (
     FIXED,
@@ -96,8 +97,7 @@ def test_every_engine_counts_the_same_misfits() -> None:
     assert nonzero(runs[0].saturations)["input"]["value"] > 0
     held = replace(LINEAR, self_terms=False)
     found = [
-        module.learn(FIXED, x, wanted, held).saturations
-        for module in (engine_integer, engine_fast)
+        module.learn(FIXED, x, wanted, held).saturations for module in (engine_integer, engine_fast)
     ]
     for counts in found:
         assert counts["input"] == runs[0].saturations["input"]
@@ -266,16 +266,17 @@ def test_ports_are_tuples_by_population(ports: Any) -> None:
 
 @pytest.mark.parametrize("value", [*WRONG, True], ids=str)
 def test_arguments_of_another_kind_are_refused(value: Any) -> None:
-    for wrong in (
-        lambda: learn(value, X, LABELS),
-        lambda: learn(FIXED, X, LABELS, reset=0 if value is True else value),
-        lambda: learn(FIXED, X, LABELS, engine=5 if value is None else value),
-        lambda: learn(FIXED, X, LABELS, rule={} if value is None else value),
-        lambda: learn(FIXED, X, LABELS, words={} if value is None else value),  # type: ignore[arg-type]
-        lambda: learn(FIXED, X, LABELS, learning=0 if value is None else value),
+    for arguments in (
+        {"network": value},
+        {"reset": 0 if value is True else value},
+        {"engine": 5 if value is None else value},
+        {"rule": {} if value is None else value},
+        {"words": {} if value is None else value},
+        {"learning": 0 if value is None else value},
     ):
+        given: dict[str, Any] = {"network": FIXED, **arguments}
         with pytest.raises(InvalidValueError):
-            wrong()
+            learn(x=X, targets=LABELS, **given)
 
 
 def test_numbers_of_numpy_are_what_they_say() -> None:
@@ -303,13 +304,15 @@ def test_what_is_learned_does_not_depend_on_the_pieces(
     ]
     assert_same(*runs)
     held = FPTTRule(self_terms=False)
-    ours, theirs = (m.learn(FIXED, X, LABELS, held, reset=reset) for m in (engine_fast, engine_integer))
+    ours, theirs = (
+        m.learn(FIXED, X, LABELS, held, reset=reset) for m in (engine_fast, engine_integer)
+    )
     assert ours.network == theirs.network
     assert np.array_equal(ours.outputs, theirs.outputs)
 
 
 def test_pieces_bound_what_a_kernel_call_does() -> None:
-    layout = fast.lay_out(integer_rule(FIXED, FPTTRule(), None))
+    layout = lay_out(integer_rule(FIXED, FPTTRule(), None))
     most = fast.most_updates(layout)
     assert most * layout.synapses <= fast.PIECE_WORK
     for count, steps in ((7, 5), (3, 10 * most), (10 * most, 1)):

@@ -491,7 +491,7 @@ def test_what_the_compiled_engine_does_not_run_is_named() -> None:
         with pytest.raises(UnsupportedError, match="no factors of LIF"):
             learn(fixed, x, labels, engine=engine)
     readout = FPTTRule(ports={"readout": ("current", "tau_mem")})
-    with pytest.raises(UnsupportedError, match="compiled learning engine .* LIF"):
+    with pytest.raises(UnsupportedError, match=r"compiled learning engine .* LIF"):
         learn(fixed, x, labels, readout, engine="fast")
     readout_only = learn(fixed, x, labels, readout, engine="integer")
     assert {p.population for p in readout_only.learning.memories} == {"readout"}
