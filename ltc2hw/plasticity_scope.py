@@ -138,17 +138,22 @@ def require_reach(scope: Scope, rule: FPTTRule, allow: Collection[str] = ()) -> 
 
 
 def with_scope(learned: Learned[AnyNetwork], scope: Scope) -> Learned[AnyNetwork]:
-    """Record what was held, in the result and in the provenance of its network.
+    """Record what was held, in the result and in the provenance of its network."""
+    return replace(learned, network=told(learned.network, scope), held=scope.held)
 
-    The provenance goes on from what earlier learning left there.
+
+def told(network: AnyNetwork, scope: Scope) -> AnyNetwork:
+    """Return an adapted network whose provenance says what learned, and what was held and why.
+
+    It goes on from what earlier learning left there.
     """
-    network: Any = learned.network
     text: str = network.provenance.get("learns", "")
-    before = [name for name in text.split(", ") if name]
+    before: list[str] = [name for name in text.split(", ") if name]
     learns = tuple(dict.fromkeys((*before, *scope.learns)))
     ever = replace(scope, held={n: why for n, why in scope.held.items() if n not in learns})
     provenance = {**network.provenance, "learns": ", ".join(learns), "held": ever.held_text}
-    return replace(learned, network=replace(network, provenance=provenance), held=scope.held)
+    result: AnyNetwork = replace(network, provenance=provenance)
+    return result
 
 
 def _leading(network: Network | FixedNetwork) -> set[str]:

@@ -30,6 +30,7 @@ from ltc2hw.learning_file import (
     save_checkpoint,
 )
 from ltc2hw.plasticity_fixed import IntegerRule
+from ltc2hw.plasticity_scope import scope_of, told
 from ltc2hw.schema import encode
 from ltc2hw.simulate import simulate
 from ltc2hw.tables import score_text
@@ -153,8 +154,8 @@ class Adaptation:
         if last == end:
             validation = score(done.network, self.task.validation, self.decision)
             stream = float(np.mean(judged))
-            told = {"samples": last, "stream": stream, "validation": validation}
-            progress = replace(progress, curve=(*before.curve, told), judged=())
+            record = {"samples": last, "stream": stream, "validation": validation}
+            progress = replace(progress, curve=(*before.curve, record), judged=())
             note = f"validation {score_text(self.decision.metric, validation)}"
             console.progress("sample", last, self.stream.samples, note)
         # Together, so that an interrupt finds what belongs together.
@@ -210,7 +211,8 @@ class Adaptation:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedFileError(path, "what it measured is damaged", REMEDY) from error
         self.check(path)
-        self.adapted = self.learner().adapted(self.learning.memories)
+        adapted: FixedNetwork = self.learner().adapted(self.learning.memories)
+        self.adapted = told(adapted, scope_of(self.network, self.chip.rule))
 
     def learner(self) -> Any:
         """The specification's learner, which checks and reads states."""
@@ -235,12 +237,12 @@ class Adaptation:
         assert self.learning is not None
         done, ends = self.progress.samples, tuple(self.stream.ends())
         finished = [end for end in ends if end <= done]
-        told = [record["samples"] for record in self.progress.curve]
+        ended = [record["samples"] for record in self.progress.curve]
         open_samples = done - max(finished, default=0)
         right = (
             0 < done <= self.stream.samples
             and self.learning.step == done * self.task.steps
-            and told == finished
+            and ended == finished
             and len(self.progress.judged) == open_samples
         )
         if not right:
