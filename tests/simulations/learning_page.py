@@ -268,9 +268,7 @@ class Chip:
             lowest = held - state
             held = self.shifts[key] + lowest
             finer = max(15 - self.range_of(self.constants[key], held, term), lowest)
-            self.constants[key] = [
-                sat(rescale(c, held - finer), 16) for c in self.constants[key]
-            ]
+            self.constants[key] = [sat(rescale(c, held - finer), 16) for c in self.constants[key]]
             self.shifts[key], held = finer - lowest, finer
             message_shift = max(0, w.factor + p.state.bits - 50)
             message = state - message_shift
@@ -486,9 +484,7 @@ class Chip:
             for i in range(len(total)):
                 back = [self.feedback(index, p, j, i) for j in range(len(factor))]
                 fraction = p.weight_fraction if self.rule.feedback == "symmetric" else 8
-                total[i] += rescale(
-                    sum(f * b for f, b in zip(factor, back, strict=True)), fraction
-                )
+                total[i] += rescale(sum(f * b for f, b in zip(factor, back, strict=True)), fraction)
         return [sat(c, self.words.factor) for c in total]
 
     def feedback(self, index: int, p: Any, j: int, i: int) -> int:
@@ -504,7 +500,9 @@ class Chip:
         for j, e in enumerate(error):
             fall = self.fall(name, p, j)
             gate = sat(rsz(e * fall, f), self.words.factor)
-            total = rsz(e * self.seen[name, "tau"][j], o) + self.through(name, p, "tau_mem", j, gate)
+            total = rsz(e * self.seen[name, "tau"][j], o) + self.through(
+                name, p, "tau_mem", j, gate
+            )
             result[name, "tau_mem"].append(gate)
             result[name, "current"].append(sat(total, self.words.factor))
         return result
@@ -571,8 +569,7 @@ class Chip:
 
     def learn(self, p: Learned, n: int, product: int, index: int) -> None:
         k, a, b = (
-            -int(math.log2(r))
-            for r in (self.rule.learning_rate, self.rule.alpha, self.rule.beta)
+            -int(math.log2(r)) for r in (self.rule.learning_rate, self.rule.alpha, self.rule.beta)
         )
         v, m, lam = p.fractions
         c = max(v, m)

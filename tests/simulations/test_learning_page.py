@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from tests.random_networks import random_fixed_network, random_network, random_s
 from tests.simulations.learning_page import Chip
 
 STEPS, SAMPLES = 5, 3
+PAGE = Path(__file__).parents[2] / "docs" / "on-chip-learning.md"
 
 
 def network(**options: Any) -> FixedNetwork:
@@ -105,3 +108,12 @@ def test_any_network_learns_as_the_page_says(seed: int) -> None:
     feedback: Any = ("symmetric", "random")[seed // 2 % 2]
     rule = FPTTRule(2.0 ** -int(rng.integers(0, 8)), error=error, feedback=feedback)
     assert_as_written(fixed, rule, PlasticWords(seed=seed), seed)
+
+
+def test_the_page_has_every_number_of_the_second_writing() -> None:
+    """Large constants of the code that was written from the page stand on the page."""
+    code = Path(__file__).with_name("learning_page.py").read_text("utf-8")
+    numbers = set(re.findall(r"0x[0-9A-F]{8,16}|\b\d{7}\b", code))
+    assert len(numbers) == 7
+    page = PAGE.read_text("utf-8")
+    assert [number for number in sorted(numbers) if number not in page] == []
