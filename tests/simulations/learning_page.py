@@ -31,7 +31,8 @@ def rescale(x: int, n: int) -> int:
 
 def sat(x: int, bits: int) -> int:
     """Clip to a signed word."""
-    return max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, x))
+    half = 1 << (bits - 1)
+    return max(-half, min(half - 1, x))
 
 
 def half_even(x: float) -> int:
@@ -61,7 +62,7 @@ def drawn(seed: int, update: int, index: int) -> int:
 def rounded(x: int, n: int, bits: int | None) -> int:
     """``round(x, n)``, to nearest without bits."""
     if bits is None:
-        return (x + 2 ** (n - 1)) >> n
+        return (x + (1 << (n - 1))) >> n
     return (x + (bits >> (32 - n) if n <= 32 else bits << (n - 32))) >> n
 
 
@@ -69,7 +70,8 @@ def rounded(x: int, n: int, bits: int | None) -> int:
 
 
 def gate_value(gate: Any, g: int) -> int:
-    one, f, o = 2**gate.output_fraction, gate.fraction, gate.output_fraction
+    f, o = int(gate.fraction), int(gate.output_fraction)
+    one = 1 << o
     if gate.function == "plan":
         a, y = abs(g), one
         if a < 8 << (f - 3):
@@ -80,8 +82,9 @@ def gate_value(gate: Any, g: int) -> int:
             y = (a >> (5 + f - o)) + (27 << (o - 5))
         return one - y if g < 0 else y
     table = [int(entry) for entry in gate.table]
-    n = (len(table) - (gate.function == "interpolated")).bit_length() - 1
-    shift, half = f + 4 - n, 2 ** (f + 3)
+    n: int = (len(table) - int(gate.function == "interpolated")).bit_length() - 1
+    shift: int = f + 4 - n
+    half = 1 << (f + 3)
     q = max(-half, min(half - 1, g)) + half
     c = q >> shift
     if gate.function == "table":
@@ -90,10 +93,10 @@ def gate_value(gate: Any, g: int) -> int:
 
 
 def gate_slope(gate: Any, g: int) -> int:
-    one = 2**gate.output_fraction
+    one = 1 << int(gate.output_fraction)
     if gate.function != "plan":
         value = gate_value(gate, g)
-        return (value * (one - value)) >> gate.output_fraction
+        return (value * (one - value)) >> int(gate.output_fraction)
     for eighths, down in ((8, 2), (19, 3), (40, 5)):
         if abs(g) < eighths << (gate.fraction - 3):
             return one >> down
@@ -358,7 +361,7 @@ class Chip:
             return self.sent[key]
         if len(self.past) < p.delay:
             return [0] * int(self.populations[p.source].size)
-        return self.past[p.delay - 1][key]
+        return self.past[int(p.delay) - 1][key]
 
     def compute(self, name: str, stage: int, x: Row) -> None:
         p = self.populations[name]
@@ -550,7 +553,7 @@ class Chip:
         return rsz(entry * credit, w.factor_fraction)
 
     def update(self, p: Learned, factors: dict[tuple[str, str], Row]) -> None:
-        name, port, term, index = p.name
+        name, port, _, index = p.name
         factor, message = factors[name, port], self.met(p)
         for n, (j, i) in enumerate(p.places):
             x = rsz(message[i if index is not None else j], p.message_shift)

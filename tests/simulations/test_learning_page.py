@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
-from ltc2hw.fixed import FixedReadout
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedLTC, FixedReadout
 from ltc2hw.plasticity import Parameter
+from ltc2hw.plasticity_fixed import integer_rule
 from ltc2hw.plasticity_scope import PARTIAL
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.learning_page import Chip
@@ -28,6 +31,10 @@ def network(**options: Any) -> FixedNetwork:
     if not made.input.graded:
         samples = np.rint(samples)
     return quantize(made, "loihi2", samples, QuantizeOptions(weight_reach=2.0))
+
+
+def name_of(p: Parameter) -> tuple[str, str, str, int | None]:
+    return p.population, p.port, p.term, p.projection
 
 
 def assert_as_written(fixed: FixedNetwork, rule: FPTTRule, words: PlasticWords, seed: int) -> int:
@@ -55,7 +62,7 @@ def assert_as_written(fixed: FixedNetwork, rule: FPTTRule, words: PlasticWords, 
             ]
             assert chip.step(encoded, goal, t, STEPS) == found.outputs[t, s].tolist()
     changed = 0
-    assert [Parameter(*p.name) for p in chip.learned] == list(found.learning.memories)
+    assert [p.name for p in chip.learned] == [name_of(p) for p in found.learning.memories]
     for ours, theirs in zip(chip.learned, found.learning.memories.values(), strict=True):
         assert (ours.value, ours.mean, ours.gradient) == tuple(a.tolist() for a in theirs)
         changed += int(np.count_nonzero(theirs.gradient))
@@ -83,6 +90,16 @@ CASES: dict[str, tuple[dict[str, Any], FPTTRule, PlasticWords]] = {
         PlasticWords(value=24, mean=20, gradient=30, neuron=30, softmax_index=5, surrogate_index=9),
     ),
     "dense gates": ({"gate": "dense"}, FPTTRule(learning_rate=0.25), PlasticWords()),
+    "the widest softmax": (
+        {"nonlinearity": "sigmoid"},
+        FPTTRule(learning_rate=0.25, surrogate="triangle"),
+        PlasticWords(factor=37, factor_fraction=31, softmax_index=20, rounding="nearest"),
+    ),
+    "the widest table": (
+        {},
+        FPTTRule(learning_rate=0.25, error="linear", feedback="random"),
+        PlasticWords(factor=32, factor_fraction=31, surrogate_index=20),
+    ),
     "some ports": (
         {},
         FPTTRule(learning_rate=0.25, self_terms=False, ports={"hidden0": ("tau_adp", "current")}),
@@ -108,6 +125,38 @@ def test_any_network_learns_as_the_page_says(seed: int) -> None:
     feedback: Any = ("symmetric", "random")[seed // 2 % 2]
     rule = FPTTRule(2.0 ** -int(rng.integers(0, 8)), error=error, feedback=feedback)
     assert_as_written(fixed, rule, PlasticWords(seed=seed), seed)
+
+
+@pytest.mark.parametrize(
+    ("error", "surrogate", "words", "what"),
+    [
+        (
+            "softmax",
+            "triangle",
+            {"factor": 33, "factor_fraction": 32},
+            "probability of the softmax",
+        ),
+        ("linear", "multi_gaussian", {"factor": 34, "factor_fraction": 33}, "slope and credit"),
+        ("linear", "triangle", {"factor": 38, "factor_fraction": 20}, "product of a factor"),
+    ],
+)
+def test_words_whose_products_would_wrap_are_refused(
+    error: Any, surrogate: Any, words: dict[str, Any], what: str
+) -> None:
+    """64-bit engines all wrap alike, so only the second writing would see it."""
+    with pytest.raises(InvalidValueError, match=what):
+        integer_rule(network(), FPTTRule(error=error, surrogate=surrogate), PlasticWords(**words))
+
+
+def test_shifts_beyond_63_bits_are_refused() -> None:
+    fixed = network()
+    hidden = fixed.population("hidden0")
+    assert isinstance(hidden, FixedLTC)
+    strength = replace(hidden.adaptation_strength, shift=62)
+    far = replace(hidden, adaptation_strength=strength, fraction=40)
+    populations = tuple(far if p is hidden else p for p in fixed.populations)
+    with pytest.raises(InvalidValueError, match="adaptation strength"):
+        integer_rule(replace(fixed, populations=populations), FPTTRule())
 
 
 def test_the_page_has_every_number_of_the_second_writing() -> None:
