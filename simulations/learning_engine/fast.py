@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from ltc2hw.fixed import FixedNetwork, require_range
 from ltc2hw.graph import PORTS
 from ltc2hw.learned import Counts, Learned, Learning
 from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
+from ltc2hw.plasticity_scope import require_reach, with_scope
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
@@ -36,6 +37,7 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    allow: Collection[str] = (),
 ) -> Learned[FixedNetwork]:
     """Learn a stream, as :func:`ltc2hw.simulations.learning_engine.integer.learn`, compiled.
 
@@ -45,6 +47,8 @@ def learn(
         ShapeError, InvalidValueError, UnsupportedError: as the readable engine.
     """
     plan = engine_plan(network, rule, options)
+    scope = plan.scope()
+    require_reach(scope, rule, allow)
     layout = lay_out(plan.chip)
     learner = EngineLearner(plan)
     entered = enter(learner, x, targets, learning, reset=reset)
@@ -69,9 +73,8 @@ def learn(
     counts = entered.counts
     thirds = {name: {"third factor": int(n)} for name, n in zip(names, clipped, strict=True)}
     add_counts(counts, thirds)
-    return Learned(
-        plan.adapted(after.memories), after, outputs.astype(learner.dtype), nonempty(counts)
-    )
+    said = outputs.astype(learner.dtype)
+    return with_scope(Learned(plan.adapted(after.memories), after, said, nonempty(counts)), scope)
 
 
 def nonempty(counts: Counts) -> Counts:

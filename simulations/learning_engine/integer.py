@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from ltc2hw.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.learned import Learned, Learning, Memories
 from ltc2hw.plastic_values import read_parameter
 from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.plasticity_scope import require_reach, with_scope
 from ltc2hw.plasticity_state import checked_learning
 from ltc2hw.plasticity_words import DRAW_BITS, time_weight
 from ltc2hw.simulations.driver import add_counts, sent_message
@@ -49,18 +50,22 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    allow: Collection[str] = (),
 ) -> Learned[FixedNetwork]:
     """Learn a stream of S samples x (T, S, N_in) with the engine's arithmetic.
 
     Memories hold ``w``, ``t``, ``d`` as Φ, Φ̄, λ. The network that comes back has 9-bit weights
-    where it learned; ``network`` can be that one or the one that it came from.
+    where it learned; ``network`` can be that one or the one that it came from. ``allow`` as in
+    :func:`ltc2hw.learn`.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         UnsupportedError: see :func:`~ltc2hw.simulations.learning_engine.plan.engine_plan`.
     """
-    learner = EngineLearner(engine_plan(network, rule, options))
-    return stream(learner, x, targets, learning, reset=reset)
+    plan = engine_plan(network, rule, options)
+    scope = plan.scope()
+    require_reach(scope, rule, allow)
+    return with_scope(stream(EngineLearner(plan), x, targets, learning, reset=reset), scope)
 
 
 class Met(NamedTuple):
