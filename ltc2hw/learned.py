@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ltc2hw.fixed import FixedNetwork
@@ -32,10 +32,13 @@ class Learned(Generic[Net]):
 
     ``network``: as adapted; ``learning``: memories and registers, to go on from; ``outputs``:
     readout membranes (T, S, N_out) as they were while learning; ``saturations``: misfits by
-    population or parameter, and variable.
+    population or parameter, and variable, clipped samples (under the input) and linear targets
+    (``target`` of the readout) included; ``held``: what could not learn or was not to, by name,
+    and why.
     """
 
     network: Net
     learning: Learning
     outputs: Array
     saturations: Counts
+    held: Mapping[str, str] = field(default_factory=dict)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ltc2hw.counter import draw, step_key
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fields import require_finite
+from ltc2hw.fields import require_finite, set_field
 from ltc2hw.graph import (
     PORTS,
     Connection,
@@ -31,6 +31,15 @@ from ltc2hw.graph import (
     Variable,
     connection_name,
     named,
+)
+from ltc2hw.plasticity_checks import (
+    plain_array,
+    real_array,
+    require_choice,
+    require_flag,
+    require_rate,
+    require_seed,
+    shown,
 )
 from ltc2hw.words import FloatArray, IntArray
 
@@ -59,14 +68,16 @@ class FPTTRule:
     (``ramp``) or 1 (``uniform``). ``feedback``: errors travel back through the transposed weights
     (``symmetric``) or through fixed random ones (``random``, drawn from ``feedback_seed``).
 
-    ``ports`` names the populations and the ports of theirs that learn; None means all that an
-    error reaches. ``biases`` and ``self_terms`` (how event gates depend on their own neuron's state
-    and current) may be held constant. ``own_current`` carries errors from dense gates back through
-    the graded currents of the population itself: exact, but not local, because each neuron then
-    needs the gate errors of all others within the step. Integer rules refuse it.
+    ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
+    None means all that an error reaches. ``biases`` and ``self_terms`` (how event gates depend on
+    their own neuron's state and current) may be held constant. ``own_current`` carries errors from
+    dense gates back through the graded currents of the population itself: exact, but not local,
+    because each neuron then needs the gate errors of all others within the step. Integer rules
+    refuse it.
 
     Raises:
-        InvalidValueError: a rate that is not positive and finite, or beta above 1.
+        InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
+            64 bits; a switch that is neither True nor False; a port that is named twice.
         UnknownNameError: an unknown error, weighting, feedback, surrogate or port.
 
     >>> FPTTRule(learning_rate=2**-5).beta
@@ -88,27 +99,45 @@ class FPTTRule:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "alpha", "beta"):
-            rate = getattr(self, name)
-            if not (math.isfinite(rate) and rate > 0):
-                raise InvalidValueError(name, rate, "a finite number > 0")
+            set_field(self, name, require_rate(name, getattr(self, name)))
         if self.beta > 1:
             raise InvalidValueError("beta", self.beta, "at most 1", "0.5 is usual")
-        for name, value, known in (
-            ("error", self.error, get_args(ErrorKind)),
-            ("weighting", self.weighting, get_args(Weighting)),
-            ("feedback", self.feedback, get_args(Feedback)),
-            ("surrogate", self.surrogate, SURROGATES),
+        for name, known in (
+            ("error", get_args(ErrorKind)),
+            ("weighting", get_args(Weighting)),
+            ("feedback", get_args(Feedback)),
+            ("surrogate", SURROGATES),
         ):
-            if value not in known:
-                raise UnknownNameError(name, value, known)
-        for ports in (self.ports or {}).values():
-            for port in ports:
-                if port not in PORTS:
-                    raise UnknownNameError("plastic port", port, PORTS)
+            require_choice(name, getattr(self, name), known)
+        for name in ("biases", "self_terms", "own_current"):
+            set_field(self, name, require_flag(name, getattr(self, name)))
+        set_field(self, "feedback_seed", require_seed("feedback_seed", self.feedback_seed))
+        if self.ports is not None:
+            set_field(self, "ports", _checked_ports(self.ports))
 
     def step_weight(self, step: int, steps: int) -> float:
         """Weight of the loss of step ``step`` (from 0) of a sample of ``steps`` steps."""
         return (step + 1) / steps if self.weighting == "ramp" else 1.0
+
+
+def _checked_ports(ports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Ports by population as plain tuples; each name is known and stands once."""
+    if not isinstance(ports, Mapping):
+        raise InvalidValueError("plastic ports", shown(ports), "ports by population, or None")
+    checked: dict[str, tuple[str, ...]] = {}
+    for name, own in ports.items():
+        if not isinstance(name, str):
+            raise InvalidValueError("population of plastic ports", shown(name), "a name")
+        if not isinstance(own, (tuple, list)):
+            raise InvalidValueError(f"plastic ports of {name}", shown(own), "a tuple of ports")
+        for port in own:
+            require_choice("plastic port", port, PORTS)
+            if own.count(port) > 1:
+                raise InvalidValueError(
+                    f"plastic port of {name}", f"{port} {own.count(port)} times", "each port once"
+                )
+        checked[name] = tuple(own)
+    return checked
 
 
 @dataclass(frozen=True)
@@ -212,7 +241,9 @@ def plastic_parameters(
 ) -> tuple[Parameter, ...]:
     """Every array that the rule changes: weights in the order of the projections, then vectors.
 
-    ``reached``: the populations that an error reaches, see :func:`learning_populations`.
+    Vectors come population by population in the order of ``reached``, port by port in the order of
+    the population's ports: bias, then ``from_state`` and ``from_current``. ``reached``: the
+    populations that an error reaches, see :func:`learning_populations`.
 
     Raises:
         UnknownNameError: if the rule names a population that does not exist.
@@ -264,7 +295,13 @@ def _chosen_ports(
         for port in ports:
             if port not in population.ports:
                 raise UnknownNameError(f"plastic port of {name}", port, population.ports)
-    return tuple((name, port) for name, ports in rule.ports.items() for port in ports)
+    # In the graph's order, so that the order of naming does not change what is drawn.
+    return tuple(
+        (name, port)
+        for name in reached
+        for port in named(populations, name).ports
+        if port in rule.ports.get(name, ())
+    )
 
 
 def parameter_name(graph: Graph[Any, Any], parameter: Parameter) -> str:
@@ -286,7 +323,7 @@ def check_labels(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArr
     >>> check_labels([0, 2], samples=2, classes=3)
     array([0, 2])
     """
-    array = np.asarray(labels)
+    array = plain_array("labels", labels)
     if array.shape != (samples,):
         raise ShapeError("shape of labels", array.shape, f"({samples},)", "one label per sample")
     if array.dtype.kind not in "iu":
@@ -304,9 +341,9 @@ def check_targets(targets: npt.ArrayLike, shape: tuple[int, int]) -> FloatArray:
 
     Raises:
         ShapeError: for any other shape.
-        InvalidValueError: if a target is NaN or infinite.
+        InvalidValueError: if a target is no real number, NaN or infinite.
     """
-    array = np.asarray(targets, dtype=np.float64)
+    array = real_array("targets", targets)
     if array.shape != shape:
         raise ShapeError("shape of targets", array.shape, f"(samples, outputs) = {shape}")
     require_finite("targets", array)

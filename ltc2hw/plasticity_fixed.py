@@ -8,7 +8,7 @@ readable engine, the compiled one and the Lava processes all read the same :clas
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +31,11 @@ from ltc2hw.plasticity import (
     Parameter,
     Term,
     error_paths,
-    learning_populations,
     parameter_name,
     plastic_parameters,
 )
+from ltc2hw.plasticity_bounds import Errors, check_products
+from ltc2hw.plasticity_scope import SPIKES, reached_populations
 from ltc2hw.plasticity_words import PlasticWords, power_of_two, power_table, slope_table
 from ltc2hw.words import WIDEST_WORD, IntArray, Word, shift_toward_zero
 
@@ -162,10 +163,12 @@ def integer_rule(
             "own_current", True, "False for integers", "errors through own currents are not local"
         )
     chosen = words or PlasticWords()
-    reached = learning_populations(network, FixedLTC, FixedReadout, ("spikes",))
-    _check_products(network, reached, chosen)
+    reached = reached_populations(network)
     parameters = plastic_parameters(network, rule, reached)
     roomy = with_room(network, parameters)
+    crossed = error_paths(network, reached, SPIKES, own_current=False)
+    slopes = slope_table(rule, chosen)
+    check_products(Errors(roomy, rule, chosen, reached, crossed, slopes))
     formats: dict[Parameter, UpdateFormat] = {}
     first = 0
     for parameter in parameters:
@@ -173,7 +176,6 @@ def integer_rule(
         first += draw_count(roomy, parameter)
     if first > 1 << 32:
         raise InvalidValueError("plastic synapses", first, "at most 2^32", "learn fewer ports")
-    crossed = error_paths(network, reached, ("spikes",), own_current=False)
     return IntegerRule(
         roomy,
         rule,
@@ -182,29 +184,9 @@ def integer_rule(
         formats,
         reached,
         crossed,
-        slope_table(rule, chosen),
+        slopes,
         power_table(chosen),
     )
-
-
-def _check_products(network: FixedNetwork, reached: Sequence[str], words: PlasticWords) -> None:
-    """Raise unless every product of a factor and a state, or a sum of weights, fits 64 bits."""
-    for name in reached:
-        population = network.population(name)
-        assert isinstance(population, (FixedLTC, FixedReadout))
-        fan_out = sum(
-            projection.weights.shape[0] << (projection.bits - 1)
-            for projection in network.projections
-            if projection.source == name
-        )
-        widest = words.factor + max(population.state.bits, fan_out.bit_length())
-        if widest >= WIDEST_WORD:
-            raise InvalidValueError(
-                f"widest product of a factor in {name}",
-                f"{widest} bits",
-                f"below {WIDEST_WORD} bits",
-                "narrow the factor word",
-            )
 
 
 def update_format(
@@ -314,10 +296,18 @@ def _constant_word(network: FixedNetwork, words: PlasticWords, parameter: Parame
         state = gated(network, parameter).state.bits
         shift = max(0, words.factor + state - PRODUCT_BITS)
         bits, message = state - shift, state_fraction(network, parameter) - shift
-    word = Word(words.neuron)
+    word, network_shift = Word(words.neuron), fraction - held
     finer = fraction + words.gradient_shift
+    widest = word.bits + max(0, -network_shift)
+    if network_shift > WIDEST_WORD or widest > WIDEST_WORD:
+        raise InvalidValueError(
+            f"fraction of {parameter_name(network, parameter)}",
+            held,
+            f"one that is at most {WIDEST_WORD} bits from the learned {fraction}",
+            "quantize the network again, or hold this port",
+        )
     return PlasticWord(
-        word, word, word, fraction, fraction, finer, fraction - held, shift, bits, message
+        word, word, word, fraction, fraction, finer, network_shift, shift, bits, message
     )
 
 

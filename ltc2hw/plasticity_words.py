@@ -8,9 +8,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fields import set_field
 from ltc2hw.plasticity import FPTTRule, surrogate_slope
-from ltc2hw.scalars import require_range
+from ltc2hw.plasticity_checks import require_choice, require_integer, require_seed
 from ltc2hw.words import IntArray, Rounding, round_real
 
 PlasticRounding = Literal["stochastic", "nearest"]
@@ -46,6 +47,10 @@ class PlasticWords:
     2^-x and of ψ. ``rounding`` of the three words: stochastic, by draws that only ``seed``, update
     and synapse decide, or to nearest.
 
+    Raises:
+        InvalidValueError: for a width out of range, or a seed outside 0 .. 2^64 - 1.
+        UnknownNameError: for an unknown rounding.
+
     >>> PlasticWords(value=8, rounding="nearest").mean
     16
     """
@@ -63,8 +68,8 @@ class PlasticWords:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.rounding not in get_args(PlasticRounding):
-            raise UnknownNameError("rounding", self.rounding, get_args(PlasticRounding))
+        require_choice("rounding", self.rounding, get_args(PlasticRounding))
+        set_field(self, "seed", require_seed("seed", self.seed))
         for name, lowest, highest in (
             ("value", 2, 40),
             ("mean", 2, 40),
@@ -72,11 +77,15 @@ class PlasticWords:
             ("neuron", 8, 40),
             ("gradient_shift", 0, 30),
             ("factor", 4, 40),
-            ("factor_fraction", 2, self.factor - 1),
             ("softmax_index", 1, 20),
             ("surrogate_index", 1, 20),
         ):
-            require_range(f"plastic word {name}", getattr(self, name), lowest, highest)
+            width = require_integer(f"plastic word {name}", getattr(self, name), lowest, highest)
+            set_field(self, name, width)
+        fraction = require_integer(
+            "plastic word factor_fraction", self.factor_fraction, 2, self.factor - 1
+        )
+        set_field(self, "factor_fraction", fraction)
 
 
 def power_of_two(name: str, rate: float) -> int:

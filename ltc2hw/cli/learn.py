@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 from ltc2hw.bundle import save
+from ltc2hw.cli.adapting import Adaptation, Stream, goals
 from ltc2hw.cli.common import (
     add_json,
     add_task,
@@ -25,20 +27,14 @@ from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 from ltc2hw.decision import Decision
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.excerpt import real_outputs
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import Port
-from ltc2hw.learn import learn
-from ltc2hw.learned import Counts, Learning
 from ltc2hw.plasticity import Feedback, FPTTRule, Surrogate
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
+from ltc2hw.plasticity_scope import PARTIAL, Scope, require_reach, scope_of
 from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
-from ltc2hw.simulate import simulate
 from ltc2hw.tables import score_text
-from ltc2hw.tasks import Split, Task, load_task
-
-CHUNKS = 20
-"""A pass is told in this many pieces at most."""
+from ltc2hw.tasks import Task, load_task
 
 
 def power(text: str) -> float:
@@ -52,7 +48,10 @@ def power(text: str) -> float:
         return float(text)
     if base != "2":
         raise ValueError
-    return 2.0 ** int(exponent)
+    try:
+        return math.ldexp(1.0, int(exponent))
+    except OverflowError as error:
+        raise ValueError from error
 
 
 power.__name__ = "rate like 2^-6"
@@ -64,7 +63,9 @@ def plastic_ports(text: str) -> tuple[str, tuple[str, ...]]:
     >>> plastic_ports("hidden:current,tau_mem")
     ('hidden', ('current', 'tau_mem'))
     """
-    population, _, ports = text.partition(":")
+    population, colon, ports = text.partition(":")
+    if colon and not ports:
+        raise ValueError
     return population, tuple(port.strip() for port in ports.split(",")) if ports else ()
 
 
@@ -100,20 +101,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples whose steps are held against the float rule",
     )  # fmt: skip
     parser.add_argument("--min-cosine", type=float, metavar="X", help="of every verified step")
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="CHANGE",
+        help=f"{PARTIAL}: learn although no error reaches the weights of the samples",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save here as it learns, resume from here"
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Verify the first samples, adapt, save, and tell the scores."""
-    check_output(arguments.out, arguments.json)
+    check_output(arguments.out, arguments.json, arguments.checkpoint)
     network = load_fixed(arguments.network)
     task = load_task(arguments.task)
     check_fit(network, task)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
+    scope = scope_of(network, rule)
+    require_reach(scope, rule, arguments.allow)
     chip = integer_rule(network, rule, words)
-    samples = stream_of(task, arguments)
-    verification = verified(chip, task, samples, arguments.verify, arguments.min_cosine)
-    adapted, measured = adapt(network, chip, task, samples, arguments.engine, console)
+    stream = Stream.of(task, arguments.samples, arguments.passes, arguments.seed)
+    tell_scope(console, scope)
+    verification = verified(chip, task, stream, arguments.verify, arguments.min_cosine)
+    adaptation = Adaptation(chip, network, task, stream, arguments.engine)
+    if arguments.checkpoint is not None and arguments.checkpoint.exists():
+        adaptation.resume(arguments.checkpoint)
+    adaptation.run(console, arguments.checkpoint, arguments.allow)
+    adapted, measured = adaptation.measured()
     save(adapted, arguments.out)
     write_json(
         arguments.json,
@@ -123,6 +138,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
             "engine": arguments.engine,
             "rule": asdict(rule),
             "words": asdict(words),
+            "learns": list(scope.learns),
+            "held": dict(scope.held),
             **measured,
             "verification": verification,
             "memory": memory_of(chip),
@@ -135,11 +152,19 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
 
 def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace) -> FPTTRule:
-    """The rule that the arguments ask for."""
+    """The rule that the arguments ask for.
+
+    Raises:
+        InvalidValueError: for a population that is named twice.
+    """
     ports: dict[str, tuple[Port, ...]] | None = None
     if arguments.learns:
         ports = {}
         for name, named in arguments.learns:
+            if name in ports:
+                raise InvalidValueError(
+                    f"population {name} of what learns", "named twice", "each population once"
+                )
             ports[name] = named or network.population(name).ports
     return FPTTRule(
         learning_rate=arguments.learning_rate,
@@ -164,29 +189,23 @@ def chosen_words(arguments: argparse.Namespace) -> PlasticWords:
     )
 
 
-def stream_of(task: Task, arguments: argparse.Namespace) -> Split:
-    """Training samples in the order in which they come, pass after pass."""
-    rng = np.random.default_rng(arguments.seed)
-    count = task.train.samples
-    orders = [rng.permutation(count)[: arguments.samples] for _ in range(arguments.passes)]
-    return task.train.take(np.concatenate(orders))
-
-
 def verified(
-    chip: IntegerRule, task: Task, samples: Split, count: int, bound: float | None
+    chip: IntegerRule, task: Task, stream: Stream, count: int, bound: float | None
 ) -> dict[str, Any] | None:
     """Errors of every step of the first samples against the float rule, as plain values.
 
     Raises:
-        InvalidValueError: if a bound is stated and nothing is verified.
+        InvalidValueError: if a bound is stated that is no number, or nothing is verified.
     """
     from ltc2hw.simulations.plasticity.verify import verify
 
+    if bound is not None and not math.isfinite(bound):
+        raise InvalidValueError("bound on the cosine", bound, "a finite number")
     if count == 0:
         if bound is not None:
             raise InvalidValueError("samples to verify", 0, "at least 1 for --min-cosine")
         return None
-    part = samples.take(np.arange(min(count, samples.samples)))
+    part = stream.part(0, min(count, stream.samples))
     errors = verify(chip, part.x, goals(task, part))
     cosines = [error.cosine for error in errors]
     return {
@@ -196,75 +215,6 @@ def verified(
         "largest_value_error": max(error.value for error in errors),
         "per_step": [asdict(error) for error in errors],
     }
-
-
-def adapt(
-    network: FixedNetwork,
-    chip: IntegerRule,
-    task: Task,
-    samples: Split,
-    engine: str,
-    console: Console,
-) -> tuple[FixedNetwork, dict[str, Any]]:
-    """Learn the stream in pieces; the adapted network, and what was measured as plain values."""
-    decision = decision_of(task)
-    before = score(network, task.test, decision)
-    adapted = network
-    learning: Learning | None = None
-    curve: list[dict[str, Any]] = []
-    lost: dict[str, dict[str, int]] = {}
-    pieces = np.array_split(np.arange(samples.samples), min(CHUNKS, samples.samples))
-    console.progress("sample", 0, samples.samples)
-    for piece in pieces:
-        part = samples.take(piece)
-        wanted = goals(task, part)
-        done = learn(network, part.x, wanted, chip.rule, chip.words, engine, learning)
-        learning, adapted = done.learning, done.network
-        add(lost, done.saturations)
-        scale = 2.0 ** -output_fraction(adapted)
-        count, validation = int(piece[-1]) + 1, score(adapted, task.validation, decision)
-        stream = float(np.mean(decision.judge(done.outputs * scale, part.labels)))
-        curve.append({"samples": count, "stream": stream, "validation": validation})
-        note = f"validation {score_text(decision.metric, validation)}"
-        console.progress("sample", count, samples.samples, note)
-    history = {**network.provenance, "learned": f"{samples.samples} samples of {task.name}"}
-    adapted = replace(adapted, provenance=history)
-    measured = {
-        "samples": samples.samples,
-        "updates": samples.samples * task.steps,
-        decision.metric: {"before": before, "after": score(adapted, task.test, decision)},
-        "curve": curve,
-        "saturations": lost,
-    }
-    return adapted, measured
-
-
-def goals(task: Task, samples: Split) -> Any:
-    """Labels of classes, or targets (S, N_out)."""
-    if task.kind == "classification":
-        return samples.labels
-    return np.asarray(samples.labels, dtype=np.float64).reshape(samples.samples, task.outputs)
-
-
-def output_fraction(network: FixedNetwork) -> int:
-    """Fractional bits of the readout's membrane."""
-    fraction: int = getattr(network.population(network.output), "fraction")  # noqa: B009
-    return fraction
-
-
-def score(network: FixedNetwork, split: Split, decision: Decision) -> float:
-    """Score of a network as it is."""
-    outputs = real_outputs(network, simulate(network, split.x, "fast", record=()))
-    return float(np.mean(decision.judge(outputs, split.labels)))
-
-
-def add(total: dict[str, dict[str, int]], counts: Counts) -> None:
-    """Add counts by name and variable; zeros leave no entry."""
-    for name, variables in counts.items():
-        for variable, number in variables.items():
-            if number:
-                own = total.setdefault(name, {})
-                own[variable] = own.get(variable, 0) + number
 
 
 def memory_of(chip: IntegerRule) -> dict[str, Any]:
@@ -279,6 +229,12 @@ def memory_of(chip: IntegerRule) -> dict[str, Any]:
         "bytes_per_synapse": chip.bytes_per_synapse,
         "bytes": synapses * chip.bytes_per_synapse,
     }
+
+
+def tell_scope(console: Console, scope: Scope) -> None:
+    """Print what learns, and what is held and why."""
+    console.line(f"learns: {', '.join(scope.learns)}")
+    console.line(f"held: {scope.held_text or 'nothing'}")
 
 
 def tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +11,19 @@ import numpy.typing as npt
 from ltc2hw.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.graph import PORTS
-from ltc2hw.learned import Learned, Learning
+from ltc2hw.learned import Counts, Learned, Learning
 from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
-from ltc2hw.plasticity_words import time_weight
-from ltc2hw.samples import check_samples
+from ltc2hw.plasticity_scope import require_reach, with_scope
 from ltc2hw.scalars import require_range
+from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
-from ltc2hw.simulations.plasticity.fast import memory_of, rule_of, tables_of
+from ltc2hw.simulations.plasticity.fast import Piece, in_pieces, memory_of, rule_of, tables_of
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
+from ltc2hw.simulations.plasticity.stream import enter
 
 WIDEST_EXPONENT = 13
 """A product of 11 bits and a sign, shifted left by this and seven, is a 32-bit integer."""
@@ -37,50 +38,49 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    allow: Collection[str] = (),
 ) -> Learned[FixedNetwork]:
     """Learn a stream, as :func:`ltc2hw.simulations.learning_engine.integer.learn`, compiled.
 
-    Of the saturations it counts those of third factors.
+    Of the saturations it counts those of samples, targets and third factors.
 
     Raises:
         ShapeError, InvalidValueError, UnsupportedError: as the readable engine.
     """
     plan = engine_plan(network, rule, options)
+    scope = plan.scope()
+    require_reach(scope, rule, allow)
     layout = lay_out(plan.chip)
     learner = EngineLearner(plan)
-    entry = plan.network.input
-    samples = learner.encode(check_samples(x, entry.size, entry.graded))
-    steps, count, _ = samples.shape
-    goals = learner.goals(targets, count).reshape(count, -1)
-    start = learner.start() if learning is None else learning
-    buffers = buffers_of(plan, layout, start)
-    output = plan.network.population(plan.network.output)
-    outputs = np.zeros((steps, count, output.size), np.int64)
+    entered = enter(learner, x, targets, learning, reset=reset)
+    steps, count, _ = entered.samples.shape
+    first = entered.start.step
+    buffers = buffers_of(plan, layout, entered.start)
     clipped = np.zeros(len(plan.connections), np.int64)
-    run(
-        tables_of(layout, buffers.feedback),
-        memory_of(layout, buffers, np.int32),
-        rule_of(plan.chip),
-        connections_of(plan, layout),
-        engine_of(plan, layout),
-        drawn_of(plan.options, start.step, steps * count),
-        np.ascontiguousarray(samples.transpose(1, 0, 2)),
-        goals,
-        np.array([time_weight(rule, t, steps) for t in range(steps)]),
-        outputs,
-        clipped,
-        start.step,
-        reset,
-    )
-    after = unpack(layout, buffers, start.step + steps * count)
+    tables, memory = tables_of(layout, buffers.feedback), memory_of(layout, buffers, np.int32)
+    constants = rule_of(plan.chip), connections_of(plan, layout), engine_of(plan, layout)
+    drawn = drawn_of(plan.options, first, steps * count)
+
+    def compute(piece: Piece) -> None:
+        updates = piece.arrays[0].shape[0] * piece.arrays[0].shape[1]
+        own = Drawn(*(draws[piece.update : piece.update + updates] for draws in drawn))
+        run(tables, memory, *constants, own, *piece.arrays, clipped, first + piece.update,
+            piece.fresh)  # fmt: skip
+
+    outputs = in_pieces(layout, entered, reset, compute)
+    after = unpack(layout, buffers, first + steps * count)
     after = replace(after, memories={p: after.memories[p] for p in plan.connections})
     names = (parameter_name(plan.network, parameter) for parameter in plan.connections)
-    return Learned(
-        plan.adapted(after.memories),
-        after,
-        outputs.astype(learner.dtype),
-        {name: {"third factor": int(n)} for name, n in zip(names, clipped, strict=True) if n},
-    )
+    counts = entered.counts
+    thirds = {name: {"third factor": int(n)} for name, n in zip(names, clipped, strict=True)}
+    add_counts(counts, thirds)
+    said = outputs.astype(learner.dtype)
+    return with_scope(Learned(plan.adapted(after.memories), after, said, nonempty(counts)), scope)
+
+
+def nonempty(counts: Counts) -> Counts:
+    """Counts without names that have none."""
+    return {name: own for name, own in counts.items() if own}
 
 
 def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:

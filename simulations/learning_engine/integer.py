@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy.typing as npt
 from ltc2hw.counter import draw
 from ltc2hw.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.learned import Learned, Learning, Memories
+from ltc2hw.plastic_values import read_parameter
 from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.plasticity_scope import require_reach, with_scope
+from ltc2hw.plasticity_state import checked_learning
 from ltc2hw.plasticity_words import DRAW_BITS, time_weight
 from ltc2hw.simulations.driver import add_counts, sent_message
 from ltc2hw.simulations.learning_engine.connection import (
@@ -33,7 +36,7 @@ from ltc2hw.simulations.learning_engine.plan import (
     third_factor,
 )
 from ltc2hw.simulations.plasticity.integer import IntegerLearner, Observation
-from ltc2hw.simulations.plasticity.stream import Update, stream
+from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 from ltc2hw.trace import Array, State
 from ltc2hw.words import IntArray
 
@@ -47,18 +50,22 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    allow: Collection[str] = (),
 ) -> Learned[FixedNetwork]:
     """Learn a stream of S samples x (T, S, N_in) with the engine's arithmetic.
 
     Memories hold ``w``, ``t``, ``d`` as Φ, Φ̄, λ. The network that comes back has 9-bit weights
-    where it learned; ``network`` can be that one or the one that it came from.
+    where it learned; ``network`` can be that one or the one that it came from. ``allow`` as in
+    :func:`ltc2hw.learn`.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         UnsupportedError: see :func:`~ltc2hw.simulations.learning_engine.plan.engine_plan`.
     """
-    learner = EngineLearner(engine_plan(network, rule, options))
-    return stream(learner, x, targets, learning, reset=reset)
+    plan = engine_plan(network, rule, options)
+    scope = plan.scope()
+    require_reach(scope, rule, allow)
+    return with_scope(stream(EngineLearner(plan), x, targets, learning, reset=reset), scope)
 
 
 class Met(NamedTuple):
@@ -88,17 +95,24 @@ class EngineLearner:
         """See :meth:`EnginePlan.start`."""
         return self.plan.start()
 
+    def continued(self, learning: Learning) -> Learning:
+        """A state to go on from, checked to fit the network and the engine's integers."""
+        ranges = dict.fromkeys(self.plan.connections, (WEIGHT_RANGE, TAG_RANGE, DELAY_RANGE))
+        held = {p: read_parameter(self.network, p) for p in self.plan.connections}
+        shapes = {parameter: Memory(values, values, values) for parameter, values in held.items()}
+        return checked_learning(learning, Learning(shapes, self.rest(), 0), self.network, ranges)
+
     def rest(self) -> State:
         """Registers at zero, batch of one."""
         return self.forward.rest()
 
-    def encode(self, x: npt.NDArray[np.float64]) -> Array:
-        """Samples as integers of the input's word."""
-        return self.forward.encode(x)
+    def encode(self, x: npt.NDArray[np.float64], counts: Misfits | None = None) -> Array:
+        """Samples as integers of the input's word; clipped ones are added to ``counts``."""
+        return self.forward.encode(x, counts)
 
-    def goals(self, targets: npt.ArrayLike, samples: int) -> Array:
-        """Labels (S,), or targets (S, N_out) with the readout's fraction."""
-        return self.forward.goals(targets, samples)
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
+        """Labels (S,), or targets (S, N_out) with the readout's fraction; misfits are added."""
+        return self.forward.goals(targets, samples, counts)
 
     def adapted(self, memories: Memories) -> FixedNetwork:
         """The network that computes with the memories' weights."""

@@ -24,7 +24,8 @@ from ltc2hw.engine_rule import (
     ThirdFactor,
     synapse_rule,
 )
-from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.fields import set_field
 from ltc2hw.fixed import (
     FixedNetwork,
     FixedProjection,
@@ -35,7 +36,9 @@ from ltc2hw.graph import PORTS
 from ltc2hw.learned import Learning
 from ltc2hw.plastic_values import read_parameter, write_parameters
 from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.plasticity_checks import require_choice, require_integer, require_seed
 from ltc2hw.plasticity_fixed import IntegerRule, constant_fraction, draw_count, integer_rule
+from ltc2hw.plasticity_scope import Scope, scope_of
 from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
 from ltc2hw.scalars import require_range
 from ltc2hw.state import zero_state
@@ -98,10 +101,11 @@ class EngineOptions:
             ("finer", 0, 7),
             ("least", *EXPONENTS),
             ("epoch", 1, 63),
-            ("arrival", 1, self.epoch),
             ("extra_bits", 0, 12),
         ):
-            require_range(f"learning engine's {name}", getattr(self, name), lowest, highest)
+            self._require(name, lowest, highest)
+        self._require("arrival", 1, self.epoch)
+        set_field(self, "seed", require_seed("learning engine's seed", self.seed))
         for name, known in (
             ("form", get_args(EngineForm)),
             ("third_factor", get_args(ThirdFactor)),
@@ -109,8 +113,12 @@ class EngineOptions:
             ("factor_rounding", get_args(PlasticRounding)),
             ("draws", get_args(DrawKind)),
         ):
-            if getattr(self, name) not in known:
-                raise UnknownNameError(f"learning engine's {name}", getattr(self, name), known)
+            require_choice(f"learning engine's {name}", getattr(self, name), known)
+
+    def _require(self, name: str, lowest: int, highest: int) -> None:
+        value = getattr(self, name)
+        checked = require_integer(f"learning engine's {name}", value, lowest, highest)
+        set_field(self, name, checked)
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,15 @@ class EnginePlan:
                 for parameter, connection in self.connections.items()
             },
         )
+
+    def scope(self) -> Scope:
+        """What learns, and what is held: also what the options hold."""
+        graph, learning = self.network, set(self.connections)
+        scope = scope_of(graph, self.chip.rule)
+        held = [parameter_name(graph, p) for p in self.chip.parameters if p not in learning]
+        learns = tuple(name for name in scope.learns if name not in held)
+        reasons = dict.fromkeys(held, "the options hold graded messages")
+        return replace(scope, learns=learns, held={**scope.held, **reasons})
 
     def update_key(self, update: int) -> tuple[int, int]:
         """Key of the draws of an update that are not Lava's own."""

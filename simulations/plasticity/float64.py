@@ -27,15 +27,16 @@ from ltc2hw.plasticity import (
     error_paths,
     feedback_matrix,
     fptt_update,
-    learning_populations,
     parameter_name,
     plastic_parameters,
     surrogate_slope,
 )
+from ltc2hw.plasticity_scope import reached_populations
+from ltc2hw.plasticity_state import checked_learning
 from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
 from ltc2hw.simulations.plasticity.credit import backward, meeting
-from ltc2hw.simulations.plasticity.stream import Update, stream
+from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import FloatArray
@@ -54,7 +55,7 @@ class FloatLearner:
     def __init__(self, network: Network, rule: FPTTRule) -> None:
         self.network = network
         self.rule = rule
-        self.reached = learning_populations(network, LTC, Readout, VARIABLES)
+        self.reached = reached_populations(network)
         self.parameters = plastic_parameters(network, rule, self.reached)
         self.plan = Plan.of(network)
         self.crossed = error_paths(network, self.reached, VARIABLES, own_current=rule.own_current)
@@ -69,6 +70,10 @@ class FloatLearner:
             memories[parameter] = Memory(value, value, np.zeros_like(value))
         return Learning(memories, self.rest(), 0)
 
+    def continued(self, learning: Learning) -> Learning:
+        """A state to go on from, checked to fit the network."""
+        return checked_learning(learning, self.start(), self.network, None)
+
     def rest(self) -> State:
         """Registers (1, N) at zero."""
         return zero_state(self.network, 1, np.float64)
@@ -78,11 +83,13 @@ class FloatLearner:
         values = {parameter: memory.value for parameter, memory in memories.items()}
         return write_parameters(self.network, values)
 
-    def encode(self, x: FloatArray) -> FloatArray:
+    def encode(self, x: FloatArray, counts: Misfits | None = None) -> FloatArray:
         """Samples as they are."""
         return x
 
-    def goals(self, targets: npt.ArrayLike, samples: int) -> FloatArray:
+    def goals(
+        self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None
+    ) -> FloatArray:
         """Targets (S, N_out): one-hot labels, or the reals as they are."""
         outputs = self.network.population(self.network.output).size
         if self.rule.error == "linear":

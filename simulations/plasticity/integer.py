@@ -24,13 +24,14 @@ from ltc2hw.plasticity_fixed import (
     integer_rule,
     network_value,
 )
+from ltc2hw.plasticity_state import checked_learning, word_ranges
 from ltc2hw.plasticity_words import PlasticWords, time_weight
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic
 from ltc2hw.simulations.plasticity.credit import Factors, backward, meeting
 from ltc2hw.simulations.plasticity.integer_factors import IntegerCredit, output_error
 from ltc2hw.simulations.plasticity.integer_update import update
-from ltc2hw.simulations.plasticity.stream import Update, stream
+from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 from ltc2hw.state import zero_state
 from ltc2hw.trace import Array, State
 from ltc2hw.words import IntArray, shift_toward_zero
@@ -96,6 +97,14 @@ class IntegerLearner:
         }
         return Learning(memories, self.rest(), 0)
 
+    def continued(self, learning: Learning) -> Learning:
+        """A state to go on from, checked to fit the network and its words."""
+        ranges = {
+            parameter: word_ranges(form.word.value, form.word.mean, form.word.gradient)
+            for parameter, form in self.chip.formats.items()
+        }
+        return checked_learning(learning, self.start(), self.network, ranges)
+
     def rest(self) -> State:
         """Registers (1, N) at zero."""
         return zero_state(self.network, 1, np.int64)
@@ -110,19 +119,28 @@ class IntegerLearner:
             },
         )
 
-    def encode(self, x: npt.NDArray[np.float64]) -> Array:
-        """Samples as integers of the input's word."""
+    def encode(self, x: npt.NDArray[np.float64], counts: Misfits | None = None) -> Array:
+        """Samples as integers of the input's word; clipped ones are added to ``counts``."""
         population = self.network.input
-        return self.arithmetic.encode(population, x).values[population.variables[0]]
+        encoded = self.arithmetic.encode(population, x)
+        if counts is not None:
+            add_counts(counts, {population.name: encoded.saturations})
+        return encoded.values[population.variables[0]]
 
-    def goals(self, targets: npt.ArrayLike, samples: int) -> Array:
-        """Labels (S,), or targets (S, N_out) with the readout's fraction."""
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
+        """Labels (S,), or targets (S, N_out) with the readout's fraction.
+
+        Clipped targets are added to ``counts``, once per sample.
+        """
         output = self.network.population(self.network.output)
         assert isinstance(output, FixedReadout)
         if self.chip.rule.error == "softmax":
             return check_labels(targets, samples, output.size)
         reals = check_targets(targets, (samples, output.size))
-        return output.state.encode(reals, output.fraction)[0]
+        goals, misfits = output.state.encode(reals, output.fraction)
+        if counts is not None:
+            add_counts(counts, {output.name: {"target": misfits}})
+        return goals
 
     def step(
         self, learning: Learning, x: Array, goal: Array, t: int, steps: int

@@ -86,7 +86,7 @@ def check_expressible(chip: IntegerRule) -> None:
     Raises:
         UnsupportedError: LIF populations, or sparse weights that learn.
     """
-    remedy = "use engine='integer'"
+    remedy = "learn with the engine integer"
     for population in chip.network.populations:
         if isinstance(population, FixedLIF):
             name = f"population '{population.name}'"

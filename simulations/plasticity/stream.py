@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.learned import Counts, Learned, Learning, Memories, Net
 from ltc2hw.plasticity import Parameter
+from ltc2hw.plasticity_checks import real_array, require_flag
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.trace import Array, State
+
+Misfits = dict[str, dict[str, int]]
+"""Misfits by population or parameter, and variable."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,16 @@ class Learner(Protocol[Net]):
         """Registers at zero, batch of one."""
         ...
 
-    def encode(self, x: npt.NDArray[np.float64]) -> Array:
-        """Samples (T, S, N_in) as the network takes them."""
+    def continued(self, learning: Learning) -> Learning:
+        """A state to go on from, checked."""
         ...
 
-    def goals(self, targets: npt.ArrayLike, samples: int) -> Array:
-        """What the readout should say at each sample, first axis S."""
+    def encode(self, x: npt.NDArray[np.float64], counts: Misfits | None = None) -> Array:
+        """Samples (T, S, N_in) as the network takes them; misfits are added to ``counts``."""
+        ...
+
+    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
+        """What the readout should say at each sample, first axis S; misfits are added."""
         ...
 
     def step(
@@ -77,20 +85,54 @@ def stream(
     reset: bool,
 ) -> Learned[Net]:
     """Learn S samples x (T, S, N_in), one after the other; see the engines' ``learn``."""
-    samples = check_samples(x, learner.network.input.size, learner.network.input.graded)
-    steps, count, _ = samples.shape
-    encoded = learner.encode(samples)
-    goals = learner.goals(targets, count)
+    entered = enter(learner, x, targets, learning, reset=reset)
+    steps, count, _ = entered.samples.shape
     output = learner.network.population(learner.network.output)
     outputs: npt.NDArray[Any] = np.zeros((steps, count, output.size), learner.dtype)
-    counts: dict[str, dict[str, int]] = {}
-    state = learner.start() if learning is None else learning
+    counts, state = entered.counts, entered.start
     for s in range(count):
         if reset:
             state = replace(state, registers=learner.rest())
         for t in range(steps):
-            update, state = learner.step(state, encoded[t, s], goals[s], t, steps)
+            sample, goal = entered.samples[t, s], entered.goals[s]
+            update, state = learner.step(state, sample, goal, t, steps)
             outputs[t, s] = update.output
             add_counts(counts, update.saturations)
         learner.check(state)
     return Learned(learner.adapted(state.memories), state, outputs, counts)
+
+
+class Entered(NamedTuple):
+    """A stream as a learner takes it.
+
+    ``samples`` (T, S, N_in) and ``goals`` (S, ...) encoded; ``start``: the state before the first
+    step; ``counts``: samples and targets that did not fit their words.
+    """
+
+    samples: Array
+    goals: Array
+    start: Learning
+    counts: Misfits
+
+
+def enter(
+    learner: Learner[Net],
+    x: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    learning: Learning | None,
+    *,
+    reset: bool,
+) -> Entered:
+    """Check and encode everything that a caller gives to a learner.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples, labels, targets or a state that do not fit.
+    """
+    require_flag("reset", reset)
+    population = learner.network.input
+    samples = check_samples(real_array("samples", x), population.size, population.graded)
+    counts: Misfits = {}
+    encoded = learner.encode(samples, counts)
+    goals = learner.goals(targets, samples.shape[1], counts)
+    start = learner.start() if learning is None else learner.continued(learning)
+    return Entered(encoded, goals, start, counts)

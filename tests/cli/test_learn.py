@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.plasticity_scope import PARTIAL
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair
+from tests.random_networks import random_network
 
 SAMPLES = 12
 
@@ -83,6 +86,22 @@ def test_a_missed_bound_is_status_1_and_the_network_is_kept(fixed: Path, tmp_pat
         (["--learns", "readout:tau_adp"], "plastic port"),
         (["--min-cosine", "0.9", "--verify", "0"], "samples to verify is 0"),
         (["--passes", "0"], "--passes: invalid positive integer"),
+        (
+            ["--passes", "100000000"],
+            "samples of all passes is 1200000000 numbers",
+        ),
+        (["--learning-rate", "2^99999"], "--learning-rate: invalid rate like 2^-6 value"),
+        (["--learning-rate", "2^-99999"], "learning_rate is 0.0"),
+        (["--learning-rate", "2^-1074"], "widest sum of input.value->hidden0.current"),
+        (["--alpha", "nan"], "alpha is nan"),
+        (["--seed", "99999999999999999999"], "seed is 99999999999999999999"),
+        (["--value-bits", "99999999999999999999"], "plastic word value is 99999999999999999999"),
+        (["--learns", "hidden0:tau_mem,tau_mem"], "plastic port of hidden0 is tau_mem 2 times"),
+        (["--learns", "hidden0", "--learns", "hidden0:current"], "hidden0 of what learns is named"),
+        (["--learns", "hidden0:"], "--learns: invalid population or population:port,port value"),
+        (["--min-cosine", "nan"], "bound on the cosine is nan"),
+        (["--allow", "anything"], "change to allow is 'anything'"),
+        (["--checkpoint", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
@@ -102,3 +121,59 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+def lif_file(folder: Path) -> Path:
+    """An integer LIF network that fits the Add task."""
+    network = random_network(
+        np.random.default_rng(0), inputs=2, hidden=(6,), outputs=1, model="LIF"
+    )
+    fixed = ltc2hw.quantize(network, "loihi2", load_task(TASK).train.x)
+    ltc2hw.save(fixed, folder / "lif.h5")
+    return folder / "lif.h5"
+
+
+def test_what_is_held_is_told_everywhere_or_nothing_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed, out, measured = lif_file(tmp_path), tmp_path / "out.h5", tmp_path / "learn.json"
+    held, reason = "input.value->hidden0.current", "the rule has no factors of LIF neurons"
+    assert learn(fixed, out, "--json", str(measured)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for part in (held, reason, "only readout would learn", f"allow {PARTIAL}"):
+        assert part in error
+    assert not out.exists()
+    assert not measured.exists()
+    for asked in (["--allow", PARTIAL], ["--learns", "readout"]):
+        assert learn(fixed, out, "--json", str(measured), *asked) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith("learns: hidden0.spikes->readout.current")
+        assert lines[1].startswith(f"held: {held}")
+        assert reason in lines[1]
+        found = json.loads(measured.read_text("utf-8"))
+        assert found["held"][held] == reason
+        assert "hidden0.spikes->readout.current" in found["learns"]
+        provenance = ltc2hw.load(out).provenance
+        assert provenance["learns"] == ", ".join(found["learns"])
+        assert f"{held}, " in provenance["held"]
+        assert reason in provenance["held"]
+
+
+def test_clipped_inputs_are_counted(fixed: Path, tmp_path: Path) -> None:
+    """An input word whose range is far below the samples: every larger sample is a misfit."""
+    network = ltc2hw.load(fixed)
+    assert isinstance(network, FixedNetwork)
+    entry = network.input
+    narrow = replace(entry, fraction=entry.fraction + 2)
+    populations = (narrow, *(p for p in network.populations if p != entry))
+    path, measured = tmp_path / "narrow.h5", tmp_path / "learn.json"
+    ltc2hw.save(replace(network, populations=populations), path)
+    assert learn(path, tmp_path / "out.h5", "--json", str(measured), "--verify", "0") == 0
+    train = load_task(TASK).train
+    order = np.random.default_rng(0).permutation(train.samples)[:SAMPLES]
+    samples = np.rint(train.x[:, order] * 2.0**narrow.fraction)
+    clipped = int(np.sum(samples > 2**narrow.word.bits - 1))
+    assert clipped > 0
+    found = json.loads(measured.read_text("utf-8"))["saturations"]
+    assert found["input"] == {"value": clipped}

@@ -148,3 +148,27 @@ def test_what_connections_cannot_carry_is_refused() -> None:
         EngineOptions(epoch=2, arrival=3)
     with pytest.raises(InvalidValueError, match="extra bits"):
         fast.learn(deployed(), x, labels, RULE, EngineOptions(least=8, extra_bits=12))
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, "text", 1.5, 10**30, True, [1]], ids=str)
+def test_options_of_another_type_are_refused(value: Any) -> None:
+    for name in ("output_reach", "hidden_reach", "bias_reach", "finer", "least", "epoch", "arrival",
+                 "extra_bits", "seed", "form", "third_factor", "graded", "draws"):  # fmt: skip
+        with pytest.raises(InvalidValueError, match=f"learning engine's {name}"):
+            EngineOptions(**{name: value})
+
+
+def test_what_is_held_is_told_and_samples_out_of_reach_are_refused() -> None:
+    network, (x, labels) = deployed(), stream()
+    options = EngineOptions(form="weights", least=0, graded="held")
+    learned = fast.learn(network, x, labels, RULE, options)
+    assert learned.held["input.value->hidden0.current"] == "the options hold graded messages"
+    assert "input.value->hidden0.current" in learned.network.provenance["held"]
+    assert learned.held["hidden0.tau_mem.from_state"] == "the rule holds self terms"
+    late = tuple(replace(p, delay=1) if p.target == "readout" else p for p in network.projections)
+    behind = replace(network, projections=late)
+    for module in (fast, integer):
+        with pytest.raises(UnsupportedError, match="has a delay"):
+            module.learn(behind, x, labels, RULE)
+        allowed = module.learn(behind, x, labels, RULE, allow=("partial-learning",))
+        assert "hidden0.current.bias" in allowed.held

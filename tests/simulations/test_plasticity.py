@@ -26,6 +26,7 @@ from ltc2hw.learned import Learned, Learning
 from ltc2hw.network import LTC, Gate, Input, Network, Projection, Readout
 from ltc2hw.plasticity import Memory, feedback_matrix
 from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
+from ltc2hw.plasticity_scope import PARTIAL
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.integer_factors import softmax
@@ -224,7 +225,7 @@ def test_compiled_is_the_specification_on_any_network(seed: int) -> None:
         targets = rng.normal(0, 10, (2, outputs))
     reset = bool(rng.integers(2))
     runs = [
-        learn(network, x, targets, rule, words, engine=engine, reset=reset)
+        learn(network, x, targets, rule, words, engine, reset=reset, allow=(PARTIAL,))
         for engine in ("integer", "fast")
     ]
     assert_same(*runs)
@@ -486,9 +487,13 @@ def test_what_the_compiled_engine_does_not_run_is_named() -> None:
     rng = np.random.default_rng(0)
     lif = random_network(rng, model="LIF", hidden=(4,))
     fixed = quantize(lif, "loihi2", x)
-    with pytest.raises(UnsupportedError, match="LIF"):
-        learn(fixed, x, labels, engine="fast")
-    readout_only = learn(fixed, x, labels, engine="integer")
+    for engine in ("integer", "fast"):
+        with pytest.raises(UnsupportedError, match="no factors of LIF"):
+            learn(fixed, x, labels, engine=engine)
+    readout = FPTTRule(ports={"readout": ("current", "tau_mem")})
+    with pytest.raises(UnsupportedError, match=r"compiled learning engine .* LIF"):
+        learn(fixed, x, labels, readout, engine="fast")
+    readout_only = learn(fixed, x, labels, readout, engine="integer")
     assert {p.population for p in readout_only.learning.memories} == {"readout"}
     projection = FIXED.projections[0]
     sparse = replace(projection, weights=Sparse.from_array(projection.weights.to_array()))

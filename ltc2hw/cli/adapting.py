@@ -1,0 +1,304 @@
+"""A network adapts to a task's stream, burst by burst: its curve, its checkpoint, its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.capacity import require_capacity
+from ltc2hw.cli.common import decision_of
+from ltc2hw.cli.console import Console
+from ltc2hw.decision import Decision
+from ltc2hw.errors import DamagedFileError, InvalidValueError
+from ltc2hw.excerpt import real_outputs
+from ltc2hw.fixed import FixedNetwork
+from ltc2hw.hdf5 import digest
+from ltc2hw.learn import learn
+from ltc2hw.learned import Counts, Learning
+from ltc2hw.learning_file import (
+    REMEDY,
+    Checkpoint,
+    load_checkpoint,
+    require_same_plan,
+    save_checkpoint,
+)
+from ltc2hw.plasticity_fixed import IntegerRule
+from ltc2hw.plasticity_scope import scope_of, told
+from ltc2hw.schema import encode
+from ltc2hw.simulate import simulate
+from ltc2hw.tables import score_text
+from ltc2hw.tasks import Split, Task
+
+PIECES = 20
+"""The stream is told in this many pieces at most."""
+
+BURST = 4096
+"""Updates learned by one call: what an interrupt can lose."""
+
+SAVE_AFTER = 10.0
+"""Seconds between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Samples of a task's training split, in the order in which they come, pass after pass."""
+
+    train: Split
+    order: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, task: Task, samples: int | None, passes: int, seed: int) -> Stream:
+        """Draw the order of every pass.
+
+        Raises:
+            TooLargeError: for more samples than a run is meant for.
+        """
+        count = task.train.samples
+        length = count if samples is None else min(samples, count)
+        remedy = "fewer passes or samples; go on from the adapted network"
+        require_capacity("samples of all passes", length * passes, remedy=remedy)
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(count)[:length] for _ in range(passes)]
+        return cls(task.train, np.concatenate(orders))
+
+    @property
+    def samples(self) -> int:
+        """Samples of all passes."""
+        return self.order.size
+
+    def part(self, first: int, last: int) -> Split:
+        """Samples ``first`` to ``last - 1``."""
+        return self.train.take(self.order[first:last])
+
+    def ends(self) -> Iterator[int]:
+        """Where the pieces that are told end: sizes differ by at most one, larger ones first."""
+        pieces = min(PIECES, self.samples)
+        each, more = divmod(self.samples, pieces)
+        for piece in range(1, pieces + 1):
+            yield each * piece + min(piece, more)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known after some whole sample.
+
+    ``curve``: one record per finished piece; ``judged``: scores of the samples of the piece that
+    is not finished; ``lost``: saturations so far.
+    """
+
+    samples: int
+    curve: tuple[Mapping[str, Any], ...]
+    judged: tuple[float, ...]
+    lost: Counts
+
+
+NOTHING = Progress(0, (), (), {})
+
+
+class Adaptation:
+    """Learns a stream with an engine; can be interrupted and resumed, to the same bits."""
+
+    def __init__(
+        self, chip: IntegerRule, network: FixedNetwork, task: Task, stream: Stream, engine: str
+    ) -> None:
+        self.chip = chip
+        self.network = network
+        self.task = task
+        self.stream = stream
+        self.engine = engine
+        self.decision = decision_of(task)
+        self.adapted = network
+        self.learning: Learning | None = None
+        self.progress = NOTHING
+
+    def run(self, console: Console, checkpoint: Path | None, allow: Collection[str]) -> None:
+        """Learn to the end of the stream; keep a checkpoint in a file, if one is named.
+
+        After an interrupt the checkpoint holds what was learned before it.
+        """
+        console.progress("sample", self.progress.samples, self.stream.samples)
+        saved, last = self.progress, time.monotonic()
+        try:
+            for end in self.stream.ends():
+                while self.progress.samples < end:
+                    self.learn(end, console, allow)
+                    if checkpoint is not None and time.monotonic() - last > SAVE_AFTER:
+                        self.save(checkpoint)
+                        saved, last = self.progress, time.monotonic()
+        finally:
+            if checkpoint is not None and saved is not self.progress:
+                self.save(checkpoint)
+
+    def learn(self, end: int, console: Console, allow: Collection[str]) -> None:
+        """Learn a burst of the piece that ends at ``end``; at its end, add to the curve."""
+        before = self.progress
+        last = min(before.samples + max(1, BURST // self.task.steps), end)
+        part = self.stream.part(before.samples, last)
+        chip, wanted = self.chip, goals(self.task, part)
+        done = learn(
+            self.network, part.x, wanted, chip.rule, chip.words, self.engine, self.learning,
+            allow=allow,
+        )  # fmt: skip
+        outputs = done.outputs * 2.0 ** -output_fraction(done.network)
+        judged = before.judged + tuple(self.decision.judge(outputs, part.labels).tolist())
+        progress = replace(
+            before, samples=last, judged=judged, lost=added(before.lost, done.saturations)
+        )
+        if last == end:
+            validation = score(done.network, self.task.validation, self.decision)
+            stream = float(np.mean(judged))
+            record = {"samples": last, "stream": stream, "validation": validation}
+            progress = replace(progress, curve=(*before.curve, record), judged=())
+            note = f"validation {score_text(self.decision.metric, validation)}"
+            console.progress("sample", last, self.stream.samples, note)
+        # Together, so that an interrupt finds what belongs together.
+        self.adapted, self.learning, self.progress = done.network, done.learning, progress
+
+    def measured(self) -> tuple[FixedNetwork, dict[str, Any]]:
+        """The adapted network, and what was measured as plain values."""
+        learned = f"{self.stream.samples} samples of {self.task.name}"
+        history = {**self.adapted.provenance, "learned": learned}
+        adapted = replace(self.adapted, provenance=history)
+        ends = {
+            "before": score(self.network, self.task.test, self.decision),
+            "after": score(adapted, self.task.test, self.decision),
+        }
+        return adapted, {
+            "samples": self.stream.samples,
+            "updates": self.stream.samples * self.task.steps,
+            self.decision.metric: ends,
+            "curve": list(self.progress.curve),
+            "saturations": self.progress.lost,
+        }
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """What a checkpoint must have in common with the run that continues it."""
+        train = self.stream.train
+        data = {"x": train.x, "labels": train.labels, "order": self.stream.order}
+        return {
+            "network": digest(encode(self.network)),
+            "task": self.task.name,
+            "stream": digest(data),
+            "rule": asdict(self.chip.rule),
+            "words": asdict(self.chip.words),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        assert self.learning is not None
+        save_checkpoint(Checkpoint(self.plan, asdict(self.progress), self.learning), path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            DamagedFileError: if the file is damaged or does not fit its own plan.
+            InvalidValueError: if it is one of another plan.
+        """
+        checkpoint = load_checkpoint(path)
+        require_same_plan(checkpoint.plan, self.plan, path)
+        self.learning = self.checked(checkpoint.learning, path)
+        try:
+            self.progress = read_progress(checkpoint.progress)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise DamagedFileError(path, "what it measured is damaged", REMEDY) from error
+        self.check(path)
+        adapted: FixedNetwork = self.learner().adapted(self.learning.memories)
+        self.adapted = told(adapted, scope_of(self.network, self.chip.rule))
+
+    def learner(self) -> Any:
+        """The specification's learner, which checks and reads states."""
+        from ltc2hw.simulations.plasticity.integer import IntegerLearner
+
+        return IntegerLearner(self.chip)
+
+    def checked(self, learning: Learning, path: Path) -> Learning:
+        """A state that fits the network."""
+        try:
+            fitting: Learning = self.learner().continued(learning)
+        except InvalidValueError as error:
+            raise DamagedFileError(path, str(error), REMEDY) from error
+        return fitting
+
+    def check(self, path: Path) -> None:
+        """Raise unless progress and state tell of the same number of samples.
+
+        Raises:
+            DamagedFileError: if they do not.
+        """
+        assert self.learning is not None
+        done, ends = self.progress.samples, tuple(self.stream.ends())
+        finished = [end for end in ends if end <= done]
+        ended = [record["samples"] for record in self.progress.curve]
+        open_samples = done - max(finished, default=0)
+        right = (
+            0 < done <= self.stream.samples
+            and self.learning.step == done * self.task.steps
+            and ended == finished
+            and len(self.progress.judged) == open_samples
+        )
+        if not right:
+            raise DamagedFileError(path, "its parts tell of different samples", REMEDY)
+
+
+def read_progress(plain: Mapping[str, Any]) -> Progress:
+    """Progress from plain values of a file; whatever is wrong with them raises."""
+    curve = tuple(
+        {
+            "samples": whole(record["samples"]),
+            "stream": float(record["stream"]),
+            "validation": float(record["validation"]),
+        }
+        for record in plain["curve"]
+    )
+    lost = {
+        str(name): {str(variable): whole(number) for variable, number in own.items()}
+        for name, own in plain["lost"].items()
+    }
+    judged = tuple(float(number) for number in plain["judged"])
+    return Progress(whole(plain["samples"]), curve, judged, lost)
+
+
+def whole(value: Any) -> int:
+    """A count; anything else raises."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def goals(task: Task, samples: Split) -> Any:
+    """Labels of classes, or targets (S, N_out)."""
+    if task.kind == "classification":
+        return samples.labels
+    return np.asarray(samples.labels, dtype=np.float64).reshape(samples.samples, task.outputs)
+
+
+def output_fraction(network: FixedNetwork) -> int:
+    """Fractional bits of the readout's membrane."""
+    fraction: int = getattr(network.population(network.output), "fraction")  # noqa: B009
+    return fraction
+
+
+def score(network: FixedNetwork, split: Split, decision: Decision) -> float:
+    """Score of a network as it is."""
+    outputs = real_outputs(network, simulate(network, split.x, "fast", record=()))
+    return float(np.mean(decision.judge(outputs, split.labels)))
+
+
+def added(total: Counts, counts: Counts) -> dict[str, dict[str, int]]:
+    """Sums of counts by name and variable; zeros leave no entry."""
+    result = {name: dict(own) for name, own in total.items()}
+    for name, variables in counts.items():
+        for variable, number in variables.items():
+            if number:
+                own = result.setdefault(name, {})
+                own[variable] = own.get(variable, 0) + number
+    return result

@@ -1,0 +1,168 @@
+"""``integer`` is what ``docs/on-chip-learning.md`` says, in a second writing of that page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedLTC, FixedReadout
+from ltc2hw.plasticity import Parameter
+from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.plasticity_scope import PARTIAL
+from tests.random_networks import random_fixed_network, random_network, random_samples
+from tests.simulations.learning_page import Chip
+
+STEPS, SAMPLES = 5, 3
+PAGE = Path(__file__).parents[2] / "docs" / "on-chip-learning.md"
+
+
+def network(**options: Any) -> FixedNetwork:
+    shape: dict[str, Any] = {"inputs": 4, "hidden": (5,), "outputs": 3, "nonlinearity": "plan"}
+    rng = np.random.default_rng(7)
+    made = random_network(rng, **{**shape, **options})
+    samples = rng.uniform(0, 1, (4, 8, 4))
+    if not made.input.graded:
+        samples = np.rint(samples)
+    return quantize(made, "loihi2", samples, QuantizeOptions(weight_reach=2.0))
+
+
+def name_of(p: Parameter) -> tuple[str, str, str, int | None]:
+    return p.population, p.port, p.term, p.projection
+
+
+def assert_as_written(fixed: FixedNetwork, rule: FPTTRule, words: PlasticWords, seed: int) -> int:
+    """Outputs, all words and the adapted network of a stream; how many words changed."""
+    rng = np.random.default_rng(seed)
+    x = random_samples(rng, fixed, STEPS, SAMPLES)
+    output = fixed.population(fixed.output)
+    assert isinstance(output, FixedReadout)
+    labels: Any = rng.integers(0, output.size, SAMPLES)
+    if rule.error == "linear":
+        labels = rng.normal(0, 2, (SAMPLES, output.size))
+    found = learn(fixed, x, labels, rule, words, engine="integer", allow=(PARTIAL,))
+    chip = Chip(fixed, rule, words)
+    word, fraction = fixed.input.word, fixed.input.fraction
+    for s in range(SAMPLES):
+        chip.clear()
+        goal = labels[s]
+        if rule.error == "linear":
+            low, high = output.state.minimum, output.state.maximum
+            goal = [max(low, min(high, round(float(v) * 2.0**output.fraction))) for v in goal]
+        for t in range(STEPS):
+            encoded = [
+                max(word.minimum, min(word.maximum, round(float(v) * 2.0**fraction)))
+                for v in x[t, s]
+            ]
+            assert chip.step(encoded, goal, t, STEPS) == found.outputs[t, s].tolist()
+    changed = 0
+    assert [p.name for p in chip.learned] == [name_of(p) for p in found.learning.memories]
+    for ours, theirs in zip(chip.learned, found.learning.memories.values(), strict=True):
+        assert (ours.value, ours.mean, ours.gradient) == tuple(a.tolist() for a in theirs)
+        changed += int(np.count_nonzero(theirs.gradient))
+    chip.load()
+    for weights, projection in zip(chip.weights, found.network.projections, strict=True):
+        assert weights == projection.weights.to_array().tolist()
+    return changed
+
+
+CASES: dict[str, tuple[dict[str, Any], FPTTRule, PlasticWords]] = {
+    "defaults": ({}, FPTTRule(), PlasticWords(seed=3)),
+    "fast, narrow": (
+        {"hidden": (4, 3)},
+        FPTTRule(learning_rate=2.0**-2, alpha=0.25, beta=0.125, feedback="random", feedback_seed=9),
+        PlasticWords(value=9, mean=12, gradient=10, gradient_shift=2, seed=2**64 - 1),
+    ),
+    "linear, to nearest, triangle": (
+        {"gate": "static"},
+        FPTTRule(error="linear", weighting="uniform", surrogate="triangle", learning_rate=0.5),
+        PlasticWords(rounding="nearest", factor=16, factor_fraction=12),
+    ),
+    "tables, spiking input": (
+        {"nonlinearity": "sigmoid", "graded": False},
+        FPTTRule(learning_rate=2.0**-3, beta=1.0),
+        PlasticWords(value=24, mean=20, gradient=30, neuron=30, softmax_index=5, surrogate_index=9),
+    ),
+    "dense gates": ({"gate": "dense"}, FPTTRule(learning_rate=0.25), PlasticWords()),
+    "the widest softmax": (
+        {"nonlinearity": "sigmoid"},
+        FPTTRule(learning_rate=0.25, surrogate="triangle"),
+        PlasticWords(factor=37, factor_fraction=31, softmax_index=20, rounding="nearest"),
+    ),
+    "the widest table": (
+        {},
+        FPTTRule(learning_rate=0.25, error="linear", feedback="random"),
+        PlasticWords(factor=32, factor_fraction=31, surrogate_index=20),
+    ),
+    "some ports": (
+        {},
+        FPTTRule(learning_rate=0.25, self_terms=False, ports={"hidden0": ("tau_adp", "current")}),
+        PlasticWords(seed=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_learning_is_what_the_page_says(case: str) -> None:
+    options, rule, words = CASES[case]
+    assert assert_as_written(network(**options), rule, words, seed=2) > 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_network_learns_as_the_page_says(seed: int) -> None:
+    """Any gates, delays, words and scales, sparse weights, sums that saturate."""
+    rng = np.random.default_rng(seed)
+    fixed = random_fixed_network(rng, largest=6, models=("LTC",))
+    while not isinstance(fixed.population(fixed.output), FixedReadout):
+        fixed = random_fixed_network(rng, largest=6, models=("LTC",))
+    error: Any = ("softmax", "linear")[seed % 2]
+    feedback: Any = ("symmetric", "random")[seed // 2 % 2]
+    rule = FPTTRule(2.0 ** -int(rng.integers(0, 8)), error=error, feedback=feedback)
+    assert_as_written(fixed, rule, PlasticWords(seed=seed), seed)
+
+
+@pytest.mark.parametrize(
+    ("error", "surrogate", "words", "what"),
+    [
+        (
+            "softmax",
+            "triangle",
+            {"factor": 33, "factor_fraction": 32},
+            "probability of the softmax",
+        ),
+        ("linear", "multi_gaussian", {"factor": 34, "factor_fraction": 33}, "slope and credit"),
+        ("linear", "triangle", {"factor": 38, "factor_fraction": 20}, "product of a factor"),
+    ],
+)
+def test_words_whose_products_would_wrap_are_refused(
+    error: Any, surrogate: Any, words: dict[str, Any], what: str
+) -> None:
+    """64-bit engines all wrap alike, so only the second writing would see it."""
+    with pytest.raises(InvalidValueError, match=what):
+        integer_rule(network(), FPTTRule(error=error, surrogate=surrogate), PlasticWords(**words))
+
+
+def test_shifts_beyond_63_bits_are_refused() -> None:
+    fixed = network()
+    hidden = fixed.population("hidden0")
+    assert isinstance(hidden, FixedLTC)
+    strength = replace(hidden.adaptation_strength, shift=62)
+    far = replace(hidden, adaptation_strength=strength, fraction=40)
+    populations = tuple(far if p is hidden else p for p in fixed.populations)
+    with pytest.raises(InvalidValueError, match="adaptation strength"):
+        integer_rule(replace(fixed, populations=populations), FPTTRule())
+
+
+def test_the_page_has_every_number_of_the_second_writing() -> None:
+    """Large constants of the code that was written from the page stand on the page."""
+    code = Path(__file__).with_name("learning_page.py").read_text("utf-8")
+    numbers = set(re.findall(r"0x[0-9A-F]{8,16}|\b\d{7}\b", code))
+    assert len(numbers) == 7
+    page = PAGE.read_text("utf-8")
+    assert [number for number in sorted(numbers) if number not in page] == []
