@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
 from ltc2hw.graph import connection_name
+from ltc2hw.learned import Counts
 from ltc2hw.plastic_values import read_parameter
 from ltc2hw.plasticity import (
     FEEDBACK_BITS,
@@ -50,6 +51,7 @@ from ltc2hw.plasticity import (
     parameter_name,
 )
 from ltc2hw.plasticity_fixed import IntegerRule, draw_indices, first_memory, integer_rule
+from ltc2hw.plasticity_scope import require_reach, scope_of
 from ltc2hw.plasticity_words import PlasticWords, time_weight
 from ltc2hw.samples import check_samples
 from ltc2hw.weights import Dense
@@ -62,12 +64,15 @@ class LavaLearned:
 
     ``words[name]``: (3, size) Φ, Φ̄, λ of each parameter after the last update;
     ``checksums[name]``: CRC-32 of the same after every update; ``outputs``: readout membranes
-    (T, S, N_out) as they were while learning.
+    (T, S, N_out) as they were while learning; ``saturations``: clipped samples and linear targets
+    by population (Lava counts no others); ``held``: what could not learn or was not to, and why.
     """
 
     words: Mapping[str, IntArray]
     checksums: Mapping[str, IntArray]
     outputs: IntArray
+    saturations: Counts
+    held: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ def learn(
     rule: FPTTRule,
     words: PlasticWords | None = None,
     timeout: float = 600.0,
+    *,
+    allow: Collection[str] = (),
 ) -> LavaLearned:
     """Learn S samples x (T, S, N_in) in Lava's simulator; registers are cleared between samples.
 
@@ -99,20 +106,24 @@ def learn(
     Raises:
         MissingExtraError: Lava is not installed.
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
-        UnsupportedError: for networks that the learning processes do not express.
+        UnsupportedError: for networks that the learning processes do not express, or whose samples'
+            weights no error reaches, as :func:`ltc2hw.learn`.
         LavaError: if the run fails or does not end in time.
     """
     chosen = words or PlasticWords()
     chip = integer_rule(network, rule, chosen)
+    scope = scope_of(network, rule)
+    require_reach(scope, rule, allow)
     check_learnable(chip)
-    samples, goals = encode(chip, x, targets)
+    counts: dict[str, dict[str, int]] = {}
+    samples, goals = encode(chip, x, targets, counts)
     with scratch_folder() as folder:
         save(network, folder / "network.h5")
         settings = {"rule": asdict(rule), "words": asdict(chosen)}
         (folder / "rule.json").write_text(json.dumps(settings), encoding="utf-8")
         np.savez(folder / "samples.npz", samples=samples, goals=goals)
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
-        return collect(chip, folder)
+        return LavaLearned(*collect(chip, folder), counts, scope.held)
 
 
 def run(folder: Path) -> None:
@@ -128,17 +139,32 @@ def run(folder: Path) -> None:
 
 
 def encode(
-    chip: IntegerRule, x: npt.ArrayLike, targets: npt.ArrayLike
+    chip: IntegerRule,
+    x: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    counts: dict[str, dict[str, int]] | None = None,
 ) -> tuple[IntArray, IntArray]:
-    """Samples (T, S, N_in) and goals (S, 1 or N_out) as integers."""
+    """Samples (T, S, N_in) and goals (S, 1 or N_out) as integers; clipped ones are counted."""
     entry = chip.network.input
-    samples, _ = entry.word.encode(check_samples(x, entry.size, entry.graded), entry.fraction)
+    real = check_samples(x, entry.size, entry.graded)
+    samples, clipped = entry.word.encode(real, entry.fraction)
+    _count(counts, entry.name, entry.variables[0], clipped)
     output = readout_of(chip)
     count = samples.shape[1]
     if chip.rule.error == "softmax":
         return samples, check_labels(targets, count, output.size)[:, None]
     reals = check_targets(targets, (count, output.size))
-    return samples, output.state.encode(reals, output.fraction)[0]
+    goals, beyond = output.state.encode(reals, output.fraction)
+    _count(counts, output.name, "target", beyond)
+    return samples, goals
+
+
+def _count(
+    counts: dict[str, dict[str, int]] | None, population: str, variable: str, misfits: int
+) -> None:
+    """Note misfits, if there are any and somebody asks."""
+    if counts is not None and misfits:
+        counts.setdefault(population, {})[variable] = misfits
 
 
 def check_learnable(chip: IntegerRule) -> None:
@@ -328,11 +354,12 @@ def build_learner(
     return LavaLearner(populations, connections, goal, period * steps * count)
 
 
-def collect(chip: IntegerRule, folder: Path) -> LavaLearned:
-    """Read what the processes wrote."""
+def collect(
+    chip: IntegerRule, folder: Path
+) -> tuple[dict[str, IntArray], dict[str, IntArray], IntArray]:
+    """Words, checksums and outputs as the processes wrote them."""
     words: dict[str, IntArray] = {}
     checksums: dict[str, IntArray] = {}
-    outputs: dict[str, IntArray] = {}
     for parameter in chip.parameters:
         stem, key = parameter.population, f"{parameter.port}.{parameter.term}"
         name = parameter_name(chip.network, parameter)
@@ -342,8 +369,8 @@ def collect(chip: IntegerRule, folder: Path) -> LavaLearned:
             words[name] = arrays[f"words {key}"]
             checksums[name] = arrays[f"checksum {key}"]
     with np.load(folder / f"{chip.network.output}.npz", allow_pickle=False) as arrays:
-        outputs["readout"] = arrays["outputs"]
-    return LavaLearned(words, checksums, outputs["readout"].transpose(1, 0, 2))
+        outputs: IntArray = arrays["outputs"]
+    return words, checksums, outputs.transpose(1, 0, 2)
 
 
 def readout_of(chip: IntegerRule) -> FixedReadout:

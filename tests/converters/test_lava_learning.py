@@ -16,6 +16,8 @@ from ltc2hw.converters.lava import learning as lava_learning
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.plasticity import Memory, parameter_name
 from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.plasticity_scope import scope_of
+from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_network
@@ -73,6 +75,31 @@ def test_every_update_of_lava_is_the_specifications(case: str) -> None:
                 assert found.checksums[name].ravel()[s * STEPS + t] == checksum(memory), (s, t)
     for parameter, memory in learning.memories.items():
         assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
+    whole = integer.learn(network, x, targets, rule, words)
+    assert found.held == scope_of(network, rule).held
+    assert found.saturations.get("input") == whole.saturations.get("input")
+
+
+def test_clipped_samples_and_targets_are_counted_as_by_the_other_engines() -> None:
+    rule = FPTTRule(error="linear")
+    network = deployed()
+    x, _ = stream()
+    targets = np.full((SAMPLES, OUTPUTS), 1e9)
+    counts: dict[str, dict[str, int]] = {}
+    lava_learning.encode(integer_rule(network, rule, PlasticWords()), 4 * x, targets, counts)
+    learner = IntegerLearner(integer_rule(network, rule, PlasticWords()))
+    expected: dict[str, dict[str, int]] = {}
+    learner.encode(4 * x, expected)
+    learner.goals(targets, SAMPLES, expected)
+    assert counts == expected
+    assert counts["input"]["value"] > 0
+    assert counts["readout"] == {"target": SAMPLES * OUTPUTS}
+
+
+def test_samples_out_of_reach_are_refused_in_lava_too() -> None:
+    x, labels = stream()
+    with pytest.raises(UnsupportedError, match="no error reaches these weights"):
+        lava_learning.learn(deployed(model="LIF"), x, labels, FPTTRule())
 
 
 def test_what_the_processes_do_not_express_is_named() -> None:
