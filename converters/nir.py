@@ -23,8 +23,8 @@ from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
 from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
-from ltc2hw.files import replacing
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.hdf5 import writing
 from ltc2hw.network import Network
 
 StrPath = str | os.PathLike[str]
@@ -91,7 +91,7 @@ def write(
     """
     conversion = Conversion("nir-out", allow)
     entries = graph_entries(_real(network, conversion), _checked(dt), conversion)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing(path) as file:
         file.create_dataset("version", data=NIR_VERSION, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), entries)
     return tuple(conversion.changes)
