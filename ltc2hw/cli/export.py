@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ltc2hw.cli.common import load_fixed, load_network
+from ltc2hw.cli.common import check_output, load_fixed, load_network
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
+from ltc2hw.files import require_output_folder
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
@@ -45,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Export."""
+    if arguments.to == "lava":
+        require_output_folder(arguments.out)
+    else:
+        check_output(arguments.out)
     module, function, load = EXPORTERS[arguments.to]
     network = load(arguments.network)
     allow = list(arguments.allow)
