@@ -1,7 +1,7 @@
 """Outputs written whole or not at all, and inputs that are files in the first place.
 
 Every file that ltc2hw writes is made in memory and handed to :func:`write_bytes`,
-:func:`write_text` or :func:`write_folder`. Python does the writing, so that a full disk is an
+:func:`write_text` or :func:`write_files`. Python does the writing, so that a full disk is an
 error; the name then leads to the old file or to the whole new one, never to anything between.
 """
 
@@ -130,7 +130,7 @@ def write_text(path: StrPath, text: str) -> None:
         stream.write(content)
 
 
-def write_folder(path: StrPath, files: Mapping[str, bytes]) -> None:
+def write_files(path: StrPath, files: Mapping[str, bytes]) -> None:
     """Write a new folder whole or not at all; names of files may lie in folders, ``a/b``.
 
     Raises:

@@ -103,7 +103,8 @@ def perform(parsed: argparse.Namespace, command: str) -> int:
     if problem is not None and not isinstance(problem, BrokenPipeError):
         # Nobody waits for the output of a stream that was closed from the start.
         if verb.prints_result or problem.errno != errno.EBADF:
-            complain(f"{command}: error: {STANDARD_OUTPUT}: {problem.strerror}")
+            grade = "error" if verb.prints_result else "warning"
+            complain(f"{command}: {grade}: {STANDARD_OUTPUT}: {problem.strerror}")
         if verb.prints_result:
             return BAD_INPUT
     return DONE if met else BOUND_MISSED
