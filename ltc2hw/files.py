@@ -114,11 +114,13 @@ def write_bytes(path: StrPath, content: bytes) -> None:
 def write_text(path: StrPath, text: str) -> None:
     """Write UTF-8 text: a file whole or not at all, or into a pipe or a character device.
 
+    Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape.
+
     Raises:
         InvalidValueError: if the path leads to a block device.
         OSError: if the folder is missing or read-only, the disk full, or nobody reads the pipe.
     """
-    content = text.encode("utf-8")
+    content = text.encode("utf-8", "backslashreplace")
     require_output(path, text=True)
     status = _status(path)
     own = None if status is None else _descriptor(status)
