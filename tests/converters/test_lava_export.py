@@ -308,3 +308,13 @@ def test_an_empty_folder_may_be_a_link_or_the_current_one(
     monkeypatch.chdir(tmp_path / "here")
     export(network, ".")
     assert (tmp_path / "here" / "run.py").exists()
+
+
+def test_the_engine_runs_networks_with_long_names_too(
+    exported: tuple[FixedNetwork, Path],
+) -> None:
+    network = exported[0]
+    x = any_samples(np.random.default_rng(9), network, 2, 1)
+    found, expected = (ltc2hw.simulate(network, x, engine) for engine in ("lava", "integer"))
+    for key, values in expected.recorded().items():
+        assert np.array_equal(found.recorded()[key], values)
