@@ -15,8 +15,8 @@ from tests.faults.trials import (
     Outcome,
     Reference,
     fill_disk,
-    fill_small_disk,
     kill,
+    limit_size,
     refer,
     small_disk,
 )
@@ -69,10 +69,10 @@ def try_faults(scenarios: Sequence[Scenario], disks: int, kills: int, seed: int)
             if number >= disks:
                 fault, outcome = FAULTS[2], kill(scenario, folder, reference, rng)
             elif disk is not None and number // len(scenarios) % 2:
-                outcome = fill_small_disk(scenario, folder, reference, rng, disk)
+                outcome = fill_disk(scenario, folder, reference, rng, disk)
                 fault = FAULTS[1]
             else:
-                fault, outcome = FAULTS[0], fill_disk(scenario, folder, reference, rng)
+                fault, outcome = FAULTS[0], limit_size(scenario, folder, reference, rng)
             results.setdefault((scenario.name, fault), []).append(outcome)
             for finding in outcome.findings:
                 sys.stderr.write(f"{scenario.name}, {fault}: {finding}\n")

@@ -24,13 +24,26 @@ Check = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A command and the checks of what it writes, by name; ``resumes``: run again, it goes on."""
+    """A command and the checks of what it writes, by name.
+
+    ``kept`` are checkpoints: read if they are there, and written more than once.
+    """
 
     name: str
     arguments: tuple[str, ...]
     outputs: Mapping[str, Check]
     needs: tuple[str, ...] = ()
-    resumes: bool = False
+    kept: tuple[str, ...] = ()
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on where it was stopped when it is run again."""
+        return bool(self.kept)
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Outputs that may stand there before: no checkpoints, and no folders."""
+        return tuple(name for name in self.outputs if name not in self.kept and "." in name)
 
     @property
     def possible(self) -> bool:
@@ -72,7 +85,7 @@ SCENARIOS = (
         ),
         {"out.h5": load, "run.npz": whole_checkpoint, "out.json": whole_json},
         ("torch", "sklearn"),
-        resumes=True,
+        kept=("run.npz",),
     ),
     Scenario(
         "quantize",
