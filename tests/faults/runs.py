@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,7 +96,10 @@ def _fork(
     """Go on in a copy of this process; returns its number."""
     sys.stdout.flush()
     sys.stderr.flush()
-    process = os.fork()
+    with warnings.catch_warnings():
+        # Newer Pythons warn of threads, of which the copy uses none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
     if process:
         return process
     status = 1
