@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import IO, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         complain(f"{self.prog}: error: {message} (see {self.prog} --help)")
         self.exit(BAD_INPUT)
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: object = None) -> None:
         """Print the help, which fails where it cannot be printed, unless its reader has left."""
         try:
             emit(sys.stdout, message)
