@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ltc2hw.bundle import load_trace
+from ltc2hw.bundle import load, load_trace
 from ltc2hw.cli import main, program
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
+from ltc2hw.fixed import FixedNetwork
 from tests.cli.networks import TASK, write_pair
 
 COMMAND = f"{sys.executable} -m ltc2hw"
@@ -57,6 +58,14 @@ def test_work_whose_result_is_a_file_is_done_whoever_reads(way: str, folder: Pat
     assert done.stderr == told
     assert load_trace("trace.h5").outputs.shape == (8, 3, 1)
     assert json.loads((folder / "measured.json").read_text())["samples"] == 3
+
+
+def test_progress_that_nobody_reads_ends_no_work(folder: Path) -> None:
+    """Told before the file is written, and to a pipe that is closed by then."""
+    learn = f"learn fixed.h5 --task {TASK} --engine integer --samples 3 --verify 0 --out out.h5"
+    done = shell(f"{learn} | true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert isinstance(load(folder / "out.h5"), FixedNetwork)
 
 
 @pytest.mark.parametrize("arguments", ["targets", "--help", "--version"])
