@@ -1,14 +1,15 @@
 """Outputs written whole or not at all, and inputs that are files in the first place.
 
-Every file that ltc2hw writes is made in memory and handed to :func:`write_bytes`,
-:func:`write_text` or :func:`write_files`. Python does the writing, so that a full disk is an
-error; the name then leads to the old file or to the whole new one, never to anything between.
+Every file that ltc2hw writes is made in memory and handed to :func:`write_bytes` or one of its
+neighbours. Python does the writing, so that a full disk is an error; the name then leads to the
+old file or to the whole new one, never to anything between.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -17,6 +18,10 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
 
@@ -130,6 +135,19 @@ def write_text(path: StrPath, text: str) -> None:
     # Opened by its path, a file that standard output goes to would be written from its start.
     with open(path if own is None else own, "wb", closefd=own is None) as stream:
         stream.write(content)
+
+
+def write_arrays(path: StrPath, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays by name in NumPy's format ``.npz``, whole or not at all.
+
+    Raises:
+        InvalidValueError, OSError: as :func:`write_bytes`.
+    """
+    image = io.BytesIO()
+    # Any, because savez takes other things than arrays by name.
+    named: dict[str, Any] = dict(arrays)
+    np.savez(image, **named)
+    write_bytes(path, image.getvalue())
 
 
 def write_files(path: StrPath, files: Mapping[str, bytes]) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.shim import require_lava
+from ltc2hw.files import write_arrays
 from ltc2hw.fixed import FixedInput, FixedNetwork
 from ltc2hw.trace import State, Trace
 
@@ -55,7 +56,7 @@ def simulate(
         }
         for population, kept in request.record.items():
             arrays[f"{population}|record"] = np.array(kept, dtype=str)
-        np.savez(folder / RUN_FILE, samples=request.encoded, **arrays)
+        write_arrays(folder / RUN_FILE, {"samples": request.encoded, **arrays})
         run_job(f"{__name__}:run", folder, timeout)
         recorded = {
             p.name: _read(_record(folder, network, p.name))

@@ -6,7 +6,6 @@ file and renamed, so that the file of that name is always a whole one.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import write_bytes
+from ltc2hw.files import write_arrays
 from ltc2hw.training.options import complete
 
 SCHEMA = 1
@@ -55,10 +54,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
             "history": checkpoint.history,
         }
     )
-    arrays: dict[str, Any] = {_META: np.array(meta), **checkpoint.arrays}
-    image = io.BytesIO()
-    np.savez(image, **arrays)
-    write_bytes(path, image.getvalue())
+    write_arrays(path, {_META: np.array(meta), **checkpoint.arrays})
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
