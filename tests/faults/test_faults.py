@@ -67,7 +67,8 @@ def test_bad_statuses_and_tracebacks_are_found(tmp_path: Path) -> None:
         assert len(outcome.findings) == bad
     line = "ltc2hw simulate: interrupted\n"
     for status, errors, bad in (
-        (130, line, 0), (-2, "in site.py", 0), (-2, "in ltc2hw", 1), (130, line * 2, 1),
+        (130, line, 0), (-2, "in site.py", 0), (-2, "in ltc2hw", 1), (-2, line, 0),
+        (130, line * 2, 1),
         (STUCK, "", 1), (143, line, 1),
     ):  # fmt: skip
         outcome.findings.clear()

@@ -213,7 +213,8 @@ def judge_signal(outcome: Outcome, done: Run, number: signal.Signals) -> None:
     if done.status == -number and "ltc2hw" not in done.errors:
         # The signal came before ltc2hw was there at all, or cannot be caught.
         return
-    if done.status != 128 + number or done.errors.count("\n") != 1:
+    # Python itself ends by SIGINT if one met it while it ran a text as code; shells call it 130.
+    if done.status not in (128 + number, -number) or done.errors.count("\n") != 1:
         outcome.findings.append(f"{number.name}: {done.status}: {done.errors.strip()[-300:]}")
 
 
