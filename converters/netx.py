@@ -27,8 +27,8 @@ from ltc2hw.converters.netx_layers import read_layers, write_input, write_layer
 from ltc2hw.converters.netx_network import chain_of, layers_of, network_of, rescaled, too_fine
 from ltc2hw.converters.netx_record import default_record, read_record, write_record
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.files import replacing
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.hdf5 import writing
 from ltc2hw.registry import find_target
 from ltc2hw.target import Target
 from ltc2hw.words import Word
@@ -96,7 +96,7 @@ def write(
         conversion.meet("weight-range", too_fine(network))
         network = rescaled(network)
     layers, record = layers_of(network, names, conversion)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing(path) as file:
         write_input(file.create_group("layer/0"), network.input.size)
         for index, layer in enumerate(layers, start=1):
             write_layer(file.create_group(f"layer/{index}"), layer)

@@ -26,8 +26,8 @@ from ltc2hw.converters.nir_record import read_record
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
-from ltc2hw.files import replacing
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.hdf5 import writing
 from ltc2hw.network import Network
 
 StrPath = str | os.PathLike[str]
@@ -113,7 +113,7 @@ def write(
     conversion = Conversion("nir-out", allow)
     graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
     entries = in_version(graph, nir_version, conversion)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing(path) as file:
         file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), entries)
     return tuple(conversion.changes)

@@ -9,19 +9,22 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from ltc2hw.bundle import load, save
-from ltc2hw.compare import compare
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.learn import learn
-from ltc2hw.network import Network
-from ltc2hw.plasticity import FPTTRule
-from ltc2hw.plasticity_words import PlasticWords
-from ltc2hw.quantize import quantize
-from ltc2hw.report import Report
-from ltc2hw.scaling import QuantizeOptions
-from ltc2hw.simulate import simulate
-from ltc2hw.static_form import static_form
-from ltc2hw.trace import Trace
+from ltc2hw.starting import ending_quietly
+
+with ending_quietly():
+    from ltc2hw.bundle import load, save
+    from ltc2hw.compare import compare
+    from ltc2hw.fixed import FixedNetwork
+    from ltc2hw.learn import learn
+    from ltc2hw.network import Network
+    from ltc2hw.plasticity import FPTTRule
+    from ltc2hw.plasticity_words import PlasticWords
+    from ltc2hw.quantize import quantize
+    from ltc2hw.report import Report
+    from ltc2hw.scaling import QuantizeOptions
+    from ltc2hw.simulate import simulate
+    from ltc2hw.static_form import static_form
+    from ltc2hw.trace import Trace
 
 __all__ = [
     "FPTTRule",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,8 @@ STYLE: Any = {
     "legend.frameon": False,
     "xtick.color": BOTH_COLOR,
     "ytick.color": BOTH_COLOR,
+    # Names are names, also with dollar signs.
+    "text.parse_math": False,
     # The same report gives the same bytes.
     "svg.hashsalt": "ltc2hw",
 }
@@ -55,6 +58,9 @@ WIDTH = 6.2
 LARGEST_RASTERS = 3
 LARGEST_MEMBRANES = 4
 LARGEST_CAUSES = 14
+
+LONGEST_NAME = 40
+"""Characters of a name that a picture has room for; tables have it whole."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,9 @@ class Picture:
 
 def pictures(report: Report) -> tuple[Picture, ...]:
     """All pictures for which the report has data, in reading order."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The tables beside the pictures have every name in full, in the reader's own font.
+        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
         return tuple(
             Picture(title, caption, to_svg(draw(report)))
             for title, caption, has_data, draw in PICTURES
@@ -81,6 +89,18 @@ def to_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def shortened(name: str) -> str:
+    """A name as a picture shows it, without its middle if it is long.
+
+    >>> shortened("hidden current"), len(shortened("x" * 252))
+    ('hidden current', 40)
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = (LONGEST_NAME - 1) // 2
+    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
 
 
 def draw_ladder(report: Report) -> Figure:
@@ -97,7 +117,7 @@ def draw_ladder(report: Report) -> Figure:
     for stage, value, row in zip(report.ladder, shown, rows, strict=True):
         text = score_text(report.metric, stage.score)
         axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
-    axes.set_yticks(rows, [stage.name for stage in report.ladder])
+    axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlabel("accuracy (%)" if report.metric == "accuracy" else "mean squared error")
     return figure
@@ -114,7 +134,7 @@ def draw_causes(report: Report) -> Figure:
         change = cause.score - report.ladder[0].score
         note = f"{error:.2g} %" + (f", {change_text(report.metric, change)}" if change else "")
         axes.annotate(note, (error, row), xytext=(4, 0), textcoords="offset points", va="center")
-    axes.set_yticks(rows, [cause.name for cause in causes])
+    axes.set_yticks(rows, [shortened(cause.name) for cause in causes])
     axes.set_xlim(0, max(float(errors.max()) * 1.6, 1e-6))
     axes.set_xlabel("change of the outputs (% RMS)")
     axes.grid(axis="y", visible=False)
@@ -136,7 +156,7 @@ def draw_rasters(report: Report) -> Figure:
             origin="lower",
         )  # fmt: skip
         axes.grid(visible=False)
-        axes.set_ylabel(f"{name}: neuron")
+        axes.set_ylabel(f"{shortened(name)}: neuron")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
     legend = [
@@ -185,7 +205,7 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
             steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
             label=f"spike, {side}",
         )  # fmt: skip
-    axes.set_ylabel(f"{membrane.population}\nneuron {membrane.neuron}")
+    axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -228,7 +248,7 @@ def _draw_ranges(ranges: Sequence[Range]) -> Figure:
         # The outline keeps a state visible that has a single value.
         axes.barh(rows, high - low, left=low, color=color, edgecolor=color, height=height)
     axes.axvline(0, color=QUIET_COLOR, linewidth=0.8)
-    axes.set_yticks(rows, [entry.name for entry in ranges])
+    axes.set_yticks(rows, [shortened(entry.name) for entry in ranges])
     axes.set_xlabel("sign · log2(1 + |integer|), bits")
     axes.grid(axis="y", visible=False)
     return figure
@@ -261,7 +281,7 @@ def draw_activity(report: Report) -> Figure:
         axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
         axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"{name}\nspikes per neuron")
+        axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)

@@ -9,7 +9,8 @@ So a small file cannot ask for much memory, and no file can make the reader open
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import replacing
+from ltc2hw.files import StrPath, require_output, write_bytes
 
 Leaf = bool | int | str | npt.NDArray[Any]
 Tree = Mapping[str, "Leaf | Tree"]
@@ -55,12 +56,27 @@ def write_tree(path: Path, tree: Tree) -> None:
         OSError: if the folder does not exist or cannot be written.
     """
     # From version 1.8 of the format on, HDF5 protects its own structure by checksums.
-    with (
-        replacing(path) as temporary,
-        h5py.File(temporary, "w", libver=("v108", "v110")) as file,
-    ):
+    with writing(path, libver=("v108", "v110")) as file:
         _write_group(file, tree)
         _write_attribute(file, CHECKSUM, digest(tree))
+
+
+@contextmanager
+def writing(path: StrPath, libver: tuple[str, str] | None = None) -> Iterator[h5py.File]:
+    """Yield an HDF5 file in memory; if the block succeeds, it is written whole or not at all.
+
+    HDF5 itself never touches the disk: it does not tell of a disk that is full when it closes.
+
+    Raises:
+        InvalidValueError: if the path leads to anything but a regular file.
+        OSError: if the folder is missing or read-only, or the disk is full.
+    """
+    require_output(path)
+    with h5py.File("image", "w", driver="core", backing_store=False, libver=libver) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    write_bytes(path, image)
 
 
 def read_tree(path: Path) -> Tree:

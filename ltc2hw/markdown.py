@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ltc2hw.report import Report
 from ltc2hw.tables import Table, summary, tables, title
+from ltc2hw.texts import in_markdown
 
 
 def to_markdown(report: Report) -> str:
     """All tables of a report under one heading."""
-    parts = [f"# {title(report)}", summary(report), *map(table_markdown, tables(report))]
+    parts = [
+        f"# {in_markdown(title(report))}",
+        in_markdown(summary(report)),
+        *map(table_markdown, tables(report)),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -16,9 +23,11 @@ def table_markdown(table: Table) -> str:
     """A table under a heading of the second level."""
     columns = range(len(table.header))
     aligned = ["---:" if table.is_numeric(column) else "---" for column in columns]
-    lines = [_line(table.header), _line(aligned), *map(_line, table.rows)]
-    return f"## {table.title}\n\n" + "\n".join(lines)
+    texts = (tuple(map(in_markdown, cells)) for cells in (table.header, *table.rows))
+    header, *rows = map(_line, texts)
+    lines = [header, _line(aligned), *rows]
+    return f"## {in_markdown(table.title)}\n\n" + "\n".join(lines)
 
 
-def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

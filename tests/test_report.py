@@ -15,6 +15,7 @@ import pytest
 import ltc2hw
 from ltc2hw.compare import compare
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.network import Network
 from ltc2hw.page import page_html, to_html
 from ltc2hw.report import Bound, Exactness, Place, Range, Report
 from ltc2hw.tables import Table, change_text, score_text, summary, tables
@@ -147,7 +148,41 @@ def test_hostile_texts_stay_texts(report: Report, tmp_path: Path) -> None:
     )
     assert "script" not in read_page(page_html(hostile, ())).tags
     hostile.save(tmp_path / "report.md")
-    assert "| a\\|b | <img src=x> \\| c \\| |" in (tmp_path / "report.md").read_text("utf-8")
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "| a\\|b | &lt;img src=x> \\| c \\| |" in text
+    assert "# &lt;script>alert(1)&lt;/script> on loihi2" in text
+    assert "<" not in text
+
+
+def test_markdown_shows_texts_as_they_are(report: Report, tmp_path: Path) -> None:
+    origin = r"[a](javascript:b) ![c](d) `e` *f* _g_ tau_mem &amp; \x \x1b[31m" + "\x1b[31m"
+    replace(report, provenance={"origin": origin}).save(tmp_path / "report.md")
+    assert (
+        r"| origin | \[a\](javascript:b) !\[c\](d) \`e\` \*f\* \_g\_ tau_mem &amp;amp; \\x"
+        r" \\x1b\[31m\\x1b\[31m |"
+    ) in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_pictures_hold_any_name() -> None:
+    """Long ones, and letters that the pictures' font lacks; any warning would be an error."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, hidden=(3,))
+    long, foreign = "x" * 252, "ひ"
+    names = {p.name: p.name for p in network.populations} | {"hidden0": long, "readout": foreign}
+    network = Network(
+        tuple(replace(p, name=names[p.name]) for p in network.populations),
+        tuple(
+            replace(p, source=names[p.source], target=names[p.target]) for p in network.projections
+        ),
+        foreign,
+    )
+    x = rng.uniform(-1, 1, (4, 3, 5))
+    fixed = ltc2hw.quantize(network, "loihi2", x)
+    labels = np.zeros(3, dtype=int)
+    page = to_html(compare(network, fixed, x, labels, ("integer",)))
+    read_page(page)
+    assert long in page
+    assert foreign in page
 
 
 def test_other_suffixes_and_missing_folders_are_named(report: Report, tmp_path: Path) -> None:

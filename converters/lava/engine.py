@@ -13,6 +13,7 @@ from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.converters.lava.shim import require_lava
+from ltc2hw.files import write_arrays
 from ltc2hw.fixed import FixedInput, FixedNetwork
 from ltc2hw.trace import State, Trace
 
@@ -54,9 +55,13 @@ def simulate(
         }
         for population, kept in request.record.items():
             arrays[f"{population}|record"] = np.array(kept, dtype=str)
-        np.savez(folder / RUN_FILE, samples=request.encoded, **arrays)
+        write_arrays(folder / RUN_FILE, {"samples": request.encoded, **arrays})
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
-        recorded = {p.name: _read(folder, p.name) for p in network.populations if _records(p)}
+        recorded = {
+            p.name: _read(_record(folder, network, p.name))
+            for p in network.populations
+            if _records(p)
+        }
     return request.trace(recorded)
 
 
@@ -81,7 +86,7 @@ def run(folder: Path) -> None:
     }
     record = {p.name: tuple(map(str, arrays[f"{p.name}|record"])) for p in network.populations}
     request = Request(network, arrays["samples"], 0, record, state)
-    built = build_network(network, request.feed(lambda name: str(folder / f"{name}.npz")))
+    built = build_network(network, request.feed(lambda name: str(_record(folder, network, name))))
     process = built.populations[network.output]
     process.run(
         condition=RunSteps(num_steps=request.chip_steps), run_cfg=built.run_config(recorded=True)
@@ -93,6 +98,12 @@ def _records(population: object) -> bool:
     return not isinstance(population, FixedInput)
 
 
-def _read(folder: Path, population: str) -> dict[str, npt.NDArray[np.int64]]:
-    with np.load(folder / f"{population}.npz", allow_pickle=False) as stored:
+def _record(folder: Path, network: FixedNetwork, population: str) -> Path:
+    """Where a population records; by number, for its name may be longer than that of a file."""
+    names = [p.name for p in network.populations]
+    return folder / f"record-{names.index(population)}.npz"
+
+
+def _read(file: Path) -> dict[str, npt.NDArray[np.int64]]:
+    with np.load(file, allow_pickle=False) as stored:
         return dict(stored)

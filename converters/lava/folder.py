@@ -6,10 +6,10 @@ integers of a sample run as checksums, and a README.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -23,10 +23,12 @@ from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
-from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.files import require_output_folder, write_files
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
 from ltc2hw.graph import connection_name
 from ltc2hw.registry import find_engine
+from ltc2hw.texts import in_markdown
 from ltc2hw.words import FloatArray
 
 PACKAGE = "ltc2hw_lava"
@@ -74,15 +76,9 @@ def write_folder(
     conversion = Conversion("lava-out", allow)
     _meet_features(network, conversion)
     _check_limits(network, conversion)
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidValueError("folder", target, "a new or empty folder")
+    require_output_folder(folder)
     x = random_samples(network) if samples is None else samples
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as draft:
-        _write(network, x, Path(draft) / target.name)
-        if target.exists():
-            target.rmdir()
-        os.replace(Path(draft) / target.name, target)
+    write_files(folder, _files(network, x))
     return tuple(conversion.changes)
 
 
@@ -131,30 +127,34 @@ def _check_limits(network: FixedNetwork, conversion: Conversion) -> None:
             raise conversion.refusal(feature, error.node, remedy) from error
 
 
-def _write(network: FixedNetwork, x: npt.ArrayLike, folder: Path) -> None:
+def _files(network: FixedNetwork, x: npt.ArrayLike) -> dict[str, bytes]:
+    """Contents of all files by their names in the folder."""
     from ltc2hw.converters.lava.plan import RECORDED, Plan
     from ltc2hw.converters.lava.runs import Request
 
     request = Request.make(network, x, RECORDED, None)
     trace = find_engine("integer")(network, x, RECORDED)
-    package = folder / PACKAGE
-    _copy_modules(package)
     arrays: dict[str, Any] = {"samples": request.encoded.astype(np.int32)}
     plan = Plan(arrays).of(network, request)
-    (folder / NETWORK_FILE).write_text(json.dumps(plan, indent=1), encoding="utf-8")
-    np.savez_compressed(folder / ARRAYS_FILE, **arrays)
     expected = {
         f"{name}/{variable}": digest(values)
         for (name, variable), values in trace.recorded().items()
         if name != network.input.name
     }
-    (folder / EXPECTED_FILE).write_text(json.dumps(expected, indent=1), encoding="utf-8")
-    (folder / "run.py").write_text(SCRIPT, encoding="utf-8")
-    (folder / "README.md").write_text(_readme(network, plan), encoding="utf-8")
+    image = io.BytesIO()
+    np.savez_compressed(image, **arrays)
+    texts = {
+        **_modules(),
+        NETWORK_FILE: json.dumps(plan, indent=1),
+        EXPECTED_FILE: json.dumps(expected, indent=1),
+        "run.py": SCRIPT,
+        "README.md": _readme(network, plan),
+    }
+    return {ARRAYS_FILE: image.getvalue(), **{name: text.encode() for name, text in texts.items()}}
 
 
-def _copy_modules(package: Path) -> None:
-    """Copy what runs in Lava, importing from the folder's package instead of from ltc2hw."""
+def _modules() -> dict[str, str]:
+    """What runs in Lava, importing from the folder's package instead of from ltc2hw."""
     here = Path(__file__).parent
     sources = {
         **{f"processes/{name}": here / "processes" / name for name in PROCESS_FILES},
@@ -163,12 +163,13 @@ def _copy_modules(package: Path) -> None:
         "standalone.py": here / "standalone.py",
         "errors.py": Path(str(import_module("ltc2hw.errors").__file__)),
     }
+    modules = {}
     for name, source in sources.items():
         text = source.read_text(encoding="utf-8")
         for pattern, replacement in RENAMED:
             text = pattern.sub(replacement, text)
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text, encoding="utf-8")
+        modules[f"{PACKAGE}/{name}"] = text
+    return modules
 
 
 def _readme(network: FixedNetwork, plan: Mapping[str, Any]) -> str:
@@ -176,19 +177,23 @@ def _readme(network: FixedNetwork, plan: Mapping[str, Any]) -> str:
     rows = []
     for population in network.populations:
         name, kind = population.name, type(population).__name__.removeprefix("Fixed")
-        rows.append(f"| {name} | {kind} | {population.size} | {plan['skews'][name]} |")
+        skew = plan["skews"][name]
+        rows.append(f"| {in_markdown(name)} | {kind} | {population.size} | {skew} |")
     given = network.input
     word = f"{given.word.bits} bits {'signed' if given.word.signed else 'unsigned'}"
     return README.format(
         lava=LAVA_RELEASE,
         package=PACKAGE,
-        target=network.target,
+        target=in_markdown(network.target),
         populations="\n".join(rows),
         period=plan["period"],
         size=given.size,
         word=f"graded, {word}, real = integer / 2^{given.fraction}" if given.graded else "0 or 1",
-        output=network.output,
-        provenance="\n".join(f"- {key}: {value}" for key, value in network.provenance.items())
+        output=in_markdown(network.output),
+        provenance="\n".join(
+            f"- {in_markdown(key)}: {in_markdown(value)}"
+            for key, value in network.provenance.items()
+        )
         or "- nothing noted",
     )
 
@@ -204,7 +209,8 @@ Quantized for {target} by ltc2hw. Needs lava-nc {lava} and numpy; ltc2hw is not 
     python run.py samples.npy result.npz
 
 `samples.npy` holds integers (steps, samples, {size}): {word}. `result.npz` holds arrays
-`POPULATION.VARIABLE` (steps, samples, neurons). The output is `{output}`.
+`POPULATION.VARIABLE` (steps, samples, neurons). The output is {output}. Integers beyond the
+input's word are clipped to it and counted; anything but integers is refused.
 
 | population | neurons | size | chip steps after the input |
 |---|---|---|---|

@@ -37,6 +37,7 @@ from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.errors import UnsupportedError
+from ltc2hw.files import write_arrays
 from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
 from ltc2hw.graph import connection_name
 from ltc2hw.learned import Counts
@@ -121,7 +122,7 @@ def learn(
         save(network, folder / "network.h5")
         settings = {"rule": asdict(rule), "words": asdict(chosen)}
         (folder / "rule.json").write_text(json.dumps(settings), encoding="utf-8")
-        np.savez(folder / "samples.npz", samples=samples, goals=goals)
+        write_arrays(folder / "samples.npz", {"samples": samples, "goals": goals})
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
         return LavaLearned(*collect(chip, folder), counts, scope.held)
 

@@ -62,6 +62,13 @@ class Plan:
             "schema_version": SCHEMA_VERSION,
             "lava": LAVA_RELEASE,
             "target": network.target,
+            "input": {
+                "size": network.input.size,
+                "graded": network.input.graded,
+                "minimum": network.input.word.minimum,
+                "maximum": network.input.word.maximum,
+                "fraction": network.input.fraction,
+            },
             "output": network.output,
             "period": schedule.period,
             "lead": request.lead,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from ltc2hw.cli.program import main
+from ltc2hw.starting import ending_quietly
+
+with ending_quietly():
+    from ltc2hw.cli.program import main
 
 __all__ = ["main"]

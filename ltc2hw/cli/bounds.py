@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ltc2hw.decision import Metric
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.report import Bound, Report
@@ -23,8 +25,8 @@ def loss_bound(report: Report, metric: Metric, limit: float) -> tuple[Bound, ...
     """
     if report.metric != metric:
         raise InvalidValueError(f"bound on {metric}", limit, f"one on {report.metric}")
-    if limit != limit:
-        raise InvalidValueError(f"bound on {metric}", limit, "a number")
+    if not math.isfinite(limit):
+        raise InvalidValueError(f"bound on {metric}", limit, "a finite number")
     name, lost = "mean squared error added, at most", report.lost
     if metric == "accuracy":
         # In points, without the last bits of a difference of binary fractions.

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,19 @@ from ltc2hw.bundle import load
 from ltc2hw.cli.foreign import foreign_format
 from ltc2hw.decision import Classification, Decision, Regression
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import write_text
+from ltc2hw.files import require_input, require_output, write_text
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.tasks import Split, Task
+
+OUTPUTS = ("out", "json", "checkpoint")
+"""Arguments that name what is written; all other paths are read."""
+
+RESUMED = "checkpoint"
+"""The output that is also read, if it is there."""
+
+BELOW = 2**63
+"""Counts and seeds are smaller: what a 64-bit integer holds."""
 
 
 def positive(text: str) -> int:
@@ -27,7 +37,7 @@ def positive(text: str) -> int:
     >>> positive("3")
     3
     """
-    value = int(text)
+    value = natural(text)
     if value < 1:
         raise ValueError
     return value
@@ -45,6 +55,8 @@ def natural(text: str) -> int:
     value = int(text)
     if value < 0:
         raise ValueError
+    if value >= BELOW:
+        raise argparse.ArgumentTypeError(f"{text} is too large; expected an integer below 2^63")
     return value
 
 
@@ -70,22 +82,50 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_output(*paths: Path | None) -> None:
-    """Raise before any work is done if a file could not be written at its end.
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Raise before any work is done if a file that is read would be lost, or is none.
 
     Raises:
+        InvalidValueError: if an output is an input or another output, or an input is no file.
+        OSError: if an input does not exist.
+    """
+    paths = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
+    for output, other in permutations(paths, 2):
+        if output in OUTPUTS and _same(paths[output], paths[other]):
+            label = f"--{other}" if other in OUTPUTS else "the input"
+            raise InvalidValueError(
+                f"--{output}", paths[output], f"another file than {label}, which would be lost"
+            )
+    for name, path in paths.items():
+        if name not in OUTPUTS or (name == RESUMED and path.exists()):
+            require_input(path)
+
+
+def _same(first: Path, second: Path) -> bool:
+    """Whether two paths lead to the same file, which need not exist yet."""
+    if os.path.realpath(first) == os.path.realpath(second):
+        return True
+    return first.exists() and second.exists() and first.samefile(second)
+
+
+def check_output(
+    out: Path | None = None,
+    json: Path | None = None,
+    checkpoint: Path | None = None,
+    *,
+    text: bool = False,
+) -> None:
+    """Raise before any work is done if a file could not be written at its end.
+
+    ``text``: ``out`` is text, which may go into a pipe or a device, as ``json`` may.
+
+    Raises:
+        InvalidValueError: for a pipe or a device that cannot hold an output.
         OSError: naming the folder that is missing or read-only, or the path that is a folder.
     """
-    for path in paths:
-        if path is None:
-            continue
-        folder = path.parent
-        if not folder.is_dir():
-            raise FileNotFoundError(2, "the folder of this output does not exist", str(path))
-        if path.is_dir():
-            raise IsADirectoryError(21, "this output is a folder", str(path))
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "the folder of this output cannot be written", str(path))
+    for path, streams in ((out, text), (json, True), (checkpoint, False)):
+        if path is not None:
+            require_output(path, text=streams)
 
 
 def load_network(path: Path) -> Network | FixedNetwork:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Compare, save the report, and say whether every stated bound is met."""
-    check_output(arguments.out, arguments.json)
+    check_output(arguments.out, arguments.json, text=True)
     find_renderer(arguments.out)
     engines = tuple(name.strip() for name in arguments.engines.split(","))
     check_engines(engines)

@@ -1,28 +1,40 @@
-"""What the command line prints: lines, tables, and progress; nothing at all with ``--quiet``."""
+"""What the command line prints: lines, tables, and progress; nothing at all with ``--quiet``.
+
+Nothing is printed but through :func:`emit`, and nothing of a file or a user reaches a terminal but
+through :func:`~ltc2hw.texts.printable`.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from ltc2hw.tables import Table
+from ltc2hw.texts import encodable, printable
 
 BAR_WIDTH = 24
 
 
 class Console:
-    """Standard output, with a progress bar on a terminal and plain lines elsewhere."""
+    """Standard output, with a progress bar on a terminal and plain lines elsewhere.
+
+    Output that fails ends no work: ``problem`` keeps the first error, and nothing more is printed.
+    """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
         self.stream = stream or sys.stdout
-        self.bar = self.stream.isatty()
+        self.bar = self.stream is not None and self.stream.isatty()
         self.open_bar = False
+        self.problem: OSError | None = None
 
     def line(self, text: str = "") -> None:
         """Print a line."""
         self._end_bar()
-        self._write(f"{text}\n")
+        self._write(f"{printable(text)}\n")
 
     def table(self, table: Table) -> None:
         """Print a table with aligned columns."""
@@ -40,11 +52,11 @@ class Console:
         count = f"{done:>{digits}}/{total}"
         if not self.bar:
             if note or done in (0, total):
-                self._write(f"{what} {count} {note}".rstrip() + "\n")
+                self._write(printable(f"{what} {count} {note}".rstrip()) + "\n")
             return
         filled = BAR_WIDTH * done // max(total, 1)
         bar = f"[{'#' * filled:.<{BAR_WIDTH}}]"
-        self._write(f"\r\x1b[K{what} {bar} {count} {note}".rstrip())
+        self._write("\r\x1b[K" + printable(f"{what} {bar} {count} {note}".rstrip()))
         self.open_bar = True
         if done >= total:
             self._end_bar()
@@ -55,9 +67,39 @@ class Console:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        if not self.quiet:
-            self.stream.write(text)
-            self.stream.flush()
+        if self.quiet or self.problem is not None:
+            return
+        try:
+            emit(self.stream, text)
+        except OSError as error:
+            self.problem = error
+
+
+def emit(stream: TextIO | None, text: str) -> None:
+    """Write to a standard stream at once, in escapes where its encoding lacks a character.
+
+    A stream that fails is led nowhere, so that the interpreter does not fail again at its end.
+
+    Raises:
+        OSError: if the stream is closed or full, or if nobody reads it any more.
+    """
+    if stream is None or stream.closed:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        stream.write(encodable(text, stream.encoding))
+        stream.flush()
+    except OSError:
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        raise
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error; where that is impossible, the exit status must do."""
+    with suppress(OSError):
+        emit(sys.stderr, f"{printable(text)}\n")
 
 
 def aligned(table: Table) -> list[str]:

@@ -8,10 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ltc2hw.cli.common import load_fixed, load_network
+from ltc2hw.cli.common import check_output, load_fixed, load_network
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.files import require_output_folder
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
@@ -54,6 +55,10 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     options = {} if arguments.nir_version is None else {"nir_version": arguments.nir_version}
     if options and arguments.to != "nir":
         raise InvalidValueError("option --nir-version", "given", "none but with --to nir")
+    if arguments.to == "lava":
+        require_output_folder(arguments.out)
+    else:
+        check_output(arguments.out)
     module, function, load = EXPORTERS[arguments.to]
     network = load(arguments.network)
     allow = list(arguments.allow)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
+from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
-from ltc2hw.cli.console import Console
+from ltc2hw.cli.console import Console, complain, emit
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
 from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
 from ltc2hw.cli.simulate import SIMULATE
+from ltc2hw.cli.stopping import Stop, stopping
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
 from ltc2hw.cli.verb import Verb
@@ -36,7 +42,9 @@ VERBS: Mapping[str, Verb] = {
 }
 """Everything that ``ltc2hw`` can be told to do."""
 
-DONE, BOUND_MISSED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, BOUND_MISSED, BAD_INPUT, OUR_FAULT = 0, 1, 2, 3
+
+STANDARD_OUTPUT = "standard output"
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,31 +52,111 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with status 2 and one line that points to the help."""
-        self.exit(BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        complain(f"{self.prog}: error: {message} (see {self.prog} --help)")
+        self.exit(BAD_INPUT)
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Print the help, which fails where it cannot be printed, unless its reader has left."""
+        try:
+            emit(sys.stdout, message)
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            complain(f"{self.prog}: error: {STANDARD_OUTPUT}: {error.strerror}")
+            self.exit(BAD_INPUT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    0: done. 1: a stated bound was missed. 2: bad input, one line on stderr. 130: interrupted.
+    0: done. 1: a stated bound was missed. 2: bad input, one line on stderr. 3: a fault of ltc2hw,
+    told in one line (with ``python -X dev``: raised). 130: interrupted.
 
     >>> main(["targets", "--quiet"])
     0
     """
-    parsed = make_parser().parse_args(arguments)
-    try:
-        met = VERBS[parsed.verb].run(parsed, Console(quiet=parsed.quiet))
-    except BrokenPipeError:
-        # Whoever read our output has stopped; the interpreter must not try to flush it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except (Ltc2hwError, OSError) as error:
-        sys.stderr.write(f"ltc2hw {parsed.verb}: error: {describe(error)}\n")
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write(f"ltc2hw {parsed.verb}: interrupted\n")
-        return INTERRUPTED
+    keep_standard_streams()
+    command = "ltc2hw"
+    with stopping(last=arguments is None) as stop:
+        try:
+            parsed = make_parser().parse_args(arguments)
+            command = f"ltc2hw {parsed.verb}"
+            return perform(parsed, command)
+        except KeyboardInterrupt:
+            complain(f"{command}: {stop.words}")
+            return stop.status
+        except Exception as error:  # noqa: BLE001  the last resort: never a status that says "bound missed"
+            return told(command, error, stop)
+
+
+def perform(parsed: argparse.Namespace, command: str) -> int:
+    """Run a verb; the exit status says what became of its result.
+
+    Raises:
+        Ltc2hwError, OSError: for bad input.
+    """
+    verb, console = VERBS[parsed.verb], Console(quiet=parsed.quiet)
+    with warnings.catch_warnings():
+        warnings.showwarning = partial(warn, command)
+        check_paths(parsed)
+        met = verb.run(parsed, console)
+    problem = console.problem
+    if problem is not None and not isinstance(problem, BrokenPipeError):
+        # Nobody waits for the output of a stream that was closed from the start.
+        if verb.prints_result or problem.errno != errno.EBADF:
+            grade = "error" if verb.prints_result else "warning"
+            complain(f"{command}: {grade}: {STANDARD_OUTPUT}: {problem.strerror}")
+        if verb.prints_result:
+            return BAD_INPUT
     return DONE if met else BOUND_MISSED
+
+
+def told(command: str, error: Exception, stop: Stop) -> int:
+    """Tell of an error in one line; returns the exit status.
+
+    Raises:
+        Exception: the error itself, if it is ours and Python runs in its development mode.
+    """
+    if stop.number is not None:
+        # Libraries turn an interrupt that meets them at a bad time into errors of their own.
+        complain(f"{command}: {stop.words}")
+        return stop.status
+    if isinstance(error, (Ltc2hwError, OSError)):
+        complain(f"{command}: error: {describe(error)}")
+        return BAD_INPUT
+    if isinstance(error, MemoryError):
+        complain(f"{command}: error: not enough memory {describe(error)}".rstrip())
+        return BAD_INPUT
+    if sys.flags.dev_mode:
+        raise error
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    complain(
+        f"{command}: fault of ltc2hw: {type(error).__name__}: {describe(error)}, in"
+        f" {place.name}, line {place.lineno} of {place.filename}; please report it"
+    )
+    return OUR_FAULT
+
+
+def warn(
+    command: str,
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Tell of a warning in one line."""
+    complain(f"{command}: warning: {' '.join(str(message).split())}")
+
+
+def keep_standard_streams() -> None:
+    """Lead descriptors 0 to 2 nowhere if they are closed, so that no file is opened as one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def make_parser() -> Parser:

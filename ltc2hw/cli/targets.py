@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Print the targets."""
-    check_output(arguments.json)
+    check_output(json=arguments.json)
     if arguments.name is None:
         chips = {name: load_target(name) for name in NAMES}
         rows = tuple((name, chip.description) for name, chip in chips.items())
@@ -38,4 +38,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     return True
 
 
-TARGETS = Verb("list the targets, or all limits of one of them", add_arguments, run)
+TARGETS = Verb(
+    "list the targets, or all limits of one of them", add_arguments, run, prints_result=True
+)

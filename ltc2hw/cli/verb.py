@@ -13,9 +13,11 @@ from ltc2hw.cli.console import Console
 class Verb:
     """A line of help, its arguments, and what it does.
 
-    ``run`` returns whether every stated bound was met; errors are raised.
+    ``run`` returns whether every stated bound was met; errors are raised. ``prints_result``: what
+    it prints is its result, so that it failed if that cannot be printed.
     """
 
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Console], bool]
+    prints_result: bool = False

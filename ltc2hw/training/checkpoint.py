@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import replacing
+from ltc2hw.files import write_arrays
 from ltc2hw.training.options import complete
 
 SCHEMA = 1
@@ -54,9 +54,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
             "history": checkpoint.history,
         }
     )
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        arrays: dict[str, Any] = {_META: np.array(meta), **checkpoint.arrays}
-        np.savez(file, **arrays)
+    write_arrays(path, {_META: np.array(meta), **checkpoint.arrays})
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
