@@ -21,6 +21,7 @@ from torch import nn
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Port
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import evaluate
@@ -61,9 +62,12 @@ def to_module(
     unit of its time constants. Returns it with the changes that were made.
 
     Raises:
+        InvalidValueError: for a ``dt`` that is no number above 0.
         UnsupportedError: naming the population and what Norse cannot hold of it.
     """
     conversion = Conversion("norse-out", allow)
+    if not isinstance(dt, (int, float)) or not 0.0 < dt < float("inf"):
+        raise InvalidValueError("dt", dt, "a finite number above 0")
     populations, arriving = disassemble(network)
     units = _units(populations, arriving, conversion)
     modules: list[nn.Module] = []

@@ -338,3 +338,10 @@ def test_our_networks_are_exported_or_refused_by_name() -> None:
     for gate in ("event", "dense"):
         with pytest.raises(UnsupportedError, match="export to nir or lava"):
             norse.to_module(random_network(rng, gate=gate, hidden=(6,)))
+
+
+@pytest.mark.parametrize("dt", [0, -1.0, float("nan"), float("inf"), "0.001", None])
+def test_exports_need_a_time_step(dt: Any) -> None:
+    network = norse.from_module(lif(np.random.default_rng(9)))
+    with pytest.raises(InvalidValueError, match="dt is"):
+        norse.to_module(network, dt=dt)
