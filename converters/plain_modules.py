@@ -79,8 +79,14 @@ def departure(module: nn.Module, known: type[nn.Module]) -> str:
     )
 
 
-def exact_array(tensor: Any, name: str) -> FloatArray:
+HALF_DTYPES = (torch.float16, torch.bfloat16)
+"""Exact in float64 as well, but what a module computes with them is rounded further."""
+
+
+def exact_array(tensor: Any, name: str, *, stored: bool = False) -> FloatArray:
     """A float64 copy of a tensor (or a number), exact, whatever device it is on.
+
+    Numbers that are only stored, and that no module computes with, may be of half precision.
 
     Raises:
         InvalidValueError: for a tensor that is sparse, quantized, complex, of half precision,
@@ -91,7 +97,7 @@ def exact_array(tensor: Any, name: str) -> FloatArray:
     """
     if not isinstance(tensor, torch.Tensor):
         tensor = _as_tensor(tensor, name)
-    _require_plain(tensor, name)
+    _require_plain(tensor, name, EXACT_DTYPES + HALF_DTYPES * stored)
     values: FloatArray = np.array(tensor.detach().resolve_neg().cpu().double().numpy())
     if not np.all(np.isfinite(values)):
         raise InvalidValueError(name, "NaN or infinite", "finite numbers", "train it again")
@@ -106,7 +112,7 @@ def _as_tensor(value: Any, name: str) -> torch.Tensor:
         raise InvalidValueError(name, type(value).__name__, "a tensor or a number") from error
 
 
-def _require_plain(tensor: torch.Tensor, name: str) -> None:
+def _require_plain(tensor: torch.Tensor, name: str, dtypes: tuple[torch.dtype, ...]) -> None:
     if type(tensor) not in (torch.Tensor, nn.Parameter):
         kind = type(tensor).__name__
         raise InvalidValueError(
@@ -117,7 +123,7 @@ def _require_plain(tensor: torch.Tensor, name: str) -> None:
         raise InvalidValueError(name, kind, "a dense tensor", "call to_dense() or dequantize()")
     if tensor.device.type == "meta":
         raise InvalidValueError(name, "on the meta device", "numbers", "load the weights first")
-    if tensor.dtype not in EXACT_DTYPES:
+    if tensor.dtype not in dtypes:
         kind = str(tensor.dtype).removeprefix("torch.")
         raise InvalidValueError(name, kind, "float32 or float64", "call module.float() first")
 
