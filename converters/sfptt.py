@@ -296,11 +296,7 @@ class _Model:
         hidden, columns = self.entries.take("layer1_x.weight", (None, None)).shape
         together = "layer1_r.weight" not in self.entries and columns > hidden
         size = columns - hidden * int(together) if given is None else given
-        if (
-            isinstance(size, bool)
-            or not isinstance(size, int)
-            or columns not in (size, size + hidden)
-        ):
+        if type(size) is not int or columns not in (size, size + hidden):
             limit = f"{columns} or {columns - hidden}, from layer1_x"
             raise InvalidValueError("input_size", size, limit)
         self.sent["input"] = self.assembly.add(Input("input", size, graded))
