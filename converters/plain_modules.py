@@ -56,11 +56,11 @@ EXACT_DTYPES = (
 """Types whose numbers are exact in float64, and whose arithmetic our engines have."""
 
 
-def departure(module: nn.Module, known: type[nn.Module]) -> str:
+def departure(module: nn.Module, known: type[nn.Module], allowed_hook: str = "") -> str:
     """What makes a module compute something else than the known type that it is of, or nothing.
 
     ``known`` is the module's type, or a class that it is derived from; a derived class must not
-    define anything that the known one has.
+    define anything that the known one has. ``allowed_hook`` is the class of hooks to leave alone.
 
     >>> departure(nn.Linear(2, 3), nn.Linear)
     ''
@@ -75,7 +75,7 @@ def departure(module: nn.Module, known: type[nn.Module]) -> str:
         _overridden(type(module), known)
         or _replaced_forward(known)
         or _shadowed(module, known)
-        or _hooked(module)
+        or hooked(module, allowed_hook)
     )
 
 
@@ -159,11 +159,16 @@ def _shadowed(module: nn.Module, known: type[nn.Module]) -> str:
     return ""
 
 
-def _hooked(module: nn.Module) -> str:
+def hooked(module: nn.Module, allowed: str = "") -> str:
+    """A hook that sees what goes into a module or comes out of it, if there is one.
+
+    Hooks of the class named ``allowed`` are left alone.
+    """
     for holder, names in ((module, HOOKS), (torch_module, GLOBAL_HOOKS)):
         for name in names:
             for hook in getattr(holder, name).values():
                 place = "global " if holder is torch_module else ""
                 kind = "forward pre-hook" if "pre" in name else "forward hook"
-                return f"a {place}{kind} ({type(hook).__name__})"
+                if type(hook).__name__ != allowed:
+                    return f"a {place}{kind} ({type(hook).__name__})"
     return ""

@@ -46,6 +46,7 @@ OPTIONAL = {
         "ltc2hw.converters.norse_export",
         "ltc2hw.converters.norse_layers",
         "ltc2hw.converters.plain_modules",
+        "ltc2hw.converters.slayer_blocks",
         "ltc2hw.converters.torch",
         "ltc2hw.simulations.torch",
         "ltc2hw.simulations.torch_arithmetic",
