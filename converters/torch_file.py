@@ -173,6 +173,7 @@ def _item(dtype: str) -> int:
 def _array(layout: Layout, raw: memoryview, order: str) -> Array:
     """The numbers of a tensor; ValueError where they lie outside of its storage."""
     storage, item = layout.storage, _item(layout.dtype)
+    values: Array
     if len(raw) != storage.count * _item(storage.dtype):
         raise ValueError(f"{len(raw)} bytes in a storage of {storage.count} numbers")
     if _count(layout):

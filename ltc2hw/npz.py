@@ -69,6 +69,7 @@ def _parsed(content: bytes) -> Array | str:
         # Ends of texts are filled up with zeros.
         text = content[start:].decode("utf-32-be" if order == ">" else "utf-32-le")
         return text.rstrip("\0")
+    values: Array
     if kind == "b":
         values = np.frombuffer(content, np.uint8, count, start) != 0
     else:

@@ -204,16 +204,9 @@ class Hostile:
         return (Path.touch, (self.path,))
 
 
-class Program(torch.nn.Module):
-    """Writes a file when it is loaded as a TorchScript archive: its attribute is made anew."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + 1
-
-
 def test_torchscript_archives_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
-    torch.jit.save(torch.jit.script(Program()), str(path))
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), str(path))
     with pytest.raises(DamagedFileError, match="TorchScript archive, which holds a program"):
         load_arrays(path)
     # Any archive that torch might take for one, and whatever else it holds.
@@ -414,8 +407,8 @@ def test_mutated_checkpoints_are_read_or_refused(suffix: str, tmp_path: Path) ->
     if suffix == "npz":
         np.savez(image, **BASE)
     else:
-        content = {name: torch.as_tensor(value) for name, value in BASE.items()}
-        torch.save(content, image, _use_new_zipfile_serialization=suffix == "pth")
+        given = {name: torch.as_tensor(value) for name, value in BASE.items()}
+        torch.save(given, image, _use_new_zipfile_serialization=suffix == "pth")
     refused = 0
     for content in mutants(image.getvalue(), rng, 300):
         path.write_bytes(content)

@@ -19,6 +19,8 @@ slayer = pytest.importorskip("lava.lib.dl.slayer", reason="the lava-dl extra is 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
 
 cuba = slayer.block.cuba
+Dense: Any = cuba.Dense
+Module: Any = torch.nn.Module
 SIZE, STEPS, BATCH = 9, 40, 4
 
 
@@ -98,12 +100,12 @@ def hook(*given: Any) -> None:
     """Sees what passes."""
 
 
-class Doubling(cuba.Dense):  # type: ignore[misc]
+class Doubling(Dense):
     def forward(self, x: Any) -> Any:
         return super().forward(2 * x)
 
 
-class Learned(torch.nn.Module):
+class Learned(Module):
     def forward(self, x: Any) -> Any:
         return x
 
@@ -167,7 +169,7 @@ def test_what_changes_a_block_is_named(found: str) -> None:
 
 
 def test_hooks_of_the_whole_module_are_seen() -> None:
-    class Network(torch.nn.Module):
+    class Network(Module):
         def __init__(self) -> None:
             super().__init__()
             self.blocks = torch.nn.ModuleList([dense()])
