@@ -170,10 +170,9 @@ def _item(dtype: str) -> int:
     return int(TYPES[dtype][1:])
 
 
-def _array(layout: Layout, raw: memoryview, order: str) -> Array:
+def _array(layout: Layout, raw: memoryview, order: str) -> Any:
     """The numbers of a tensor; ValueError where they lie outside of its storage."""
     storage, item = layout.storage, _item(layout.dtype)
-    values: Array
     if len(raw) != storage.count * _item(storage.dtype):
         raise ValueError(f"{len(raw)} bytes in a storage of {storage.count} numbers")
     if _count(layout):
@@ -192,5 +191,5 @@ def _array(layout: Layout, raw: memoryview, order: str) -> Array:
         return values != 0
     if layout.dtype == "bfloat16":
         # The upper half of a float32.
-        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return values
