@@ -15,7 +15,7 @@ from torch import nn
 
 import ltc2hw
 from ltc2hw.converters import norse
-from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnsupportedError
 from ltc2hw.network import LIF, LTC, Network, Readout
 from ltc2hw.trace import Trace
 from tests.random_networks import random_network
@@ -345,3 +345,11 @@ def test_exports_need_a_time_step(dt: Any) -> None:
     network = norse.from_module(lif(np.random.default_rng(9)))
     with pytest.raises(InvalidValueError, match="dt is"):
         norse.to_module(network, dt=dt)
+
+
+def test_large_sparse_weights_are_not_made_dense() -> None:
+    image = (1, 128, 128)
+    module = sequence(snn.Lift(nn.Conv2d(1, 4, 3, padding=1)), snn.LIF())
+    network = norse.from_module(module, input_shape=image)
+    with pytest.raises(TooLargeError, match=r"is 1073741824 numbers.*export to nir"):
+        norse.to_module(network)

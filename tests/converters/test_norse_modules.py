@@ -106,9 +106,9 @@ CELLS: dict[str, Callable[[Rng], tuple[Any, ...]]] = {
         plain(rng, 7, 12),
         snn.LSNNCell(lsnn_parameters(rng, 12), adjoint=True),
     ),
-    "LIFCell, adjoint": lambda rng: (
+    "LIFCell of another slope": lambda rng: (
         plain(rng, 7, 12),
-        snn.LIFCell(lif_parameters(rng, 12)._replace(method="super")),
+        snn.LIFCell(lif_parameters(rng, 12)._replace(method="tanh")),
         nn.Identity(),
     ),
     "LICell": lambda rng: (plain(rng, 7, 12), snn.LICell(li_parameters(rng, 12))),
