@@ -170,11 +170,14 @@ class _Walk:
         # The dimensions of time (unless it sees one step) and batch come first.
         before = 1 if layer.one_step else 2
         dimensions = before + len(shape)
-        start, end = (
-            d % dimensions - before for d in (layer.module.start_dim, layer.module.end_dim)
-        )
+        given = layer.module.start_dim, layer.module.end_dim
+        if not all(-dimensions <= dimension < dimensions for dimension in given):
+            raise ShapeError(f"dimensions of {layer.node}", given, f"within {dimensions}")
+        start, end = (dimension % dimensions - before for dimension in given)
         if start < 0:
             raise ShapeError(f"start_dim of {layer.node}", start + before, f"at least {before}")
+        if start > end:
+            raise ShapeError(f"dimensions of {layer.node}", given, "the first before the last")
         joined = int(np.prod(shape[start : end + 1]))
         return signal, (*shape[:start], joined, *shape[end + 1 :])
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ltc2hw.archive import DAMAGE, MAXIMUM_BYTES, Archive, StrPath, one_line, read_bytes, shown
 from ltc2hw.capacity import require_capacity
-from ltc2hw.converters.torch_pickle import Foreign, Layout, Storage, load
+from ltc2hw.converters.torch_pickle import Foreign, Global, Layout, Storage, load
 from ltc2hw.errors import DamagedFileError
 
 Array = npt.NDArray[Any]
@@ -156,6 +156,8 @@ def _called(value: Any) -> str:
     """What errors call something that a pickle holds."""
     if isinstance(value, Foreign):
         return f"what only {shown(value.name)} could make"
+    if isinstance(value, Global):
+        return f"the name {shown(value.name)}"
     return "a tensor" if isinstance(value, Layout) else f"a {type(value).__name__}"
 
 

@@ -353,3 +353,11 @@ def test_large_sparse_weights_are_not_made_dense() -> None:
     network = norse.from_module(module, input_shape=image)
     with pytest.raises(TooLargeError, match=r"is 1073741824 numbers.*export to nir"):
         norse.to_module(network)
+
+
+@pytest.mark.parametrize("inverse", [-3.0, 1500.0])
+def test_adaptation_that_grows_or_swings_is_refused(inverse: float) -> None:
+    rng = np.random.default_rng(10)
+    p = lsnn_parameters(rng, 12)._replace(tau_adapt_inv=tensor(inverse))
+    with pytest.raises(UnsupportedError, match="use a smaller dt"):
+        norse.from_module(sequence(linear(rng, 7, 12), snn.LSNN(p)))

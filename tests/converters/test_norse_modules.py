@@ -352,3 +352,10 @@ def test_jitted_and_wrapped_modules_are_refused() -> None:
     for wrapped in (torch.jit.script(nn.Linear(3, 3)), torch.compile(nn.Linear(3, 3))):
         with pytest.raises(UnsupportedError):
             norse.from_module(sequence(wrapped), input_shape=3)
+
+
+@pytest.mark.parametrize("dimensions", [(1, -1), (0, 1), (7, -1), (2, -9), (4, 3)])
+def test_flattening_that_torch_would_refuse_is_refused(dimensions: tuple[int, int]) -> None:
+    module = sequence(nn.Flatten(*dimensions), snn.LIF())
+    with pytest.raises(ShapeError, match="of layer '0'"):
+        norse.from_module(module, input_shape=(2, 3, 4))
