@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
-from ltc2hw.errors import UnsupportedError
+from ltc2hw.errors import ShapeError, UnsupportedError
 from ltc2hw.graph import PORTS, Port, Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
@@ -138,8 +139,23 @@ def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str
         if used is not nonlinearity_named(str(cell.nonlinearity)):
             node = f"{name} with another nonlinearity than it began with"
             raise _refusal(node, CHANGED, "make it anew")
+    anew = _anew(cell, kind)
+    like = dict((*anew.named_parameters(), *anew.named_buffers()))
     for entry, values in (*cell.named_parameters(), *cell.named_buffers()):
         exact_array(values, f"{entry} of {name}")
+        wanted = like[entry].shape if entry in like else None
+        if values.shape != wanted:
+            raise ShapeError(f"shape of {entry} of {name}", tuple(values.shape), str(wanted))
+
+
+def _anew(cell: Any, kind: type[nn.Module]) -> nn.Module:
+    """A cell of the same sizes and kind."""
+    draw = torch.Generator()
+    if kind is ReadoutCell:
+        return ReadoutCell(cell.inputs, cell.size, gate=cell.gate, generator=draw)
+    if kind is LIFCell:
+        return LIFCell(cell.inputs, cell.size, recurrent=cell.recurrent, generator=draw)
+    return LTCCell(cell.inputs, cell.size, gate=cell.gate, recurrent=cell.recurrent, generator=draw)
 
 
 def _require_plain(module: nn.Module, known: type[nn.Module], name: str) -> None:
@@ -164,6 +180,7 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
         UnsupportedError: for any other module, and for one with hooks, methods or cells of its own.
         InvalidValueError: for parameters that are not plain, finite numbers of single or double
             precision.
+        ShapeError: for parameters of other shapes than the cell's sizes and gate say.
 
     >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
     >>> module = SpikingNetwork([LTCCell(3, 5)], ReadoutCell(5, 2))

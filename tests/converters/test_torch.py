@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 import ltc2hw
 from ltc2hw.converters.torch import from_module
-from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.neurons import GATES, GateKind, LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.tasks import load_task
 from ltc2hw.training import ModelOptions
@@ -168,6 +168,22 @@ def test_parameters_are_plain_finite_numbers() -> None:
         broken.bias.fill_(float("inf"))
     with pytest.raises(InvalidValueError, match="bias of the readout is NaN or infinite"):
         from_module(network_of(LTCCell(3, 5), broken))
+
+
+@pytest.mark.parametrize(
+    ("entry", "shape"),
+    [
+        ("weight_input", (4, 5, 3)),
+        ("weight_input", (3, 5, 4)),
+        ("bias", (2, 5)),
+        ("tau_mem_from_state", (5, 5)),
+    ],
+)
+def test_parameters_have_the_shapes_of_their_cell(entry: str, shape: tuple[int, ...]) -> None:
+    cell = LTCCell(3, 5)
+    setattr(cell, entry, torch.nn.Parameter(torch.ones(shape)))
+    with pytest.raises(ShapeError, match=f"shape of {entry} of layer 1 is"):
+        from_module(network_of(cell, ReadoutCell(5, 2)))
 
 
 def test_derived_and_shared_cells_that_change_nothing_are_read() -> None:
