@@ -70,9 +70,11 @@ def from_module(
     size = int(np.prod(shape))
     walk.conversion.meet("graded-input" if graded_input else "spiking-input", "input")
     signal = walk.assembly.add(Input("input", size, graded_input))
-    for layer in layers:
-        signal, shape = walk.step(layer, signal, shape)
-    return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
+    # What overflows is refused by the populations and projections that it reaches.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in layers:
+            signal, shape = walk.step(layer, signal, shape)
+        return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
 
 
 def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:

@@ -165,14 +165,16 @@ def from_state_dict(
         if adaptation_strength is None
         else _number("adaptation_strength", adaptation_strength),
     )
-    for layer in range(1, entries.layers + 1):
-        own = "layer1" if layer == 2 and second_recurrence == "layer1" else f"layer{layer}"
-        model.spiking(f"layer{layer}", own, *constants)
-    output = model.readout()
-    entries.finish()
-    provenance = conversion.provenance("sFPTT state dict")
-    provenance["constants"] = "threshold {}, adaptation strength {}".format(*constants)
-    return model.assembly.network(output, provenance)
+    # What overflows is refused by the populations and projections that it reaches.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in range(1, entries.layers + 1):
+            own = "layer1" if layer == 2 and second_recurrence == "layer1" else f"layer{layer}"
+            model.spiking(f"layer{layer}", own, *constants)
+        output = model.readout()
+        entries.finish()
+        provenance = conversion.provenance("sFPTT state dict")
+        provenance["constants"] = "threshold {}, adaptation strength {}".format(*constants)
+        return model.assembly.network(output, provenance)
 
 
 def initial_state(network: Network, batch: int, rng: np.random.Generator) -> State:

@@ -409,6 +409,12 @@ def test_options_have_a_meaning(options: dict[str, Any]) -> None:
         sfptt.from_state_dict({**BASE, **norm}, **options)
 
 
+def test_what_overflows_is_refused_without_a_warning() -> None:
+    weight = np.full((3, 6), 1e308)
+    with pytest.raises(InvalidValueError, match="expected a finite number"):
+        sfptt.from_state_dict({**BASE, "layer1_tauM.weight": weight, "act1.alpha": np.array(1e9)})
+
+
 def test_a_module_is_no_state_dict() -> None:
     with pytest.raises(InvalidValueError, match=r"state is Linear.*module\.state_dict\(\)"):
         sfptt.from_state_dict(torch.nn.Linear(2, 3))
