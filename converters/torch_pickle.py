@@ -96,16 +96,18 @@ class _Machine:
         self.storages: dict[str, Storage] = {}
 
     def run(self, file: BytesIO) -> Any:
-        for number, (operation, argument, _) in enumerate(pickletools.genops(file)):
+        for _ in range(MOST_OPERATIONS):
+            operation = OPERATIONS.get(file.read(1))
+            if operation is None:
+                raise ValueError("its pickle has no end, or an unknown operation")
             if operation.name == "STOP":
                 return self.pop()
-            if number >= MOST_OPERATIONS:
-                raise ValueError(f"its pickle has more than {MOST_OPERATIONS} operations")
             act = ACTIONS.get(operation.name)
             if act is None:
+                # Before its argument is looked at, which might be a number of many digits.
                 raise ValueError(f"operation {operation.name} is none of torch.save's")
-            act(self, argument)
-        raise ValueError("its pickle has no end")
+            act(self, operation.arg.reader(file) if operation.arg else None)
+        raise ValueError(f"its pickle has more than {MOST_OPERATIONS} operations")
 
     def pop(self) -> Any:
         """The topmost object, which must not lie below a mark."""
@@ -250,6 +252,9 @@ BUILDERS: Mapping[str, Callable[..., Any]] = {
     "torch._tensor._rebuild_from_type_v2": _subclass,
 }
 """What is built for the functions that files may call."""
+
+OPERATIONS = {operation.code.encode("latin-1"): operation for operation in pickletools.opcodes}
+"""All operations of pickle by their byte."""
 
 Action = Callable[[_Machine, Any], object]
 
