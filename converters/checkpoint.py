@@ -2,73 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import DamagedFileError, MissingExtraError
+from ltc2hw import archive
+from ltc2hw.archive import StrPath, shown
+from ltc2hw.capacity import require_capacity
+from ltc2hw.converters.torch_file import read_tensors
+from ltc2hw.errors import DamagedFileError
+from ltc2hw.npz import read_npz
 
 Array = npt.NDArray[Any]
 
-MAXIMUM_BYTES = 2 << 30
-"""Most bytes that a file may unfold to."""
+MAXIMUM_BYTES = archive.MAXIMUM_BYTES
+"""Most bytes that a file may unfold to, unless it is longer itself."""
 
 
-def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+def load_arrays(path: StrPath) -> dict[str, Array]:
     """Read ``.npz``, or what ``torch.save`` wrote: a state dict, bare or under ``state_dict``.
 
     Raises:
-        DamagedFileError: for anything but arrays by name, or more of them than 2 GiB.
-        MissingExtraError: if torch is needed and not installed.
+        DamagedFileError: for anything but arrays of numbers by name, or if they unfold to more than
+            the file's own length and 128 MiB.
+        TooLargeError: if there are more numbers than bytes in the file, and than 2^24.
         OSError: if there is no such file.
     """
-    file = Path(path)
-    with file.open("rb"):
-        pass
-    unfolded = file.stat().st_size
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            unfolded = sum(entry.file_size for entry in archive.infolist())
-    if unfolded > MAXIMUM_BYTES:
-        raise DamagedFileError(path, f"it unfolds to {unfolded} bytes")
-    return _numpy_arrays(file) if file.suffix == ".npz" else _torch_arrays(file)
-
-
-def _numpy_arrays(path: Path) -> dict[str, Array]:
-    try:
-        with path.open("rb") as raw:
-            archive = np.load(raw, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise DamagedFileError(path, "it holds one array without a name")
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedFileError(path, f"no arrays of NumPy: {_one_line(error)}") from error
-
-
-def _torch_arrays(path: Path) -> dict[str, Array]:
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("torch", "reading torch files", "or save arrays as .npz") from error
-    from pickle import UnpicklingError
-
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, UnpicklingError) as error:
-        raise DamagedFileError(path, f"no tensors of torch: {_one_line(error)}") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise DamagedFileError(path, "it holds no tensors by name")
-    if not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise DamagedFileError(path, "it holds other things than tensors")
-    return {str(name): value.numpy() for name, value in content.items()}
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+    if Path(path).suffix != ".npz":
+        return read_tensors(path, MAXIMUM_BYTES)
+    arrays: dict[str, Array] = {}
+    for name, values in read_npz(path, MAXIMUM_BYTES).items():
+        if isinstance(values, str):
+            raise DamagedFileError(path, f"array {shown(name)} is a text")
+        arrays[name] = values
+    total = sum(values.size for values in arrays.values())
+    require_capacity(f"numbers in the arrays of {path}", total, Path(path).stat().st_size)
+    return arrays

@@ -179,6 +179,8 @@ def place_adaptive(
     zero = real_vector(f"{node} reset potential", reset, size)
     decay = real_vector(f"{node} adaptation decay", adaptation, size)
     jump = real_vector(f"{node} adaptation step", step, size)
+    if decay.min() < 0.0 or decay.max() > 1.0:
+        conversion.meet("step-too-long", node)
     if np.any(neurons.leak == 0.0) or np.any(neurons.synapse == 0.0) or np.any(decay == 0.0):
         conversion.meet("integrator", node)
     name = assembly.free_name(node)

@@ -549,7 +549,29 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "training-mode": Feature(
         "dropout or batch normalization in training",
-        {"norse-in": refused("call module.eval(), and put batch normalization into Lift")},
+        {
+            "norse-in": refused("call module.eval(), and put batch normalization into Lift"),
+            "netx-in": refused("call module.eval()"),
+        },
+    ),
+    "changed-module": Feature(
+        "a module that computes something else than its type says (hooks, replaced methods, ...)",
+        {
+            "norse-in": refused("remove what was added to it; use torch's and Norse's own layers"),
+            "netx-in": refused("remove what was added to it; use slayer's own blocks"),
+        },
+    ),
+    "per-step": Feature(
+        "cells that are called step by step",
+        {"norse-in": exact("`SequentialState` of cells: samples (B, ...) at every call")},
+    ),
+    "mixed-time": Feature(
+        "layers over time beside layers that take one step",
+        {"norse-in": refused("put the latter into Lift, or use cells alone")},
+    ),
+    "lost-state": Feature(
+        "states that reach the next layer, or nobody",
+        {"norse-in": refused("use SequentialState; after Lift of a cell, Lift of a plain layer")},
     ),
     "gate-slope": Feature(
         "a slope of the gates' sigmoid",

@@ -113,7 +113,8 @@ def from_module(
     """Turn slayer blocks (a list, or a module with ``blocks``) into the integers they compute with.
 
     The blocks must have seen a sample, because slayer learns their sizes from it. As in lava-dl's
-    own export, weight normalization is folded into the weights of the module.
+    own export, weight normalization is folded into the weights of the module. Each block computes
+    what its export says, which a module in training, or with hooks, does not.
 
     Raises:
         UnsupportedError: naming the block and what of it cannot be kept.
@@ -122,11 +123,15 @@ def from_module(
     """
     blocks = _blocks(module)
     conversion, origin = _import(input_word), "slayer module"
+    # Here, because torch is needed for nothing else.
+    from ltc2hw.converters.slayer_blocks import require_plain_blocks
+
+    require_plain_blocks(module, blocks, conversion)
     with h5py.File("blocks", "w", driver="core", backing_store=False) as file:
         for index, block in enumerate(blocks):
             try:
                 block.export_hdf5(file.create_group(f"layer/{index}"))
-            except (TypeError, AttributeError) as error:
+            except (TypeError, AttributeError, ValueError, RuntimeError) as error:
                 raise InvalidValueError(
                     f"block {index}", type(block).__name__, "a slayer block that saw a sample",
                     "run one sample through the module first",
@@ -160,9 +165,12 @@ def _import(input_word: Word | None) -> Conversion:
 
 
 def _blocks(module: Any) -> Sequence[Any]:
-    blocks = tuple(getattr(module, "blocks", module))
+    held = getattr(module, "blocks", module)
+    if not isinstance(held, Iterable):
+        raise InvalidValueError("module", type(module).__name__, "slayer blocks")
+    blocks = tuple(held)
     for index, block in enumerate(blocks):
-        if not hasattr(block, "export_hdf5"):
+        if not hasattr(block, "export_hdf5") or not hasattr(block, "named_modules"):
             raise InvalidValueError(f"block {index}", type(block).__name__, "a slayer block")
     return blocks
 

@@ -1,7 +1,7 @@
 """Norse modules in and out, with the exact meaning of Norse's explicit Euler steps.
 
-Import walks ``SequentialState``, ``torch.nn.Sequential`` and ``Lift``; every neuron keeps its own
-``dt``. Export writes chains. Spikes and voltages are those of Norse, step by step; voltages of
+Import takes the layers that :mod:`~ltc2hw.converters.norse_layers` finds; every neuron keeps its
+own ``dt``. Export writes chains. Spikes and voltages are those of Norse, step by step; voltages of
 spiking neurons count from their reset potential, because ours reset to zero.
 
 Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integrator}.py``.
@@ -9,19 +9,19 @@ Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import index
 
 import norse.torch as snn
 import numpy as np
-import torch
 from norse.torch.functional.reset import reset_value
 from norse.torch.module.iaf import IAF, IAFCell
 from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
 from torch import nn
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import (
@@ -34,6 +34,8 @@ from ltc2hw.converters.euler import (
 )
 from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.norse_export import to_module
+from ltc2hw.converters.norse_layers import Layer, layers_of, require_own_functions
+from ltc2hw.converters.plain_modules import exact_array
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.network import Input, Network
@@ -51,66 +53,46 @@ def from_module(
 ) -> Network:
     """Turn a Norse module into a float network with the same spikes and voltages.
 
+    A chain over time takes samples (T, B, ...), one of cells a step of them, (B, ...).
     ``input_shape`` is the size of a sample at one step, for instance (2, 34, 34); None where the
     first layer says it. ``graded_input`` lets samples be any real number. ``allow`` names
     changes that may be made; those that were are in ``provenance["changes"]``.
 
     Raises:
         UnsupportedError: naming the layer, what of it cannot be kept, and what to do.
-        InvalidValueError: if the size of the input is needed and missing.
+        InvalidValueError: if the size of the input is needed and missing, or a tensor is not made
+            of plain, finite numbers.
         ShapeError: if a layer does not fit the one before it.
     """
     walk = _Walk(Conversion("norse-in", allow))
-    layers = list(_layers(module))
+    layers = layers_of(module, walk.conversion)
     shape = _input_shape(input_shape, layers)
     size = int(np.prod(shape))
     walk.conversion.meet("graded-input" if graded_input else "spiking-input", "input")
     signal = walk.assembly.add(Input("input", size, graded_input))
-    for layer in layers:
-        signal, shape = walk.step(layer, signal, shape)
-    return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
+    # What overflows is refused by the populations and projections that it reaches.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in layers:
+            signal, shape = walk.step(layer, signal, shape)
+        return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A leaf of a module: the path of names that leads to it, and whether Lift steps it."""
-
-    path: str
-    module: Any
-    lifted: bool
-
-    @property
-    def node(self) -> str:
-        """What errors call it."""
-        return f"layer {self.path or 0!r} ({type(self.module).__name__})"
-
-    @property
-    def name(self) -> str:
-        """What its population is called."""
-        kind = type(self.module).__name__.lower()
-        return f"{kind}_{self.path}" if self.path else kind
-
-
-def _layers(module: nn.Module, path: str = "", *, lifted: bool = False) -> Iterator[_Layer]:
-    if isinstance(module, (snn.SequentialState, nn.Sequential)):
-        for name, child in module.named_children():
-            yield from _layers(child, f"{path}.{name}".lstrip("."), lifted=lifted)
-    elif isinstance(module, snn.Lift):
-        yield from _layers(module.lifted_module, path, lifted=True)
-    else:
-        yield _Layer(path, module, lifted)
-
-
-def _input_shape(given: int | Sequence[int] | None, layers: Sequence[_Layer]) -> Shape:
-    if given is not None:
-        return (given,) if isinstance(given, int) else tuple(given)
+def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:
     first = layers[0].module if layers else None
     size = getattr(first, "in_features", getattr(first, "input_size", None))
-    if size is None:
+    if given is None and size is None:
         raise InvalidValueError(
             "input_shape", None, "the size of a sample at one step", "pass input_shape=..."
         )
-    return (int(size),)
+    wanted = size if given is None else given
+    try:
+        shape = tuple(map(index, wanted if isinstance(wanted, Sequence) else (wanted,)))
+    except TypeError as error:
+        raise InvalidValueError("input_shape", wanted, "integers of at least 1") from error
+    if not shape or min(shape) < 1:
+        raise InvalidValueError("input_shape", shape, "integers of at least 1")
+    require_capacity("input_shape", math.prod(shape))
+    return shape
 
 
 class _Walk:
@@ -120,56 +102,57 @@ class _Walk:
         self.conversion = conversion
         self.assembly = Assembly()
 
-    def step(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def step(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Append one layer; returns what it answers and in what shape."""
         kind = type(layer.module)
         if kind in STATELESS:
             return STATELESS[kind](self, layer, signal, shape)
         if kind not in NEURONS:
             self.conversion.meet(FEATURES_BY_NAME.get(kind.__name__, "other-node"), layer.node)
+        require_own_functions(layer, self.conversion)
         if hasattr(layer.module, "input_weights"):
-            signal = signal.through(_array(layer.module.input_weights))
+            signal = signal.through(_array(layer, "input_weights"))
             shape = (signal.size,)
         placed = NEURONS[kind](self, layer, shape)
         placed.drive(self.assembly, signal)
         if hasattr(layer.module, "recurrent_weights"):
             self.conversion.meet("recurrence", layer.node)
-            own = placed.output.delayed(1).through(_array(layer.module.recurrent_weights))
+            own = placed.output.delayed(1).through(_array(layer, "recurrent_weights"))
             placed.drive(self.assembly, own)
         return placed.output, shape
 
     # Layers without state
 
-    def keep(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def keep(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Dropout and identity do nothing once a module is trained."""
         if layer.module.training and not isinstance(layer.module, nn.Identity):
             self.conversion.meet("training-mode", layer.node)
         return signal, shape
 
-    def linear(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def linear(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """``W x + b`` on samples of one dimension."""
         self.conversion.meet("linear", layer.node)
         if len(shape) != 1:
             raise ShapeError(f"shape before {layer.node}", shape, "(N,)", "flatten first")
-        signal = signal.through(_array(layer.module.weight))
+        signal = signal.through(_array(layer, "weight"))
         if layer.module.bias is not None:
-            signal = signal.plus_constant(_array(layer.module.bias))
+            signal = signal.plus_constant(_array(layer, "bias"))
         return signal, (signal.size,)
 
-    def conv(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def conv(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Cross-correlation with zero padding."""
         self.conversion.meet("convolution", layer.node)
         conv = layer.module
         if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
             self.conversion.meet("padding", layer.node)
         window = Window(conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-        matrix, shape = convolution(shape, _array(conv.weight), window, conv.groups)
+        matrix, shape = convolution(shape, _array(layer, "weight"), window, conv.groups)
         signal = signal.through(matrix)
         if conv.bias is not None:
-            signal = signal.plus_constant(per_channel(_array(conv.bias), shape))
+            signal = signal.plus_constant(per_channel(_array(layer, "bias"), shape))
         return signal, shape
 
-    def pool(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def pool(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Mean of a window; ``LPPool2d`` of norm 1 is its sum."""
         self.conversion.meet("sum-pooling", layer.node)
         pool = layer.module
@@ -183,129 +166,145 @@ class _Walk:
         matrix, shape = pooling(shape, window, mean=mean)
         return signal.through(matrix), shape
 
-    def flatten(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def flatten(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Join dimensions; the order of the numbers stays."""
         self.conversion.meet("flatten", layer.node)
-        # The dimensions of time (unless lifted) and batch come first.
-        before = 1 if layer.lifted else 2
+        # The dimensions of time (unless it sees one step) and batch come first.
+        before = 1 if layer.one_step else 2
         dimensions = before + len(shape)
-        start, end = (
-            d % dimensions - before for d in (layer.module.start_dim, layer.module.end_dim)
-        )
+        given = layer.module.start_dim, layer.module.end_dim
+        if not all(-dimensions <= dimension < dimensions for dimension in given):
+            raise ShapeError(f"dimensions of {layer.node}", given, f"within {dimensions}")
+        start, end = (dimension % dimensions - before for dimension in given)
         if start < 0:
             raise ShapeError(f"start_dim of {layer.node}", start + before, f"at least {before}")
+        if start > end:
+            raise ShapeError(f"dimensions of {layer.node}", given, "the first before the last")
         joined = int(np.prod(shape[start : end + 1]))
         return signal, (*shape[:start], joined, *shape[end + 1 :])
 
-    def batch_norm(self, layer: _Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+    def batch_norm(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """``(x - mean) / sqrt(var + eps) · weight + bias`` with the trained statistics."""
         self.conversion.meet("batch-norm", layer.node)
         norm = layer.module
-        if norm.training or norm.running_mean is None or not layer.lifted:
+        if norm.training or norm.running_mean is None or not layer.one_step:
             self.conversion.meet("training-mode", layer.node)
-        scale = 1.0 / np.sqrt(_array(norm.running_var) + norm.eps)
-        shift = -_array(norm.running_mean) * scale
+        scale = 1.0 / np.sqrt(_array(layer, "running_var") + norm.eps)
+        shift = -_array(layer, "running_mean") * scale
         if norm.weight is not None:
-            scale, shift = scale * _array(norm.weight), shift * _array(norm.weight)
+            weight = _array(layer, "weight")
+            scale, shift = scale * weight, shift * weight
         if norm.bias is not None:
-            shift = shift + _array(norm.bias)
+            shift = shift + _array(layer, "bias")
         signal = signal.scaled(per_channel(scale, shape))
         return signal.plus_constant(per_channel(shift, shape)), shape
 
     # Neurons
 
-    def lif(self, layer: _Layer, shape: Shape) -> Placed:
+    def lif(self, layer: Layer, shape: Shape) -> Placed:
         """``lif_feed_forward_step`` and ``lif_step``."""
         self.conversion.meet("lif", layer.node)
-        p, dt = layer.module.p, layer.module.dt
-        neurons = self.leaky(layer, shape, dt * _spread(p.tau_syn_inv, shape))
+        dt = _dt(layer)
+        neurons = self.leaky(layer, shape, dt * _spread(layer, "tau_syn_inv", shape))
         return self.spiking(layer, shape, neurons)
 
-    def lif_box(self, layer: _Layer, shape: Shape) -> Placed:
+    def lif_box(self, layer: Layer, shape: Shape) -> Placed:
         """``lif_box_feed_forward_step``: the input itself is the current."""
         self.conversion.meet("lif-box", layer.node)
         if layer.module.p.reset_method is not reset_value:
             self.conversion.meet("soft-reset", layer.node)
         return self.spiking(layer, shape, self.leaky(layer, shape, np.ones(1)))
 
-    def iaf(self, layer: _Layer, shape: Shape) -> Placed:
+    def iaf(self, layer: Layer, shape: Shape) -> Placed:
         """``iaf_feed_forward_step``: no leak, no time step; starts at the reset potential."""
         self.conversion.meet("if", layer.node)
-        p, size = layer.module.p, int(np.prod(shape))
-        reset = _spread(p.v_reset, shape)
+        size = int(np.prod(shape))
+        reset = _spread(layer, "v_reset", shape)
         neurons = leaky(
             self.conversion, layer.name, size,
             synapse=1.0, leak=0.0, membrane_gain=1.0, rest=reset,
         )  # fmt: skip
-        return place_spiking(self.assembly, neurons, _spread(p.v_th, shape), reset)
+        return place_spiking(self.assembly, neurons, _spread(layer, "v_th", shape), reset)
 
-    def lsnn(self, layer: _Layer, shape: Shape) -> Placed:
+    def lsnn(self, layer: Layer, shape: Shape) -> Placed:
         """``lsnn_feed_forward_step`` and ``lsnn_step``."""
         self.conversion.meet("alif", layer.node)
-        p, dt = layer.module.p, layer.module.dt
-        neurons = self.leaky(layer, shape, dt * _spread(p.tau_syn_inv, shape))
-        self.start(layer, neurons.rest, _spread(p.v_reset, shape))
+        dt = _dt(layer)
+        neurons = self.leaky(layer, shape, dt * _spread(layer, "tau_syn_inv", shape))
+        self.start(layer, neurons.rest, _spread(layer, "v_reset", shape))
         return place_adaptive(
             self.assembly,
             self.conversion,
             neurons,
-            _spread(p.v_th, shape),
-            _spread(p.v_reset, shape),
-            dt * _spread(p.tau_adapt_inv, shape),
-            _spread(p.beta, shape),
+            _spread(layer, "v_th", shape),
+            _spread(layer, "v_reset", shape),
+            dt * _spread(layer, "tau_adapt_inv", shape),
+            _spread(layer, "beta", shape),
         )
 
-    def li(self, layer: _Layer, shape: Shape) -> Placed:
+    def li(self, layer: Layer, shape: Shape) -> Placed:
         """``li_feed_forward_step`` and ``li_step``: a synaptic current, no spikes."""
         self.conversion.meet("li-current", layer.node)
-        p, dt = layer.module.p, layer.module.dt
-        return self.integrator(layer, shape, dt * _spread(p.tau_syn_inv, shape))
+        dt = _dt(layer)
+        return self.integrator(layer, shape, dt * _spread(layer, "tau_syn_inv", shape))
 
-    def li_box(self, layer: _Layer, shape: Shape) -> Placed:
+    def li_box(self, layer: Layer, shape: Shape) -> Placed:
         """``li_box_feed_forward_step``: the input itself is the current."""
         self.conversion.meet("readout", layer.node)
         return self.integrator(layer, shape, np.ones(1))
 
-    def leaky(self, layer: _Layer, shape: Shape, synapse: FloatArray) -> Leaky:
-        leak = layer.module.dt * _spread(layer.module.p.tau_mem_inv, shape)
+    def leaky(self, layer: Layer, shape: Shape, synapse: FloatArray) -> Leaky:
+        leak = _dt(layer) * _spread(layer, "tau_mem_inv", shape)
         return leaky(
             self.conversion, layer.name, int(np.prod(shape)),
             synapse=synapse[0] if synapse.shape == (1,) else synapse,
-            leak=leak, membrane_gain=leak, rest=_spread(layer.module.p.v_leak, shape),
+            leak=leak, membrane_gain=leak, rest=_spread(layer, "v_leak", shape),
         )  # fmt: skip
 
-    def spiking(self, layer: _Layer, shape: Shape, neurons: Leaky) -> Placed:
-        p = layer.module.p
-        reset = _spread(p.v_reset, shape)
+    def spiking(self, layer: Layer, shape: Shape, neurons: Leaky) -> Placed:
+        reset = _spread(layer, "v_reset", shape)
         self.start(layer, neurons.rest, reset)
-        return place_spiking(self.assembly, neurons, _spread(p.v_th, shape), reset)
+        return place_spiking(self.assembly, neurons, _spread(layer, "v_th", shape), reset)
 
-    def integrator(self, layer: _Layer, shape: Shape, synapse: FloatArray) -> Placed:
+    def integrator(self, layer: Layer, shape: Shape, synapse: FloatArray) -> Placed:
         neurons = self.leaky(layer, shape, synapse)
         self.start(layer, neurons.rest, np.zeros(1))
         return place_integrator(self.assembly, self.conversion, neurons)
 
-    def start(self, layer: _Layer, rest: FloatArray, zero: FloatArray) -> None:
+    def start(self, layer: Layer, rest: FloatArray, zero: FloatArray) -> None:
         """Norse starts at rest, we start where membranes are reset to."""
         if np.any(rest != zero):
             self.conversion.meet("initial-membrane", layer.node)
 
 
-def _array(tensor: torch.Tensor) -> FloatArray:
-    """A float64 copy of a tensor, exact for float32."""
-    return np.array(tensor.detach().cpu().double().numpy())
+def _array(layer: Layer, name: str) -> FloatArray:
+    """A tensor of a layer in float64."""
+    return exact_array(getattr(layer.module, name), f"{name} of {layer.node}")
 
 
-def _spread(value: Any, shape: Shape) -> FloatArray:
-    """A parameter, for all neurons or one per neuron, as a vector of their number."""
-    return np.array(np.broadcast_to(_array(torch.as_tensor(value)), shape)).ravel()
+def _spread(layer: Layer, name: str, shape: Shape) -> FloatArray:
+    """A constant of neurons, one for all or one per neuron, as a vector of their number."""
+    values = exact_array(getattr(layer.module.p, name), f"{name} of {layer.node}")
+    try:
+        return np.array(np.broadcast_to(values, shape)).ravel()
+    except ValueError as error:
+        limit = f"one that {shape} neurons share"
+        raise ShapeError(f"shape of {name} of {layer.node}", values.shape, limit) from error
+
+
+def _dt(layer: Layer) -> float:
+    """The time step of a layer, in seconds."""
+    value = exact_array(layer.module.dt, f"dt of {layer.node}")
+    if value.shape != () or value <= 0.0:
+        raise InvalidValueError(f"dt of {layer.node}", layer.module.dt, "one number above 0")
+    return float(value)
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
-STATELESS: Mapping[type, Callable[[_Walk, _Layer, Signal, Shape], tuple[Signal, Shape]]] = {
+STATELESS: Mapping[type, Callable[[_Walk, Layer, Signal, Shape], tuple[Signal, Shape]]] = {
     nn.Linear: _Walk.linear,
     nn.Conv2d: _Walk.conv,
     nn.AvgPool2d: _Walk.pool,
@@ -318,7 +317,7 @@ STATELESS: Mapping[type, Callable[[_Walk, _Layer, Signal, Shape], tuple[Signal, 
     nn.Identity: _Walk.keep,
 }
 
-NEURONS: Mapping[type, Callable[[_Walk, _Layer, Shape], Placed]] = {
+NEURONS: Mapping[type, Callable[[_Walk, Layer, Shape], Placed]] = {
     snn.LIF: _Walk.lif,
     snn.LIFCell: _Walk.lif,
     snn.LIFRecurrent: _Walk.lif,

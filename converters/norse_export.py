@@ -18,9 +18,11 @@ from norse.torch.module.iaf import IAF, IAFParameters
 from scipy import sparse
 from torch import nn
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Port
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import evaluate
@@ -61,9 +63,13 @@ def to_module(
     unit of its time constants. Returns it with the changes that were made.
 
     Raises:
+        InvalidValueError: for a ``dt`` that is no number above 0.
         UnsupportedError: naming the population and what Norse cannot hold of it.
+        TooLargeError: if sparse weights, which Norse has not, would be too many as dense ones.
     """
     conversion = Conversion("norse-out", allow)
+    if not isinstance(dt, (int, float)) or not 0.0 < dt < float("inf"):
+        raise InvalidValueError("dt", dt, "a finite number above 0")
     populations, arriving = disassemble(network)
     units = _units(populations, arriving, conversion)
     modules: list[nn.Module] = []
@@ -284,6 +290,10 @@ def _uniform(values: FloatArray, unit: Unit, conversion: Conversion) -> float:
 
 
 def _dense(matrix: Matrix) -> FloatArray:
+    if sparse.issparse(matrix):
+        rows, columns = matrix.shape
+        remedy = "Norse has no sparse weights; export to nir"
+        require_capacity("a dense matrix of sparse weights", rows * columns, remedy=remedy)
     return np.asarray(sparse.csr_matrix(matrix).toarray())
 
 

@@ -25,16 +25,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
+from math import isfinite
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.archive import shown
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.checkpoint import load_arrays
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.signals import Signal
-from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LTC, Gate, Input, Network, Readout
 from ltc2hw.state import zero_state
@@ -89,6 +91,7 @@ NORMS: Mapping[str, str] = {
 """Name of the batch normalization behind each linear layer."""
 
 Recurrence = Literal["layer1", "layer2"]
+RECURRENCES: tuple[Recurrence, ...] = ("layer1", "layer2")
 
 
 def read(
@@ -104,11 +107,11 @@ def read(
 ) -> Network:
     """Read a checkpoint, ``.npz`` or torch's, as :func:`from_state_dict` does.
 
-    torch files are read with ``weights_only=True``: tensors and plain containers, no code.
+    torch files are read without torch, and nothing in them is run.
 
     Raises:
-        DamagedFileError: if the file holds anything else, or cannot be read.
-        MissingExtraError: if a torch file is given and torch is not installed.
+        DamagedFileError: if the file holds anything but arrays by name, or cannot be read.
+        TooLargeError: if it unfolds to more than it holds and than a stated limit.
         UnsupportedError, InvalidValueError, ShapeError: as :func:`from_state_dict`.
     """
     return from_state_dict(
@@ -150,22 +153,28 @@ def from_state_dict(
         ShapeError: if entries do not fit each other.
     """
     conversion = Conversion("sfptt-in", allow)
+    if second_recurrence not in RECURRENCES:
+        raise UnknownNameError("second_recurrence", str(second_recurrence), RECURRENCES)
     entries = _Entries(state, conversion)
     model = _Model(entries, conversion, batch_norm_step)
     model.input(input_size, graded=graded_input)
     usual = entries.usual_constants()
     constants = (
-        usual[0] if threshold is None else threshold,
-        usual[1] if adaptation_strength is None else adaptation_strength,
+        usual[0] if threshold is None else _number("threshold", threshold),
+        usual[1]
+        if adaptation_strength is None
+        else _number("adaptation_strength", adaptation_strength),
     )
-    for layer in range(1, entries.layers + 1):
-        own = "layer1" if layer == 2 and second_recurrence == "layer1" else f"layer{layer}"
-        model.spiking(f"layer{layer}", own, *constants)
-    output = model.readout()
-    entries.finish()
-    provenance = conversion.provenance("sFPTT state dict")
-    provenance["constants"] = "threshold {}, adaptation strength {}".format(*constants)
-    return model.assembly.network(output, provenance)
+    # What overflows is refused by the populations and projections that it reaches.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in range(1, entries.layers + 1):
+            own = "layer1" if layer == 2 and second_recurrence == "layer1" else f"layer{layer}"
+            model.spiking(f"layer{layer}", own, *constants)
+        output = model.readout()
+        entries.finish()
+        provenance = conversion.provenance("sFPTT state dict")
+        provenance["constants"] = "threshold {}, adaptation strength {}".format(*constants)
+        return model.assembly.network(output, provenance)
 
 
 def initial_state(network: Network, batch: int, rng: np.random.Generator) -> State:
@@ -192,22 +201,48 @@ def initial_state(network: Network, batch: int, rng: np.random.Generator) -> Sta
     return state
 
 
+def _number(name: str, value: object) -> float:
+    """A constant of the authors' code."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise InvalidValueError(name, value, "a finite number")
+    return float(value)
+
+
+def _numbers(name: str, value: object) -> FloatArray:
+    """An entry in float64: an array of numbers, or a tensor."""
+    if hasattr(value, "detach"):
+        from ltc2hw.converters.plain_modules import exact_array
+
+        return exact_array(value, name, stored=True)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidValueError(name, "ragged", "numbers") from error
+    if array.dtype.kind not in "biuf":
+        kind = type(value).__name__ if array.dtype.kind == "O" else str(array.dtype)
+        raise InvalidValueError(name, kind, "numbers")
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        raise InvalidValueError(name, "NaN or infinite", "finite numbers")
+    return values
+
+
 class _Entries:
     """The arrays of a state dict by name, and which of them were used."""
 
     def __init__(self, state: Mapping[str, npt.ArrayLike], conversion: Conversion) -> None:
         self.conversion = conversion
         self.arrays: dict[str, FloatArray] = {}
+        if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+            kind = type(state).__name__
+            raise InvalidValueError("state", kind, "arrays by name", "pass module.state_dict()")
         for name, value in state.items():
             short = PREFIXES.sub("", name)
             short = STATIC_GATES.get(short, short)
-            try:
-                array = np.array(value, dtype=np.float64)
-            except (TypeError, ValueError) as error:
-                raise InvalidValueError(f"entry {name}", type(value).__name__, "numbers") from error
-            if not np.all(np.isfinite(array)):
-                raise InvalidValueError(f"entry {name}", "NaN or infinite", "finite numbers")
-            self.arrays[short] = array
+            if short in self.arrays:
+                raise InvalidValueError(f"entry {shown(name)}", f"a second {short}", "one of them")
+            self.arrays[short] = _numbers(f"entry {shown(name)}", value)
         self.unused = set(self.arrays)
         self.layers = 2 if "layer2_x.weight" in self.arrays else 1
 
@@ -263,7 +298,7 @@ class _Model:
         hidden, columns = self.entries.take("layer1_x.weight", (None, None)).shape
         together = "layer1_r.weight" not in self.entries and columns > hidden
         size = columns - hidden * int(together) if given is None else given
-        if columns not in (size, size + hidden):
+        if type(size) is not int or columns not in (size, size + hidden):
             limit = f"{columns} or {columns - hidden}, from layer1_x"
             raise InvalidValueError("input_size", size, limit)
         self.sent["input"] = self.assembly.add(Input("input", size, graded))
@@ -356,6 +391,9 @@ class _Model:
         if not any(entry.startswith(f"{norm}.") for entry in self.entries.arrays):
             return signal
         mean, variance = (self.statistic(norm, kind, signal.size) for kind in ("mean", "var"))
+        if np.any(variance < 0.0):
+            limit = "at least 0"
+            raise InvalidValueError(f"variance of {norm}", float(variance.min()), limit)
         scale = 1.0 / np.sqrt(variance + BATCH_NORM_EPSILON)
         shift = -mean * scale
         if f"{norm}.weight" in self.entries:
@@ -378,6 +416,6 @@ class _Model:
             return np.array(values[0])
         self.conversion.meet("batch-norm-per-step", f"entries {norm!r}")
         step = self.batch_norm_step
-        if step is None or not 0 <= step < len(values):
+        if type(step) is not int or not 0 <= step < len(values):
             raise InvalidValueError("batch_norm_step", step, f"0 to {len(values) - 1}")
         return np.array(values[step])

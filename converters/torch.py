@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import UnsupportedError
+from ltc2hw.converters.features import FEATURES
+from ltc2hw.converters.plain_modules import departure, exact_array
+from ltc2hw.errors import ShapeError, UnsupportedError
 from ltc2hw.graph import PORTS, Port, Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons.nonlinearity import nonlinearity_named
 from ltc2hw.nonlinearity import Nonlinearity
 from ltc2hw.weights import Dense
 
 Array = npt.NDArray[np.float64]
 Source = tuple[str, Variable]
+
+CHANGED = FEATURES["changed-module"].title
 
 
 def _array(tensor: Tensor) -> Array:
@@ -120,6 +126,49 @@ def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Readout, lis
     return population, projections
 
 
+def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str) -> None:
+    """Refuse a cell that is none of ours, or not made of plain numbers."""
+    kind = next((kind for kind in known if isinstance(cell, kind)), None)
+    if kind is None:
+        names = " or ".join(kind.__name__ for kind in known)
+        raise _refusal(f"{name} ({type(cell).__name__})", "a cell of a class of its own", names)
+    _require_plain(cell, kind, name)
+    if not isinstance(cell, LIFCell):
+        # A name that was changed later reaches one of its two ways to run and not the other.
+        used = cell._functions[0] if isinstance(cell, LTCCell) else cell._nonlinearity
+        if used is not nonlinearity_named(str(cell.nonlinearity)):
+            node = f"{name} with another nonlinearity than it began with"
+            raise _refusal(node, CHANGED, "make it anew")
+    anew = _anew(cell, kind)
+    like = dict((*anew.named_parameters(), *anew.named_buffers()))
+    for entry, values in (*cell.named_parameters(), *cell.named_buffers()):
+        exact_array(values, f"{entry} of {name}")
+        wanted = like[entry].shape if entry in like else None
+        if values.shape != wanted:
+            raise ShapeError(f"shape of {entry} of {name}", tuple(values.shape), str(wanted))
+
+
+def _anew(cell: Any, kind: type[nn.Module]) -> nn.Module:
+    """A cell of the same sizes and kind."""
+    draw = torch.Generator()
+    if kind is ReadoutCell:
+        return ReadoutCell(cell.inputs, cell.size, gate=cell.gate, generator=draw)
+    if kind is LIFCell:
+        return LIFCell(cell.inputs, cell.size, recurrent=cell.recurrent, generator=draw)
+    return LTCCell(cell.inputs, cell.size, gate=cell.gate, recurrent=cell.recurrent, generator=draw)
+
+
+def _require_plain(module: nn.Module, known: type[nn.Module], name: str) -> None:
+    found = departure(module, known)
+    if found:
+        remedy = "remove what was added to it"
+        raise _refusal(f"{name} ({type(module).__name__}) with {found}", CHANGED, remedy)
+
+
+def _refusal(node: str, feature: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError("converters.torch", node, feature, remedy)
+
+
 def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) -> Network:
     """The Network that computes what a SpikingNetwork computes.
 
@@ -128,7 +177,10 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
     gates become projections of the layer's own graded state into its gates' ports.
 
     Raises:
-        UnsupportedError: for any other module.
+        UnsupportedError: for any other module, and for one with hooks, methods or cells of its own.
+        InvalidValueError: for parameters that are not plain, finite numbers of single or double
+            precision.
+        ShapeError: for parameters of other shapes than the cell's sizes and gate say.
 
     >>> from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
     >>> module = SpikingNetwork([LTCCell(3, 5)], ReadoutCell(5, 2))
@@ -136,12 +188,15 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
     ['input', 'hidden', 'output']
     """
     if not isinstance(module, SpikingNetwork):
-        raise UnsupportedError(
-            "converters.torch",
+        raise _refusal(
             type(module).__name__,
             "only ltc2hw.neurons.SpikingNetwork has a known meaning",
             "build the network from its cells, or use converters.norse or converters.nir",
         )
+    _require_plain(module, SpikingNetwork, "the network")
+    for number, cell in enumerate(module.cells, start=1):
+        _require_cell(cell, (LTCCell, LIFCell), f"layer {number}")
+    _require_cell(module.readout, (ReadoutCell,), "the readout")
     first = Input("input", module.cells[0].inputs, module.graded_input)
     populations: list[FloatPopulation] = [first]
     projections: list[Projection] = []

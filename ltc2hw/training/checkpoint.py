@@ -7,22 +7,25 @@ file and renamed, so that the file of that name is always a whole one.
 from __future__ import annotations
 
 import json
+import math
 import os
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.archive import DAMAGE, one_line, shown
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files import write_arrays
+from ltc2hw.npz import read_npz
 from ltc2hw.training.options import complete
 
 SCHEMA = 1
 _KIND = "ltc2hw training checkpoint"
 _META = "meta"
+_REMEDY = "delete it to start over"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,23 +61,80 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a checkpoint.
+    """Read a checkpoint; nothing in it is run, and sizes are checked before arrays are made.
 
     Raises:
         DamagedFileError: if the file is truncated, foreign or of an unknown schema.
         OSError: if it cannot be opened.
     """
-    remedy = "delete it to start over"
+    content = read_npz(path)
+    text = content.pop(_META, None)
+    if not isinstance(text, str):
+        raise _damaged(path, f"it is no training checkpoint, without {_META}")
     try:
-        # Opened here, because np.load leaves a file that it cannot read open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        meta = json.loads(str(arrays.pop(_META)))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedFileError(path, f"not a training checkpoint: {error}", remedy) from error
-    if meta.get("kind") != _KIND or meta.get("schema") != SCHEMA:
-        raise DamagedFileError(path, f"unknown schema {meta.get('schema')}", remedy)
-    return Checkpoint(meta["plan"], tuple(meta["history"]), arrays)
+        meta = json.loads(text)
+    except DAMAGE as error:
+        raise _damaged(path, f"no training checkpoint: {one_line(error)}") from error
+    if not isinstance(meta, dict) or meta.get("kind") != _KIND:
+        raise _damaged(path, "it is no training checkpoint")
+    if meta.get("schema") != SCHEMA:
+        raise _damaged(path, f"unknown schema {shown(str(meta.get('schema')))}")
+    plan, history = meta.get("plan"), meta.get("history")
+    if not isinstance(plan, dict) or not all(isinstance(part, dict) for part in plan.values()):
+        raise _damaged(path, "it does not say what was trained")
+    if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
+        raise _damaged(path, "it has no history")
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, values in content.items():
+        if isinstance(values, str):
+            raise _damaged(path, f"array {shown(name)} is a text")
+        arrays[name] = values
+    return Checkpoint(plan, tuple(history), arrays)
+
+
+def require_whole(
+    saved: Checkpoint, own: Checkpoint, record: Collection[str], path: str | os.PathLike[str]
+) -> None:
+    """Refuse a checkpoint that lacks something, or has numbers that no training leaves behind.
+
+    ``own`` is the checkpoint of a run of the same plan, whatever its epoch: names, shapes and
+    types of arrays are those. ``record`` are the entries of each epoch's record.
+
+    Raises:
+        DamagedFileError: naming the first difference.
+    """
+    for name in sorted({*saved.arrays, *own.arrays}):
+        if name not in own.arrays:
+            raise _damaged(path, f"it has an array {shown(name)}, which its plan does not make")
+        if name not in saved.arrays:
+            raise _damaged(path, f"array {name} is missing")
+        _require_like(name, saved.arrays[name], own.arrays[name], path)
+    for epoch, found in enumerate(saved.history):
+        if set(found) != set(record) or found["epoch"] != epoch:
+            raise _damaged(path, f"its history has no record of epoch {epoch}")
+        if not all(_is_finite(value) for value in found.values()):
+            raise _damaged(path, f"its record of epoch {epoch} has more than finite numbers")
+
+
+def _require_like(
+    name: str, found: npt.NDArray[Any], own: npt.NDArray[Any], path: str | os.PathLike[str]
+) -> None:
+    if found.shape != own.shape or found.dtype != own.dtype:
+        one, other = (f"{values.dtype} {values.shape}" for values in (found, own))
+        raise _damaged(path, f"array {name} is {one}, not {other}")
+    if not np.all(np.isfinite(found)):
+        raise _damaged(path, f"array {name} is not finite")
+    if found.dtype.kind in "iu" and np.any(found < 0):
+        raise _damaged(path, f"array {name} counts below 0")
+
+
+def _is_finite(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _damaged(path: str | os.PathLike[str], problem: str) -> DamagedFileError:
+    return DamagedFileError(path, problem, _REMEDY)
 
 
 def require_same_plan(

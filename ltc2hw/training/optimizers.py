@@ -18,6 +18,14 @@ OPTIMIZERS: dict[OptimizerName, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+ENTRIES: dict[OptimizerName, tuple[str, ...]] = {
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "adamax": ("exp_avg", "exp_inf"),
+    "sgd": (),
+}
+"""What torch's optimizers keep for each parameter, besides the number of steps."""
+
+
 class VectorOptimizer(Protocol):
     """Moves one vector of parameters by its gradient."""
 
@@ -39,6 +47,8 @@ class TorchOptimizer:
 
     def __init__(self, parameter: nn.Parameter, options: TrainingOptions) -> None:
         self.wrapped = OPTIMIZERS[options.optimizer]([parameter], lr=options.learning_rate)
+        self.kept = ENTRIES[options.optimizer]
+        self.parameter = parameter
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the updates to come."""
@@ -50,8 +60,11 @@ class TorchOptimizer:
         self.wrapped.step()
 
     def entries(self) -> dict[str, Tensor]:
-        """The optimizer's own state; empty before the first update."""
+        """The optimizer's own state; zeros before the first update, as torch then makes them."""
         state = self.wrapped.state_dict()["state"].get(0, {})
+        if not state and self.kept:
+            blank = {name: torch.zeros_like(self.parameter.detach()) for name in self.kept}
+            return {"step": torch.zeros(()), **blank}
         # Some versions of torch keep an empty place for a momentum that is not used.
         return {name: torch.as_tensor(value) for name, value in state.items() if value is not None}
 

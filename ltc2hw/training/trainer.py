@@ -19,6 +19,7 @@ from ltc2hw.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     require_same_plan,
+    require_whole,
     save_checkpoint,
 )
 from ltc2hw.training.data import batches, to_tensors
@@ -200,6 +201,7 @@ def train(
     if checkpoint is not None and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint)
         require_same_plan(saved.plan, trainer.plan(), checkpoint)
+        require_whole(saved, trainer.checkpoint(), EpochRecord.__annotations__, checkpoint)
         trainer.restore(saved)
     while len(trainer.history) < recipe.training.epochs:
         record = trainer.run_epoch()

@@ -15,7 +15,7 @@ from torch import nn
 
 import ltc2hw
 from ltc2hw.converters import norse
-from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnsupportedError
 from ltc2hw.network import LIF, LTC, Network, Readout
 from ltc2hw.trace import Trace
 from tests.random_networks import random_network
@@ -338,3 +338,26 @@ def test_our_networks_are_exported_or_refused_by_name() -> None:
     for gate in ("event", "dense"):
         with pytest.raises(UnsupportedError, match="export to nir or lava"):
             norse.to_module(random_network(rng, gate=gate, hidden=(6,)))
+
+
+@pytest.mark.parametrize("dt", [0, -1.0, float("nan"), float("inf"), "0.001", None])
+def test_exports_need_a_time_step(dt: Any) -> None:
+    network = norse.from_module(lif(np.random.default_rng(9)))
+    with pytest.raises(InvalidValueError, match="dt is"):
+        norse.to_module(network, dt=dt)
+
+
+def test_large_sparse_weights_are_not_made_dense() -> None:
+    image = (1, 128, 128)
+    module = sequence(snn.Lift(nn.Conv2d(1, 4, 3, padding=1)), snn.LIF())
+    network = norse.from_module(module, input_shape=image)
+    with pytest.raises(TooLargeError, match=r"is 1073741824 numbers.*export to nir"):
+        norse.to_module(network)
+
+
+@pytest.mark.parametrize("inverse", [-3.0, 1500.0])
+def test_adaptation_that_grows_or_swings_is_refused(inverse: float) -> None:
+    rng = np.random.default_rng(10)
+    p = lsnn_parameters(rng, 12)._replace(tau_adapt_inv=tensor(inverse))
+    with pytest.raises(UnsupportedError, match="use a smaller dt"):
+        norse.from_module(sequence(linear(rng, 7, 12), snn.LSNN(p)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import ltc2hw
 from ltc2hw.converters.torch import from_module
-from ltc2hw.errors import UnsupportedError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.neurons import GATES, GateKind, LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.tasks import load_task
 from ltc2hw.training import ModelOptions
@@ -86,6 +88,110 @@ def test_float32_parameters_are_copied_exactly() -> None:
     np.testing.assert_array_equal(found.astype(np.float32).astype(np.float64), found)
     assert projection.delay == 1
     assert network.provenance == {"task": "add-8"}
+
+
+random_unstructured: Any = prune.random_unstructured
+
+
+def network_of(layer: torch.nn.Module, readout: torch.nn.Module) -> SpikingNetwork:
+    network = SpikingNetwork([LTCCell(3, 5)], ReadoutCell(5, 2))
+    network.layers[0], network.readout = layer, readout  # type: ignore[assignment]
+    return network
+
+
+class Louder(LTCCell):
+    """Sends its spikes doubled."""
+
+    def window(self, x: torch.Tensor, state: object = None) -> object:  # type: ignore[override]
+        spikes, membrane, after = super().window(x)
+        return 2 * spikes, membrane, after
+
+
+class Named(LTCCell):
+    """Adds what computes nothing."""
+
+    def parts(self) -> int:
+        return len(list(self.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "problem"),
+    [
+        (torch.nn.LSTM(3, 5), r"layer 1 \(LSTM\): a cell of a class of its own"),
+        (Louder(3, 5), r"layer 1 \(Louder\) with window of class Louder"),
+        (
+            torch.nn.utils.parametrizations.weight_norm(LTCCell(3, 5), "weight_input"),
+            "layer 1 .* with a parametrization",
+        ),
+        (
+            random_unstructured(LTCCell(3, 5), "weight_input", 0.5),
+            r"with a forward pre-hook \(RandomUnstructured\)",
+        ),
+    ],
+)
+def test_cells_that_compute_something_else_are_refused(
+    layer: torch.nn.Module, problem: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=problem):
+        from_module(network_of(layer, ReadoutCell(5, 2)))
+
+
+def test_hooks_and_replaced_methods_are_refused() -> None:
+    for name in ("layers.0", "readout", ""):
+        network = network_of(LTCCell(3, 5), ReadoutCell(5, 2))
+        handle = network.get_submodule(name).register_forward_hook(lambda *given: None)
+        with pytest.raises(UnsupportedError, match="with a forward hook"):
+            from_module(network)
+        handle.remove()
+        from_module(network)
+    changed: Any = network.readout
+    changed.window = torch.relu
+    with pytest.raises(UnsupportedError, match=r"the readout .* with window of its own"):
+        from_module(network)
+
+
+def test_a_nonlinearity_that_was_changed_later_is_refused() -> None:
+    for name in ("layers.0", "readout"):
+        network = network_of(LTCCell(3, 5), ReadoutCell(5, 2))
+        network.get_submodule(name).nonlinearity = "plan"  # type: ignore[assignment]
+        with pytest.raises(UnsupportedError, match="another nonlinearity"):
+            from_module(network)
+
+
+def test_parameters_are_plain_finite_numbers() -> None:
+    with pytest.raises(InvalidValueError, match="weight_input of layer 1 is float16"):
+        from_module(network_of(LTCCell(3, 5).half(), ReadoutCell(5, 2)))
+    with pytest.raises(InvalidValueError, match="weight_input of the readout is on the meta"):
+        from_module(network_of(LTCCell(3, 5), ReadoutCell(5, 2).to("meta")))
+    broken = ReadoutCell(5, 2)
+    with torch.no_grad():
+        broken.bias.fill_(float("inf"))
+    with pytest.raises(InvalidValueError, match="bias of the readout is NaN or infinite"):
+        from_module(network_of(LTCCell(3, 5), broken))
+
+
+@pytest.mark.parametrize(
+    ("entry", "shape"),
+    [
+        ("weight_input", (4, 5, 3)),
+        ("weight_input", (3, 5, 4)),
+        ("bias", (2, 5)),
+        ("tau_mem_from_state", (5, 5)),
+    ],
+)
+def test_parameters_have_the_shapes_of_their_cell(entry: str, shape: tuple[int, ...]) -> None:
+    cell = LTCCell(3, 5)
+    setattr(cell, entry, torch.nn.Parameter(torch.ones(shape)))
+    with pytest.raises(ShapeError, match=f"shape of {entry} of layer 1 is"):
+        from_module(network_of(cell, ReadoutCell(5, 2)))
+
+
+def test_derived_and_shared_cells_that_change_nothing_are_read() -> None:
+    cell = Named(4, 4)
+    module = SpikingNetwork([cell, cell], ReadoutCell(4, 2)).double()
+    randomised(module, seed=1)
+    x = 2.0 * np.random.default_rng(2).random((30, 4, 4))
+    assert_same(module, x, ("hidden1", "hidden2"))
 
 
 def test_unknown_modules_are_refused_by_name() -> None:

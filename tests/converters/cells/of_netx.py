@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
 from ltc2hw.converters import netx
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
@@ -89,6 +90,19 @@ def read_input_neuron(allow: Allow, folder: Path) -> str:
     return netx.read(folder / "net.h5").provenance.get("changes", "")
 
 
+def read_blocks(allow: Allow, folder: Path, *, trained: bool = True, hooked: bool = False) -> str:
+    """Import a slayer block, in training or with a hook."""
+    torch = pytest.importorskip("torch")
+    slayer = pytest.importorskip("lava.lib.dl.slayer", reason="the lava-dl extra is missing")
+    options = {"threshold": 1.0, "current_decay": 0.5, "voltage_decay": 0.5}
+    drop = slayer.neuron.Dropout(0.1)
+    block = slayer.block.cuba.Dense({**options, "dropout": drop}, SIZE, SIZE)
+    block(torch.zeros(1, SIZE, 2))
+    if hooked:
+        block.register_forward_hook(lambda module, given, answer: answer)
+    return netx.from_module([block.train(not trained)]).provenance.get("changes", "")
+
+
 BIASED = population("b", bias_mantissa=5)
 GRADED = Word(8, signed=False)
 GRADED_CHAIN = FixedNetwork(
@@ -104,6 +118,8 @@ def neuron(kind: bytes) -> dict[str, Any]:
 
 
 IMPORTS: Mapping[str, Callable[..., str]] = {
+    "training-mode": partial(read_blocks, trained=False),
+    "changed-module": partial(read_blocks, hooked=True),
     "spiking-input": partial(read, chain()),
     "graded-input": partial(read, chain(), word=GRADED),
     "input-neuron": read_input_neuron,

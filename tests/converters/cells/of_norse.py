@@ -39,6 +39,12 @@ def read(*layers: Any, allow: Allow, folder: Path, shape: Any = 3, **options: An
     return imported.provenance.get("changes", "")
 
 
+def read_hooked(allow: Allow, folder: Path) -> str:
+    layer = snn.LIF()
+    layer.register_forward_hook(lambda module, given, answer: answer)
+    return read(layer, allow=allow, folder=folder)
+
+
 def read_training(allow: Allow, folder: Path) -> str:
     module = snn.SequentialState(snn.LIF(), nn.Dropout()).train()
     return norse.from_module(module, input_shape=3, allow=allow).provenance.get("changes", "")
@@ -81,6 +87,10 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
     "flatten": partial(read, nn.Flatten(2), snn.LIF(), **IMAGE),
     "batch-norm": partial(read, snn.Lift(nn.BatchNorm1d(3)), snn.LIF()),
     "training-mode": read_training,
+    "changed-module": read_hooked,
+    "per-step": partial(read, snn.LIFCell()),
+    "mixed-time": partial(read, snn.LIF(), snn.LIFCell()),
+    "lost-state": partial(read, snn.Lift(LIFBoxCell()), snn.LIF()),
     "other-node": partial(read, nn.ReLU()),
 }
 
