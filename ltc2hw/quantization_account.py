@@ -9,7 +9,6 @@ import numpy as np
 
 from ltc2hw.calibration import Ranges
 from ltc2hw.fixed import (
-    Factor,
     FixedGate,
     FixedLIF,
     FixedLTC,
@@ -23,7 +22,7 @@ from ltc2hw.mixing import Tensor, float_tensors, real_tensors, tensor_of
 from ltc2hw.network import LIF, LTC, Gate, Network, Projection, Readout
 from ltc2hw.nonlinearity import lookup_integer, plan_integer
 from ltc2hw.quantization_report import DecayChange, StateBand, TensorChange
-from ltc2hw.words import FloatArray, IntArray, shift_toward_zero
+from ltc2hw.words import FloatArray, IntArray, Word
 
 Gated = LTC | Readout
 FixedGated = FixedLTC | FixedReadout
@@ -148,35 +147,27 @@ def leaks(network: Network, fixed: FixedNetwork) -> Iterator[Leak]:
 
 
 def _gate_leaks(population: Gated, integer: FixedGated) -> Iterator[Leak]:
-    bias = population.bias_current
-    got = np.ldexp(
-        open_at_rest(integer.tau_mem, integer).astype(float), -integer.tau_mem.output_fraction
-    )
-    yield Leak(population.name, "tau_mem", _at_rest(population.tau_mem, bias, 1.0), got)
+    gate = integer.tau_mem
+    got = np.ldexp(open_at_rest(gate, integer.state).astype(float), -gate.output_fraction)
+    yield Leak(population.name, "tau_mem", _at_rest(population.tau_mem, 1.0), got)
     if isinstance(population, LTC) and isinstance(integer, FixedLTC):
-        fraction = integer.tau_adp.output_fraction
-        shut = (1 << fraction) - open_at_rest(integer.tau_adp, integer)
-        got = np.ldexp(shut.astype(float), -fraction)
-        yield Leak(population.name, "tau_adp", _at_rest(population.tau_adp, bias, -1.0), got)
+        gate = integer.tau_adp
+        shut = (1 << gate.output_fraction) - open_at_rest(gate, integer.state)
+        got = np.ldexp(shut.astype(float), -gate.output_fraction)
+        yield Leak(population.name, "tau_adp", _at_rest(population.tau_adp, -1.0), got)
 
 
-def _at_rest(gate: Gate, bias_current: FloatArray, sign: float) -> FloatArray:
-    """``σ(sign · argument)`` without input, at state 0: ``1 - σ(x)`` is ``σ(-x)``, exactly."""
-    argument = np.asarray(gate.bias) + np.asarray(gate.from_current) * bias_current
-    return gate.evaluate(sign * argument)
+def _at_rest(gate: Gate, sign: float) -> FloatArray:
+    """``σ(sign · bias)``: without input, at current and state 0; ``1 - σ(x)`` is ``σ(-x)``."""
+    return gate.evaluate(sign * np.asarray(gate.bias))
 
 
-def open_at_rest(gate: FixedGate, population: FixedGated) -> IntArray:
-    """Integer value of a gate without input, at state 0, (N,)."""
-    current, _ = population.state.fit(population.bias_current)
-    argument, _ = population.state.fit(gate.bias + _product(gate.from_current, current))
+def open_at_rest(gate: FixedGate, word: Word) -> IntArray:
+    """Integer value of a gate without input, at current and state 0, (N,)."""
+    argument, _ = word.fit(gate.bias)
     if gate.function == "plan":
         return plan_integer(argument, gate.fraction, gate.output_fraction)
     return lookup_integer(argument, gate.fraction, gate.table, gate.function)
-
-
-def _product(factor: Factor, x: IntArray) -> IntArray:
-    return shift_toward_zero(factor.values * x, factor.shift)
 
 
 def bands(network: Network, fixed: FixedNetwork, ranges: Ranges) -> Iterator[Band]:
@@ -220,7 +211,7 @@ def _membrane_band(
     assert isinstance(integer, (FixedLTC, FixedReadout))
     name, gate = integer.name, integer.tau_mem
     full = 1 << gate.output_fraction
-    asked, value = rest[name, "tau_mem"].asked, open_at_rest(gate, integer)
+    asked, value = rest[name, "tau_mem"].asked, open_at_rest(gate, integer.state)
     if name in ranges.openness and not _is_static(network, population):
         asked = ranges.openness[name]
         value = np.rint(asked * full).astype(np.int64)
@@ -262,7 +253,7 @@ def _adaptation_band(integer: FixedLTC, ranges: Ranges, rest: Rest) -> Band:
         name,
         "adaptation",
         FALLS,
-        still_units(full - open_at_rest(gate, integer), full),
+        still_units(full - open_at_rest(gate, integer.state), full),
         rest[name, "tau_adp"].asked,
         2.0**-integer.adaptation_fraction,
         np.inf,
@@ -331,7 +322,7 @@ def drives(network: Network, fixed: FixedNetwork) -> Iterator[Drive]:
                     total += weights.with_values(values).row_magnitudes(limits)
             if np.any(sums[0]):
                 bits = max(bits for _, bits, _ in landing)
-                yield Drive(population.name, port, *sums, bits)
+                yield Drive(population.name, port, sums[0], sums[1], sums[2], bits)
 
 
 def message_limit(fixed: FixedNetwork, projection: Projection) -> float:

@@ -37,8 +37,9 @@ class TensorChange:
 class DecayChange:
     """Leak per step of one population: what the neuron that changed most asked for, and got.
 
-    For LIF neurons the decays; for gates their leak at rest (no input, state 0), which is τ for
-    ``tau_mem`` and ``1 - ρ`` for ``tau_adp``. ``lost`` neurons asked for a leak and got none.
+    For LIF neurons the decays; for gates their leak at rest (no input, current and state 0), which
+    is τ for ``tau_mem`` and ``1 - ρ`` for ``tau_adp``. ``lost`` neurons asked for a leak and got
+    none.
     """
 
     name: str

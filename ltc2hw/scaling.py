@@ -283,7 +283,10 @@ def _without_overflow(
 
 def _arrivals(fraction: int, drafts: Sequence[_Draft], size: int) -> FloatArray:
     """Largest integer magnitude that projections can bring to each neuron of a port, (size,)."""
-    return np.sum([np.zeros(size), *(draft.worst_arrival(fraction) for draft in drafts)], axis=0)
+    arriving = np.zeros(size)
+    for draft in drafts:
+        arriving = arriving + draft.worst_arrival(fraction)
+    return arriving
 
 
 def _tau_adp(population: FloatPopulation) -> Gate:
@@ -385,6 +388,8 @@ def weight_fraction(values: FloatArray, word: Word) -> int:
 
     def error(fraction: int) -> float:
         encoded, _ = word.encode(values, fraction)
-        return float(np.sum((values - np.ldexp(encoded, -fraction)) ** 2))
+        # Of weights beyond 1e150 every error is infinite, and the first scale is taken.
+        with np.errstate(over="ignore"):
+            return float(np.sum((values - np.ldexp(encoded, -fraction)) ** 2))
 
     return min(range(first, first + CLIPPING_CANDIDATES), key=error)

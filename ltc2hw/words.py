@@ -157,8 +157,8 @@ def largest_fraction(magnitude: float, word: Word) -> int:
         raise InvalidValueError("magnitude", magnitude, "a finite number >= 0")
     if magnitude == 0.0:
         return word.bits
-    fraction = int(np.floor(np.log2(word.maximum / magnitude)))
-    # log2 may be off by one at powers of two; the comparison is exact.
+    # From the exponents alone, which hold for denormal magnitudes, too; the comparison is exact.
+    fraction = word.maximum.bit_length() - int(np.frexp(magnitude)[1]) - 1
     while np.rint(np.ldexp(magnitude, fraction + 1)) <= word.maximum:
         fraction += 1
     while np.rint(np.ldexp(magnitude, fraction)) > word.maximum:
