@@ -80,6 +80,10 @@ class Band:
     register: float
     calibrated: bool
 
+    def effect_on(self, neuron: int) -> str:
+        """What a state within the band does; one whose leak was lost stays whatever it is."""
+        return self.effect if np.isfinite(self.units[neuron]) else STAYS
+
     def row(self) -> StateBand:
         """The neuron with the widest band among those that are meant to leak."""
         units = np.where(self.asked > 0, self.units, 0.0)
@@ -87,7 +91,7 @@ class Band:
         band = float(units[worst]) * self.unit
         return StateBand(
             f"{self.population}.{self.variable}",
-            self.effect,
+            self.effect_on(worst),
             band if np.isfinite(band) else None,
             worst,
             self.in_use,

@@ -113,18 +113,19 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
     moved it.
     """
     run = float(ENDLESS if steps is None else steps)
+    distance = np.where(np.isfinite(band.units), band.distance, band.in_use)
     with np.errstate(divide="ignore", over="ignore"):
-        way = np.float64(run * band.distance) / band.unit
+        way = run * distance / band.unit
         moved = np.multiply(band.asked, way, out=np.zeros(band.units.shape), where=band.asked > 0)
     held = np.minimum(band.units, np.minimum(run, moved))
     worst = int(np.argmax(held))
     off = float(held[worst]) * band.unit
     if off <= LARGEST_BAND * band.in_use or band.in_use == 0.0:
         return
-    width = (
-        f"within {band.units[worst] * band.unit:.3g}" if np.isfinite(band.units[worst]) else "ever"
-    )
-    fate = f"does not decay {width}" if band.effect == STAYS else f"falls a unit per step {width}"
+    width = float(band.units[worst]) * band.unit
+    where = f"within {width:.3g}" if np.isfinite(width) else "anywhere"
+    stays = band.effect_on(worst) == STAYS
+    fate = f"{'does not decay' if stays else 'falls a unit per step'} {where}"
     yield Violation(
         SLOW_LEAK,
         f"{band.population}.{band.variable} of neuron {worst}",

@@ -94,7 +94,10 @@ class QuantizationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types; equal reports give equal dictionaries."""
-        return asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
     def to_text(self) -> str:
         """The dictionary as JSON on one line."""
