@@ -26,30 +26,34 @@ def lif_fraction(population: LIF, chip: Target, ranges: Ranges, exact: int | Non
     ``exact``: the largest fraction at which some weight begins to lose bits, None without weights.
     Thresholds and biases out of reach, and membranes far below zero, are allowed to make the scale
     coarser only down to that fraction; below it they saturate instead. Currents never do: they
-    would wrap.
+    would wrap. Nor do biases of 0 make the scale coarser than that.
     """
     name = population.name
     current = ranges.magnitude(name, "current")
     threshold, bias = np.abs(population.threshold), np.abs(population.bias)
     everything = max(current, ranges.magnitude(name, "membrane"))
     whole = _fraction(everything, threshold, bias, chip)
-    occurring = max(current, ranges.highest[name, "membrane"])
-    if exact is None or occurring == 0.0:
+    if exact is None or whole >= exact:
         return whole
-    near = threshold[threshold <= FAR * occurring]
+    occurring = max(current, ranges.highest[name, "membrane"])
+    # Where nothing occurs at all, nothing is known to be out of reach.
+    far = FAR * occurring if occurring else np.inf
+    near = threshold[threshold <= far]
     reach = max(occurring, float(near.max(initial=0.0)))
-    kept = np.where(bias > FAR * reach, PINNED * reach, bias)
-    return max(whole, min(_fraction(occurring, near, kept, chip), exact))
+    kept = np.where(bias > FAR * reach, PINNED * reach, bias) if reach else bias
+    return max(whole, min(_fraction(occurring, near, kept[kept > 0], chip), exact))
 
 
 def _fraction(largest: float, threshold: FloatArray, bias: FloatArray, chip: Target) -> int:
     """Most fractional bits at which registers with their headroom and all constants fit."""
     words = chip.lif
     highest = float(threshold.max(initial=0.0))
-    return min(
-        largest_fraction(HEADROOM * max(largest, highest), Word(chip.words.state)),
-        largest_fraction(highest, Word(words.threshold_mantissa, signed=False)) + words.alignment,
-        largest_fraction(float(bias.max()), Word(words.bias_mantissa))
-        + (1 << words.bias_exponent)
-        - 1,
-    )
+    fractions = [largest_fraction(HEADROOM * max(largest, highest), Word(chip.words.state))]
+    if threshold.size:
+        word = Word(words.threshold_mantissa, signed=False)
+        fractions.append(largest_fraction(highest, word) + words.alignment)
+    if bias.size:
+        word = Word(words.bias_mantissa)
+        room = (1 << words.bias_exponent) - 1
+        fractions.append(largest_fraction(float(bias.max()), word) + room)
+    return min(fractions)
