@@ -22,17 +22,15 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Ranges:
-    """Extremes of each variable, by population and variable, in a float run.
+    """Extremes of each neuron's variables, by population and variable, in a float run.
 
-    ``magnitudes``: largest magnitude; ``highest``: largest value, at least 0; ``openness``: largest
-    ``tau_mem`` of each neuron, (N,). All are None or empty where there was no calibration, and
-    ``steps`` is then None.
+    ``largest``: largest magnitudes, ``highest``: largest values, (N,) each; None and empty where
+    there was no calibration. ``steps``: length of the run, None without one.
     """
 
-    magnitudes: Mapping[Key, float] | None
+    largest: Mapping[Key, FloatArray] | None
     input_negative: bool
-    highest: Mapping[Key, float] = field(default_factory=dict)
-    openness: Mapping[str, FloatArray] = field(default_factory=dict)
+    highest: Mapping[Key, FloatArray] = field(default_factory=dict)
     steps: int | None = None
 
     def magnitude(self, population: str, variable: str) -> float:
@@ -41,14 +39,18 @@ class Ranges:
         Raises:
             InvalidValueError: if there was no calibration.
         """
-        if self.magnitudes is None:
+        if self.largest is None:
             raise InvalidValueError(
                 f"calibration for {population}.{variable}",
                 "missing",
                 "samples of shape (T, B, N_in)",
                 "pass calibration=x",
             )
-        return self.magnitudes[population, variable]
+        return float(self.largest[population, variable].max())
+
+    def peak(self, population: str, variable: str) -> float:
+        """Largest value seen, at least 0."""
+        return max(float(self.highest[population, variable].max()), 0.0)
 
 
 def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
@@ -61,17 +63,15 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
         return Ranges(None, input_negative=False)
     x = np.asarray(calibration, dtype=np.float64)
     simulate = find_engine("float64")
-    magnitudes: dict[Key, float] = {}
-    highest: dict[Key, float] = {}
-    openness: dict[str, FloatArray] = {}
+    largest: dict[Key, FloatArray] = {}
+    highest: dict[Key, FloatArray] = {}
     batches = x.shape[1] if x.ndim == 3 else 1
     for start in range(0, max(batches, 1), BATCH):
         # A malformed array goes through whole, so that the engine names what is wrong with it.
         part = x[:, start : start + BATCH] if x.ndim == 3 else x
         for key, values in simulate(network, part, ALL).recorded().items():
-            magnitudes[key] = max(magnitudes.get(key, 0.0), float(np.max(np.abs(values))))
-            highest[key] = max(highest.get(key, 0.0), float(np.max(values)))
-            if key[1] == "tau_mem":
-                widest = values.max(axis=(0, 1))
-                openness[key[0]] = np.maximum(openness.get(key[0], widest), widest)
-    return Ranges(magnitudes, bool(x.min() < 0), highest, openness, int(x.shape[0]))
+            high = np.asarray(values.max(axis=(0, 1)), dtype=np.float64)
+            far = np.maximum(high, -np.asarray(values.min(axis=(0, 1)), dtype=np.float64))
+            highest[key] = np.maximum(highest.get(key, high), high)
+            largest[key] = np.maximum(largest.get(key, far), far)
+    return Ranges(largest, bool(x.min() < 0), highest, int(x.shape[0]))

@@ -35,7 +35,7 @@ def lif_fraction(population: LIF, chip: Target, ranges: Ranges, exact: int | Non
     whole = _fraction(everything, threshold, bias, chip)
     if exact is None or whole >= exact:
         return whole
-    occurring = max(current, ranges.highest[name, "membrane"])
+    occurring = max(current, ranges.peak(name, "membrane"))
     # Where nothing occurs at all, nothing is known to be out of reach.
     far = FAR * occurring if occurring else np.inf
     near = threshold[threshold <= far]

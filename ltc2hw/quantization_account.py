@@ -10,6 +10,7 @@ import numpy as np
 from ltc2hw.calibration import Ranges
 from ltc2hw.fixed import (
     FixedGate,
+    FixedInput,
     FixedLIF,
     FixedLTC,
     FixedNetwork,
@@ -17,11 +18,11 @@ from ltc2hw.fixed import (
     message_fraction,
     message_word,
 )
-from ltc2hw.graph import Port
+from ltc2hw.graph import Port, Variable
 from ltc2hw.mixing import Tensor, float_tensors, real_tensors, tensor_of
 from ltc2hw.network import LIF, LTC, Gate, Network, Projection, Readout
 from ltc2hw.nonlinearity import lookup_integer, plan_integer
-from ltc2hw.quantization_report import DecayChange, StateBand, TensorChange
+from ltc2hw.quantization_report import DecayChange, MessageStep, StateBand, TensorChange
 from ltc2hw.words import FloatArray, IntArray, Word
 
 Gated = LTC | Readout
@@ -216,8 +217,8 @@ def _membrane_band(
     name, gate = integer.name, integer.tau_mem
     full = 1 << gate.output_fraction
     asked, value = rest[name, "tau_mem"].asked, open_at_rest(gate, integer.state)
-    if name in ranges.openness and not _is_static(network, population):
-        asked = ranges.openness[name]
+    if ranges.largest is not None and not _is_static(network, population):
+        asked = ranges.largest[name, "tau_mem"]
         value = np.rint(asked * full).astype(np.int64)
     current, membrane = _in_use(network, fixed, population, ranges)
     return Band(
@@ -230,7 +231,7 @@ def _membrane_band(
         current + membrane,
         membrane,
         float(np.ldexp(integer.state.maximum, -integer.fraction)),
-        ranges.magnitudes is not None,
+        ranges.largest is not None,
     )
 
 
@@ -238,7 +239,7 @@ def _in_use(
     network: Network, fixed: FixedNetwork, population: Gated, ranges: Ranges
 ) -> tuple[float, float]:
     """Largest current and membrane of the calibration run; without one, the largest conceivable."""
-    if ranges.magnitudes is not None:
+    if ranges.largest is not None:
         name = population.name
         return ranges.magnitude(name, "current"), ranges.magnitude(name, "membrane")
     worst = np.abs(population.bias_current)
@@ -252,7 +253,7 @@ def _in_use(
 def _adaptation_band(integer: FixedLTC, ranges: Ranges, rest: Rest) -> Band:
     gate, name = integer.tau_adp, integer.name
     full = 1 << gate.output_fraction
-    calibrated = ranges.magnitudes is not None
+    calibrated = ranges.largest is not None
     return Band(
         name,
         "adaptation",
@@ -288,6 +289,46 @@ def _is_static(network: Network, population: Gated) -> bool:
         return False
     name = population.name
     return all((p.target, p.port) != (name, "tau_mem") for p in network.projections)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A graded variable as it is sent in steps of ``unit``, rounded to nearest or ``cut``.
+
+    ``largest``: largest magnitude of each neuron in calibration, (N,).
+    """
+
+    population: str
+    variable: Variable
+    unit: float
+    cut: bool
+    largest: FloatArray
+
+    @property
+    def lost(self) -> FloatArray:
+        """What rounding takes from each neuron's messages at most, (N,)."""
+        return np.minimum(self.largest, self.unit if self.cut else self.unit / 2)
+
+    def row(self) -> MessageStep:
+        """The neuron of whose messages the largest part is lost."""
+        sent = np.trunc(self.largest / self.unit) if self.cut else np.rint(self.largest / self.unit)
+        silent = (self.largest > 0) & (sent == 0)
+        speaking = np.where(self.largest > 0, self.largest, np.inf)
+        name = f"{self.population}.{self.variable}"
+        in_use, quietest = float(self.largest.max()), int(np.argmin(speaking))
+        return MessageStep(name, self.unit, in_use, int(np.count_nonzero(silent)), quietest)
+
+
+def messages(fixed: FixedNetwork, ranges: Ranges) -> Iterator[Sent]:
+    """Every graded variable that some projection sends."""
+    if ranges.largest is None:
+        return
+    seen = {(p.source, p.variable): None for p in fixed.projections if p.variable != "spikes"}
+    for source, variable in seen:
+        population = fixed.population(source)
+        unit = float(np.ldexp(1.0, -message_fraction(population, variable)))
+        cut = not isinstance(population, FixedInput)
+        yield Sent(source, variable, unit, cut, ranges.largest[source, variable])
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,34 @@ import numpy.typing as npt
 from ltc2hw.calibration import Ranges
 from ltc2hw.errors import UnknownNameError, Violation
 from ltc2hw.fixed import FixedLIF, FixedNetwork
+from ltc2hw.graph import Port, Variable
 from ltc2hw.mixing import Tensor
-from ltc2hw.network import LIF, LTC, Input, Network, Readout
-from ltc2hw.quantization_account import STAYS, Band, Drive, Leak, bands, drives, leaks
+from ltc2hw.network import LIF, LTC, FloatPopulation, Input, Network, Readout
+from ltc2hw.quantization_account import (
+    STAYS,
+    Band,
+    Drive,
+    Leak,
+    Sent,
+    bands,
+    drives,
+    leaks,
+    messages,
+)
 from ltc2hw.words import FloatArray
 
-SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, UNREACHABLE = (
+SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE = (
     "slow-leak",
     "lost-decay",
     "lost-weights",
+    "lost-messages",
     "unreachable-threshold",
 )
 LIMITS: Mapping[str, str] = {
     SLOW_LEAK: "a state stays away from where its leak would take it",
     LOST_DECAY: "a decay or time constant is not the one that was asked for",
     LOST_WEIGHTS: "a neuron's weights are not the ones that were asked for",
+    LOST_MESSAGES: "a neuron's graded inputs are too small to be told from 0",
     UNREACHABLE: "a threshold that saturated lies within reach",
 }
 """Names that may be allowed, and what each means."""
@@ -80,12 +93,14 @@ def exceeded(
     clipped: Collection[Tensor],
     *,
     learns: bool,
+    coarse_messages: bool,
     function_chosen: bool,
 ) -> Iterator[Violation]:
     """Every limit that an integer network exceeds, allowed or not.
 
     ``clipped``: tensors with values beyond their words; ``learns``: weights were given room to
-    learn; ``function_chosen``: the caller chose the gates' function.
+    learn; ``coarse_messages``: messages between populations were asked to be; ``function_chosen``:
+    the caller chose the gates' function.
     """
     for band in bands(network, fixed, ranges):
         yield from slow_leak(band, ranges.steps)
@@ -99,11 +114,17 @@ def exceeded(
     for drive in drives(network, fixed):
         coarse = learns or drive.bits <= COARSE_BITS
         yield from lost_weights(network, drive, coarse=coarse)
-    for population in fixed.populations:
-        if Tensor(population.name, "threshold") in clipped and isinstance(population, FixedLIF):
-            yield from unreachable_threshold(
-                population, ranges.highest[population.name, "membrane"]
-            )
+    rounded = {
+        (sent.population, sent.variable): sent
+        for sent in messages(fixed, ranges)
+        if not coarse_messages or sent.population == network.input.name
+    }
+    for population in network.populations:
+        for port in population.ports:
+            yield from lost_messages(network, population, port, ranges, rounded)
+    for integer in fixed.populations:
+        if Tensor(integer.name, "threshold") in clipped and isinstance(integer, FixedLIF):
+            yield from unreachable_threshold(integer, ranges.peak(integer.name, "membrane"))
 
 
 def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
@@ -161,9 +182,8 @@ def lost_weights(network: Network, drive: Drive, *, coarse: bool) -> Iterator[Vi
     neurons must have lost all.
     """
     population = network.population(drive.population)
-    assert not isinstance(population, Input)
     if drive.port == "current":
-        bias = np.abs(population.bias if isinstance(population, LIF) else population.bias_current)
+        bias = bias_of(population, drive.port)
         lost = drive.changed > LARGEST_WEIGHT_ERROR * (drive.whole + bias)
         lost &= ~is_silent(network, population, drive.whole + bias)
     else:
@@ -187,12 +207,52 @@ def lost_weights(network: Network, drive: Drive, *, coarse: bool) -> Iterator[Vi
     )
 
 
+def lost_messages(
+    network: Network,
+    population: FloatPopulation,
+    port: Port,
+    ranges: Ranges,
+    rounded: Mapping[tuple[str, Variable], Sent],
+) -> Iterator[Violation]:
+    """Rounded messages take more than :data:`LARGEST_WEIGHT_ERROR` of what some neuron hears."""
+    whole, lost = np.zeros((2, population.size))
+    for p in network.projections:
+        if (p.target, p.port) == (population.name, port) and ranges.largest is not None:
+            whole = whole + p.weights.row_magnitudes(ranges.largest[p.source, p.variable])
+            if (p.source, p.variable) in rounded:
+                lost = lost + p.weights.row_magnitudes(rounded[p.source, p.variable].lost)
+    wrong = lost > LARGEST_WEIGHT_ERROR * (whole + bias_of(population, port))
+    if port == "current":
+        wrong &= ~is_silent(network, population, whole + bias_of(population, port))
+    else:
+        wrong &= lost > LARGEST_GATE_SHIFT
+    if not np.any(wrong):
+        return
+    worst = int(np.argmax(np.where(wrong, lost, -1.0)))
+    yield Violation(
+        LOST_MESSAGES,
+        f"{population.name}.{port} of neuron {worst}",
+        f"{lost[worst]:.3g} of {whole[worst]:.3g} that arrived in calibration was rounded away"
+        f" ({int(np.count_nonzero(wrong))} neurons)",
+        f"{LARGEST_WEIGHT_ERROR:.0%} of a neuron's inputs",
+        "bring the ranges of the inputs or of the sending neurons closer together, or allow"
+        f" {LOST_MESSAGES}",
+    )
+
+
+def bias_of(population: FloatPopulation, port: Port) -> FloatArray:
+    """Magnitude of what a population adds to what arrives at its port ``current``, (N,)."""
+    if port != "current" or isinstance(population, Input):
+        return np.zeros(population.size)
+    return np.abs(population.bias if isinstance(population, LIF) else population.bias_current)
+
+
 def is_silent(
-    network: Network, population: LTC | LIF | Readout, arriving: FloatArray
+    network: Network, population: FloatPopulation, arriving: FloatArray
 ) -> npt.NDArray[np.bool_]:
     """Neurons of which only spikes are used, and that can never spike, (N,)."""
     sent = {p.variable for p in network.projections if p.source == population.name}
-    if isinstance(population, Readout) or sent - {"spikes"}:
+    if isinstance(population, (Input, Readout)) or sent - {"spikes"}:
         return np.zeros(population.size, dtype=bool)
     if isinstance(population, LTC):
         lowest = population.threshold + np.minimum(population.adaptation_strength, 0.0)

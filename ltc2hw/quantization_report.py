@@ -75,8 +75,23 @@ class StateBand:
 
 
 @dataclass(frozen=True)
+class MessageStep:
+    """A graded variable that is sent: its smallest step against the range of its neurons.
+
+    ``silent`` neurons had values other than 0 in calibration, all of them too small to be told from
+    0; ``neuron`` is the quietest that had any, ``in_use`` the largest magnitude of all.
+    """
+
+    name: str
+    unit: float
+    in_use: float
+    silent: int
+    neuron: int
+
+
+@dataclass(frozen=True)
 class QuantizationReport:
-    """All tensors, decays and states of a network; at most :data:`ROWS` of each, worst first.
+    """Tensors, decays, states and messages of a network; at most :data:`ROWS` of each, the worst.
 
     ``left_out`` counts the rows that were not kept; ``clipped`` and ``zeroed`` count over all
     tensors; ``steps`` is the length of the calibration samples, None without; ``allowed`` lists the
@@ -86,6 +101,7 @@ class QuantizationReport:
     tensors: tuple[TensorChange, ...]
     decays: tuple[DecayChange, ...]
     states: tuple[StateBand, ...]
+    messages: tuple[MessageStep, ...]
     clipped: int
     zeroed: int
     left_out: int
@@ -115,6 +131,7 @@ def bounded(
     tensors: Sequence[TensorChange],
     decays: Sequence[DecayChange],
     states: Sequence[StateBand],
+    messages: Sequence[MessageStep],
     steps: int | None,
     allowed: Sequence[str],
 ) -> QuantizationReport:
@@ -123,8 +140,9 @@ def bounded(
         _worst(tensors, [tensor.worst_error for tensor in tensors]),
         _worst(decays, [decay.error for decay in decays]),
         _worst(states, [math.inf if s.band is None else s.band / (s.in_use or 1) for s in states]),
+        _worst(messages, [message.silent for message in messages]),
     )
-    everything = len(tensors) + len(decays) + len(states)
+    everything = len(tensors) + len(decays) + len(states) + len(messages)
     return QuantizationReport(
         *kept,
         clipped=sum(tensor.clipped for tensor in tensors),
@@ -135,7 +153,7 @@ def bounded(
     )
 
 
-Row = TypeVar("Row", TensorChange, DecayChange, StateBand)
+Row = TypeVar("Row", TensorChange, DecayChange, StateBand, MessageStep)
 
 
 def _worst(rows: Sequence[Row], measures: Sequence[float]) -> tuple[Row, ...]:
@@ -155,6 +173,7 @@ def read_report(provenance: Mapping[str, str]) -> QuantizationReport | None:
                 ("tensors", TensorChange),
                 ("decays", DecayChange),
                 ("states", StateBand),
+                ("messages", MessageStep),
             )
         }
         allowed = tuple(_checked(str, name) for name in content.pop("allowed"))

@@ -33,8 +33,8 @@ from ltc2hw.graph import Port
 from ltc2hw.mixing import WEIGHTS, Tensor, tensor_of
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.nonlinearity import sigmoid_table
-from ltc2hw.quantization_account import bands, leaks, tensor_changes
-from ltc2hw.quantization_limits import exceeded
+from ltc2hw.quantization_account import bands, leaks, messages, tensor_changes
+from ltc2hw.quantization_limits import COARSE_BITS, exceeded
 from ltc2hw.quantization_report import KEY, bounded
 from ltc2hw.registry import find_target
 from ltc2hw.rules import check_network, fixed_violations, raise_violations
@@ -89,6 +89,7 @@ def quantize(
             ranges,
             builder.clipped,
             learns=chosen.weight_reach is not None,
+            coarse_messages=(chosen.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
             function_chosen=(chosen.gate_function, chosen.table_index_bits) != (None, None),
         )
     )
@@ -98,6 +99,7 @@ def quantize(
         tuple(tensor_changes(network, fixed, builder.clipped)),
         tuple(leak.row() for leak in leaks(network, fixed)),
         tuple(band.row() for band in bands(network, fixed, ranges)),
+        tuple(sent.row() for sent in messages(fixed, ranges)),
         ranges.steps,
         tuple(str(violation) for violation in over),
     )

@@ -188,13 +188,19 @@ def quantized_tables(made: QuantizationReport) -> tuple[Table, ...]:
         )
         for row in made.states
     )
+    sent = tuple(
+        (row.name, f"{row.unit:.3g}", f"{row.in_use:.3g}", str(row.silent), str(row.neuron))
+        for row in made.messages
+    )
     error = ("error", "largest of a neuron", "neuron")
+    step = ("message", "step", "in use", "silent neurons", "quietest neuron")
     band = ("state", "in the band it", "band", "in use", "register", "neuron")
     return (
         Table("Limits exceeded and allowed", ("limit",), allowed),
         Table("Rounded tensors", ("tensor", "values", "clipped", "became 0", *error), tensors),
         Table("Leaks per step", ("leak", "asked", "got", "off by", "neuron"), decays),
         Table("States that do not decay", band, states),
+        Table("Rounded messages", step, sent),
     )
 
 

@@ -206,7 +206,9 @@ def test_a_neuron_that_could_never_fire_loses_nothing() -> None:
         "out",
     )
     assert broken(network, spikes(20, 1)) == []
-    low = replace(network.population("out"), threshold=real([1e-5] * 3))  # type: ignore[type-var]
+    spiking = network.population("out")
+    assert isinstance(spiking, LTC)
+    low = replace(spiking, threshold=real([1e-5] * 3))
     sensitive = replace(network, populations=(network.input, low))
     assert broken(sensitive, spikes(20, 1)) == ["lost-weights"]
 
@@ -243,6 +245,29 @@ def test_whole_populations_of_coarse_weights_that_vanish_are_refused() -> None:
     assert broken(lif_network(most, threshold=0.01), x, weight_bits=2) == ["lost-weights"]
 
 
+def test_channels_too_small_to_be_heard_are_told_and_refused_where_they_are_all() -> None:
+    """Two graded channels of ranges 1e-3 and 1: the small one is below half a step of 8 bits."""
+
+    def network(weights: Any) -> Network:
+        size, inputs = np.shape(weights)
+        return Network(
+            (Input("input", inputs, graded=True), Readout("out", size, real(0.0), Gate(real(0.0)))),
+            (Projection("input", "value", "out", "current", dense(weights)),),
+            "out",
+        )
+
+    x = np.random.default_rng(1).random((10, 4, 2)) * [1e-3, 1.0]
+    told = report_of(ltc2hw.quantize(network([[1.0, 1.0]]), "loihi2", x)).messages[0]
+    assert (told.name, told.silent, told.neuron) == ("input.value", 1, 0)
+    assert told.unit == 2.0**-8
+    assert broken(network([[1.0, 0.0], [0.0, 1.0]]), x) == ["lost-messages"]
+    assert broken(network([[1.0, 0.0], [0.0, 1.0]]), x * [100.0, 1.0]) == []
+    fixed = ltc2hw.quantize(
+        network(np.eye(2)), "loihi2", x, ltc2hw.QuantizeOptions(allow=("lost-messages",))
+    )
+    assert not ltc2hw.simulate(fixed, x, "integer").outputs[:, :, 0].any()
+
+
 def test_all_violations_come_at_once_and_each_is_allowed_by_name() -> None:
     """Rules of the chip and limits in one error; what is not named stays refused."""
     network = lif_network([[2e-5], [0.075]], membrane_decay=1e-4, threshold=1e-5)
@@ -250,7 +275,9 @@ def test_all_violations_come_at_once_and_each_is_allowed_by_name() -> None:
     assert broken(network, x) == ["lost-decay", "lost-weights"]
     assert broken(network, x, allow={"lost-weights"}) == ["lost-decay"]
     assert broken(network, x, allow=["lost-weights", "lost-decay"]) == []
-    negative = replace(network.population("out"), threshold=real([-1.0, 1.0]))  # type: ignore[type-var]
+    spiking = network.population("out")
+    assert isinstance(spiking, LIF)
+    negative = replace(spiking, threshold=real([-1.0, 1.0]))
     with_rule = replace(network, populations=(network.input, negative))
     assert broken(with_rule, x) == ["lif-constant", "lost-decay", "lost-weights"]
     assert broken(with_rule, x, allow=LIMITS) == ["lif-constant"]

@@ -27,7 +27,15 @@ from ltc2hw.quantization_report import (
     read_report,
 )
 from ltc2hw.weights import Dense
-from tests.random_networks import GATE_KINDS, GateKind, Model, random_network, random_samples, real
+from tests.random_networks import (
+    GATE_KINDS,
+    GateKind,
+    Model,
+    dense,
+    random_network,
+    random_samples,
+    real,
+)
 
 
 def report_of(fixed: FixedNetwork) -> QuantizationReport:
@@ -106,7 +114,7 @@ def check_row(
 
 def gate_value(gate: Any, integer: int) -> int:
     """An interpolated table read with Python's integers; PLAN by its breaks and lines."""
-    fraction = gate.fraction
+    fraction: int = gate.fraction
     if gate.function == "plan":
         x = abs(integer) / 2**fraction
         lines = ((1, 4, 0.5), (2.375, 8, 0.625), (5, 32, 27 / 32), (math.inf, math.inf, 1.0))
@@ -114,7 +122,7 @@ def gate_value(gate: Any, integer: int) -> int:
         y = int(4096 * start) + int(4096 * x / slope)
         return y if integer >= 0 else 4096 - y
     assert gate.function == "interpolated"
-    cells = len(gate.table) - 1
+    cells: int = len(gate.table) - 1
     width = 16 * 2**fraction // cells
     place = min(max(integer, -8 * 2**fraction), 8 * 2**fraction - 1) + 8 * 2**fraction
     cell, rest = divmod(place, width)
@@ -199,6 +207,7 @@ def test_the_report_says_what_was_made_of_every_number(
     assert not rows
     check_leaks(report, network, fixed)
     check_bands(report, network, fixed, x)
+    check_messages(report, network, fixed, x)
 
 
 def check_leaks(report: QuantizationReport, network: Network, fixed: FixedNetwork) -> None:
@@ -240,6 +249,29 @@ def check_bands(report: QuantizationReport, network: Network, fixed: FixedNetwor
         assert still(parts[row.neuron]) * unit == pytest.approx(row.band)
 
 
+def check_messages(
+    report: QuantizationReport, network: Network, fixed: FixedNetwork, x: Any
+) -> None:
+    trace = ltc2hw.simulate(network, x, record="all").recorded()
+    graded = {(p.source, p.variable) for p in network.projections if p.variable != "spikes"}
+    assert {row.name for row in report.messages} == {".".join(key) for key in graded}
+    for row in report.messages:
+        name, variable = row.name.split(".")
+        values = np.abs(x if variable == "value" else trace[name, variable])
+        assert row.in_use == pytest.approx(np.max(values))
+        largest = values.max(axis=(0, 1))
+        population: Any = fixed.population(name)
+        if variable == "value":
+            sent = np.rint(largest * 2.0**population.fraction)
+            assert row.unit == 2.0**-population.fraction
+        else:
+            (message,) = (m for m in population.messages if m.variable == variable)
+            own = 16 if variable == "adaptation" else population.fraction
+            assert row.unit == 2.0 ** (message.shift - own)
+            sent = np.floor(largest / row.unit)
+        assert row.silent == np.count_nonzero((sent == 0) & (largest > 0))
+
+
 def test_the_report_travels_and_is_shown(tmp_path: Any) -> None:
     """In the file, in JSON, Markdown and HTML; the provenance's own text is not repeated."""
     rng = np.random.default_rng(2)
@@ -277,7 +309,7 @@ def test_quantizing_again_says_what_was_done_now() -> None:
 def test_the_report_is_bounded_and_keeps_the_worst() -> None:
     """A thousand populations do not fill a file's provenance."""
     rows = [TensorChange(f"p{i} bias", 3, 1, 2, 0.0, i / 1000, 0) for i in range(1000)]
-    report = bounded(rows, (), (), 7, ())
+    report = bounded(rows, (), (), (), 7, ())
     assert len(report.tensors) == ROWS
     assert min(row.worst_error for row in report.tensors) == (1000 - ROWS) / 1000
     assert (report.left_out, report.clipped, report.zeroed) == (1000 - ROWS, 1000, 2000)
@@ -294,15 +326,15 @@ def test_the_report_is_bounded_and_keeps_the_worst() -> None:
         "null",
         "[" * 100_000,
         '{"tensors": 3}',
-        '{"tensors":[],"decays":[],"states":[],"clipped":true,"zeroed":0,"left_out":0,'
+        '{"tensors":[],"decays":[],"states":[],"messages":[],"clipped":true,"zeroed":0,"left_out":0,'
         '"steps":null,"allowed":[]}',
-        '{"tensors":[{"name":"a"}],"decays":[],"states":[],"clipped":0,"zeroed":0,"left_out":0,'
+        '{"tensors":[{"name":"a"}],"decays":[],"states":[],"messages":[],"clipped":0,"zeroed":0,"left_out":0,'
         '"steps":null,"allowed":[]}',
-        '{"tensors":[],"decays":[],"states":[],"clipped":0,"zeroed":0,"left_out":0,'
+        '{"tensors":[],"decays":[],"states":[],"messages":[],"clipped":0,"zeroed":0,"left_out":0,'
         '"steps":1.5,"allowed":[]}',
-        '{"tensors":[],"decays":[],"states":[],"clipped":0,"zeroed":0,"left_out":0,'
+        '{"tensors":[],"decays":[],"states":[],"messages":[],"clipped":0,"zeroed":0,"left_out":0,'
         '"steps":1,"allowed":[3]}',
-        '{"tensors":[],"decays":[],"states":[],"clipped":0,"zeroed":0,"left_out":0,'
+        '{"tensors":[],"decays":[],"states":[],"messages":[],"clipped":0,"zeroed":0,"left_out":0,'
         '"steps":1,"allowed":[],"more":1}',
     ],
 )
@@ -315,7 +347,7 @@ def test_without_calibration_the_range_is_the_largest_conceivable() -> None:
     """And is marked so."""
     network = Network(
         (Input("input", 2), Readout("out", 1, real(0.5), Gate(-1.0))),
-        (Projection("input", "spikes", "out", "current", Dense([[1.0, -2.0]])),),
+        (Projection("input", "spikes", "out", "current", dense([[1.0, -2.0]])),),
         "out",
     )
     row = report_of(ltc2hw.quantize(network, "loihi2")).states[0]
