@@ -152,8 +152,8 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
         f"{band.population}.{band.variable} of neuron {worst}",
         f"leak {band.asked[worst]:.3g} {fate}, of {band.in_use:.3g} in use",
         f"{LARGEST_BAND:.0%} of the range in use",
-        "make the leak larger or the inputs graded, take several steps as one, use the target"
-        f" ideal, or allow {SLOW_LEAK}",
+        "make the leak larger or the inputs graded, take several steps as one, use wider words"
+        f" (target ideal), or allow {SLOW_LEAK}",
     )
 
 
@@ -170,8 +170,8 @@ def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
         f"leak {leak.asked[worst]:.3g} became {leak.got[worst]:.3g}"
         f" ({int(np.count_nonzero(wrong))} neurons)",
         f"{LARGEST_DECAY_ERROR:.0%} off",
-        "make the leak larger, take several steps as one, use the target ideal, or allow"
-        f" {LOST_DECAY}",
+        "make the leak larger, take several steps as one, use wider words (target ideal holds leaks"
+        f" of 4e-4), or allow {LOST_DECAY}",
     )
 
 

@@ -127,7 +127,7 @@ def gate_value(gate: Any, integer: int) -> int:
     place = min(max(integer, -8 * 2**fraction), 8 * 2**fraction - 1) + 8 * 2**fraction
     cell, rest = divmod(place, width)
     low, high = int(gate.table[cell]), int(gate.table[cell + 1])
-    return low + (high - low) * rest // width
+    return int(low + (high - low) * rest // width)
 
 
 def leaks_of(network: Network, fixed: FixedNetwork) -> dict[str, tuple[list[float], list[float]]]:
