@@ -57,8 +57,10 @@ class Leak:
         asked = np.where(np.isfinite(errors), errors, -1.0)
         worst = int(np.argmax(asked if np.any(asked > 0) else errors))
         lost = int(np.count_nonzero((self.got == 0) & (self.asked > 0)))
+        gained = int(np.count_nonzero(self.got > 2 * self.asked))
         name = f"{self.population}.{self.what}"
-        return DecayChange(name, float(self.asked[worst]), float(self.got[worst]), worst, lost)
+        asked_for, got = float(self.asked[worst]), float(self.got[worst])
+        return DecayChange(name, asked_for, got, worst, lost, gained)
 
 
 @dataclass(frozen=True)

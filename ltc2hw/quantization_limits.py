@@ -69,8 +69,6 @@ LARGEST_GATE_SHIFT = 0.25
 ENDLESS = 1 << 62
 """Steps of a run of unknown length."""
 
-EPSILON = 1e-9
-
 THRESHOLD_MARGIN = 4.0
 """Multiple of the largest membrane seen at which a saturated threshold must lie at least."""
 
@@ -108,7 +106,8 @@ def exceeded(
         if isinstance(network.population(leak.population), LIF):
             yield from lost_decay(leak, leak.errors > LARGEST_DECAY_ERROR)
         elif ranges.steps is not None:
-            wrong = leak.errors > (1.0 - EPSILON if function_chosen else LARGEST_DECAY_ERROR)
+            vanished = (leak.got == 0) & (leak.asked > 0)
+            wrong = vanished if function_chosen else leak.errors > LARGEST_DECAY_ERROR
             effect = np.abs(leak.got - leak.asked) * ranges.steps
             yield from lost_decay(leak, wrong & (effect > LARGEST_DECAY_EFFECT))
     for drive in drives(network, fixed):

@@ -39,7 +39,7 @@ class DecayChange:
 
     For LIF neurons the decays; for gates their leak at rest (no input, current and state 0), which
     is τ for ``tau_mem`` and ``1 - ρ`` for ``tau_adp``. ``lost`` neurons asked for a leak and got
-    none.
+    none, ``gained`` ones got more than twice what they asked for, which may be nothing.
     """
 
     name: str
@@ -47,6 +47,7 @@ class DecayChange:
     got: float
     neuron: int
     lost: int
+    gained: int
 
     @property
     def error(self) -> float:

@@ -174,7 +174,15 @@ def quantized_tables(made: QuantizationReport) -> tuple[Table, ...]:
         for row in made.tensors
     )
     decays = tuple(
-        (row.name, f"{row.asked:.6g}", f"{row.got:.6g}", error_text(row.error), str(row.neuron))
+        (
+            row.name,
+            f"{row.asked:.6g}",
+            f"{row.got:.6g}",
+            error_text(row.error),
+            str(row.neuron),
+            str(row.lost),
+            str(row.gained),
+        )
         for row in made.decays
     )
     states = tuple(
@@ -193,12 +201,13 @@ def quantized_tables(made: QuantizationReport) -> tuple[Table, ...]:
         for row in made.messages
     )
     error = ("error", "largest of a neuron", "neuron")
+    leak = ("leak", "asked", "got", "off by", "neuron", "lost", "gained")
     step = ("message", "step", "in use", "silent neurons", "quietest neuron")
     band = ("state", "in the band it", "band", "in use", "register", "neuron")
     return (
         Table("Limits exceeded and allowed", ("limit",), allowed),
         Table("Rounded tensors", ("tensor", "values", "clipped", "became 0", *error), tensors),
-        Table("Leaks per step", ("leak", "asked", "got", "off by", "neuron"), decays),
+        Table("Leaks per step", leak, decays),
         Table("States that do not decay", band, states),
         Table("Rounded messages", step, sent),
     )

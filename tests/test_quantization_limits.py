@@ -105,8 +105,15 @@ def test_a_shut_gate_that_leaks_is_told_and_refused_where_it_matters() -> None:
     short = ltc2hw.quantize(network, "loihi2", pulse(3, 3))
     (leak,) = report_of(short).decays
     assert leak.asked == pytest.approx(1e-9)
-    assert (leak.got, leak.lost, leak.neuron) == (1 / 4096, 0, 0)
+    assert (leak.got, leak.lost, leak.gained, leak.neuron) == (1 / 4096, 0, 1, 0)
     assert broken(network, pulse(100, 3000)) == ["lost-decay"]
+    # Where no leak at all was meant, it is counted, too.
+    readout = network.population("out")
+    assert isinstance(readout, Readout)
+    shut = replace(readout, tau_mem=Gate(real([-1000.0, -0.3])))
+    network = Network((network.input, shut), network.projections, "out")
+    (leak,) = report_of(ltc2hw.quantize(network, "loihi2", pulse(3, 3))).decays
+    assert (leak.gained, leak.neuron) == (1, 1)
     # Alone, what it would have collected is the range in use, and becomes 0.
     assert broken(leaky_readout(1e-9), pulse(3, 3)) == ["slow-leak"]
 

@@ -221,6 +221,7 @@ def check_leaks(report: QuantizationReport, network: Network, fixed: FixedNetwor
         assert decay.got == pytest.approx(got[decay.neuron])
         lost = [a > 0 and g == 0 for a, g in zip(asked, got, strict=True)]
         assert decay.lost == sum(lost)
+        assert decay.gained == sum(g > 2 * a for a, g in zip(asked, got, strict=True))
 
 
 def check_bands(report: QuantizationReport, network: Network, fixed: FixedNetwork, x: Any) -> None:

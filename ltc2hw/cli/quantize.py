@@ -85,6 +85,8 @@ def tell(made: QuantizationReport, console: Console) -> None:
     for leak in made.decays:
         if leak.error > TOLD:
             console.line(f"leak {leak.name}: {leak.asked:.4g} asked, {leak.got:.4g} got")
+        if leak.gained:
+            console.line(f"leak {leak.name}: {leak.gained} neurons leak more than twice as asked")
     for state in made.states:
         if state.band is None or state.band > TOLD * state.in_use:
             band = "anywhere" if state.band is None else f"within {state.band:.3g}"
