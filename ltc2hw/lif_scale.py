@@ -24,9 +24,10 @@ def lif_fraction(population: LIF, chip: Target, ranges: Ranges, exact: int | Non
     """Fractional bits of a LIF population's current and membrane.
 
     ``exact``: the largest fraction at which some weight begins to lose bits, None without weights.
-    Thresholds and biases out of reach, and membranes far below zero, are allowed to make the scale
-    coarser only down to that fraction; below it they saturate instead. Currents never do: they
-    would wrap. Nor do biases of 0 make the scale coarser than that.
+    Thresholds and biases out of reach, and membranes below zero that never came back to spike, make
+    the scale coarser only down to that fraction; below it they saturate instead. Membranes of
+    neurons that cannot spike are read themselves, so they count on both sides. Currents never
+    saturate: they would wrap. Nor do biases of 0 make the scale coarser than that.
     """
     name = population.name
     current = ranges.magnitude(name, "current")
@@ -36,6 +37,10 @@ def lif_fraction(population: LIF, chip: Target, ranges: Ranges, exact: int | Non
     if exact is None or whole >= exact:
         return whole
     occurring = max(current, ranges.peak(name, "membrane"))
+    deep = np.where(
+        threshold > FAR * occurring, ranges.each(name, "membrane"), ranges.recovered[name]
+    )
+    occurring = max(occurring, float(deep.max()))
     # Where nothing occurs at all, nothing is known to be out of reach.
     far = FAR * occurring if occurring else np.inf
     near = threshold[threshold <= far]

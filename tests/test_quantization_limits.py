@@ -336,6 +336,25 @@ def test_inhibited_integrators_keep_their_weights_for_any_length(steps: int) -> 
     assert clipped == (steps > 100)
 
 
+def test_membranes_below_zero_that_come_back_are_kept() -> None:
+    """2,000 steps of inhibition, then of excitation: the first spike comes when it is due."""
+    network = lif_network([[-1.0, 0.984375]], current_decay=1.0, membrane_decay=0.0)
+    x = np.zeros((4200, 1, 2))
+    x[:2000, :, 0] = 1.0
+    x[2000:, :, 1] = 1.0
+    fixed = ltc2hw.quantize(network, "loihi2", x)
+    trace, asked = ltc2hw.simulate(fixed, x, "integer"), ltc2hw.simulate(network, x).outputs
+    first = int(np.argmax(asked[:, 0, 0]))
+    assert first > 4000
+    assert not trace.saturations["out"]
+    assert abs(int(np.argmax(trace.outputs[:, 0, 0])) - first) <= 40
+    # Nor are those of neurons that are read by their membrane, which never spike.
+    read = lif_network([[-1.0, 0.984375]], current_decay=1.0, membrane_decay=0.0, threshold=1e9)
+    fixed = ltc2hw.quantize(read, "loihi2", x)
+    membrane = ltc2hw.simulate(fixed, x, "integer", record="all").states["out"]["membrane"]
+    assert np.min(membrane) * unit_of(fixed) == pytest.approx(-2000, rel=1e-3)
+
+
 @pytest.mark.parametrize("threshold", [1e3, 1e4, 1e6, 1e12])
 @pytest.mark.parametrize("population", [True, False])
 def test_a_threshold_out_of_reach_takes_no_bits(threshold: float, population: bool) -> None:
