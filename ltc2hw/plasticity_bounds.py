@@ -21,7 +21,6 @@ from ltc2hw.fixed import (
     FixedNetwork,
     FixedProjection,
     FixedReadout,
-    require_range,
 )
 from ltc2hw.plasticity import FEEDBACK_BITS, FPTTRule
 from ltc2hw.plasticity_words import (
@@ -31,6 +30,7 @@ from ltc2hw.plasticity_words import (
     WEIGHT_FRACTION,
     PlasticWords,
 )
+from ltc2hw.scalars import require_range
 from ltc2hw.words import WIDEST_WORD, IntArray
 
 MAGNITUDE_BITS = 63

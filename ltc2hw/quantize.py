@@ -9,11 +9,14 @@ calibration data for their scale, as do graded inputs and graded messages betwee
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.calibration import measure
 from ltc2hw.fixed import (
     Factor,
     FixedGate,
@@ -27,20 +30,26 @@ from ltc2hw.fixed import (
     Message,
 )
 from ltc2hw.graph import Port
+from ltc2hw.mixing import WEIGHTS, Tensor, tensor_of
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.nonlinearity import sigmoid_table
+from ltc2hw.quantization_account import bands, leaks, messages, tensor_changes
+from ltc2hw.quantization_limits import COARSE_BITS, exceeded
+from ltc2hw.quantization_report import KEY, bounded
 from ltc2hw.registry import find_target
-from ltc2hw.rules import check_fixed, check_network
+from ltc2hw.rules import check_network, fixed_violations, raise_violations
 from ltc2hw.scaling import (
     ProjectionScale,
     QuantizeOptions,
     Scales,
     check_options,
     choose_scales,
-    measure,
 )
 from ltc2hw.target import Target
 from ltc2hw.words import FloatArray, IntArray, Word, decompose, largest_fraction
+
+SATURATED = "saturated_constants"
+"""Entry of the provenance that lists the constants beyond their words."""
 
 MAXIMUM_SHIFT = 62
 """Shifts beyond the widest word would only say zero."""
@@ -55,22 +64,46 @@ def quantize(
     """Turn a float network into the integers of a chip, or refuse with every broken rule.
 
     ``calibration``: samples (T, B, N_in), float, time first; needed for graded inputs, graded
-    messages between populations, and LIF neurons. Constants beyond their word (say a threshold
-    that no membrane can reach) saturate and are listed in ``provenance["saturated_constants"]``.
+    messages between populations, and LIF neurons. What was made of every number is in
+    ``provenance["quantization"]`` (:func:`ltc2hw.quantization_report.read_report`); constants
+    beyond their word (say a threshold that no membrane can reach) saturate and are also listed in
+    ``provenance["saturated_constants"]``. Integers that no longer mean the float network break a
+    limit of :mod:`ltc2hw.quantization_limits`, which ``options.allow`` may allow by name.
 
     Raises:
-        HardwareRuleError: with all rules of the target that the network breaks.
+        HardwareRuleError: with all rules of the target that the network breaks, and all limits.
         InvalidValueError: if calibration data are needed and missing, or hold NaN.
-        UnknownNameError: for an unknown target, gate function or projection.
+        UnknownNameError: for an unknown target, gate function, projection or limit.
     """
     chip = find_target(target)
     chosen = options or QuantizeOptions()
-    check_options(chosen, network)
+    check_options(chosen, network, chip)
     check_network(network, chip)
-    scales = choose_scales(network, chip, measure(network, calibration), chosen)
-    fixed = _Builder(chip, chosen, scales).network(network)
-    check_fixed(fixed, chip)
-    return fixed
+    ranges = measure(network, calibration)
+    builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
+    fixed = builder.network(network)
+    over = tuple(
+        exceeded(
+            network,
+            fixed,
+            ranges,
+            builder.clipped,
+            learns=chosen.weight_reach is not None,
+            coarse_messages=(chosen.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
+            function_chosen=(chosen.gate_function, chosen.table_index_bits) != (None, None),
+        )
+    )
+    refused = (violation for violation in over if violation.rule not in chosen.allow)
+    raise_violations(chip, chain(fixed_violations(fixed, chip), refused))
+    report = bounded(
+        tuple(tensor_changes(network, fixed, builder.clipped)),
+        tuple(leak.row() for leak in leaks(network, fixed)),
+        tuple(band.row() for band in bands(network, fixed, ranges)),
+        tuple(sent.row() for sent in messages(fixed, ranges)),
+        ranges.steps,
+        tuple(str(violation) for violation in over),
+    )
+    return replace(fixed, provenance={**fixed.provenance, KEY: report.to_text()})
 
 
 class _Builder:
@@ -81,7 +114,7 @@ class _Builder:
         self.options = options
         self.scales = scales
         self.state = Word(chip.words.state)
-        self.saturated: list[str] = []
+        self.clipped: dict[Tensor, int] = {}
 
     def network(self, network: Network) -> FixedNetwork:
         populations = tuple(self.population(p) for p in network.populations)
@@ -89,9 +122,16 @@ class _Builder:
             self.projection(projection, scale)
             for projection, scale in zip(network.projections, self.scales.projections, strict=True)
         )
-        provenance = dict(network.provenance)
-        if self.saturated:
-            provenance["saturated_constants"] = "; ".join(self.saturated)
+        # A network that was quantized before may still carry what was said then.
+        stale = (KEY, SATURATED)
+        provenance = {key: text for key, text in network.provenance.items() if key not in stale}
+        saturated = [
+            f"{tensor.owner}.{tensor.field}: {count}"
+            for tensor, count in self.clipped.items()
+            if tensor.field != WEIGHTS
+        ]
+        if saturated:
+            provenance[SATURATED] = "; ".join(saturated)
         return FixedNetwork(populations, projections, network.output, self.chip.name, provenance)
 
     def population(self, population: FloatPopulation) -> FixedPopulation:
@@ -119,14 +159,15 @@ class _Builder:
             state=self.state,
             fraction=fraction,
             adaptation_fraction=adaptation,
-            threshold=self.constant(f"{name}.threshold", population.threshold, fraction),
+            threshold=self.constant(name, "threshold", population.threshold, fraction),
             adaptation_strength=self.factor(
-                f"{name}.adaptation_strength",
+                name,
+                "adaptation_strength",
                 population.adaptation_strength,
                 adaptation,
                 fraction,
             ),
-            bias_current=self.constant(f"{name}.bias_current", population.bias_current, fraction),
+            bias_current=self.constant(name, "bias_current", population.bias_current, fraction),
             tau_mem=self.gate(name, "tau_mem", population.tau_mem, fraction, fraction),
             tau_adp=self.gate(name, "tau_adp", population.tau_adp, adaptation, fraction),
             messages=self.messages(name, {"adaptation": adaptation}, fraction),
@@ -139,7 +180,7 @@ class _Builder:
             size=population.size,
             state=self.state,
             fraction=fraction,
-            bias_current=self.constant(f"{name}.bias_current", population.bias_current, fraction),
+            bias_current=self.constant(name, "bias_current", population.bias_current, fraction),
             tau_mem=self.gate(name, "tau_mem", population.tau_mem, fraction, fraction),
             messages=self.messages(name, {}, fraction),
         )
@@ -148,11 +189,16 @@ class _Builder:
         name, words = population.name, self.chip.lif
         fraction = self.scales.ports[name, "current"] + words.alignment
         decay = Word(words.decay + 1, signed=False)
-        threshold, _ = self.state.encode(population.threshold, fraction - words.alignment)
-        bias, _ = self.state.encode(population.bias, fraction)
-        largest = int(np.max(np.abs(bias)))
-        _, exponent = decompose(largest, words.bias_mantissa, (1 << words.bias_exponent) - 1)
-        mantissa, _ = self.state.encode(population.bias, fraction - exponent)
+        threshold = self.encode(
+            name,
+            "threshold",
+            population.threshold,
+            fraction - words.alignment,
+            # Signed, so that the rule on thresholds sees those below zero.
+            Word(words.threshold_mantissa + 1),
+        )
+        exponent = self.bias_exponent(population.bias, fraction)
+        bias = Word(words.bias_mantissa)
         return FixedLIF(
             name=name,
             size=population.size,
@@ -163,12 +209,24 @@ class _Builder:
             current_decay=decay.encode(population.current_decay, words.decay)[0],
             membrane_decay=decay.encode(population.membrane_decay, words.decay)[0],
             threshold=threshold,
-            bias_mantissa=mantissa,
+            bias_mantissa=self.encode(name, "bias", population.bias, fraction - exponent, bias),
             bias_exponent=exponent,
         )
 
+    def bias_exponent(self, bias: FloatArray, fraction: int) -> int:
+        """Smallest exponent with which every rounded bias fits its mantissa, or the largest."""
+        words = self.chip.lif
+        limit, highest = Word(words.bias_mantissa).maximum, (1 << words.bias_exponent) - 1
+        scaled = np.ldexp(np.max(np.abs(bias)), fraction)
+        largest = int(min(np.rint(scaled), limit << highest))
+        _, exponent = decompose(largest, words.bias_mantissa, highest)
+        rounds_up = np.rint(np.ldexp(scaled, -exponent)) > limit
+        return min(exponent + int(rounds_up), highest)
+
     def projection(self, projection: Projection, scale: ProjectionScale) -> FixedProjection:
-        mantissas, _ = Word(scale.bits).encode(projection.weights.values, scale.weight_fraction)
+        tensor, values = tensor_of(projection), projection.weights.values
+        word = Word(scale.bits)
+        mantissas = self.encode(tensor.owner, WEIGHTS, values, scale.weight_fraction, word)
         return FixedProjection(
             source=projection.source,
             variable=projection.variable,
@@ -184,7 +242,6 @@ class _Builder:
     def gate(
         self, name: str, port: Port, gate: Gate, state_fraction: int, current_fraction: int
     ) -> FixedGate:
-        where = f"{name}.{port}"
         fraction = self.scales.ports[name, port]
         output = self.chip.words.gate
         function = self.options.function_of(gate.nonlinearity, self.chip)
@@ -197,12 +254,20 @@ class _Builder:
                 nonlinearity=gate.nonlinearity,
             )
         return FixedGate(
-            bias=self.constant(f"{where}.bias", np.asarray(gate.bias), fraction),
+            bias=self.constant(name, f"{port}.bias", np.asarray(gate.bias), fraction),
             from_state=self.factor(
-                f"{where}.from_state", np.asarray(gate.from_state), state_fraction, fraction
+                name,
+                f"{port}.from_state",
+                np.asarray(gate.from_state),
+                state_fraction,
+                fraction,
             ),
             from_current=self.factor(
-                f"{where}.from_current", np.asarray(gate.from_current), current_fraction, fraction
+                name,
+                f"{port}.from_current",
+                np.asarray(gate.from_current),
+                current_fraction,
+                fraction,
             ),
             fraction=fraction,
             output_fraction=output,
@@ -210,12 +275,21 @@ class _Builder:
             table=table,
         )
 
-    def constant(self, where: str, values: FloatArray, fraction: int) -> IntArray:
-        encoded, misfits = self.state.encode(values, fraction)
-        self.remember(where, misfits)
+    def constant(self, owner: str, field: str, values: FloatArray, fraction: int) -> IntArray:
+        return self.encode(owner, field, values, fraction, self.state)
+
+    def encode(
+        self, owner: str, field: str, values: FloatArray, fraction: int, word: Word
+    ) -> IntArray:
+        """Round reals into a word and remember how many did not fit."""
+        encoded, misfits = word.encode(values, fraction)
+        if misfits:
+            self.clipped[Tensor(owner, field)] = misfits
         return encoded
 
-    def factor(self, where: str, values: FloatArray, source: int, result: int) -> Factor:
+    def factor(
+        self, owner: str, field: str, values: FloatArray, source: int, result: int
+    ) -> Factor:
         """Constant multiplier from a state with ``source`` to one with ``result`` bits."""
         word = Word(self.chip.words.factor)
         largest = float(np.max(np.abs(values)))
@@ -224,8 +298,7 @@ class _Builder:
         # The product is shifted right only; a multiplier too large for that saturates.
         fraction = max(largest_fraction(largest, word), result - source)
         fraction = min(fraction, result - source + MAXIMUM_SHIFT)
-        encoded, misfits = word.encode(values, fraction)
-        self.remember(where, misfits)
+        encoded = self.encode(owner, field, values, fraction, word)
         return Factor(encoded, fraction + source - result)
 
     def messages(self, name: str, fractions: dict[str, int], default: int) -> tuple[Message, ...]:
@@ -235,7 +308,3 @@ class _Builder:
             for (source, variable), (word, fraction) in self.scales.messages.items()
             if source == name and variable != "spikes"
         )
-
-    def remember(self, where: str, misfits: int) -> None:
-        if misfits:
-            self.saturated.append(f"{where}: {misfits}")

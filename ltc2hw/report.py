@@ -14,6 +14,7 @@ from ltc2hw.decision import Metric
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files import write_text
 from ltc2hw.ladder import Cause, Stage
+from ltc2hw.quantization_report import KEY, QuantizationReport, read_report
 from ltc2hw.words import FloatArray
 
 
@@ -164,11 +165,18 @@ class Report:
         difference = self.scores["float64"] - self.scores["integer"]
         return difference if self.metric == "accuracy" else -difference
 
+    @property
+    def quantization(self) -> QuantizationReport | None:
+        """What quantization made of every number; None for networks that it did not make."""
+        return read_report(self.provenance)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pictures' raw data, as JSON types.
 
         ``accuracy`` (or ``mse``) holds the scores by engine.
         """
+        made = self.quantization
+        told = () if made is None else (KEY,)
         return {
             "task": self.task,
             "target": self.target,
@@ -192,7 +200,8 @@ class Report:
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
             "bounds": [asdict(bound) for bound in self.bounds],
-            "provenance": dict(self.provenance),
+            "quantization": None if made is None else made.to_dict(),
+            "provenance": {k: text for k, text in self.provenance.items() if k not in told},
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:

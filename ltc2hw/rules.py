@@ -49,7 +49,12 @@ def check_fixed(network: FixedNetwork, target: Target) -> None:
     Raises:
         HardwareRuleError: with every violation.
     """
-    raise_violations(target, (v for rule in FIXED_RULES for v in rule(network, target)))
+    raise_violations(target, fixed_violations(network, target))
+
+
+def fixed_violations(network: FixedNetwork, target: Target) -> Iterator[Violation]:
+    """Every rule that an integer network breaks on a chip."""
+    return (violation for rule in FIXED_RULES for violation in rule(network, target))
 
 
 def raise_violations(target: Target, violations: Iterator[Violation]) -> None:
@@ -111,13 +116,19 @@ def delays(network: Network | FixedNetwork, target: Target) -> Iterator[Violatio
 
 def weight_bits(network: FixedNetwork, target: Target) -> Iterator[Violation]:
     """Weights are as wide as the chip's synapses allow."""
-    words = target.words
     for projection in network.projections:
-        if not words.weight_minimum <= projection.bits <= words.weight_maximum:
-            yield Violation(
-                "weight-bits", connection_name(projection), f"{projection.bits} bits",
-                f"{words.weight_minimum} to {words.weight_maximum} bits", "choose another width",
-            )  # fmt: skip
+        violation = weight_bits_violation(connection_name(projection), projection.bits, target)
+        if violation is not None:
+            yield violation
+
+
+def weight_bits_violation(name: str, bits: int, target: Target) -> Violation | None:
+    """The broken rule, if a projection's weights cannot have this width."""
+    lowest, highest = target.words.weight_minimum, target.words.weight_maximum
+    if lowest <= bits <= highest:
+        return None
+    limit = f"{lowest} to {highest} bits"
+    return Violation("weight-bits", name, f"{bits} bits", limit, "choose another width")
 
 
 def weight_exponent(network: FixedNetwork, target: Target) -> Iterator[Violation]:
@@ -141,6 +152,31 @@ def exponent_range(bits: int, target: Target) -> tuple[int, int]:
     """
     lowest = max(9 - bits, 0)
     return lowest, lowest + target.words.weight_exponent_maximum
+
+
+def synapse_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
+    """A weight shifted by its exponent fits what one synapse can add."""
+    for projection in network.projections:
+        values = projection.weights.values
+        for worst in (int(values.min(initial=0)), int(values.max(initial=0))):
+            if not fits_synapse(worst, projection.exponent, target):
+                yield Violation(
+                    "synapse-width", connection_name(projection),
+                    f"{worst} << {projection.exponent}", f"±{largest_synapse(target)}",
+                    "lower the exponent, or clip the mantissa",
+                )  # fmt: skip
+
+
+def fits_synapse(mantissa: int, exponent: int, target: Target) -> bool:
+    """Whether one synapse can add ``mantissa << exponent``."""
+    largest = largest_synapse(target)
+    return largest is None or abs(mantissa) << exponent <= largest
+
+
+def largest_synapse(target: Target) -> int | None:
+    """Largest magnitude that one synapse can add, the same for both signs; None for any."""
+    bits = target.words.synapse
+    return Word(bits).maximum if bits else None
 
 
 def accumulator_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
@@ -302,6 +338,7 @@ FIXED_RULES: tuple[FixedRule, ...] = (
     delays,
     weight_bits,
     weight_exponent,
+    synapse_width,
     accumulator_width,
     message_width,
     state_width,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.calibration import Ranges
+from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph import Port, Variable, connection_name
+from ltc2hw.lif_scale import lif_fraction
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection
 from ltc2hw.nonlinearity import (
     GATE_FUNCTIONS,
@@ -18,14 +19,13 @@ from ltc2hw.nonlinearity import (
     GateFunction,
     Nonlinearity,
 )
-from ltc2hw.registry import find_engine
-from ltc2hw.rules import exponent_range
+from ltc2hw.quantization_limits import check_allowed
+from ltc2hw.rules import exponent_range, fits_synapse, weight_bits_violation
 from ltc2hw.target import Target
-from ltc2hw.trace import ALL
 from ltc2hw.words import FloatArray, Word, largest_fraction
 
-LIF_HEADROOM = 2.0
-"""LIF registers are scaled for this multiple of the largest value seen in calibration."""
+FAR_BIAS = 1024.0
+"""A constant current of more than this multiple of all that can arrive pins its neuron."""
 
 CLIPPING_CANDIDATES = 3
 """Weight scales tried: no clipping, and the largest weights clipped by 2x and by 4x."""
@@ -33,8 +33,11 @@ CLIPPING_CANDIDATES = 3
 COARSEST_GATE = 3
 """Fewest fractional bits of a gate's argument: PLAN's breaks are multiples of 1/8."""
 
-CALIBRATION_BATCH = 64
-"""Samples per float run while calibrating; bounds the memory of the recorded states."""
+WIDEST_OPTION = 24
+"""Most bits that any width may be asked to have; targets allow less."""
+
+NARROWEST_MESSAGE = 2
+"""Fewest bits of a signed graded message: sign and magnitude."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class QuantizeOptions:
     ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
     trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every weight room from minus
     this up to nearly this, and every accumulator room for all of them at once: for networks that
-    will learn on the chip.
+    will learn on the chip. ``allow`` names the limits of
+    :mod:`ltc2hw.quantization_limits` that the network may exceed.
     """
 
     weight_bits: int | None = None
@@ -55,6 +59,7 @@ class QuantizeOptions:
     gate_function: GateFunction | None = None
     table_index_bits: int | None = None
     weight_reach: float | None = None
+    allow: Collection[str] = ()
 
     def bits_of(self, projection: Projection, chip: Target) -> int:
         """Width of a projection's weights."""
@@ -70,29 +75,6 @@ class QuantizeOptions:
 
 DEFAULT_WEIGHT_BITS = 8
 """Weights of a chip unless asked otherwise; the ideal target takes its widest."""
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """Largest magnitude of each variable in a float run; None where there was no calibration."""
-
-    magnitudes: Mapping[tuple[str, str], float] | None
-    input_negative: bool
-
-    def magnitude(self, population: str, variable: str) -> float:
-        """Largest magnitude seen.
-
-        Raises:
-            InvalidValueError: if there was no calibration.
-        """
-        if self.magnitudes is None:
-            raise InvalidValueError(
-                f"calibration for {population}.{variable}",
-                "missing",
-                "samples of shape (T, B, N_in)",
-                "pass calibration=x",
-            )
-        return self.magnitudes[population, variable]
 
 
 @dataclass(frozen=True)
@@ -116,45 +98,52 @@ class Scales:
     projections: tuple[ProjectionScale, ...]
 
 
-def check_options(options: QuantizeOptions, network: Network) -> None:
+def check_options(options: QuantizeOptions, network: Network, chip: Target) -> None:
     """Raise for options that mean nothing.
 
     Raises:
-        UnknownNameError: an unknown gate function, or a projection that does not exist.
-        InvalidValueError: a width that is not positive.
+        UnknownNameError: an unknown gate function or limit, or a projection that does not exist.
+        InvalidValueError: a width that is not in its range.
+        HardwareRuleError: weights wider or narrower than the chip's.
     """
     if options.gate_function is not None and options.gate_function not in GATE_FUNCTIONS:
         raise UnknownNameError("gate function", options.gate_function, GATE_FUNCTIONS)
+    check_allowed(options.allow)
+    widths = dict(options.projection_bits or {})
     names = [connection_name(projection) for projection in network.projections]
-    for name in options.projection_bits or {}:
+    for name in widths:
         if name not in names:
             raise UnknownNameError("projection", name, names)
-    for what, bits in (
-        ("weight_bits", options.weight_bits),
-        ("message_bits", options.message_bits),
-        ("table_index_bits", options.table_index_bits),
-    ):
-        if bits is not None and not 1 <= bits <= 24:
-            raise InvalidValueError(what, bits, "1 to 24")
+    require_width("weight_bits", options.weight_bits, 1)
+    require_width("message_bits", options.message_bits, NARROWEST_MESSAGE)
+    require_width("table_index_bits", options.table_index_bits, 1)
+    for name, bits in widths.items():
+        require_width(f"bits of {name}", bits, 1)
     reach = options.weight_reach
     if reach is not None and not 0 < reach < np.inf:
         raise InvalidValueError("weight_reach", reach, "a finite number > 0")
+    # No scale exists for weights of one bit, so this rule is asked before scales are chosen.
+    broken = [
+        weight_bits_violation(name, options.bits_of(projection, chip), chip)
+        for name, projection in zip(names, network.projections, strict=True)
+    ]
+    violations = tuple(violation for violation in broken if violation is not None)
+    if violations:
+        raise HardwareRuleError(chip.name, violations)
 
 
-def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
-    """Run calibration samples in float and note the largest magnitude of every variable."""
-    if calibration is None:
-        return Ranges(None, input_negative=False)
-    x = np.asarray(calibration, dtype=np.float64)
-    simulate = find_engine("float64")
-    magnitudes: dict[tuple[str, str], float] = {}
-    batches = x.shape[1] if x.ndim == 3 else 1
-    for start in range(0, max(batches, 1), CALIBRATION_BATCH):
-        # A malformed array goes through whole, so that the engine names what is wrong with it.
-        part = x[:, start : start + CALIBRATION_BATCH] if x.ndim == 3 else x
-        for key, values in simulate(network, part, ALL).recorded().items():
-            magnitudes[key] = max(magnitudes.get(key, 0.0), float(np.max(np.abs(values))))
-    return Ranges(magnitudes, input_negative=bool(x.min() < 0))
+def require_width(what: str, bits: int | None, narrowest: int) -> None:
+    """Raise unless a width is an integer in its range, or None.
+
+    Raises:
+        InvalidValueError: naming the width.
+    """
+    if bits is None:
+        return
+    if not isinstance(bits, (int, np.integer)) or isinstance(bits, bool):
+        raise InvalidValueError(what, repr(bits), f"an integer, {narrowest} to {WIDEST_OPTION}")
+    if not narrowest <= bits <= WIDEST_OPTION:
+        raise InvalidValueError(what, bits, f"{narrowest} to {WIDEST_OPTION}")
 
 
 def choose_scales(
@@ -240,13 +229,24 @@ def _port_fraction(
     """Most fractional bits with which a port can neither overflow nor need too large a shift."""
     assert not isinstance(population, Input)
     finest = [draft.finest_port for draft in drafts if draft.finest_port is not None]
+    exact = max((draft.exact_port for draft in drafts if draft.has_scale), default=None)
     if isinstance(population, LIF):
-        finest.append(_lif_fraction(population, chip, ranges) - chip.lif.alignment)
+        alignment = chip.lif.alignment
+        register = None if exact is None else exact + alignment
+        finest.append(lif_fraction(population, chip, ranges, register) - alignment)
         return _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
     if port == "current":
         finest.append(chip.words.state - 1)
         bias = np.abs(population.bias_current)
-        return _without_overflow(min(finest), drafts, bias, chip)
+        whole = _without_overflow(min(finest), drafts, bias, chip)
+        if exact is None or whole >= exact or not isinstance(population, LTC):
+            return whole
+        # A spiking neuron with such a current is pinned: its word saturates, so that it does not
+        # take the bits of its neighbours' weights.
+        arriving = _arrivals(whole, drafts, population.size).max()
+        pinned = bias > FAR_BIAS * float(np.ldexp(arriving, -whole))
+        without = _without_overflow(min(finest), drafts, np.where(pinned, 0.0, bias), chip)
+        return max(whole, min(without, exact))
     # A gate's argument far outside [-8, 8) changes nothing: its bias and self terms may saturate,
     # and more than the non-linearity's own resolution is enough.
     gate = population.tau_mem if port == "tau_mem" else _tau_adp(population)
@@ -263,49 +263,35 @@ def _without_overflow(
 ) -> int:
     """Lower a port's fraction until the largest possible sum fits the accumulator.
 
-    Weights that learn may come to sums that no scale holds; those saturate and are counted.
+    Weights that learn may come to sums that no scale holds; those saturate and are counted, and
+    only the bias itself must fit then.
     """
     limit = Word(min(chip.words.accumulator, chip.words.state)).maximum
+    learning = any(draft.will_learn for draft in drafts)
+    arriving = _arrivals(fraction, drafts, bias.size)
+    while True:
+        constant = np.ldexp(bias, fraction)
+        # The bias is rounded to nearest, so it may be half a unit larger.
+        if float((arriving + constant).max()) + 0.5 <= limit:
+            return fraction
+        coarser = _arrivals(fraction - 1, drafts, bias.size)
+        stuck = learning and float(arriving.max()) > limit and np.array_equal(coarser, arriving)
+        if stuck and float(constant.max()) + 0.5 <= limit:
+            return fraction
+        fraction, arriving = fraction - 1, coarser
 
-    def worst(fraction: int) -> FloatArray:
-        largest: FloatArray = np.ldexp(bias, fraction)
-        for draft in drafts:
-            largest = largest + draft.worst_arrival(fraction)
-        return largest
 
-    largest = worst(fraction)
-    # The bias is rounded to nearest, so it may be half a unit larger.
-    while float(largest.max()) + 0.5 > limit:
-        coarser = worst(fraction - 1)
-        if any(draft.will_learn for draft in drafts) and np.array_equal(coarser, largest):
-            break
-        fraction, largest = fraction - 1, coarser
-    return fraction
+def _arrivals(fraction: int, drafts: Sequence[_Draft], size: int) -> FloatArray:
+    """Largest integer magnitude that projections can bring to each neuron of a port, (size,)."""
+    arriving = np.zeros(size)
+    for draft in drafts:
+        arriving = arriving + draft.worst_arrival(fraction)
+    return arriving
 
 
 def _tau_adp(population: FloatPopulation) -> Gate:
     assert isinstance(population, LTC)
     return population.tau_adp
-
-
-def _lif_fraction(population: LIF, chip: Target, ranges: Ranges) -> int:
-    """Fractional bits of a LIF population's current and membrane."""
-    words = chip.lif
-    largest = max(
-        ranges.magnitude(population.name, "current"),
-        ranges.magnitude(population.name, "membrane"),
-        float(np.max(np.abs(population.threshold))),
-    )
-    bias_word = Word(words.bias_mantissa)
-    threshold_word = Word(words.threshold_mantissa, signed=False)
-    return min(
-        largest_fraction(LIF_HEADROOM * largest, Word(chip.words.state)),
-        largest_fraction(float(np.max(np.abs(population.threshold))), threshold_word)
-        + words.alignment,
-        largest_fraction(float(np.max(np.abs(population.bias))), bias_word)
-        + (1 << words.bias_exponent)
-        - 1,
-    )
 
 
 @dataclass(frozen=True)
@@ -336,6 +322,9 @@ class _Draft:
         fraction = weight_fraction(projection.weights.values, Word(bits))
         if options.weight_reach is not None:
             fraction = min(fraction, bits - 1 - math.ceil(math.log2(options.weight_reach)))
+        learns = options.weight_reach is not None
+        mantissas, _ = Word(bits).encode(projection.weights.values, fraction)
+        smallest = Word(bits).minimum if learns else int(mantissas.min(initial=0))
         return cls(
             projection,
             bits,
@@ -343,8 +332,10 @@ class _Draft:
             message_fraction,
             max(word.maximum, -word.minimum),
             lowest,
-            highest,
-            options.weight_reach is not None,
+            # Where the chip's largest weight is one unit short of the most negative mantissa at the
+            # largest exponent, the exponent yields.
+            highest - (not fits_synapse(smallest, highest, chip)),
+            learns,
         )
 
     @property
@@ -358,6 +349,11 @@ class _Draft:
         if not self.has_scale:
             return None
         return self.weight_fraction + self.message_fraction + self.highest_exponent
+
+    @property
+    def exact_port(self) -> int:
+        """Smallest port fraction at which the weights keep all their bits."""
+        return self.weight_fraction + self.message_fraction + self.lowest_exponent
 
     def worst_arrival(self, port_fraction: int) -> FloatArray:
         """Largest integer magnitude that can arrive at each target neuron, (N_target,)."""
@@ -392,6 +388,8 @@ def weight_fraction(values: FloatArray, word: Word) -> int:
 
     def error(fraction: int) -> float:
         encoded, _ = word.encode(values, fraction)
-        return float(np.sum((values - np.ldexp(encoded, -fraction)) ** 2))
+        # Of weights beyond 1e150 every error is infinite, and the first scale is taken.
+        with np.errstate(over="ignore"):
+            return float(np.sum((values - np.ldexp(encoded, -fraction)) ** 2))
 
     return min(range(first, first + CLIPPING_CANDIDATES), key=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ltc2hw.decision import Metric
+from ltc2hw.quantization_report import KEY, QuantizationReport
 from ltc2hw.report import Exactness, Report
 
 
@@ -157,9 +158,75 @@ def range_table(report: Report) -> Table:
     return Table("Ranges", header, rows)
 
 
+def quantized_tables(made: QuantizationReport) -> tuple[Table, ...]:
+    """What quantization made of every tensor, decay and state, and the limits it was allowed."""
+    allowed = tuple((text,) for text in made.allowed)
+    tensors = tuple(
+        (
+            row.name,
+            f"{row.size:,}",
+            f"{row.clipped:,}",
+            f"{row.zeroed:,}",
+            f"{100 * row.error:.3g} %",
+            f"{100 * row.worst_error:.3g} %",
+            str(row.worst),
+        )
+        for row in made.tensors
+    )
+    decays = tuple(
+        (
+            row.name,
+            f"{row.asked:.6g}",
+            f"{row.got:.6g}",
+            error_text(row.error),
+            str(row.neuron),
+            str(row.lost),
+            str(row.gained),
+        )
+        for row in made.decays
+    )
+    states = tuple(
+        (
+            row.name,
+            row.effect,
+            "all" if row.band is None else f"{row.band:.3g}",
+            f"{row.in_use:.3g}" if row.calibrated else f"{row.in_use:.3g} at worst",
+            f"{row.register:.3g}",
+            str(row.neuron),
+        )
+        for row in made.states
+    )
+    sent = tuple(
+        (row.name, f"{row.unit:.3g}", f"{row.in_use:.3g}", str(row.silent), str(row.neuron))
+        for row in made.messages
+    )
+    error = ("error", "largest of a neuron", "neuron")
+    leak = ("leak", "asked", "got", "off by", "neuron", "lost", "gained")
+    step = ("message", "step", "in use", "silent neurons", "quietest neuron")
+    band = ("state", "in the band it", "band", "in use", "register", "neuron")
+    return (
+        Table("Limits exceeded and allowed", ("limit",), allowed),
+        Table("Rounded tensors", ("tensor", "values", "clipped", "became 0", *error), tensors),
+        Table("Leaks per step", leak, decays),
+        Table("States that do not decay", band, states),
+        Table("Rounded messages", step, sent),
+    )
+
+
+def error_text(error: float) -> str:
+    """Relative error in per cent.
+
+    >>> error_text(0.1234), error_text(float("inf"))
+    ('12.3 %', 'no leak was asked for')
+    """
+    return f"{100 * error:.3g} %" if error < float("inf") else "no leak was asked for"
+
+
 def provenance_table(report: Report) -> Table:
     """Where the network comes from."""
-    return Table("Provenance", ("key", "value"), tuple(report.provenance.items()))
+    shown = () if report.quantization is None else (KEY,)
+    rows = tuple((key, text) for key, text in report.provenance.items() if key not in shown)
+    return Table("Provenance", ("key", "value"), rows)
 
 
 TABLES = (
@@ -173,12 +240,16 @@ TABLES = (
     range_table,
     provenance_table,
 )
-"""All tables, in reading order; those without rows are left out."""
+"""All tables of what was measured, in reading order; what quantization made comes before the last.
+Those without rows are left out."""
 
 
 def tables(report: Report) -> tuple[Table, ...]:
     """All tables of a report that have rows."""
-    return tuple(table for table in (make(report) for make in TABLES) if table.rows)
+    made = report.quantization
+    own = quantized_tables(made) if made is not None else ()
+    *measured, provenance = (make(report) for make in TABLES)
+    return tuple(table for table in (*measured, *own, provenance) if table.rows)
 
 
 def title(report: Report) -> str:

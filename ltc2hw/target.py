@@ -20,6 +20,8 @@ class Words:
     weight_maximum: int
     weight_exponent_maximum: int
     """Largest left shift of the synaptic sum, in Lava's convention (``weight_exp``)."""
+    synapse: int
+    """A weight after its exponent, with a symmetric range: ±(2^(bits-1) - 1); 0 means unlimited."""
     message: int
     """Widest graded message; 1 means spikes only."""
     message_default: int

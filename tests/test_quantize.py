@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
-from ltc2hw.fixed import FixedLTC, variable_fraction
+from ltc2hw.fixed import FixedLIF, FixedLTC, variable_fraction
 from ltc2hw.graph import connection_name
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Projection, Readout
-from ltc2hw.rules import utilization, worst_arrivals
+from ltc2hw.rules import check_fixed, utilization, worst_arrivals
 from ltc2hw.scaling import weight_fraction
 from ltc2hw.targets import load_target
 from ltc2hw.weights import Dense
@@ -122,12 +122,24 @@ def test_options_choose_widths_functions_and_messages() -> None:
     assert (hidden.tau_mem.function, hidden.tau_mem.table.size) == ("table", 32)
 
 
+INPUT = "input.value->hidden0.current"
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"projection_bits": {"a->b": 4}}, UnknownNameError, "projection is 'a->b'"),
         ({"weight_bits": 0}, InvalidValueError, "weight_bits is 0"),
         ({"weight_bits": 9}, HardwareRuleError, r"\[weight-bits\].*9 bits, limit 2 to 8"),
+        ({"weight_bits": 1}, HardwareRuleError, r"\[weight-bits\].*1 bits, limit 2 to 8"),
+        ({"weight_bits": 4.0}, InvalidValueError, "weight_bits is 4.0; expected an integer"),
+        ({"weight_bits": "4"}, InvalidValueError, "weight_bits is '4'; expected an integer"),
+        ({"weight_bits": True}, InvalidValueError, "weight_bits is True"),
+        ({"projection_bits": {INPUT: 1}}, HardwareRuleError, r"\[weight-bits\].*1 bits"),
+        ({"projection_bits": {INPUT: 0}}, InvalidValueError, "bits of input.value->.* is 0"),
+        ({"projection_bits": {INPUT: 3.5}}, InvalidValueError, "is 3.5; expected an integer"),
+        ({"message_bits": 1}, InvalidValueError, "message_bits is 1; expected 2 to 24"),
+        ({"table_index_bits": 0}, InvalidValueError, "table_index_bits is 0"),
         ({"gate_function": "tanh"}, UnknownNameError, "gate function"),
         ({"message_bits": 25}, InvalidValueError, "message_bits is 25"),
     ],
@@ -197,6 +209,72 @@ def test_lif_limits_are_named() -> None:
         ltc2hw.quantize(lif_network(threshold=-0.5), "loihi2", x)
     with pytest.raises(InvalidValueError, match=r"calibration for out\.current is missing"):
         ltc2hw.quantize(lif_network(), "loihi2")
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_no_synapse_of_loihi_1_adds_what_its_emulator_clips(bits: int) -> None:
+    """brian2-loihi clips ``mantissa << exponent << 6`` at ±(2^21 - 2^6): the exponent yields."""
+    lowest = -(2 ** (bits - 1))
+    weights = np.array([[lowest, 1.0, 0.0], [1.0, 0.0, 1.0 - bits]])
+    lif = LIF("out", 2, real(1.0), real(1.0), real(0.5), real(0.0))
+    network = Network(
+        (Input("input", 3), lif),
+        (Projection("input", "spikes", "out", "current", Dense(weights)),),
+        "out",
+    )
+    x = (np.random.default_rng(4).random((30, 8, 3)) < 0.3).astype(float)
+    options = ltc2hw.QuantizeOptions(weight_bits=bits)
+    fractions = {}
+    for target in ("loihi1", "loihi2"):
+        fixed = ltc2hw.quantize(network, target, x, options)
+        (projection,) = fixed.projections
+        fractions[target] = projection.exponent
+        assert projection.weights.values.min() == lowest
+        reals = np.ldexp(projection.weights.to_array().astype(float), -projection.weight_fraction)
+        assert np.array_equal(reals, weights)
+        added = projection.weights.values << projection.exponent << 6
+        clipped = np.clip(added, -(2**21 - 2**6), 2**21 - 2**6)
+        assert np.array_equal(added, clipped) == (target == "loihi1")
+    assert fractions["loihi1"] == fractions["loihi2"] - 1
+    # Integers that were made elsewhere are refused by name.
+    with pytest.raises(HardwareRuleError, match=r"\[synapse-width\].*<< \d+, limit ±32767"):
+        check_fixed(fixed, load_target("loihi1"))
+
+
+@pytest.mark.parametrize("exponent", [0, 3, 6])
+def test_biases_that_round_beyond_their_mantissa_take_the_next_exponent(exponent: int) -> None:
+    """4095.75 rounds to 4096, which 13 bits do not hold: not a reason to refuse the network."""
+
+    def network(bias: float) -> Network:
+        lif = LIF("out", 2, real(0.3), real(0.1), real(1.0), real([bias, 0.0]))
+        weights = Dense(np.array([[0.5, 0.25], [0.5, -0.25]]))
+        projection = Projection("input", "spikes", "out", "current", weights)
+        return Network((Input("input", 2), lif), (projection,), "out")
+
+    x = (np.random.default_rng(4).random((20, 4, 2)) < 0.3).astype(float)
+    small = ltc2hw.quantize(network(1e-3), "loihi2", x).population("out")
+    bias = float(np.ldexp(4095.75, exponent - variable_fraction(small, "membrane")))
+    fixed = ltc2hw.quantize(network(bias), "loihi2", x).population("out")
+    assert isinstance(fixed, FixedLIF)
+    assert fixed.fraction == variable_fraction(small, "membrane")
+    assert (fixed.bias_mantissa[0], fixed.bias_exponent) == (2048, exponent + 1)
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-300, 1e-30, 1e30, 1e300])
+def test_weights_of_any_size_have_a_scale_or_a_named_reason(scale: float) -> None:
+    """No raw error from numbers at the ends of double precision."""
+    lif = LIF("out", 2, real(0.3), real(0.1), real(scale), real(0.0))
+    weights = Dense(np.array([[1.0, 1.0], [-1.0, 1.0]]) * scale)
+    network = Network(
+        (Input("input", 2), lif),
+        (Projection("input", "spikes", "out", "current", weights),),
+        "out",
+    )
+    x = (np.random.default_rng(4).random((20, 4, 2)) < 0.3).astype(float)
+    fixed = ltc2hw.quantize(network, "loihi2", x)
+    assert np.all(np.abs(fixed.projections[0].weights.values) >= 64)
+    got, asked = ltc2hw.simulate(fixed, x, "integer").outputs, ltc2hw.simulate(network, x).outputs
+    assert np.mean(got == asked) > 0.9
 
 
 def test_weights_that_do_not_fit_the_chip_are_counted() -> None:

@@ -19,6 +19,7 @@ from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files import require_input, require_output, write_text
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
+from ltc2hw.quantization_limits import LIMITS
 from ltc2hw.tasks import Split, Task
 
 OUTPUTS = ("out", "json", "checkpoint")
@@ -79,6 +80,17 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
     """The option ``--samples``."""
     parser.add_argument(
         "--samples", type=positive, metavar="N", help="only the first N test samples"
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """The option ``--allow`` of verbs that quantize."""
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help=f"a limit that may be exceeded, repeatable: {', '.join(LIMITS)}",
     )
 
 

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from ltc2hw.bundle import save
 from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
-from ltc2hw.cli.common import decision_of, natural
+from ltc2hw.cli.common import add_limits, decision_of, natural
 from ltc2hw.cli.compare import show
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.train import require_torch, train_network
 from ltc2hw.cli.verb import Verb
 from ltc2hw.compare import compare
 from ltc2hw.errors import MissingExtraError
+from ltc2hw.quantization_limits import check_allowed
 from ltc2hw.quantize import quantize
 from ltc2hw.report import Report, find_renderer
+from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.tasks import Task, load_task
 
 if TYPE_CHECKING:
@@ -38,11 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for results")
     parser.add_argument("--seed", type=natural, default=0, metavar="N")
+    add_limits(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Run everything; whether every stated bound is met."""
     started = time.monotonic()
+    check_allowed(arguments.allow)
     task = load_task(TASK)
     require_torch()
     from ltc2hw.training.recipes import recipe_for
@@ -50,18 +54,24 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: real 8x8 handwritten digits, one row per step")
     recipe = recipe_for(task).with_training(seed=arguments.seed)
-    met = pipeline(task, recipe, available_engines(console), arguments.out, console)
+    limits = QuantizeOptions(allow=arguments.allow)
+    met = pipeline(task, recipe, available_engines(console), arguments.out, console, limits)
     console.line(f"{time.monotonic() - started:.0f} seconds")
     return met
 
 
 def pipeline(
-    task: Task, recipe: Recipe, engines: Sequence[str], folder: Path, console: Console
+    task: Task,
+    recipe: Recipe,
+    engines: Sequence[str],
+    folder: Path,
+    console: Console,
+    options: QuantizeOptions | None = None,
 ) -> bool:
     """Train, quantize, compare and report; whether every stated bound is met."""
     network, _ = train_network(task, recipe, console)
     save(network, folder / "model.h5")
-    fixed = quantize(network, TARGET, task.train.x)
+    fixed = quantize(network, TARGET, task.train.x, options)
     save(fixed, folder / "fixed.h5")
     report = compare(
         network,

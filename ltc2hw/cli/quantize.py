@@ -8,6 +8,7 @@ from pathlib import Path
 from ltc2hw.bundle import save
 from ltc2hw.cli.common import (
     add_json,
+    add_limits,
     add_task,
     check_fit,
     check_output,
@@ -18,7 +19,10 @@ from ltc2hw.cli.common import (
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 from ltc2hw.graph import connection_name
-from ltc2hw.quantize import quantize
+from ltc2hw.quantization_account import STAYS
+from ltc2hw.quantization_limits import check_allowed
+from ltc2hw.quantization_report import QuantizationReport, read_report
+from ltc2hw.quantize import SATURATED, quantize
 from ltc2hw.rules import utilization
 from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
@@ -32,21 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_task(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument("--weight-bits", type=positive, metavar="N")
+    add_limits(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Quantize and save."""
     check_output(arguments.out, arguments.json)
+    check_allowed(arguments.allow)
     network = load_float(arguments.network)
     chip = load_target(arguments.target)
     task = load_task(arguments.task)
     check_fit(network, task)
-    options = QuantizeOptions(weight_bits=arguments.weight_bits)
+    options = QuantizeOptions(weight_bits=arguments.weight_bits, allow=arguments.allow)
     fixed = quantize(network, chip, task.train.x, options)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)
-    saturated = fixed.provenance.get("saturated_constants", "")
+    saturated = fixed.provenance.get(SATURATED, "")
+    made = read_report(fixed.provenance)
+    assert made is not None
     write_json(
         arguments.json,
         {
@@ -54,6 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
             "target": chip.name,
             "weight_bits": {connection_name(p): p.bits for p in fixed.projections},
             "saturated_constants": saturated,
+            "quantization": made.to_dict(),
             "utilization": {name: list(pair) for name, pair in resources.items()},
         },
     )
@@ -61,8 +70,40 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     console.line(f"{chip.name}: {neurons} neurons, {synapses} synapses")
     if saturated:
         console.line(f"constants beyond their word, saturated: {saturated}")
+    tell(made, console)
     console.line(f"integer network: {arguments.out}")
     return True
+
+
+def tell(made: QuantizationReport, console: Console) -> None:
+    """Print what became of the numbers, the worst of each kind."""
+    worst = max(made.tensors, key=lambda row: row.worst_error)
+    console.line(
+        f"rounded: {made.clipped} values clipped, {made.zeroed} became 0;"
+        f" worst {worst.name}, neuron {worst.worst}: {100 * worst.worst_error:.3g} % off"
+    )
+    for leak in made.decays:
+        if leak.error > TOLD:
+            console.line(f"leak {leak.name}: {leak.asked:.4g} asked, {leak.got:.4g} got")
+        if leak.gained:
+            console.line(f"leak {leak.name}: {leak.gained} neurons leak more than twice as asked")
+    for state in made.states:
+        if state.band is None or state.band > TOLD * state.in_use:
+            band = "anywhere" if state.band is None else f"within {state.band:.3g}"
+            verb = "does not decay" if state.effect == STAYS else "falls a unit per step"
+            console.line(f"state {state.name}: {verb} {band}, of {state.in_use:.3g} in use")
+        if state.in_use > state.register:
+            text = f"{state.in_use:.3g} in calibration, saturates at {state.register:.3g}"
+            console.line(f"state {state.name}: {text}")
+    for sent in made.messages:
+        if sent.silent:
+            console.line(f"message {sent.name}: {sent.silent} neurons are below a step of it")
+    for text in made.allowed:
+        console.line(f"allowed: {text}")
+
+
+TOLD = 0.01
+"""Part of a leak, or of a state's range, from which on its error is printed."""
 
 
 QUANTIZE = Verb(

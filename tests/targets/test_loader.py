@@ -42,6 +42,13 @@ def test_published_limits_of_loihi_1() -> None:
     assert chip.resources.delay_maximum == 62
 
 
+def test_published_limits_of_loihi_2() -> None:
+    """Intel's technology brief: 128 cores of 8192 neurons and up to 128 KB for synapses each."""
+    chip = load_target("loihi2")
+    assert chip.neurons == 2**20
+    assert chip.synaptic_memory == 128 * 128 * 1024
+
+
 def test_unknown_targets_are_listed() -> None:
     """The error says what exists."""
     with pytest.raises(UnknownNameError, match=r"'loihi3'.*loihi2, loihi1, ideal"):
