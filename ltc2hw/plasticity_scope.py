@@ -22,6 +22,7 @@ from ltc2hw.plasticity import (
     parameter_name,
     plastic_parameters,
 )
+from ltc2hw.quantization_report import KEY as REPORT
 
 AnyNetwork = TypeVar("AnyNetwork", Network, FixedNetwork)
 
@@ -145,13 +146,15 @@ def with_scope(learned: Learned[AnyNetwork], scope: Scope) -> Learned[AnyNetwork
 def told(network: AnyNetwork, scope: Scope) -> AnyNetwork:
     """Return an adapted network whose provenance says what learned, and what was held and why.
 
-    It goes on from what earlier learning left there.
+    It goes on from what earlier learning left there. What quantization made of the weights that
+    were before is no longer true of this network, and goes.
     """
     text: str = network.provenance.get("learns", "")
     before: list[str] = [name for name in text.split(", ") if name]
     learns = tuple(dict.fromkeys((*before, *scope.learns)))
     ever = replace(scope, held={n: why for n, why in scope.held.items() if n not in learns})
-    provenance = {**network.provenance, "learns": ", ".join(learns), "held": ever.held_text}
+    kept = {key: text for key, text in network.provenance.items() if key != REPORT}
+    provenance = {**kept, "learns": ", ".join(learns), "held": ever.held_text}
     result: AnyNetwork = replace(network, provenance=provenance)
     return result
 

@@ -106,10 +106,13 @@ def test_weights_of_the_samples_out_of_reach_are_refused_with_their_reason(
 def test_what_is_allowed_or_named_learns_and_the_rest_is_told(case: str) -> None:
     make, held, reason = CASES[case]
     network = fixed(make)
+    assert "quantization" in network.provenance
     allowed = learn(network, X, LABELS, engine="integer", allow=(PARTIAL,))
     named = learn(network, X, LABELS, READOUT, engine="integer")
     assert allowed.network.projections[0] == network.projections[0]
     for learned in (allowed, named):
+        # What quantization made of the weights is not what they are now.
+        assert "quantization" not in learned.network.provenance
         assert reason in learned.held[held]
         assert held in learned.network.provenance["held"]
         assert reason in learned.network.provenance["held"]

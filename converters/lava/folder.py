@@ -27,6 +27,7 @@ from ltc2hw.errors import UnsupportedError
 from ltc2hw.files import require_output_folder, write_files
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
 from ltc2hw.graph import connection_name
+from ltc2hw.quantization_report import KEY as REPORT
 from ltc2hw.registry import find_engine
 from ltc2hw.texts import in_markdown
 from ltc2hw.words import FloatArray
@@ -193,6 +194,7 @@ def _readme(network: FixedNetwork, plan: Mapping[str, Any]) -> str:
         provenance="\n".join(
             f"- {in_markdown(key)}: {in_markdown(value)}"
             for key, value in network.provenance.items()
+            if key != REPORT
         )
         or "- nothing noted",
     )

@@ -287,12 +287,14 @@ def test_a_damaged_folder_is_one_line(
 def test_the_readme_shows_hostile_texts_as_they_are(tmp_path: Path) -> None:
     network = network_of(FixedLIF, seed=6)
     hostile = {"<script>alert(1)</script>": "[a](b)\n# c <img src=x>", "note": "tau_mem *1*"}
+    hostile |= {"quantization": '{"for": "programs"}'}
     export(replace(network, provenance=hostile), tmp_path / "net")
     readme = (tmp_path / "net" / "README.md").read_text(encoding="utf-8")
     assert "<script" not in readme
     assert "<img" not in readme
     assert "- &lt;script>alert(1)&lt;/script>: \\[a\\](b) # c &lt;img src=x>\n" in readme
     assert "- note: tau_mem \\*1\\*\n" in readme
+    assert "programs" not in readme
 
 
 def test_an_empty_folder_may_be_a_link_or_the_current_one(
