@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
 from ltc2hw.neurons.initialise import check_sizes, constant, uniform_weight
 from ltc2hw.neurons.packed import LIF, STATIC, Kind
 from ltc2hw.neurons.packing import Tensors
@@ -127,12 +128,14 @@ class LIFCell(nn.Module):
 
     def forward(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState]:
         """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        state = self.initial_state(x.shape[0]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, STEP)
+        state = state_of(self, LIFState, state, len(x))
         return lif_step(self.parameters_of_step(), state, x, self._surrogate)
 
     def window(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, Tensor, LIFState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        state = self.initial_state(x.shape[1]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, WINDOW)
+        state = state_of(self, LIFState, state, x.shape[1])
         current, membrane, spikes = state
         membrane, current, spikes = run_window(
             self.kind, self.tensors(), (membrane, current, spikes), x

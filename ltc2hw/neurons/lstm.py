@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.neurons.entering import WINDOW, entering, state_in
 from ltc2hw.neurons.initialise import check_sizes
 
 
@@ -41,5 +42,12 @@ class LSTMNetwork(nn.Module):
 
     def forward(self, x: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         """Run over x; a state of None is all zeros."""
-        hidden, after = self.lstm(x, None if state is None else tuple(state))
+        like = self.readout.bias
+        x = entering(self, x, self.lstm.input_size, like, WINDOW)
+        before = None if state is None else state_in(self, LSTMState, state, self._shape(x), like)
+        hidden, after = self.lstm(x, before)
         return self.readout(hidden), LSTMState(*after)
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """Shape of both registers."""
+        return 1, x.shape[1], self.lstm.hidden_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
 from ltc2hw.neurons.gate import GateKind, check_gate
 from ltc2hw.neurons.initialise import (
     bias_rows,
@@ -105,11 +106,13 @@ class LTCCell(nn.Module):
 
     def forward(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, LTCState]:
         """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        state = self.initial_state(x.shape[0]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, STEP)
+        state = state_of(self, LTCState, state, len(x))
         return ltc_step(self.parameters_of_step(), state, x, *self._functions)
 
     def window(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, Tensor, LTCState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        state = self.initial_state(x.shape[1]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, WINDOW)
+        state = state_of(self, LTCState, state, x.shape[1])
         membrane, adaptation, spikes = run_window(self.kind, self.tensors(), tuple(state), x)
         return spikes, membrane, LTCState(membrane[-1], adaptation[-1], spikes[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
 from ltc2hw.neurons.gate import GateKind, check_gate
 from ltc2hw.neurons.initialise import bias_rows, check_sizes, gate_term_weight, uniform_weight
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
@@ -74,11 +75,13 @@ class ReadoutCell(nn.Module):
 
     def forward(self, x: Tensor, state: ReadoutState | None = None) -> tuple[Tensor, ReadoutState]:
         """One step, x: (B, N_in) -> membrane (B, N); a state of None is all zeros."""
-        state = self.initial_state(x.shape[0]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, STEP)
+        state = state_of(self, ReadoutState, state, len(x))
         return readout_step(self.parameters_of_step(), state, x, self._nonlinearity)
 
     def window(self, x: Tensor, state: ReadoutState | None = None) -> tuple[Tensor, ReadoutState]:
         """L steps, x: (L, B, N_in) -> membranes (L, B, N) and the final state."""
-        state = self.initial_state(x.shape[1]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, WINDOW)
+        state = state_of(self, ReadoutState, state, x.shape[1])
         (membranes,) = run_window(self.kind, self.tensors(), tuple(state), x)
         return membranes, ReadoutState(membranes[-1])
