@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.neurons.entering import WINDOW, entering, state_in
-from ltc2hw.neurons.initialise import check_sizes
+from ltc2hw.neurons.initialise import check_parameters, check_sizes
 
 
 class LSTMState(NamedTuple):
@@ -35,6 +35,7 @@ class LSTMNetwork(nn.Module):
     def __init__(self, inputs: int, size: int, outputs: int, *, seed: int) -> None:
         super().__init__()
         check_sizes(inputs=inputs, size=size, outputs=outputs)
+        check_parameters(inputs, size, 4, size)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self.lstm = nn.LSTM(inputs, size)
