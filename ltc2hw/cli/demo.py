@@ -47,9 +47,9 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     require_torch()
     from ltc2hw.training.recipes import recipe_for
 
+    recipe = recipe_for(task).with_training(seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: real 8x8 handwritten digits, one row per step")
-    recipe = recipe_for(task).with_training(seed=arguments.seed)
     met = pipeline(task, recipe, available_engines(console), arguments.out, console)
     console.line(f"{time.monotonic() - started:.0f} seconds")
     return met

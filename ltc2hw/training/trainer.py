@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import TrainingError
+from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostGradientError, all_finite
 from ltc2hw.training.checkpoint import (
@@ -90,17 +91,37 @@ def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]
     return float(loss), task.score(outputs.numpy(), split.labels)
 
 
+def require_fit(module: nn.Module, task: Task) -> None:
+    """Raise unless a network of this package has a task's inputs and outputs.
+
+    Other modules are judged by what they give.
+
+    Raises:
+        ShapeError: naming the side that differs.
+    """
+    if not isinstance(module, SpikingNetwork):
+        return
+    for what, found, wanted in (
+        ("inputs", module.cells[0].inputs, task.inputs),
+        ("outputs", module.readout.size, task.outputs),
+    ):
+        if found != wanted:
+            raise ShapeError(f"{what} of the network", found, f"{wanted} for task {task.name}")
+
+
 class Trainer:
     """One training run that can be advanced epoch by epoch, saved and restored.
 
     Raises:
         InvalidValueError: if there are more updates per sequence than steps.
+        ShapeError: for a network that does not fit the task.
     """
 
     def __init__(self, task: Task, recipe: Recipe, module: nn.Module | None = None) -> None:
         self.task, self.recipe = task, recipe
         generator = torch.Generator().manual_seed(recipe.training.seed)
         self.module = build_network(task, recipe.model, generator) if module is None else module
+        require_fit(self.module, task)
         self.learner = new_learner(self.module, task, recipe.training)
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
