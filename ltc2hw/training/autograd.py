@@ -70,6 +70,7 @@ class AutogradLearner:
             InvalidValueError: for a class without an output.
             LostGradientError: if a gradient is not finite.
         """
+        check_shape(x, self.task.steps, self.task.inputs)
         if self.task.kind == "classification":
             labels = torch.from_numpy(self.task.targets(labels, x.shape[1])).to(labels.device)
         self.optimizer.set_rate(rate)

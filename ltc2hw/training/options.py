@@ -33,6 +33,7 @@ DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 
 
 MOST_EPOCHS, MOST_THREADS, MOST_BATCH = 1_000_000, 256, 1 << 30
+SMALLEST, LARGEST = 1e-30, 1e30
 LARGEST_SEED = (1 << 64) - 1
 """Largest that torch's generators take."""
 
@@ -61,10 +62,11 @@ def _real(name: str, value: object, limit: str = "a finite number") -> float:
 
 
 def _positive(name: str, value: object) -> float:
-    """A finite number above 0."""
-    number = _real(name, value, "a finite number above 0")
-    if number <= 0.0:
-        raise InvalidValueError(name, value, "a finite number above 0")
+    """A number above 0 whose size and inverse float32 holds."""
+    limit = f"a number from {SMALLEST} to {LARGEST}"
+    number = _real(name, value, limit)
+    if not SMALLEST <= number <= LARGEST:
+        raise InvalidValueError(name, value, limit)
     return number
 
 
