@@ -11,6 +11,7 @@ from ltc2hw.decision import Decision, decision_for
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.labels import Labels, one_per_sample
 from ltc2hw.ladder import (
     Cause,
     Stage,
@@ -19,7 +20,6 @@ from ltc2hw.ladder import (
     measure_causes,
     measure_stages,
 )
-from ltc2hw.labels import Labels, one_per_sample
 from ltc2hw.mixing import check_pair
 from ltc2hw.network import Network
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
@@ -68,8 +68,9 @@ def compare(
 
     ``labels``: integers (B,) or one-hot integer rows for classes (the largest output of the last
     step decides, spiking outputs are counted over all steps), reals (B, N_out) for regression on
-    the last step (:func:`~ltc2hw.decision.decision_for`); another ``decision`` judges as it likes. ``engine`` runs are compared with ``integer`` in every recorded
-    integer; ``integer`` itself is always run.
+    the last step (:func:`~ltc2hw.decision.decision_for`); another ``decision`` judges as it likes.
+    ``engine`` runs are compared with ``integer`` in every recorded integer; ``integer`` itself is
+    always run.
 
     Raises:
         InvalidValueError: if ``fixed`` does not belong to ``network``, or a number is not finite.

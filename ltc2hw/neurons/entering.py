@@ -14,16 +14,16 @@ STEP, WINDOW = ("batch",), ("steps", "batch")
 
 
 State = TypeVar("State", bound="tuple[Tensor, ...]")
-Made = TypeVar("Made", bound="tuple[Tensor, ...]", covariant=True)
+Made_co = TypeVar("Made_co", bound="tuple[Tensor, ...]", covariant=True)
 
 
-class Layer(Protocol[Made]):
+class Layer(Protocol[Made_co]):
     """A cell: its size, its bias, which tells its type and place, and its state of zeros."""
 
     size: int
     bias: Tensor
 
-    def initial_state(self, batch: int) -> Made:
+    def initial_state(self, batch: int) -> Made_co:
         """Zeros."""
 
 

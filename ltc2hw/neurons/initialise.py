@@ -12,7 +12,6 @@ from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons.gate import GateKind
 
-
 MOST_PARAMETERS = 1 << 26
 """Most parameters of one cell, 256 MiB in float32; training holds six times as much."""
 
@@ -34,7 +33,9 @@ def check_numbers(**numbers: float) -> None:
 def check_parameters(inputs: int, size: int, ports: int, rows: int = 0) -> None:
     """Raise TooLargeError for a cell of too many parameters: synapses from inputs and ``rows``."""
     remedy = "use a smaller layer"
-    require_capacity("parameters of a cell", ports * size * (inputs + rows), MOST_PARAMETERS, remedy)
+    require_capacity(
+        "parameters of a cell", ports * size * (inputs + rows), MOST_PARAMETERS, remedy
+    )
 
 
 def uniform_weight(

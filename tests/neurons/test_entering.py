@@ -58,7 +58,8 @@ def samples(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("entry", WINDOWS)
 @pytest.mark.parametrize(
-    "shape", [(T, B, N_IN + 1), (T, B, N_IN - 1), (B, N_IN), (T, B, 1, N_IN), (0, B, N_IN), (T, 0, N_IN)]
+    "shape",
+    [(T, B, N_IN + 1), (T, B, N_IN - 1), (B, N_IN), (T, B, 1, N_IN), (0, B, N_IN), (T, 0, N_IN)],
 )
 def test_windows_take_no_other_shape(entry: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="input of"):
@@ -142,7 +143,11 @@ def registers(count: int, *shape: int) -> list[Tensor]:
 @pytest.mark.parametrize(
     ("make", "state", "message"),
     [
-        (lambda: LTCCell(N_IN, N), LTCState(*registers(3, 1, N)), r"is \(1, 6\); expected \(4, 6\)"),
+        (
+            lambda: LTCCell(N_IN, N),
+            LTCState(*registers(3, 1, N)),
+            r"is \(1, 6\); expected \(4, 6\)",
+        ),
         (lambda: LTCCell(N_IN, N), LTCState(*registers(3, B, N + 1)), "membrane of the state"),
         (lambda: LTCCell(N_IN, N), LIFState(*registers(3, B, N)), "LIFState; expected LTCState"),
         (lambda: LTCCell(N_IN, N), tuple(registers(3, B, N)), "tuple; expected LTCState"),

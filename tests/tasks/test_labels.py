@@ -138,7 +138,9 @@ def test_a_task_brings_labels_into_one_form() -> None:
     for part in (own.train, own.validation, own.test):
         assert part.labels.dtype == np.int64
         assert part.labels.tolist() == CLASSES
-    one = task(kind="regression", outputs=1, **dict.fromkeys(("train", "validation", "test"), split()))
+    one = task(
+        kind="regression", outputs=1, **dict.fromkeys(("train", "validation", "test"), split())
+    )
     assert one.test.labels.tolist() == [[float(label)] for label in CLASSES]
 
 
@@ -153,7 +155,10 @@ def test_a_task_brings_labels_into_one_form() -> None:
         ({"outputs": 2.5}, "outputs is 2.5"),
         ({"decision_steps": 5}, "decision_steps is 5; expected 1 to 4"),
         ({"test": split([0.5] * BATCH)}, "type of labels is float64"),
-        ({"graded": False, "test": Split(np.full((STEPS, 1, INPUTS), 0.5), np.zeros(1, int))}, "0 or 1"),
+        (
+            {"graded": False, "test": Split(np.full((STEPS, 1, INPUTS), 0.5), np.zeros(1, int))},
+            "0 or 1",
+        ),
     ],
 )
 def test_a_task_whose_parts_contradict_is_refused(changes: dict[str, Any], message: str) -> None:

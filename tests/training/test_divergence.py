@@ -39,7 +39,9 @@ def network(inputs: int = 2, outputs: int = 1) -> SpikingNetwork:
 
 def poisoned(value: float) -> Task:
     """The task after somebody changed a training sample of its array."""
-    own = dataclasses.replace(TASK, train=Split(TASK.train.x.copy(), TASK.train.labels), augment=None)
+    own = dataclasses.replace(
+        TASK, train=Split(TASK.train.x.copy(), TASK.train.labels), augment=None
+    )
     own.train.x[2, 1000, 0] = value
     return own
 
