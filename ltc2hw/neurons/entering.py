@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 
@@ -21,7 +21,7 @@ class Layer(Protocol[Made_co]):
     """A cell: its size, its bias, which tells its type and place, and its state of zeros."""
 
     size: int
-    bias: Tensor
+    bias: nn.Parameter
 
     def initial_state(self, batch: int) -> Made_co:
         """Zeros."""
