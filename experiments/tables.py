@@ -105,9 +105,7 @@ def save(name: str, command: str, note: str, measured: Sequence[Measured], folde
     write_text(folder / f"{name}.md", page(name, command, note, measured, drawn=drawn))
 
 
-def page(
-    name: str, command: str, note: str, measured: Sequence[Measured], *, drawn: bool
-) -> str:
+def page(name: str, command: str, note: str, measured: Sequence[Measured], *, drawn: bool) -> str:
     """The table with what it is and how to make it again."""
     seconds = sum(cell["seconds"] for cell in measured)
     title = f"# {name}\n\n`{command}` ({seconds:.0f} s of training in all, one thread)\n"

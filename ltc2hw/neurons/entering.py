@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 
 STEP, WINDOW = ("batch",), ("steps", "batch")
 """Axes of an input before that of its channels."""
@@ -78,6 +78,30 @@ def state_in(
         registers.append(value.to(like.dtype))
     given: State = make(*registers)
     return given
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something runs before or after a module's forward."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def require_window(cell: nn.Module) -> None:
+    """Raise unless a cell's window does what the cell does when it is called step by step.
+
+    Raises:
+        UnsupportedError: for hooks, or a class with a forward of its own and an inherited window.
+    """
+    remedy = "run single steps with .step, or give the class a window of its own"
+    if has_hooks(cell):
+        raise UnsupportedError("a window", type(cell).__name__, "hooks around its forward", remedy)
+    owners = (_owner(cell, "forward"), _owner(cell, "window"))
+    if owners[0] is not owners[1]:
+        raise UnsupportedError("a window", type(cell).__name__, "a forward of its own", remedy)
+
+
+def _owner(cell: nn.Module, method: str) -> type:
+    """The class that defines a method of a cell."""
+    return next(kind for kind in type(cell).__mro__ if method in vars(kind))
 
 
 def _plain(name: str, value: object, like: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons.entering import has_hooks
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
@@ -110,8 +111,3 @@ def compiled_obstacle(module: nn.Module, options: TrainingOptions) -> tuple[str,
     if not all(parameter.requires_grad for parameter in held):
         return "the network", "parameters that are frozen"
     return None
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something runs before or after a module's forward."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)

@@ -55,7 +55,8 @@ def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
         mean over steps and samples of  -(1 - β_t) Σ_c Q_c log P_t,c
 
     A sequence's label alone says little about its first steps; there, the network is held to its
-    own belief instead. Source: Kag, Saligrama, ICML 2021 (terminal prediction).
+    own belief instead. After the idea of Kag, Saligrama, ICML 2021 (terminal prediction); their
+    public code keeps a soft target per class and window instead (``docs/training.md``).
 
     >>> even = torch.full((1, 2), 0.5)
     >>> round(float(auxiliary_loss(torch.zeros(1, 1, 2), even, torch.tensor([0.5]))), 4)

@@ -124,7 +124,7 @@ class TrainingOptions:
     ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
     cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
     ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
-    training samples. ``auxiliary`` weighs FPTT's second loss
+    training samples. ``auxiliary`` weighs a second loss, not that of FPTT's authors
     (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
     ``weight_limit`` clips every synaptic weight to ± that value after each
     update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.

@@ -169,7 +169,7 @@ def test_given_states_have_the_cells_shape(
 def test_states_of_a_network_and_of_an_lstm() -> None:
     module, x = network(), samples(T, B, N_IN)
     _, state = module(x)
-    wrong = (
+    wrong: tuple[Any, ...] = (
         NetworkState(state.layers[:1], state.readout),
         NetworkState((*state.layers, state.layers[0]), state.readout),
         tuple(state),
@@ -243,6 +243,24 @@ def test_outputs_changed_in_place_give_no_wrong_gradient() -> None:
         membrane.mul_(0.0)
     with pytest.raises(RuntimeError, match="inplace"):
         torch.autograd.backward(loss)
+
+
+class Silenced(LTCCell):
+    """Steps of its own, and the window of its parent."""
+
+    def forward(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, LTCState]:
+        spikes, after = super().forward(x, state)
+        return 0.0 * spikes, after
+
+
+def test_a_window_that_would_not_do_what_steps_do_is_refused() -> None:
+    hooked = LTCCell(N_IN, N)
+    hooked.register_forward_hook(lambda cell, values, outputs: (0.0 * outputs[0], outputs[1]))
+    for cell, message in ((hooked, "hooks around its forward"), (Silenced(N_IN, N), "of its own")):
+        module = SpikingNetwork([cell], ReadoutCell(N, N_OUT))
+        assert module.step(torch.rand(B, N_IN))[0].shape == (B, N_OUT)
+        with pytest.raises(UnsupportedError, match=message):
+            module(torch.rand(T, B, N_IN))
 
 
 @pytest.mark.parametrize(

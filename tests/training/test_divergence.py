@@ -60,8 +60,8 @@ def test_a_gradient_that_is_not_finite_names_its_update(backend: Backend) -> Non
     torch.nn.init.constant_(module.cells[0].weight_input, 10.0)
     learner = new_learner(module, TASK, TrainingOptions(updates=3, backend=backend))
     before = learner.values()
-    x, labels = torch.from_numpy(TASK.train.x[:, :8]).float(), TASK.train.labels[:8]
-    labels = torch.from_numpy(labels).float()
+    x = torch.from_numpy(TASK.train.x[:, :8]).float()
+    labels = torch.from_numpy(TASK.train.labels[:8]).float()
     spoiled = x.clone()
     spoiled[0, 0] = 3e38
     with pytest.raises(LostGradientError) as error:
@@ -188,7 +188,7 @@ def test_every_form_of_labels_trains_to_the_same_bits() -> None:
     )
     runs = []
     for form in forms:
-        parts = {
+        parts: dict[str, Any] = {
             name: Split(part.x, form(part.labels))
             for name, part in (
                 ("train", digits.train),

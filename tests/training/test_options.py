@@ -114,7 +114,7 @@ def test_numbers_of_a_network_are_finite(wrong: dict[str, Any]) -> None:
 
 def test_options_become_plain_numbers() -> None:
     options = TrainingOptions(epochs=np.int64(3), learning_rate=np.float32(0.5), seed=2**64 - 1)  # type: ignore[arg-type]
-    model = ModelOptions(hidden=[np.int32(4)])  # type: ignore[arg-type, list-item]
+    model = ModelOptions(hidden=[np.int32(4)])  # type: ignore[arg-type]
     assert json.loads(json.dumps(Recipe(model, options).to_dict()))["training"]["epochs"] == 3
     assert model == ModelOptions(hidden=(4,))
 

@@ -213,6 +213,26 @@ def test_windows_without_loss_only_advance_the_state(backend: Backend) -> None:
     assert len(losses) == 1
 
 
+def test_memories_of_both_backends_survive_the_end_of_a_pass() -> None:
+    """λ and the moments go on as they are; the parameters become their running mean."""
+    task = load_task("add-6")
+    for backend, names in (
+        ("compiled", ("learner.memory", "learner.first", "learner.second", "learner.mean")),
+        ("autograd", ("fptt.memory", "optimizer.exp_avg", "optimizer.exp_avg_sq")),
+    ):
+        trainer = Trainer(task, quick().with_training(backend=backend))
+        x = torch.from_numpy(task.train.x[:, :8]).float()
+        trainer.learner.learn(x, torch.from_numpy(task.train.labels[:8]).float(), rate=0.01)
+        before = trainer.learner.state()
+        trainer.learner.finish_pass()
+        after = trainer.learner.state()
+        for name in names:
+            assert np.any(before[name] != 0.0), name
+            np.testing.assert_array_equal(after[name], before[name])
+        mean = "learner.mean" if backend == "compiled" else "fptt.running_mean"
+        np.testing.assert_array_equal(trainer.learner.values(), before[mean])
+
+
 @pytest.mark.parametrize("method", ["fptt", "bptt"])
 def test_the_weight_limit_holds_weights_and_nothing_else(method: Method) -> None:
     task = load_task("add-6")
