@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a mapping": (lambda: dict(enumerate(CLASSES)), "labels is of type dict"),
     "ragged": (lambda: [[0], [1, 2], [0], [1], [0]], "of unequal parts"),
     "complex": (lambda: np.array(CLASSES, complex), "labels is of type complex128"),
-    "a mask": (lambda: np.ma.masked_equal(CLASSES, 3), "masked array"),
+    "a mask": (lambda: np.array(CLASSES).view(np.ma.MaskedArray), "masked array"),
     "from 1": (lambda: np.array(CLASSES) + 1, "expected 0 to 3 .classes count from 0: subtract 1"),
     "ignored by torch": (lambda: [-100, *CLASSES[1:]], "label is -100; expected 0 to 3"),
     "beyond 64 bits": (lambda: np.array([2**64 - 1, 0, 0, 0, 0], np.uint64), "64 bits"),
