@@ -78,6 +78,16 @@ def check_samples(x: object, size: int, graded: bool) -> FloatArray:
     return samples
 
 
+def all_finite(values: npt.NDArray[Any]) -> bool:
+    """Whether no number is NaN or infinite; one pass where none is.
+
+    >>> all_finite(np.array([1.0, 2.0])), all_finite(np.array([np.inf, -np.inf]))
+    (True, False)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
 def require_spikes(samples: FloatArray) -> None:
     """Raise unless all samples are 0 or 1."""
     wrong = samples[(samples != 0) & (samples != 1)]

@@ -17,6 +17,7 @@ from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Kind, Plan, Weights, record_length, record_of, weights_of
 from ltc2hw.neurons.packing import Tensors, constants, pack, plan_of, unpack, weights_length
+from ltc2hw.samples import all_finite
 
 MOST_RECORDED = 1 << 30
 """Most numbers in the record of a window, 4 GiB in float32."""
@@ -31,7 +32,7 @@ def packed_copy(plan: Plan, tensors: Tensors) -> Weights:
     vector = zero_vector(plan, tensors)
     weights = weights_of(plan, vector)
     pack(tensors, weights)
-    require_finite_sum("parameter of a window", vector)
+    require_all_finite("parameter of a window", vector)
     return weights
 
 
@@ -40,11 +41,9 @@ def zero_vector(plan: Plan, tensors: Tensors) -> Array:
     return np.zeros(weights_length(plan), tensors.bias.detach().numpy().dtype)
 
 
-def require_finite_sum(name: str, values: Array) -> None:
-    """Raise if a number is NaN or infinite; one pass where none is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(values.sum())
-    if not finite:
+def require_all_finite(name: str, values: Array) -> None:
+    """Raise InvalidValueError if a number is NaN or infinite, naming the first one."""
+    if not all_finite(values):
         require_finite(name, values)
 
 
@@ -64,10 +63,10 @@ class _Window(torch.autograd.Function):
         count = len(record.states)
         for place, value in zip(record.states, initial_and_parameters[:count], strict=True):
             assert value is not None
-            require_finite_sum("state of a window", value.detach().numpy())
+            require_all_finite("state of a window", value.detach().numpy())
             place[0] = value.detach().numpy()
         values = x.detach().contiguous().numpy()
-        require_finite_sum("input of a window", values)
+        require_all_finite("input of a window", values)
         window_kernels.forward(plan, weights, constants(tensors), record, values)
         outputs = tuple(torch.from_numpy(states[1:]) for states in record.states)
         # Outputs are read on the way back, too: torch then notices if they were changed in place.

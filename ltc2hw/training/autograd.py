@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.tasks import Task
-from ltc2hw.training.batch import LostGradientError, check_shape
+from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
@@ -27,7 +28,7 @@ class AutogradLearner:
     """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself.
 
     It learns on the device that the module is on. A gradient that is not finite ends a batch before
-    its update, as :class:`~ltc2hw.training.batch.LostGradientError`.
+    its update, as :class:`~ltc2hw.training.batch.LostUpdateError`.
     """
 
     def __init__(
@@ -68,20 +69,26 @@ class AutogradLearner:
         Raises:
             ShapeError: for samples, labels or outputs of the module of another shape.
             InvalidValueError: for a class without an output.
-            LostGradientError: if a gradient is not finite.
+            LostUpdateError: if a gradient, or a state on the way to it, is not finite.
         """
         check_shape(x, self.task.steps, self.task.inputs)
         if self.task.kind == "classification":
             labels = torch.from_numpy(self.task.targets(labels, x.shape[1])).to(labels.device)
         self.optimizer.set_rate(rate)
         losses: list[float] = []
-        with closing(self.updates(x, labels)) as updates:
-            for loss in updates:
-                losses.append(float(loss))
-                if not np.isfinite(losses[-1]):
-                    return losses
+        try:
+            with closing(self.updates(x, labels)) as updates:
+                for loss in updates:
+                    losses.append(float(loss))
+                    if not np.isfinite(losses[-1]):
+                        return losses
+        except ShapeError:
+            raise
+        except InvalidValueError as error:
+            # Windows take finite numbers alone; the samples were finite.
+            raise LostUpdateError([*losses, np.nan], str(error)) from error
         if self.lost_gradient:
-            raise LostGradientError(losses)
+            raise LostUpdateError(losses)
         return losses
 
     def updates(self, x: Tensor, labels: Tensor) -> Generator[Tensor, None, None]:

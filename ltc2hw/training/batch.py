@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from ltc2hw.errors import ShapeError, TrainingError
 
 
-class LostGradientError(TrainingError):
-    """A gradient that is NaN or infinite where the loss is finite; nothing was learned from it.
+class LostUpdateError(TrainingError):
+    """An update that cannot be made: its gradient, or a state on the way, is NaN or infinite.
 
-    Spikes hide a broken membrane from the loss, never from the gradient. ``losses`` are those of
-    the batch up to this update's.
+    Spikes hide a broken membrane from the loss, never from the gradient. ``what`` is not finite;
+    ``losses`` are those of the batch up to this update's, from which nothing was learned.
     """
 
-    def __init__(self, losses: Sequence[float]) -> None:
-        self.losses = tuple(losses)
-        super().__init__(f"the gradient of update {len(losses) - 1} of a batch is not finite")
-
-
-def all_finite(values: npt.NDArray[Any]) -> bool:
-    """Whether no number is NaN or infinite; one pass where none is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+    def __init__(self, losses: Sequence[float], what: str = "the gradient is not finite") -> None:
+        self.losses, self.what = tuple(losses), what
+        super().__init__(f"{what} in update {len(losses) - 1} of a batch")
 
 
 def check_shape(x: Tensor, steps: int, inputs: int) -> None:

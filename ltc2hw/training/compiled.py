@@ -18,7 +18,7 @@ from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
 from ltc2hw.neurons.packing import constants, pack, plan_of, unpack, weights_length
 from ltc2hw.neurons.window import MOST_RECORDED
-from ltc2hw.training.batch import LostGradientError, check_shape
+from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
@@ -161,7 +161,7 @@ class CompiledLearner:
         The last loss may not be finite; nothing was learned from it.
 
         Raises:
-            ShapeError, InvalidValueError, LostGradientError: as :meth:`learn_part`.
+            ShapeError, InvalidValueError, LostUpdateError: as :meth:`learn_part`.
         """
         check_shape(x, int(self.edges[-1]), self.plans[0].inputs)
         self._room(x.shape[1]).records[:] = 0.0
@@ -175,7 +175,7 @@ class CompiledLearner:
         Raises:
             InvalidValueError: if a window is cut, or a label has no output.
             ShapeError: for samples or labels of another shape.
-            LostGradientError: if a gradient is not finite.
+            LostUpdateError: if a gradient is not finite.
         """
         check_shape(x, len(x), self.plans[0].inputs)
         end = first + len(x)
@@ -211,7 +211,7 @@ class CompiledLearner:
         )
         found = [float(loss) for loss in losses[: abs(made)]]
         if made < 0:
-            raise LostGradientError(found)
+            raise LostUpdateError(found)
         self.updates += made
         return found
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.samples import all_finite
 from ltc2hw.tasks import Split
-from ltc2hw.training.batch import all_finite
 
 
 def to_tensors(split: Split) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ class Learner(Protocol):
         The last loss may not be finite; then nothing was learned from it.
 
         Raises:
-            LostGradientError: if a gradient is not finite; nothing was learned from it, either.
+            LostUpdateError: if a gradient is not finite; nothing was learned from it, either.
         """
 
     def finish_pass(self) -> None:

@@ -43,6 +43,11 @@ def _require_name(name: str, value: str, known: Sequence[str]) -> None:
         raise UnknownNameError(name, value, known)
 
 
+def _require_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidValueError(name, repr(value), "True or False")
+
+
 def _whole(name: str, value: object, least: int, most: int | None = None) -> int:
     """An integer in a range as Python's own, which files can hold."""
     limit = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
@@ -110,6 +115,7 @@ class ModelOptions:
         if not isinstance(self.hidden, (tuple, list)) or not self.hidden:
             raise InvalidValueError("hidden", self.hidden, "at least one layer size, e.g. (64,)")
         set_field(self, "hidden", tuple(_whole("hidden", size, 1) for size in self.hidden))
+        _require_bool("recurrent", self.recurrent)
         for option in dataclasses.fields(self):
             if isinstance(option.default, float):
                 set_field(self, option.name, _real(option.name, getattr(self, option.name)))
@@ -168,6 +174,7 @@ class TrainingOptions:
         _require_name("loss_weighting", self.loss_weighting, LOSS_WEIGHTINGS)
         _require_name("backend", self.backend, BACKENDS)
         _require_name("device", self.device, DEVICES)
+        _require_bool("augment", self.augment)
         checked: dict[str, object] = {
             "updates": _whole("updates", self.updates, 1),
             "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),

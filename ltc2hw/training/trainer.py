@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import ShapeError, TrainingError
 from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.samples import all_finite
 from ltc2hw.tasks import Split, Task
-from ltc2hw.training.batch import LostGradientError, all_finite
+from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -168,9 +169,9 @@ class Trainer:
         """
         try:
             losses.extend(self.learner.learn(x, labels, rate))
-        except LostGradientError as error:
+        except LostUpdateError as error:
             losses.extend(error.losses)
-            raise self._diverged("the gradient is not finite", losses) from error
+            raise self._diverged(error.what, losses) from error
         if not np.isfinite(losses[-1]):
             raise self._diverged(f"the loss is {losses[-1]}", losses)
         if not all_finite(self.learner.values()):

@@ -16,7 +16,7 @@ from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import ModelOptions, Recipe, TrainingOptions, evaluate, train
 from ltc2hw.training.autograd import AutogradLearner
-from ltc2hw.training.batch import LostGradientError
+from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.learner import CompiledNetworkLearner, new_learner
 from ltc2hw.training.loss import step_losses
@@ -64,7 +64,7 @@ def test_a_gradient_that_is_not_finite_names_its_update(backend: Backend) -> Non
     labels = torch.from_numpy(TASK.train.labels[:8]).float()
     spoiled = x.clone()
     spoiled[0, 0] = 3e38
-    with pytest.raises(LostGradientError) as error:
+    with pytest.raises(LostUpdateError) as error:
         learner.learn(spoiled, labels, RATE)
     assert np.isfinite(error.value.losses).all()
     np.testing.assert_array_equal(learner.values(), before)
@@ -76,6 +76,17 @@ def test_parameters_that_overflow_end_the_training(backend: Backend) -> None:
     far = dataclasses.replace(TASK, train=Split(TASK.train.x, 1e15 + TASK.train.labels))
     with pytest.raises(TrainingError, match=r"parameters are not finite in epoch 0, update 0; low"):
         train(dataclasses.replace(far, augment=None), recipe(backend, **options))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_membranes_that_overflow_end_the_training(backend: Backend) -> None:
+    """The readout sees them: at the same update in both backends, whoever notices first."""
+    module = SpikingNetwork(
+        [LTCCell(2, 5, threshold=1e30)], ReadoutCell(5, 1), read_from="membrane"
+    )
+    torch.nn.init.constant_(module.cells[0].weight_input, 3e38)
+    with pytest.raises(TrainingError, match="in epoch 0, update 0; lower the learning rate"):
+        train(TASK, recipe(backend), module=module)
 
 
 def test_a_network_that_does_not_fit_the_task_is_refused_before_training() -> None:

@@ -86,6 +86,7 @@ def test_cosine_schedule_runs_from_the_rate_to_its_fraction() -> None:
         {"auxiliary": math.nan},
         {"weight_limit": math.inf},
         {"weight_bits": 8.5},
+        {"augment": "no"},
     ],
 )
 def test_numbers_out_of_range_are_named(wrong: dict[str, Any]) -> None:
@@ -106,7 +107,7 @@ def test_a_network_needs_a_hidden_layer(hidden: Any) -> None:
         ModelOptions(hidden=hidden)
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": math.nan}, {"gain": "1"}, {"readout_bias": None}])
+@pytest.mark.parametrize("wrong", [{"threshold": math.nan}, {"gain": "1"}, {"recurrent": "no"}])
 def test_numbers_of_a_network_are_finite(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidValueError, match=next(iter(wrong))):
         ModelOptions(**wrong)
