@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import median
 from typing import Any
 
 from ltc2hw.files import write_text
@@ -40,16 +40,22 @@ def rows_of(measured: Sequence[Measured]) -> list[list[Measured]]:
 
 
 def spread(cells: Sequence[Measured], key: str, digits: int) -> str:
-    """Mean ± standard deviation over seeds; the value alone of one seed."""
+    """Median and range over seeds; the value alone of one seed."""
     if key not in cells[0]:
         return ""
-    return average([float(cell[key]) for cell in cells], digits)
+    return middle([float(cell[key]) for cell in cells], digits)
 
 
-def average(values: Sequence[float], digits: int) -> str:
-    """Mean ± standard deviation; a value alone."""
-    middle = f"{mean(values):.{digits}f}"
-    return middle if len(values) == 1 else f"{middle} ± {stdev(values):.{digits}f}"
+def middle(values: Sequence[float], digits: int) -> str:
+    """Median, least and largest; a value alone. A deviation of few seeds would say too little.
+
+    >>> middle([0.25, 0.5, 1.75], 2)
+    '0.50 (0.25 to 1.75)'
+    """
+    centre = f"{median(values):.{digits}f}"
+    if len(values) == 1:
+        return centre
+    return f"{centre} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def markdown(measured: Sequence[Measured]) -> str:
@@ -70,7 +76,7 @@ def markdown(measured: Sequence[Measured]) -> str:
             str(len(cells)),
             spread(cells, "float", 4),
             spread(cells, "integer", 4),
-            average([cell["history"][-1]["validation"] for cell in cells], 4),
+            middle([cell["history"][-1]["validation"] for cell in cells], 4),
             spread(cells, "spikes_per_step", 2),
             str(sum(cell["saturations"] for cell in cells)) if "saturations" in cells[0] else "",
             spread(cells, "seconds", 0),
@@ -80,7 +86,8 @@ def markdown(measured: Sequence[Measured]) -> str:
 
 
 ROWS = (
-    "Scores are test scores of the epoch with the best validation score. Again by "
+    "Scores are test scores of the epoch with the best validation score: the median of the seeds "
+    "and their range. Again by "
     "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT), "
     "with `--epochs`, `--rate` and `--updates` of the row where they are not the recipe's. "
     "`python -m experiments.training {name}` alone runs every row, also those not measured yet, by "
@@ -94,13 +101,17 @@ def save(name: str, command: str, note: str, measured: Sequence[Measured], folde
     folder.mkdir(parents=True, exist_ok=True)
     content = {"command": command, "note": note, "cells": list(measured)}
     write_text(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    drawn = draw(name, measured, folder)
+    write_text(folder / f"{name}.md", page(name, command, note, measured, drawn=drawn))
+
+
+def page(name: str, command: str, note: str, measured: Sequence[Measured], *, drawn: bool) -> str:
+    """The table with what it is and how to make it again."""
     seconds = sum(cell["seconds"] for cell in measured)
     title = f"# {name}\n\n`{command}` ({seconds:.0f} s of training in all, one thread)\n"
-    picture = (
-        f"\n![Validation score by epoch]({name}.png)\n" if draw(name, measured, folder) else ""
-    )
+    picture = f"\n![Validation score by epoch]({name}.png)\n" if drawn else ""
     about = f"{note} {ROWS.format(name=name)}"
-    write_text(folder / f"{name}.md", f"{title}\n{about}\n\n{markdown(measured)}{picture}")
+    return f"{title}\n{about}\n\n{markdown(measured)}{picture}"
 
 
 def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:

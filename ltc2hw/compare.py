@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from ltc2hw.decision import Decision, Labels, decision_for
-from ltc2hw.errors import ShapeError, UnknownNameError
+from ltc2hw.decision import Decision, decision_for
+from ltc2hw.errors import UnknownNameError
 from ltc2hw.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.labels import Labels, one_per_sample
 from ltc2hw.ladder import (
     Cause,
     Stage,
@@ -25,6 +25,7 @@ from ltc2hw.network import Network
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
 from ltc2hw.report import Report
 from ltc2hw.rules import utilization
+from ltc2hw.samples import check_samples
 from ltc2hw.simulate import simulate
 from ltc2hw.tally import ExactTally, SpikeTally, StateTally, weight_ranges
 from ltc2hw.trace import ALL
@@ -54,8 +55,8 @@ class CompareOptions:
 def compare(
     network: Network,
     fixed: FixedNetwork,
-    x: npt.ArrayLike,
-    labels: npt.ArrayLike,
+    x: object,
+    labels: object,
     engines: Sequence[str] = ("integer", "fast", "lava"),
     *,
     decision: Decision | None = None,
@@ -65,10 +66,11 @@ def compare(
 ) -> Report:
     """Run samples x (T, B, N_in) through both networks and account for every difference.
 
-    ``labels``: integers (B,) for classes (the largest output of the last step decides, spiking
-    outputs are counted over all steps), reals (B, N_out) for regression on the last step; another
-    ``decision`` judges as it likes. ``engine`` runs are compared with ``integer`` in every recorded
-    integer; ``integer`` itself is always run.
+    ``labels``: integers (B,) or one-hot integer rows for classes (the largest output of the last
+    step decides, spiking outputs are counted over all steps), reals (B, N_out) for regression on
+    the last step (:func:`~ltc2hw.decision.decision_for`); another ``decision`` judges as it likes.
+    ``engine`` runs are compared with ``integer`` in every recorded integer; ``integer`` itself is
+    always run.
 
     Raises:
         InvalidValueError: if ``fixed`` does not belong to ``network``, or a number is not finite.
@@ -79,14 +81,12 @@ def compare(
     chosen = options or CompareOptions()
     check_pair(network, fixed)
     check_engines((*engines, *chosen.samples))
-    samples = np.asarray(x, dtype=np.float64)
-    if samples.ndim != 3:
-        raise ShapeError("shape of samples", samples.shape, "(steps, batch, inputs)")
-    targets = np.asarray(labels)
+    samples = check_samples(x, network.input.size, network.input.graded)
+    steps, batch, _ = samples.shape
+    targets = one_per_sample(labels, batch, steps)
     output = network.population(network.output)
-    judge = decision or decision_for(
-        targets, samples.shape[1], output.size, spiking=output.output_variable == "spikes"
-    )
+    spiking = output.output_variable == "spikes"
+    judge = decision or decision_for(targets, batch, output.size, spiking=spiking)
     tell = progress or silent
     comparison = _Comparison(network, fixed, samples, targets, judge, engines, chosen)
     comparison.run(tell)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.decision import Decision, Labels
+from ltc2hw.decision import Decision
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.labels import Labels
 from ltc2hw.mixing import (
     WEIGHTS,
     Tensor,

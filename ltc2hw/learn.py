@@ -12,10 +12,10 @@ from ltc2hw.fixed import FixedNetwork
 from ltc2hw.learned import Learned, Learning
 from ltc2hw.network import Network
 from ltc2hw.plasticity import FPTTRule
-from ltc2hw.plasticity_checks import shown
 from ltc2hw.plasticity_scope import require_reach, scope_of, with_scope
 from ltc2hw.plasticity_words import PlasticWords
 from ltc2hw.registry import find_learner, require_kind
+from ltc2hw.scalars import shown
 
 
 def learn(

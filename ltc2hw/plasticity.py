@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.counter import draw, step_key
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fields import require_finite, set_field
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.fields import set_field
 from ltc2hw.graph import (
     PORTS,
     Connection,
@@ -32,15 +32,9 @@ from ltc2hw.graph import (
     connection_name,
     named,
 )
-from ltc2hw.plasticity_checks import (
-    plain_array,
-    real_array,
-    require_choice,
-    require_flag,
-    require_rate,
-    require_seed,
-    shown,
-)
+from ltc2hw.labels import class_labels, real_targets
+from ltc2hw.plasticity_checks import require_choice, require_flag, require_rate, require_seed
+from ltc2hw.scalars import shown
 from ltc2hw.words import FloatArray, IntArray
 
 ErrorKind = Literal["softmax", "linear"]
@@ -313,41 +307,25 @@ def parameter_name(graph: Graph[Any, Any], parameter: Parameter) -> str:
     return connection_name(connection) + suffix
 
 
-def check_labels(labels: npt.ArrayLike, samples: int, classes: int) -> npt.NDArray[np.int64]:
+def check_labels(labels: object, samples: int, classes: int) -> IntArray:
     """Return labels as int64 (S,), each naming one of the readout's neurons.
 
     Raises:
-        ShapeError: unless there is one label per sample.
-        InvalidValueError: for a label that is not an integer from 0 to ``classes - 1``.
+        ShapeError, InvalidValueError: as :func:`~ltc2hw.labels.class_labels`.
 
     >>> check_labels([0, 2], samples=2, classes=3)
     array([0, 2])
     """
-    array = plain_array("labels", labels)
-    if array.shape != (samples,):
-        raise ShapeError("shape of labels", array.shape, f"({samples},)", "one label per sample")
-    if array.dtype.kind not in "iu":
-        raise InvalidValueError("type of labels", array.dtype, "integers")
-    wrong = array[(array < 0) | (array >= classes)]
-    if wrong.size:
-        raise InvalidValueError(
-            "label", int(wrong[0]), f"0 to {classes - 1}", "the readout has one neuron per class"
-        )
-    return array.astype(np.int64)
+    return class_labels(labels, samples, classes)
 
 
-def check_targets(targets: npt.ArrayLike, shape: tuple[int, int]) -> FloatArray:
+def check_targets(targets: object, shape: tuple[int, int]) -> FloatArray:
     """Return real targets as float64 (S, N_out), one per sample, wanted at every step.
 
     Raises:
-        ShapeError: for any other shape.
-        InvalidValueError: if a target is no real number, NaN or infinite.
+        ShapeError, InvalidValueError: as :func:`~ltc2hw.labels.real_targets`.
     """
-    array = real_array("targets", targets)
-    if array.shape != shape:
-        raise ShapeError("shape of targets", array.shape, f"(samples, outputs) = {shape}")
-    require_finite("targets", array)
-    return array
+    return real_targets(targets, *shape)
 
 
 FEEDBACK_BITS = 8

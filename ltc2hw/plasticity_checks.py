@@ -1,23 +1,18 @@
-"""Checks of what a caller gives to learning, by type first: options, samples, labels, targets."""
+"""Checks of what a caller gives to learning, by type first."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.words import FloatArray
+from ltc2hw.scalars import shown
 
 LARGEST_SEED = (1 << 64) - 1
 """Seeds are unsigned 64-bit numbers."""
-
-LONGEST_VALUE = 60
-"""Longest text of a wrong value in a message."""
 
 
 def require_rate(name: str, value: object) -> float:
@@ -81,41 +76,3 @@ def require_choice(name: str, value: object, known: Sequence[str]) -> None:
     """
     if not isinstance(value, str) or value not in known:
         raise UnknownNameError(name, value if isinstance(value, str) else shown(value), known)
-
-
-def plain_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return an array of truth values, integers or reals, of whatever type they have.
-
-    Raises:
-        InvalidValueError: for texts, mappings, objects, complex numbers, and nested lists whose
-            lengths differ.
-    """
-    limit = "an array of real numbers"
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        raise InvalidValueError(name, "no array", limit, " ".join(str(error).split())) from error
-    if array.dtype.kind not in "biuf":
-        raise InvalidValueError(f"type of {name}", array.dtype, limit)
-    return array
-
-
-def real_array(name: str, value: npt.ArrayLike) -> FloatArray:
-    """Return numbers as float64; see :func:`plain_array` for what is refused.
-
-    >>> real_array("targets", [[True, 2]])
-    array([[1., 2.]])
-    """
-    return plain_array(name, value).astype(np.float64)
-
-
-def shown(value: object) -> str:
-    """A wrong value as a short text, whatever it is.
-
-    >>> shown("a" * 70)[-6:], shown(10**4000)
-    ('aaa...', 'an integer of 13288 bits')
-    """
-    if isinstance(value, int) and value.bit_length() > 4 * LONGEST_VALUE:
-        return f"an integer of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

@@ -19,7 +19,9 @@ from ltc2hw.fixed import (
 from ltc2hw.graph import Variable
 from ltc2hw.learned import Learning
 from ltc2hw.plasticity import Memory, Parameter, parameter_name
-from ltc2hw.plasticity_checks import plain_array, require_integer, shown
+from ltc2hw.plasticity_checks import require_integer
+from ltc2hw.samples import plain_array
+from ltc2hw.scalars import shown
 from ltc2hw.trace import Array, State
 from ltc2hw.words import WIDEST_WORD, Word
 

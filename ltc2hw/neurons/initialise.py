@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons.gate import GateKind
 
+MOST_PARAMETERS = 1 << 26
+"""Most parameters of one cell, 256 MiB in float32; training holds six times as much."""
+
 
 def check_sizes(**sizes: int) -> None:
-    """Raise InvalidValueError for a size below one."""
+    """Raise InvalidValueError for a size that is not an integer of at least one."""
     for name, size in sizes.items():
-        if size < 1:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise InvalidValueError(name, size, "an integer >= 1")
+
+
+def check_numbers(**numbers: float) -> None:
+    """Raise InvalidValueError for what is no finite number."""
+    for name, number in numbers.items():
+        if not isinstance(number, Real) or not math.isfinite(number):
+            raise InvalidValueError(name, number, "a finite number")
+
+
+def check_parameters(inputs: int, size: int, ports: int, rows: int = 0) -> None:
+    """Raise TooLargeError for a cell of too many parameters: synapses from inputs and ``rows``."""
+    remedy = "use a smaller layer"
+    require_capacity(
+        "parameters of a cell", ports * size * (inputs + rows), MOST_PARAMETERS, remedy
+    )
 
 
 def uniform_weight(

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.neurons.initialise import check_sizes, constant, uniform_weight
+from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
+from ltc2hw.neurons.initialise import (
+    check_numbers,
+    check_parameters,
+    check_sizes,
+    constant,
+    uniform_weight,
+)
 from ltc2hw.neurons.packed import LIF, STATIC, Kind
 from ltc2hw.neurons.packing import Tensors
 from ltc2hw.neurons.surrogate import Surrogate, surrogate_named
@@ -68,7 +75,9 @@ class LIFCell(nn.Module):
     Equations in :func:`lif_step`. Decays and threshold are constants (buffers).
 
     Raises:
-        InvalidValueError: if a size is below one or a decay lies outside 0 to 1.
+        InvalidValueError: if a size is no integer of at least one, a decay lies outside 0 to 1, or
+            a number is not finite.
+        TooLargeError: for more parameters than a cell may have.
         UnknownNameError: for an unknown surrogate.
 
     >>> cell = LIFCell(3, 5, generator=torch.Generator().manual_seed(0))
@@ -91,7 +100,10 @@ class LIFCell(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(inputs=inputs, size=size)
+        check_numbers(threshold=threshold, gain=gain)
+        check_parameters(inputs, size, 1, size if recurrent else 0)
         for name, decay in (("current_decay", current_decay), ("membrane_decay", membrane_decay)):
+            check_numbers(**{name: decay})
             if not 0.0 <= decay <= 1.0:
                 raise InvalidValueError(name, decay, "0 to 1")
         self.inputs, self.size, self.recurrent = inputs, size, recurrent
@@ -127,12 +139,14 @@ class LIFCell(nn.Module):
 
     def forward(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState]:
         """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        state = self.initial_state(x.shape[0]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, STEP)
+        state = state_of(self, LIFState, state, len(x))
         return lif_step(self.parameters_of_step(), state, x, self._surrogate)
 
     def window(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, Tensor, LIFState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        state = self.initial_state(x.shape[1]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, WINDOW)
+        state = state_of(self, LIFState, state, x.shape[1])
         current, membrane, spikes = state
         membrane, current, spikes = run_window(
             self.kind, self.tensors(), (membrane, current, spikes), x

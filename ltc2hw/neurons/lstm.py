@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.neurons.initialise import check_sizes
+from ltc2hw.neurons.entering import WINDOW, entering, state_in
+from ltc2hw.neurons.initialise import check_parameters, check_sizes
 
 
 class LSTMState(NamedTuple):
@@ -34,6 +35,7 @@ class LSTMNetwork(nn.Module):
     def __init__(self, inputs: int, size: int, outputs: int, *, seed: int) -> None:
         super().__init__()
         check_sizes(inputs=inputs, size=size, outputs=outputs)
+        check_parameters(inputs, size, 4, size)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self.lstm = nn.LSTM(inputs, size)
@@ -41,5 +43,12 @@ class LSTMNetwork(nn.Module):
 
     def forward(self, x: Tensor, state: LSTMState | None = None) -> tuple[Tensor, LSTMState]:
         """Run over x; a state of None is all zeros."""
-        hidden, after = self.lstm(x, None if state is None else tuple(state))
+        like = self.readout.bias
+        x = entering(self, x, self.lstm.input_size, like, WINDOW)
+        before = None if state is None else state_in(self, LSTMState, state, self._shape(x), like)
+        hidden, after = self.lstm(x, before)
         return self.readout(hidden), LSTMState(*after)
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """Shape of both registers."""
+        return 1, x.shape[1], self.lstm.hidden_size

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
 from ltc2hw.neurons.gate import GateKind, check_gate
 from ltc2hw.neurons.initialise import (
     bias_rows,
+    check_numbers,
+    check_parameters,
     check_sizes,
     constant,
     gate_term_weight,
@@ -31,7 +34,8 @@ class LTCCell(nn.Module):
     Threshold and adaptation strength are constants (buffers); the paper has 0.1 and 1.8.
 
     Raises:
-        InvalidValueError: if a size is below one.
+        InvalidValueError: if a size is no integer of at least one, or a number is not finite.
+        TooLargeError: for more parameters than a cell may have.
         UnknownNameError: for an unknown gate, non-linearity or surrogate.
 
     >>> cell = LTCCell(3, 5, generator=torch.Generator().manual_seed(0))
@@ -61,12 +65,23 @@ class LTCCell(nn.Module):
         super().__init__()
         check_sizes(inputs=inputs, size=size)
         check_gate("gate", gate)
+        check_numbers(
+            threshold=threshold,
+            adaptation_strength=adaptation_strength,
+            tau_mem_bias=tau_mem_bias,
+            tau_adp_bias=tau_adp_bias,
+            tau_mem_spread=tau_mem_spread,
+            tau_adp_spread=tau_adp_spread,
+            gain=gain,
+        )
         self.inputs, self.size = inputs, size
         self.gate: GateKind = gate
         self.recurrent = recurrent
         self.nonlinearity, self.surrogate = nonlinearity, surrogate
         self._functions = (nonlinearity_named(nonlinearity), surrogate_named(surrogate))
         ports = 3 if gate == "event" else 1
+        # Dense gates have four matrices of the layer's own size.
+        check_parameters(inputs, size, ports, 4 * size if gate == "dense" else size)
         self.weight_input = uniform_weight((ports, size, inputs), inputs, gain, generator)
         self.weight_recurrent = (
             uniform_weight((ports, size, size), size, gain, generator) if recurrent else None
@@ -105,11 +120,13 @@ class LTCCell(nn.Module):
 
     def forward(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, LTCState]:
         """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        state = self.initial_state(x.shape[0]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, STEP)
+        state = state_of(self, LTCState, state, len(x))
         return ltc_step(self.parameters_of_step(), state, x, *self._functions)
 
     def window(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, Tensor, LTCState]:
         """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        state = self.initial_state(x.shape[1]) if state is None else state
+        x = entering(self, x, self.inputs, self.bias, WINDOW)
+        state = state_of(self, LTCState, state, x.shape[1])
         membrane, adaptation, spikes = run_window(self.kind, self.tensors(), tuple(state), x)
         return spikes, membrane, LTCState(membrane[-1], adaptation[-1], spikes[-1])

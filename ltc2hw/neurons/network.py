@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.neurons.entering import require_window
 from ltc2hw.neurons.lif import LIFCell, LIFState
 from ltc2hw.neurons.ltc import LTCState
 from ltc2hw.neurons.ltc_cell import LTCCell
@@ -76,7 +77,15 @@ class SpikingNetwork(nn.Module):
         return cast("tuple[LTCCell | LIFCell, ...]", tuple(self.layers))
 
     def forward(self, x: Tensor, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
-        """Run over x: (T, B, N_in) -> readout membranes (T, B, N_out) and the final state."""
+        """Run over x: (T, B, N_in) -> readout membranes (T, B, N_out) and the final state.
+
+        Raises:
+            ShapeError, InvalidValueError: for inputs or states that do not fit, or are not finite.
+            UnsupportedError: for cells whose windows would not do what their steps do.
+        """
+        self._check_state(state)
+        for cell in (*self.cells, self.readout):
+            require_window(cell)
         states: list[LTCState | LIFState] = []
         sequence, membranes = x, x
         for index, layer in enumerate(self.cells):
@@ -90,6 +99,7 @@ class SpikingNetwork(nn.Module):
 
     def step(self, x: Tensor, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
         """One step, x: (B, N_in) -> readout membranes (B, N_out), by the cells' own steps."""
+        self._check_state(state)
         states = []
         values, seen = x, x
         for index, layer in enumerate(self.cells):
@@ -98,3 +108,13 @@ class SpikingNetwork(nn.Module):
             states.append(after)
         output, readout = self.readout(seen, None if state is None else state.readout)
         return output, NetworkState(tuple(states), readout)
+
+    def _check_state(self, state: NetworkState | None) -> None:
+        """Raise unless a state is one of as many layers; cells check their own."""
+        if state is None:
+            return
+        if not isinstance(state, NetworkState):
+            raise InvalidValueError("state of a network", type(state).__name__, "NetworkState")
+        if len(state.layers) != len(self.layers):
+            count = f"of {len(state.layers)} layers"
+            raise ShapeError("state of a network", count, f"one of {len(self.layers)}")

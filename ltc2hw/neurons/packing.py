@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.neurons.kernels import Array
-from ltc2hw.neurons.packed import Kind, Plan, Weights
+from ltc2hw.neurons.packed import EVENT, GATES_OF, LIF, Kind, Plan, Weights
+
+FLOATS = (torch.float32, torch.float64)
+"""Types that compiled windows compute in."""
 
 
 class Tensors(NamedTuple):
@@ -35,7 +39,12 @@ class Tensors(NamedTuple):
 def plan_of(
     kind: Kind, tensors: Tensors, weights_at: int = 0, constants_at: int = 0, record_at: int = 0
 ) -> Plan:
-    """A layer's plan, for vectors in which its parts begin at the given places."""
+    """A layer's plan, for vectors in which its parts begin at the given places.
+
+    Raises:
+        ShapeError, InvalidValueError, UnsupportedError: as :func:`check_tensors`.
+    """
+    check_tensors(kind, tensors)
     inputs, size = tensors.weight_input.shape[-1], tensors.bias.shape[-1]
     terms = [term for term in tensors.terms if term is not None]
     return Plan(
@@ -52,6 +61,53 @@ def plan_of(
         constants_at=constants_at,
         record_at=record_at,
     )
+
+
+def check_tensors(kind: Kind, tensors: Tensors) -> None:
+    """Raise unless tensors have the shapes, the type and the place that compiled windows read.
+
+    Raises:
+        ShapeError: for a tensor of another shape.
+        InvalidValueError: for another type than float32 or float64, or several, or not on the CPU.
+        UnsupportedError: for a constant that should learn.
+    """
+    for name, tensor, shapes in _expected(kind, tensors):
+        if tuple(tensor.shape) not in shapes:
+            raise ShapeError(f"shape of {name}", tuple(tensor.shape), f"{shapes[0]}")
+        if tensor.dtype not in FLOATS or tensor.dtype != tensors.bias.dtype:
+            remedy = "use .float() or .double() on the whole module"
+            raise InvalidValueError(
+                f"type of {name}", tensor.dtype, "float32 or float64 as of the bias", remedy
+            )
+        if tensor.device.type != "cpu":
+            remedy = "move the module with .cpu(), or run it by single steps"
+            raise InvalidValueError(f"device of {name}", tensor.device, "cpu", remedy)
+    if any(constant.requires_grad for constant in tensors.constants):
+        raise UnsupportedError(
+            "a compiled window", "a constant of the neurons", "learning it", "run single steps"
+        )
+
+
+def _expected(
+    kind: Kind, tensors: Tensors
+) -> Iterator[tuple[str, Tensor, tuple[tuple[int, ...], ...]]]:
+    """Tensors by name, each with the shapes that it may have."""
+    inputs, size = tensors.weight_input.shape[-1], tensors.bias.shape[-1]
+    gates = GATES_OF[kind.family]
+    ports = 1 + gates if kind.gate == EVENT else 1
+    single = kind.family == LIF
+    yield "bias", tensors.bias, ((size,) if single else (1 + gates, size),)
+    for name, weight, sources in (
+        ("weight_input", tensors.weight_input, inputs),
+        ("weight_recurrent", tensors.weight_recurrent, size),
+    ):
+        if weight is not None:
+            yield name, weight, ((size, sources) if single else (ports, size, sources),)
+    for term in tensors.terms:
+        if term is not None:
+            yield "gate term", term, ((size,) if kind.gate == EVENT else (size, size),)
+    for constant in tensors.constants:
+        yield "constant", constant, ((size,), ())
 
 
 def weights_length(plan: Plan) -> int:

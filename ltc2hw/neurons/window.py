@@ -10,21 +10,41 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ltc2hw.capacity import require_capacity
+from ltc2hw.errors import ShapeError
+from ltc2hw.fields import require_finite
 from ltc2hw.neurons import window_kernels
+from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Kind, Plan, Weights, record_length, record_of, weights_of
 from ltc2hw.neurons.packing import Tensors, constants, pack, plan_of, unpack, weights_length
+from ltc2hw.samples import all_finite
+
+MOST_RECORDED = 1 << 30
+"""Most numbers in the record of a window, 4 GiB in float32."""
 
 
 def packed_copy(plan: Plan, tensors: Tensors) -> Weights:
-    """A layer's parameters in arrays of their own."""
-    weights = zero_weights(plan, tensors)
+    """A layer's parameters in arrays of their own.
+
+    Raises:
+        InvalidValueError: if one is NaN or infinite.
+    """
+    vector = zero_vector(plan, tensors)
+    weights = weights_of(plan, vector)
     pack(tensors, weights)
+    require_all_finite("parameter of a window", vector)
     return weights
 
 
-def zero_weights(plan: Plan, tensors: Tensors) -> Weights:
-    """Zeros of the packed shapes of a layer's parameters."""
-    return weights_of(plan, np.zeros(weights_length(plan), tensors.bias.detach().numpy().dtype))
+def zero_vector(plan: Plan, tensors: Tensors) -> Array:
+    """Zeros for a layer's packed parameters."""
+    return np.zeros(weights_length(plan), tensors.bias.detach().numpy().dtype)
+
+
+def require_all_finite(name: str, values: Array) -> None:
+    """Raise InvalidValueError if a number is NaN or infinite, naming the first one."""
+    if not all_finite(values):
+        require_finite(name, values)
 
 
 class _Window(torch.autograd.Function):
@@ -37,25 +57,29 @@ class _Window(torch.autograd.Function):
         steps, batch, _ = x.shape
         plan = plan_of(kind, tensors)
         weights = packed_copy(plan, tensors)
-        room = np.zeros(record_length(plan, steps, batch), weights.bias.dtype)
-        record, _ = record_of(plan, room, steps, batch)
+        length = record_length(plan, steps, batch)
+        require_capacity("record of a window", length, MOST_RECORDED, "run shorter windows")
+        record, _ = record_of(plan, np.zeros(length, weights.bias.dtype), steps, batch)
         count = len(record.states)
         for place, value in zip(record.states, initial_and_parameters[:count], strict=True):
             assert value is not None
+            require_all_finite("state of a window", value.detach().numpy())
             place[0] = value.detach().numpy()
-        window_kernels.forward(
-            plan, weights, constants(tensors), record, x.detach().contiguous().numpy()
-        )
-        ctx.save_for_backward(x)
+        values = x.detach().contiguous().numpy()
+        require_all_finite("input of a window", values)
+        window_kernels.forward(plan, weights, constants(tensors), record, values)
+        outputs = tuple(torch.from_numpy(states[1:]) for states in record.states)
+        # Outputs are read on the way back, too: torch then notices if they were changed in place.
+        ctx.save_for_backward(x, *outputs)
         ctx.window = (plan, tensors, weights, record)
-        return tuple(torch.from_numpy(states[1:]) for states in record.states)
+        return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
+        x, *_ = ctx.saved_tensors
         plan, tensors, weights, record = ctx.window
-        totals = zero_weights(plan, tensors)
+        totals = weights_of(plan, zero_vector(plan, tensors))
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
         to_x = x.new_zeros(wanted)
         window_kernels.backward(
@@ -84,6 +108,17 @@ def run_window(
     """Run L steps over x: (L, B, M) on the CPU; each state after every step, (L, B, N) each.
 
     Equal to L of the cell's own steps, gradients included, only faster. ``tensors.constants`` get
-    no gradient. A window can be walked back once.
+    no gradient. ``states`` and ``x`` are as :mod:`~ltc2hw.neurons.entering` gives them.
+
+    Raises:
+        ShapeError, InvalidValueError, UnsupportedError: for tensors that compiled code would
+            misread, and numbers that are not finite: a spike hides a NaN, zero times it is silent.
+        TooLargeError: for a window whose record would not fit in memory.
     """
+    batch, inputs = x.shape[1], tensors.weight_input.shape[-1]
+    registers = {(tuple(state.shape), state.dtype) for state in states}
+    expected = ((batch, tensors.bias.shape[-1]), tensors.bias.dtype)
+    if x.shape[2] != inputs or x.dtype != tensors.bias.dtype or registers != {expected}:
+        found = f"{tuple(x.shape)} {x.dtype} with states {registers}"
+        raise ShapeError("input of a window", found, f"(L, B, {inputs}) with states {expected}")
     return _run(kind, tensors, x, *states, *tensors.parameters)

@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.fields import require_finite, require_size, set_field
+from ltc2hw.labels import TIME_FIRST, Labels, class_labels, plain_labels, real_targets
+from ltc2hw.samples import real_array, require_spikes
+from ltc2hw.words import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Kind = Literal["classification", "regression"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Samples and what they should give.
 
-    ``x`` is (T, B, N_in) float64; ``labels`` are (B,) int64 classes, or (B, N_out) float64 targets
-    of a regression.
+    ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
+    form of :mod:`ltc2hw.labels`. Both may be arrays, nested lists or tensors and are kept as
+    float64, and int64 or float64. Samples given batch-first are noticed where B and T differ.
 
     Raises:
-        ShapeError: if the two disagree on the number of samples.
+        ShapeError: unless x has three axes, none of them empty, and there is a label per sample.
+        InvalidValueError: for what are no numbers, NaN or infinite.
     """
 
     x: FloatArray
-    labels: npt.NDArray[Any]
+    labels: Labels
 
     def __post_init__(self) -> None:
-        if self.x.ndim != 3 or len(self.labels) != self.x.shape[1]:
-            raise ShapeError(
-                "labels of a split", self.labels.shape, f"one per sample of x {self.x.shape}"
-            )
+        x = real_array("samples of a split", self.x)
+        if x.ndim != 3 or 0 in x.shape:
+            raise ShapeError("samples of a split", x.shape, "(steps, samples, inputs), none empty")
+        require_finite("samples of a split", x)
+        set_field(self, "x", x)
+        labels = plain_labels(self.labels, x.shape[1], x.shape[0], "labels of a split")
+        set_field(self, "labels", labels)
 
     @property
     def samples(self) -> int:
@@ -55,6 +64,13 @@ class Task:
 
     ``augment`` makes each epoch's training samples; validation and test are never touched by it.
     ``decision_steps`` is how many of the last steps of the readout are averaged into a decision.
+    Labels of the splits become classes (B,), or targets (B, N_out).
+
+    Raises:
+        UnknownNameError: for an unknown kind.
+        ShapeError: for samples that are not (T, B, N_in), labels that are not one per sample.
+        InvalidValueError: for sizes below one, more decision steps than steps, labels without an
+            output, samples other than 0 and 1 unless ``graded``.
     """
 
     name: str
@@ -69,14 +85,56 @@ class Task:
     decision_steps: int = 1
     graded: bool = True
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UnknownNameError("kind of task", self.kind, KINDS)
+        for size in ("steps", "inputs", "outputs", "decision_steps"):
+            require_size(f"task {self.name}: {size}", getattr(self, size))
+        if self.decision_steps > self.steps:
+            raise InvalidValueError("decision_steps", self.decision_steps, f"1 to {self.steps}")
+        for part in ("train", "validation", "test"):
+            set_field(self, part, self.fitted(getattr(self, part), part))
+
     @property
     def metric(self) -> str:
         """Name of the score: ``accuracy`` (higher is better) or ``mse`` (lower is better)."""
         return "accuracy" if self.kind == "classification" else "mse"
 
+    def fitted(self, split: Split, part: str) -> Split:
+        """A split with the labels of this kind of task; the split itself where they are.
+
+        Raises:
+            ShapeError, InvalidValueError: unless samples and labels are this task's.
+        """
+        steps, samples, inputs = split.x.shape
+        if (steps, inputs) != (self.steps, self.inputs):
+            exchanged = (samples, inputs) == (self.steps, self.inputs)
+            raise ShapeError(
+                f"{part} samples of task {self.name}",
+                split.x.shape,
+                f"({self.steps}, samples, {self.inputs})",
+                TIME_FIRST if exchanged else "time first",
+            )
+        if not self.graded:
+            require_spikes(split.x)
+        labels = self.targets(split.labels, samples)
+        return split if labels is split.labels else replace(split, labels=labels)
+
+    def targets(self, labels: object, samples: int) -> Labels:
+        """Classes (B,) or targets (B, N_out) of this task, from labels of any accepted form.
+
+        Raises:
+            ShapeError, InvalidValueError: as :mod:`ltc2hw.labels`.
+        """
+        if self.kind == "classification":
+            return class_labels(labels, samples, self.outputs)
+        return real_targets(labels, samples, self.outputs)
+
     def epoch(self, rng: np.random.Generator) -> Split:
         """The training samples of one epoch."""
-        return self.train if self.augment is None else self.augment(self.train, rng)
+        if self.augment is None:
+            return self.train
+        return self.fitted(self.augment(self.train, rng), "augmented")
 
     def read(self, outputs: npt.NDArray[Any]) -> FloatArray:
         """Average the readout's last ``decision_steps`` steps: (T, B, N_out) -> (B, N_out)."""
@@ -87,6 +145,7 @@ class Task:
                 f"({self.steps}, samples, {self.outputs})",
             )
         last = outputs[self.steps - self.decision_steps :].astype(np.float64)
+        require_finite(f"outputs for task {self.name}", last)
         mean: FloatArray = last.mean(axis=0)
         return mean
 
@@ -99,17 +158,21 @@ class Task:
         values = self.read(outputs)
         return values.argmax(axis=1) if self.kind == "classification" else values
 
-    def score(self, outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    def score(self, outputs: npt.NDArray[Any], labels: object) -> float:
         """Accuracy in [0, 1], or the mean squared error, of readout membranes (T, B, N_out).
 
         For a regression the outputs must be in real units.
+
+        Raises:
+            ShapeError, InvalidValueError: for outputs or labels that are not this task's.
         """
-        if len(labels) == 0:
-            raise InvalidValueError("number of samples", 0, "at least one")
         decisions = self.decide(outputs)
+        if len(decisions) == 0:
+            raise InvalidValueError("number of samples", 0, "at least one")
+        targets = self.targets(labels, len(decisions))
         if self.kind == "classification":
-            return float(np.mean(decisions == labels))
-        return float(np.mean((decisions - labels) ** 2))
+            return float(np.mean(decisions == targets))
+        return float(np.mean((decisions - targets) ** 2))
 
     def better(self, score: float, than: float) -> bool:
         """Whether one score beats another."""

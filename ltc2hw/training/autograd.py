@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.tasks import Task
+from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
@@ -25,7 +27,8 @@ Array = npt.NDArray[Any]
 class AutogradLearner:
     """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself.
 
-    It learns on the device that the module is on.
+    It learns on the device that the module is on. A gradient that is not finite ends a batch before
+    its update, as :class:`~ltc2hw.training.batch.LostUpdateError`.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class AutogradLearner:
             else WeightGrid(options.weight_bits, np.zeros_like(start), matrices)
         )
         self.steps = torch.zeros_like(self.flat.values())
+        self.lost_gradient = False
         self._fit_grid()
         self.optimizer = optimizer(self.flat.parameter, options)
         self.fptt = (
@@ -60,21 +64,40 @@ class AutogradLearner:
         )
 
     def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
-        """All windows of a batch, one update each; the state crosses windows detached."""
+        """All windows of a batch, one update each; the state crosses windows detached.
+
+        Raises:
+            ShapeError: for samples, labels or outputs of the module of another shape.
+            InvalidValueError: for a class without an output.
+            LostUpdateError: if a gradient, or a state on the way to it, is not finite.
+        """
+        check_shape(x, self.task.steps, self.task.inputs)
+        if self.task.kind == "classification":
+            labels = torch.from_numpy(self.task.targets(labels, x.shape[1])).to(labels.device)
         self.optimizer.set_rate(rate)
         losses: list[float] = []
-        with closing(self.updates(x, labels)) as updates:
-            for loss in updates:
-                losses.append(float(loss))
-                if not np.isfinite(losses[-1]):
-                    break
+        try:
+            with closing(self.updates(x, labels)) as updates:
+                for loss in updates:
+                    losses.append(float(loss))
+                    if not np.isfinite(losses[-1]):
+                        return losses
+        except ShapeError:
+            raise
+        except InvalidValueError as error:
+            # Windows take finite numbers alone; the samples were finite.
+            raise LostUpdateError([*losses, np.nan], str(error)) from error
+        if self.lost_gradient:
+            raise LostUpdateError(losses)
         return losses
 
     def updates(self, x: Tensor, labels: Tensor) -> Generator[Tensor, None, None]:
         """The loss of each window that has one; asking for more learns from it first.
 
-        No number is read on the host.
+        No number is read on the host but by :meth:`can_learn`.
         """
+        check_shape(x, self.task.steps, self.task.inputs)
+        self.lost_gradient = False
         state: Any = None
         guess = x.new_full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
         for window, with_loss in zip(self.windows, self.with_loss, strict=True):
@@ -92,8 +115,17 @@ class AutogradLearner:
                     guess = outputs[-1].detach().softmax(dim=-1)
                 yield loss.detach()
                 torch.autograd.backward(loss)
+            if not self.can_learn():
+                self.lost_gradient = True
+                return
             self._update()
             state = state.detach()
+
+    def can_learn(self) -> bool:
+        """Whether the loss's gradient is finite."""
+        grad = self.flat.parameter.grad
+        assert grad is not None
+        return bool(torch.isfinite(grad.sum())) or bool(torch.isfinite(grad).all())
 
     def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The module over a window."""

@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.capacity import require_capacity
+from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
 from ltc2hw.neurons.packing import constants, pack, plan_of, unpack, weights_length
+from ltc2hw.neurons.window import MOST_RECORDED
+from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
@@ -46,6 +49,8 @@ class _Room:
         for plan in plans:
             placed.append(plan._replace(record_at=length))
             length += record_length(plan, steps, most)
+        remedy = "use more updates per sequence, smaller batches or layers"
+        require_capacity("record of a batch", threads * length, MOST_RECORDED, remedy)
         return cls(np.array(placed), np.zeros((threads, length), dtype), shares)
 
     @property
@@ -98,12 +103,17 @@ class CompiledLearner:
         weights_at = constants_at = 0
         for cell in self.cells:
             plan = plan_of(cell.kind, cell.tensors(), weights_at, constants_at)
+            if cell.bias.dtype != module.readout.bias.dtype:
+                found = f"{cell.bias.dtype} and {module.readout.bias.dtype}"
+                raise InvalidValueError("types of a network's cells", found, "one type")
             self.plans.append(plan)
             weights_at += weights_length(plan)
             constants_at += plan.constants * plan.size
         self.constants = np.concatenate(
             [constants(cell.tensors()).reshape(-1) for cell in self.cells]
         )
+        remedy = "use fewer threads or smaller layers"
+        require_capacity("gradients", self.threads * weights_at, MOST_RECORDED, remedy)
         values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
         grad = np.zeros((self.threads, weights_at), dtype)
         bounds = weight_bounds(options.weight_limit, values, self.matrices)
@@ -118,6 +128,7 @@ class CompiledLearner:
         self.vectors.mean[:] = self.vectors.values
         self._fit_grid()
         self.rooms: dict[int, _Room] = {}
+        self.batch = 0
 
     def matrices(self, vector: Array) -> Iterator[Array]:
         """Weight matrices in a vector of all parameters: one per source and port."""
@@ -148,7 +159,11 @@ class CompiledLearner:
         """All windows of a batch x: (T, B, N_in), one update each; their losses.
 
         The last loss may not be finite; nothing was learned from it.
+
+        Raises:
+            ShapeError, InvalidValueError, LostUpdateError: as :meth:`learn_part`.
         """
+        check_shape(x, int(self.edges[-1]), self.plans[0].inputs)
         self._room(x.shape[1]).records[:] = 0.0
         return self.learn_part(x, labels, rate, 0)
 
@@ -158,18 +173,23 @@ class CompiledLearner:
         So a sequence of any length can be fed piece by piece, each made of whole windows.
 
         Raises:
-            InvalidValueError: if a window is cut.
+            InvalidValueError: if a window is cut, or a label has no output.
+            ShapeError: for samples or labels of another shape.
+            LostUpdateError: if a gradient is not finite.
         """
+        check_shape(x, len(x), self.plans[0].inputs)
         end = first + len(x)
         edges = self.edges[(self.edges >= first) & (self.edges <= end)] - first
         if len(edges) < 2 or edges[0] != 0 or edges[-1] != len(x):
             raise InvalidValueError("steps of a part", f"{first} to {end}", "whole windows")
         batch = x.shape[1]
+        if first and batch != self.batch:
+            raise ShapeError("samples of a part", batch, f"{self.batch} as in the part before")
+        self.batch = batch
         losses = np.zeros(len(edges) - 1)
         room = self._room(batch)
-        values = np.ascontiguousarray(x.numpy(), self.dtype)
-        outputs = self.plans[-1].size
-        targets = as_targets(self.classes, labels.numpy(), outputs, self.dtype)
+        values = np.ascontiguousarray(x.detach().numpy(), self.dtype)
+        targets = as_targets(self.classes, labels, batch, self.plans[-1].size, self.dtype)
         scale = 1.0 / (batch if self.classes else targets.size)
         learn = learn_sequence if room.threads == 1 else learn_sequence_threads
         membranes = int(self.module.read_from == "membrane")
@@ -189,8 +209,11 @@ class CompiledLearner:
             self.updates,
             losses,
         )
+        found = [float(loss) for loss in losses[: abs(made)]]
+        if made < 0:
+            raise LostUpdateError(found)
         self.updates += made
-        return [float(loss) for loss in losses[:made]]
+        return found
 
     def finish_pass(self) -> None:
         """At the end of a pass over the data: Φ ← Φ̄ (FPTT)."""

@@ -8,15 +8,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.samples import all_finite
 from ltc2hw.tasks import Split
 
 
 def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
-    """Inputs (T, B, N_in) in float32, labels as int64 classes or float32 targets."""
+    """Inputs (T, B, N_in) in float32, labels as int64 classes or float32 targets.
+
+    Raises:
+        InvalidValueError: for numbers that float32 does not hold.
+    """
     labels = torch.from_numpy(split.labels)
     if labels.is_floating_point():
-        labels = labels.float()
-    return torch.from_numpy(split.x).float(), labels
+        labels = _single("targets", labels)
+    return _single("samples", torch.from_numpy(split.x)), labels
+
+
+def _single(name: str, values: Tensor) -> Tensor:
+    """Real numbers in float32."""
+    single = values.float()
+    if not all_finite(single.numpy()):
+        largest = float(values.abs().max())
+        raise InvalidValueError(f"largest of {name}", largest, "at most 3.4e38", "scale them")
+    return single
 
 
 def batches(

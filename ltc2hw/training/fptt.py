@@ -49,8 +49,8 @@ class FPTT:
     """
 
     def __init__(self, parameters: Iterable[Tensor], *, alpha: float, beta: float) -> None:
-        if not alpha > 0.0:
-            raise InvalidValueError("alpha", alpha, "a number above 0")
+        if not 0.0 < alpha < float("inf"):
+            raise InvalidValueError("alpha", alpha, "a finite number above 0")
         if not 0.0 < beta <= 1.0:
             raise InvalidValueError("beta", beta, "above 0, at most 1")
         self.parameters = list(parameters)

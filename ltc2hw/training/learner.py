@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy.typing as npt
 from torch import Tensor, nn
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons.entering import has_hooks
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
@@ -18,6 +19,8 @@ from ltc2hw.training.graphed import GraphedLearner
 from ltc2hw.training.options import TrainingOptions, loss_weights, updates_of, windows
 
 Array = npt.NDArray[Any]
+
+OWN_CELLS = (LTCCell, LIFCell, ReadoutCell)
 
 
 class Learner(Protocol):
@@ -27,6 +30,9 @@ class Learner(Protocol):
         """Learn a batch x: (T, B, N_in), one update per window with a loss; their losses.
 
         The last loss may not be finite; then nothing was learned from it.
+
+        Raises:
+            LostUpdateError: if a gradient is not finite; nothing was learned from it, either.
         """
 
     def finish_pass(self) -> None:
@@ -74,17 +80,34 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
             raise UnsupportedError("compiled learning", "device 'cuda'", "CPU only", remedy)
         return GraphedLearner(module, task, options)
     if options.backend != "autograd":
-        if isinstance(module, SpikingNetwork) and not options.auxiliary:
-            return CompiledNetworkLearner(module, task, options)
+        obstacle = compiled_obstacle(module, options)
+        if obstacle is None:
+            return CompiledNetworkLearner(cast(SpikingNetwork, module), task, options)
         if options.backend == "compiled":
-            raise _not_compiled(module)
+            remedy = "use backend 'autograd', or 'auto'"
+            raise UnsupportedError("compiled learning", *obstacle, remedy)
     return AutogradLearner(module, task, options)
 
 
-def _not_compiled(module: nn.Module) -> UnsupportedError:
-    """Why compiled learning cannot serve a module."""
-    remedy = "use backend 'autograd', or 'auto'"
-    if isinstance(module, SpikingNetwork):
-        return UnsupportedError("compiled learning", "the auxiliary loss", "autograd only", remedy)
-    obstacle = "a module that is not a SpikingNetwork"
-    return UnsupportedError("compiled learning", type(module).__name__, obstacle, remedy)
+def compiled_obstacle(module: nn.Module, options: TrainingOptions) -> tuple[str, str] | None:
+    """What compiled learning would not do as the module says, and why; None if nothing.
+
+    It sees parameters alone, each for itself, and makes the steps of this package's own classes.
+    """
+    if type(module) is not SpikingNetwork:
+        return type(module).__name__, "a module that is not a SpikingNetwork"
+    if options.auxiliary:
+        return "the auxiliary loss", "autograd only"
+    cells: tuple[nn.Module, ...] = (*module.cells, module.readout)
+    for part in (module, *cells):
+        if has_hooks(part):
+            return type(part).__name__, "hooks"
+    for cell in cells:
+        if type(cell) not in OWN_CELLS:
+            return type(cell).__name__, "a cell of a class of its own"
+    held = [parameter for cell in cells for parameter in cell.parameters()]
+    if len(held) != len(list(module.parameters())):
+        return "the network", "parameters that are shared or beside its cells"
+    if not all(parameter.requires_grad for parameter in held):
+        return "the network", "parameters that are frozen"
+    return None

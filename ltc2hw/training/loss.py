@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ltc2hw.errors import ShapeError
 from ltc2hw.tasks import Task
 
 
@@ -13,7 +14,11 @@ def step_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
 
     Classification: cross-entropy of the readout's membranes as logits, labels (B,).
     Regression: squared error, labels (B, N_out).
+
+    Raises:
+        ShapeError: for outputs or labels of another shape; neither is broadcast.
     """
+    _check(task, outputs, labels)
     if task.kind == "regression":
         return (outputs - labels).square().mean(dim=(1, 2))
     steps, batch, classes = outputs.shape
@@ -22,6 +27,17 @@ def step_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
         outputs.reshape(-1, classes), repeated, reduction="none"
     )
     return flat.view(steps, batch).mean(dim=1)
+
+
+def _check(task: Task, outputs: Tensor, labels: Tensor) -> None:
+    """Raise unless outputs are (L, B, N_out) and labels of the same B samples; reads no number."""
+    if outputs.dim() != 3 or outputs.shape[2] != task.outputs:
+        expected = f"(steps, batch, {task.outputs})"
+        raise ShapeError(f"outputs for task {task.name}", tuple(outputs.shape), expected)
+    batch = outputs.shape[1]
+    expected_labels = (batch, task.outputs) if task.kind == "regression" else (batch,)
+    if labels.shape != expected_labels:
+        raise ShapeError("shape of labels", tuple(labels.shape), f"{expected_labels}")
 
 
 def window_loss(task: Task, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -39,7 +55,8 @@ def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
         mean over steps and samples of  -(1 - β_t) Σ_c Q_c log P_t,c
 
     A sequence's label alone says little about its first steps; there, the network is held to its
-    own belief instead. Source: Kag, Saligrama, ICML 2021 (terminal prediction).
+    own belief instead. After the idea of Kag, Saligrama, ICML 2021 (terminal prediction); their
+    public code keeps a soft target per class and window instead (``docs/training.md``).
 
     >>> even = torch.full((1, 2), 0.5)
     >>> round(float(auxiliary_loss(torch.zeros(1, 1, 2), even, torch.tensor([0.5]))), 4)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from ltc2hw.labels import class_labels, real_targets
 from ltc2hw.neurons.kernels import Array, compiled
 
 
@@ -60,8 +62,12 @@ def window_loss(
     return total
 
 
-def as_targets(classes: bool, labels: Array, outputs: int, dtype: np.dtype[np.float32]) -> Array:
-    """Labels as the losses take them, (B, N): classes become rows of zeros with a one."""
+def as_targets(classes: bool, labels: object, batch: int, outputs: int, dtype: Any) -> Array:
+    """Labels as the losses take them, (B, N): classes become rows of zeros with a one.
+
+    Raises:
+        ShapeError, InvalidValueError: as :mod:`ltc2hw.labels`.
+    """
     if not classes:
-        return np.ascontiguousarray(labels, dtype)
-    return np.eye(outputs, dtype=dtype)[labels]
+        return np.ascontiguousarray(real_targets(labels, batch, outputs), dtype)
+    return np.eye(outputs, dtype=dtype)[class_labels(labels, batch, outputs)]

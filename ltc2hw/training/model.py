@@ -27,6 +27,7 @@ def build_network(task: Task, options: ModelOptions, generator: torch.Generator)
 
     Raises:
         InvalidValueError: for a size below one.
+        TooLargeError: for layers of too many parameters.
         UnknownNameError: for an unknown gate, non-linearity, surrogate or ``read_from``.
     """
     layers = []

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.fields import set_field
 
 Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
@@ -29,19 +32,55 @@ BACKENDS: tuple[Backend, ...] = ("auto", "compiled", "autograd")
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 
 
+MOST_EPOCHS, MOST_THREADS, MOST_BATCH = 1_000_000, 256, 1 << 30
+SMALLEST, LARGEST = 1e-30, 1e30
+LARGEST_SEED = (1 << 64) - 1
+"""Largest that torch's generators take."""
+
+
 def _require_name(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise UnknownNameError(name, value, known)
 
 
-def _require_at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise InvalidValueError(name, value, f"an integer >= {least}")
+def _require_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidValueError(name, repr(value), "True or False")
 
 
-def _require_positive(name: str, value: float) -> None:
-    if not 0.0 < value < float("inf"):
-        raise InvalidValueError(name, value, "a finite number above 0")
+def _whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """An integer in a range as Python's own, which files can hold."""
+    limit = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise InvalidValueError(name, value, limit)
+    number = int(value)
+    if number < least or (most is not None and number > most):
+        raise InvalidValueError(name, number, limit)
+    return number
+
+
+def _real(name: str, value: object, limit: str = "a finite number") -> float:
+    """A finite number as Python's own."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise InvalidValueError(name, value, limit)
+    return float(value)
+
+
+def _positive(name: str, value: object) -> float:
+    """A number above 0 whose size and inverse float32 holds."""
+    limit = f"a number from {SMALLEST} to {LARGEST}"
+    number = _real(name, value, limit)
+    if not SMALLEST <= number <= LARGEST:
+        raise InvalidValueError(name, value, limit)
+    return number
+
+
+def _fraction(name: str, value: object) -> float:
+    """A number above 0 and at most 1."""
+    number = _real(name, value, "above 0, at most 1")
+    if not 0.0 < number <= 1.0:
+        raise InvalidValueError(name, value, "above 0, at most 1")
+    return number
 
 
 @dataclass(frozen=True)
@@ -51,6 +90,9 @@ class ModelOptions:
     The biases are those of the gates before the first update: ``σ(tau_mem_bias)`` is how much of
     the current enters the membrane per step; single neurons' are uniform in ``bias ± spread``.
     Cells check names and sizes.
+
+    Raises:
+        InvalidValueError: without a layer, for sizes below one and numbers that are not finite.
     """
 
     hidden: tuple[int, ...] = (64,)
@@ -70,8 +112,13 @@ class ModelOptions:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.hidden:
-            raise InvalidValueError("hidden", self.hidden, "at least one layer size")
+        if not isinstance(self.hidden, (tuple, list)) or not self.hidden:
+            raise InvalidValueError("hidden", self.hidden, "at least one layer size, e.g. (64,)")
+        set_field(self, "hidden", tuple(_whole("hidden", size, 1) for size in self.hidden))
+        _require_bool("recurrent", self.recurrent)
+        for option in dataclasses.fields(self):
+            if isinstance(option.default, float):
+                set_field(self, option.name, _real(option.name, getattr(self, option.name)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +130,7 @@ class TrainingOptions:
     ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
     cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
     ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
-    training samples. ``auxiliary`` weighs FPTT's second loss
+    training samples. ``auxiliary`` weighs a second loss, not that of FPTT's authors
     (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
     ``weight_limit`` clips every synaptic weight to ± that value after each
     update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
@@ -127,20 +174,27 @@ class TrainingOptions:
         _require_name("loss_weighting", self.loss_weighting, LOSS_WEIGHTINGS)
         _require_name("backend", self.backend, BACKENDS)
         _require_name("device", self.device, DEVICES)
-        for name in ("updates", "epochs", "batch_size", "threads"):
-            _require_at_least(name, getattr(self, name), 1)
-        _require_at_least("seed", self.seed, 0)
+        _require_bool("augment", self.augment)
+        checked: dict[str, object] = {
+            "updates": _whole("updates", self.updates, 1),
+            "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),
+            "batch_size": _whole("batch_size", self.batch_size, 1, MOST_BATCH),
+            "threads": _whole("threads", self.threads, 1, MOST_THREADS),
+            "seed": _whole("seed", self.seed, 0, LARGEST_SEED),
+            "auxiliary": _real("auxiliary", self.auxiliary, "a finite number of at least 0"),
+        }
         for name in ("learning_rate", "clip", "alpha"):
-            _require_positive(name, getattr(self, name))
-        if not 0.0 <= self.auxiliary < float("inf"):
+            checked[name] = _positive(name, getattr(self, name))
+        for name in ("beta", "final_rate"):
+            checked[name] = _fraction(name, getattr(self, name))
+        if self.auxiliary < 0.0:
             raise InvalidValueError("auxiliary", self.auxiliary, "a finite number of at least 0")
         if self.weight_limit is not None:
-            _require_positive("weight_limit", self.weight_limit)
-        if self.weight_bits is not None and not 2 <= self.weight_bits <= 24:
-            raise InvalidValueError("weight_bits", self.weight_bits, "2 to 24")
-        for name in ("beta", "final_rate"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise InvalidValueError(name, getattr(self, name), "above 0, at most 1")
+            checked["weight_limit"] = _positive("weight_limit", self.weight_limit)
+        if self.weight_bits is not None:
+            checked["weight_bits"] = _whole("weight_bits", self.weight_bits, 2, 24)
+        for name, value in checked.items():
+            set_field(self, name, value)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def _learn_sequence(
     ``inputs`` hold the samples of one thread (between two of ``shares``) after the other's, each
     (T, B, N_in); ``rooms`` (threads, n) their records. ``done`` updates were made before. Gives the
     number of updates made, ``losses`` their losses; it stops after the first loss that is not
-    finite, without that update. Gradients are those at the rounded values where parameters have
+    finite, without that update. Where a gradient is not finite, it stops without that update, too,
+    and the number is negative. Gradients are those at the rounded values where parameters have
     steps. ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     threads, steps = len(shares) - 1, len(weights)
@@ -213,6 +214,9 @@ def _learn_sequence(
             first, after = share(vectors, thread, threads)
             parts[thread] = whole_gradient(rule, vectors, first, after)
         square = parts.sum()
+        if not np.isfinite(square):
+            restore_values(vectors)
+            return -made
         for thread in prange(threads):
             first, after = share(vectors, thread, threads)
             update(rule, vectors, square, rates, first, after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import TrainingError
+from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.samples import all_finite
 from ltc2hw.tasks import Split, Task
+from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -75,11 +78,37 @@ def run_in_blocks(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]:
-    """Loss at the last step, and the task's score, over all samples of a split."""
+    """Loss at the last step, and the task's score, over all samples of a split.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples, labels or outputs that are not the task's.
+        TrainingError: for outputs that are not finite.
+    """
+    split = task.fitted(split, "evaluated")
     x, labels = to_tensors(split)
     outputs = run_in_blocks(module, x)
     loss = window_loss(task, outputs[-1:], labels, torch.ones(1))
+    if not all_finite(outputs.numpy()):
+        raise TrainingError("outputs of the network are not finite; lower the learning rate")
     return float(loss), task.score(outputs.numpy(), split.labels)
+
+
+def require_fit(module: nn.Module, task: Task) -> None:
+    """Raise unless a network of this package has a task's inputs and outputs.
+
+    Other modules are judged by what they give.
+
+    Raises:
+        ShapeError: naming the side that differs.
+    """
+    if not isinstance(module, SpikingNetwork):
+        return
+    for what, found, wanted in (
+        ("inputs", module.cells[0].inputs, task.inputs),
+        ("outputs", module.readout.size, task.outputs),
+    ):
+        if found != wanted:
+            raise ShapeError(f"{what} of the network", found, f"{wanted} for task {task.name}")
 
 
 class Trainer:
@@ -87,12 +116,14 @@ class Trainer:
 
     Raises:
         InvalidValueError: if there are more updates per sequence than steps.
+        ShapeError: for a network that does not fit the task.
     """
 
     def __init__(self, task: Task, recipe: Recipe, module: nn.Module | None = None) -> None:
         self.task, self.recipe = task, recipe
         generator = torch.Generator().manual_seed(recipe.training.seed)
         self.module = build_network(task, recipe.model, generator) if module is None else module
+        require_fit(self.module, task)
         self.learner = new_learner(self.module, task, recipe.training)
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
@@ -107,7 +138,8 @@ class Trainer:
         """One pass over the training samples, then a look at the validation samples.
 
         Raises:
-            TrainingError: if the loss is not finite; names epoch and update.
+            TrainingError: if a loss, a gradient or a parameter is not finite; names epoch and
+                update.
         """
         epoch = len(self.history)
         rate = learning_rate(self.options, epoch)
@@ -115,21 +147,43 @@ class Trainer:
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
         losses: list[float] = []
         for x, labels in batches(samples, self.options.batch_size, rng):
-            losses.extend(self.learner.learn(x, labels, rate))
-            if not np.isfinite(losses[-1]):
-                raise TrainingError(
-                    f"the loss is {losses[-1]} in epoch {epoch}, update {len(losses) - 1}; "
-                    f"lower the learning rate ({self.options.learning_rate})"
-                )
+            self._learn(x, labels, rate, losses)
         self.learner.finish_pass()
         with self.learner.deployed():
-            validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
             deployed = self.learner.values()
+            if not all_finite(deployed):
+                raise self._diverged("the parameters are not finite", losses)
+            validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
+        if not np.isfinite((validation_loss, validation)).all():
+            raise self._diverged(f"the validation loss is {validation_loss}", losses)
         record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
         self.history.append(record)
         if self._beats(record, self.best):
             self.best, self.best_values = record, deployed
         return record
+
+    def _learn(self, x: Tensor, labels: Tensor, rate: float, losses: list[float]) -> None:
+        """Learn a batch and append its losses.
+
+        Raises:
+            TrainingError: if a loss, a gradient or a parameter is not finite.
+        """
+        try:
+            losses.extend(self.learner.learn(x, labels, rate))
+        except LostUpdateError as error:
+            losses.extend(error.losses)
+            raise self._diverged(error.what, losses) from error
+        if not np.isfinite(losses[-1]):
+            raise self._diverged(f"the loss is {losses[-1]}", losses)
+        if not all_finite(self.learner.values()):
+            raise self._diverged("the parameters are not finite", losses)
+
+    def _diverged(self, what: str, losses: Sequence[float]) -> TrainingError:
+        """Training that broke down in this epoch, with its last update."""
+        return TrainingError(
+            f"{what} in epoch {len(self.history)}, update {len(losses) - 1}; "
+            f"lower the learning rate ({self.options.learning_rate})"
+        )
 
     def _beats(self, record: EpochRecord, best: EpochRecord | None) -> bool:
         """Whether an epoch is better on validation; equal scores are decided by the loss."""
@@ -189,7 +243,7 @@ def train(
         InvalidValueError, UnknownNameError: for options without meaning, or a checkpoint of
             another run.
         DamagedFileError: if the checkpoint cannot be read.
-        TrainingError: if the loss stops being finite.
+        TrainingError: if a loss, a gradient or a parameter stops being finite.
 
     >>> from ltc2hw.tasks import load_task
     >>> from ltc2hw.training import ModelOptions, TrainingOptions

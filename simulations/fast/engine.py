@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.samples import check_samples, real_samples
+from ltc2hw.samples import check_samples, plain_array, real_array
 from ltc2hw.scalars import require_range
 from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
@@ -99,11 +99,11 @@ def simulate(
 
 def open_samples(network: FixedNetwork, x: npt.ArrayLike) -> Table:
     """Samples as an array of a type that the encoder reads; shape checked, values not yet."""
-    samples = real_samples(x)
+    samples = plain_array("samples", x)
     if samples.dtype == np.bool_:
         samples = samples.view(np.uint8)
     if samples.dtype not in SAMPLE_TYPES:
-        samples = np.asarray(samples, dtype=np.float64)
+        samples = real_array("samples", samples)
     if samples.ndim != 3 or samples.shape[2] != network.input.size or 0 in samples.shape:
         check_samples(samples, network.input.size, network.input.graded)
     return samples

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.learned import Counts, Learned, Learning, Memories, Net
 from ltc2hw.plasticity import Parameter
-from ltc2hw.plasticity_checks import real_array, require_flag
+from ltc2hw.plasticity_checks import require_flag
 from ltc2hw.samples import check_samples
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.trace import Array, State
@@ -130,7 +130,7 @@ def enter(
     """
     require_flag("reset", reset)
     population = learner.network.input
-    samples = check_samples(real_array("samples", x), population.size, population.graded)
+    samples = check_samples(x, population.size, population.graded)
     counts: Misfits = {}
     encoded = learner.encode(samples, counts)
     goals = learner.goals(targets, samples.shape[1], counts)

@@ -47,12 +47,13 @@ def test_a_finished_cell_is_read_back(tmp_path: Path) -> None:
     assert run_cell(cell(LSTM), tmp_path, never) == json.loads(json.dumps(first))
 
 
-def test_seeds_are_averaged(tmp_path: Path) -> None:
-    measured = [dict(run_cell(cell(LSTM, seed), tmp_path)) for seed in (0, 1)]
-    measured[0]["float"], measured[1]["float"] = 0.25, 0.75
+def test_seeds_are_a_median_and_a_range(tmp_path: Path) -> None:
+    measured = [dict(run_cell(cell(LSTM, seed), tmp_path)) for seed in (0, 1, 2)]
+    for found, score in zip(measured, (0.25, 1.75, 0.5), strict=True):
+        found["float"] = score
     lines = markdown(measured).splitlines()
     assert len(lines) == 3
-    assert "| 0.5000 ± 0.3536 |" in lines[2]
+    assert "| 0.5000 (0.2500 to 1.7500) |" in lines[2]
 
 
 def test_finished_cells_of_all_budgets_are_found_in_order(tmp_path: Path) -> None:

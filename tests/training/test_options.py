@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -69,6 +70,23 @@ def test_cosine_schedule_runs_from_the_rate_to_its_fraction() -> None:
         {"weight_bits": 25},
         {"beta": 1.5},
         {"final_rate": 0.0},
+        {"epochs": 2.5},
+        {"epochs": math.nan},
+        {"epochs": True},
+        {"epochs": "3"},
+        {"epochs": 10**7},
+        {"threads": 10**8},
+        {"batch_size": 10**12},
+        {"seed": 2**64},
+        {"seed": None},
+        {"alpha": 1e-40},
+        {"learning_rate": 1e39},
+        {"learning_rate": "fast"},
+        {"beta": None},
+        {"auxiliary": math.nan},
+        {"weight_limit": math.inf},
+        {"weight_bits": 8.5},
+        {"augment": "no"},
     ],
 )
 def test_numbers_out_of_range_are_named(wrong: dict[str, Any]) -> None:
@@ -83,9 +101,23 @@ def test_unknown_choices_are_named(name: str) -> None:
         TrainingOptions(**wrong)
 
 
-def test_a_network_needs_a_hidden_layer() -> None:
+@pytest.mark.parametrize("hidden", [(), 64, (0,), (2.5,), ("64",), (8, -1), None])
+def test_a_network_needs_a_hidden_layer(hidden: Any) -> None:
     with pytest.raises(InvalidValueError, match="hidden"):
-        ModelOptions(hidden=())
+        ModelOptions(hidden=hidden)
+
+
+@pytest.mark.parametrize("wrong", [{"threshold": math.nan}, {"gain": "1"}, {"recurrent": "no"}])
+def test_numbers_of_a_network_are_finite(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValueError, match=next(iter(wrong))):
+        ModelOptions(**wrong)
+
+
+def test_options_become_plain_numbers() -> None:
+    options = TrainingOptions(epochs=np.int64(3), learning_rate=np.float32(0.5), seed=2**64 - 1)  # type: ignore[arg-type]
+    model = ModelOptions(hidden=[np.int32(4)])  # type: ignore[arg-type]
+    assert json.loads(json.dumps(Recipe(model, options).to_dict()))["training"]["epochs"] == 3
+    assert model == ModelOptions(hidden=(4,))
 
 
 def test_recipes_change_by_value() -> None:

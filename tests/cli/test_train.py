@@ -1,0 +1,54 @@
+"""``ltc2hw train`` and ``demo``: options without meaning end in one line, before any file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ltc2hw.cli import main
+
+SEED = str(2**64)
+
+CASES = {
+    "a layer beyond memory": (["--hidden", "1000000000"], "parameters of a cell is 3000"),
+    "a layer beyond all memory": (["--hidden", "9" * 40], "expected at most 67108864"),
+    "a seed of twenty digits": (["--seed", SEED], f"seed is {SEED}; expected an integer from 0"),
+    "threads": (["--threads", "100000000"], "threads is 100000000; expected an integer from 1 to"),
+    "epochs": (["--epochs", "1" + 30 * "0"], "epochs is 1000"),
+    "weights too wide": (["--weight-bits", "1000"], "weight_bits is 1000; expected"),
+    "weights too narrow": (["--weight-bits", "1"], "weight_bits is 1; expected"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_senseless_options_are_one_line(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    options, message = CASES[case]
+    assert main(["train", "add-6", "--out", str(tmp_path / "out.h5"), *options]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("ltc2hw train: error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_seed_trains(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out = tmp_path / "out.h5"
+    options = ["--hidden", "2", "--epochs", "1", "--seed", str(2**64 - 1)]
+    assert main(["train", "add-2", "--quiet", "--out", str(out), *options]) == 0
+    assert out.exists()
+
+
+def test_a_demo_without_meaning_leaves_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("torch", "sklearn"):
+        pytest.importorskip(package)
+    assert main(["demo", "--out", str(tmp_path / "folder"), "--seed", SEED]) == 2
+    assert f"seed is {SEED}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
