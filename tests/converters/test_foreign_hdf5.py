@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters.foreign_hdf5 import MAXIMUM_DEPTH, read_foreign
+from ltc2hw.converters.foreign_hdf5 import read_foreign
+from ltc2hw.converters.hdf5_reader import MAXIMUM_DEPTH
 from ltc2hw.errors import DamagedFileError
 
 
