@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -82,14 +83,15 @@ def root_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return tuple(names[0] for names, _ in _read_apart(path, "names"))
 
 
-def tree_of(group: h5py.Group, path: str | os.PathLike[str], raw: BinaryIO) -> ForeignTree:
-    """Read a group that this process itself made; ``raw`` are the file's bytes.
+def tree_of(image: bytes, path: str | os.PathLike[str]) -> ForeignTree:
+    """Read the bytes of a file that this process itself made; ``path`` is for messages.
 
     Raises:
         DamagedFileError: as :func:`read_foreign`.
     """
     try:
-        return _tree(Reader(raw).pieces(group))
+        with h5py.File(h5py.h5f.open_file_image(image), "r") as file:
+            return _tree(Reader(BytesIO(image)).pieces(file))
     except Refusal as refusal:
         raise DamagedFileError(path, str(refusal)) from refusal
     except HDF5_ERRORS as error:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from io import BytesIO
 from typing import Any, Protocol, cast
 
 import h5py
@@ -132,7 +131,7 @@ def from_module(
                     "run one sample through the module first",
                 ) from error  # fmt: skip
         file.flush()
-        tree = tree_of(file, origin, BytesIO(file.id.get_file_image()))
+        tree = tree_of(file.id.get_file_image(), origin)
     layers = read_layers(tree, origin, conversion)
     scales = [int(block.neuron.w_scale) for block in blocks if getattr(block, "neuron", None)]
     fraction = fraction_of(scales[0])

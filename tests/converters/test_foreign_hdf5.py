@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters.foreign_hdf5 import read_foreign
+from ltc2hw.converters.foreign_hdf5 import read_foreign, tree_of
 from ltc2hw.converters.hdf5_reader import MAXIMUM_DEPTH
 from ltc2hw.errors import DamagedFileError
 
@@ -151,10 +151,14 @@ def test_hostile_files_are_refused(make: Callable[[h5py.File], None], tmp_path: 
     path = tmp_path / "file.h5"
     with h5py.File(path, "w") as file:
         make(file)
+    image = path.read_bytes()
     tracemalloc.start()
     try:
         with pytest.raises(DamagedFileError, match=HOSTILE[make]):
             read_foreign(path)
+        # What the other process does, watched from inside.
+        with pytest.raises(DamagedFileError, match=HOSTILE[make]):
+            tree_of(image, path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -192,6 +196,9 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         file["x"] = np.arange(1000)
     whole = path.read_bytes()
     for length in range(0, len(whole), 97):
+        with pytest.raises(DamagedFileError):
+            tree_of(whole[:length], path)
+    for length in (0, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(DamagedFileError):
             read_foreign(path)
