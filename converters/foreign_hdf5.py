@@ -26,26 +26,30 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.capacity import MAXIMUM_NUMBERS
 from ltc2hw.converters import hdf5_reader
 from ltc2hw.converters.hdf5_reader import (
     HDF5_ERRORS,
     LENGTH,
+    NUMBER_BYTES,
     Piece,
     Reader,
     Refusal,
     Value,
-    unfolded_limit,
 )
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
 
 Foreign = str | tuple[str, ...] | npt.NDArray[Any]
 ForeignTree = Mapping[str, "Foreign | ForeignTree"]
 
-SECONDS, BYTES_PER_SECOND = 10, 64 << 20
+FREE_NUMBERS = MAXIMUM_NUMBERS
+"""How many numbers more than it stores a file may unfold to."""
+
+SECONDS, BYTES_PER_SECOND = 5, 1 << 20
 """Processor time that reading a file may take, and for how many bytes it gets a second more."""
 
 EXTRA_BYTES = 128 << 20
-"""Memory for reading a file, beyond twice what it may unfold to."""
+"""Memory for reading a file, beyond twice its own size and what it may unfold to."""
 
 BOOT = """
 import sys
@@ -67,20 +71,22 @@ ENVIRONMENT = {
 }
 
 
-def read_foreign(path: str | os.PathLike[str]) -> ForeignTree:
+def read_foreign(path: str | os.PathLike[str], free_numbers: int = FREE_NUMBERS) -> ForeignTree:
     """Read a whole file: groups as dictionaries, numbers as arrays, texts as str.
+
+    ``free_numbers`` is how many numbers more than it stores the file may unfold to.
 
     Raises:
         DamagedFileError: if the file is truncated, no HDF5, hostile, larger than it can be, or
             takes HDF5 too long or too much memory.
         OSError: if it does not exist or cannot be opened.
     """
-    return _tree(_read_apart(path, "tree"))
+    return _tree(_read_apart(path, "tree", free_numbers))
 
 
 def root_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Names at the root of a file; errors as in :func:`read_foreign`."""
-    return tuple(names[0] for names, _ in _read_apart(path, "names"))
+    return tuple(names[0] for names, _ in _read_apart(path, "names", 0))
 
 
 def tree_of(image: bytes, path: str | os.PathLike[str]) -> ForeignTree:
@@ -91,7 +97,7 @@ def tree_of(image: bytes, path: str | os.PathLike[str]) -> ForeignTree:
     """
     try:
         with h5py.File(h5py.h5f.open_file_image(image), "r") as file:
-            return _tree(Reader(BytesIO(image)).pieces(file))
+            return _tree(Reader(BytesIO(image), FREE_NUMBERS * NUMBER_BYTES).pieces(file))
     except Refusal as refusal:
         raise DamagedFileError(path, str(refusal)) from refusal
     except HDF5_ERRORS as error:
@@ -110,20 +116,21 @@ def _tree(pieces: Iterable[Piece]) -> ForeignTree:
     return root
 
 
-def _read_apart(path: str | os.PathLike[str], mode: str) -> list[Piece]:
+def _read_apart(path: str | os.PathLike[str], mode: str, free_numbers: int) -> list[Piece]:
     """The pieces that a process of its own reads from a file; the process is gone afterwards."""
     status = os.stat(path)
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise DamagedFileError(path, "it is no regular file")
     with Path(path).open("rb"):
         pass
-    unfolded = unfolded_limit(status.st_size)
-    seconds, extra = SECONDS + unfolded // BYTES_PER_SECOND, EXTRA_BYTES + 2 * unfolded
+    free_bytes = free_numbers * NUMBER_BYTES
+    seconds = SECONDS + status.st_size // BYTES_PER_SECOND
+    extra = EXTRA_BYTES + 2 * (free_bytes + status.st_size)
     command = [sys.executable, "-s", "-S", "-c", BOOT, "\n".join(map(str, sys.path))]
     command += [os.path.abspath(hdf5_reader.__file__), mode, os.fspath(path)]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
-            [*command, str(seconds), str(extra)],
+            [*command, str(free_bytes), str(seconds), str(extra)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,

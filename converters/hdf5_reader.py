@@ -35,15 +35,11 @@ MAXIMUM_DEPTH = 16
 MAXIMUM_ENTRIES = 100_000
 """Most groups and datasets in one file, and most texts in all its datasets."""
 
-MAXIMUM_BYTES = 2 << 30
-"""Most bytes that one file may unfold to, beyond twice its own size."""
-
 DEFLATE_RATIO = 1040
 """Deflate shrinks nothing by more than this; a dataset that declares more is lying."""
 
-FREE_BYTES, UNFOLDING = 128 << 20, 64
-"""A file may unfold to this much, and to that many times its own size. The first is
-:data:`ltc2hw.capacity.MAXIMUM_NUMBERS` times :data:`NUMBER_BYTES`."""
+USUAL_RATIO = 4
+"""Compression that costs nothing: numbers of a trained network do not shrink by more."""
 
 NUMBER_BYTES = 8
 """What a number takes once it is converted, however short it is in the file."""
@@ -70,26 +66,19 @@ class Refusal(Exception):
     """Something in a file that is not read; the text says what."""
 
 
-def unfolded_limit(size: int) -> int:
-    """Most bytes that a file of ``size`` bytes may unfold to.
-
-    >>> unfolded_limit(0) == FREE_BYTES
-    True
-    """
-    return min(max(MAXIMUM_BYTES, 2 * size), FREE_BYTES + UNFOLDING * size)
-
-
 class Reader:
     """Reads one file, counting what it declares against what it can hold.
 
-    ``raw`` are the file's bytes. Raises :class:`Refusal`, or one of :data:`HDF5_ERRORS`.
+    ``raw`` are the file's bytes; ``free_bytes`` is how much more than it stores it may unfold to.
+    Raises :class:`Refusal`, or one of :data:`HDF5_ERRORS`.
     """
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, free_bytes: int) -> None:
         self.raw = raw
         self.size = raw.seek(0, 2)
-        self.limit = unfolded_limit(self.size)
-        self.declared = 0
+        self.free_bytes = free_bytes
+        self.unfolded = 0
+        self.stored = 0
         self.text_bytes = 0
         self.texts_read = 0
         self.entries = 0
@@ -160,11 +149,15 @@ class Reader:
                 raise Refusal(f"dataset {name} needs filter {number}")
         # A chunk is read whole, however little of it belongs to the dataset.
         numbers = max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
-        width = dataset.dtype.itemsize
-        self.declared += numbers * max(width, NUMBER_BYTES)
-        ratio = DEFLATE_RATIO if COMPRESSING & set(filters) else 1
-        backed = min(dataset.id.get_storage_size(), self.size) * ratio
-        if numbers * width > max(SMALL, backed) or self.declared > self.limit:
+        declared, stored = numbers * dataset.dtype.itemsize, dataset.id.get_storage_size()
+        packed = bool(COMPRESSING & set(filters))
+        self.stored += stored
+        if self.stored > self.size:  # several datasets claim the same bytes of the file
+            stored = 0
+        held = numbers * NUMBER_BYTES if stored >= declared else USUAL_RATIO * stored * packed
+        self.unfolded += max(0, max(declared, numbers * NUMBER_BYTES) - held)
+        backed = max(SMALL, stored * (DEFLATE_RATIO if packed else 1))
+        if declared > backed or self.unfolded > self.free_bytes:
             raise Refusal(f"dataset {name} declares more data than the file holds")
 
     def texts(self, dataset: h5py.Dataset) -> str | tuple[str, ...]:
@@ -172,29 +165,29 @@ class Reader:
         self.texts_read += dataset.size
         if self.texts_read > MAXIMUM_ENTRIES:
             raise Refusal(f"at dataset {dataset.name}, more than {MAXIMUM_ENTRIES} texts")
-        if h5py.check_string_dtype(dataset.dtype).length is None:
-            self.inspect_lengths(dataset)
+        length = h5py.check_string_dtype(dataset.dtype).length
+        self.text_bytes += self.lengths(dataset) if length is None else length * dataset.size
+        if self.text_bytes > max(SMALL, self.size):
+            raise Refusal(f"dataset {dataset.name} has longer texts than the file holds")
         values = np.asarray(dataset.asstr()[()])
         if values.ndim == 0:
             return str(values[()])
         return tuple(str(value) for value in values.ravel())
 
-    def inspect_lengths(self, dataset: h5py.Dataset) -> None:
-        """Refuse texts of any length that are longer together than the file: some would be shared.
+    def lengths(self, dataset: h5py.Dataset) -> int:
+        """How long texts of any length are together: some may be one and the same in the file.
 
         HDF5 stores such a text elsewhere, and in its place length, address and index (16 bytes).
         """
         stored = dataset.id.get_storage_size()
         offset = dataset.id.get_offset()
         if stored == 0:
-            return
+            return 0
         if offset is None or stored != POINTER.itemsize * dataset.size:
             raise Refusal(f"dataset {dataset.name} stores its texts in an unusual way")
         self.raw.seek(offset)
         pointers = np.frombuffer(self.raw.read(stored), dtype=POINTER)
-        self.text_bytes += int(pointers["length"].sum(dtype=np.int64))
-        if self.text_bytes > self.size:
-            raise Refusal(f"dataset {dataset.name} has longer texts than the file holds")
+        return int(pointers["length"].sum(dtype=np.int64))
 
 
 def send(out: BinaryIO, kind: str, path: tuple[str, ...], value: Value = None) -> None:
@@ -241,14 +234,14 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
 
 
-def main(mode: str, path: str, seconds: str, extra_bytes: str) -> None:
+def main(mode: str, path: str, free_bytes: str, seconds: str, extra_bytes: str) -> None:
     """Write the pieces of a file to the standard output; only names at its root for ``names``."""
     out = sys.stdout.buffer
     die_with_parent()
     limit_process(int(seconds), int(extra_bytes))
     try:
         with open(path, "rb") as raw:
-            file, reader = h5py.File(path, "r"), Reader(raw)
+            file, reader = h5py.File(path, "r"), Reader(raw, int(free_bytes))
             if mode == "names":
                 for name in reader.names(file):
                     send(out, "group", (name,))
