@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fields import require_name, require_size
 from ltc2hw.weights import Weights
@@ -155,9 +156,15 @@ def connection_name(connection: Connection) -> str:
 
 
 def check_population(kind: str, name: str, size: int) -> None:
-    """Check what every population has: a name and a size."""
+    """Check what every population has: a name, and a size that can be allocated.
+
+    Raises:
+        InvalidValueError: for any other name or size.
+        TooLargeError: for more neurons than :data:`ltc2hw.capacity.MAXIMUM_NUMBERS`.
+    """
     require_name(kind, name)
     require_size(name, size)
+    require_capacity(f"size of {name}", size)
 
 
 def check_connection(connection: Connection) -> None:
