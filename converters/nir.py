@@ -70,7 +70,12 @@ def from_graph(
     """Turn a ``nir.NIRGraph`` into a float network; arguments and errors as in :func:`read`."""
     if not hasattr(graph, "to_dict"):
         raise InvalidValueError("graph", type(graph).__name__, "a nir.NIRGraph")
-    return _network(graph.to_dict(), "NIR graph", dt, graded_input, allow)
+    try:
+        entries = graph.to_dict()
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        problem = f"one that its to_dict() fails on ({error})"
+        raise InvalidValueError("graph", problem, "nodes and edges of nir") from error
+    return _network(entries, "NIR graph", dt, graded_input, allow)
 
 
 def write(

@@ -89,7 +89,7 @@ class Node:
         if value is None:
             raise self.damaged(f"{entry} is missing")
         try:
-            array = np.asarray(value).astype(np.float64)
+            array = np.asarray(value).astype(np.float64, copy=False)
         except (TypeError, ValueError) as error:
             raise self.damaged(f"{entry} holds no numbers") from error
         if not array.size:

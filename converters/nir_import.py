@@ -20,6 +20,7 @@ from typing import cast
 
 import numpy as np
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import Leaky, Placed, leaky, place_integrator, place_spiking
@@ -36,11 +37,17 @@ from ltc2hw.converters.nir_graph import (
 )
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
-from ltc2hw.converters.signals import Signal
+from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
+
+NEURON_NUMBERS = 8
+"""How many numbers a neuron's constants, and what they are computed from, take."""
+
+HELD = 4
+"""How many times the numbers that a graph holds its matrices may hold on their way."""
 
 MAXIMUM_SIZE = 1 << 22
 """Most values that a node may send: what a file declares costs nothing there, but does here."""
@@ -72,6 +79,9 @@ class GraphImport:
         self.steps: dict[str, Step] = {}
         self.signals: dict[str, Signal] = {}
         self.pending: set[str] = set()
+        entries = [value for node in graph.nodes.values() for value in node.entries.values()]
+        self.held = sum(value.size for value in entries if isinstance(value, np.ndarray))
+        self.made = 0
 
     def network(self, origin: str) -> Network:
         """Build the network.
@@ -83,6 +93,8 @@ class GraphImport:
         self.infer_shapes()
         self.place_input()
         neurons = [node for _, node in sorted(self.graph.nodes.items()) if node.type in NEURONS]
+        constants = NEURON_NUMBERS * sum(self.size(node.name) for node in neurons)
+        require_capacity("constants of all neurons", constants, NEURON_NUMBERS * self.held)
         for node in neurons:
             known = set(self.assembly.populations)
             self.placed[node.name] = NEURONS[node.type](self, node, self.size(node.name))
@@ -106,7 +118,19 @@ class GraphImport:
 
     def size(self, name: str) -> int:
         """Number of values that a node sends."""
-        return int(np.prod(self.shapes[name]))
+        return math.prod(self.shapes[name])
+
+    def count(self, node: Node, made: Signal, *parts: Signal) -> None:
+        """Count the matrices that a node adds to those of its parts.
+
+        Raises:
+            TooLargeError: if all of them together are too large.
+        """
+        known = {id(matrix) for part in parts for matrix in part.terms.values()}
+        matrices = made.terms.values()
+        self.made += sum(numbers_in(matrix) for matrix in matrices if id(matrix) not in known)
+        remedy = "put neurons between the layers"
+        require_capacity(f"weights up to {node.label}", self.made, HELD * self.held, remedy)
 
     def check_size(self, name: str, arriving: Signal) -> None:
         """Raise unless what reaches a node is of its size."""
@@ -169,7 +193,8 @@ class GraphImport:
                 if name not in self.steps:
                     before = (signal.size,)
                     self.steps[name] = STATELESS[node.type](node, before, self.conversion, self.dt)
-                signal = self.steps[name].apply(signal)
+                arriving, signal = signal, self.steps[name].apply(signal)
+                self.count(node, signal, arriving)
             self.signals[name] = signal
         return self.signals[name]
 
@@ -184,6 +209,7 @@ class GraphImport:
         total = Signal(signals[0].size if signals else self.size(name), {})
         for signal in signals:
             total = total.plus(signal)
+        self.count(self.graph.nodes[name], total, *signals)
         return total
 
     def edges_that_take_a_step(self, arriving: Mapping[str, Signal]) -> set[tuple[str, str]]:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.nir_graph import Node
 from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Matrix, Signal
-from ltc2hw.errors import ShapeError
+from ltc2hw.errors import Ltc2hwError, ShapeError
+from ltc2hw.weights import Sparse
 from ltc2hw.words import FloatArray
 
 STEP_TOLERANCE = 1e-6
@@ -52,6 +53,7 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     given = node.numbers("delay")
     steps = given / dt
     whole = np.rint(steps)
+    different = np.unique(whole)
     if np.any(steps < 0):
         raise node.damaged("its delay is negative")
     if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
@@ -60,10 +62,17 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     shape = given.shape if given.size > 1 else shape
 
     def apply(signal: Signal) -> Signal:
-        each = np.broadcast_to(whole.ravel(), (signal.size,))
+        if given.size not in (1, signal.size):
+            limit = f"one, or {signal.size}, of what arrives there"
+            raise ShapeError(f"number of delays of {node.label}", given.size, limit)
+        if different.size == 1:
+            return signal.delayed(int(different[0]))
+        # Each delay becomes a projection of its own, from all that arrives.
+        numbers = different.size * signal.size
+        require_capacity(f"delays of {node.label}", numbers, 0, "use fewer different delays")
         total = Signal(signal.size, {})
-        for number in np.unique(each):
-            total = total.plus(signal.scaled(each == number).delayed(int(number)))
+        for number in different:
+            total = total.plus(signal.only(whole.ravel() == number).delayed(int(number)))
         return total
 
     return Step(shape, apply)
@@ -126,11 +135,14 @@ def weight_matrix(node: Node) -> Matrix:
     noted = node.metadata.get(KEY)
     if not isinstance(noted, Mapping) or not {"indptr", "indices"} <= set(noted):
         return weight
-    indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
     try:
-        rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        kept = sparse.csr_matrix((weight[rows, indices], indices, indptr), shape=weight.shape)
-    except (IndexError, TypeError, ValueError) as error:
+        # Checked as our own weights are, before the rows are laid out.
+        indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
+        places = Sparse(indptr, indices, np.zeros(indices.shape), weight.shape[1])
+        if places.shape != weight.shape:
+            raise ShapeError("shape of sparse weights", places.shape, str(weight.shape))
+        kept = places.with_values(weight[places.coordinates]).to_scipy()
+    except (TypeError, ValueError, OverflowError, Ltc2hwError) as error:
         raise node.damaged(f"its metadata {KEY} are no sparse matrix") from error
     # Weights that another tool put elsewhere are kept too.
     return kept if np.array_equal(kept.toarray(), weight) else weight
