@@ -91,10 +91,11 @@ class GraphImport:
             DamagedFileError, ShapeError: for entries that make no sense or do not fit.
         """
         self.infer_shapes()
-        self.place_input()
         neurons = [node for _, node in sorted(self.graph.nodes.items()) if node.type in NEURONS]
-        constants = NEURON_NUMBERS * sum(self.size(node.name) for node in neurons)
+        ends = self.graph.of_type("Input", "Output")
+        constants = NEURON_NUMBERS * sum(self.size(node.name) for node in (*ends, *neurons))
         require_capacity("constants of all neurons", constants, NEURON_NUMBERS * self.held)
+        self.place_input()
         for node in neurons:
             known = set(self.assembly.populations)
             self.placed[node.name] = NEURONS[node.type](self, node, self.size(node.name))

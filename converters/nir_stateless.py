@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.conversion import Conversion
@@ -68,7 +69,10 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
         if different.size == 1:
             return signal.delayed(int(different[0]))
         # Each delay becomes a projection of its own, from all that arrives.
-        numbers = different.size * signal.size
+        numbers = different.size * sum(
+            signal.size if sparse.issparse(matrix) else matrix.size
+            for matrix in signal.terms.values()
+        )
         require_capacity(f"delays of {node.label}", numbers, 0, "use fewer different delays")
         total = Signal(signal.size, {})
         for number in different:
