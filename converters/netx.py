@@ -34,6 +34,9 @@ from ltc2hw.words import Word
 
 StrPath = str | os.PathLike[str]
 
+FREE_NUMBERS = 1 << 21
+"""How many numbers more than it stores a netx file may unfold to."""
+
 
 class Block(Protocol):
     """What is used of a slayer block."""
@@ -63,7 +66,8 @@ def read(
         OSError: if there is no such file.
     """
     conversion = _import(input_word)
-    tree = read_foreign(path)
+    # lava-dl does not compress; what is converted here is copied some ten times.
+    tree = read_foreign(path, free_numbers=FREE_NUMBERS)
     layers = read_layers(tree, path, conversion)
     record = read_record(tree, path)
     if record is None:

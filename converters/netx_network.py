@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.features import COLUMNS
 from ltc2hw.converters.netx_layers import (
     BIAS_EXPONENT,
     DECAY_BITS,
@@ -27,7 +28,7 @@ from ltc2hw.converters.netx_record import (
     NetxRecord,
     Places,
 )
-from ltc2hw.errors import DamagedFileError, ShapeError
+from ltc2hw.errors import DamagedFileError, ShapeError, UnsupportedError
 from ltc2hw.fixed import (
     FixedInput,
     FixedLIF,
@@ -105,6 +106,16 @@ def chain_of(network: FixedNetwork, conversion: Conversion) -> list[str]:
             conversion.meet("lif", node)
         else:
             conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", node)
+    reached = {projection.target for projection in network.projections}
+    for population in network.populations:
+        alone = isinstance(population, FixedLIF) and population.name not in reached
+        if alone and population.name != network.output:
+            raise UnsupportedError(
+                COLUMNS["netx-out"],
+                f"population {population.name!r}",
+                "a neuron that nothing reaches, as the clock that brings the bias of a layer",
+                "train without that bias, or with neurons whose current decays at once",
+            )
     forward = [p for p in network.projections if p.source != p.target]
     sources, targets = (
         {p.target: p.source for p in forward},

@@ -64,8 +64,12 @@ class Signal:
         rows, columns = matrix.shape
         if columns != self.size:
             raise ShapeError("columns of a matrix", columns, f"{self.size}, what arrives there")
-        # A product with the identity would lose zeros that a sparse matrix stores.
-        terms = {s: matrix if is_identity(m) else product(matrix, m) for s, m in self.terms.items()}
+        # A product with the identity would lose zeros that a sparse matrix stores. The constant is
+        # a column, also where it is a single 1.
+        terms = {
+            s: matrix if s.population != CONSTANT and is_identity(m) else product(matrix, m)
+            for s, m in self.terms.items()
+        }
         return Signal(rows, terms)
 
     def only(self, rows: npt.NDArray[np.bool_]) -> Signal:
