@@ -108,7 +108,7 @@ def tree_of(image: bytes, path: str | os.PathLike[str]) -> ForeignTree:
 def _tree(pieces: Iterable[Piece]) -> ForeignTree:
     """Nested dictionaries from pieces, groups before what is in them."""
     root: dict[str, Foreign | ForeignTree] = {}
-    groups = {(): root}
+    groups: dict[tuple[str, ...], dict[str, Foreign | ForeignTree]] = {(): root}
     for path, value in pieces:
         if value is None:
             groups[path] = {}

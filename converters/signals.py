@@ -124,9 +124,9 @@ class Signal:
 
 def numbers_in(matrix: Matrix) -> int:
     """How many numbers a matrix takes: of a sparse one, each value and its place, and each row."""
-    if sparse.issparse(matrix):
-        return 2 * int(matrix.nnz) + int(matrix.shape[0])
-    return int(matrix.size)
+    if isinstance(matrix, np.ndarray):
+        return int(matrix.size)
+    return 2 * int(matrix.nnz) + int(matrix.shape[0])
 
 
 def product(first: Matrix, second: Matrix) -> Matrix:
@@ -137,7 +137,7 @@ def product(first: Matrix, second: Matrix) -> Matrix:
     """
     rows, columns = first.shape[0], second.shape[1]
     most = rows * columns
-    if sparse.issparse(first) and sparse.issparse(second):
+    if not isinstance(first, np.ndarray) and not isinstance(second, np.ndarray):
         pairs = first.getnnz(axis=0).astype(np.int64) @ second.getnnz(axis=1).astype(np.int64)
         most = 2 * min(most, int(pairs)) + rows
     held = numbers_in(first) + numbers_in(second)

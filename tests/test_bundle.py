@@ -333,7 +333,8 @@ def test_rows_longer_than_the_file_are_refused(tmp_path: Path) -> None:
     weights = Sparse(np.array([0, 1, 2]), np.array([0, 1]), np.array([0.5, 1.0]), 2)
     link = Projection("input", "spikes", "out", "current", weights)
     path = tmp_path / "net.h5"
-    save(Network((Input("input", 2), LIF("out", 2, 0.5, 0.1, 1.0, 0.0)), (link,), "out"), path)
+    lif = LIF("out", 2, *(np.full(2, value) for value in (0.5, 0.1, 1.0, 0.0)))
+    save(Network((Input("input", 2), lif), (link,), "out"), path)
     place = ("content", "projections", "0", "weights", "indptr")
     rewritten(path, set_entry(*place, value=np.array([0, 10**12, 2])))
     with pytest.raises(DamagedFileError, match=r"indptr is .0, 1000000000000.; expected rising"):

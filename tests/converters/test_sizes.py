@@ -16,6 +16,7 @@ from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import DamagedFileError, InvalidValueError, ShapeError, TooLargeError
 from ltc2hw.network import LIF, Network
+from ltc2hw.words import FloatArray
 
 Nodes = tuple[Mapping[str, Any], ...]
 
@@ -40,7 +41,7 @@ def end(kind: str, *shape: int) -> dict[str, Any]:
     return {"type": kind, "shape": np.array(shape)}
 
 
-def linear(weight: np.ndarray) -> dict[str, Any]:
+def linear(weight: FloatArray) -> dict[str, Any]:
     return {"type": "Linear", "weight": weight}
 
 
@@ -167,7 +168,7 @@ def test_damaged_places_of_sparse_weights_are_refused(indptr: list[Any], indices
 
 def test_sizes_of_populations_have_a_limit() -> None:
     with pytest.raises(TooLargeError, match="size of huge is 1000000000000 numbers"):
-        LIF("huge", 10**12, 0.5, 0.5, 1.0, 0.0)
+        LIF("huge", 10**12, *(np.array(value) for value in (0.5, 0.5, 1.0, 0.0)))
 
 
 def test_only_keeps_rows() -> None:
