@@ -160,13 +160,13 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
     """
     nodes: dict[str, Node] = {}
     edges = list(_collect(graph, "", nodes, path))
-    before: dict[str, list[str]] = {name: [] for name in nodes}
+    before: dict[str, dict[str, None]] = {name: {} for name in nodes}
     for source, target in edges:
         if source not in nodes or target not in nodes:
             raise DamagedFileError(path, f"edge {source!r} -> {target!r} leads nowhere")
         if source in before[target]:
             raise DamagedFileError(path, f"edge {source!r} -> {target!r} is given twice")
-        before[target].append(source)
+        before[target][source] = None
     for node in nodes.values():
         if node.type not in ENTRIES:
             conversion.meet("other-node", node.label)

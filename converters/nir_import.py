@@ -226,7 +226,8 @@ class GraphImport:
         distance = distances(names, edges, self.graph.of_type("Input")[0].name)
         place = {name: (distance[name], name) for name in names}
         if self.record is not None and set(self.record.order) >= set(names):
-            place = {name: (float(self.record.order.index(name)), name) for name in names}
+            order = {name: number for number, name in reversed([*enumerate(self.record.order)])}
+            place = {name: (float(order[name]), name) for name in names}
         late = {
             (source, target)
             for source, target in edges
