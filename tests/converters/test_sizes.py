@@ -157,7 +157,13 @@ def test_nodes_that_are_none_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("indptr", "indices"),
-    [([0, 10**12, 2], [0, 1]), ([0, 1], [0]), ([0, 1, 2], [0, 5]), ([0.0, 0.5, 2.0], ["a", "b"])],
+    [
+        ([0, 10**12, 10**12], [0, 1]),
+        ([0, 10**12, 2], [0, 1]),
+        ([0, 1], [0]),
+        ([0, 1, 2], [0, 5]),
+        ([0.0, 0.5, 2.0], ["a", "b"]),
+    ],
 )
 def test_damaged_places_of_sparse_weights_are_refused(indptr: list[Any], indices: Any) -> None:
     places = {KEY: {"indptr": np.array(indptr), "indices": np.array(indices)}}
