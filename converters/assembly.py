@@ -32,6 +32,8 @@ class Assembly:
         self.clock_name = clock_name
         self.populations: dict[str, FloatPopulation] = {}
         self.arriving: dict[tuple[str, Port], Signal] = {}
+        self.numbers: dict[str, int] = {}
+        self.last_clock = ""
 
     def free_name(self, wanted: str) -> str:
         """A population name like the wanted one that is not taken yet.
@@ -42,9 +44,11 @@ class Assembly:
         name = "".join(c if f"n{c}".isidentifier() else "_" for c in wanted)
         if not name.isidentifier():
             name = f"n{name}"
-        number, free = 2, name
+        number, free = self.numbers.get(name, 2), name
         while free in self.populations:
             free, number = f"{name}_{number}", number + 1
+        # Thousands of names alike would be tried again and again.
+        self.numbers[name] = number
         return free
 
     def add(self, population: FloatPopulation) -> Signal:
@@ -125,10 +129,13 @@ class Assembly:
 
     def _clock(self) -> str:
         """Name of the neuron that fires at every step."""
-        for name, population in self.populations.items():
+        # The last one first: to compare all populations for each constant can take minutes.
+        for name in (self.last_clock, *self.populations):
+            population = self.populations.get(name)
             if isinstance(population, LIF) and population == clock(name):
+                self.last_clock = name
                 return name
-        name = self.free_name(self.clock_name)
+        name = self.last_clock = self.free_name(self.clock_name)
         self.populations[name] = clock(name)
         return name
 

@@ -1,165 +1,190 @@
 """HDF5 files that other tools wrote, read with suspicion into plain dictionaries.
 
 Other tools compress, chunk and use texts of any length, so :mod:`ltc2hw.hdf5`, which reads our own
-files, is too strict for them. What is refused here, before anything of it is read: links other
-than hard ones, loops, storage outside the file, filters that HDF5 would load code for, types other
-than numbers and texts, and sizes that the file cannot back.
+files, is too strict for them. Texts of any length lie in heaps where HDF5 follows damaged bytes
+into endless loops that no signal handler of Python interrupts. Checking every structure of HDF5
+before it does would be a second HDF5; instead, a process of its own reads the file
+(:mod:`ltc2hw.converters.hdf5_reader`), which the operating system ends at a limit of time and
+memory, and which passes on nothing but names, numbers and texts.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import DamagedFileError
-from ltc2hw.hdf5 import member
+from ltc2hw.capacity import MAXIMUM_NUMBERS
+from ltc2hw.converters import hdf5_reader
+from ltc2hw.converters.hdf5_reader import (
+    HDF5_ERRORS,
+    LENGTH,
+    NUMBER_BYTES,
+    Piece,
+    Reader,
+    Refusal,
+    Value,
+)
+from ltc2hw.errors import DamagedFileError, Ltc2hwError
 
 Foreign = str | tuple[str, ...] | npt.NDArray[Any]
 ForeignTree = Mapping[str, "Foreign | ForeignTree"]
 
-MAXIMUM_DEPTH = 16
-"""Deepest nesting of groups."""
+FREE_NUMBERS = MAXIMUM_NUMBERS
+"""How many numbers more than it stores a file may unfold to."""
 
-MAXIMUM_ENTRIES = 100_000
-"""Most groups and datasets in one file, and most texts in one dataset."""
+SECONDS, BYTES_PER_SECOND = 5, 1 << 20
+"""Processor time that reading a file may take, and for how many bytes it gets a second more."""
 
-MAXIMUM_BYTES = 2 << 30
-"""Most bytes that one file may unfold to."""
+EXTRA_BYTES = 128 << 20
+"""Memory for reading a file, beyond twice its own size and what it may unfold to."""
 
-DEFLATE_RATIO = 1040
-"""Deflate shrinks nothing by more than this; a dataset that declares more is lying."""
+BOOT = """
+import sys
+sys.path[:] = sys.argv.pop(1).split("\\n")
+from runpy import run_path
+run_path(sys.argv.pop(1), run_name="__main__")
+"""
+"""Finds h5py where this process found it, without what ``site`` and the environment add."""
 
-FREE_BYTES, UNFOLDING = 256 << 20, 64
-"""A file may unfold to this much, and to that many times its own size."""
+BROKEN = "broken"
+"""How a stream ends that breaks off."""
 
-SMALL = 1 << 16
-"""Bytes that a dataset may always have, stored or not."""
+ENVIRONMENT = {
+    # Threads of linear algebra reserve memory, and there is none of it here.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # HDF5 loads no plug-in libraries.
+    "HDF5_PLUGIN_PRELOAD": "::",
+}
 
-POINTER = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
-"""How a text of any length is stored in its dataset."""
 
-FILTERS: Mapping[int, str] = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-"""Filters built into HDF5 and h5py; every other one would be a plug-in library."""
-
-
-def read_foreign(path: str | os.PathLike[str]) -> ForeignTree:
+def read_foreign(path: str | os.PathLike[str], free_numbers: int = FREE_NUMBERS) -> ForeignTree:
     """Read a whole file: groups as dictionaries, numbers as arrays, texts as str.
 
+    ``free_numbers`` is how many numbers more than it stores the file may unfold to.
+
     Raises:
-        DamagedFileError: if the file is truncated, no HDF5, hostile, or larger than it can be.
+        DamagedFileError: if the file is truncated, no HDF5, hostile, larger than it can be, or
+            takes HDF5 too long or too much memory.
         OSError: if it does not exist or cannot be opened.
     """
-    with Path(path).open("rb") as raw:
-        try:
-            with h5py.File(path, "r") as file:
-                return tree_of(file, path, raw)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-            problem = " ".join(str(error).split())
-            raise DamagedFileError(path, f"not a whole HDF5 file: {problem}") from error
+    return _tree(_read_apart(path, "tree", free_numbers))
 
 
-def tree_of(group: h5py.Group, path: str | os.PathLike[str], raw: BinaryIO) -> ForeignTree:
-    """Read an open group of a file whose bytes are ``raw``; ``path`` is for messages.
+def root_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names at the root of a file; errors as in :func:`read_foreign`."""
+    return tuple(names[0] for names, _ in _read_apart(path, "names", 0))
+
+
+def tree_of(image: bytes, path: str | os.PathLike[str]) -> ForeignTree:
+    """Read the bytes of a file that this process itself made; ``path`` is for messages.
 
     Raises:
         DamagedFileError: as :func:`read_foreign`.
     """
-    return _Reader(path, raw).group(group, 0)
+    try:
+        with h5py.File(h5py.h5f.open_file_image(image), "r") as file:
+            return _tree(Reader(BytesIO(image), FREE_NUMBERS * NUMBER_BYTES).pieces(file))
+    except Refusal as refusal:
+        raise DamagedFileError(path, str(refusal)) from refusal
+    except HDF5_ERRORS as error:
+        problem = " ".join(str(error).split())
+        raise DamagedFileError(path, f"not a whole HDF5 file: {problem}") from error
 
 
-class _Reader:
-    """Reads one file, counting what it declares against what it can hold."""
+def _tree(pieces: Iterable[Piece]) -> ForeignTree:
+    """Nested dictionaries from pieces, groups before what is in them."""
+    root: dict[str, Foreign | ForeignTree] = {}
+    groups: dict[tuple[str, ...], dict[str, Foreign | ForeignTree]] = {(): root}
+    for path, value in pieces:
+        if value is None:
+            groups[path] = {}
+        groups[path[:-1]][path[-1]] = groups[path] if value is None else value
+    return root
 
-    def __init__(self, path: str | os.PathLike[str], raw: BinaryIO) -> None:
-        self.path = path
-        self.raw = raw
-        self.size = raw.seek(0, 2)
-        self.limit = min(MAXIMUM_BYTES, FREE_BYTES + UNFOLDING * self.size)
-        self.declared = 0
-        self.text_bytes = 0
-        self.entries = 0
-        self.groups: set[object] = set()
 
-    def group(self, group: h5py.Group, depth: int) -> dict[str, Foreign | ForeignTree]:
-        if depth > MAXIMUM_DEPTH:
-            raise self.refuse(f"groups nested more than {MAXIMUM_DEPTH} deep")
-        identity = h5py.h5o.get_info(group.id).addr
-        if identity in self.groups:
-            raise self.refuse(f"group {group.name} is linked twice")
-        self.groups.add(identity)
-        tree: dict[str, Foreign | ForeignTree] = {}
-        for name in group:
-            self.entries += 1
-            if self.entries > MAXIMUM_ENTRIES:
-                raise self.refuse(f"more than {MAXIMUM_ENTRIES} entries")
-            found = member(group, name, self.refuse)
-            group_found = isinstance(found, h5py.Group)
-            tree[name] = self.group(found, depth + 1) if group_found else self.dataset(found)
-        return tree
+def _read_apart(path: str | os.PathLike[str], mode: str, free_numbers: int) -> list[Piece]:
+    """The pieces that a process of its own reads from a file; the process is gone afterwards."""
+    status = os.stat(path)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise DamagedFileError(path, "it is no regular file")
+    with Path(path).open("rb"):
+        pass
+    free_bytes = free_numbers * NUMBER_BYTES
+    seconds = SECONDS + status.st_size // BYTES_PER_SECOND
+    extra = EXTRA_BYTES + 2 * (free_bytes + status.st_size)
+    command = [sys.executable, "-s", "-S", "-c", BOOT, "\n".join(map(str, sys.path))]
+    command += [os.path.abspath(hdf5_reader.__file__), mode, os.fspath(path)]
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [*command, str(free_bytes), str(seconds), str(extra)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env={**os.environ, **ENVIRONMENT},
+            start_new_session=True,
+        )
+        stream = cast(BinaryIO, process.stdout)
+        try:
+            *pieces, (kind, _, text) = _received(stream)
+            if kind == BROKEN:
+                process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            stream.close()
+        if kind == BROKEN:
+            complaints.seek(0)
+            raise _failure(path, process.returncode, seconds, complaints.read())
+    if kind == "memory":
+        raise DamagedFileError(path, f"HDF5 needs more than {extra >> 20} MB for it")
+    if kind == "refused":
+        raise DamagedFileError(path, str(text))
+    return [(names, value) for _, names, value in pieces]
 
-    def dataset(self, dataset: h5py.Dataset) -> Foreign:
-        name = dataset.name
-        self.inspect_storage(dataset)
-        if dataset.shape is None:
-            raise self.refuse(f"dataset {name} is empty")
-        kind = dataset.id.get_type()
-        if isinstance(kind, h5py.h5t.TypeStringID):
-            return self.texts(dataset)
-        if not isinstance(kind, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)):
-            enumerated = isinstance(kind, h5py.h5t.TypeEnumID) and dataset.dtype == np.bool_
-            if not enumerated:
-                raise self.refuse(f"dataset {name} has type {dataset.dtype}")
-        return np.asarray(dataset[()])
 
-    def inspect_storage(self, dataset: h5py.Dataset) -> None:
-        name, creation = dataset.name, dataset.id.get_create_plist()
-        if dataset.is_virtual or creation.get_external_count():
-            raise self.refuse(f"dataset {name} is stored outside the file")
-        for index in range(creation.get_nfilters()):
-            number = creation.get_filter(index)[0]
-            if number not in FILTERS:
-                raise self.refuse(f"dataset {name} needs filter {number}")
-        declared = int(dataset.size or 0) * dataset.dtype.itemsize
-        if dataset.chunks is not None:
-            declared = max(declared, int(np.prod(dataset.chunks)) * dataset.dtype.itemsize)
-        stored = dataset.id.get_storage_size()
-        self.declared += declared
-        backed = min(stored, self.size) * DEFLATE_RATIO
-        if declared > max(SMALL, backed) or self.declared > self.limit:
-            raise self.refuse(f"dataset {name} declares more data than the file holds")
+def _received(stream: BinaryIO) -> list[tuple[str, tuple[str, ...], Value]]:
+    """What a process sends: pieces, and at last how it ended."""
+    received: list[tuple[str, tuple[str, ...], Value]] = []
+    while len(prefix := stream.read(LENGTH.size)) == LENGTH.size:
+        header = stream.read(LENGTH.unpack(prefix)[0])
+        if len(header) < LENGTH.unpack(prefix)[0]:
+            break
+        kind, names, value = json.loads(header)
+        if isinstance(value, list):
+            value = tuple(value)
+        if kind == "array":
+            value = np.empty(value[1], dtype=np.dtype(value[0]))
+            content = value.reshape(-1).view(np.uint8)
+            if stream.readinto(content.data) < content.size:  # type: ignore[attr-defined]
+                break
+        received.append((kind, tuple(names), value))
+        if kind in ("end", "memory", "refused"):
+            return received
+    return [*received, (BROKEN, (), None)]
 
-    def texts(self, dataset: h5py.Dataset) -> str | tuple[str, ...]:
-        if dataset.size > MAXIMUM_ENTRIES:
-            raise self.refuse(f"dataset {dataset.name} has more than {MAXIMUM_ENTRIES} texts")
-        if h5py.check_string_dtype(dataset.dtype).length is None:
-            self.inspect_lengths(dataset)
-        values = np.asarray(dataset.asstr()[()])
-        if values.ndim == 0:
-            return str(values[()])
-        return tuple(str(value) for value in values.ravel())
 
-    def inspect_lengths(self, dataset: h5py.Dataset) -> None:
-        """Refuse texts of any length that are longer together than the file: some would be shared.
-
-        HDF5 stores such a text elsewhere, and in its place length, address and index (16 bytes).
-        """
-        stored = dataset.id.get_storage_size()
-        offset = dataset.id.get_offset()
-        if stored == 0:
-            return
-        if offset is None or stored != POINTER.itemsize * dataset.size:
-            raise self.refuse(f"dataset {dataset.name} stores its texts in an unusual way")
-        self.raw.seek(offset)
-        pointers = np.frombuffer(self.raw.read(stored), dtype=POINTER)
-        self.text_bytes += int(pointers["length"].sum(dtype=np.int64))
-        if self.text_bytes > self.size:
-            raise self.refuse(f"dataset {dataset.name} has longer texts than the file holds")
-
-    def refuse(self, problem: str) -> DamagedFileError:
-        return DamagedFileError(self.path, problem)
+def _failure(
+    path: str | os.PathLike[str], status: int, seconds: int, complaints: bytes
+) -> Ltc2hwError:
+    """The error for a process that ended before it had read everything."""
+    if status in (-signal.SIGXCPU, -signal.SIGALRM):
+        return DamagedFileError(path, f"HDF5 needs more than {seconds} seconds for it")
+    if status < 0:
+        name = signal.Signals(-status).name
+        return DamagedFileError(path, f"HDF5 ends by signal {name} on it")
+    text = complaints.decode("utf-8", errors="replace").strip().rpartition("\n")[2]
+    return Ltc2hwError(f"cannot read {path}: the process that reads it failed: {text}")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from io import BytesIO
 from typing import Any, Protocol, cast
 
 import h5py
@@ -34,6 +33,9 @@ from ltc2hw.target import Target
 from ltc2hw.words import Word
 
 StrPath = str | os.PathLike[str]
+
+FREE_NUMBERS = 1 << 21
+"""How many numbers more than it stores a netx file may unfold to."""
 
 
 class Block(Protocol):
@@ -64,7 +66,8 @@ def read(
         OSError: if there is no such file.
     """
     conversion = _import(input_word)
-    tree = read_foreign(path)
+    # lava-dl does not compress; what is converted here is copied some ten times.
+    tree = read_foreign(path, free_numbers=FREE_NUMBERS)
     layers = read_layers(tree, path, conversion)
     record = read_record(tree, path)
     if record is None:
@@ -137,7 +140,7 @@ def from_module(
                     "run one sample through the module first",
                 ) from error  # fmt: skip
         file.flush()
-        tree = tree_of(file, origin, BytesIO(file.id.get_file_image()))
+        tree = tree_of(file.id.get_file_image(), origin)
     layers = read_layers(tree, origin, conversion)
     scales = [int(block.neuron.w_scale) for block in blocks if getattr(block, "neuron", None)]
     fraction = fraction_of(scales[0])

@@ -39,8 +39,11 @@ LAYER_ENTRIES = frozenset(
     ("type", "shape", "inFeatures", "outFeatures", "weight", "weight_rec", "bias", "delay")
 )
 NEURON_ENTRIES = frozenset(
-    ("type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "weight_exp")
+    ("type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "weight_exp", "wgtExp")
 )
+
+TRAINING_ENTRIES = frozenset(("scaleRho", "tauRho", "theta"))
+"""Entries of neurons of type LOIHI that shape gradients; netx's own reader ignores them."""
 
 NEURON_FEATURES: Mapping[str, str] = {
     "ALIF": "alif",
@@ -184,13 +187,11 @@ class _Parser:
         kind = self.text(neuron, "type", node)
         if kind not in ("CUBA", "LOIHI"):
             meet(NEURON_FEATURES.get(kind, "other-node"), f"{node} ({kind})")
-        unknown = sorted(set(neuron) - NEURON_ENTRIES)
+        unknown = sorted(set(neuron) - NEURON_ENTRIES - TRAINING_ENTRIES)
         if unknown:
             meet("other-node", f"{node} neuron entry {unknown[0]}")
         meet("lif", node)
-        for name, usual, feature in UNUSUAL:
-            if name in neuron and np.any(self.numbers(neuron, name, node) != usual):
-                meet(feature, node)
+        self.inspect_unusual(neuron, node)
         current = self.vector(neuron, "iDecay", node, size)
         membrane = self.vector(neuron, "vDecay", node, size)
         threshold = self.vector(neuron, "vThMant", node, size)
@@ -202,6 +203,16 @@ class _Parser:
             if np.any((decay < 0) | (decay > 1 << DECAY_BITS)):
                 raise self.damaged(f"{node} {name} is outside 0 to {1 << DECAY_BITS}")
         return current, membrane, threshold
+
+    def inspect_unusual(self, neuron: ForeignTree, node: str) -> None:
+        """Refuse entries of neurons that change something, unless they say what is usual."""
+        for name, usual, feature in UNUSUAL:
+            if name in neuron and np.any(self.numbers(neuron, name, node) != usual):
+                self.conversion.meet(feature, node)
+        if "wgtExp" in neuron and np.any(self.numbers(neuron, "wgtExp", node) != 0):
+            what = f"{node} neuron entry wgtExp, which is not 0"
+            remedy = "netx's own reader drops it; train with wgtExp 0"
+            raise self.conversion.refusal("weight-range", what, remedy)
 
     def matrix(self, entries: ForeignTree, name: str, node: str, size: int) -> IntArray:
         """Weights (size, inputs), even and within range."""

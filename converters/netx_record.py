@@ -173,6 +173,10 @@ def _integers(values: Any) -> IntArray:
     return array.astype(np.int64)
 
 
+EVERY = (-(1 << 31), (1 << 31) - 1)
+RANGES: Mapping[str, tuple[int, int]] = {"exponent": (0, 60), "bias_exponent": (0, 30)}
+"""Numbers of a record that arrays are shifted by."""
+
 T = TypeVar("T", InputRecord, LayerRecord, LinkRecord)
 
 
@@ -183,4 +187,7 @@ def _build(kind: type[T], part: Mapping[str, Any]) -> T:
     for name, value in part.items():
         if type(value) is not hints[name]:
             raise TypeError(f"{name} is {value!r}")
+        low, high = RANGES.get(name, EVERY)
+        if hints[name] is int and not low <= value <= high:
+            raise ValueError(f"{name} is {value}, not {low} to {high}")
     return kind(**part)

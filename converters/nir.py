@@ -88,7 +88,12 @@ def from_graph(
         raise InvalidValueError("graph", type(graph).__name__, "a nir.NIRGraph")
     said = _Said(dt, discretization, reset, graded_input, allow)
     _check_nodes(graph, "", Conversion("nir-in", allow))
-    return _network(graph.to_dict(), "NIR graph", said)
+    try:
+        entries = graph.to_dict()
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        problem = f"one that its to_dict() fails on ({error})"
+        raise InvalidValueError("graph", problem, "nodes and edges of nir") from error
+    return _network(entries, "NIR graph", said)
 
 
 def write(

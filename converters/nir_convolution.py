@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.capacity import MAXIMUM_NUMBERS
 from ltc2hw.converters.images import image_shapes
-from ltc2hw.converters.lowering import MAXIMUM_PRODUCTS, Shape, Window, convolution
+from ltc2hw.converters.lowering import Shape, Window, convolution
 from ltc2hw.network import LIF, Input, Network, Projection, Readout
 from ltc2hw.weights import Sparse
 from ltc2hw.words import FloatArray
@@ -154,7 +155,7 @@ def find_kernel(weights: Sparse, before: Shape, after: Shape) -> Kernel | None:
         return None
     axes = (vertical, horizontal)
     shape = (made[0], image[0] // groups, vertical.size, horizontal.size)
-    if math.prod(shape) * made[1] * made[2] > MAXIMUM_PRODUCTS:
+    if 2 * math.prod(shape) * made[1] * made[2] > MAXIMUM_NUMBERS:
         return None
     window = Window(
         (vertical.size, horizontal.size),
@@ -194,7 +195,7 @@ def _axis(pairs: Integers, after: int, before: int) -> Axis | None:
     places, pixels = np.divmod(pairs, before)
     for stride in _strides(places, pixels, before):
         offsets = np.unique(pixels - places * stride)
-        if offsets[0] > 0 or offsets.size * after > MAXIMUM_PRODUCTS:
+        if offsets[0] > 0 or offsets.size * after > MAXIMUM_NUMBERS:
             continue
         steps = np.diff(offsets)
         dilation = int(steps[0]) if steps.size else 1

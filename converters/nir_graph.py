@@ -99,7 +99,7 @@ class Node:
             # Some tools leave the tensors that they train in their graphs.
             value = value.detach().cpu()
         try:
-            array = np.asarray(value).astype(np.float64)
+            array = np.asarray(value).astype(np.float64, copy=False)
         except (TypeError, ValueError) as error:
             raise self.damaged(f"{entry} holds no numbers") from error
         if not array.size:
@@ -203,14 +203,14 @@ def flatten(graph: Any, path: object, conversion: Conversion) -> FlatGraph:
     """
     nodes: dict[str, Node] = {}
     edges = list(_collect(graph, "", nodes, path))
-    before: dict[str, list[str]] = {name: [] for name in nodes}
+    before: dict[str, dict[str, None]] = {name: {} for name in nodes}
     for source, target in edges:
         if source not in nodes or target not in nodes:
             raise DamagedFileError(path, f"edge {source!r} -> {target!r} leads nowhere")
         if source in before[target]:
             conversion.meet("duplicate-edges", f"edge {source!r} -> {target!r}")
             continue
-        before[target].append(source)
+        before[target][source] = None
     for node in nodes.values():
         if node.type not in ENTRIES:
             conversion.meet("other-node", node.label)

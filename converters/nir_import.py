@@ -22,6 +22,7 @@ from typing import cast
 
 import numpy as np
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import (
@@ -49,12 +50,18 @@ from ltc2hw.converters.nir_graph import (
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
-from ltc2hw.converters.signals import Signal
+from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph import Port, Variable
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
 from ltc2hw.nonlinearity import Nonlinearity
 from ltc2hw.words import FloatArray
+
+NEURON_NUMBERS = 8
+"""How many numbers a neuron's constants, and what they are computed from, take."""
+
+HELD = 4
+"""How many times the numbers that a graph holds its matrices may hold on their way."""
 
 MAXIMUM_SIZE = 1 << 22
 """Most values that a node may send: what a file declares costs nothing there, but does here."""
@@ -88,6 +95,9 @@ class GraphImport:
         self.steps: dict[str, Step] = {}
         self.signals: dict[str, Signal] = {}
         self.pending: set[str] = set()
+        entries = [value for node in graph.nodes.values() for value in node.entries.values()]
+        self.held = sum(value.size for value in entries if isinstance(value, np.ndarray))
+        self.made = 0
 
     def network(self, origin: str) -> Network:
         """Build the network.
@@ -97,8 +107,11 @@ class GraphImport:
             DamagedFileError, ShapeError: for entries that make no sense or do not fit.
         """
         self.infer_shapes()
-        self.place_input()
         neurons = [node for _, node in sorted(self.graph.nodes.items()) if node.type in NEURONS]
+        ends = self.graph.of_type("Input", "Output")
+        constants = NEURON_NUMBERS * sum(self.size(node.name) for node in (*ends, *neurons))
+        require_capacity("constants of all neurons", constants, NEURON_NUMBERS * self.held)
+        self.place_input()
         for node in neurons:
             known = set(self.assembly.populations)
             self.placed[node.name] = NEURONS[node.type](self, node, self.shapes[node.name])
@@ -127,7 +140,19 @@ class GraphImport:
 
     def size(self, name: str) -> int:
         """Number of values that a node sends."""
-        return int(np.prod(self.shapes[name]))
+        return math.prod(self.shapes[name])
+
+    def count(self, node: Node, made: Signal, *parts: Signal) -> None:
+        """Count the matrices that a node adds to those of its parts.
+
+        Raises:
+            TooLargeError: if all of them together are too large.
+        """
+        known = {id(matrix) for part in parts for matrix in part.terms.values()}
+        matrices = made.terms.values()
+        self.made += sum(numbers_in(matrix) for matrix in matrices if id(matrix) not in known)
+        remedy = "put neurons between the layers"
+        require_capacity(f"weights up to {node.label}", self.made, HELD * self.held, remedy)
 
     def check_size(self, name: str, arriving: Signal) -> None:
         """Raise unless what reaches a node is of its size."""
@@ -213,8 +238,10 @@ class GraphImport:
             if node.type in STATELESS:
                 known = node.type in ELEMENTWISE
                 step = self.step(node, self.shapes[name] if known else (signal.size,))
+                arriving = signal
                 with naming(node.label):
-                    signal = step.apply(signal)
+                    signal = step.apply(arriving)
+                self.count(node, signal, arriving)
             self.signals[name] = signal
         return self.signals[name]
 
@@ -229,6 +256,7 @@ class GraphImport:
         total = Signal(signals[0].size if signals else self.size(name), {})
         for signal in signals:
             total = total.plus(signal)
+        self.count(self.graph.nodes[name], total, *signals)
         return total
 
     def check_reach(self, name: str, arriving: Signal) -> None:
@@ -251,7 +279,8 @@ class GraphImport:
         distance = distances(names, edges, self.graph.of_type("Input")[0].name)
         place = {name: (distance[name], name) for name in names}
         if self.record is not None and set(self.record.order) >= set(names):
-            place = {name: (float(self.record.order.index(name)), name) for name in names}
+            order = {name: number for number, name in reversed([*enumerate(self.record.order)])}
+            place = {name: (float(order[name]), name) for name in names}
         late = {
             (source, target)
             for source, target in edges

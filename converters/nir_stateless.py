@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Pair, Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.nir_graph import Node, spread
 from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Matrix, Signal
-from ltc2hw.errors import ShapeError
+from ltc2hw.errors import Ltc2hwError, ShapeError
+from ltc2hw.weights import Sparse
 from ltc2hw.words import FloatArray
 
 STEP_TOLERANCE = 1e-6
@@ -51,6 +53,7 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     given = node.numbers("delay")
     steps = given / dt
     whole = np.rint(steps)
+    different = np.unique(whole)
     if np.any(steps < 0):
         raise node.damaged("its delay is negative")
     if np.any(np.abs(steps - whole) > STEP_TOLERANCE * np.maximum(whole, 1.0)):
@@ -61,9 +64,17 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     def apply(signal: Signal) -> Signal:
         if signal.size != each.size:
             raise ShapeError("number of delays", each.size, f"{signal.size}, as many as arrive")
+        if different.size == 1:
+            return signal.delayed(int(different[0]))
+        # Each delay becomes a projection of its own, from all that arrives.
+        numbers = different.size * sum(
+            signal.size if sparse.issparse(matrix) else matrix.size
+            for matrix in signal.terms.values()
+        )
+        require_capacity("delays", numbers, 0, "use fewer different delays")
         total = Signal(signal.size, {})
-        for number in np.unique(each):
-            total = total.plus(signal.scaled(each == number).delayed(int(number)))
+        for number in different:
+            total = total.plus(signal.only(each.ravel() == number).delayed(int(number)))
         return total
 
     return Step(shape, apply)
@@ -149,11 +160,14 @@ def weight_matrix(node: Node) -> Matrix:
     noted = node.metadata.get(KEY)
     if not isinstance(noted, Mapping) or not {"indptr", "indices"} <= set(noted):
         return weight
-    indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
     try:
-        rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        kept = sparse.csr_matrix((weight[rows, indices], indices, indptr), shape=weight.shape)
-    except (IndexError, TypeError, ValueError) as error:
+        # Checked as our own weights are, before the rows are laid out.
+        indptr, indices = np.asarray(noted["indptr"]), np.asarray(noted["indices"])
+        places = Sparse(indptr, indices, np.zeros(indices.shape), weight.shape[1])
+        if places.shape != weight.shape:
+            raise ShapeError("shape of sparse weights", places.shape, str(weight.shape))
+        kept = places.with_values(weight[places.coordinates]).to_scipy()
+    except (TypeError, ValueError, OverflowError, Ltc2hwError) as error:
         raise node.damaged(f"its metadata {KEY} are no sparse matrix") from error
     # Weights that another tool put elsewhere are kept too.
     return kept if np.array_equal(kept.toarray(), weight) else weight

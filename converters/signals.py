@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph import Variable
 from ltc2hw.words import FloatArray
@@ -58,13 +59,24 @@ class Signal:
 
         Raises:
             ShapeError: if it has another number of columns.
+            TooLargeError: if a product would have too many numbers, before it is made.
         """
         rows, columns = matrix.shape
         if columns != self.size:
             raise ShapeError("columns of a matrix", columns, f"{self.size}, what arrives there")
-        # A product with the identity would lose zeros that a sparse matrix stores.
-        terms = {s: matrix if is_identity(m) else matrix @ m for s, m in self.terms.items()}
+        # A product with the identity would lose zeros that a sparse matrix stores. The constant is
+        # a column, also where it is a single 1.
+        terms = {
+            s: matrix if s.population != CONSTANT and is_identity(m) else product(matrix, m)
+            for s, m in self.terms.items()
+        }
         return Signal(rows, terms)
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> Signal:
+        """The same numbers where ``rows`` (N,) says so, and zeros elsewhere."""
+        kept = np.flatnonzero(rows)
+        shape = (self.size, self.size)
+        return self.through(sparse.csr_matrix((np.ones(kept.size), (kept, kept)), shape=shape))
 
     def scaled(self, factors: npt.ArrayLike) -> Signal:
         """Multiply by one factor per number (or one for all).
@@ -108,6 +120,29 @@ class Signal:
     def is_plain(self, source: Source) -> bool:
         """Whether it is nothing but that source, as it is."""
         return set(self.terms) == {source} and is_identity(self.terms[source])
+
+
+def numbers_in(matrix: Matrix) -> int:
+    """How many numbers a matrix takes: of a sparse one, each value and its place, and each row."""
+    if isinstance(matrix, np.ndarray):
+        return int(matrix.size)
+    return 2 * int(matrix.nnz) + int(matrix.shape[0])
+
+
+def product(first: Matrix, second: Matrix) -> Matrix:
+    """``first @ second``, unless it is too large.
+
+    Raises:
+        TooLargeError: before anything is made.
+    """
+    rows, columns = first.shape[0], second.shape[1]
+    most = rows * columns
+    if not isinstance(first, np.ndarray) and not isinstance(second, np.ndarray):
+        pairs = first.getnnz(axis=0).astype(np.int64) @ second.getnnz(axis=1).astype(np.int64)
+        most = 2 * min(most, int(pairs)) + rows
+    held = numbers_in(first) + numbers_in(second)
+    require_capacity("product of weights", most, held, "put neurons between the layers")
+    return first @ second
 
 
 def is_identity(matrix: Matrix) -> bool:

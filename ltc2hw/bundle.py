@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from ltc2hw.errors import DamagedFileError, InvalidValueError, Ltc2hwError
+from ltc2hw.errors import DamagedFileError, InvalidValueError, Ltc2hwError, TooLargeError
 from ltc2hw.fixed import FixedNetwork
-from ltc2hw.hdf5 import Tree, read_tree, write_tree
+from ltc2hw.hdf5 import MAXIMUM_ENTRIES, Tree, read_tree, write_tree
 from ltc2hw.network import Network
 from ltc2hw.schema import SCHEMA_VERSION, decode, encode, migrate
 from ltc2hw.trace import Trace
@@ -28,6 +29,7 @@ def save(network: Network | FixedNetwork, path: StrPath) -> None:
 
     Raises:
         InvalidValueError: for anything but a Network or FixedNetwork.
+        TooLargeError: for one of more parts than a file may have.
         OSError: if the folder does not exist or cannot be written.
 
     >>> import tempfile, numpy as np
@@ -76,7 +78,17 @@ def load_trace(path: StrPath) -> Trace:
 
 def _write(value: Network | FixedNetwork | Trace, path: StrPath) -> None:
     content: Tree = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "content": encode(value)}
+    parts = _entries(content) + 1  # and the checksum
+    if parts > MAXIMUM_ENTRIES:
+        # The reader, which trusts no file, stops there.
+        name = f"{type(value).__name__} to save"
+        raise TooLargeError(name, f"{parts} entries", f"at most {MAXIMUM_ENTRIES} in a file")
     write_tree(Path(path), content)
+
+
+def _entries(tree: Tree) -> int:
+    """How many groups, datasets and attributes a tree becomes."""
+    return sum(1 + (_entries(part) if isinstance(part, Mapping) else 0) for part in tree.values())
 
 
 def _read(path: StrPath, types: tuple[type, ...]) -> object:

@@ -157,9 +157,15 @@ def connection_name(connection: Connection) -> str:
 
 
 def check_population(kind: str, name: str, size: int) -> None:
-    """Check what every population has: a name and a size."""
+    """Check what every population has: a name, and a size that can be allocated.
+
+    Raises:
+        InvalidValueError: for any other name or size.
+        TooLargeError: for more neurons than :data:`ltc2hw.capacity.MAXIMUM_NUMBERS`.
+    """
     require_name(kind, name)
     require_size(name, size)
+    require_capacity(f"size of {name}", size)
 
 
 def check_connection(connection: Connection) -> None:

@@ -9,7 +9,8 @@ So a small file cannot ask for much memory, and no file can make the reader open
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +31,7 @@ ARRAY_TYPES: tuple[str, ...] = ("<i8", "<f8", "<i4", "|u1")
 MAXIMUM_DEPTH = 8
 """Deepest nesting of groups."""
 
-MAXIMUM_ENTRIES = 200_000
+MAXIMUM_ENTRIES = 100_000
 """Most groups, datasets and attributes in one file."""
 
 CHECKSUM = "checksum"
@@ -92,14 +93,13 @@ def read_tree(path: Path) -> Tree:
     try:
         with h5py.File(path, "r") as file:
             tree = reader.group(file, 0)
-    except DamagedFileError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        content = {name: value for name, value in tree.items() if name != CHECKSUM}
+        whole = tree.get(CHECKSUM) == digest(content)
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise DamagedFileError(
             path, f"not a whole HDF5 file: {_one_line(error)}", "write the file again"
         ) from error
-    content = {name: value for name, value in tree.items() if name != CHECKSUM}
-    if tree.get(CHECKSUM) != digest(content):
+    if not whole:
         raise DamagedFileError(
             path, "its content does not match its checksum", "write the file again"
         )
@@ -132,17 +132,6 @@ def _write_attribute(group: h5py.Group, name: str, value: bool | int | str) -> N
     group.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
 
 
-def member(
-    group: h5py.Group, name: str, refuse: Callable[[str], DamagedFileError]
-) -> h5py.Group | h5py.Dataset:
-    """What a name leads to, unless it is a link to elsewhere or no group or dataset at all."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise refuse(f"{name} is a link to elsewhere")
-    if group.get(name, getclass=True) not in (h5py.Group, h5py.Dataset):
-        raise refuse(f"{name} is neither a group nor a dataset")
-    return group[name]
-
-
 class _Reader:
     """Reads groups of one file, counting what the file declares against what it can hold."""
 
@@ -155,18 +144,41 @@ class _Reader:
     def group(self, group: h5py.Group, depth: int) -> dict[str, Leaf | Tree]:
         if depth > MAXIMUM_DEPTH:
             raise self.refuse(f"groups nested more than {MAXIMUM_DEPTH} deep")
+        self.count(group)
         tree: dict[str, Leaf | Tree] = {}
         for name in group.attrs:
-            self.count(name)
-            tree[name] = self.attribute(group, name)
+            tree[self.text(name)] = self.attribute(group, name)
         for name in group:
-            self.count(name)
-            if name in tree:
+            if self.text(name) in tree:
                 raise self.refuse(f"{name} is there twice")
-            found = member(group, name, self.refuse)
+            found = self.member(group, name)
             group_found = isinstance(found, h5py.Group)
-            tree[name] = self.group(found, depth + 1) if group_found else self.dataset(found)
+            tree[name] = self.group(found, depth + 1) if group_found else self.dataset(found, name)
         return tree
+
+    def count(self, group: h5py.Group) -> None:
+        """Refuse, before their names are read, more entries than a file of ours has."""
+        self.entries += len(group.attrs) + group.id.get_num_objs()
+        if self.entries > MAXIMUM_ENTRIES:
+            raise self.refuse(f"more than {MAXIMUM_ENTRIES} entries, at {group.name}")
+
+    def text(self, name: object) -> str:
+        """A name; h5py has one that is no Unicode as bytes."""
+        if not isinstance(name, str):
+            raise self.refuse(f"the name {name!r} is no text")
+        return name
+
+    def member(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+        """What a name leads to, unless it is a link to elsewhere or no group or dataset at all."""
+        key = name.encode("utf-8")
+        if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
+            raise self.refuse(f"{name} is a link to elsewhere")
+        found = h5py.h5o.open(group.id, key)
+        if isinstance(found, h5py.h5g.GroupID):
+            return h5py.Group(found)
+        if isinstance(found, h5py.h5d.DatasetID):
+            return h5py.Dataset(found)
+        raise self.refuse(f"{name} is neither a group nor a dataset")
 
     def attribute(self, group: h5py.Group, name: str) -> bool | int | str:
         attribute = group.attrs.get_id(name)
@@ -180,24 +192,20 @@ class _Reader:
             return value.decode("utf-8")
         return cast("bool | int | str", value.item() if isinstance(value, np.generic) else value)
 
-    def dataset(self, dataset: h5py.Dataset) -> npt.NDArray[Any]:
-        name = dataset.name
+    def dataset(self, dataset: h5py.Dataset, name: str) -> npt.NDArray[Any]:
         creation = dataset.id.get_create_plist()
         if dataset.dtype.str not in ARRAY_TYPES:
             raise self.refuse(f"array {name} has type {dataset.dtype}")
         if creation.get_layout() != h5py.h5d.CONTIGUOUS or creation.get_external_count():
             raise self.refuse(f"array {name} is not stored in one piece inside the file")
-        if dataset.shape is None or dataset.ndim == 0:
+        shape = dataset.shape
+        if not shape:
             raise self.refuse(f"array {name} has no dimensions")
-        self.declare(name, dataset.nbytes)
-        if dataset.id.get_storage_size() != dataset.nbytes:
+        size = math.prod(shape) * dataset.dtype.itemsize
+        self.declare(name, size)
+        if dataset.id.get_storage_size() != size:
             raise self.refuse(f"array {name} is declared but not stored")
         return np.asarray(dataset[...])
-
-    def count(self, name: str) -> None:
-        self.entries += 1
-        if self.entries > MAXIMUM_ENTRIES:
-            raise self.refuse(f"more than {MAXIMUM_ENTRIES} entries, at {name}")
 
     def declare(self, name: str, size: int) -> None:
         """Refuse, before reading, a file whose parts declare more bytes than it has."""

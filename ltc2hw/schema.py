@@ -255,7 +255,7 @@ def decode(tree: Leaf | Tree, types: tuple[type, ...]) -> Any:
     by_name = {known.__name__: known for known in types}
     name = tree.get(TYPE) if isinstance(tree, Mapping) else None
     if not isinstance(tree, Mapping) or not isinstance(name, str) or name not in by_name:
-        found = name if isinstance(name, str) else "something else"
+        found = repr(name) if isinstance(name, str) else "something else"
         raise SchemaError(f"it holds {found} where {' or '.join(by_name)} should be")
     fields = FIELDS[by_name[name]]
     if set(tree) != {TYPE, *fields}:
@@ -349,7 +349,7 @@ def _decode_leaf(where: str, value: Leaf | Tree, kind: Kind) -> Any:
 def _decode_texts(where: str, text: str) -> dict[str, str]:
     try:
         texts = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SchemaError(f"{where} is no JSON") from error
     if not isinstance(texts, dict) or not all(isinstance(entry, str) for entry in texts.values()):
         raise SchemaError(f"{where} is not texts by name")

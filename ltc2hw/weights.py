@@ -109,8 +109,12 @@ class Sparse(ArrayFields):
                 (indptr.shape, indices.shape, data.shape),
                 "indptr (targets + 1,), indices and data of one length",
             )
-        if indptr[0] != 0 or indptr[-1] != data.size or np.any(np.diff(indptr) < 0):
-            raise InvalidValueError("indptr", indptr[[0, -1]], f"rising from 0 to {data.size}")
+        # Each entry by itself first: differences of any numbers would overflow.
+        outside = indptr.min() < 0 or indptr.max() > data.size
+        if outside or indptr[0] != 0 or indptr[-1] != data.size or np.any(np.diff(indptr) < 0):
+            worst = (int(indptr.min()), int(indptr.max()))
+            raise InvalidValueError("indptr", worst, f"rising from 0 to {data.size}")
+        require_size("the sources of sparse weights", self.sources)
         row = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
         if indices.size and (indices.min() < 0 or indices.max() >= self.sources):
             raise InvalidValueError("column index", int(indices.max()), f"0 to {self.sources - 1}")

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw import fixed, network, trace, weights, words
+from ltc2hw import bundle, fixed, hdf5, network, trace, weights, words
 from ltc2hw.bundle import load, load_trace, save, save_trace
-from ltc2hw.errors import DamagedFileError, InvalidValueError
+from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.hdf5 import digest, read_tree, write_tree
-from ltc2hw.network import LTC, Network
+from ltc2hw.network import LIF, LTC, Input, Network, Projection
 from ltc2hw.schema import FIELDS, SchemaError, encode, migrate
+from ltc2hw.weights import Sparse
 from ltc2hw.words import Overflow, Rounding, Word
 from tests.random_networks import (
     GATE_KINDS,
@@ -186,7 +187,7 @@ def test_missing_files_and_folders_say_so(small: Network, tmp_path: Path) -> Non
 def test_a_trace_is_no_network(small: Network, tmp_path: Path) -> None:
     result = ltc2hw.simulate(small, np.zeros((2, 1, 2)))
     save_trace(result, tmp_path / "trace.h5")
-    with pytest.raises(DamagedFileError, match="holds Trace where Network or FixedNetwork"):
+    with pytest.raises(DamagedFileError, match="holds 'Trace' where Network or FixedNetwork"):
         load(tmp_path / "trace.h5")
 
 
@@ -291,6 +292,61 @@ def test_hostile_structures_are_refused_before_reading(
     assert "checksum" not in str(caught.value)
 
 
+def test_names_that_are_no_text_are_refused(saved: Path) -> None:
+    with h5py.File(saved, "r+") as file:
+        file["content"].create_group(b"\xff")
+    with pytest.raises(DamagedFileError, match=r"the name b'.xff' is no text"):
+        load(saved)
+
+
+def test_entries_are_counted_before_they_are_read(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading 200,000 names to find that they are too many took 20 seconds."""
+    with h5py.File(saved, "r+") as file:
+        for number in range(300):
+            file["content"][f"x{number}"] = h5py.SoftLink("/content")
+    monkeypatch.setattr(hdf5, "MAXIMUM_ENTRIES", 300)
+    with pytest.raises(DamagedFileError, match="more than 300 entries, at /content"):
+        load(saved)
+
+
+def test_what_could_not_be_loaded_is_not_saved(
+    small: Network, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = 0
+    with h5py.File(saved) as file:
+        names = ["/"]
+        file.visit(names.append)
+        entries = len(names) - 1 + sum(len(file[name].attrs) for name in names)
+    monkeypatch.setattr(bundle, "MAXIMUM_ENTRIES", entries)
+    save(small, tmp_path / "again.h5")
+    assert load(tmp_path / "again.h5") == small
+    monkeypatch.setattr(bundle, "MAXIMUM_ENTRIES", entries - 1)
+    with pytest.raises(TooLargeError, match=f"Network to save is {entries} entries"):
+        save(small, tmp_path / "once_more.h5")
+    assert not (tmp_path / "once_more.h5").exists()
+
+
+def test_rows_longer_than_the_file_are_refused(tmp_path: Path) -> None:
+    """Differences of these rows overflow to positive numbers, which ended in a segmentation fault.
+
+    The checksum is right here.
+    """
+    far = (1 << 62) + 5
+    weights = Sparse(np.array([0, 1, 1, 2]), np.array([0, 1]), np.array([0.5, 1.0]), 2)
+    link = Projection("input", "spikes", "out", "current", weights)
+    path = tmp_path / "net.h5"
+    lif = LIF("out", 3, *(np.full(3, value) for value in (0.5, 0.1, 1.0, 0.0)))
+    save(Network((Input("input", 2), lif), (link,), "out"), path)
+    place = ("content", "projections", "0", "weights", "indptr")
+    rewritten(path, set_entry(*place, value=np.array([0, far, -far, 2])))
+    with pytest.raises(
+        DamagedFileError, match=r"indptr is .-\d+, \d+.; expected rising from 0 to 2"
+    ):
+        load(path)
+
+
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -327,9 +383,12 @@ POPULATION = ("content", "populations", "1")
         (set_entry("format", value="another"), "not written by ltc2hw"),
         (set_entry("extra", value=1), "not written by ltc2hw"),
         (set_entry("content", value=1), "holds something else"),
-        (set_entry("content", "type", value="object"), "holds object where Network"),
-        (set_entry(*POPULATION, "type", value="FixedLTC"), "holds FixedLTC where Input or LTC"),
-        (set_entry(*POPULATION, "size", value=10**12), "expected ()"),
+        (set_entry("content", "type", value="object"), "holds 'object' where Network"),
+        (set_entry("content", "type", value="a\nb"), r"holds 'a\nb' where Network"),
+        (set_entry(*POPULATION, "type", value="FixedLTC"), "holds 'FixedLTC' where Input or LTC"),
+        (set_entry(*POPULATION, "size", value=5), "expected ()"),
+        (set_entry(*POPULATION, "size", value=10**12), "1000000000000 numbers; expected at most"),
+        (set_entry("content", "populations", "0", "size", value=10**12), "expected at most"),
         (set_entry(*POPULATION, "size", value=True), "LTC.size is not kept as integer"),
         (set_entry(*POPULATION, "threshold", value=np.full(4, np.nan)), "finite number"),
         (set_entry(*POPULATION, "threshold", value=np.zeros(4, np.int64)), "float64 array"),
@@ -338,6 +397,7 @@ POPULATION = ("content", "populations", "1")
         (set_entry("content", "populations", value=3), "populations is no group"),
         (set_entry("content", "populations", value={"1": 2}), "not numbered from 0"),
         (set_entry("content", "provenance", value="[" * 10**5), "no JSON"),
+        (set_entry("content", "provenance", value=f'{{"a": {"1" * 5000}}}'), "no JSON"),
         (set_entry("content", "provenance", value='{"a": 1}'), "not texts by name"),
         (set_entry("content", "provenance", value="[1]"), "not texts by name"),
     ],

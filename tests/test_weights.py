@@ -55,7 +55,16 @@ def test_nan_is_named_with_its_place() -> None:
 
 @pytest.mark.parametrize(
     ("indptr", "indices"),
-    [([0, 1], [0, 1]), ([0, 2], [1, 0]), ([0, 2], [0, 0]), ([0, 2], [0, 9]), ([1, 2], [0, 1])],
+    [
+        ([0, 1], [0, 1]),
+        ([0, 2], [1, 0]),
+        ([0, 2], [0, 0]),
+        ([0, 2], [0, 9]),
+        ([1, 2], [0, 1]),
+        # Rows that would need terabytes, and differences that overflow 64 bits.
+        ([0, 10**12, 2], [0, 1]),
+        ([0, 2**62 + 5, -(2**62) - 5, 2], [0, 1]),
+    ],
 )
 def test_broken_row_structure_is_refused(indptr: list[int], indices: list[int]) -> None:
     """Wrong ends, unsorted, repeated or out-of-range columns."""

@@ -11,7 +11,8 @@ from typing import Any, cast
 import h5py
 
 from ltc2hw.cli.wording import FLAGS
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.converters.foreign_hdf5 import root_names
+from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 
@@ -62,7 +63,7 @@ def foreign_format(path: Path) -> str | None:
     if not h5py.is_hdf5(path):
         return None
     try:
-        with h5py.File(path, "r") as file:
-            return next((ROOT_GROUPS[name] for name in ROOT_GROUPS if name in file), None)
-    except (OSError, RuntimeError, KeyError):
+        names = root_names(path)
+    except DamagedFileError:
         return None
+    return next((ROOT_GROUPS[name] for name in ROOT_GROUPS if name in names), None)

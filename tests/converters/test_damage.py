@@ -11,7 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters import netx, nir
+from ltc2hw.bundle import load, save
+from ltc2hw.converters import foreign_hdf5, netx, nir
+from ltc2hw.converters.foreign_hdf5 import ForeignTree, tree_of
 from ltc2hw.errors import Ltc2hwError
 from tests.converters.test_netx import random_chain
 from tests.random_networks import random_network
@@ -70,8 +72,17 @@ READERS: dict[Callable[[Rng, Path], None], Callable[[Path], object]] = {
 }
 
 
+def read_here(path: Path, free_numbers: int = 1 << 24) -> ForeignTree:
+    """The same reader without a process of its own, which takes 0.3 s to start."""
+    return tree_of(path.read_bytes(), path)
+
+
 @pytest.mark.parametrize("make", list(READERS), ids=lambda make: make.__name__)
-def test_damage_is_a_typed_error(make: Any, tmp_path: Path) -> None:
+def test_damage_is_a_typed_error(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (nir, netx):
+        monkeypatch.setattr(module, "read_foreign", read_here)
     rng, whole, file = np.random.default_rng(0), tmp_path / "whole", tmp_path / "file"
     make(rng, whole)
     READERS[make](whole)
@@ -91,3 +102,46 @@ def test_damage_is_a_typed_error(make: Any, tmp_path: Path) -> None:
         except Ltc2hwError:
             refused += 1
     assert refused > 10
+
+
+def own_file(rng: Rng, path: Path) -> None:
+    save(random_network(rng, hidden=(3,), inputs=2), path)
+
+
+def mutated(rng: Rng, content: bytes) -> bytes:
+    """A file in which a few places were overwritten: by bits, extremes, zeros or other places."""
+    changed = bytearray(content)
+    for _ in range(rng.integers(1, 6)):
+        place, width = int(rng.integers(len(content))), int(rng.choice([1, 2, 4, 8, 16]))
+        source = int(rng.integers(len(content)))
+        changed[place : place + width] = (
+            bytes([content[place] ^ 1 << int(rng.integers(8))]),
+            b"\xff" * width,
+            bytes(width),
+            rng.bytes(width),
+            content[source : source + width],
+        )[rng.integers(5)]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("make", "read", "count"),
+    [(own_file, load, 300), (lif_graph, nir.read, 12), (netx_file, netx.read, 12)],
+    ids=["own", "nir", "netx"],
+)
+def test_mutated_bytes_are_a_typed_error(
+    make: Any, read: Any, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many more of them: ``python -m tests.fuzz``."""
+    monkeypatch.setattr(foreign_hdf5, "SECONDS", 2)
+    rng, file = np.random.default_rng(1), tmp_path / "file"
+    make(rng, file)
+    content = file.read_bytes()
+    refused = 0
+    for _ in range(count):
+        file.write_bytes(mutated(rng, content))
+        try:
+            read(file)
+        except Ltc2hwError:
+            refused += 1
+    assert refused > count // 4

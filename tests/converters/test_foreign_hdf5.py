@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters.foreign_hdf5 import MAXIMUM_DEPTH, read_foreign
+from ltc2hw.converters import foreign_hdf5, hdf5_reader
+from ltc2hw.converters.foreign_hdf5 import read_foreign, root_names, tree_of
+from ltc2hw.converters.hdf5_reader import MAXIMUM_DEPTH
 from ltc2hw.errors import DamagedFileError
 
 
@@ -150,10 +160,14 @@ def test_hostile_files_are_refused(make: Callable[[h5py.File], None], tmp_path: 
     path = tmp_path / "file.h5"
     with h5py.File(path, "w") as file:
         make(file)
+    image = path.read_bytes()
     tracemalloc.start()
     try:
         with pytest.raises(DamagedFileError, match=HOSTILE[make]):
             read_foreign(path)
+        # What the other process does, watched from inside.
+        with pytest.raises(DamagedFileError, match=HOSTILE[make]):
+            tree_of(image, path)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -191,6 +205,9 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         file["x"] = np.arange(1000)
     whole = path.read_bytes()
     for length in range(0, len(whole), 97):
+        with pytest.raises(DamagedFileError):
+            tree_of(whole[:length], path)
+    for length in (0, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(DamagedFileError):
             read_foreign(path)
@@ -199,3 +216,164 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_foreign(tmp_path / "none.h5")
+
+
+def endless(path: Path) -> Path:
+    """A file in whose heap of texts HDF5 turns in circles: an object there has the size 0."""
+    with h5py.File(path, "w") as file:
+        file["x"] = "a text of any length"
+    content = bytearray(path.read_bytes())
+    first_object = content.index(b"GCOL") + 16
+    content[first_object : first_object + 16] = bytes(16)
+    path.write_bytes(content)
+    return path
+
+
+def processes_with(text: str) -> list[int]:
+    """Processes that have a text in their command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if text.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def test_an_endless_loop_of_hdf5_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = endless(tmp_path / "file.h5")
+    monkeypatch.setattr(foreign_hdf5, "SECONDS", 1)
+    with pytest.raises(DamagedFileError, match=r"file\.h5: HDF5 needs more than 1 seconds"):
+        read_foreign(path)
+    assert processes_with(str(path)) == []
+    # What is at the root says of what format a file is, and needs no text of the heap.
+    assert root_names(path) == ("x",)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, and signals of a dying parent")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_its_reader(number: signal.Signals, tmp_path: Path) -> None:
+    path = endless(tmp_path / "file.h5")
+    program = f"""
+from ltc2hw.converters import foreign_hdf5
+foreign_hdf5.SECONDS = 100
+foreign_hdf5.read_foreign({str(path)!r})
+"""
+    reader = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    # The reader itself, and the process that it started.
+    while len(processes_with(str(path))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    reader.send_signal(number)
+    _, complaint = reader.communicate(timeout=30)
+    assert reader.returncode == -number
+    assert (b"KeyboardInterrupt" in complaint) == (number is signal.SIGINT)
+    while processes_with(str(path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_with(str(path)) == []
+
+
+def test_memory_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.zeros(1 << 22)
+    assert np.asarray(read_foreign(path)["x"]).size == 1 << 22
+    size, free = path.stat().st_size, foreign_hdf5.FREE_NUMBERS * 8
+    monkeypatch.setattr(foreign_hdf5, "EXTRA_BYTES", (16 << 20) - 2 * (size + free))
+    with pytest.raises(DamagedFileError, match="HDF5 needs more than 16 MB"):
+        read_foreign(path)
+
+
+def test_threads_read_at_once(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.h5" for number in range(3)]
+    for number, path in enumerate(paths):
+        with h5py.File(path, "w") as file:
+            file["x"] = number
+    with ThreadPoolExecutor(3) as pool:
+        assert [tree["x"] for tree in pool.map(read_foreign, paths)] == [0, 1, 2]
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(DamagedFileError, match="no regular file"):
+            read_foreign(path)
+    with pytest.raises(IsADirectoryError):
+        read_foreign(tmp_path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group(b"\xff")
+    with pytest.raises(DamagedFileError, match=r"the name b'.xff' is no text"):
+        read_foreign(path)
+
+
+def test_entries_are_counted_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        for number in range(21):
+            file.create_group(f"x{number}")
+        file["x0/y"] = 1.0
+    monkeypatch.setattr(hdf5_reader, "MAXIMUM_ENTRIES", 21)
+    reader = hdf5_reader.Reader(BytesIO(path.read_bytes()), 0)
+    with h5py.File(path) as file, pytest.raises(hdf5_reader.Refusal, match="more than 21"):
+        list(reader.pieces(file))
+    monkeypatch.setattr(hdf5_reader, "MAXIMUM_ENTRIES", 20)
+    with h5py.File(path) as file, pytest.raises(hdf5_reader.Refusal, match="more than 20"):
+        next(hdf5_reader.Reader(BytesIO(path.read_bytes()), 0).pieces(file))
+
+
+def zeros(path: Path, *shapes: tuple[int, ...]) -> None:
+    with h5py.File(path, "w") as file:
+        for index, shape in enumerate(shapes):
+            file.create_dataset(f"x{index}", data=np.zeros(shape, "f4"), compression="gzip")
+
+
+def test_what_unfolds_is_counted_over_all_datasets(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    zeros(path, (500, 500), (500, 500))
+    with pytest.raises(DamagedFileError, match="dataset /x1 declares more data"):
+        read_foreign(path, free_numbers=400_000)
+    assert np.asarray(read_foreign(path, free_numbers=500_000)["x1"]).shape == (500, 500)
+
+
+def test_one_place_in_the_file_backs_one_dataset(tmp_path: Path) -> None:
+    path, size = tmp_path / "file.h5", 160_000
+    with h5py.File(path, "w") as file:
+        file["x0"] = np.arange(size // 8.0)
+        start = file["x0"].id.get_offset()
+        for index in range(1, 8):
+            file.create_dataset(f"x{index}", shape=(size // 8,), dtype="f8")
+    # Datasets that were never written have no address: give them that of the first.
+    nowhere, length = b"\xff" * 8, size.to_bytes(8, "little")
+    content = path.read_bytes().replace(nowhere + length, start.to_bytes(8, "little") + length)
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert file["x7"][3] == 3.0
+    with pytest.raises(DamagedFileError, match="dataset /x1 declares more data"):
+        read_foreign(path, free_numbers=0)
+
+
+def packed_texts(file: h5py.File) -> None:
+    file.create_dataset("x", data=np.zeros((1,), "S4000000"), compression="gzip")
+
+
+def many_texts(file: h5py.File) -> None:
+    file.create_dataset("x", data=np.zeros((100_001,), "S1"))
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"), [(packed_texts, "longer texts"), (many_texts, "more than 100000 texts")]
+)
+def test_texts_are_counted(make: Callable[[h5py.File], None], problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as file:
+        make(file)
+    with pytest.raises(DamagedFileError, match=problem):
+        tree_of(path.read_bytes(), path)

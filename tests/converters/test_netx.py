@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -420,3 +421,72 @@ def test_a_file_that_is_not_netx_is_refused(tmp_path: Path) -> None:
         netx.read(path)
     with pytest.raises(InvalidValueError, match="a power of two"):
         netx.fraction_of(48)
+
+
+def with_neuron_entries(path: Path, **entries: float | bytes) -> Path:
+    """A file as slayer 1 and lava-dl's examples have it: neurons of type LOIHI with more entries.
+
+    netx's own reader (lava-dl 0.6.0, ``get_neuron_params``) takes iDecay, vDecay and vThMant alone.
+    """
+    with h5py.File(path, "r+") as file:
+        del file["ltc2hw"]
+        for name, value in entries.items():
+            place = f"layer/1/neuron/{name}"
+            if place in file:
+                del file[place]
+            file[place] = value
+    return path
+
+
+def test_training_entries_of_loihi_neurons_change_nothing(written: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.net"
+    shutil.copy(written, plain)
+    more = with_neuron_entries(
+        written, type=b"LOIHI", scaleRho=1.0, tauRho=0.5, theta=80.0, wgtExp=0.0
+    )
+    with_neuron_entries(plain)
+    loihi, cuba = netx.read(more), netx.read(plain)
+    assert loihi.populations == cuba.populations
+    assert loihi.projections == cuba.projections
+
+
+def test_a_weight_exponent_is_refused_by_name(written: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"layer 1 neuron entry wgtExp, which is not 0"):
+        netx.read(with_neuron_entries(written, type=b"LOIHI", wgtExp=2.0))
+
+
+def test_the_clock_of_a_bias_is_named() -> None:
+    chain = random_chain(np.random.default_rng(0))
+    one = np.ones(1, dtype=np.int64)
+    clock = FixedLIF("constant", 1, Word(24), 6, 12, 6, 4096 * one, 4096 * one, 0 * one, one, 6)
+    link = replace(
+        chain.projections[0], source="constant", weights=Dense(np.ones((9, 1), dtype=np.int64))
+    )
+    biased = replace(
+        chain,
+        populations=(*chain.populations, clock),
+        projections=(*chain.projections, link),
+    )
+    with pytest.raises(UnsupportedError, match=r"'constant'.*the clock that brings the bias"):
+        netx.write(biased, "never.net")
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("links", "exponent", -1),
+        ("links", "exponent", 10**30),
+        ("layers", "bias_exponent", -1),
+        ("layers", "bias_exponent", 10**30),
+        ("layers", "fraction", 10**30),
+        ("links", "delay", 10**12),
+    ],
+)
+def test_numbers_of_a_record_are_checked(written: Path, place: str, name: str, value: int) -> None:
+    with h5py.File(written, "r+") as file:
+        record = json.loads(file["ltc2hw/record"][()])
+        record[place][0][name] = value
+        del file["ltc2hw/record"]
+        file["ltc2hw/record"] = json.dumps(record)
+    with pytest.raises(DamagedFileError, match=f"{name} is {value}"):
+        netx.read(written)
