@@ -52,6 +52,10 @@ do to a state is below a hundredth, so this is no rounding any more."""
 LARGEST_DECAY_ERROR = 0.1
 """Relative error of a leak: time constants are rarely known, or trained, better than this."""
 
+SMALLEST_LEAKS = {"decay": 1e-5, "gate": 4e-4}
+"""Leaks that the target ``ideal`` holds within that error: decays of 20 bits, tables that end at
+σ(±8)."""
+
 LARGEST_DECAY_EFFECT = 0.1
 """Change of a state by a gate's wrong leak over the whole calibration run. A shut gate leaks one
 part in 4096, which matters to runs of hundreds of steps and not to shorter ones."""
@@ -163,6 +167,7 @@ def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
     change = np.where(wrong, np.abs(leak.got - leak.asked), -1.0)
     errors = np.where(wrong, leak.errors, -1.0)
     worst = int(np.argmax(change if np.any(np.isinf(errors)) else errors))
+    smallest = SMALLEST_LEAKS["decay" if leak.what.endswith("_decay") else "gate"]
     yield Violation(
         LOST_DECAY,
         f"{leak.population}.{leak.what} of neuron {worst}",
@@ -170,7 +175,7 @@ def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
         f" ({int(np.count_nonzero(wrong))} neurons)",
         f"{LARGEST_DECAY_ERROR:.0%} off",
         "make the leak larger, take several steps as one, use wider words (target ideal holds leaks"
-        f" of 4e-4), or allow {LOST_DECAY}",
+        f" from {smallest:.0e} on), or allow {LOST_DECAY}",
     )
 
 
