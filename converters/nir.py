@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ltc2hw.capacity import MAXIMUM_NUMBERS
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.foreign_hdf5 import read_foreign
 from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
@@ -33,7 +34,7 @@ from ltc2hw.network import Network
 StrPath = str | os.PathLike[str]
 
 LARGE = 1 << 16
-"""Arrays of more numbers than this are compressed."""
+"""Arrays of more numbers than this are compressed, as long as all of them are not too many."""
 
 DEFAULT_DT = 1e-4
 """Seconds per step in files that we write, as in snnTorch's."""
@@ -120,7 +121,8 @@ def write(
     entries = in_version(graph, nir_version, conversion)
     with writing(path) as file:
         file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
-        _write_group(file.create_group("node"), entries)
+        # What unfolds to more than readers take for granted is stored as long as it is.
+        _write_group(file.create_group("node"), entries, packed=_large(entries) <= MAXIMUM_NUMBERS)
     return tuple(conversion.changes)
 
 
@@ -195,15 +197,26 @@ def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
     return dequantize(network)
 
 
-def _write_group(group: h5py.Group, entries: Mapping[str, Any]) -> None:
-    """Write a dictionary the way ``nir.write`` does."""
+def _large(entries: Mapping[str, Any]) -> int:
+    """Numbers in all arrays that are large."""
+    total = 0
+    for value in entries.values():
+        if isinstance(value, Mapping):
+            total += _large(value)
+        elif not isinstance(value, (str, list)) and np.size(value) > LARGE:
+            total += np.size(value)
+    return total
+
+
+def _write_group(group: h5py.Group, entries: Mapping[str, Any], *, packed: bool) -> None:
+    """Write a dictionary the way ``nir.write`` does; ``packed`` compresses large arrays."""
     for name, value in entries.items():
         if isinstance(value, Mapping):
             if value or name != "metadata":
-                _write_group(group.create_group(name), value)
+                _write_group(group.create_group(name), value, packed=packed)
         elif isinstance(value, (str, list)):
             group.create_dataset(name, data=value, dtype=h5py.string_dtype())
         else:
             # Convolutions are sparse here and dense there: nearly all zeros.
-            large = np.size(value) > LARGE
-            group.create_dataset(name, data=value, compression="gzip" if large else None)
+            compression = "gzip" if packed and np.size(value) > LARGE else None
+            group.create_dataset(name, data=value, compression=compression)

@@ -45,10 +45,11 @@ def read_bytes(path: StrPath) -> bytes:
         DamagedFileError: if it is no regular file, or longer than 2 GiB.
         OSError: if it cannot be opened.
     """
+    # Before it is opened: opening a pipe waits for whoever writes into it.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise DamagedFileError(path, "it is no regular file", "copy it into one")
     with Path(path).open("rb") as file:
         found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise DamagedFileError(path, "it is no regular file", "copy it into one")
         if found.st_size > MAXIMUM_FILE_BYTES:
             problem = f"it has {found.st_size} bytes, at most {MAXIMUM_FILE_BYTES} are read"
             raise DamagedFileError(path, problem)

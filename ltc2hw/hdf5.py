@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import StrPath, require_output, write_bytes
+from ltc2hw.files import StrPath, require_input, require_output, write_bytes
 
 Leaf = bool | int | str | npt.NDArray[Any]
 Tree = Mapping[str, "Leaf | Tree"]
@@ -85,8 +85,10 @@ def read_tree(path: Path) -> Tree:
 
     Raises:
         DamagedFileError: for anything but a whole, unaltered file written by :func:`write_tree`.
+        InvalidValueError: for a device or a pipe, which may never end.
         OSError: if the file does not exist or cannot be opened.
     """
+    require_input(path)
     with path.open("rb") as raw:
         size = raw.seek(0, 2)
     reader = _Reader(path, size)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import MissingExtraError
+from ltc2hw.errors import InvalidValueError, MissingExtraError
 from ltc2hw.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
 from ltc2hw.fixed_state import starting_state
 from ltc2hw.graph import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
@@ -57,7 +57,7 @@ def simulate(
     steps, batch, _ = samples.shape
     carried = starting_state(network, state, batch)
     values, misfits = network.input.word.encode(samples, network.input.fraction)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _device(device)
     engine = _Engine(network, carried, place)
     engine.count(network.input, {network.input.variables[0]: torch.tensor(misfits)})
     encoded = torch.tensor(values, device=place)
@@ -73,6 +73,22 @@ def simulate(
                     recorded[name][variable][t] = array(produced[name][variable])
             outputs[t] = array(produced[output.name][output.output_variable])
     return make_trace(recorded, outputs, engine.saturations(), engine.state())
+
+
+def _device(name: str | None) -> torch.device:
+    """The device of that name; without one a GPU, where one is present.
+
+    Raises:
+        InvalidValueError: for a name that torch does not know, or a device that is not there.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise InvalidValueError(
+            "device", repr(name), "a device that torch sees here", "leave it out for the best one"
+        ) from error
 
 
 def array(tensor: Tensor) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw import bundle, fixed, hdf5, network, trace, weights, words
 from ltc2hw.bundle import load, load_trace, save, save_trace
+from ltc2hw.converters.checkpoint import load_arrays
 from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.hdf5 import digest, read_tree, write_tree
@@ -446,3 +448,15 @@ def test_names_that_files_cannot_hold_are_refused(tmp_path: Path) -> None:
     for name in ("", "a/b", "."):
         with pytest.raises(InvalidValueError, match="name in a file"):
             write_tree(tmp_path / "net.h5", {name: 1})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_refused_before_they_are_opened(tmp_path: Path) -> None:
+    # Opening a pipe into which nobody writes would wait for ever.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for read in (load, load_trace):
+        with pytest.raises(InvalidValueError, match="expected a regular file"):
+            read(pipe)
+    with pytest.raises(DamagedFileError, match="no regular file"):
+        load_arrays(pipe)

@@ -16,6 +16,7 @@ from ltc2hw.converters import foreign_hdf5, netx, nir
 from ltc2hw.converters.foreign_hdf5 import ForeignTree, tree_of
 from ltc2hw.errors import Ltc2hwError
 from tests.converters.test_netx import random_chain
+from tests.fuzz.formats import make_nir_image
 from tests.random_networks import random_network
 
 DAMAGES: tuple[Any, ...] = (
@@ -46,18 +47,8 @@ def ltc_graph(rng: Rng, path: Path) -> None:
 
 def image_graph(rng: Rng, path: Path) -> None:
     """Layers without neurons, as other tools write them."""
-    tool = pytest.importorskip("nir", reason="the nir extra is not installed")
-    two = np.array([2, 2])
-    graph = tool.NIRGraph.from_list(
-        tool.Input(np.array([2, 8, 8])),
-        tool.Conv2d(None, rng.normal(size=(3, 2, 3, 3)), (2, 2), (1, 1), (1, 1), 1, np.zeros(3)),
-        tool.AvgPool2d(two, two, np.array([0, 0])),
-        tool.Flatten({"input": np.array([3, 2, 2])}, 0),
-        tool.Delay(np.full(12, 2e-3)),
-        tool.Scale(np.ones(12)),
-        tool.Threshold(np.full(12, 0.1)),
-    )
-    tool.write(path, graph)
+    pytest.importorskip("nir", reason="the nir extra is not installed")
+    make_nir_image(rng, path)
 
 
 def netx_file(rng: Rng, path: Path) -> None:

@@ -458,3 +458,23 @@ def test_what_nir_cannot_hold_is_named(tmp_path: Path) -> None:
         with pytest.raises(UnsupportedError, match=problem):
             converter.write(network, tmp_path / "net.nir")
     assert not (tmp_path / "net.nir").exists()
+
+
+def test_large_files_of_ours_can_be_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if readers took little for granted: what unfolds to more has to be stored whole.
+    monkeypatch.setattr(converter, "MAXIMUM_NUMBERS", 1000)
+    monkeypatch.setattr(converter, "LARGE", 10)
+    network = random_network(np.random.default_rng(0), model="LIF", inputs=40, hidden=(60,))
+    converter.write(network, tmp_path / "large.nir")
+    with h5py.File(tmp_path / "large.nir") as file:
+        kinds = [entry for entry in _datasets(file) if entry.compression]
+    assert kinds == []
+    assert converter.read(tmp_path / "large.nir") == network
+
+
+def _datasets(group: Any) -> list[Any]:
+    found = []
+    group.visititems(lambda name, entry: found.append(entry) if hasattr(entry, "shape") else None)
+    return found

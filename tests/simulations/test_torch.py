@@ -76,3 +76,10 @@ def test_sums_beyond_doubles_are_refused() -> None:
     beyond = replace(network, populations=populations, projections=wide)
     with pytest.raises(InvalidValueError, match=r"2\^53"):
         engine.simulate(beyond, np.zeros((1, 1, source.size)))
+
+
+@pytest.mark.parametrize("device", ["no-such-device", "cuda:99", 7.5])
+def test_devices_that_are_not_there_are_named(device: str) -> None:
+    network = random_fixed_network(np.random.default_rng(0), largest=3)
+    with pytest.raises(InvalidValueError, match=r"device is .*expected a device that torch sees"):
+        engine.simulate(network, np.zeros((1, 1, network.input.size)), device=device)
