@@ -17,7 +17,10 @@ from ltc2hw.bundle import load, load_trace, save, save_trace
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.errors import Ltc2hwError
 from ltc2hw.fixed import FixedNetwork
+from ltc2hw.learn import learn
+from ltc2hw.learning_file import load_learning, save_learning
 from ltc2hw.network import Network
+from ltc2hw.scaling import QuantizeOptions
 from ltc2hw.trace import ALL, Trace
 from tests.random_networks import random_fixed_network, random_network, random_samples
 
@@ -194,6 +197,30 @@ def use_checkpoint(path: Path) -> None:
     train(task, recipe, checkpoint=path)
 
 
+def tiny_learner() -> tuple[FixedNetwork, Any, Any]:
+    """A network with room to learn, samples and labels."""
+    rng = np.random.default_rng(2)
+    network = random_network(rng, inputs=3, hidden=(3,), outputs=2, nonlinearity="plan")
+    x = rng.uniform(0, 1, (STEPS, BATCH, 3))
+    fixed = ltc2hw.quantize(network, "loihi2", x, QuantizeOptions(weight_reach=2.0))
+    return fixed, x, rng.integers(0, 2, BATCH)
+
+
+def make_learning(rng: Rng, path: Path) -> None:
+    """A state of learning after two samples."""
+    save_learning(learn(*tiny_learner(), engine="integer").learning, path)
+
+
+def use_learning(path: Path) -> None:
+    """Go on learning, in two engines."""
+    state = load_learning(path)
+    first, second = (
+        learn(*tiny_learner(), engine=engine, learning=state) for engine in ("integer", "fast")
+    )
+    if first.network != second.network or not np.array_equal(first.outputs, second.outputs):
+        raise DifferentBitsError("learning differs between integer and fast")
+
+
 def use_nir(path: Path) -> None:
     """Import, however the file states its step."""
     try:
@@ -221,6 +248,7 @@ FORMATS: Mapping[str, Format] = {
     "state dict (.npz)": Format(
         "zip", make_npz, lambda path: use_network(sfptt.read(path, allow=ALLOWED)), ".npz"
     ),
+    "state of learning": Format("own", make_learning, use_learning),
     "training checkpoint": Format("zip", make_checkpoint, use_checkpoint, ".npz"),
 }
 """Every kind of file, by the name that the table of results shows."""

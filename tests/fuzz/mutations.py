@@ -314,6 +314,11 @@ def edit_dataset(file: Any, name: str, dataset: Any, rng: Rng) -> None:
         file.create_dataset(name, data=np.zeros(int(10 ** rng.uniform(0, 6))), compression="gzip")
     elif kind == 2:
         file.create_dataset(name, data=pick(rng, TEXTS[:-2]).replace("\0", ""))
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        texts = [entry.decode() for entry in value.reshape(-1)]
+        texts[int(rng.integers(len(texts)))] = pick(rng, (*texts, *TEXTS[:8]))
+        texts = texts[: int(rng.integers(1, len(texts) + 1))]
+        file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
     elif isinstance(value, (bytes, str)):
         text = pick(rng, (*NODE_TYPES, *TEXTS[:-2]))
         file.create_dataset(name, data=text, dtype=h5py.string_dtype())
