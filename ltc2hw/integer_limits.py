@@ -12,7 +12,7 @@ from typing import Any
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.nonlinearity import TABLE_SPAN_BITS
-from ltc2hw.scalars import require_range, require_type
+from ltc2hw.scalars import is_integer, require_range, require_type, shown
 from ltc2hw.words import WIDEST_WORD, IntArray, Overflow, Word
 
 EXACT_BITS = WIDEST_WORD
@@ -33,6 +33,9 @@ FINEST_RESULT = 30
 
 def require_fraction(name: str, value: Any) -> None:
     """Raise unless a fraction is an integer whose power of two is a double."""
+    if is_integer(value) and abs(value) > FINEST:
+        remedy = "bring weights, biases and thresholds closer to 1"
+        raise InvalidValueError(name, shown(value), f"{-FINEST} to {FINEST}", remedy)
     require_range(name, value, -FINEST, FINEST)
 
 

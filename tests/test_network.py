@@ -189,8 +189,7 @@ def test_sizes_are_refused_before_anything_is_allocated() -> None:
     loop = Projection("out", "spikes", "out", "current", dense([[1.0]]), 10**12)
     with pytest.raises(TooLargeError, match="past spikes of out"):
         small(projections=(*small().projections, loop))
-    with pytest.raises(TooLargeError, match="threshold"):
+    with pytest.raises(TooLargeError, match="size of hidden"):
         replace(FLOAT_PARTS[1], size=10**12, threshold=0.1)
-    entry = Input("input", 10**12)
     with pytest.raises(TooLargeError, match="size of input"):
-        Network((entry, FLOAT_PARTS[2]), (), "hidden")
+        Input("input", 10**12)

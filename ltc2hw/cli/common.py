@@ -28,8 +28,8 @@ OUTPUTS = ("out", "json", "checkpoint")
 RESUMED = "checkpoint"
 """The output that is also read, if it is there."""
 
-BELOW = 2**63
-"""Counts and seeds are smaller: what a 64-bit integer holds."""
+SEED_BITS, COUNT_BITS = 64, 63
+"""Bits of seeds, which are unsigned, and of counts, which are signed 64-bit integers elsewhere."""
 
 
 def positive(text: str) -> int:
@@ -38,7 +38,7 @@ def positive(text: str) -> int:
     >>> positive("3")
     3
     """
-    value = natural(text)
+    value = _below(text, COUNT_BITS)
     if value < 1:
         raise ValueError
     return value
@@ -53,11 +53,21 @@ def natural(text: str) -> int:
     >>> natural("0")
     0
     """
+    return _below(text, SEED_BITS)
+
+
+def _below(text: str, bits: int) -> int:
+    """An integer of at least 0 and so many bits.
+
+    Raises:
+        ValueError: for what is no integer, or below 0.
+        ArgumentTypeError: for one that is larger.
+    """
     value = int(text)
     if value < 0:
         raise ValueError
-    if value >= BELOW:
-        raise argparse.ArgumentTypeError(f"{text} is too large; expected an integer below 2^63")
+    if value.bit_length() > bits:
+        raise argparse.ArgumentTypeError(f"{text} is too large; expected an integer below 2^{bits}")
     return value
 
 

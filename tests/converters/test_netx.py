@@ -467,7 +467,10 @@ def test_the_clock_of_a_bias_is_named() -> None:
         populations=(*chain.populations, clock),
         projections=(*chain.projections, link),
     )
-    with pytest.raises(UnsupportedError, match=r"'constant'.*the clock that brings the bias"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"'constant'.*a neuron that receives nothing, as one that sends a bias",
+    ):
         netx.write(biased, "never.net")
 
 

@@ -348,6 +348,7 @@ def test_a_huge_input_is_refused_by_its_size() -> None:
         norse.from_module(sequence(snn.LIF()), input_shape=10**12)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_jitted_and_wrapped_modules_are_refused() -> None:
     for wrapped in (torch.jit.script(nn.Linear(3, 3)), torch.compile(nn.Linear(3, 3))):
         with pytest.raises(UnsupportedError):

@@ -261,7 +261,7 @@ def test_a_cell_without_readout_answers_spikes() -> None:
     ("change", "problem"),
     [
         ({"conv1.weight": np.zeros((2, 1, 3, 3))}, "'conv1.weight': convolution"),
-        ({"surprise": np.zeros(3)}, "'surprise': any other"),
+        ({"surprise": np.zeros(3)}, "'surprise': a layer, node, neuron or entry that is not known"),
         ({"act1.alpha": np.array(0.0)}, "'act1.alpha': gates without sigmoid"),
         ({"layer1_tauM.weight": np.zeros((HIDDEN, 3))}, "shape of layer1_tauM.weight"),
         ({"layer1_x.weight": {}}, "entry layer1_x.weight is dict"),
