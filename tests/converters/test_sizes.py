@@ -24,17 +24,17 @@ Nodes = tuple[Mapping[str, Any], ...]
 class Entries:
     """A node, as ``nir`` gives it."""
 
-    def __init__(self, entries: Mapping[str, Any]) -> None:
+    def __init__(self, entries: Mapping[str, Any] | None) -> None:
         self.entries = entries
 
-    def to_dict(self) -> Mapping[str, Any]:
+    def to_dict(self) -> Mapping[str, Any] | None:
         return self.entries
 
 
 class Chain:
     """A graph of nodes in a row, as ``nir.NIRGraph`` would give it."""
 
-    def __init__(self, *nodes: Mapping[str, Any]) -> None:
+    def __init__(self, *nodes: Mapping[str, Any] | None) -> None:
         self.nodes = {f"n{index}": Entries(node) for index, node in enumerate(nodes)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Chain:
         return {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {}}
 
 
-def read(*nodes: Mapping[str, Any]) -> Network:
+def read(*nodes: Mapping[str, Any] | None) -> Network:
     return nir.from_graph(Chain(*nodes), dt=1.0)
 
 
