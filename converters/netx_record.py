@@ -145,7 +145,9 @@ def read_record(tree: ForeignTree, path: object) -> NetxRecord | None:
 
 
 def _parse(group: ForeignTree) -> NetxRecord:
-    version = int(cast(Any, group["schema_version"]))
+    version = np.asarray(group["schema_version"])
+    if version.shape != () or version.dtype.kind not in "iu":
+        raise TypeError("its schema version is no integer")
     if version != SCHEMA_VERSION:
         raise ValueError(f"schema version {version}, known is {SCHEMA_VERSION}")
     parts = json.loads(cast(str, group["record"]))

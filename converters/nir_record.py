@@ -90,18 +90,30 @@ def read_record(metadata: Mapping[str, Any], path: object) -> NirRecord | None:
             raise TypeError("names and provenance are not texts")
         return NirRecord(
             SCHEMA_VERSION,
-            float(parts["dt"]),
-            bool(parts["graded_input"]),
+            float(_typed(parts["dt"], int, float)),
+            _typed(parts["graded_input"], bool),
             tuple(parts["populations"]),
             tuple(parts["order"]),
             tuple(
-                (str(s), str(v), str(t), str(p), int(d)) for s, v, t, p, d in parts["projections"]
+                (*(_typed(name, str) for name in ends), _typed(delay, int))
+                for *ends, delay in parts["projections"]
             ),
             dict(parts["provenance"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         problem = f"its metadata {KEY} are not what this version writes: {error}"
         raise DamagedFileError(path, problem, "delete them to read the graph alone") from error
+
+
+def _typed(value: Any, *kinds: type) -> Any:
+    """A value of JSON, if it is of exactly one of these types.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    if type(value) not in kinds:
+        raise TypeError(f"{value!r} is no {' or '.join(kind.__name__ for kind in kinds)}")
+    return value
 
 
 LIF_FIELDS = ("current_decay", "membrane_decay", "threshold", "bias")

@@ -384,6 +384,8 @@ def written(tmp_path: Path) -> Path:
         ("layer/1/shape", np.array([0]), "0 neurons"),
         ("layer/1/shape", np.array([1 << 30, 1 << 30, 1 << 30]), "has shape"),
         ("ltc2hw/schema_version", np.array(99), "schema version 99"),
+        ("ltc2hw/schema_version", np.array([1]), "schema version is no integer"),
+        ("ltc2hw/schema_version", np.array(1.5), "schema version is no integer"),
         ("ltc2hw/record", "no JSON", "not what this version writes"),
         ("ltc2hw/record", "[]", "not what this version writes"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -478,3 +479,23 @@ def _datasets(group: Any) -> list[Any]:
     found = []
     group.visititems(lambda name, entry: found.append(entry) if hasattr(entry, "shape") else None)
     return found
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("graded_input", "false"), ("graded_input", 1), ("dt", True), ("dt", "1"), ("delay", 1.5)],
+)
+def test_a_record_is_not_taken_for_what_it_does_not_say(
+    tmp_path: Path, entry: str, value: Any
+) -> None:
+    path = tmp_path / "net.nir"
+    converter.write(random_network(np.random.default_rng(0), model="LIF"), path)
+    with h5py.File(path, "r+") as file:
+        record = json.loads(file["node/metadata/ltc2hw"][()])
+        if entry == "delay":
+            record["projections"][0][-1] = value
+        else:
+            record[entry] = value
+        put(file, "node/metadata/ltc2hw", json.dumps(record))
+    with pytest.raises(DamagedFileError, match=r"not what this version writes: .* is no "):
+        converter.read(path)
