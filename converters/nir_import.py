@@ -313,7 +313,8 @@ class GraphImport:
         """The constants that (Cuba)LIF and (Cuba)LI share."""
         cuba, rules = node.type.startswith("Cuba"), self.conventions
         leak = rules.decay(node, "tau_mem" if cuba else "tau", shape, self.conversion)
-        synapse = input_gain = np.ones(math.prod(shape))
+        synapse: FloatArray = np.ones(math.prod(shape))
+        input_gain = synapse
         if cuba:
             synapse = rules.decay(node, "tau_syn", shape, self.conversion)
             input_gain = rules.gain(node, "w_in", synapse, shape, self.conversion, 1.0)

@@ -41,7 +41,7 @@ def largest_drive(arriving: Signal) -> FloatArray:
     """The sum of all weights' sizes per neuron; infinite where something but spikes arrives."""
     drive = np.zeros(arriving.size)
     for source, matrix in arriving.terms.items():
-        weights = np.asarray(abs(matrix).sum(axis=1), dtype=np.float64).ravel()
+        weights: FloatArray = np.asarray(abs(matrix).sum(axis=1), dtype=np.float64).ravel()
         if source.variable != "spikes" and source.population != CONSTANT:
             weights = np.where(weights > 0.0, np.inf, 0.0)
         drive += weights

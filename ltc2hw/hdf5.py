@@ -125,6 +125,8 @@ def _write_group(group: h5py.Group, tree: Tree) -> None:
 def _write_attribute(group: h5py.Group, name: str, value: bool | int | str) -> None:
     if not isinstance(value, str):
         kind = np.bool_ if isinstance(value, (bool, np.bool_)) else np.int64
+        if not -(1 << 63) <= value < 1 << 63:
+            raise InvalidValueError(f"integer {name}", value, "one of 64 bits")
         group.attrs.create(name, value, dtype=kind)
         return
     encoded = value.encode("utf-8", errors="replace")

@@ -46,7 +46,10 @@ class Leak:
         """Relative error of each neuron's leak; infinite where only the integers leak."""
         change = np.abs(self.got - self.asked)
         with np.errstate(divide="ignore", over="ignore"):
-            return np.divide(change, self.asked, out=np.zeros_like(change), where=change > 0)
+            errors: FloatArray = np.divide(
+                change, self.asked, out=np.zeros_like(change), where=change > 0
+            )
+        return errors
 
     def row(self) -> DecayChange:
         """The neuron whose leak changed most, relative to what it asked for.

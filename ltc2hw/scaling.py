@@ -283,7 +283,7 @@ def _without_overflow(
 
 def _arrivals(fraction: int, drafts: Sequence[_Draft], size: int) -> FloatArray:
     """Largest integer magnitude that projections can bring to each neuron of a port, (size,)."""
-    arriving = np.zeros(size)
+    arriving: FloatArray = np.zeros(size)
     for draft in drafts:
         arriving = arriving + draft.worst_arrival(fraction)
     return arriving

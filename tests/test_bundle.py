@@ -460,3 +460,10 @@ def test_pipes_are_refused_before_they_are_opened(tmp_path: Path) -> None:
             read(pipe)
     with pytest.raises(DamagedFileError, match="no regular file"):
         load_arrays(pipe)
+
+
+@pytest.mark.parametrize("value", [1 << 63, -(1 << 63) - 1])
+def test_integers_beyond_64_bits_are_named(tmp_path: Path, value: int) -> None:
+    with pytest.raises(InvalidValueError, match=r"integer size is -?\d+; expected one of 64 bits"):
+        write_tree(tmp_path / "tree.h5", {"size": value})
+    assert list(tmp_path.iterdir()) == []

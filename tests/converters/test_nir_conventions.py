@@ -13,6 +13,7 @@ import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.converters import nir as converter
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.words import FloatArray
 from tests.random_networks import random_network
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
@@ -340,7 +341,8 @@ def test_an_infinite_time_constant_integrates() -> None:
         converter.from_graph(graph, dt=DT)
     network = converter.from_graph(graph, dt=DT, allow={"infinite-tau"})
     x = (rng.random((40, 2, 3)) < 0.5).astype(float)
-    v, spikes = np.zeros((2, 3)), []
+    v: FloatArray = np.zeros((2, 3))
+    spikes = []
     for sample in x:
         v = v + (sample @ np.full((3, 3), 0.3))
         spikes.append((v > threshold[:3]).astype(float))
@@ -357,7 +359,8 @@ def test_an_infinite_synapse_sums() -> None:
     graph = with_entries(node, tau_syn=np.full(5, np.inf), w_in=np.full(5, np.inf), v_leak=0 * r)
     network = converter.from_graph(graph, dt=DT, allow={"infinite-tau"})
     x = (rng.random((12, 2, 3)) < 0.2).astype(float)
-    current, v, spikes = np.zeros((2, 5)), np.zeros((2, 5)), []
+    current: FloatArray = np.zeros((2, 5))
+    v, spikes = current, []
     for sample in x:
         current = current + sample @ np.full((3, 5), 0.3)
         v = v + leak * (r * current - v)

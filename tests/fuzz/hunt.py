@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutations import damage
-from tests.fuzz.worker import whole_file
+from tests.fuzz.worker import slug, whole_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -187,7 +187,7 @@ def note(
     form = FORMATS[name]
     kept = folder / "findings"
     kept.mkdir(exist_ok=True)
-    path = kept / f"{name.replace(' ', '-')}-{order['seed']}{form.suffix}"
+    path = kept / f"{slug(name)}-{order['seed']}{form.suffix}"
     shutil.copy(whole_file(folder, name), path)
     damage(path, form.container, order["seed"], keep)
     record = {**order, "keep": keep, **reply}

@@ -29,6 +29,9 @@ INTEGERS: tuple[int, ...] = (
     1 << 16, 1 << 20, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 40, (1 << 62), (1 << 63) - 1,
     -(1 << 63), -(1 << 31), -2, -128, 10**6, 10**9, 10**12,
 )  # fmt: skip
+INTEGER = 1 << 63
+"""Integers of a file lie below this, and from its negative on."""
+
 REALS: tuple[float, ...] = (
     0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e300, -1e300, 1e-300, 5e-324, 1e30, 0.5,
     2.0**31,
@@ -178,7 +181,8 @@ def other_value(value: Any, rng: Rng) -> Any:
         return not value
     if isinstance(value, str):
         return pick(rng, TEXTS)
-    return int(pick(rng, (*INTEGERS[:-3], int(value) + 1, int(value) - 1)))
+    near = (max(-INTEGER, min(INTEGER - 1, int(value) + step)) for step in (1, -1))
+    return int(pick(rng, (*INTEGERS[:-3], *near)))
 
 
 # --- our files: any content under a right checksum ------------------------------------------------
@@ -220,7 +224,7 @@ def edit_number(path: Path, rng: Rng) -> None:
     elif isinstance(value, str):
         group[name] = pick(rng, TEXTS[:16])
     else:
-        near = int(value) + int(rng.integers(-3, 4))
+        near = max(-INTEGER, min(INTEGER - 1, int(value) + int(rng.integers(-3, 4))))
         group[name] = pick(rng, (other_value(value, rng), pick(rng, INTEGERS[:22]), near, near))
     path.unlink()
     write_tree(path, tree)
@@ -305,7 +309,8 @@ def path_of(file: Any) -> str:
 def edit_dataset(file: Any, name: str, dataset: Any, rng: Rng) -> None:
     """Put another dataset in the place of one."""
     kind = int(rng.integers(8))
-    value = dataset[()]
+    # An earlier edit may have declared terabytes.
+    value = dataset[()] if dataset.size is None or dataset.size < 1 << 20 else np.zeros(2)
     del file[name]
     if kind == 0:
         shape = pick(rng, ((1 << 40,), (1 << 20, 1 << 20), (10**6,)))

@@ -34,10 +34,15 @@ def seed_of(format_name: str) -> int:
     return 1000 * sorted(FORMATS).index(format_name)
 
 
+def slug(format_name: str) -> str:
+    """A format's name as part of a file's name."""
+    return "-".join("".join(c if c.isalnum() else " " for c in format_name).split())
+
+
 def whole_file(folder: Path, format_name: str) -> Path:
     """Make the whole file of a format, unless it is there."""
     form = FORMATS[format_name]
-    path = folder / f"{seed_of(format_name)}{form.suffix}"
+    path = folder / f"whole-{slug(format_name)}{form.suffix}"
     if not path.exists():
         form.make(np.random.default_rng(seed_of(format_name)), path)
     return path
