@@ -310,7 +310,7 @@ def edit_dataset(file: Any, name: str, dataset: Any, rng: Rng) -> None:
     """Put another dataset in the place of one."""
     kind = int(rng.integers(8))
     # An earlier edit may have declared terabytes.
-    value = dataset[()] if dataset.size is None or dataset.size < 1 << 20 else np.zeros(2)
+    value: Any = dataset[()] if dataset.size is None or dataset.size < 1 << 20 else np.zeros(2)
     del file[name]
     if kind == 0:
         shape = pick(rng, ((1 << 40,), (1 << 20, 1 << 20), (10**6,)))
