@@ -20,6 +20,7 @@ from tests.faults.trials import (
     refer,
     small_disk,
 )
+from tests.interrupts import listen_to_interrupts
 
 FAULTS = ("file size limit", "full disk", "kill")
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbs", nargs="*", help="only these scenarios")
     chosen = parser.parse_args(arguments)
+    listen_to_interrupts()
     scenarios = [
         scenario
         for scenario in SCENARIOS
