@@ -29,8 +29,10 @@ def scratch_folder() -> Iterator[Path]:
     remove_abandoned(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        with (folder / _LOCK).open("wb") as lock:
+        # The lock has its name only once it is held: a name that anybody can lock is abandoned.
+        with (folder / f"{_LOCK}.new").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            os.rename(lock.name, folder / _LOCK)
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

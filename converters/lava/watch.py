@@ -11,17 +11,20 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-KILLED_SECONDS = 2.0
-"""How long a job may go on after one of its processes was killed: Lava ends some itself."""
+STOPPED, TERMINATED = "stopped", f"killed by signal {int(signal.SIGTERM)}"
 
-STOPPED_SECONDS = 5.0
-"""How long a process may be stopped before the run counts as failed."""
+PATIENCE: Mapping[str, float] = {STOPPED: 5.0, TERMINATED: 60.0}
+"""Seconds for which a process may be stopped, and a job may go on after one was terminated: Lava
+does that itself to processes that end slowly."""
+
+KILLED_SECONDS = 2.0
+"""The same after any other signal."""
 
 _POLL_SECONDS = 0.2
 
@@ -43,7 +46,7 @@ def fate_of(pid: int) -> str | None:
         return None
     if state.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
         return f"killed by signal {state.si_status}"
-    return "stopped" if state.si_code == os.CLD_STOPPED else None
+    return STOPPED if state.si_code == os.CLD_STOPPED else None
 
 
 class Patience:
@@ -63,8 +66,7 @@ class Patience:
             return None
         now = time.monotonic()
         start = self.since.setdefault((pid, fate), now)
-        limit = STOPPED_SECONDS if fate == "stopped" else KILLED_SECONDS
-        return fate if now - start >= limit else None
+        return fate if now - start >= PATIENCE.get(fate, KILLED_SECONDS) else None
 
 
 class Watch:
