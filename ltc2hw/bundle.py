@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError, Ltc2hwError, TooLargeError
+from ltc2hw.fields import same_value
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.hdf5 import MAXIMUM_ENTRIES, Tree, read_tree, write_tree
 from ltc2hw.network import Network
@@ -94,10 +95,11 @@ def _entries(tree: Tree) -> int:
 def _read(path: StrPath, types: tuple[type, ...]) -> object:
     tree = read_tree(Path(path))
     version = tree.get("schema_version")
-    if tree.get("format") != FORMAT or not isinstance(version, int) or set(tree) != _ROOT:
+    ours = same_value(tree.get("format"), FORMAT) and isinstance(version, int)
+    if not ours or set(tree) != _ROOT:
         raise DamagedFileError(path, "it was not written by ltc2hw")
     try:
-        return decode(migrate(tree, version)["content"], types)
+        return decode(migrate(tree, cast(int, version))["content"], types)
     except Ltc2hwError as error:
         raise DamagedFileError(path, str(error)) from error
 

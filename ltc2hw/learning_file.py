@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import DamagedFileError, InvalidValueError
+from ltc2hw.fields import same_value
 from ltc2hw.graph import PORTS
 from ltc2hw.hdf5 import Tree, read_tree, write_tree
 from ltc2hw.learned import Learning
@@ -130,8 +131,8 @@ class _Reader:
         self.tree = tree
 
     def checkpoint(self) -> Checkpoint:
-        found = self.tree.get("format"), self.tree.get("schema")
-        if found != (FORMAT, SCHEMA):
+        known = (("format", FORMAT), ("schema", SCHEMA))
+        if not all(same_value(self.tree.get(name), value) for name, value in known):
             problem = "it holds no state of learning, or one of an unknown schema"
             raise DamagedFileError(self.path, problem, "name another file")
         memories = dict(self.memory(entry) for entry in self.branch(self.tree, "memories").values())
@@ -145,13 +146,14 @@ class _Reader:
     def memory(self, entry: Any) -> tuple[Parameter, Memory]:
         self.mapping(entry)
         projection = self.integer(entry, "projection")
-        port, term = entry.get("port"), entry.get("term")
-        if not isinstance(entry.get("population"), str):
-            raise self.refuse("a memory without a population")
+        names = tuple(entry.get(name) for name in ("population", "port", "term"))
+        if not all(isinstance(name, str) for name in names):
+            raise self.refuse("a memory without population, port or term")
+        population, port, term = names
         if port not in PORTS or term not in get_args(Term):
             raise self.refuse("a memory of an unknown port or term")
         parameter = Parameter(
-            entry["population"], port, term, None if projection == NO_PROJECTION else projection
+            population, port, term, None if projection == NO_PROJECTION else projection
         )
         return parameter, Memory(*(self.array(entry, name) for name in Memory._fields))
 

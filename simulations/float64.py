@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
 from ltc2hw.samples import check_samples
@@ -24,10 +25,29 @@ def simulate(
 
     Raises:
         ShapeError, InvalidValueError, UnknownNameError: for samples, a state or names to record
-            that do not fit the network.
+            that do not fit the network, or numbers beyond double precision on the way.
     """
     samples = check_samples(x, network.input.size, network.input.graded)
-    return run(FloatArithmetic(), network, samples, record, np.float64, state)
+    with np.errstate(over="ignore", invalid="ignore"):
+        trace = run(FloatArithmetic(), network, samples, record, np.float64, state)
+    _require_finite(network, trace)
+    return trace
+
+
+def _require_finite(network: Network, trace: Trace) -> None:
+    """Raise where numbers left double precision: what is not finite stays in outputs or registers.
+
+    The processor's own flags would not do: some matrix products raise them for nothing.
+    """
+    values = {f"output of {network.output}": trace.outputs}
+    for name, registers in trace.state.items():
+        values |= {f"{register} of {name}": array for register, array in registers.items()}
+    for name, array in values.items():
+        if not np.all(np.isfinite(array)):
+            raise InvalidValueError(
+                name, "beyond double precision", "finite numbers",
+                "bring weights, constants and samples closer to 1",
+            )  # fmt: skip
 
 
 class FloatArithmetic:

@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -467,3 +468,14 @@ def test_integers_beyond_64_bits_are_named(tmp_path: Path, value: int) -> None:
     with pytest.raises(InvalidValueError, match=r"integer size is -?\d+; expected one of 64 bits"):
         write_tree(tmp_path / "tree.h5", {"size": value})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("entry", ["format", "schema_version"])
+@pytest.mark.parametrize("value", [np.zeros(0), np.zeros(2), np.ones(1, np.int64)])
+def test_arrays_in_the_place_of_words_are_refused(
+    saved: Path, entry: str, value: npt.NDArray[Any]
+) -> None:
+    # Comparing an array with a word gives an array, which is neither true nor false.
+    write_tree(saved, {**read_tree(saved), entry: value})
+    with pytest.raises(DamagedFileError, match="not written by ltc2hw"):
+        load(saved)

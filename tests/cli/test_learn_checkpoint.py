@@ -188,6 +188,8 @@ def damaged(tree: dict[str, Any]) -> list[dict[str, Any]]:
         {**tree, "registers": {**registers, "input": {"extra": np.zeros((1, 2), np.int64)}}},
         *(memory(**{name: "text"}) for name in first),
         *(memory(**{name: 99}) for name in first if name != "projection"),
+        *(memory(**{name: np.zeros(2)}) for name in ("population", "port", "term")),
+        *({**tree, name: np.zeros(size)} for name in ("format", "schema") for size in (0, 2)),
         memory(projection=-1),
         memory(value=first["value"].astype(np.float64)),
         memory(mean=first["mean"][:-1]),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.network import LIF, LTC, Gate, Input, Network, Projection, Readout
 from tests.random_networks import dense, real
 
@@ -83,3 +84,17 @@ def test_one_lif_neuron_follows_the_equations_by_hand() -> None:
         assert trace.states["n"]["membrane"][t, 0, 0] == pytest.approx(v, abs=1e-12)
         assert trace.outputs[t, 0, 0] == s
     assert trace.outputs.sum() > 3
+
+
+def test_numbers_beyond_double_precision_are_named() -> None:
+    """1e300 times 1e10 is no double; the readout would say inf, or NaN, for ever after."""
+    network = Network(
+        (Input("input", 2, graded=True), Readout("out", 1, real(0.0), Gate(0.0))),
+        (Projection("input", "value", "out", "current", dense([[1e300, -1e300]])),),
+        "out",
+    )
+    for sample in ([1e10, 0.0], [1e10, 1e10]):
+        x = np.array([sample, [0.0, 0.0]])[:, None]
+        with pytest.raises(InvalidValueError, match="beyond double precision; expected finite"):
+            ltc2hw.simulate(network, x)
+    assert np.isfinite(ltc2hw.simulate(network, np.ones((2, 1, 2))).outputs).all()
