@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -127,7 +128,8 @@ def hunt(
 ) -> Tally:
     """Damage, load and use ``files`` files, all formats in turn; findings are kept in ``folder``.
 
-    The same ``files`` and ``seed`` give the same damaged files, whatever ``jobs``.
+    The same ``files`` and ``seed`` give the same damaged files, whatever ``jobs``. An interrupt ends
+    the hunt with what was found so far.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in formats:
@@ -137,10 +139,12 @@ def hunt(
         for index in range(files)
     ]
     tally, workers = Tally(), [Worker(folder) for _ in range(jobs)]
-    done = 0
+    done, stop = 0, threading.Event()
 
     def run(worker: Worker, own: list[dict[str, Any]]) -> Iterator[tuple[Any, Any, Any]]:
         for order in own:
+            if stop.is_set():
+                return
             reply = worker.ask(order)
             keep = minimised(worker, order, reply) if reply["outcome"] == "finding" else ()
             yield order, reply, keep
@@ -156,8 +160,12 @@ def hunt(
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            for result in [pool.submit(work, index) for index in range(jobs)]:
-                result.result()
+            results = [pool.submit(work, index) for index in range(jobs)]
+            try:
+                for result in results:
+                    result.result()
+            except KeyboardInterrupt:
+                stop.set()
     finally:
         for worker in workers:
             worker.end()
