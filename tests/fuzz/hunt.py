@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,8 +128,8 @@ def hunt(
 ) -> Tally:
     """Damage, load and use ``files`` files, all formats in turn; findings are kept in ``folder``.
 
-    The same ``files`` and ``seed`` give the same damaged files, whatever ``jobs``. An interrupt ends
-    the hunt with what was found so far.
+    The same ``files`` and ``seed`` give the same damaged files, whatever ``jobs``. An interrupt
+    ends the hunt with what was found so far.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in formats:
@@ -160,16 +160,20 @@ def hunt(
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            results = [pool.submit(work, index) for index in range(jobs)]
-            try:
-                for result in results:
-                    result.result()
-            except KeyboardInterrupt:
-                stop.set()
+            wait_for([pool.submit(work, index) for index in range(jobs)], stop)
     finally:
         for worker in workers:
             worker.end()
     return tally
+
+
+def wait_for(results: Sequence[Future[None]], stop: threading.Event) -> None:
+    """Wait for all workers; an interrupt tells them to stop after the file at hand."""
+    try:
+        for result in results:
+            result.result()
+    except KeyboardInterrupt:
+        stop.set()
 
 
 def minimised(worker: Worker, order: dict[str, Any], reply: dict[str, Any]) -> tuple[int, ...]:
