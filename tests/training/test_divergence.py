@@ -22,6 +22,7 @@ from ltc2hw.training.learner import CompiledNetworkLearner, new_learner
 from ltc2hw.training.loss import step_losses
 from ltc2hw.training.options import Backend
 from ltc2hw.training.trainer import Trainer
+from tests.neurons.randomised import randomised
 
 BACKENDS: tuple[Backend, ...] = ("compiled", "autograd")
 TASK = load_task("add-6")
@@ -168,7 +169,8 @@ OBSTACLES: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_what_compiled_learning_would_not_see_is_learned_by_autograd(obstacle: str) -> None:
-    module = OBSTACLES[obstacle]()
+    # Of every layer some neuron spikes, so that every weight has a gradient.
+    module = randomised(OBSTACLES[obstacle](), 3, spread=1.0)
     with pytest.raises(UnsupportedError, match=obstacle):
         new_learner(module, TASK, TrainingOptions(updates=3, backend="compiled"))
     learner = new_learner(module, TASK, TrainingOptions(updates=3))
