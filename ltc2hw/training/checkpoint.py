@@ -22,6 +22,9 @@ from ltc2hw.files import write_arrays
 from ltc2hw.npz import read_npz
 from ltc2hw.training.options import complete
 
+MOST_UPDATES = 1 << 53
+"""More updates than any training makes; optimizers count on from there in 64 bits."""
+
 SCHEMA = 1
 _KIND = "ltc2hw training checkpoint"
 _META = "meta"
@@ -126,6 +129,8 @@ def _require_like(
         raise _damaged(path, f"array {name} is not finite")
     if found.dtype.kind in "iu" and np.any(found < 0):
         raise _damaged(path, f"array {name} counts below 0")
+    if found.dtype.kind in "iu" and np.any(found > MOST_UPDATES):
+        raise _damaged(path, f"array {name} counts beyond {MOST_UPDATES}")
 
 
 def _is_finite(value: object) -> bool:
