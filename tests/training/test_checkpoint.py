@@ -64,7 +64,7 @@ def test_no_array_may_be_missing(whole: Arrays, tmp_path: Path) -> None:
         ("learner.mean", lambda a: a.astype(np.float64), "is float64 .*, not float32"),
         ("best", lambda a: np.where(np.arange(len(a)) == 3, np.nan, a), "best is not finite"),
         ("learner.updates", lambda a: a * 0 - 1, "counts below 0"),
-        ("learner.updates", lambda a: a * 0 + (1 << 63) - 1, "counts beyond"),
+        ("learner.updates", lambda a: a * 0 + ((1 << 63) - 1), "counts beyond"),
         ("learner.updates", lambda a: np.array("text"), "is a text"),
         ("learner.more", lambda a: np.zeros(3), "which its plan does not make"),
         ("learner.first", lambda a: np.zeros((0, 1 << 40)), r"float64 \(0, 1099511627776\)"),
