@@ -9,10 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.scalars import shown
-
-LARGEST_SEED = (1 << 64) - 1
-"""Seeds are unsigned 64-bit numbers."""
+from ltc2hw.scalars import LARGEST_SEED, shown
 
 
 def require_rate(name: str, value: object) -> float:

@@ -12,6 +12,9 @@ from ltc2hw.errors import InvalidValueError
 Member = TypeVar("Member", bound=Enum)
 
 
+LARGEST_SEED = (1 << 64) - 1
+"""Seeds are unsigned 64-bit numbers, the largest that torch's generators take."""
+
 COUNTABLE = 1 << 62
 """More than any number of neurons, steps or bytes."""
 

@@ -20,6 +20,7 @@ from ltc2hw.files import require_input, require_output, write_text
 from ltc2hw.fixed import FixedNetwork
 from ltc2hw.network import Network
 from ltc2hw.quantization_limits import LIMITS
+from ltc2hw.scalars import LARGEST_SEED
 from ltc2hw.tasks import Split, Task
 
 OUTPUTS = ("out", "json", "checkpoint")
@@ -28,8 +29,8 @@ OUTPUTS = ("out", "json", "checkpoint")
 RESUMED = "checkpoint"
 """The output that is also read, if it is there."""
 
-SEED_BITS, COUNT_BITS = 64, 63
-"""Bits of seeds, which are unsigned, and of counts, which are signed 64-bit integers elsewhere."""
+COUNT_BITS = 63
+"""Counts are signed 64-bit integers elsewhere."""
 
 
 def positive(text: str) -> int:
@@ -53,7 +54,7 @@ def natural(text: str) -> int:
     >>> natural("0")
     0
     """
-    return _below(text, SEED_BITS)
+    return _below(text, LARGEST_SEED.bit_length())
 
 
 def _below(text: str, bits: int) -> int:

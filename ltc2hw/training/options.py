@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.fields import set_field
+from ltc2hw.scalars import LARGEST_SEED
 
 Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
@@ -34,8 +35,6 @@ DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 
 MOST_EPOCHS, MOST_THREADS, MOST_BATCH = 1_000_000, 256, 1 << 30
 SMALLEST, LARGEST = 1e-30, 1e30
-LARGEST_SEED = (1 << 64) - 1
-"""Largest that torch's generators take."""
 
 
 def _require_name(name: str, value: str, known: Sequence[str]) -> None:
