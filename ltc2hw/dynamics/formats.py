@@ -1,0 +1,83 @@
+"""Number formats of a neuron's values: what lowering needs to know beside the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.nonlinearity import GateFunction
+from ltc2hw.words import Overflow, Word
+
+FACTOR_BITS = 16
+"""Width of a model's own numbers where they multiply: sign and 15 bits."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Where a named value lives: fractional bits, and what a value that does not fit becomes.
+
+    ``overflow`` is None where no value can leave the word (a mix of two that are in it).
+    """
+
+    fraction: int
+    overflow: Operation | None = None
+    numbers: tuple[int, ...] = ()
+
+    @classmethod
+    def within(cls, word: Word, fraction: int) -> Held:
+        """In a word, with the word's own overflow."""
+        if word.overflow is Overflow.WRAP:
+            return cls(fraction, Operation.WRAP, (word.bits, int(word.signed)))
+        return cls(fraction, Operation.SATURATE, (word.minimum, word.maximum))
+
+    @classmethod
+    def between(cls, limit: int, fraction: int) -> Held:
+        """Clipped at ±limit."""
+        return cls(fraction, Operation.SATURATE, (-limit, limit))
+
+    @classmethod
+    def wrapping_once(cls, bits: int, register_bits: int, fraction: int) -> Held:
+        """In the wrapping register of the current of Lava's LIF."""
+        return cls(fraction, Operation.WRAP_ONCE, (bits, register_bits))
+
+
+@dataclass(frozen=True)
+class GateFormat:
+    """Integer form of a gate: its function, fractional bits of its result, bits of a table index."""
+
+    function: GateFunction
+    output_fraction: int
+    index_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Formats of a model's values, ports, constants and gates, all by name.
+
+    ``held``: registers and states (a gate's argument goes by the gate's name); ``ports`` and
+    ``constants``: fractional bits. A constant that multiplies brings its bits to the product, which
+    is cut back to what its place asks for.
+    """
+
+    held: Mapping[str, Held]
+    ports: Mapping[str, int]
+    constants: Mapping[str, int]
+    gates: Mapping[str, GateFormat] = field(default_factory=dict)
+
+
+def mantissa(number: float) -> tuple[int, int]:
+    """A number as ``m / 2^fraction``, m odd or 0 and at most 15 bits long, rounded to nearest.
+
+    >>> mantissa(0.5), mantissa(140.0), mantissa(0.1)
+    ((1, 1), (35, -2), (13107, 17))
+    """
+    if number == 0.0:
+        return 0, 0
+    _, exponent = math.frexp(number)
+    fraction = FACTOR_BITS - 1 - exponent
+    value = round(math.ldexp(number, fraction))
+    while value % 2 == 0:
+        value, fraction = value // 2, fraction - 1
+    return value, fraction

@@ -1,0 +1,212 @@
+"""From reals to integers: every value gets a fraction, every product its shift.
+
+A value has a *natural* fraction: a leaf's is its format's, a sum's the finest of its parts', a
+product's that of what is multiplied (constants and gates only scale). A place asks for a fraction;
+values are brought there by ``rescale``: a left shift to finer ones, a right shift toward zero to
+coarser ones. Products of fractions p and q are computed whole and shifted by ``p + q - asked``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+from ltc2hw.dynamics.formats import Formats, mantissa
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Builder, Program
+from ltc2hw.dynamics.verify import constant_only, verify
+from ltc2hw.errors import InvalidValueError
+
+_SUMS = (Operation.ADD, Operation.SUBTRACT, Operation.MINIMUM, Operation.MAXIMUM)
+_SCALING = (Operation.GATE, Operation.SLOPE)
+
+
+def lower(program: Program, formats: Formats) -> Program:
+    """The integer program of a real one; results have their natural fractions.
+
+    Raises:
+        InvalidValueError: for a value that has no format.
+    """
+    lowering = Lowering(program, formats)
+    results = {}
+    for name, index in program.results.items():
+        held = formats.held.get(name) if name in program.states else None
+        fraction = held.fraction if held is not None else lowering.natural(index)
+        results[name] = lowering.at(index, fraction or 0)
+    lowered = lowering.builder.program(results)
+    verify(lowered)
+    return lowered
+
+
+def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
+    """Fractional bits of every result of the lowered program."""
+    lowering = Lowering(program, formats)
+    return {
+        name: formats.held[name].fraction if name in program.states and name in formats.held
+        else lowering.natural(index) or 0
+        for name, index in program.results.items()
+    }  # fmt: skip
+
+
+class Lowering:
+    """Writes the integer values of one real program, each once per fraction asked for."""
+
+    def __init__(self, program: Program, formats: Formats) -> None:
+        self.program = program
+        self.formats = formats
+        self.builder = Builder("integer")
+        self._binary = _binary_values(program)
+        self._natural: dict[int, int | None] = {}
+        self._done: dict[tuple[int, int], int] = {}
+
+    def natural(self, index: int) -> int | None:
+        """Fraction that a value has by itself; None for a number, which takes any."""
+        if index not in self._natural:
+            self._natural[index] = self._find_natural(index)
+        return self._natural[index]
+
+    def _find_natural(self, index: int) -> int | None:
+        value = self.program.values[index]
+        operation, name = value.operation, value.name
+        if index in self._binary:
+            return 0
+        if operation is Operation.NUMBER:
+            return None
+        if operation is Operation.PARAMETER:
+            return _format(self.formats.constants, name, "constant")
+        if operation is Operation.PORT:
+            return _format(self.formats.ports, name, "port")
+        if operation in (Operation.STATE, Operation.REGISTER):
+            return _format(self.formats.held, name, "word").fraction
+        if operation in _SCALING:
+            return _format(self.formats.gates, name, "gate").output_fraction
+        if operation is Operation.MULTIPLY:
+            return self._natural_product(*value.arguments)
+        if operation in _SUMS or operation is Operation.SELECT:
+            parts = value.arguments[-2:]
+            found = [n for n in map(self.natural, parts) if n is not None]
+            return max(found, default=None)
+        raise InvalidValueError(
+            f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
+        )
+
+    def _natural_product(self, left: int, right: int) -> int | None:
+        for factor, scaled in ((left, right), (right, left)):
+            if self._scales(factor) and not self._scales(scaled):
+                return self.natural(scaled)
+        if left in self._binary or right in self._binary:
+            return self.natural(right if left in self._binary else left)
+        found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
+        return max(found, default=None)
+
+    def _scales(self, index: int) -> bool:
+        """Whether a value only scales what it multiplies: constants, gates, and what they make."""
+        value = self.program.values[index]
+        if value.operation in _SCALING or constant_only(self.program, index):
+            return True
+        made = value.operation in (*_SUMS, Operation.MULTIPLY)
+        return made and all(self._scales(argument) for argument in value.arguments)
+
+    def at(self, index: int, fraction: int) -> int:
+        """Integer value with the given fraction."""
+        key = (index, fraction)
+        if key not in self._done:
+            self._done[key] = self._place(index, fraction)
+        return self._done[key]
+
+    def _place(self, index: int, fraction: int) -> int:
+        value = self.program.values[index]
+        operation, arguments = value.operation, value.arguments
+        if operation is Operation.NUMBER:
+            return self.builder.number(round(math.ldexp(value.numbers[0], fraction)))
+        if operation in _SUMS:
+            return self.builder.add(operation, *(self.at(a, fraction) for a in arguments))
+        if operation is Operation.SELECT:
+            condition = self.at(arguments[0], 0)
+            parts = (self.at(a, fraction) for a in arguments[1:])
+            return self.builder.add(operation, condition, *parts)
+        if operation is Operation.MULTIPLY:
+            return self._product(*arguments, fraction=fraction)
+        natural = self.natural(index)
+        assert natural is not None
+        return self.rescale(self._exact(index, natural), natural - fraction)
+
+    def _exact(self, index: int, natural: int) -> int:
+        """A value that has a format of its own, with that format."""
+        value = self.program.values[index]
+        operation, name = value.operation, value.name
+        if operation in (Operation.PARAMETER, Operation.PORT, Operation.STATE):
+            return self.builder.add(operation, name=name)
+        if operation is Operation.REGISTER:
+            held = self.formats.held[name]
+            inner = self.at(value.arguments[0], natural)
+            if held.overflow is None:
+                return inner
+            return self.builder.add(held.overflow, inner, name=name, numbers=held.numbers)
+        if operation is Operation.GATE:
+            return self._gate(value.arguments[0], name)
+        if operation is Operation.GREATER:
+            found = [n for n in map(self.natural, value.arguments) if n is not None]
+            compared = (self.at(a, max(found, default=0)) for a in value.arguments)
+            return self.builder.add(operation, *compared)
+        raise InvalidValueError(
+            f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
+        )
+
+    def _gate(self, argument: int, name: str) -> int:
+        form = self.formats.gates[name]
+        fraction = self.natural(argument)
+        assert fraction is not None
+        inner = self.at(argument, fraction)
+        if form.function == "plan":
+            return self.builder.add(Operation.PLAN, inner, numbers=(fraction, form.output_fraction))
+        operation = Operation.LOOK_UP if form.function == "table" else Operation.INTERPOLATE
+        return self.builder.add(operation, inner, name=name, numbers=(fraction, form.index_bits))
+
+    def _product(self, left: int, right: int, *, fraction: int) -> int:
+        """``rescale(left right, p + q - fraction)``; a choice where one of them is 0 or 1."""
+        for condition, other in ((left, right), (right, left)):
+            if condition in self._binary:
+                chosen = (self.at(condition, 0), self.at(other, fraction))
+                return self.builder.add(Operation.SELECT, *chosen, self.builder.number(0))
+        (first, p), (second, q) = self._factor(left), self._factor(right)
+        whole = self.builder.add(Operation.MULTIPLY, first, second)
+        return self.rescale(whole, p + q - fraction)
+
+    def _factor(self, index: int) -> tuple[int, int]:
+        """A value and its fraction, as it enters a product."""
+        value = self.program.values[index]
+        if value.operation is Operation.NUMBER:
+            number, fraction = mantissa(value.numbers[0])
+            return self.builder.number(number), fraction
+        natural = self.natural(index)
+        fraction = 0 if natural is None else natural
+        return self.at(index, fraction), fraction
+
+    def rescale(self, index: int, bits: int) -> int:
+        """Shift right toward zero by ``bits``, or left where they are negative."""
+        if bits == 0:
+            return index
+        operation = Operation.SHIFT_TOWARD_ZERO if bits > 0 else Operation.SHIFT_LEFT
+        return self.builder.add(operation, index, numbers=(abs(bits),))
+
+
+T = TypeVar("T")
+
+
+def _format(formats: Mapping[str, T], name: str, what: str) -> T:
+    if name not in formats:
+        raise InvalidValueError(f"format of {what} {name}", "missing", "one for every name")
+    return formats[name]
+
+
+def _binary_values(program: Program) -> frozenset[int]:
+    """Values that are 0 or 1: comparisons, and the states that hold one."""
+    made = {i for i, v in enumerate(program.values) if v.operation is Operation.GREATER}
+    held = {name for name, index in program.results.items() if index in made}
+    return frozenset(
+        index
+        for index, value in enumerate(program.values)
+        if index in made or value.operation is Operation.STATE and value.name in held
+    )

@@ -1,0 +1,148 @@
+"""A neuron model: its step as a program, and what a network needs to know beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ltc2hw.dynamics.expression import Constant, Expression, collect
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.verify import verify
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.scalars import require_type
+
+SPIKES = "spikes"
+"""The result that is sent as one bit."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """How a model wants one of its values held: see :data:`OVERFLOWS`."""
+
+    overflow: str = "state"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A neuron model, complete and checked; :func:`model` makes one.
+
+    ``ports`` in the order in which they take part in a step; ``states`` are the results that the
+    next step reads; ``sends`` are the results that projections may carry, ``output`` the one that
+    is read where the population is the network's output. ``words`` names how a chip holds its
+    values: ``state`` (each register saturates in the state word) or ``lif`` (the decays, aligned
+    thresholds and wrapping current of Lava's LIF).
+    """
+
+    name: str
+    program: Program
+    constants: tuple[Constant, ...]
+    output: str
+    sends: tuple[str, ...]
+    source: str = ""
+    words: str = "state"
+
+    def __post_init__(self) -> None:
+        verify(self.program)
+        results = self.program.results
+        for what, names in (("output", (self.output,)), ("sent variable", self.sends)):
+            for name in names:
+                if name not in results:
+                    raise UnknownNameError(f"{what} of model {self.name}", name, tuple(results))
+        for name in self.program.states:
+            if name not in results:
+                raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Where projections may land."""
+        return self.program.ports
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Registers: results that the next step reads, in the order of the results."""
+        read = set(self.program.states)
+        return tuple(name for name in self.program.results if name in read)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What can be recorded."""
+        return tuple(self.program.results)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the non-linearities, each with a port's argument."""
+        return self.program.names(Operation.GATE)
+
+    @property
+    def early(self) -> tuple[str, ...]:
+        """Results that need the first port alone and that the rest is made of.
+
+        They are known before anything arrives at the other ports, so that a population can send
+        them to itself within a step.
+        """
+        if len(self.ports) < 2:
+            return ()
+        return tuple(
+            name
+            for name in self.results
+            if self.program.needed((name,)).ports == self.ports[:1]
+            and self.program.values[self.program.results[name]].operation is Operation.REGISTER
+        )
+
+    def constant(self, name: str) -> Constant:
+        """Description of a constant.
+
+        Raises:
+            UnknownNameError: if the model has none of that name.
+        """
+        for described in self.constants:
+            if described.name == name:
+                return described
+        known = tuple(described.name for described in self.constants)
+        raise UnknownNameError(f"constant of model {self.name}", name, known)
+
+
+Step = Callable[[], Mapping[str, Expression]]
+
+
+def model(
+    *,
+    output: str = SPIKES,
+    sends: tuple[str, ...] | None = None,
+    source: str = "",
+    words: str = "state",
+) -> Callable[[Step], Model]:
+    """Make a model of a function without arguments that returns a step's results by name.
+
+    ``sends`` defaults to the output alone. A result that is named like a state is its next value.
+
+    Raises:
+        InvalidValueError: for a program that breaks a rule of
+            :func:`~ltc2hw.dynamics.verify.verify`.
+        UnknownNameError: for states, an output or sent variables that are no results.
+
+    >>> from ltc2hw.dynamics.expression import constant, fires, port, register, state, where
+    >>> @model(source="a leaky neuron")
+    ... def leaky():
+    ...     kept = constant("kept", 0.9, "part of the membrane that stays per step", low=0, high=1)
+    ...     u = register(kept * state("membrane") + port("current"), "membrane")
+    ...     s = fires(u, constant("threshold", 1.0))
+    ...     return {"membrane": where(s, 0, u), "spikes": s}
+    >>> leaky.states, leaky.ports, [c.name for c in leaky.constants]
+    (('membrane',), ('current',), ['kept', 'threshold'])
+    """
+
+    def make(step: Step) -> Model:
+        found = collect(step)
+        return Model(
+            name=step.__name__,
+            program=found.program,
+            constants=found.constants,
+            output=output,
+            sends=(output,) if sends is None else sends,
+            source=source,
+            words=words,
+        )
+
+    return make

@@ -1,0 +1,142 @@
+"""The one judge of programs: what is legal in each language, by rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ltc2hw.dynamics.operations import Form, Operation
+from ltc2hw.dynamics.program import FORMS, Program, Value
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.integer_limits import EXACT_BITS, LARGEST_SHIFT
+from ltc2hw.words import WIDEST_WORD
+
+MOST_VALUES = 1024
+"""Largest program: bounds the work of a step of a file that is not ours."""
+
+LONGEST_NAME = 64
+
+CONSTANT_ONLY = (Operation.DIVIDE, Operation.SQUARE_ROOT)
+"""Operations whose arguments are made of constants alone."""
+
+_SHIFTS = (Operation.SHIFT_LEFT, Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO)
+
+
+def verify(program: Program) -> None:
+    """Check a program: only operations of its language, each of its form, of earlier values alone.
+
+    Raises:
+        InvalidValueError: naming the first value that breaks a rule.
+    """
+    count = len(program.values)
+    if not 0 < count <= MOST_VALUES:
+        raise InvalidValueError("size of a neuron's program", count, f"1 to {MOST_VALUES} values")
+    forms = FORMS[program.language]
+    for index, value in enumerate(program.values):
+        problem = next(_problems(program, forms.get(value.operation), index, value), None)
+        if problem is not None:
+            label = f"value {index} of a neuron's program ({value.operation.value} {value.name})"
+            raise InvalidValueError(label.replace(" )", ")"), *problem)
+    _require_results(program)
+
+
+def _require_results(program: Program) -> None:
+    count = len(program.values)
+    if not program.results:
+        raise InvalidValueError("results of a neuron's program", "missing", "at least one")
+    for name, index in program.results.items():
+        if not name.isidentifier() or len(name) > LONGEST_NAME:
+            raise InvalidValueError("result of a neuron's program", repr(name), "a plain name")
+        if index >= count:
+            raise InvalidValueError(f"result {name}", index, f"a value below {count}")
+    for name in program.states:
+        if name not in program.results:
+            raise InvalidValueError(
+                f"state {name} of a neuron's program", "never written", "a result of that name",
+                "return its next value",
+            )  # fmt: skip
+
+
+Problem = tuple[object, str]
+
+
+def _problems(program: Program, form: Form | None, index: int, value: Value) -> Iterator[Problem]:
+    """What is wrong with a value: what it is, and what would be right."""
+    if form is None:
+        known = ", ".join(operation.value for operation in FORMS[program.language])
+        yield value.operation.value, f"one of {known}"
+        return
+    if len(value.arguments) != form.arguments:
+        yield f"given {len(value.arguments)} arguments", f"{form.arguments} arguments"
+    if any(not 0 <= argument < index for argument in value.arguments):
+        yield f"made of values {value.arguments}", f"earlier values, 0 to {index - 1}"
+        return
+    if len(value.numbers) != len(form.numbers):
+        yield f"given numbers {value.numbers}", f"{len(form.numbers)}: {', '.join(form.numbers)}"
+        return
+    named = bool(value.name)
+    plain = all(part.isidentifier() for part in value.name.split("."))
+    if named != form.named or named and (not plain or len(value.name) > LONGEST_NAME):
+        yield f"named {value.name!r}", "a plain name" if form.named else "no name"
+    if program.language == "real":
+        yield from _real_problems(program, value)
+    else:
+        yield from _integer_problems(value)
+
+
+def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
+    if not all(math.isfinite(number) for number in value.numbers):
+        yield value.numbers[0], "a finite number"
+    if value.operation in CONSTANT_ONLY:
+        for argument in value.arguments:
+            if not constant_only(program, argument):
+                yield "made of what changes from step to step", "constants and numbers alone"
+
+
+def constant_only(program: Program, index: int) -> bool:
+    """Whether a value is made of constants and numbers alone."""
+    value = program.values[index]
+    if value.operation in (Operation.PORT, Operation.STATE):
+        return False
+    return all(constant_only(program, argument) for argument in value.arguments)
+
+
+def _integer_problems(value: Value) -> Iterator[Problem]:
+    if not all(isinstance(number, int) for number in value.numbers):
+        yield value.numbers, "integers"
+        return
+    numbers = [int(number) for number in value.numbers]
+    limit = 1 << EXACT_BITS
+    if value.operation is Operation.NUMBER and abs(numbers[0]) > limit:
+        yield numbers[0], f"at most 2^{EXACT_BITS} in magnitude"
+    if value.operation in _SHIFTS and not 0 <= numbers[0] <= LARGEST_SHIFT:
+        yield f"by {numbers[0]}", f"0 to {LARGEST_SHIFT} bits"
+    if value.operation is Operation.SATURATE and not -limit <= numbers[0] <= numbers[1] <= limit:
+        yield f"between {numbers[0]} and {numbers[1]}", f"ends in order, within 2^{EXACT_BITS}"
+    if value.operation in (Operation.WRAP, Operation.WRAP_ONCE):
+        if not 1 <= numbers[0] <= WIDEST_WORD:
+            yield f"at {numbers[0]} bits", f"1 to {WIDEST_WORD} bits"
+        last = 1 if value.operation is Operation.WRAP else WIDEST_WORD
+        lowest = 0 if value.operation is Operation.WRAP else numbers[0]
+        if not lowest <= numbers[1] <= last:
+            yield f"given {numbers[1]}", f"{lowest} to {last}"
+    yield from _function_problems(value.operation, numbers)
+
+
+def _function_problems(operation: Operation, numbers: list[int]) -> Iterator[Problem]:
+    """Arguments and results of gates: enough bits for the breaks of PLAN, or for every cell."""
+    from ltc2hw.integer_limits import FINEST_GATE, FINEST_RESULT
+    from ltc2hw.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
+
+    if operation is Operation.PLAN:
+        fraction, result = numbers
+        if not PLAN_MINIMUM_FRACTION <= result <= FINEST_RESULT:
+            yield f"of {result} bits", f"{PLAN_MINIMUM_FRACTION} to {FINEST_RESULT} bits"
+        elif not max(3, result - 2) <= fraction <= FINEST_GATE:
+            yield f"fraction {fraction}", f"{max(3, result - 2)} to {FINEST_GATE}"
+    elif operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
+        fraction, index_bits = numbers
+        if not 0 <= index_bits <= FINEST_GATE:
+            yield f"with {index_bits} index bits", f"0 to {FINEST_GATE}"
+        elif not max(3, index_bits - TABLE_SPAN_BITS) <= fraction <= FINEST_GATE:
+            yield f"fraction {fraction}", f"{max(3, index_bits - TABLE_SPAN_BITS)} to {FINEST_GATE}"
