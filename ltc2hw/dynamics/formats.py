@@ -52,6 +52,24 @@ class GateFormat:
     index_bits: int = 0
 
 
+SURROGATE_TABLE = "surrogate"
+"""Name of the table of a surrogate's slopes."""
+
+
+@dataclass(frozen=True)
+class SurrogateFormat:
+    """Integer form of the surrogate's slope, at the difference d of a comparison.
+
+    Without ``index_bits`` the triangle ``max(0, 1 - |d|)``, with the fraction of d. Else the entry
+    of the table ``surrogate`` over ``|d|`` in [0, 2^span_bits), 2^index_bits of them with
+    ``fraction`` bits, and 0 beyond.
+    """
+
+    fraction: int = 0
+    index_bits: int | None = None
+    span_bits: int = 2
+
+
 @dataclass(frozen=True)
 class Formats:
     """Formats of a model's values, ports, constants and gates, all by name.
@@ -65,6 +83,7 @@ class Formats:
     ports: Mapping[str, int]
     constants: Mapping[str, int]
     gates: Mapping[str, GateFormat] = field(default_factory=dict)
+    surrogate: SurrogateFormat = SurrogateFormat()
 
 
 def mantissa(number: float) -> tuple[int, int]:

@@ -58,6 +58,27 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
 """Operations that need their arguments and numbers alone."""
 
 
+def _look_up(x: IntArray, table: IntArray, fraction: int, _: int) -> IntArray:
+    return lookup_integer(x, fraction, table, "table")
+
+
+def _interpolate(x: IntArray, table: IntArray, fraction: int, _: int) -> IntArray:
+    return lookup_integer(x, fraction, table, "interpolated")
+
+
+def _entry(x: IntArray, table: IntArray) -> IntArray:
+    result: IntArray = table[np.clip(x, 0, table.size - 1)]
+    return result
+
+
+TABULATION: Mapping[Operation, Callable[..., Any]] = {
+    Operation.LOOK_UP: _look_up,
+    Operation.INTERPOLATE: _interpolate,
+    Operation.ENTRY: _entry,
+}
+"""Operations that read a table."""
+
+
 def evaluate_integer(
     program: Program,
     constants: Integers,
@@ -87,8 +108,7 @@ def evaluate_integer(
         if value.operation in leaves:
             return leaves[value.operation][value.name]
         if value.operation in TABULATED:
-            function = "table" if value.operation is Operation.LOOK_UP else "interpolated"
-            return lookup_integer(arguments[0], numbers[0], tables[value.name], function)
+            return TABULATION[value.operation](arguments[0], tables[value.name], *numbers)
         result = MEANING[value.operation](*arguments, *numbers)
         if value.operation in COUNTED:
             lost = int(np.count_nonzero(result != arguments[0]))

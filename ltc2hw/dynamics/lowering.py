@@ -12,11 +12,12 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ltc2hw.dynamics.formats import Formats, mantissa
+from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats, mantissa
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_only, verify
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.nonlinearity import PLAN_SEGMENTS
 
 _SUMS = (Operation.ADD, Operation.SUBTRACT, Operation.MINIMUM, Operation.MAXIMUM)
 _SCALING = (Operation.GATE, Operation.SLOPE)
@@ -81,6 +82,9 @@ class Lowering:
             return _format(self.formats.held, name, "word").fraction
         if operation in _SCALING:
             return _format(self.formats.gates, name, "gate").output_fraction
+        if operation is Operation.SURROGATE:
+            form = self.formats.surrogate
+            return self.natural(value.arguments[0]) if form.index_bits is None else form.fraction
         if operation is Operation.MULTIPLY:
             return self._natural_product(*value.arguments)
         if operation in _SUMS or operation is Operation.SELECT:
@@ -146,6 +150,10 @@ class Lowering:
             return self.builder.add(held.overflow, inner, name=name, numbers=held.numbers)
         if operation is Operation.GATE:
             return self._gate(value.arguments[0], name)
+        if operation is Operation.SLOPE:
+            return self._slope(value.arguments[0], name)
+        if operation is Operation.SURROGATE:
+            return self._surrogate(value.arguments[0])
         if operation is Operation.GREATER:
             found = [n for n in map(self.natural, value.arguments) if n is not None]
             compared = (self.at(a, max(found, default=0)) for a in value.arguments)
@@ -163,6 +171,41 @@ class Lowering:
             return self.builder.add(Operation.PLAN, inner, numbers=(fraction, form.output_fraction))
         operation = Operation.LOOK_UP if form.function == "table" else Operation.INTERPOLATE
         return self.builder.add(operation, inner, name=name, numbers=(fraction, form.index_bits))
+
+    def _slope(self, argument: int, name: str) -> int:
+        """``y (2^o - y) >> o`` of a table's value y; PLAN's slopes 1/4, 1/8, 1/32, 0."""
+        add, number, form = self.builder.add, self.builder.number, self.formats.gates[name]
+        one = 1 << form.output_fraction
+        if form.function != "plan":
+            gate = self._gate(argument, name)
+            rest = add(Operation.SUBTRACT, number(one), gate)
+            product = add(Operation.MULTIPLY, gate, rest)
+            return add(Operation.SHIFT_RIGHT, product, numbers=(form.output_fraction,))
+        fraction = self.natural(argument)
+        assert fraction is not None
+        magnitude = self._magnitude(self.at(argument, fraction))
+        slope = number(0)
+        for eighths, shift, _, _ in reversed(PLAN_SEGMENTS):
+            inside = add(Operation.GREATER, number(eighths << (fraction - 3)), magnitude)
+            slope = add(Operation.SELECT, inside, number(one >> shift), slope)
+        return slope
+
+    def _magnitude(self, index: int) -> int:
+        negative = self.builder.add(Operation.SUBTRACT, self.builder.number(0), index)
+        return self.builder.add(Operation.MAXIMUM, index, negative)
+
+    def _surrogate(self, argument: int) -> int:
+        add, number, form = self.builder.add, self.builder.number, self.formats.surrogate
+        fraction = self.natural(argument)
+        assert fraction is not None
+        magnitude = self._magnitude(self.at(argument, fraction))
+        if form.index_bits is None:
+            rest = add(Operation.SUBTRACT, number(1 << fraction), magnitude)
+            return add(Operation.MAXIMUM, rest, number(0))
+        cell = self.rescale(magnitude, fraction + form.span_bits - form.index_bits)
+        beyond = add(Operation.GREATER, cell, number((1 << form.index_bits) - 1))
+        entry = add(Operation.ENTRY, cell, name=SURROGATE_TABLE)
+        return add(Operation.SELECT, beyond, number(0), entry)
 
     def _product(self, left: int, right: int, *, fraction: int) -> int:
         """``rescale(left right, p + q - fraction)``; a choice where one of them is 0 or 1."""
