@@ -15,16 +15,22 @@ ROOT = Path(__file__).parents[1]
 PROVIDERS = ("ltc2hw.converters", "ltc2hw.simulations", "ltc2hw.targets")
 LEARNERS = ("ltc2hw.neurons", "ltc2hw.tasks", "ltc2hw.training")
 FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
-VERBS = ("ltc2hw.compare", "ltc2hw.quantize", "ltc2hw.rules")
-NOUNS = ("ltc2hw.fixed", "ltc2hw.network", "ltc2hw.plasticity", "ltc2hw.target", "ltc2hw.trace")
+VERBS = ("ltc2hw.compare", "ltc2hw.quantize", "ltc2hw.quantization.rules")
+NOUNS = (
+    "ltc2hw.graph.fixed",
+    "ltc2hw.graph.network",
+    "ltc2hw.learning.rule",
+    "ltc2hw.graph.target",
+    "ltc2hw.graph.trace",
+)
 FOUNDATIONS = (
-    "ltc2hw.capacity",
-    "ltc2hw.compilation",
+    "ltc2hw.numbers.capacity",
+    "ltc2hw.compilation.caching",
     "ltc2hw.errors",
-    "ltc2hw.llvm",
-    "ltc2hw.scalars",
-    "ltc2hw.sources",
-    "ltc2hw.words",
+    "ltc2hw.compilation.llvm",
+    "ltc2hw.numbers.scalars",
+    "ltc2hw.compilation.sources",
+    "ltc2hw.numbers.words",
 )
 
 # What the modules of a layer must not reach, be it through any chain of imports.
@@ -127,7 +133,7 @@ def test_the_reading_finds_every_layer() -> None:
         assert any(_inside(module, packages) for module in TREES), packages
     for provider in PROVIDERS:
         assert sum(_inside(module, (provider,)) for module in TREES) > 1, provider
-    assert "ltc2hw.errors" in EDGES["ltc2hw.network"]
+    assert "ltc2hw.errors" in EDGES["ltc2hw.graph.network"]
 
 
 @pytest.mark.parametrize("layer", list(FORBIDDEN), ids=lambda layer: layer[0])
