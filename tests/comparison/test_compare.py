@@ -134,7 +134,7 @@ def test_batches_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The package's attribute of this name is the function.
-    monkeypatch.setattr(import_module("ltc2hw.compare"), "MEMORY", 3 * 9 * 250 * 8)
+    monkeypatch.setattr(import_module("ltc2hw.comparison.compare"), "MEMORY", 3 * 9 * 250 * 8)
     network, fixed, x, labels = pair
     told: list[tuple[str, int, int]] = []
     again = compare(
