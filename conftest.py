@@ -26,7 +26,11 @@ NEEDS = {
         "tests/converters/nir_reference.py",
         "tests/converters/cells/of_nir.py",
     ),
-    "matplotlib": ("ltc2hw/figures.py", "ltc2hw/page.py", "tests/test_report.py"),
+    "matplotlib": (
+        "ltc2hw/comparison/figures.py",
+        "ltc2hw/comparison/page.py",
+        "tests/comparison/test_report.py",
+    ),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 

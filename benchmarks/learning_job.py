@@ -12,7 +12,7 @@ from benchmarks.learning import HIDDEN as NEURONS
 from benchmarks.learning import RULE, STEPS, WORDS, deployed, stream
 from benchmarks.measure import seconds_of
 from ltc2hw.converters.lava.learning import build_learner, encode
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.simulations.plasticity import fast
 
 ROUNDS = 7

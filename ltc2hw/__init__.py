@@ -12,19 +12,19 @@ from types import ModuleType
 from ltc2hw.starting import ending_quietly
 
 with ending_quietly():
-    from ltc2hw.bundle import load, save
-    from ltc2hw.compare import compare
-    from ltc2hw.fixed import FixedNetwork
-    from ltc2hw.learn import learn
-    from ltc2hw.network import Network
-    from ltc2hw.plasticity import FPTTRule
-    from ltc2hw.plasticity_words import PlasticWords
-    from ltc2hw.quantize import quantize
-    from ltc2hw.report import Report
-    from ltc2hw.scaling import QuantizeOptions
+    from ltc2hw.comparison.compare import compare
+    from ltc2hw.comparison.report import Report
+    from ltc2hw.files.bundle import load, save
+    from ltc2hw.graph.fixed import FixedNetwork
+    from ltc2hw.graph.network import Network
+    from ltc2hw.graph.trace import Trace
+    from ltc2hw.learning.learn import learn
+    from ltc2hw.learning.rule import FPTTRule
+    from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.quantization.quantize import quantize
+    from ltc2hw.quantization.scaling import QuantizeOptions
+    from ltc2hw.quantization.static_form import static_form
     from ltc2hw.simulate import simulate
-    from ltc2hw.static_form import static_form
-    from ltc2hw.trace import Trace
 
 __all__ = [
     "FPTTRule",

@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any, cast
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.scalars import require_type
-from ltc2hw.target import Target
-from ltc2hw.trace import Trace
+from ltc2hw.graph.target import Target
+from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.scalars import require_type
 
 Simulate = Callable[..., Trace]
 

@@ -15,7 +15,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph import (
+from ltc2hw.graph.state import check_state, zero_state
+from ltc2hw.graph.structure import (
     STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
     Connection,
@@ -27,8 +28,7 @@ from ltc2hw.graph import (
     Variable,
     evaluation_order,
 )
-from ltc2hw.state import check_state, zero_state
-from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
+from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 Values = Mapping[str, Array]
 P = TypeVar("P", bound=Population)

@@ -1,4 +1,4 @@
-"""The float64 engine: the definition of correct for a float :class:`~ltc2hw.network.Network`."""
+"""The float64 engine: what is correct for a float :class:`~ltc2hw.graph.network.Network`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph import Variable
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.network import (
+    LIF,
+    LTC,
+    FloatPopulation,
+    Gate,
+    Input,
+    Network,
+    Projection,
+    Readout,
+)
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.simulations.driver import StageResult, Values, run
-from ltc2hw.trace import Array, State, Trace
 
 
 def simulate(
@@ -108,7 +117,7 @@ def gate(parameters: Gate, arriving: Array, state: Array, current: Array) -> Arr
 
 
 def ltc_update(population: LTC, registers: Values, current: Array, ports: Values) -> Values:
-    """One step of :class:`~ltc2hw.network.LTC` after its current is known."""
+    """One step of :class:`~ltc2hw.graph.network.LTC` after its current is known."""
     membrane, adaptation = registers["membrane"], registers["adaptation"]
     tau_mem = gate(population.tau_mem, ports["tau_mem"], membrane, current)
     tau_adp = gate(population.tau_adp, ports["tau_adp"], adaptation, current)
@@ -127,7 +136,7 @@ def ltc_update(population: LTC, registers: Values, current: Array, ports: Values
 
 
 def lif_update(population: LIF, registers: Values, current: Array) -> Values:
-    """One step of :class:`~ltc2hw.network.LIF` after its current is known."""
+    """One step of :class:`~ltc2hw.graph.network.LIF` after its current is known."""
     decayed = (1.0 - population.membrane_decay) * registers["membrane"]
     membrane = decayed + current + population.bias
     spikes = (membrane > population.threshold).astype(np.float64)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     Factor,
     FixedGate,
     FixedInput,
@@ -23,13 +23,13 @@ from ltc2hw.fixed import (
     message_format,
     recorded_dtype,
 )
-from ltc2hw.fixed_state import starting_state
-from ltc2hw.graph import Variable
-from ltc2hw.nonlinearity import lookup_integer, plan_integer
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import Array, State, Trace
+from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.numbers.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
 from ltc2hw.simulations.driver import StageResult, Values, run
-from ltc2hw.trace import Array, State, Trace
-from ltc2hw.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
 
 
 def simulate(
@@ -135,7 +135,7 @@ def leak(membrane: IntArray, current: IntArray, tau: IntArray, fraction: int) ->
 def ltc_update(
     population: FixedLTC, registers: Values, current: IntArray, ports: Values
 ) -> StageResult:
-    """One step of :class:`~ltc2hw.fixed.FixedLTC` after its current is known."""
+    """One step of :class:`~ltc2hw.graph.fixed.FixedLTC` after its current is known."""
     membrane, adaptation = registers["membrane"], registers["adaptation"]
     word = population.state
     tau_mem, tau_mem_misfits = gate(population.tau_mem, word, ports["tau_mem"], membrane, current)
@@ -182,7 +182,7 @@ def lif_current(
 
 
 def lif_update(population: FixedLIF, registers: Values, current: IntArray) -> StageResult:
-    """One step of :class:`~ltc2hw.fixed.FixedLIF` after its current is known.
+    """One step of :class:`~ltc2hw.graph.fixed.FixedLIF` after its current is known.
 
     The membrane saturates at ±(2^(bits-1) - 1), as in Lava.
     """

@@ -24,13 +24,13 @@ from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.files import require_output_folder, write_files
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
-from ltc2hw.graph import connection_name
-from ltc2hw.quantization_report import KEY as REPORT
+from ltc2hw.files.atomic import require_output_folder, write_files
+from ltc2hw.files.texts import in_markdown
+from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.report import KEY as REPORT
 from ltc2hw.registry import find_engine
-from ltc2hw.texts import in_markdown
-from ltc2hw.words import FloatArray
 
 PACKAGE = "ltc2hw_lava"
 """Name of the package of process models in the folder."""

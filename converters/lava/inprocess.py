@@ -30,8 +30,8 @@ from ltc2hw.converters.lava.processes.ltc import LTC, LTCModel
 from ltc2hw.converters.lava.processes.readout import Readout, ReadoutModel
 from ltc2hw.converters.lava.processes.source import Source, SourceModel
 from ltc2hw.converters.lava.runs import Request
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.trace import State, Trace
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.trace import State, Trace
 
 MODELS: dict[type[AbstractProcess], type[Any]] = {
     Source: SourceModel,

@@ -14,7 +14,6 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 
-from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.assembly import FIXED_POINT
 from ltc2hw.converters.lava.populations import gate_constants
 from ltc2hw.converters.lava.processes.plastic import (
@@ -37,12 +36,14 @@ from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.files import write_arrays
-from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
-from ltc2hw.graph import connection_name
-from ltc2hw.learned import Counts
-from ltc2hw.plastic_values import read_parameter
-from ltc2hw.plasticity import (
+from ltc2hw.files.atomic import write_arrays
+from ltc2hw.files.bundle import load, save
+from ltc2hw.graph.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.learning.fixed import IntegerRule, draw_indices, first_memory, integer_rule
+from ltc2hw.learning.learned import Counts
+from ltc2hw.learning.rule import (
     FEEDBACK_BITS,
     FPTTRule,
     Parameter,
@@ -51,12 +52,11 @@ from ltc2hw.plasticity import (
     feedback_mantissas,
     parameter_name,
 )
-from ltc2hw.plasticity_fixed import IntegerRule, draw_indices, first_memory, integer_rule
-from ltc2hw.plasticity_scope import require_reach, scope_of
-from ltc2hw.plasticity_words import PlasticWords, time_weight
-from ltc2hw.samples import check_samples
-from ltc2hw.weights import Dense
-from ltc2hw.words import IntArray
+from ltc2hw.learning.scope import require_reach, scope_of
+from ltc2hw.learning.values import read_parameter
+from ltc2hw.learning.words import PlasticWords, time_weight
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import IntArray
 
 
 @dataclass(frozen=True)

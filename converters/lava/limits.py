@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     FixedInput,
     FixedLIF,
     FixedNetwork,
@@ -11,10 +11,10 @@ from ltc2hw.fixed import (
     FixedProjection,
     message_word,
 )
-from ltc2hw.graph import connection_name
-from ltc2hw.integer_limits import largest
-from ltc2hw.rules import worst_arrivals
-from ltc2hw.words import Overflow, Word
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.integer_limits import largest
+from ltc2hw.numbers.words import Overflow, Word
+from ltc2hw.quantization.rules import worst_arrivals
 
 WEIGHT_BITS = 8
 """Widest weight mantissa of Lava's connections."""

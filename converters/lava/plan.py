@@ -17,9 +17,9 @@ from ltc2hw.converters.lava.runs import Request
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import SCHEMA_VERSION
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.graph import connection_name
-from ltc2hw.words import IntArray
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.words import IntArray
 
 RECORDED = ("spikes", "membrane")
 """Variables that an exported network records, where a population has them."""

@@ -12,18 +12,18 @@ import numpy.typing as npt
 from ltc2hw.converters.lava.assembly import Feed
 from ltc2hw.converters.lava.processes.scheduled import Run
 from ltc2hw.converters.lava.schedule import make_schedule
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     FixedInput,
     FixedNetwork,
     FixedPopulation,
     message_format,
     recorded_dtype,
 )
-from ltc2hw.fixed_state import starting_state
-from ltc2hw.graph import Variable
-from ltc2hw.samples import check_samples
-from ltc2hw.trace import State, Trace, check_record, make_trace
-from ltc2hw.words import IntArray, shift_toward_zero
+from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import State, Trace, check_record, make_trace
+from ltc2hw.numbers.words import IntArray, shift_toward_zero
 
 SENT = "sent:"
 """Prefix of past messages in a state."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import FixedNetwork, FixedProjection
-from ltc2hw.graph import Node, Stage, connection_name, source_node, target_node
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
+from ltc2hw.graph.structure import Node, Stage, connection_name, source_node, target_node
 
 LARGEST_DELAY = 62
 """Chip steps that a connection can add to its own one (6 bits, the last value kept free)."""

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
-from ltc2hw.trace import Trace
-from ltc2hw.weights import Dense
-from ltc2hw.words import Word
+from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
+from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import Word
 from tests.random_networks import (
     GATE_KINDS,
     GateKind,

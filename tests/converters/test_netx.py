@@ -25,9 +25,9 @@ from ltc2hw.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
-from ltc2hw.weights import Dense, Sparse, Weights
-from ltc2hw.words import IntArray, Word
+from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
+from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.words import IntArray, Word
 from tests.converters.extremes import extreme_integers
 from tests.random_networks import random_fixed_network
 

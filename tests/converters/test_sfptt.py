@@ -19,8 +19,8 @@ from ltc2hw.errors import (
     ShapeError,
     UnsupportedError,
 )
-from ltc2hw.network import LTC
-from ltc2hw.trace import State
+from ltc2hw.graph.network import LTC
+from ltc2hw.graph.trace import State
 
 Rng = np.random.Generator
 StateDict = dict[str, Any]

@@ -9,7 +9,7 @@ import pytest
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
 from tests.random_networks import dense, real
 
 

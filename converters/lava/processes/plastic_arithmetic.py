@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.converters.lava.processes.arithmetic import GateConstants, Integers, cut, from_table
-from ltc2hw.plasticity_fixed import UpdateFormat
+from ltc2hw.learning.fixed import UpdateFormat
 
 HASH = (0x9E3779B1, 0x7FEB352D, 0x846CA68B)
 SPLIT = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
