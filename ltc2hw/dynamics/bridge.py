@@ -14,10 +14,10 @@ from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.dynamics.program import Program
-from ltc2hw.fixed import FixedGate, FixedLIF, FixedLTC, FixedReadout, Message
-from ltc2hw.network import LIF, LTC, Readout
-from ltc2hw.nonlinearity import Nonlinearity, table_index_bits
-from ltc2hw.words import FloatArray, IntArray
+from ltc2hw.graph.fixed import FixedGate, FixedLIF, FixedLTC, FixedReadout, Message
+from ltc2hw.graph.network import LIF, LTC, Readout
+from ltc2hw.numbers.nonlinearity import Nonlinearity, table_index_bits
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

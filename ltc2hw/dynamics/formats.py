@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.nonlinearity import GateFunction
-from ltc2hw.words import Overflow, Word
+from ltc2hw.numbers.nonlinearity import GateFunction
+from ltc2hw.numbers.words import Overflow, Word
 
 FACTOR_BITS = 16
 """Width of a model's own numbers where they multiply: sign and 15 bits."""

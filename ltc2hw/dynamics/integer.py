@@ -14,8 +14,8 @@ import numpy as np
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
-from ltc2hw.nonlinearity import lookup_integer, plan_integer
-from ltc2hw.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
+from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.numbers.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
 
 Integers = Mapping[str, IntArray]
 

@@ -10,7 +10,7 @@ from ltc2hw.dynamics.lowering import lower, result_fractions
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.reverse import CREDIT, DESCENT, Reverse
-from ltc2hw.words import Word
+from ltc2hw.numbers.words import Word
 
 
 @dataclass(frozen=True)

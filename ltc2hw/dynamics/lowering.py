@@ -17,7 +17,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_only, verify
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.nonlinearity import PLAN_SEGMENTS
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS
 
 _SUMS = (Operation.ADD, Operation.SUBTRACT, Operation.MINIMUM, Operation.MAXIMUM)
 _SCALING = (Operation.GATE, Operation.SLOPE)

@@ -10,7 +10,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.scalars import require_type
+from ltc2hw.numbers.scalars import require_type
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""

@@ -10,8 +10,8 @@ import numpy as np
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
-from ltc2hw.nonlinearity import Nonlinearity, evaluate, evaluate_slope
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.nonlinearity import Nonlinearity, evaluate, evaluate_slope
+from ltc2hw.numbers.words import FloatArray
 
 Reals = Mapping[str, FloatArray]
 Surrogate = Callable[[FloatArray], FloatArray]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from ltc2hw.dynamics.operations import Form, Operation
 from ltc2hw.dynamics.program import FORMS, Program, Value
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.integer_limits import EXACT_BITS, FINEST_GATE, FINEST_RESULT, LARGEST_SHIFT
-from ltc2hw.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
-from ltc2hw.words import WIDEST_WORD
+from ltc2hw.numbers.integer_limits import EXACT_BITS, FINEST_GATE, FINEST_RESULT, LARGEST_SHIFT
+from ltc2hw.numbers.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
+from ltc2hw.numbers.words import WIDEST_WORD
 
 MOST_VALUES = 1024
 """Largest program: bounds the work of a step of a file that is not ours."""
