@@ -23,10 +23,11 @@ from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
+from ltc2hw.converters.populations import FixedLIF, FixedLTC
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.files.atomic import require_output_folder, write_files
 from ltc2hw.files.texts import in_markdown
-from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.report import KEY as REPORT

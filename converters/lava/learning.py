@@ -35,10 +35,11 @@ from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
+from ltc2hw.converters.populations import FixedLTC, FixedReadout
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.files.atomic import write_arrays
 from ltc2hw.files.bundle import load, save
-from ltc2hw.graph.fixed import FixedInput, FixedLTC, FixedNetwork, FixedProjection, FixedReadout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.learning.fixed import IntegerRule, draw_indices, first_memory, integer_rule

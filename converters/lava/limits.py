@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import (
     FixedInput,
-    FixedLIF,
     FixedNetwork,
     FixedPopulation,
     FixedProjection,

@@ -50,6 +50,11 @@ def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
     }  # fmt: skip
 
 
+def natural_fraction(program: Program, formats: Formats, index: int) -> int:
+    """Fraction that a value of a real program has by itself; 0 for a number."""
+    return Lowering(program, formats).natural(index) or 0
+
+
 class Lowering:
     """Writes the integer values of one real program, each once per fraction asked for."""
 
@@ -251,5 +256,5 @@ def _binary_values(program: Program) -> frozenset[int]:
     return frozenset(
         index
         for index, value in enumerate(program.values)
-        if index in made or value.operation is Operation.STATE and value.name in held
+        if index in made or (value.operation is Operation.STATE and value.name in held)
     )

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
-from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.numbers.scalars import require_type
+from ltc2hw.errors import UnknownNameError
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""
 
-
-@dataclass(frozen=True)
-class Word:
-    """How a model wants one of its values held: see :data:`OVERFLOWS`."""
-
-    overflow: str = "state"
+STATE_WORDS, LIF_WORDS = "state", "lif"
+"""How a chip holds a model's values; see :class:`Model`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Model:
     next step reads; ``sends`` are the results that projections may carry, ``output`` the one that
     is read where the population is the network's output. ``words`` names how a chip holds its
     values: ``state`` (each register saturates in the state word) or ``lif`` (the decays, aligned
-    thresholds and wrapping current of Lava's LIF).
+    thresholds and wrapping current of Lava's LIF). ``unit`` are the states that lie in 0 .. 1.
     """
 
     name: str
@@ -40,12 +35,17 @@ class Model:
     output: str
     sends: tuple[str, ...]
     source: str = ""
-    words: str = "state"
+    words: str = STATE_WORDS
+    unit: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         verify(self.program)
         results = self.program.results
-        for what, names in (("output", (self.output,)), ("sent variable", self.sends)):
+        for what, names in (
+            ("output", (self.output,)),
+            ("sent variable", self.sends),
+            ("fraction", self.unit),
+        ):
             for name in names:
                 if name not in results:
                     raise UnknownNameError(f"{what} of model {self.name}", name, tuple(results))
@@ -111,7 +111,8 @@ def model(
     output: str = SPIKES,
     sends: tuple[str, ...] | None = None,
     source: str = "",
-    words: str = "state",
+    words: str = STATE_WORDS,
+    unit: tuple[str, ...] = (),
 ) -> Callable[[Step], Model]:
     """Make a model of a function without arguments that returns a step's results by name.
 
@@ -143,6 +144,7 @@ def model(
             sends=(output,) if sends is None else sends,
             source=source,
             words=words,
+            unit=unit,
         )
 
     return make

@@ -10,7 +10,7 @@ import numpy as np
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
-from ltc2hw.numbers.nonlinearity import Nonlinearity, evaluate, evaluate_slope
+from ltc2hw.numbers.nonlinearity import GateCurve, Nonlinearity, evaluate, evaluate_slope
 from ltc2hw.numbers.words import FloatArray
 
 Reals = Mapping[str, FloatArray]
@@ -47,7 +47,7 @@ def evaluate_real(
     constants: Reals,
     ports: Reals,
     states: Reals,
-    functions: Mapping[str, Nonlinearity],
+    functions: Mapping[str, Nonlinearity | GateCurve],
     *,
     results: tuple[str, ...] = (),
     known: Reals | None = None,
@@ -72,7 +72,9 @@ def evaluate_real(
         if value.operation is Operation.GATE:
             return evaluate(functions[value.name], arguments[0])
         if value.operation is Operation.SLOPE:
-            return evaluate_slope(functions[value.name], arguments[0])
+            function = functions[value.name]
+            assert not isinstance(function, GateCurve), "the slope of a rounded gate"
+            return evaluate_slope(function, arguments[0])
         if value.operation is Operation.SURROGATE:
             assert surrogate is not None
             return surrogate(arguments[0])

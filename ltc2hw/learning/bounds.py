@@ -13,15 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
-    FixedLTC,
-    FixedNetwork,
-    FixedProjection,
-    FixedReadout,
-)
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
 from ltc2hw.learning.rule import FEEDBACK_BITS, FPTTRule
 from ltc2hw.learning.words import (
     EXPONENT_FRACTION,

@@ -14,16 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
-    FixedLTC,
-    FixedNetwork,
-    FixedReadout,
-    message_fraction,
-    message_word,
-)
+from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word
 from ltc2hw.learning.bounds import Errors, check_products
 from ltc2hw.learning.rule import (
     FPTTRule,

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ltc2hw.converters.populations import LIF, LTC, FixedLIF, FixedLTC, FixedReadout, Readout
 from ltc2hw.errors import UnknownNameError, UnsupportedError
-from ltc2hw.graph.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
-from ltc2hw.graph.network import LIF, LTC, Network, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.structure import VARIABLES, Connection, Population, Port, Variable
 from ltc2hw.learning.learned import Learned
 from ltc2hw.learning.rule import (

@@ -8,14 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.graph.fixed import (
-    FixedLIF,
-    FixedLTC,
-    FixedPopulation,
-    FixedReadout,
-    message_word,
-)
+from ltc2hw.graph.fixed import FixedPopulation, message_word
 from ltc2hw.graph.samples import plain_array
 from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import Array, State

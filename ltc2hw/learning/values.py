@@ -9,8 +9,17 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.fixed import Factor, FixedGate, FixedLTC, FixedNetwork, FixedReadout
-from ltc2hw.graph.network import LTC, Gate, Network, Readout
+from ltc2hw.converters.populations import (
+    LTC,
+    Factor,
+    FixedGate,
+    FixedLTC,
+    FixedReadout,
+    Gate,
+    Readout,
+)
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from ltc2hw.learning.rule import Parameter, Term
 
 Numbers = npt.NDArray[Any]

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.errors import TrainingError
-from ltc2hw.graph.network import LTC, FloatPopulation, Gate, Network, Projection, Readout
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.structure import VARIABLES, Port
 from ltc2hw.graph.trace import Array, State

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.fixed import FixedNetwork, FixedReadout, recorded_dtype
+from ltc2hw.converters.populations import FixedReadout
+from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import (

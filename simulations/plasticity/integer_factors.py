@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedGate, FixedLTC, FixedReadout
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.fixed import FixedGate, FixedLTC, FixedPopulation, FixedProjection, FixedReadout
+from ltc2hw.graph.fixed import FixedPopulation, FixedProjection
 from ltc2hw.graph.structure import Port
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.fixed import IntegerRule, rescale

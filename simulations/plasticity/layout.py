@@ -15,16 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.fixed import (
-    FixedGate,
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedPopulation,
-    FixedReadout,
-    message_format,
-)
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation, message_format
 from ltc2hw.graph.structure import (
     PORTS,
     STAGE_OF_VARIABLE,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedInput, FixedLTC, FixedReadout
+from ltc2hw.converters.populations import FixedLTC, FixedReadout
+from ltc2hw.graph.fixed import FixedInput
 from ltc2hw.graph.trace import State
 from ltc2hw.learning.fixed import IntegerRule, network_value
 from ltc2hw.learning.learned import Learning

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.lava.runner import run_job
+from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Word

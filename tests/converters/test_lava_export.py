@@ -19,8 +19,9 @@ import pytest
 import ltc2hw
 from ltc2hw.converters.lava import export, standalone
 from ltc2hw.converters.lava.folder import PROCESS_FILES, random_samples
+from ltc2hw.converters.populations import FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
+from ltc2hw.graph.fixed import FixedNetwork
 from tests.random_networks import random_fixed_network
 from tests.random_networks import random_samples as any_samples
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.lava.schedule import make_schedule
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import LIF, Input, Network, Projection
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import Node, source_node, target_node
 from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_fixed_network, random_network

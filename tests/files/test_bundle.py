@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.checkpoint import load_arrays
+from ltc2hw.converters.populations import LIF, LTC
 from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.files import bundle, hdf5
 from ltc2hw.files.bundle import load, load_trace, save, save_trace
@@ -25,7 +26,7 @@ from ltc2hw.files.hdf5 import digest, read_tree, write_tree
 from ltc2hw.files.schema import FIELDS, SchemaError, encode, migrate
 from ltc2hw.graph import fixed, network, trace
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import LIF, LTC, Input, Network, Projection
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.numbers import weights, words
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ltc2hw.converters.populations import LIF, LTC, FixedReadout, Gate, Readout
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedReadout
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import evaluation_order
 from ltc2hw.numbers.scalars import shown
 from ltc2hw.numbers.weights import Sparse

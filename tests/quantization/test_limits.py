@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.populations import LIF, LTC, FixedLIF, FixedReadout, Gate, Readout
 from ltc2hw.errors import HardwareRuleError, UnknownNameError
-from ltc2hw.graph.fixed import FixedLIF, FixedNetwork, FixedReadout, variable_fraction
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.limits import LIMITS

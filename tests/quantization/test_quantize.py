@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import LIF, LTC, FixedLIF, FixedLTC, Gate, Readout
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
-from ltc2hw.graph.fixed import FixedLIF, FixedLTC, variable_fraction
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.fixed import variable_fraction
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray, Word

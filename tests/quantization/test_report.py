@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw.comparison.markdown import to_markdown
 from ltc2hw.comparison.page import page_html
-from ltc2hw.graph.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.converters.populations import LIF, LTC, FixedLIF, FixedLTC, FixedReadout, Gate, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.limits import LIMITS

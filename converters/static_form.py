@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ltc2hw.converters.populations import LIF, gate_of
+from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.network import LIF, LTC, Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
@@ -24,7 +27,8 @@ def static_form(network: Network) -> Network:
     Raises:
         UnsupportedError: if a gate is not static, a threshold adapts, or a graded variable is sent.
 
-    >>> from ltc2hw.graph.network import Gate, Input
+    >>> from ltc2hw.converters.populations import LTC, Gate
+    >>> from ltc2hw.graph.network import Input
     >>> net = Network(
     ...     (Input("input", 1), LTC("n", 1, 0.1, 0.0, 0.0, Gate(0.0), Gate(0.0))),
     ...     (Projection("input", "spikes", "n", "current", Dense([[0.5]])),),
@@ -33,36 +37,41 @@ def static_form(network: Network) -> Network:
     >>> static_form(net).projections[0].weights.to_array()
     array([[0.25]])
     """
-    tau = {p.name: _constant_tau(p) for p in network.populations if isinstance(p, LTC)}
-    populations = tuple(
-        _lif(p, tau[p.name]) if isinstance(p, LTC) else p for p in network.populations
+    found = {p.name: p for p in network.populations if isinstance(p, Neurons) and _is_ltc(p)}
+    tau = {name: _constant_tau(population) for name, population in found.items()}
+    populations: tuple[FloatPopulation, ...] = tuple(
+        _lif(found[p.name], tau[p.name]) if p.name in found else p for p in network.populations
     )
     projections = tuple(_scaled(p, tau) for p in network.projections)
     return replace(network, populations=populations, projections=projections)
 
 
-def _constant_tau(population: LTC) -> FloatArray:
+def _is_ltc(population: Neurons) -> bool:
+    return population.model.program == ltc.program
+
+
+def _constant_tau(population: Neurons) -> FloatArray:
     where = f"population {population.name!r}"
-    gate = population.tau_mem
+    gate = gate_of(population, "tau_mem")
     if np.any(gate.from_state) or np.any(gate.from_current):
         raise UnsupportedError(
             "the static form", where, "a gate that reads its state", "train with --gate static"
         )
-    if np.any(population.adaptation_strength):
+    if np.any(population.constants["adaptation_strength"]):
         raise UnsupportedError(
             "the static form", where, "an adaptive threshold", "train with adaptation_strength 0"
         )
     return evaluate(gate.nonlinearity, np.asarray(gate.bias))
 
 
-def _lif(population: LTC, tau: FloatArray) -> LIF:
+def _lif(population: Neurons, tau: FloatArray) -> Neurons:
     return LIF(
         population.name,
         population.size,
         current_decay=np.ones(population.size),
         membrane_decay=tau,
-        threshold=population.threshold,
-        bias=tau * population.bias_current,
+        threshold=population.constants["threshold"],
+        bias=tau * population.constants["bias_current"],
     )
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import LTC
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.network import LTC, Network
+from ltc2hw.graph.network import Network
 from ltc2hw.numbers.weights import Sparse
 from tests.random_networks import random_network, real
 
