@@ -218,8 +218,8 @@ def test_subtracting_neurons_are_snntorchs(kind: str, delayed: bool) -> None:
     rng = np.random.default_rng(6)
     beta, threshold = rng.uniform(0.5, 1.0, SIZE), rng.uniform(0.8, 1.5, SIZE)
     alpha = rng.uniform(0.1, 0.5, SIZE) if kind == "Synaptic" else np.zeros(SIZE)
-    # Small enough that no membrane is above its threshold even after a spike.
-    x = rng.uniform(-0.2, 0.6, (STEPS, SAMPLES, SIZE))
+    # Without delay, no membrane may be above its threshold even after a spike: see the model.
+    x = rng.uniform(-0.2, 0.9 if delayed else 0.5, (STEPS, SAMPLES, SIZE))
     options = {"beta": torch.tensor(beta), "threshold": torch.tensor(threshold)}
     if kind == "Synaptic":
         options["alpha"] = torch.tensor(alpha)
@@ -227,7 +227,7 @@ def test_subtracting_neurons_are_snntorchs(kind: str, delayed: bool) -> None:
     constants = {"current_decay": 1 - alpha, "membrane_decay": 1 - beta, "threshold": threshold}
     model = find_model("if_subtract_delayed" if delayed else "if_subtract")
     found = run_real(Neurons(model, SIZE, constants), {"current": x})
-    assert 0.02 < found["spikes"].mean() < 0.5
+    assert 0.01 < found["spikes"].mean() < 0.5
     shape = (SAMPLES, SIZE)
     state = [torch.zeros(shape, dtype=torch.float64) for _ in range(1 + (kind == "Synaptic"))]
     with torch.no_grad():
@@ -245,18 +245,19 @@ def test_subtracting_neurons_are_sinabs(leak: bool) -> None:
 
     rng = np.random.default_rng(7)
     x = rng.uniform(-0.2, 0.4, (STEPS, SAMPLES, SIZE))
+    threshold = 0.875  # sinabs has spikes of float32, and what it takes from the membrane too
     rules: dict[str, Any] = {"spike_fn": SingleSpike, "reset_fn": MembraneSubtract()}
-    tau = rng.uniform(5, 50, SIZE)
+    tau = rng.uniform(5, 50, SIZE).astype(np.float32).astype(float)  # which sinabs keeps so
     kept = np.exp(-1 / tau) if leak else np.ones(SIZE)
-    layer: Any = layers.IAF(spike_threshold=torch.tensor(0.9, dtype=torch.float64), **rules)
+    layer: Any = layers.IAF(spike_threshold=torch.tensor(threshold, dtype=torch.float64), **rules)
     if leak:
         layer = layers.LIF(
             tau_mem=torch.tensor(tau), norm_input=False,
-            spike_threshold=torch.tensor(0.9, dtype=torch.float64), **rules,
+            spike_threshold=torch.tensor(threshold, dtype=torch.float64), **rules,
         )  # fmt: skip
     with torch.no_grad():
         expected = layer.double()(torch.tensor(x).transpose(0, 1)).transpose(0, 1).numpy()
-    constants = {"membrane_decay": 1 - kept, "threshold": np.full(SIZE, 0.9)}
+    constants = {"membrane_decay": 1 - kept, "threshold": np.full(SIZE, threshold)}
     found = run_real(Neurons(find_model("if_subtract"), SIZE, constants), {"current": x})
     assert 0.02 < expected.mean() < 0.5
     assert np.array_equal(found["spikes"], expected)
@@ -269,6 +270,7 @@ def test_cuba_is_slayers_integer_for_integer(name: str) -> None:
     slayer = pytest.importorskip("lava.lib.dl.slayer", reason="the lava-dl extra is missing")
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(8)
+    fired = 0
     decays = rng.integers([200, 30], [2000, 800], (6, 2))
     for current_decay, membrane_decay in (*decays, (0, 4096), (4096, 0)):
         mantissa = int(rng.integers(64, 256))
@@ -300,8 +302,9 @@ def test_cuba_is_slayers_integer_for_integer(name: str) -> None:
         assert np.array_equal(found["spikes"], spikes)
         reset = np.where(spikes > 0, 0.0, np.moveaxis(voltage.numpy(), -1, 0))
         assert np.array_equal(found["membrane"], reset)
-        assert spikes.sum() > 100
         assert np.any(found["current"] < 0)
+        fired += int(spikes.sum())
+    assert fired > 2000
 
 
 def test_models_are_found_by_name() -> None:
