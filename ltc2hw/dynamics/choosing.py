@@ -28,8 +28,9 @@ from ltc2hw.scalars import require_range
 from ltc2hw.words import IntArray, Word, largest_fraction
 
 SPREAD = 12
-"""A word is at most this many bits finer than the coarsest of its neuron, so that sums of both and
-their products with constants stay within 62 bits."""
+"""A word is at most this many bits finer than the coarsest word or port of its neuron, and than a
+constant that is added to it, so that sums and their products stay within 62 bits; the bounds of
+the lowered program are the judge of that."""
 
 WIDEST_STATE = 32
 WIDEST_FACTOR = 20
@@ -79,12 +80,11 @@ def choose_formats(
         InvalidValueError: for a range that is missing, negative or not finite.
     """
     program = model.working
-    held = _held(program, ranges, widths, gates or {})
+    arriving = Word(widths.port)
+    ports = {name: _fit(name, ranges, widths.margin, arriving) for name in program.ports}
+    held = _held(program, ranges, widths, gates or {}, min(ports.values(), default=None))
     finest = max((word.fraction for word in held.values()), default=0)
-    ports = {
-        name: min(_fit(name, ranges, widths.margin, Word(widths.port)), finest)
-        for name in program.ports
-    }
+    ports = {name: min(fraction, finest) for name, fraction in ports.items()}
     drafted = Survey(program, Formats(held, ports, {}, gates or {}))
     ports = {name: min(fraction, drafted.added(name, fraction)) for name, fraction in ports.items()}
     draft = Formats(held, ports, {}, gates or {})
@@ -96,8 +96,9 @@ def constant_fractions(
 ) -> dict[str, int]:
     """Fractional bits of all constants, derived ones included, where all else has its format.
 
-    One that is added gets the fraction of its place, or fewer bits to fit a register's word; one
-    that multiplies as many as the factor's word holds; one that does both the fewer of the two.
+    One that is added gets the fraction of its place, or up to SPREAD fewer bits to fit a register's
+    word, in which it saturates if it does not; one that multiplies as many as the factor's word
+    holds; one that does both the fewer of the two.
     """
     survey = Survey(model.working, formats)
     values = derive(model.program, constants)
@@ -139,6 +140,7 @@ def _held(
     ranges: Mapping[str, float],
     widths: Widths,
     gates: Mapping[str, GateFormat],
+    coarsest_port: int | None,
 ) -> dict[str, Held]:
     """Formats of registers and states."""
     word = Word(widths.state)
@@ -152,9 +154,10 @@ def _held(
             fractions[name] = _fit(name, ranges, widths.margin, word)
     for name in program.states:
         if name not in registers and name not in bits:
-            ends = _ends(program, program.results[name])
-            fractions[name] = min(fractions[end] for end in {*ends, name} if end in fractions)
-    coarsest = min(fractions.values(), default=0)
+            mixed = {name, *_ends(program, program.results[name])}
+            fractions[name] = min(fractions[end] for end in mixed if end in fractions)
+    ends = fractions.values() if coarsest_port is None else (*fractions.values(), coarsest_port)
+    coarsest = min(ends, default=0)
     held = {name: Held(0) for name in bits}
     for name, fraction in fractions.items():
         chosen = min(fraction, coarsest + SPREAD)
@@ -190,7 +193,9 @@ def _ends(program: Program, index: int) -> set[str]:
 def _constant(name: str, survey: Survey, widths: Widths, largest: Mapping[str, float]) -> int:
     """Fractional bits of a constant; of one that is added and multiplies, the fewer of both."""
     whole = largest_fraction(largest[name], Word(widths.state))
-    added = min(whole, survey.added(name, whole))
+    place = survey.added(name, whole)
+    # A constant far beyond its place saturates there: no value comes to it.
+    added = max(min(whole, place), place - SPREAD)
     if name not in survey.factors:
         return added
     needed = survey.factors[name]

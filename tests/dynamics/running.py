@@ -12,6 +12,7 @@ from ltc2hw.dynamics.formats import Formats, GateFormat
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.lowering import lower, result_fractions
 from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.dynamics.ranges import largest_values
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.words import FloatArray, IntArray
@@ -21,6 +22,59 @@ GATE = GateFormat("plan", 12)
 
 WIDTHS = Widths()
 """Words of these runs: 24 bits of state, 16 of factors."""
+
+
+STEPS, SAMPLES, SIZE = 300, 4, 8
+"""Shape of the random cases."""
+
+Constants = Mapping[str, FloatArray]
+
+
+def random_case(name: str, rng: np.random.Generator) -> tuple[Constants, FloatArray]:
+    """Constants of every neuron, and what arrives (T, B, N), with which the model spikes."""
+
+    def own(low: float, high: float) -> FloatArray:
+        return rng.uniform(low, high, SIZE)
+
+    def arriving(low: float, high: float) -> FloatArray:
+        return rng.uniform(low, high, (STEPS, SAMPLES, SIZE))
+
+    if name == "adlif":
+        return {
+            "membrane_decay": own(0.04, 0.2), "adaptation_decay": own(0.003, 0.03),
+            "coupling": own(0, 30), "jump": own(0, 60), "threshold": own(0.5, 1.5),
+            "bias": own(-0.2, 0.2),
+        }, arriving(-2, 12)  # fmt: skip
+    if name == "brf":
+        return {
+            "dt": own(0.005, 0.015), "omega": own(3, 40), "damping": own(0.1, 3),
+            "refractory_kept": own(0.8, 0.95), "threshold": own(0.5, 1.5),
+        }, arriving(-60, 90)  # fmt: skip
+    if name == "izhikevich":
+        return {
+            "a": own(0.02, 0.1), "b": own(0.2, 0.25), "reset": own(0.05, 0.2),
+            "jump": own(0.02, 0.08), "peak": own(0.9, 1.0), "bias": own(0, 0.02),
+        }, arriving(-0.1, 0.35)  # fmt: skip
+    if name == "alif":
+        return {
+            "current_decay": own(0.1, 0.4), "membrane_decay": own(0.02, 0.2),
+            "adaptation_decay": own(0.001, 0.05), "jump": own(0.2, 1.8),
+            "threshold": own(0.5, 1.5), "reset": own(-0.2, 0.2),
+        }, arriving(-0.2, 0.9)  # fmt: skip
+    if name in ("ltc", "readout"):
+        gates = [gate for gate in ("tau_mem", "tau_adp") if gate in find_model(name).ports]
+        terms = ("bias", "from_state", "from_current")
+        drawn = {f"{gate}.{term}": own(-0.8, 0.8) for gate in gates for term in terms}
+        drawn["bias_current"] = own(-0.1, 0.1)
+        if name == "ltc":
+            drawn |= {"threshold": own(0.3, 0.6), "adaptation_strength": own(0, 1.8)}
+        return drawn, arriving(-0.6, 1.4)
+    drawn = {
+        "current_decay": own(0.3, 1), "membrane_decay": own(0, 0.3), "threshold": own(0.5, 1.5)
+    }  # fmt: skip
+    if name != "cuba":
+        drawn["bias"] = own(-0.05, 0.05)
+    return drawn, arriving(-0.3, 0.6)
 
 
 @dataclass(frozen=True)

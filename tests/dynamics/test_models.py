@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,19 @@ from ltc2hw.dynamics.formats import Formats, Held
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.words import FloatArray, Word
-from tests.dynamics.running import Neurons, run_integer, run_real
-
-STEPS, SAMPLES, SIZE = 300, 4, 8
+from tests.dynamics.running import (
+    SAMPLES,
+    SIZE,
+    STEPS,
+    Constants,
+    Neurons,
+    random_case,
+    run_integer,
+    run_real,
+)
 
 CLOSE = 1e-12
 
-Constants = Mapping[str, FloatArray]
 Results = dict[str, FloatArray]
 
 
@@ -97,37 +103,6 @@ def leaky(c: Constants, *, delayed: bool) -> Step:
         return {"current": i, "membrane": v, "spikes": z}
 
     return step
-
-
-def random_case(name: str, rng: np.random.Generator) -> tuple[Constants, FloatArray]:
-    """Constants of every neuron, and what arrives (T, B, N), with which the model spikes."""
-
-    def own(low: float, high: float) -> FloatArray:
-        return rng.uniform(low, high, SIZE)
-
-    def arriving(low: float, high: float) -> FloatArray:
-        return rng.uniform(low, high, (STEPS, SAMPLES, SIZE))
-
-    if name == "adlif":
-        return {
-            "membrane_decay": own(0.04, 0.2), "adaptation_decay": own(0.003, 0.03),
-            "coupling": own(0, 30), "jump": own(0, 60), "threshold": own(0.5, 1.5),
-            "bias": own(-0.2, 0.2),
-        }, arriving(-2, 12)  # fmt: skip
-    if name == "brf":
-        return {
-            "dt": own(0.005, 0.015), "omega": own(3, 40), "damping": own(0.1, 3),
-            "refractory_kept": own(0.8, 0.95), "threshold": own(0.5, 1.5),
-        }, arriving(-60, 90)  # fmt: skip
-    if name == "izhikevich":
-        return {
-            "a": own(0.02, 0.1), "b": own(0.2, 0.25), "reset": own(0.05, 0.2),
-            "jump": own(0.02, 0.08), "peak": own(0.9, 1.0), "bias": own(0, 0.02),
-        }, arriving(-0.1, 0.35)  # fmt: skip
-    return {
-        "current_decay": own(0.3, 1), "membrane_decay": own(0, 0.3), "threshold": own(0.5, 1.5),
-        "bias": own(-0.05, 0.05),
-    }, arriving(-0.3, 0.6)  # fmt: skip
 
 
 @pytest.mark.parametrize(
