@@ -98,7 +98,8 @@ def constant_fractions(
 
     One that is added gets the fraction of its place, or up to SPREAD fewer bits to fit a register's
     word, in which it saturates if it does not; one that multiplies as many as the factor's word
-    holds; one that does both the fewer of the two.
+    holds; one that does both the fewer of the two. An expression such as ``1 - decay`` is as fine
+    as its finest constant, so it may be wider than the word of each, up to 24 bits.
     """
     survey = Survey(model.working, formats)
     values = derive(model.program, constants)

@@ -15,6 +15,7 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.dynamics.ranges import largest_values
 from ltc2hw.dynamics.real import evaluate_real
+from ltc2hw.nonlinearity import Nonlinearity
 from ltc2hw.words import FloatArray, IntArray
 
 GATE = GateFormat("plan", 12)
@@ -91,8 +92,9 @@ class Neurons:
         return {**defaults, **self.given}
 
     @property
-    def functions(self) -> dict[str, str]:
-        return dict.fromkeys(self.model.gates, "plan")
+    def functions(self) -> dict[str, Nonlinearity]:
+        plan: Nonlinearity = "plan"
+        return dict.fromkeys(self.model.gates, plan)
 
 
 def run_real(neurons: Neurons, ports: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -102,19 +104,14 @@ def run_real(neurons: Neurons, ports: Mapping[str, FloatArray]) -> dict[str, Flo
     recorded = []
     for t in range(shape[0]):
         now = {name: arriving[t] for name, arriving in ports.items()}
-        values = evaluate_real(
-            model.program, neurons.constants, now, states,
-            neurons.functions,  # type: ignore[arg-type]
-        )  # fmt: skip
+        values = evaluate_real(model.program, neurons.constants, now, states, neurons.functions)
         recorded.append(values)
         states = {name: values[name] for name in states}
     return {name: np.stack([step[name] for step in recorded]) for name in model.results}
 
 
 def ranges_of(neurons: Neurons, ports: Mapping[str, FloatArray]) -> dict[str, float]:
-    return largest_values(
-        neurons.model, neurons.constants, ports, neurons.functions  # type: ignore[arg-type]
-    )  # fmt: skip
+    return largest_values(neurons.model, neurons.constants, ports, neurons.functions)
 
 
 def chosen_formats(neurons: Neurons, ports: Mapping[str, FloatArray]) -> Formats:
