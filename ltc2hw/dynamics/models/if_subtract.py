@@ -38,6 +38,7 @@ def if_subtract() -> Mapping[str, Expression]:
     spikes = fires(charged, threshold)
     return {
         "current": current,
-        "membrane": where(spikes, charged - threshold, charged),
+        # Never leaves its word, because v is above the threshold there; so that this is proved.
+        "membrane": register(where(spikes, charged - threshold, charged), "membrane"),
         "spikes": spikes,
     }
