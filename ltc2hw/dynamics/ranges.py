@@ -11,6 +11,7 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import Reals, evaluate_real
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.nonlinearity import Nonlinearity
 from ltc2hw.words import FloatArray
 
@@ -40,10 +41,15 @@ def largest_values(
 
     ``constants`` (N,) by name; ``ports`` (T, B, N) by name: what arrives in each step;
     ``functions``: the non-linearity of every gate. NaN where a run leaves the real numbers.
+
+    Raises:
+        InvalidValueError: for ports that do not have the same steps, samples and neurons.
     """
     program, owners = watched(model.program)
     shapes = {arriving.shape for arriving in ports.values()}
-    (steps, *shape), = shapes  # fmt: skip
+    if len(shapes) != 1 or any(len(shape) != 3 for shape in shapes):
+        raise InvalidValueError("shapes of what arrives", sorted(shapes), "one shape (T, B, N)")
+    steps, *shape = shapes.pop()
     states = {name: np.zeros(shape) for name in program.states}
     largest = {name: float(np.max(np.abs(arriving))) for name, arriving in ports.items()}
     for t in range(steps):

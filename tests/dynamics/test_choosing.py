@@ -296,6 +296,12 @@ def test_ranges_have_to_be_there_and_finite() -> None:
             choose_formats(neurons.model, {**ranges, "drive": value}, WIDTHS, neurons.constants)
 
 
+def test_ports_of_one_run_have_one_shape() -> None:
+    neurons, ports = case("readout", 1)
+    with pytest.raises(InvalidValueError, match=r"one shape \(T, B, N\)"):
+        ranges_of(neurons, {**ports, "tau_mem": ports["tau_mem"][1:]})
+
+
 def test_a_run_that_leaves_the_numbers_is_seen() -> None:
     neurons = Neurons(find_model("izhikevich"), 2, {"peak": np.full(2, 1e308)})
     ranges = ranges_of(neurons, {"current": np.full((30, 1, 2), 3.0)})

@@ -38,7 +38,7 @@ def if_subtract() -> Mapping[str, Expression]:
     spikes = fires(charged, threshold)
     return {
         "current": current,
-        # Never leaves its word, because v is above the threshold there; so that this is proved.
+        # v is above the threshold there, so this never saturates; the word lets intervals see it.
         "membrane": register(where(spikes, charged - threshold, charged), "membrane"),
         "spikes": spikes,
     }
