@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
@@ -52,6 +53,27 @@ class Model:
         for name in self.program.states:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+
+    @property
+    def working(self) -> Program:
+        """The step with its derived constants as parameters: what is lowered."""
+        return fold(self.program).program
+
+    @property
+    def worked_out(self) -> Model:
+        """The same model with its derived constants as constants: what a chip holds.
+
+        It is the model itself where nothing is derived.
+        """
+        working = self.working
+        if working == self.program:
+            return self
+        described = {constant.name: constant for constant in self.constants}
+        constants = tuple(
+            described.get(name, Constant(name, meaning="made of the model's other constants"))
+            for name in working.parameters
+        )
+        return replace(self, program=working, constants=constants)
 
     @property
     def ports(self) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import (
     Port,
     Variable,
@@ -21,6 +20,7 @@ from ltc2hw.graph.structure import (
     check_population,
     named,
 )
+from ltc2hw.graph.structure.neurons import Neurons
 from ltc2hw.numbers.fields import ArrayFields, parts, set_field, texts
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Weights

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.derived import derive
 from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats, Held
 from ltc2hw.dynamics.lowering import lower, result_fractions
 from ltc2hw.dynamics.model import SPIKES, Model
@@ -106,6 +107,21 @@ class Neurons(ArrayFields, ModelNames):
         """Variables that projections may send."""
         return self.model.sends
 
+    def worked_out(self) -> Neurons:
+        """The same neurons of a model whose constants are what a chip holds.
+
+        Products, quotients and roots of constants are constants of their own there.
+
+        Raises:
+            InvalidValueError: where one of them is no finite number.
+        """
+        model = self.model.worked_out
+        if model is self.model:
+            return self
+        values = derive(self.model.program, self.constants)
+        held = {constant.name: values[constant.name] for constant in model.constants}
+        return Neurons(self.name, self.size, model, held, self.functions)
+
     def with_constants(self, constants: Mapping[str, npt.ArrayLike]) -> Neurons:
         """The same neurons with some constants replaced."""
         return Neurons(
@@ -185,6 +201,11 @@ class FixedNeurons(ArrayFields, ModelNames):
     def __post_init__(self) -> None:
         require_type(f"model of {self.name}", self.model, Model)
         check_population(self.model.name, self.name, self.size)
+        if self.model.worked_out is not self.model:
+            raise InvalidValueError(
+                f"model of {self.name}", "with constants to be worked out", "one that a chip holds",
+                "take model.worked_out",
+            )  # fmt: skip
         require_type(f"formats of {self.name}", self.formats, Formats)
         _check_formats(self.name, self.model, self.formats)
         set_field(self, "constants", self._integers())

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.dynamics.models import MODELS, find_model
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.structure import Population
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.scalars import require_type, shown

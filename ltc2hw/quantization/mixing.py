@@ -20,8 +20,8 @@ from ltc2hw.graph.fixed import (
     message_word,
 )
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Connection, connection_name
+from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages
@@ -70,6 +70,15 @@ def _kind(population: FloatPopulation | FixedPopulation) -> str:
 ORIGIN = "quantize this float network, or load the one it was made from"
 
 
+def worked_out(network: Network) -> Network:
+    """The network with the constants that a chip holds: :meth:`Neurons.worked_out` of all."""
+    populations = tuple(
+        population.worked_out() if isinstance(population, Neurons) else population
+        for population in network.populations
+    )
+    return replace(network, populations=populations)
+
+
 def tensor_of(projection: Connection) -> Tensor:
     """The weights of a projection, named with its delay."""
     delay = f" after {projection.delay}" if projection.delay else ""
@@ -81,7 +90,7 @@ def float_tensors(network: Network) -> dict[Tensor, FloatArray]:
     tensors = {
         tensor_of(projection): projection.weights.values for projection in network.projections
     }
-    for population in network.populations:
+    for population in worked_out(network).populations:
         if isinstance(population, Neurons):
             for field, values in population.constants.items():
                 tensors[Tensor(population.name, field)] = values
@@ -109,7 +118,7 @@ def partly_fixed(
     real = {tensor: values for tensor, values in real_tensors(fixed).items() if tensor in tensors}
     populations = tuple(
         _with_constants(population, real, fixed.population(population.name) if gates else None)
-        for population in network.populations
+        for population in worked_out(network).populations
     )
     projections = tuple(
         _with_weights(projection, real, fixed if messages else None)

@@ -21,14 +21,14 @@ from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.structure.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.words import FloatArray, IntArray, Word, decompose, largest_fraction
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
 from ltc2hw.quantization.calibration import measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
-from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of
+from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.report import KEY, bounded
 from ltc2hw.quantization.rules import check_network, fixed_violations, raise_violations
 from ltc2hw.quantization.scaling import (
@@ -76,6 +76,7 @@ def quantize(
     chosen = options or QuantizeOptions()
     check_options(chosen, network, chip)
     check_network(network, chip)
+    network = worked_out(network)
     ranges = measure(network, calibration)
     builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
     fixed = builder.network(network)
