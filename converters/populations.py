@@ -14,7 +14,7 @@ from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.graph.structure.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,
     GateCurve,

@@ -19,7 +19,7 @@ from ltc2hw.files.hdf5 import Leaf, Tree
 from ltc2hw.files.schema import FIELDS, Fields, Kind, Maker, Part, Parts, decode
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.network import Input, Network
-from ltc2hw.graph.structure.neurons import Message
+from ltc2hw.graph.neurons import Message
 from ltc2hw.numbers.words import Word
 
 FIELDS_1: Fields = {

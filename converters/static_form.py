@@ -10,8 +10,8 @@ from ltc2hw.converters.populations import LIF, gate_of
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name
-from ltc2hw.graph.structure.neurons import Neurons
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
 from ltc2hw.numbers.words import FloatArray

@@ -17,7 +17,7 @@ with ending_quietly():
     from ltc2hw.files.bundle import load, save
     from ltc2hw.graph.fixed import FixedNetwork
     from ltc2hw.graph.network import Network
-    from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
+    from ltc2hw.graph.neurons import FixedNeurons, Neurons
     from ltc2hw.graph.trace import Trace
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule

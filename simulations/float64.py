@@ -10,9 +10,9 @@ import numpy.typing as npt
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.structure import Variable
-from ltc2hw.graph.structure.neurons import Neurons
 from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.simulations.driver import StageResult, Values, broadcast, run, stage_results
 

@@ -22,9 +22,9 @@ from ltc2hw.graph.fixed import (
     recorded_dtype,
 )
 from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.structure import Variable
-from ltc2hw.graph.structure.neurons import FixedNeurons
 from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.numbers.words import shift_toward_zero
 from ltc2hw.simulations.driver import StageResult, Values, broadcast, run, stage_results

@@ -24,8 +24,8 @@ from ltc2hw.converters.populations import (
 )
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Message
 from ltc2hw.graph.structure import Port, Variable
-from ltc2hw.graph.structure.neurons import Message
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import GateFunction, Nonlinearity, sigmoid_table
 from ltc2hw.numbers.weights import Dense, Sparse, Weights

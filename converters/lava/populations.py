@@ -14,7 +14,7 @@ from ltc2hw.converters.lava.processes.ltc import LTC, LTCConstants
 from ltc2hw.converters.lava.processes.readout import Readout, ReadoutConstants
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
-from ltc2hw.graph.structure.neurons import Message
+from ltc2hw.graph.neurons import Message
 
 Recipe = tuple[type[AbstractProcess], dict[str, Any]]
 """Class of a process, and its arguments."""

@@ -10,7 +10,7 @@ from ltc2hw.comparison.report import Excerpt, Membrane
 from ltc2hw.dynamics.roles import thresholds
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulate import simulate

@@ -42,7 +42,7 @@ def save(network: Network | FixedNetwork, path: StrPath) -> None:
 
     >>> import tempfile, numpy as np
     >>> from ltc2hw.graph.network import Input, Projection
-    >>> from ltc2hw.graph.structure.neurons import Neurons
+    >>> from ltc2hw.graph.neurons import Neurons
     >>> from ltc2hw.numbers.weights import Dense
     >>> link = Projection("input", "spikes", "out", "current", Dense([[0.5, 1.0]]))
     >>> net = Network((Input("input", 2), Neurons("out", 1, "lif")), (link,), "out")

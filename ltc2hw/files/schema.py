@@ -20,7 +20,7 @@ from ltc2hw.errors import Ltc2hwError
 from ltc2hw.files.hdf5 import Leaf, Tree
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
-from ltc2hw.graph.structure.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Dense, Sparse

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.bounds import bounds, register_ranges, require_exact_program
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.neurons import FixedNeurons, Message
 from ltc2hw.graph.structure import (
     Port,
     Variable,
@@ -24,7 +25,6 @@ from ltc2hw.graph.structure import (
     connection_name,
     named,
 )
-from ltc2hw.graph.structure.neurons import FixedNeurons, Message
 from ltc2hw.numbers.fields import (
     ArrayFields,
     parts,

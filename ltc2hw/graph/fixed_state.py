@@ -6,8 +6,8 @@ import numpy as np
 
 from ltc2hw.dynamics.bounds import register_ranges
 from ltc2hw.graph.fixed import FixedNetwork, message_word
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.state import check_ranges, check_state, zero_state
-from ltc2hw.graph.structure.neurons import FixedNeurons
 from ltc2hw.graph.trace import State
 
 Range = tuple[int, int]

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import (
     Port,
     Variable,
@@ -20,7 +21,6 @@ from ltc2hw.graph.structure import (
     check_population,
     named,
 )
-from ltc2hw.graph.structure.neurons import Neurons
 from ltc2hw.numbers.fields import ArrayFields, parts, set_field, texts
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Weights

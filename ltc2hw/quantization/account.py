@@ -22,8 +22,8 @@ from ltc2hw.graph.fixed import (
     variable_fraction,
 )
 from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, Variable
-from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.calibration import Ranges

@@ -12,7 +12,7 @@ from ltc2hw.dynamics.model import SPIKES, Model
 from ltc2hw.dynamics.roles import integrates
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.structure.neurons import Neurons
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Array
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.registry import find_engine

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.structure.neurons import Neurons
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.words import FloatArray
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ltc2hw.dynamics.model import LIF_WORDS
 from ltc2hw.dynamics.roles import biases, signals, thresholds
-from ltc2hw.graph.structure.neurons import Neurons
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import FloatArray, Word, largest_fraction
 from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane

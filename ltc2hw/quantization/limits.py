@@ -18,8 +18,8 @@ from ltc2hw.dynamics.roles import leaks as leaks_of
 from ltc2hw.errors import UnknownNameError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Input, Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, Variable
-from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.account import (
     STAYS,

@@ -20,8 +20,8 @@ from ltc2hw.graph.fixed import (
     message_word,
 )
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Connection, connection_name
-from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages

@@ -21,7 +21,7 @@ from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.structure.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.words import FloatArray, IntArray, Word, decompose, largest_fraction

@@ -12,8 +12,8 @@ from ltc2hw.dynamics.roles import Place, constant_places, landing_register, leak
 from ltc2hw.errors import HardwareRuleError, Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection, message_word
 from ltc2hw.graph.network import Input, Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, connection_name
-from ltc2hw.graph.structure.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.target import LIFWords, Target
 from ltc2hw.numbers.words import IntArray, Word, bits_for
 

@@ -12,8 +12,8 @@ from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
 from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable, connection_name
-from ltc2hw.graph.structure.neurons import Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,

@@ -20,8 +20,8 @@ from ltc2hw.graph.fixed import (
 )
 from ltc2hw.graph.fixed_state import Range
 from ltc2hw.graph.fixed_state import register_range as word_range
+from ltc2hw.graph.neurons import Message
 from ltc2hw.graph.structure import PORTS, Port
-from ltc2hw.graph.structure.neurons import Message
 from ltc2hw.numbers.integer_limits import largest, magnitude
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS, table_index_bits
 from ltc2hw.numbers.words import Overflow

@@ -22,7 +22,7 @@ from ltc2hw.graph.fixed import (
     FixedProjection,
     recorded_dtype,
 )
-from ltc2hw.graph.structure.neurons import Message
+from ltc2hw.graph.neurons import Message
 from ltc2hw.numbers.integer_limits import FINEST, FINEST_GATE, LARGEST_SHIFT
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.weights import Dense
