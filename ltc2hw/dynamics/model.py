@@ -11,6 +11,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
 from ltc2hw.errors import UnknownNameError
+from ltc2hw.numbers.scalars import require_type
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""
@@ -40,6 +41,17 @@ class Model:
     unit: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, value, kind in (
+            ("name", self.name, str), ("program", self.program, Program),
+            ("output", self.output, str), ("source", self.source, str), ("words", self.words, str),
+            ("constants", self.constants, tuple), ("sends", self.sends, tuple),
+            ("unit", self.unit, tuple),
+        ):  # fmt: skip
+            require_type(f"{name} of a neuron model", value, kind)
+        if self.words not in (STATE_WORDS, LIF_WORDS):
+            raise UnknownNameError(
+                f"words of model {self.name}", self.words, (STATE_WORDS, LIF_WORDS)
+            )
         verify(self.program)
         results = self.program.results
         for what, names in (
