@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
@@ -66,12 +67,12 @@ class Model:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
 
-    @property
+    @cached_property
     def working(self) -> Program:
         """The step with its derived constants as parameters: what is lowered."""
         return fold(self.program).program
 
-    @property
+    @cached_property
     def worked_out(self) -> Model:
         """The same model with its derived constants as constants: what a chip holds.
 
@@ -87,28 +88,28 @@ class Model:
         )
         return replace(self, program=working, constants=constants)
 
-    @property
+    @cached_property
     def ports(self) -> tuple[str, ...]:
         """Where projections may land."""
         return self.program.ports
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """Registers: results that the next step reads, in the order of the results."""
         read = set(self.program.states)
         return tuple(name for name in self.program.results if name in read)
 
-    @property
+    @cached_property
     def results(self) -> tuple[str, ...]:
         """What can be recorded."""
         return tuple(self.program.results)
 
-    @property
+    @cached_property
     def gates(self) -> tuple[str, ...]:
         """Names of the non-linearities, each with a port's argument."""
         return self.program.names(Operation.GATE)
 
-    @property
+    @cached_property
     def early(self) -> tuple[str, ...]:
         """Results that need the first port alone and that the rest is made of.
 

@@ -483,7 +483,7 @@ def test_room_to_learn_survives_a_bias(bias: float) -> None:
     fixed = ltc2hw.quantize(network(bias), "loihi2", x, room)
     out = fixed.population("out")
     assert isinstance(out, FixedNeurons)
-    assert out.fraction == variable_fraction(without, "membrane")
+    assert variable_fraction(out, "membrane") == variable_fraction(without, "membrane")
     # Weights up to 2 in 8 bits have 6 fractional bits; messages m; the smallest exponent is 1.
     message = next(m for p in fixed.populations for m in getattr(p, "messages", ()))
     sent = variable_fraction(fixed.population("hidden"), "membrane") - message.shift

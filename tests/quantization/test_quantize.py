@@ -280,7 +280,7 @@ def test_weights_of_any_size_have_a_scale_or_a_named_reason(scale: float) -> Non
     if scale < sys.float_info.min:
         # No double is the fraction's power of two.
         with pytest.raises(
-            InvalidValueError, match=r"out fraction is \d+; expected .* closer to 1"
+            InvalidValueError, match=r"out \w+ fraction is \d+; expected .* closer to 1"
         ):
             ltc2hw.quantize(network, "loihi2", x)
         return
