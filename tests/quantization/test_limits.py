@@ -487,7 +487,7 @@ def test_room_to_learn_survives_a_bias(bias: float) -> None:
     # Weights up to 2 in 8 bits have 6 fractional bits; messages m; the smallest exponent is 1.
     message = next(m for p in fixed.populations for m in getattr(p, "messages", ()))
     sent = variable_fraction(fixed.population("hidden"), "membrane") - message.shift
-    assert out.fraction == 6 + sent + 1
-    got = ltc2hw.simulate(fixed, x, "integer").outputs * 2.0**-out.fraction
+    assert variable_fraction(out, "membrane") == 6 + sent + 1
+    got = ltc2hw.simulate(fixed, x, "integer").outputs * 2.0 ** -variable_fraction(out, "membrane")
     asked = ltc2hw.simulate(network(bias), x).outputs
     assert np.max(np.abs(got - asked)) < 0.2 * np.max(np.abs(asked))
