@@ -25,9 +25,8 @@ from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAc
 from lava.proc.sparse.process import DelaySparse, Sparse
 
 from ltc2hw.converters.lava.assembly import build_network
-from ltc2hw.converters.lava.processes.lif import RecordedLIFModel, ScheduledLIF, ScheduledLIFModel
-from ltc2hw.converters.lava.processes.ltc import LTC, LTCModel
-from ltc2hw.converters.lava.processes.readout import Readout, ReadoutModel
+from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
+from ltc2hw.converters.lava.processes.neurons import Neurons, NeuronsModel
 from ltc2hw.converters.lava.processes.source import Source, SourceModel
 from ltc2hw.converters.lava.runs import Request
 from ltc2hw.fixed import FixedInput, FixedNetwork
@@ -35,9 +34,7 @@ from ltc2hw.trace import State, Trace
 
 MODELS: dict[type[AbstractProcess], type[Any]] = {
     Source: SourceModel,
-    LTC: LTCModel,
-    Readout: ReadoutModel,
-    ScheduledLIF: ScheduledLIFModel,
+    Neurons: NeuronsModel,
     LavaLIF: RecordedLIFModel,
     Dense: PyDenseModelBitAcc,
     Sparse: PySparseModelBitAcc,
@@ -107,7 +104,7 @@ def simulate(
             connection.run_spk()
     return request.trace(
         {
-            p.name: neurons[p.name].recorder.arrays
+            p.name: neurons[p.name].recorder.record
             for p in network.populations
             if not isinstance(p, FixedInput)
         }
