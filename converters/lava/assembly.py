@@ -1,7 +1,8 @@
 """Builds the Lava processes of an integer network and connects them.
 
 Weights become Lava's own connections; neurons become Lava's own ``LIF`` where it computes exactly
-what their program says; all others become :class:`~ltc2hw.converters.lava.processes.neurons.Neurons`.
+what their program says, and otherwise a process of :mod:`~ltc2hw.converters.lava.processes.neurons`
+that interprets it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ Recipe = tuple[type[AbstractProcess], dict[str, Any]]
 
 def neurons_recipe(neurons: FixedNeurons, timing: Timing, run: Run) -> Recipe:
     """Our process, which interprets the neurons' program; messages are part of it."""
-    messages = {message.variable: message for message in neurons.messages}
+    messages: dict[str, Message] = {message.variable: message for message in neurons.messages}
     sent = dict.fromkeys((*neurons.variables, neurons.output_variable))
     dynamics = Dynamics(
         program=with_messages(neurons.program, messages),
@@ -54,9 +54,7 @@ def with_messages(program: Program, messages: Mapping[str, Message]) -> Program:
     for variable, message in messages.items():
         held, end = Held.within(message.word, 0), len(values)
         assert held.overflow is not None
-        shifted = Value(
-            Operation.SHIFT_TOWARD_ZERO, (results[variable],), numbers=(message.shift,)
-        )
+        shifted = Value(Operation.SHIFT_TOWARD_ZERO, (results[variable],), numbers=(message.shift,))
         values += [shifted, Value(held.overflow, (end,), carrier(variable), held.numbers)]
         results[carrier(variable)] = end + 1
     return Program(program.language, tuple(values), results)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 
-Integers = npt.NDArray[Any]
+Integers = npt.NDArray[np.int64]
 Values = Mapping[str, Integers]
 Stage = Literal["current", "update"]
 
@@ -134,7 +134,7 @@ class ScheduledModel(PyLoihiProcessModel):
         self.stage_ports = ports
         self.stage_variables = variables
         self.recorder = Recorder(self.history, self.timing, size)
-        self.silence = np.zeros(size, np.int32)
+        self.silence = np.zeros(size, np.int64)
         names = (port for stage in STAGES for port in ports[stage])
         self.arrived: dict[str, Integers] = {port: np.zeros(size, np.int64) for port in names}
 

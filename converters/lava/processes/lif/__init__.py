@@ -22,7 +22,7 @@ class RecordedLIFModel(PyLifModelBitAcc):
         self.history: Run = proc_params["run"]
         size: int = proc_params["shape"][0]
         self.recorder = Recorder(self.history, self.timing, size)
-        self.silence = np.zeros(size, np.int32)
+        self.silence = np.zeros(size, np.int64)
 
     def run_spk(self) -> None:
         """One chip step."""

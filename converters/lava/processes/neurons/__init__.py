@@ -56,7 +56,9 @@ class Dynamics:
         """What a stage computes: the early results and their messages, or the rest."""
         carried = {self.carriers[name] for name in self.early if name in self.carriers}
         early = {*self.early, *carried}
-        return tuple(name for name in self.program.results if (name in early) == (stage == "current"))
+        return tuple(
+            name for name in self.program.results if (name in early) == (stage == "current")
+        )
 
     def sent(self, stage: Stage) -> dict[str, str]:
         """Variables that leave at a stage, and the results that carry them."""
