@@ -93,15 +93,7 @@ def simulate(
         source, target = neurons[projection.source], neurons[projection.target]
         connection.s_in.senders.append(_out_port(source, projection.variable))
         _in_port(target, projection.port).senders.append(connection.a_out)
-    for chip_step in range(1, request.chip_steps + 1):
-        for model in (*neurons.values(), *connections):
-            model.time_step = chip_step
-        for connection in connections:
-            _send_only(connection)
-        for model in neurons.values():
-            model.run_spk()
-        for connection in connections:
-            connection.run_spk()
+    run_models(tuple(neurons.values()), connections, request.chip_steps)
     return request.trace(
         {
             p.name: neurons[p.name].recorder.record
@@ -109,6 +101,19 @@ def simulate(
             if not isinstance(p, FixedInput)
         }
     )
+
+
+def run_models(neurons: Sequence[Any], connections: Sequence[Any], chip_steps: int) -> None:
+    """Run wired models from the first chip step on; connections send what they last added up."""
+    for chip_step in range(1, chip_steps + 1):
+        for model in (*neurons, *connections):
+            model.time_step = chip_step
+        for connection in connections:
+            _send_only(connection)
+        for model in neurons:
+            model.run_spk()
+        for connection in connections:
+            connection.run_spk()
 
 
 def _send_only(connection: Any) -> None:
