@@ -68,17 +68,20 @@ def programmed(population: FixedPopulation) -> FixedNeurons | None:
 
 def _check_population(population: FixedPopulation) -> None:
     neurons = programmed(population)
-    if neurons is None:
-        assert isinstance(population, FixedInput)
-        words = [population.word]
-    else:
-        words = [message.word for message in neurons.messages]
-        words += [word for value in neurons.program.values for word in _words(value)]
+    held = [] if neurons is None else [w for v in neurons.program.values for w in _words(v)]
+    words = [population.word] if isinstance(population, FixedInput) else held
     for word in words:
         if word.bits > CHANNEL.bits:
             raise UnsupportedError(
                 "lava", f"population {population.name}", f"registers of {word.bits} bits", _REMEDY
             )
+    for message in () if neurons is None else neurons.messages:
+        _check_message(f"message {population.name}.{message.variable}", message.word)
+
+
+def _check_message(label: str, word: Word) -> None:
+    if word.bits - word.signed >= CHANNEL.bits:
+        raise UnsupportedError("lava", label, f"messages of {word.bits} bits", _REMEDY)
 
 
 def _words(value: Value) -> Iterator[Word]:
@@ -99,9 +102,7 @@ def _check_projection(network: FixedNetwork, projection: FixedProjection) -> Non
         raise UnsupportedError(
             "lava", name, f"weight exponent {projection.exponent}, at least {lowest}", _REMEDY
         )
-    word = message_word(network.population(projection.source), projection.variable)
-    if word.bits - word.signed >= CHANNEL.bits:
-        raise UnsupportedError("lava", name, f"messages of {word.bits} bits", _REMEDY)
+    _check_message(name, message_word(network.population(projection.source), projection.variable))
 
 
 def suits_lava_lif(neurons: FixedNeurons, period: int, skew: int) -> bool:
@@ -124,10 +125,8 @@ def suits_lava_lif(neurons: FixedNeurons, period: int, skew: int) -> bool:
 
 def lava_bias_exponent(neurons: FixedNeurons) -> int | None:
     """Exponent of the bias with which a program is that of Lava's own LIF, None if it is not."""
-    membrane, bias = (
-        neurons.formats.held.get("membrane"),
-        neurons.formats.constants.get("bias"),
-    )
+    membrane = neurons.formats.held.get("membrane")
+    bias = neurons.formats.constants.get("bias")
     if membrane is None or bias is None:
         return None
     exponent = membrane.fraction - bias
