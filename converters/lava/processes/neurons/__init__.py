@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +41,7 @@ class Dynamics:
     - ``ports`` in the order in which they take part: the first belongs to the stage ``current``
     - ``registers``: results that the next step reads
     - ``early``: results that the first port is enough for
-    - ``variables``: names of what can be sent
-    - ``carriers``: by variable, the result that carries it; itself where it is sent as it is
+    - ``carriers``: by variable that is sent, the result that carries it; itself without a format
     """
 
     program: Program
@@ -50,15 +50,12 @@ class Dynamics:
     ports: tuple[str, ...]
     registers: tuple[str, ...]
     early: tuple[str, ...]
-    carriers: dict[str, str]
+    carriers: Mapping[str, str]
 
     def results(self, stage: Stage) -> tuple[str, ...]:
         """What a stage computes: the early results and their messages, or the rest."""
-        carried = {self.carriers[name] for name in self.early if name in self.carriers}
-        early = {*self.early, *carried}
-        return tuple(
-            name for name in self.program.results if (name in early) == (stage == "current")
-        )
+        early, first = {*self.early, *self.sent("current").values()}, stage == "current"
+        return tuple(name for name in self.program.results if (name in early) == first)
 
     def sent(self, stage: Stage) -> dict[str, str]:
         """Variables that leave at a stage, and the results that carry them."""
