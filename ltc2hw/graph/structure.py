@@ -271,8 +271,8 @@ def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> Non
 
 
 def port_stage(population: Population, port: Port) -> Stage:
-    """Stage that consumes what arrives at a port: the first port may have one of its own."""
-    return "early" if population.early and port == population.ports[0] else "late"
+    """Stage that consumes what arrives at a port: the first port has one of its own."""
+    return "early" if port == population.ports[0] else "late"
 
 
 def variable_stage(population: Population, variable: Variable) -> Stage:

@@ -27,7 +27,7 @@ def feasible(network: FixedNetwork, offsets: dict[Node, int], period: int) -> bo
         if offsets[target_node(p)] + p.delay * period < offsets[source_node(p)] + 1:
             return False
     for population in network.populations:
-        wait = offsets[population.name, "update"] - offsets[population.name, "current"]
+        wait = offsets[population.name, "late"] - offsets[population.name, "early"]
         if not 0 <= wait < period:
             return False
     return True

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.populations import LTC, FixedLTC, FixedReadout, Readout
 from ltc2hw.dynamics.bridge import lowered, real_neurons
 from ltc2hw.dynamics.choosing import (
     SPREAD,
@@ -33,8 +34,6 @@ from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedLTC, FixedReadout
-from ltc2hw.graph.network import LTC, Readout
 from ltc2hw.numbers.words import FloatArray, IntArray, Word
 from tests.dynamics.running import (
     GATE,
