@@ -15,7 +15,7 @@ from tests.golden.fixed import add_registers, add_trace
 from tests.golden.sums import Record, Sums
 
 # The one name below that `ltc2hw` itself does not export: the reader of kept states of learning.
-from ltc2hw.learning_file import load_learning  # isort: skip
+from ltc2hw.files.learning_file import load_learning  # isort: skip
 
 PREFIX_PIECES = 2
 
