@@ -49,7 +49,7 @@ class Gate:
         return {f"{name}.{term}": getattr(self, term) for term in TERMS}
 
 
-def LTC(  # noqa: N802  (the model's name)
+def LTC(
     name: str,
     size: int,
     threshold: npt.ArrayLike,
@@ -68,9 +68,7 @@ def LTC(  # noqa: N802  (the model's name)
     return _gated(name, size, ltc, own, gates)
 
 
-def Readout(  # noqa: N802
-    name: str, size: int, bias_current: npt.ArrayLike, tau_mem: Gate
-) -> Neurons:
+def Readout(name: str, size: int, bias_current: npt.ArrayLike, tau_mem: Gate) -> Neurons:
     """Neurons of the model ``readout``."""
     return _gated(name, size, readout, {"bias_current": bias_current}, {"tau_mem": tau_mem})
 
@@ -90,7 +88,7 @@ def _gated(
     return Neurons(name, size, model, whole, functions)
 
 
-def LIF(  # noqa: N802
+def LIF(
     name: str,
     size: int,
     current_decay: npt.ArrayLike,
@@ -140,7 +138,7 @@ class FixedGate:
             raise UnknownNameError("gate function", self.function, GATE_FUNCTIONS)
 
 
-def FixedLTC(  # noqa: N802
+def FixedLTC(
     name: str,
     size: int,
     state: Word,
@@ -167,7 +165,7 @@ def FixedLTC(  # noqa: N802
     return formats.neurons(name, size, ltc, messages)
 
 
-def FixedReadout(  # noqa: N802
+def FixedReadout(
     name: str,
     size: int,
     state: Word,
@@ -226,7 +224,7 @@ class _GatedFormats:
         return FixedNeurons(name, size, model, formats, self.constants, self.tables, messages)
 
 
-def FixedLIF(  # noqa: N802
+def FixedLIF(
     name: str,
     size: int,
     state: Word,

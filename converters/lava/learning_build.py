@@ -35,6 +35,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.learning.fixed import IntegerRule, draw_indices, first_memory
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter, feedback_mantissas, parameter_name

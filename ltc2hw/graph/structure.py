@@ -2,8 +2,8 @@
 
 A population is computed in two stages per algorithmic step. Stage ``early`` needs what arrives at
 the first port, and produces the model's early results (an LTC neuron's current); stage ``late``
-needs the other ports and produces everything else. Projections with delay 0 therefore order stages, not populations, which is what
-lets a population gate itself with its own current within one step.
+needs the other ports and produces everything else. Projections with delay 0 therefore order stages,
+not populations, which is what lets a population gate itself with its own current within one step.
 """
 
 from __future__ import annotations
