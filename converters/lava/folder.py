@@ -23,14 +23,13 @@ from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
+from ltc2hw.converters.exported import meet_features, random_samples
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.files import require_output_folder, write_files
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
-from ltc2hw.graph import connection_name
+from ltc2hw.fixed import FixedNetwork
 from ltc2hw.quantization_report import KEY as REPORT
 from ltc2hw.registry import find_engine
 from ltc2hw.texts import in_markdown
-from ltc2hw.words import FloatArray
 
 PACKAGE = "ltc2hw_lava"
 """Name of the package of process models in the folder."""
@@ -52,9 +51,6 @@ PROCESS_FILES = (
 )
 """What an exported network needs of our processes: nothing of it imports more of ltc2hw."""
 
-SAMPLE_STEPS = 32
-"""Steps of the random sample whose integers are promised unless samples are given."""
-
 SCRIPT = f'''"""Runs the network of this folder in Lava; see README.md."""
 
 import sys
@@ -75,43 +71,12 @@ def write_folder(
 ) -> tuple[Change, ...]:
     """What :func:`ltc2hw.converters.lava.export` does."""
     conversion = Conversion("lava-out", allow)
-    _meet_features(network, conversion)
+    meet_features(network, conversion)
     _check_limits(network, conversion)
     require_output_folder(folder)
     x = random_samples(network) if samples is None else samples
     write_files(folder, _files(network, x))
     return tuple(conversion.changes)
-
-
-def random_samples(network: FixedNetwork) -> FloatArray:
-    """One sample over the whole range of the input, the same for every network of its size."""
-    rng, given = np.random.default_rng(0), network.input
-    shape = (SAMPLE_STEPS, 1, given.size)
-    if not given.graded:
-        return (rng.random(shape) < 0.3).astype(np.float64)
-    integers = rng.integers(given.word.minimum, given.word.maximum + 1, shape)
-    return np.ldexp(integers.astype(np.float64), -given.fraction)
-
-
-def _meet_features(network: FixedNetwork, conversion: Conversion) -> None:
-    for population in network.populations:
-        label = f"population {population.name!r}"
-        if isinstance(population, FixedInput):
-            conversion.meet("graded-input" if population.graded else "spiking-input", label)
-        elif isinstance(population, FixedLIF):
-            conversion.meet("lif", label)
-            if np.any(population.bias_mantissa):
-                conversion.meet("membrane-bias", label)
-        else:
-            conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", label)
-    for projection in network.projections:
-        label = connection_name(projection)
-        if projection.source == projection.target:
-            conversion.meet("recurrence", label)
-        elif projection.delay:
-            conversion.meet("delay", label)
-        if sum(p.target == projection.target for p in network.projections) > 1:
-            conversion.meet("topology", label)
 
 
 def _check_limits(network: FixedNetwork, conversion: Conversion) -> None:

@@ -1,0 +1,204 @@
+"""The test program: samples, and checksums of every integer that ``integer`` records of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ltc2hw.converters.c.plan import Plan
+from ltc2hw.converters.c.text import interval_of, narrowest, wrapped
+from ltc2hw.registry import find_engine
+from ltc2hw.trace import Trace
+from ltc2hw.words import FloatArray, IntArray
+
+OFFSET, PRIME = 0xCBF29CE484222325, 0x100000001B3
+"""Those of FNV-1a with 64 bits."""
+
+
+def checksum(values: IntArray) -> int:
+    """FNV-1a, taken integer by integer instead of byte by byte: ``h = (h ^ x) * prime``.
+
+    >>> hex(checksum(np.array([1, -1])))
+    '0x7194f3e9e2ed8ac8'
+    """
+    mask, found = (1 << 64) - 1, OFFSET
+    for value in values.ravel().tolist():
+        found = ((found ^ (value & mask)) * PRIME) & mask
+    return found
+
+
+def expected(plan: Plan, x: FloatArray) -> tuple[dict[tuple[str, str], int], Trace]:
+    """Checksums by population and variable, sample after sample, and the trace they are of."""
+    trace: Trace = find_engine("integer")(plan.network, x, "all")
+    return {
+        place: checksum(values.swapaxes(0, 1))
+        for place, values in trace.recorded().items()
+        if place[0] != plan.network.input.name
+    }, trace
+
+
+def print_check(plan: Plan, x: FloatArray) -> str:
+    """``main.c`` for samples (T, B, N_in)."""
+    sums, trace = expected(plan, x)
+    given = plan.network.input
+    encoded = given.word.encode(x, given.fraction)[0].swapaxes(0, 1)
+    rows, hashing = [], []
+    for part in plan.parts:
+        for variable in part.neurons.recordable:
+            place = part.neurons.name, variable
+            field = part.fields[variable]
+            add = (
+                f"            for (j = 0; j < {part.neurons.size}; j++) {{\n"
+                f"                add({len(rows)}, (int64_t)state.{part.member}.{field.name}[j]);\n"
+                f"            }}"
+            )
+            if not field.kept:
+                add = f"#ifdef {plan.prefix.upper()}_RECORD\n{add}\n#endif"
+            hashing.append(add)
+            rows.append((f"{part.member}.{field.name}", sums[place], field.kept))
+    return TEMPLATE.format(
+        p=plan.prefix,
+        P=plan.prefix.upper(),
+        steps=x.shape[0],
+        samples=x.shape[1],
+        rows=len(rows),
+        input_type=plan.input_type.name,
+        sample_type=narrowest(interval_of(encoded)).name,
+        values="\n".join(wrapped(str(value) for value in encoded.ravel().tolist())),
+        checks="\n".join(
+            f'    {{"{name}", UINT64_C(0x{value:016x}), {int(kept)}}},' for name, value, kept in rows
+        ),
+        hashing="\n".join(hashing),
+        **_counts(plan, trace.saturations),
+    )
+
+
+def _counts(plan: Plan, saturations: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """Expected counts of misfits, and where they are."""
+    expected, adding = [], []
+    for part in plan.parts:
+        for label, counter in part.misfits.items():
+            count = saturations.get(part.neurons.name, {}).get(label, 0)
+            path = f"{part.member}.misfits.{counter}"
+            adding.append(f"        counts[{len(expected)}] += state.{path};")
+            expected.append(f'    {{"{path}", {count % (1 << 32)}}},')
+    # C has no empty arrays.
+    expected.append('    {"", 0}')
+    return {"counts": "\n".join(expected), "adding": "\n".join(adding)}
+
+
+TEMPLATE = """\
+/*
+ * Runs stored samples and compares every integer of every step with what is expected:
+ *
+ *     cc -std=c99 -D{P}_RECORD -D{P}_COUNT main.c {p}.c && ./a.out
+ *
+ * Without {P}_RECORD only what the state always holds is compared. {P}_QUIET leaves out
+ * printf, so that nothing is needed but <stdint.h>; {P}_NO_MAIN leaves out main.
+ */
+#include "{p}.h"
+#ifndef {P}_QUIET
+#include <stdio.h>
+#endif
+
+#define STEPS {steps}
+#define SAMPLES {samples}
+#define CHECKS {rows}
+
+/* Samples, steps, inputs. */
+static const {sample_type} samples[SAMPLES * STEPS * {P}_INPUTS] = {{
+{values}
+}};
+
+typedef struct {{
+    const char *name;
+    uint64_t checksum;
+    int kept;
+}} {p}_expected;
+
+static const {p}_expected expected[CHECKS] = {{
+{checks}
+}};
+
+typedef struct {{
+    const char *name;
+    uint32_t count;
+}} {p}_counted;
+
+static const {p}_counted misfits[] = {{
+{counts}
+}};
+
+#ifdef {P}_RECORD
+#define COMPARED(check) 1
+#else
+#define COMPARED(check) ((check)->kept)
+#endif
+
+static {p}_state state;
+static uint64_t found[CHECKS];
+static uint32_t counts[sizeof(misfits) / sizeof(misfits[0])];
+
+/* FNV-1a with 64 bits, integer by integer. */
+static void add(int which, int64_t value)
+{{
+    found[which] = (found[which] ^ (uint64_t)value) * UINT64_C(0x100000001b3);
+}}
+
+/* How many checksums and counts differ; -1 for a sample that was refused. */
+int {p}_check(void);
+
+int {p}_check(void)
+{{
+    int32_t sample, step, j;
+    int wrong = 0;
+    {input_type} input[{P}_INPUTS];
+    for (j = 0; j < CHECKS; j++) {{
+        found[j] = UINT64_C(0xcbf29ce484222325);
+    }}
+    for (sample = 0; sample < SAMPLES; sample++) {{
+        {p}_reset(&state);
+        for (step = 0; step < STEPS; step++) {{
+            for (j = 0; j < {P}_INPUTS; j++) {{
+                input[j] = samples[(sample * STEPS + step) * {P}_INPUTS + j];
+            }}
+            if ({p}_step(&state, input) != 0) {{
+                return -1;
+            }}
+{hashing}
+        }}
+#ifdef {P}_COUNT
+{adding}
+#endif
+    }}
+    for (j = 0; j < CHECKS; j++) {{
+        if (COMPARED(&expected[j])) {{
+            const int differs = found[j] != expected[j].checksum;
+            wrong += differs;
+#ifndef {P}_QUIET
+            printf("%s %s\\n", expected[j].name, differs ? "DIFFERS" : "equal");
+#endif
+        }}
+    }}
+#ifdef {P}_COUNT
+    for (j = 0; j + 1 < (int32_t)(sizeof(misfits) / sizeof(misfits[0])); j++) {{
+        const int differs = counts[j] != misfits[j].count;
+        wrong += differs;
+#ifndef {P}_QUIET
+        printf("%s %s\\n", misfits[j].name, differs ? "DIFFERS" : "equal");
+#endif
+    }}
+#else
+    (void)counts;
+#endif
+    return wrong;
+}}
+
+#ifndef {P}_NO_MAIN
+int main(void)
+{{
+    return {p}_check() != 0;
+}}
+#endif
+"""
