@@ -16,19 +16,23 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
 from ltc2hw.words import IntArray, Word
 
-HELPERS = """\
+HELPERS: Mapping[str, str] = {
+    "floor32": """\
 /* Right shift toward minus infinity. */
 static inline int32_t {p}_floor32(int32_t x, int bits)
 {{
     return x < 0 ? ~(~x >> bits) : x >> bits;
 }}
-
+""",
+    "floor64": """\
+/* Right shift toward minus infinity. */
 static inline int64_t {p}_floor64(int64_t x, int bits)
 {{
     return x < 0 ? ~(~x >> bits) : x >> bits;
 }}
-
-/* Two's complement of so many bits. */
+""",
+    "wrap32": """\
+/* The low bits, as two's complement where signed; at most 30. */
 static inline int32_t {p}_wrap32(int32_t x, int bits, int is_signed)
 {{
     const uint32_t kept = (uint32_t)x & (((uint32_t)1 << bits) - 1);
@@ -37,7 +41,9 @@ static inline int32_t {p}_wrap32(int32_t x, int bits, int is_signed)
     }}
     return (int32_t)kept;
 }}
-
+""",
+    "wrap64": """\
+/* The low bits, as two's complement where signed; at most 62. */
 static inline int64_t {p}_wrap64(int64_t x, int bits, int is_signed)
 {{
     const uint64_t kept = (uint64_t)x & (((uint64_t)1 << bits) - 1);
@@ -46,8 +52,9 @@ static inline int64_t {p}_wrap64(int64_t x, int bits, int is_signed)
     }}
     return (int64_t)kept;
 }}
-"""
-"""What some operations call; only what is called is written out."""
+""",
+}
+"""Functions that some operations call; only those that are called are written out."""
 
 
 class Operand(NamedTuple):
@@ -149,7 +156,9 @@ def shifted_down(x: Operand, bits: int, prefix: str) -> str:
 
 def _down(x: Operand, bits: int) -> str:
     """``x >> bits`` of what is not negative; shifts by a type's whole width are not C's."""
-    return "0" if x.interval.high >> bits == 0 else f"({x.text} >> {bits})"
+    if x.interval.high >> bits == 0:
+        return "0"
+    return f"({x.text} >> {bits})" if bits else x.text
 
 
 def _toward_zero(use: Use, _: Writer) -> str:

@@ -50,7 +50,7 @@ def print_check(plan: Plan, x: FloatArray) -> str:
             field = part.fields[variable]
             add = (
                 f"            for (j = 0; j < {part.neurons.size}; j++) {{\n"
-                f"                add({len(rows)}, (int64_t)state.{part.member}.{field.name}[j]);\n"
+                f"                {plan.prefix}_add({len(rows)}, (int64_t){plan.prefix}_checked.{part.member}.{field.name}[j]);\n"
                 f"            }}"
             )
             if not field.kept:
@@ -81,7 +81,7 @@ def _counts(plan: Plan, saturations: Mapping[str, Mapping[str, int]]) -> dict[st
         for label, counter in part.misfits.items():
             count = saturations.get(part.neurons.name, {}).get(label, 0)
             path = f"{part.member}.misfits.{counter}"
-            adding.append(f"        counts[{len(expected)}] += state.{path};")
+            adding.append(f"        {plan.prefix}_counts[{len(expected)}] += {plan.prefix}_checked.{path};")
             expected.append(f'    {{"{path}", {count % (1 << 32)}}},')
     # C has no empty arrays.
     expected.append('    {"", 0}')
@@ -102,48 +102,44 @@ TEMPLATE = """\
 #include <stdio.h>
 #endif
 
-#define STEPS {steps}
-#define SAMPLES {samples}
-#define CHECKS {rows}
+#define {P}_STEPS {steps}
+#define {P}_SAMPLES {samples}
+#define {P}_CHECKS {rows}
 
 /* Samples, steps, inputs. */
-static const {sample_type} samples[SAMPLES * STEPS * {P}_INPUTS] = {{
+static const {sample_type} {p}_samples[{P}_SAMPLES * {P}_STEPS * {P}_INPUTS] = {{
 {values}
 }};
 
-typedef struct {{
+static const struct {{
     const char *name;
     uint64_t checksum;
     int kept;
-}} {p}_expected;
-
-static const {p}_expected expected[CHECKS] = {{
+}} {p}_expected[{P}_CHECKS] = {{
 {checks}
 }};
 
-typedef struct {{
+static const struct {{
     const char *name;
     uint32_t count;
-}} {p}_counted;
-
-static const {p}_counted misfits[] = {{
+}} {p}_misfits[] = {{
 {counts}
 }};
 
 #ifdef {P}_RECORD
-#define COMPARED(check) 1
+#define {P}_COMPARED(check) 1
 #else
-#define COMPARED(check) ((check)->kept)
+#define {P}_COMPARED(check) ((check).kept)
 #endif
 
-static {p}_state state;
-static uint64_t found[CHECKS];
-static uint32_t counts[sizeof(misfits) / sizeof(misfits[0])];
+static {p}_state {p}_checked;
+static uint64_t {p}_found[{P}_CHECKS];
+static uint32_t {p}_counts[sizeof({p}_misfits) / sizeof({p}_misfits[0])];
 
 /* FNV-1a with 64 bits, integer by integer. */
-static void add(int which, int64_t value)
+static void {p}_add(int which, int64_t value)
 {{
-    found[which] = (found[which] ^ (uint64_t)value) * UINT64_C(0x100000001b3);
+    {p}_found[which] = ({p}_found[which] ^ (uint64_t)value) * UINT64_C(0x100000001b3);
 }}
 
 /* How many checksums and counts differ; -1 for a sample that was refused. */
@@ -154,16 +150,16 @@ int {p}_check(void)
     int32_t sample, step, j;
     int wrong = 0;
     {input_type} input[{P}_INPUTS];
-    for (j = 0; j < CHECKS; j++) {{
-        found[j] = UINT64_C(0xcbf29ce484222325);
+    for (j = 0; j < {P}_CHECKS; j++) {{
+        {p}_found[j] = UINT64_C(0xcbf29ce484222325);
     }}
-    for (sample = 0; sample < SAMPLES; sample++) {{
-        {p}_reset(&state);
-        for (step = 0; step < STEPS; step++) {{
+    for (sample = 0; sample < {P}_SAMPLES; sample++) {{
+        {p}_reset(&{p}_checked);
+        for (step = 0; step < {P}_STEPS; step++) {{
             for (j = 0; j < {P}_INPUTS; j++) {{
-                input[j] = samples[(sample * STEPS + step) * {P}_INPUTS + j];
+                input[j] = {p}_samples[(sample * {P}_STEPS + step) * {P}_INPUTS + j];
             }}
-            if ({p}_step(&state, input) != 0) {{
+            if ({p}_step(&{p}_checked, input) != 0) {{
                 return -1;
             }}
 {hashing}
@@ -172,25 +168,25 @@ int {p}_check(void)
 {adding}
 #endif
     }}
-    for (j = 0; j < CHECKS; j++) {{
-        if (COMPARED(&expected[j])) {{
-            const int differs = found[j] != expected[j].checksum;
+    for (j = 0; j < {P}_CHECKS; j++) {{
+        if ({P}_COMPARED({p}_expected[j])) {{
+            const int differs = {p}_found[j] != {p}_expected[j].checksum;
             wrong += differs;
 #ifndef {P}_QUIET
-            printf("%s %s\\n", expected[j].name, differs ? "DIFFERS" : "equal");
+            printf("%s %s\\n", {p}_expected[j].name, differs ? "DIFFERS" : "equal");
 #endif
         }}
     }}
 #ifdef {P}_COUNT
-    for (j = 0; j + 1 < (int32_t)(sizeof(misfits) / sizeof(misfits[0])); j++) {{
-        const int differs = counts[j] != misfits[j].count;
+    for (j = 0; j + 1 < (int32_t)(sizeof({p}_misfits) / sizeof({p}_misfits[0])); j++) {{
+        const int differs = {p}_counts[j] != {p}_misfits[j].count;
         wrong += differs;
 #ifndef {P}_QUIET
-        printf("%s %s\\n", misfits[j].name, differs ? "DIFFERS" : "equal");
+        printf("%s %s\\n", {p}_misfits[j].name, differs ? "DIFFERS" : "equal");
 #endif
     }}
 #else
-    (void)counts;
+    (void){p}_counts;
 #endif
     return wrong;
 }}

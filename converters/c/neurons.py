@@ -36,8 +36,9 @@ CHANGING = (Operation.PORT, Operation.STATE, *COUNTED)
 class Tables:
     """Constant tables of a source, each written once."""
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._names = Names()
         self.texts: list[str] = []
         self.bytes = 0
         self._known: dict[tuple[str, bytes], str] = {}
@@ -46,7 +47,7 @@ class Tables:
         """Name of a table of these values."""
         key = wanted, np.ascontiguousarray(values, np.int64).tobytes()
         if key not in self._known:
-            self._known[key] = name = self.names.new(wanted)
+            self._known[key] = name = self._names.new(f"{self._prefix}_{wanted}")
             self.texts.append(table(name, values))
             self.bytes += values.size * narrowest(interval_of(values)).bits // 8
         return self._known[key]
@@ -136,6 +137,12 @@ class StagePrinter:
                 return (chosen,)
             if low == high == 0:
                 return (other,)
+        if value.operation in (Operation.ADD, Operation.SUBTRACT):
+            left, right = value.arguments
+            if self.intervals[right] == (0, 0):
+                return (left,)
+            if self.intervals[left] == (0, 0) and value.operation is Operation.ADD:
+                return (right,)
         return value.arguments
 
     def _operand(self, index: int) -> Operand:
@@ -167,7 +174,7 @@ class StagePrinter:
             return fits(value, self.intervals[used[0]])
         if value.operation in SHIFTS:
             return value.numbers[0] == 0
-        return value.operation is Operation.SELECT and len(used) == 1
+        return len(used) < len(value.arguments)
 
     def _worked_out(self, index: int) -> IntArray:
         """A value that only constants make, for every neuron."""

@@ -23,24 +23,23 @@ class Sources(NamedTuple):
 
 def print_sources(plan: Plan) -> Sources:
     """Header and source of a network."""
-    helpers, tables = Helpers(plan.prefix), Tables(Names())
+    helpers, tables = Helpers(plan.prefix), Tables(plan.prefix)
     stages = [_stage_function(plan, stage, helpers, tables) for stage in plan.stages]
     body = [_reset_function(plan, helpers), _step_function(plan, helpers)]
     functions = [*stages, *body]
     text = "\n".join(functions)
     shared = [
-        part
-        for part in HELPERS.format(p=plan.prefix).replace("\n/*", "\n\n/*").split("\n\n")
-        if any(f"{plan.prefix}_{name}(" in part and f"{plan.prefix}_{name}(" in text
-               for name in ("floor32", "floor64", "wrap32", "wrap64"))
-    ]  # fmt: skip
+        template.format(p=plan.prefix)
+        for name, template in HELPERS.items()
+        if f"{plan.prefix}_{name}(" in text
+    ]
     source = "\n".join(
         [
             f'#include "{plan.prefix}.h"\n',
             _macros(plan),
             *tables.texts,
             "",
-            *(f"{part.strip()}\n" for part in shared),
+            *shared,
             *helpers.texts.values(),
             text,
         ]
@@ -67,7 +66,6 @@ def _macros(plan: Plan) -> str:
 
 
 def _stage_function(plan: Plan, stage: Stage, helpers: Helpers, tables: Tables) -> str:
-    size = stage.part.neurons.size
     lines = []
     for one in stage.sums:
         place = f"s->arriving.{stage.function}.{one.name}"
@@ -84,7 +82,6 @@ def _stage_function(plan: Plan, stage: Stage, helpers: Helpers, tables: Tables) 
     for one in stage.sums:
         lines.extend(sum_lines(plan, one, helpers, tables))
     lines.extend(loop(stage, plan.prefix, tables))
-    assert size > 0
     given = f", const {plan.input_type.name} *input" if reads_input(plan, stage) else ""
     head = f"static void {plan.prefix}_{stage.function}({plan.prefix}_state *s{given})"
     return "\n".join([head, "{", *lines, "}", ""])

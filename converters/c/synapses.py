@@ -8,7 +8,7 @@ import numpy as np
 
 from ltc2hw.converters.c.neurons import Tables
 from ltc2hw.converters.c.plan import Plan, Sent, Sum
-from ltc2hw.converters.c.text import IntegerType, interval_of, literal, narrowest
+from ltc2hw.converters.c.text import IntegerType, interval_of, literal, narrowest, wrapped
 from ltc2hw.fixed import FixedProjection
 from ltc2hw.weights import Dense
 from ltc2hw.words import IntArray
@@ -25,8 +25,8 @@ static void {name}({t} *values, int32_t count)
 
 DENSE = """\
 /* Weights of a source lie side by side; sources that send 0 cost nothing. */
-static void {name}({t} *sum, int32_t targets, const {w} *weight, const {m} *message,
-    int32_t sources, {t} scale)
+static void {name}(
+    {t} *sum, int32_t targets, const {w} *weight, const {m} *message, int32_t sources, {t} scale)
 {{
     int32_t i, j;
     for (i = 0; i < sources; i++) {{
@@ -43,8 +43,9 @@ static void {name}({t} *sum, int32_t targets, const {w} *weight, const {m} *mess
 
 SPARSE = """\
 /* Weights of source i are those from start[i] to before start[i + 1]. */
-static void {name}({t} *sum, const {s} *start, const {r} *row, const {w} *weight,
-    const {m} *message, int32_t sources, {t} scale)
+static void {name}(
+    {t} *sum, const {s} *start, const {r} *row, const {w} *weight, const {m} *message,
+    int32_t sources, {t} scale)
 {{
     int32_t i, k;
     for (i = 0; i < sources; i++) {{
@@ -124,7 +125,10 @@ def _projection(
         listed = (("starts", start), ("rows", row), ("weights", weights))
         named = [tables.add(f"{label}_{what}", values) for what, values in listed]
         given = [one.name, *named, message, sources, scale]
-    yield f"    {name}({', '.join(map(str, given))});"
+    *lines, last = wrapped(map(str, given))
+    yield f"    {name}("
+    yield from (f"    {line}" for line in lines)
+    yield f"    {last[:-1]});"
 
 
 def _type(values: IntArray) -> IntegerType:
