@@ -18,7 +18,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters.lava import export, standalone
-from ltc2hw.converters.lava.folder import PROCESS_FILES, random_samples
+from ltc2hw.converters.exported import random_samples
+from ltc2hw.converters.lava.folder import PROCESS_FILES
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
 from tests.random_networks import random_fixed_network
