@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from ltc2hw.converters.c.plan import Plan
 from ltc2hw.converters.c.text import interval_of, narrowest, wrapped
 from ltc2hw.registry import find_engine
@@ -43,14 +41,16 @@ def print_check(plan: Plan, x: FloatArray) -> str:
     sums, trace = expected(plan, x)
     given = plan.network.input
     encoded = given.word.encode(x, given.fraction)[0].swapaxes(0, 1)
-    rows, hashing = [], []
+    rows: list[tuple[str, int, bool]] = []
+    hashing = []
     for part in plan.parts:
         for variable in part.neurons.recordable:
             place = part.neurons.name, variable
             field = part.fields[variable]
+            value = f"{plan.prefix}_checked.{part.member}.{field.name}[j]"
             add = (
                 f"            for (j = 0; j < {part.neurons.size}; j++) {{\n"
-                f"                {plan.prefix}_add({len(rows)}, (int64_t){plan.prefix}_checked.{part.member}.{field.name}[j]);\n"
+                f"                {plan.prefix}_add({len(rows)}, (int64_t){value});\n"
                 f"            }}"
             )
             if not field.kept:
@@ -67,7 +67,8 @@ def print_check(plan: Plan, x: FloatArray) -> str:
         sample_type=narrowest(interval_of(encoded)).name,
         values="\n".join(wrapped(str(value) for value in encoded.ravel().tolist())),
         checks="\n".join(
-            f'    {{"{name}", UINT64_C(0x{value:016x}), {int(kept)}}},' for name, value, kept in rows
+            f'    {{"{name}", UINT64_C(0x{value:016x}), {int(kept)}}},'
+            for name, value, kept in rows
         ),
         hashing="\n".join(hashing),
         **_counts(plan, trace.saturations),
@@ -76,12 +77,15 @@ def print_check(plan: Plan, x: FloatArray) -> str:
 
 def _counts(plan: Plan, saturations: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
     """Expected counts of misfits, and where they are."""
-    expected, adding = [], []
+    expected: list[str] = []
+    adding = []
     for part in plan.parts:
         for label, counter in part.misfits.items():
             count = saturations.get(part.neurons.name, {}).get(label, 0)
             path = f"{part.member}.misfits.{counter}"
-            adding.append(f"        {plan.prefix}_counts[{len(expected)}] += {plan.prefix}_checked.{path};")
+            adding.append(
+                f"        {plan.prefix}_counts[{len(expected)}] += {plan.prefix}_checked.{path};"
+            )
             expected.append(f'    {{"{path}", {count % (1 << 32)}}},')
     # C has no empty arrays.
     expected.append('    {"", 0}')

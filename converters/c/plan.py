@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ltc2hw.converters.c.ranges import (
     arriving_rows,
     has_weights,
@@ -18,9 +20,9 @@ from ltc2hw.dynamics.bridge import FixedNeurons, lowered
 from ltc2hw.dynamics.intervals import Interval
 from ltc2hw.dynamics.operations import COUNTED, Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.fixed import FixedInput, FixedNetwork, FixedProjection, Message
 from ltc2hw.fixed_state import word_ranges
-from ltc2hw.graph import Node, evaluation_order, history_length, source_node, target_node
+from ltc2hw.graph import Node, evaluation_order, source_node, target_node
 from ltc2hw.words import Overflow, Word
 
 Sender = tuple[str, str]
@@ -126,7 +128,8 @@ def make_plan(network: FixedNetwork, prefix: str) -> Plan:
     """
     neurons = [lowered(p) for p in network.populations if not isinstance(p, FixedInput)]
     order = _executed(network, neurons)
-    members, sent = Names("arriving"), {}
+    members = Names("arriving")
+    sent: dict[Sender, Sent] = {}
     names = {p.name: members.new(p.name) for p in network.populations}
     variables = {p.name: variable_names(p.recordable) for p in network.populations}
     for sender in dict.fromkeys((c.source, c.variable) for c in network.projections):
@@ -144,9 +147,7 @@ def make_plan(network: FixedNetwork, prefix: str) -> Plan:
         )
     functions = Names("reset", "step")
     stages = [
-        _stage(network, parts[name], stage, functions)
-        for name, stage in order
-        if name in parts
+        _stage(network, parts[name], stage, functions) for name, stage in order if name in parts
     ]
     used = tuple(stage for stage in stages if stage is not None)
     return Plan(network, prefix, tuple(parts.values()), used, sent)
@@ -178,7 +179,7 @@ def _sent(
 ) -> Sent:
     population, variable = sender
     readers = [c for c in network.projections if (c.source, c.variable) == sender]
-    slots = length = history_length(network.projections, population, variable)
+    slots = length = max(c.delay for c in readers)
     if population != network.input.name:
         # The oldest message makes room for the newest if all have read it by then.
         made = _place(order, source_node(readers[0]))
@@ -222,18 +223,20 @@ def _part(
         if not s.own:
             length = s.slots * neurons.size
             fields[f"message {variable}"] = Field(f"sent_{s.name}", s.type, length, kept=True)
-    counters, misfits = Names(), {}
+    counters = Names()
+    misfits: dict[str, str] = {}
     for value in program.values:
-        if value.operation in COUNTED and value.name not in misfits:
-            if not fits(value, intervals[value.arguments[0]]):
-                misfits[value.name] = counters.new(value.name)
+        if value.operation not in COUNTED or value.name in misfits:
+            continue
+        if not fits(value, intervals[value.arguments[0]]):
+            misfits[value.name] = counters.new(value.name)
     return Part(neurons, member, program, intervals, fields, misfits)
 
 
 def with_messages(neurons: FixedNeurons, sent: Sequence[str]) -> Program:
     """The program, with what is sent of its results as results ``message VARIABLE``."""
     values, results = list(neurons.program.values), dict(neurons.program.results)
-    forms = {message.variable: message for message in neurons.messages}
+    forms: dict[str, Message] = {message.variable: message for message in neurons.messages}
     for variable in sent:
         index = results[variable]
         if (form := forms.get(variable)) is not None:
@@ -283,8 +286,8 @@ def _sum(network: FixedNetwork, name: str, port: str) -> Sum | None:
     )
     if not projections:
         return None
-    rows = [arriving_rows(network, p) for p in projections]
-    total = interval_of(sum(low for low, _ in rows)).hull(interval_of(sum(high for _, high in rows)))
+    rows = [np.stack(arriving_rows(network, p)) for p in projections]
+    total = interval_of(np.sum(rows, axis=0))
     scaled = [
         Interval(m.low << p.exponent, m.high << p.exponent)
         for p in projections

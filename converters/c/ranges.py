@@ -76,7 +76,9 @@ def value_intervals(
     return found
 
 
-def reached_states(neurons: FixedNeurons, ports: Intervals, words: Intervals) -> dict[str, Interval]:
+def reached_states(
+    neurons: FixedNeurons, ports: Intervals, words: Intervals
+) -> dict[str, Interval]:
     """What registers can become from zero on, within what ``words`` say that they hold."""
     reached = {name: Interval(0, 0) for name in neurons.registers}
     rounds = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -75,24 +75,40 @@ static int32_t {name}(int32_t at, int32_t slots)
 """
 
 
+Types = Mapping[str, IntegerType]
+"""Types by their letters in a template."""
+
+
 class Helpers:
     """Functions that a source needs, each written once."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self.texts: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self._needed: set[str] = set()
 
-    def name(self, template: str, label: str, **types: IntegerType) -> str:
-        """Name of the function of a template for these types."""
+    def name(self, template: str, label: str, types: Types, *, optional: bool = False) -> str:
+        """Name of the function of a template for these types; ``optional`` for RECORD alone."""
         suffix = "".join(f"_{kind.short}" for kind in types.values())
         name = f"{self._prefix}_{label}{suffix}"
         filled = {letter: kind.name for letter, kind in types.items()}
-        self.texts[name] = template.format(name=name, **filled)
+        self._texts[name] = template.format(name=name, **filled)
+        if not optional:
+            self._needed.add(name)
         return name
 
-    def clear(self, kind: IntegerType) -> str:
+    def clear(self, kind: IntegerType, *, optional: bool = False) -> str:
         """Function that sets an array to zero."""
-        return self.name(CLEAR, "clear", t=kind)
+        return self.name(CLEAR, "clear", {"t": kind}, optional=optional)
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """All functions."""
+        for name, text in self._texts.items():
+            if name in self._needed:
+                yield text
+            else:
+                yield f"#ifdef {self._prefix.upper()}_RECORD\n{text}#endif\n"
 
 
 def sum_lines(plan: Plan, one: Sum, helpers: Helpers, tables: Tables) -> Iterator[str]:
@@ -113,15 +129,22 @@ def _projection(
     scale = literal(1 << projection.exponent)
     if isinstance(projection.weights, Dense):
         weights = projection.weights.matrix.T.ravel()
-        name = helpers.name(DENSE, "add_dense", w=_type(weights), m=kind, t=one.type)
-        given = [one.name, targets, tables.add(f"{label}_weights", weights), message, sources, scale]
+        name = helpers.name(DENSE, "add_dense", {"w": _type(weights), "m": kind, "t": one.type})
+        given = [
+            one.name,
+            targets,
+            tables.add(f"{label}_weights", weights),
+            message,
+            sources,
+            scale,
+        ]
     else:
         columns = projection.weights.to_scipy().tocsc()
         columns.sort_indices()
         parts = [columns.indptr, columns.indices, columns.data]
         start, row, weights = (np.asarray(part, np.int64) for part in parts)
         types = {"s": _type(start), "r": _type(row), "w": _type(weights), "m": kind, "t": one.type}
-        name = helpers.name(SPARSE, "add_sparse", **types)
+        name = helpers.name(SPARSE, "add_sparse", types)
         listed = (("starts", start), ("rows", row), ("weights", weights))
         named = [tables.add(f"{label}_{what}", values) for what, values in listed]
         given = [one.name, *named, message, sources, scale]
@@ -151,7 +174,7 @@ def slot(plan: Plan, sent: Sent, delay: int, helpers: Helpers) -> str:
     size = plan.network.population(sent.sender[0]).size
     at = f"s->{sent.position}"
     if delay % sent.slots:
-        at = f"{helpers.name(PAST, 'past')}({at}, {delay}, {sent.slots})"
+        at = f"{helpers.name(PAST, 'past', {})}({at}, {delay}, {sent.slots})"
     return f"{at} * {size}"
 
 
@@ -167,5 +190,5 @@ def turn_lines(plan: Plan, helpers: Helpers) -> Iterator[str]:
             yield f"        {place} = ({sent.type.name})input[j];"
             yield "    }"
         if sent.slots > 1:
-            turn = helpers.name(TURN, "turn")
+            turn = helpers.name(TURN, "turn", {})
             yield f"    s->{sent.position} = {turn}(s->{sent.position}, {sent.slots});"

@@ -13,14 +13,16 @@ from ltc2hw.words import IntArray
 WIDTH = 96
 """Longest line of a table."""
 
-OWN_NAMES = frozenset(
-    "asm auto break case char const continue default do double else enum extern float for goto if"
-    " inline int long register restrict return short signed sizeof static struct switch typedef"
-    " union unsigned void volatile while and bool catch class compl delete explicit export false"
-    " friend mutable namespace new not operator or private protected public template this throw"
-    " true try typeid typename using virtual wchar_t xor linux unix i386 arm mips sparc near far"
-    " stdin stdout stderr errno main".split()
-)
+_WORDS = """
+asm auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union unsigned
+void volatile while
+and bool catch class compl delete explicit export false friend mutable namespace new not operator or
+private protected public template this throw true try typeid typename using virtual wchar_t xor
+arm errno far i386 linux main mips near sparc stderr stdin stdout unix
+"""
+
+OWN_NAMES = frozenset(_WORDS.split())
 """What C, C++ or a compiler's usual macros take for their own."""
 
 

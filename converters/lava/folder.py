@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.exported import meet_features, random_samples
 from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
-from ltc2hw.converters.exported import meet_features, random_samples
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.files import require_output_folder, write_files
 from ltc2hw.fixed import FixedNetwork

@@ -87,7 +87,9 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
     for name in options:
         if OPTIONS[name] != arguments.to:
             flag = f"--{name.replace('_', '-')}"
-            raise InvalidValueError(f"option {flag}", "given", f"none but with --to {OPTIONS[name]}")
+            raise InvalidValueError(
+                f"option {flag}", "given", f"none but with --to {OPTIONS[name]}"
+            )
     return options
 
 

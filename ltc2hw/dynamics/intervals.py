@@ -56,7 +56,8 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return _square(arguments[0])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
-    return TRANSFER[value.operation](*arguments, *numbers)
+    found: Interval = TRANSFER[value.operation](*arguments, *numbers)
+    return found
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
@@ -111,9 +112,7 @@ def _plan(a: Interval, fraction: int, result: int) -> Interval:
     return Interval(int(found.min()), int(found.max()))
 
 
-def _look_up(
-    operation: Operation, a: Interval, numbers: list[int], table: IntArray
-) -> Interval:
+def _look_up(operation: Operation, a: Interval, numbers: list[int], table: IntArray) -> Interval:
     """Of the entries from the first cell to the last; a line stays between its knots."""
     first, last = (_cell(end, *numbers) for end in a)
     beyond = 2 if operation is Operation.INTERPOLATE else 1

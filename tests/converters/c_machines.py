@@ -1,4 +1,4 @@
-"""C compilers of this machine, and two kinds of microcontroller in an instruction-level emulator."""
+"""C compilers of this machine, and microcontrollers in an instruction-level emulator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -124,21 +125,21 @@ class Emulator:
     """A machine that has loaded an image."""
 
     def __init__(self, machine: Machine, image: Image) -> None:
-        import unicorn
-        from unicorn import arm_const, riscv_const
+        # Its functions have no types.
+        unicorn: Any = import_module("unicorn")
 
         self.image = image
         if machine.is_arm:
             mode = unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
-            self._cpu = unicorn.Uc(unicorn.UC_ARCH_ARM, mode)
+            self._cpu: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, mode)
+            arm: Any = import_module("unicorn.arm_const")
             model = machine.processor.rpartition("_")[2].upper()
-            self._cpu.ctl_set_cpu_model(getattr(arm_const, f"UC_CPU_ARM_CORTEX_{model}"))
-            arm = arm_const
+            self._cpu.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{model}"))
             self._arguments = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1)
             self._stack, self._link = arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR
         else:
             self._cpu = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
-            riscv = riscv_const
+            riscv: Any = import_module("unicorn.riscv_const")
             self._arguments = (riscv.UC_RISCV_REG_A0, riscv.UC_RISCV_REG_A1)
             self._stack, self._link = riscv.UC_RISCV_REG_SP, riscv.UC_RISCV_REG_RA
         self._thumb = int(machine.is_arm)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.converters.lava import export, standalone
 from ltc2hw.converters.exported import random_samples
+from ltc2hw.converters.lava import export, standalone
 from ltc2hw.converters.lava.folder import PROCESS_FILES
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
