@@ -78,7 +78,7 @@ def renamed(network: FixedNetwork, names: Sequence[str]) -> FixedNetwork:
 
 def worded(network: FixedNetwork, state: Word) -> FixedNetwork:
     """The network with other words; wide ones are filled."""
-    extra = max(0, state.bits - 26)
+    extra = max(0, state.bits - 24) and state.bits - 16
 
     def changed(population: Any) -> Any:
         if not isinstance(population, (FixedLTC, FixedReadout)):
