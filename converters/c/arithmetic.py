@@ -251,9 +251,8 @@ def _interpolate(use: Use, writer: Writer) -> str:
     if shift == 0:
         return f"{table}[{cell.text}]"
     first = writer.let(f"{table}[{cell.text}]", interval_of(entries))
-    rises = interval_of(entries[1:] - entries[:-1])
+    rises, mask = interval_of(entries[1:] - entries[:-1]), (1 << shift) - 1
     rise = writer.let(f"{table}[{cell.text} + 1] - {first.text}", rises)
-    mask = (1 << shift) - 1
     products = Interval(min(rises.low * mask, 0), max(rises.high * mask, 0))
     kind = computing(products, offset.interval)
     product = writer.let(f"{rise.in_type(kind)} * ({offset.text} & {literal(mask)})", products)

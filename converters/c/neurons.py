@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -129,21 +129,11 @@ class StagePrinter:
         return (low == high and not self._counted(index)) or index not in self._changing
 
     def _used(self, index: int) -> tuple[int, ...]:
+        """Arguments without those that their intervals leave without effect."""
         value = self.program.values[index]
-        if value.operation is Operation.SELECT:
-            condition, chosen, other = value.arguments
-            low, high = self.intervals[condition]
-            if low > 0 or high < 0:
-                return (chosen,)
-            if low == high == 0:
-                return (other,)
-        if value.operation in (Operation.ADD, Operation.SUBTRACT):
-            left, right = value.arguments
-            if self.intervals[right] == (0, 0):
-                return (left,)
-            if self.intervals[left] == (0, 0) and value.operation is Operation.ADD:
-                return (right,)
-        return value.arguments
+        given = value.arguments
+        chosen = _decided(value.operation, [self.intervals[argument] for argument in given])
+        return given if chosen is None else (given[chosen],)
 
     def _operand(self, index: int) -> Operand:
         if index not in self._operands:
@@ -197,12 +187,32 @@ class StagePrinter:
         place = self._at(field.name)
         if name.startswith("message "):
             place = f"{field.name}[j]"
-        text = value.text if value.interval.low == value.interval.high else ""
-        text = text or f"({field.type.name}){value.text}"
+        is_name = value.text.startswith("v")
+        text = f"({field.type.name}){value.text}" if is_name else value.text
         if field.kept:
             self._lines.append(f"{INDENT}{place} = {text};")
         else:
             self._lines.append(f"{INDENT}{self.prefix.upper()}_KEEP({place}, {text});")
+
+
+def _decided(operation: Operation, given: Sequence[Interval]) -> int | None:
+    """Which argument an operation always returns; None if that depends on the values."""
+    if operation is Operation.SELECT:
+        low, high = given[0]
+        if low > 0 or high < 0:
+            return 1
+        return 2 if low == high == 0 else None
+    if operation in (Operation.ADD, Operation.SUBTRACT) and given[1] == (0, 0):
+        return 0
+    if operation is Operation.ADD and given[0] == (0, 0):
+        return 1
+    if operation in (Operation.MINIMUM, Operation.MAXIMUM):
+        least = operation is Operation.MINIMUM
+        if given[0].high <= given[1].low:
+            return 0 if least else 1
+        if given[1].high <= given[0].low:
+            return 1 if least else 0
+    return None
 
 
 def changing_values(program: Program) -> frozenset[int]:

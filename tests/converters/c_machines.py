@@ -64,6 +64,9 @@ def compilers() -> dict[str, list[str]]:
     return found
 
 
+COMPILERS = compilers()
+
+
 def compile_c(command: Sequence[str], folder: Path, *arguments: str) -> None:
     done = subprocess.run(
         [*command, "-std=c99", *arguments], cwd=folder, capture_output=True, text=True, check=False

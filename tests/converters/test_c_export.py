@@ -24,11 +24,11 @@ from ltc2hw.quantize import quantize
 from ltc2hw.simulations import integer
 from ltc2hw.words import FloatArray, Overflow, Word
 from tests.converters.c_machines import (
+    COMPILERS,
     MACHINES,
     Emulator,
     Machine,
     compile_c,
-    compilers,
     cross_compile,
 )
 from tests.random_networks import (
@@ -45,7 +45,6 @@ LEVELS = {
     "Os": ("-Os",),
     "undefined": ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"),
 }
-COMPILERS = compilers()
 HOSTILE = ("int", "EOF", "größe", "linux", "INT32_C", "_x", "main")
 
 
