@@ -128,7 +128,7 @@ def _projection(
     label = f"{projection.source}_{projection.variable}_to_{projection.target}_{projection.port}"
     scale = literal(1 << projection.exponent)
     if isinstance(projection.weights, Dense):
-        weights = projection.weights.matrix.T.ravel()
+        weights: IntArray = projection.weights.matrix.T.ravel()
         name = helpers.name(DENSE, "add_dense", {"w": _type(weights), "m": kind, "t": one.type})
         given = [
             one.name,

@@ -19,7 +19,7 @@ from ltc2hw.converters.c import write
 from ltc2hw.converters.c.arithmetic import TEXT
 from ltc2hw.dynamics.operations import INTEGER, LEAVES, Operation
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fixed import FixedInput, FixedLTC, FixedNetwork, FixedReadout, Message
+from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork, FixedReadout, Message
 from ltc2hw.quantize import quantize
 from ltc2hw.simulations import integer
 from ltc2hw.words import FloatArray, Overflow, Word
@@ -80,6 +80,8 @@ def worded(network: FixedNetwork, state: Word) -> FixedNetwork:
     extra = max(0, state.bits - 24) and state.bits - 16
 
     def changed(population: Any) -> Any:
+        if isinstance(population, FixedLIF):
+            return replace(population, state=state, bias_exponent=extra)
         if not isinstance(population, (FixedLTC, FixedReadout)):
             return population
         messages = tuple(
@@ -115,7 +117,10 @@ def networks() -> Iterator[tuple[FixedNetwork, FloatArray]]:
         yield fixed, random_samples(rng, fixed, 16, 2)
     rng = np.random.default_rng(12)
     base = random_fixed_network(rng, largest=10, models=("LTC",), gates=("dense",))
+    lif = random_fixed_network(rng, largest=10, models=("LIF",))
     for network in (
+        worded(lif, Word(30)),
+        worded(lif, Word(44)),
         worded(base, Word(24, overflow=Overflow.WRAP)),
         worded(base, Word(40)),
         worded(base, Word(44, overflow=Overflow.WRAP)),
