@@ -274,6 +274,17 @@ def test_samples_outside_their_word_are_refused_and_change_nothing(tmp_path: Pat
     assert state.raw == before
 
 
+@pytest.mark.skipif(not COMPILERS, reason="no C compiler")
+def test_the_example_of_the_page_compiles(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "c-export.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```c\n(.*?)```", page, flags=re.DOTALL)
+    network, x = next(networks())
+    write(network, tmp_path / "net", samples=x)
+    (tmp_path / "net" / "example.c").write_text(example, encoding="ascii")
+    flags = ("-pedantic", "-Wall", "-Wextra", "-Werror", "-c", "example.c")
+    compile_c(next(iter(COMPILERS.values())), tmp_path / "net", *flags)
+
+
 def test_nothing_is_included_but_stdint(exported: Exported) -> None:
     for name, _, _ in exported.networks:
         texts = [(exported.folder / name / f"{name}.{end}").read_text() for end in "hc"]
