@@ -17,8 +17,9 @@ OFFSET, PRIME = 0xCBF29CE484222325, 0x100000001B3
 def checksum(values: IntArray) -> int:
     """FNV-1a, taken integer by integer instead of byte by byte: ``h = (h ^ x) * prime``.
 
+    >>> import numpy as np
     >>> hex(checksum(np.array([1, -1])))
-    '0x7194f3e9e2ed8ac8'
+    '0xf7d0dcf84b177189'
     """
     mask, found = (1 << 64) - 1, OFFSET
     for value in values.ravel().tolist():
