@@ -56,7 +56,8 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return _square(arguments[0])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
-    return TRANSFER[value.operation](*arguments, *numbers)
+    found: Interval = TRANSFER[value.operation](*arguments, *numbers)
+    return found
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:

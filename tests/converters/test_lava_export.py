@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.exported import random_samples
 from ltc2hw.converters.lava import export, standalone
-from ltc2hw.converters.lava.folder import random_samples
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork
 from tests.random_networks import random_fixed_network
@@ -278,8 +278,8 @@ def test_what_is_no_samples_is_one_line(
 
 def test_spikes_are_0_or_1(tmp_path: Path) -> None:
     given = {"size": 2, "graded": False, "minimum": 0, "maximum": 1, "fraction": 0}
-    for kind in (bool, np.uint8, np.int8, np.uint64):
-        np.save(tmp_path / "spikes.npy", np.array([[[1, 0]]], dtype=kind))
+    for type_ in (bool, np.uint8, np.int8, np.uint64):
+        np.save(tmp_path / "spikes.npy", np.array([[[1, 0]]], dtype=type_))
         found, clipped = standalone.read_samples(tmp_path / "spikes.npy", given)
         assert (found.tolist(), clipped) == ([[[1, 0]]], 0)
     np.save(tmp_path / "spikes.npy", np.array([[[1, 2]]]))

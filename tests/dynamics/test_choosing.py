@@ -10,7 +10,6 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters.populations import LTC, FixedLTC, FixedReadout, Readout
-from ltc2hw.dynamics.bridge import lowered, real_neurons
 from ltc2hw.dynamics.choosing import (
     SPREAD,
     Widths,
@@ -191,7 +190,7 @@ def test_constants_are_those_of_quantization(kind: str) -> None:
     compared = 0
     for population, words in zip(network.populations, fixed.populations, strict=True):
         if isinstance(population, (LTC, Readout)) and isinstance(words, (FixedLTC, FixedReadout)):
-            reals, integers = real_neurons(population), lowered(words)
+            reals, integers = population, words
             constants = {n: np.broadcast_to(v, reals.size) for n, v in reals.constants.items()}
             widths = Widths(right_shifts_only=True)
             draft = replace(integers.formats, constants={})
