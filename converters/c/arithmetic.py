@@ -259,6 +259,13 @@ def _interpolate(use: Use, writer: Writer) -> str:
     return f"{first.text} + {shifted_down(product, shift, writer.prefix)}"
 
 
+def _entry(use: Use, writer: Writer) -> str:
+    table, entries = writer.table(use.name)
+    x, last = use.arguments[0], len(entries) - 1
+    ends = Interval(*(max(0, min(end, last)) for end in x.interval))
+    return f"{table}[{writer.let(clipped(x, 0, last), ends).text}]"
+
+
 TEXT: Mapping[Operation, Text] = {
     Operation.ADD: _infix("+"),
     Operation.SUBTRACT: _infix("-"),
@@ -276,5 +283,6 @@ TEXT: Mapping[Operation, Text] = {
     Operation.PLAN: _plan,
     Operation.LOOK_UP: _look_up,
     Operation.INTERPOLATE: _interpolate,
+    Operation.ENTRY: _entry,
 }
 """Text of every operation but the leaves, which are read from tables, sums and the state."""

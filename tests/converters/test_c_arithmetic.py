@@ -61,7 +61,7 @@ def random_numbers(rng: np.random.Generator, operation: Operation) -> tuple[int,
         return bits, int(rng.integers(bits, 63))
     if operation is Operation.PLAN:
         return int(rng.integers(3, 50)), int(rng.integers(5, 31))
-    if operation in TABULATED:
+    if operation in TABULATED and operation is not Operation.ENTRY:
         return int(rng.integers(3, 30)), int(rng.integers(1, 7))
     return (bits - 2,) if INTEGER[operation].numbers else ()
 
@@ -91,7 +91,7 @@ def random_neurons(rng: np.random.Generator) -> FixedNeurons:
         name = f"w{len(values)}" if form.named else ""
         tables = dict(neurons.tables)
         if operation in TABULATED:
-            tables[name] = random_table(rng, operation, numbers[1])
+            tables[name] = random_table(rng, operation, (*numbers, 4, 4)[1])
         arguments = tuple(rng.integers(0, len(values), form.arguments).tolist())
         if operation in COUNTED and arguments[0] not in changing_values(neurons.program):
             continue  # a number is counted once, not once per neuron

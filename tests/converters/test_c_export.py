@@ -17,7 +17,6 @@ from ltc2hw import save
 from ltc2hw.cli import main
 from ltc2hw.converters.c import write
 from ltc2hw.converters.c.arithmetic import TEXT
-from ltc2hw.converters.populations import FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.dynamics.operations import INTEGER, LEAVES, Operation
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
@@ -39,6 +38,7 @@ from tests.random_networks import (
     random_network,
     random_samples,
 )
+from tests.views import kind, rebuilt
 
 WARNINGS = ("-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror")
 LEVELS = {
@@ -82,16 +82,16 @@ def worded(network: FixedNetwork, state: Word) -> FixedNetwork:
     extra = max(0, state.bits - 24) and state.bits - 16
 
     def changed(population: Any) -> Any:
-        if isinstance(population, FixedLIF):
-            return replace(population, state=state, bias_exponent=extra)
-        if not isinstance(population, (FixedLTC, FixedReadout)):
+        if kind(population) == "lif":
+            return rebuilt(population, state=state, bias_exponent=extra)
+        if kind(population) == "input":
             return population
         messages = tuple(
             Message(m.variable, replace(m.word, overflow=state.overflow), m.shift)
             for m in population.messages
         )
-        bias = population.bias_current << extra
-        return replace(population, state=state, messages=messages, bias_current=bias)
+        bias = population.constants["bias_current"] << extra
+        return rebuilt(population, state=state, messages=messages, bias_current=bias)
 
     return replace(network, populations=tuple(map(changed, network.populations)))
 

@@ -35,6 +35,7 @@ from tests.converters.own_neurons import (
 )
 from tests.loose_neurons import loose
 from tests.random_networks import random_lif
+from tests.views import rebuilt
 
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")
 
@@ -135,12 +136,12 @@ def test_lavas_own_lif_is_known_by_its_program() -> None:
     rng = np.random.default_rng(3)
     for exponent in range(8):
         drawn = random_lif(rng, "lif", 4, load_target("loihi2"), extreme=True)
-        drawn = replace(drawn, bias_exponent=exponent, fraction=int(rng.integers(-5, 30)))
+        drawn = rebuilt(drawn, bias_exponent=exponent, fraction=int(rng.integers(-5, 30)))
         assert lava_bias_exponent(drawn) == exponent
         for other in (
-            replace(drawn, alignment=5),
-            replace(drawn, state=Word(23)),
-            replace(drawn, decay_fraction=13),
+            rebuilt(drawn, alignment=5),
+            rebuilt(drawn, state=Word(23)),
+            rebuilt(drawn, decay_fraction=13),
         ):
             assert lava_bias_exponent(other) is None
         same = drawn
