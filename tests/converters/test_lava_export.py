@@ -46,16 +46,17 @@ COPIED = {
     "dynamics/program.py",
     "dynamics/schedule.py",
     "errors.py",
-    "nonlinearity.py",
+    "numbers/__init__.py",
+    "numbers/nonlinearity.py",
+    "numbers/scalars.py",
+    "numbers/words.py",
     "processes/__init__.py",
     "processes/lif/__init__.py",
     "processes/neurons/__init__.py",
     "processes/scheduled.py",
     "processes/source/__init__.py",
-    "scalars.py",
     "shim.py",
     "standalone.py",
-    "words.py",
 }
 
 
