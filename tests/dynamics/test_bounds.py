@@ -1,0 +1,368 @@
+"""Every integer of every step lies in its interval, and intervals are no wider than today's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ltc2hw import fixed_state
+from ltc2hw.dynamics.bounds import Bounds, bounds, register_ranges, require_exact_program
+from ltc2hw.dynamics.bridge import FixedNeurons, lowered
+from ltc2hw.dynamics.expression import constant, mix, port, register, state
+from ltc2hw.dynamics.facts import facts
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.intervals import Interval, transfer
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.model import Model, model
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Builder, Program
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedInput, FixedLIF, FixedReadout, check_sums, largest_contribution
+from ltc2hw.nonlinearity import sigmoid_table
+from ltc2hw.simulations.fast import widths
+from ltc2hw.targets import load_target
+from ltc2hw.words import IntArray, Word
+from tests.random_networks import random_fixed_network, random_lif, random_ltc, random_readout
+
+SEEDS = st.integers(0, 2**32 - 1)
+BATCH = 6
+
+
+def random_population(rng: np.random.Generator, kind: str, *, extreme: bool = True) -> Any:
+    size = int(rng.integers(1, 5))
+    if kind == "lif":
+        return random_lif(rng, "hidden", size, load_target("loihi2"), extreme=extreme)
+    make = random_ltc if kind == "ltc" else random_readout
+    return make(rng, "hidden", size, extreme=extreme)
+
+
+KINDS = ("ltc", "lif", "readout")
+
+
+def with_every_value(program: Program) -> Program:
+    """The same step with all values as results, ``v0`` and on."""
+    every = {f"v{index}": index for index in range(len(program.values))}
+    return replace(program, results={**program.results, **every})
+
+
+def random_within(rng: np.random.Generator, interval: Interval, shape: Any) -> IntArray:
+    """Integers of an interval, half of them at or next to its ends."""
+    low, high = interval
+    inner = rng.integers(low, high, shape, endpoint=True)
+    ends = rng.choice([low, high, min(low + 1, high), max(high - 1, low)], shape)
+    return np.where(rng.random(shape) < 0.5, inner, ends)
+
+
+def ends(array: Any) -> Interval:
+    """Smallest and largest integer."""
+    return Interval(int(np.min(array)), int(np.max(array)))
+
+
+def hold(
+    neurons: FixedNeurons, found: Bounds, arriving: Mapping[str, int],
+    start: Mapping[str, Interval], rng: np.random.Generator, steps: int,
+) -> None:  # fmt: skip
+    """Run from states of ``start`` and compare every value of every step."""
+    program, shape = with_every_value(neurons.program), (BATCH, neurons.size)
+    states = {name: random_within(rng, start[name], shape) for name in program.states}
+    steady = {
+        name: random_within(rng, Interval(-arriving[name], arriving[name]), shape)
+        for name in program.ports
+    }
+    for step in range(steps):
+        ports = {
+            name: random_within(rng, Interval(-arriving[name], arriving[name]), shape)
+            if step % 3 == 0 else steady[name]
+            for name in program.ports
+        }  # fmt: skip
+        values, _ = evaluate_integer(program, neurons.constants, neurons.tables, ports, states)
+        for index, interval in enumerate(found.values):
+            assert ends(values[f"v{index}"]).within(interval), (index, program.values[index])
+        states = {name: values[name] for name in states}
+        for name, array in states.items():
+            assert ends(array).within(found.states[name]), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_every_value_of_every_step_lies_in_its_interval(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    neurons = lowered(random_population(rng, kind))
+    arriving = {name: int(rng.integers(0, 1 << rng.integers(1, 24))) for name in neurons.ports}
+    zero = dict.fromkeys(neurons.registers, Interval(0, 0))
+    hold(neurons, bounds(neurons, arriving), arriving, zero, rng, 40)
+    given_states = register_ranges(neurons)
+    hold(neurons, bounds(neurons, arriving, given_states), arriving, given_states, rng, 10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_intervals_are_at_least_as_narrow_as_the_fast_engine_s(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    population = random_population(rng, kind)
+    neurons = lowered(population)
+    arriving = dict.fromkeys(neurons.ports, int(rng.integers(0, 1 << rng.integers(1, 26))))
+    found = bounds(neurons, arriving)
+    for name in neurons.registers:
+        low, high = widths.register_range(population, name, arriving["current"])
+        assert found.states[name].within(Interval(low, high)), name
+    products = [
+        found.values[index].magnitude
+        for index, value in enumerate(neurons.program.values)
+        if value.operation is Operation.MULTIPLY
+    ]
+    assert max(products) <= widths.largest_product(population, arriving["current"])
+    stored = max(max(high, -low - 1) for low, high in found.results.values())
+    assert stored <= widths.stored_magnitude(population, arriving["current"])
+    if kind != "lif":
+        largest = widths.largest_membrane(population, arriving["current"])
+        assert found.results["current"].magnitude <= largest
+        assert found.results["membrane"].magnitude <= largest
+    elif widths.stays_in_register(population, arriving["current"]):
+        argument = next(
+            value.arguments[0]
+            for value in neurons.program.values
+            if value.operation is Operation.WRAP_ONCE
+        )
+        assert found.values[argument].magnitude < 1 << (population.current_bits - 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_states_that_may_be_given_are_those_of_the_words(kind: str, seed: int) -> None:
+    population = random_population(np.random.default_rng(seed), kind)
+    found = register_ranges(lowered(population))
+    assert set(found) == set(population.registers)
+    for name, interval in found.items():
+        assert interval == fixed_state.register_range(population, name)
+
+
+def test_a_quiet_neuron_stays_at_zero() -> None:
+    population = random_population(np.random.default_rng(0), "lif", extreme=False)
+    quiet = replace(population, bias_mantissa=0 * population.bias_mantissa, size=population.size)
+    found = bounds(lowered(quiet), {})
+    assert found.states == {"current": (0, 0), "membrane": (0, 0)}
+    assert found.results["spikes"] == (0, 0 if population.threshold.min() >= 0 else 1)
+
+
+def test_a_slow_leak_is_bounded_by_its_limit_and_not_by_its_word() -> None:
+    """100 units per step with 1/256 of all lost: what it comes to in the end, in a wide word."""
+    leaky = one_state(Held.between(1 << 40, 8), lambda u: kept() * u + port("current"))
+    neurons = fixed(leaky, {"kept": np.array([255])})
+    found = bounds(neurons, {"current": 100})
+    u = 0
+    for _ in range(5000):
+        u = u * 255 // 256 + 100
+    assert u < 100 * 256
+    assert found.states["u"] == (-u, u)
+
+
+def test_what_a_constant_mixes_stays_between_its_parts() -> None:
+    """The shared factor: ``k u + (1 - k) I`` and ``u + (1 - k) (I - u)`` are both in ±100."""
+    current = register(port("current"), "I")
+    for step in (
+        lambda u: kept() * u + (1.0 - kept()) * current,
+        lambda u: mix(u, current, 1.0 - kept()),
+    ):
+        neurons = fixed(one_state(Held(8), step), {"kept": np.array([3, 200, 255])})
+        found = bounds(neurons, {"current": 100})
+        assert found.states["u"].within(Interval(-100, 100))
+
+
+def test_what_nothing_holds_is_refused_by_name() -> None:
+    growing = one_state(Held(8), lambda u: kept() * u + port("current"))
+    neurons = fixed(growing, {"kept": np.array([257])})
+    with pytest.raises(InvalidValueError, match=r"register own.u is growing .*register\("):
+        bounds(neurons, {"current": 1})
+    with pytest.raises(InvalidValueError, match=r"register own.u is growing"):
+        require_exact_program(neurons, {"current": 0})
+    assert bounds(neurons, {}).states["u"] == (0, 0)
+
+
+def kept() -> Any:
+    return constant("kept", 0.9, "part that stays")
+
+
+def one_state(held: Held, step: Any) -> tuple[Model, Held]:
+    """A model of one register ``u`` with the word that holds it, where one does."""
+
+    def own() -> Any:
+        value = step(state("u"))
+        return {"u": value if held.overflow is None else register(value, "u")}
+
+    return model(output="u")(own), held
+
+
+def fixed(made: tuple[Model, Held], constants: Mapping[str, IntArray]) -> FixedNeurons:
+    """Its neurons, everything with 8 fractional bits."""
+    own, held = made
+    formats = Formats({"u": held, "I": Held(8)}, {"current": 8}, {"kept": 8})
+    program = lower(own.program, formats)
+    size = next(iter(constants.values())).size
+    return FixedNeurons("own", size, own, formats, program, constants, {})
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_what_constructors_accept_is_exact(seed: int) -> None:
+    network = random_fixed_network(np.random.default_rng(seed), largest=8)
+    check_sums(network)
+    arriving: dict[tuple[str, str], int] = {}
+    for projection in network.projections:
+        key = (projection.target, projection.port)
+        arriving[key] = arriving.get(key, 0) + largest_contribution(network, projection)
+    for population in network.populations:
+        if not isinstance(population, FixedInput):
+            own = {p: n for (name, p), n in arriving.items() if name == population.name}
+            require_exact_program(lowered(population), own)
+
+
+def test_wide_words_that_constructors_accept_are_exact() -> None:
+    """The same limits as the constructors', at their very ends."""
+    rng = np.random.default_rng(5)
+    ltc = replace(random_population(rng, "ltc", extreme=False), state=Word(49))
+    gate = replace(ltc.tau_mem, function="plan", table=np.zeros(0, np.int64))
+    require_exact_program(lowered(replace(ltc, tau_mem=gate)), {"current": 1 << 48})
+    lif = replace(random_population(rng, "lif"), state=Word(46))
+    require_exact_program(lowered(lif), {"current": 1 << 55})
+
+
+Change = tuple[str, dict[str, Any], dict[str, int], str]
+ONE = np.array([1])
+REFUSED: list[Change] = [
+    ("ltc", {}, {"current": 1 << 62}, "largest sum at hidden.current is"),
+    ("ltc", {"bias_current": ONE << 62}, {"current": 8}, "largest sum at hidden.current is"),
+    ("ltc", {"tau_mem.from_state": ONE << 40}, {}, "largest product hidden tau_mem.from_state is"),
+    ("ltc", {"adaptation_strength": ONE << 51}, {}, "largest product hidden adaptation_strength"),
+    ("ltc", {"threshold": (ONE << 62) - 1, "adaptation_strength": ONE << 40}, {},
+     "largest sum at hidden.threshold is"),
+    ("lif", {}, {"current": 1 << 57}, "largest shifted value at hidden.current is"),
+    ("lif", {"threshold": ONE << 57}, {}, "largest shifted value at hidden.spikes is"),
+    ("lif", {"bias": ONE << 62}, {}, "at hidden.membrane is"),
+    ("readout", {"tau_mem.bias": ONE << 62}, {"tau_mem": 1}, "largest sum at hidden.tau_mem is"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "changes", "arriving", "message"), REFUSED)
+def test_what_leaves_62_bits_is_refused_by_name(
+    kind: str, changes: dict[str, IntArray], arriving: dict[str, int], message: str
+) -> None:
+    neurons = lowered(random_population(np.random.default_rng(3), kind, extreme=False))
+    constants = {**neurons.constants, **changes}
+    with pytest.raises(InvalidValueError, match="expected at most 2\\^62") as caught:
+        require_exact_program(replace(neurons, constants=constants), arriving)
+    assert message in str(caught.value)
+
+
+def test_wide_leaks_decays_and_tables_are_refused_by_name() -> None:
+    rng = np.random.default_rng(3)
+    readout: FixedReadout = random_population(rng, "readout", extreme=False)
+    lif: FixedLIF = random_population(rng, "lif", extreme=False)
+    wide = 1 << 59
+    for population, held, message in (
+        (readout, {"current": Held(12, Operation.SATURATE, (-wide, wide))}, "hidden.membrane"),
+        (lif, {"membrane": Held.between(wide, 12)}, "largest product at hidden.membrane"),
+    ):
+        neurons = lowered(population)
+        formats = replace(neurons.formats, held={**neurons.formats.held, **held})
+        changed = replace(neurons, formats=formats, program=lower(neurons.model.program, formats))
+        with pytest.raises(InvalidValueError, match=message):
+            require_exact_program(changed, {"current": 100})
+    table = sigmoid_table(6, 12, interpolated=True, nonlinearity="sigmoid")
+    builder = Builder("integer")
+    argument = builder.add(Operation.PORT, name="g")
+    result = builder.add(Operation.INTERPOLATE, argument, name="g", numbers=(58, 6))
+    program = builder.program({"y": result})
+    formats = Formats({}, {"g": 58}, {}, {"g": GateFormat("interpolated", 12, 6)})
+    steep = replace(
+        lowered(readout), program=program, constants={}, tables={"g": table}, formats=formats
+    )
+    with pytest.raises(InvalidValueError, match="largest interpolation of hidden g"):
+        require_exact_program(steep, {"g": 1})
+
+
+SMALL = range(-5, 6)
+
+
+def random_step(rng: np.random.Generator) -> Program:
+    """Sums, products and choices of three small leaves, mixes and shares among them."""
+    builder = Builder("integer")
+    r, e, s = (builder.add(Operation.STATE, name=name) for name in ("r", "e", "s"))
+    one = builder.number(int(rng.integers(1, 6)))
+    rest = builder.add(Operation.SUBTRACT, one, r)
+    values = [r, e, s, one, rest]
+    kinds = (Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.SELECT,
+             Operation.SHIFT_TOWARD_ZERO, Operation.SHIFT_RIGHT, Operation.SHIFT_LEFT)  # fmt: skip
+    for _ in range(10):
+        kind = kinds[int(rng.integers(len(kinds)))]
+        count = {Operation.SELECT: 3}.get(kind, 2 if kind in kinds[:3] else 1)
+        chosen = (values[int(rng.integers(len(values)))] for _ in range(count))
+        numbers = (int(rng.integers(0, 3)),) if count == 1 else ()
+        values.append(builder.add(kind, *chosen, numbers=numbers))
+    places = dict.fromkeys(values)
+    return Program("integer", tuple(builder.values), {f"v{place}": place for place in places})
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, st.integers(-3, 2), st.integers(0, 3), st.integers(-5, 2), st.integers(0, 3))
+def test_facts_hold_for_every_integer_of_small_programs(
+    seed: int, r: int, r_wide: int, e: int, e_wide: int
+) -> None:
+    program = random_step(np.random.default_rng(seed))
+    leaves = {"r": range(r, r + r_wide + 1), "e": range(e, e + e_wide + 1), "s": range(2)}
+    every = np.array(list(itertools.product(*leaves.values())))
+    states = dict(zip(leaves, every.T, strict=True))
+    exact, _ = evaluate_integer(program, {}, {}, {}, states)
+    known, found = facts(program.values), []
+    for index, value in enumerate(program.values):
+        if value.operation is Operation.STATE:
+            found.append(Interval(leaves[value.name][0], leaves[value.name][-1]))
+            continue
+        plain = transfer(value, [found[a] for a in value.arguments], {})
+        found.append(known.narrowed(index, plain, found))
+        assert found[-1].within(plain)
+        assert ends(exact[f"v{index}"]).within(found[-1]), (index, value)
+
+
+UNARY: list[tuple[Operation, tuple[int, ...]]] = [
+    (Operation.SHIFT_LEFT, (2,)), (Operation.SHIFT_RIGHT, (2,)),
+    (Operation.SHIFT_TOWARD_ZERO, (3,)),
+    (Operation.SATURATE, (-7, 20)), (Operation.WRAP, (4, 0)), (Operation.WRAP, (4, 1)),
+    (Operation.WRAP_ONCE, (3, 5)), (Operation.PLAN, (4, 6)), (Operation.PLAN, (3, 5)),
+    (Operation.LOOK_UP, (3, 3)), (Operation.INTERPOLATE, (3, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "numbers"), UNARY, ids=str)
+def test_intervals_of_operations_hold_all_results_of_all_intervals(
+    operation: Operation, numbers: tuple[int, ...]
+) -> None:
+    """Every interval of -70 .. 70 (of 7-bit tables: falling and rising ones)."""
+    rng = np.random.default_rng(1)
+    table = rng.integers(0, 33, 17 if operation is Operation.INTERPOLATE else 8)
+    builder = Builder("integer")
+    x = builder.add(Operation.STATE, name="x")
+    name = "g" if operation in (Operation.LOOK_UP, Operation.INTERPOLATE) else ""
+    counted = operation in (Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE)
+    y = builder.add(operation, x, name="g" if counted else name, numbers=numbers)
+    program = builder.program({"y": y})
+    every = np.arange(-70, 71)
+    exact = evaluate_integer(program, {}, {"g": table}, {}, {"x": every})[0]["y"]
+    tight = operation not in (Operation.WRAP, Operation.WRAP_ONCE, Operation.INTERPOLATE)
+    for first in range(0, every.size, 3):
+        for last in range(first, every.size, 2):
+            between = Interval(int(every[first]), int(every[last]))
+            found = transfer(program.values[y], [between], {"g": table})
+            part = ends(exact[first : last + 1])
+            assert part == found if tight else part.within(found)
