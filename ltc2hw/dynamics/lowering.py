@@ -15,7 +15,7 @@ from typing import TypeVar
 from ltc2hw.dynamics.formats import Formats, mantissa
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
-from ltc2hw.dynamics.verify import constant_only, verify
+from ltc2hw.dynamics.verify import constant_values, verify
 from ltc2hw.errors import InvalidValueError
 
 _SUMS = (Operation.ADD, Operation.SUBTRACT, Operation.MINIMUM, Operation.MAXIMUM)
@@ -57,6 +57,7 @@ class Lowering:
         self.formats = formats
         self.builder = Builder("integer")
         self._binary = _binary_values(program)
+        self._scaling = _scaling_values(program)
         self._natural: dict[int, int | None] = {}
         self._done: dict[tuple[int, int], int] = {}
 
@@ -93,20 +94,12 @@ class Lowering:
 
     def _natural_product(self, left: int, right: int) -> int | None:
         for factor, scaled in ((left, right), (right, left)):
-            if self._scales(factor) and not self._scales(scaled):
+            if factor in self._scaling and scaled not in self._scaling:
                 return self.natural(scaled)
         if left in self._binary or right in self._binary:
             return self.natural(right if left in self._binary else left)
         found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
         return max(found, default=None)
-
-    def _scales(self, index: int) -> bool:
-        """Whether a value only scales what it multiplies: constants, gates, and what they make."""
-        value = self.program.values[index]
-        if value.operation in _SCALING or constant_only(self.program, index):
-            return True
-        made = value.operation in (*_SUMS, Operation.MULTIPLY)
-        return made and all(self._scales(argument) for argument in value.arguments)
 
     def at(self, index: int, fraction: int) -> int:
         """Integer value with the given fraction."""
@@ -208,5 +201,15 @@ def _binary_values(program: Program) -> frozenset[int]:
     return frozenset(
         index
         for index, value in enumerate(program.values)
-        if index in made or value.operation is Operation.STATE and value.name in held
+        if index in made or (value.operation is Operation.STATE and value.name in held)
     )
+
+
+def _scaling_values(program: Program) -> frozenset[int]:
+    """Values that only scale what they multiply: constants, gates, and what they make."""
+    scaling = set(constant_values(program))
+    for index, value in enumerate(program.values):
+        made = value.operation in (*_SUMS, Operation.MULTIPLY)
+        if value.operation in _SCALING or (made and scaling.issuperset(value.arguments)):
+            scaling.add(index)
+    return frozenset(scaling)

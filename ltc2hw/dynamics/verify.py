@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ltc2hw.dynamics.operations import Form, Operation
 from ltc2hw.dynamics.program import FORMS, Program, Value
@@ -32,8 +32,12 @@ def verify(program: Program) -> None:
     if not 0 < count <= MOST_VALUES:
         raise InvalidValueError("size of a neuron's program", count, f"1 to {MOST_VALUES} values")
     forms = FORMS[program.language]
+    constants: set[int] = set()
     for index, value in enumerate(program.values):
-        problem = next(_problems(program, forms.get(value.operation), index, value), None)
+        form = forms.get(value.operation)
+        problem = next(_problems(program, form, index, value, constants), None)
+        if _is_constant(value, constants):
+            constants.add(index)
         if problem is not None:
             label = f"value {index} of a neuron's program ({value.operation.value} {value.name})"
             raise InvalidValueError(label.replace(" )", ")"), *problem)
@@ -60,7 +64,9 @@ def _require_results(program: Program) -> None:
 Problem = tuple[object, str]
 
 
-def _problems(program: Program, form: Form | None, index: int, value: Value) -> Iterator[Problem]:
+def _problems(
+    program: Program, form: Form | None, index: int, value: Value, constants: Collection[int]
+) -> Iterator[Problem]:
     """What is wrong with a value: what it is, and what would be right."""
     if form is None:
         known = ", ".join(operation.value for operation in FORMS[program.language])
@@ -76,29 +82,36 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
         return
     named = bool(value.name)
     plain = all(part.isidentifier() for part in value.name.split("."))
-    if named != form.named or named and (not plain or len(value.name) > LONGEST_NAME):
+    if named != form.named or (named and (not plain or len(value.name) > LONGEST_NAME)):
         yield f"named {value.name!r}", "a plain name" if form.named else "no name"
     if program.language == "real":
-        yield from _real_problems(program, value)
+        yield from _real_problems(value, constants)
     else:
         yield from _integer_problems(value)
 
 
-def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
+def _real_problems(value: Value, constants: Collection[int]) -> Iterator[Problem]:
     if not all(math.isfinite(number) for number in value.numbers):
         yield value.numbers[0], "a finite number"
     if value.operation in CONSTANT_ONLY:
         for argument in value.arguments:
-            if not constant_only(program, argument):
+            if argument not in constants:
                 yield "made of what changes from step to step", "constants and numbers alone"
 
 
-def constant_only(program: Program, index: int) -> bool:
-    """Whether a value is made of constants and numbers alone."""
-    value = program.values[index]
+def _is_constant(value: Value, constants: Collection[int]) -> bool:
     if value.operation in (Operation.PORT, Operation.STATE):
         return False
-    return all(constant_only(program, argument) for argument in value.arguments)
+    return all(argument in constants for argument in value.arguments)
+
+
+def constant_values(program: Program) -> frozenset[int]:
+    """Values that are made of constants and numbers alone."""
+    constants: set[int] = set()
+    for index, value in enumerate(program.values):
+        if _is_constant(value, constants):
+            constants.add(index)
+    return frozenset(constants)
 
 
 def _integer_problems(value: Value) -> Iterator[Problem]:
