@@ -64,7 +64,9 @@ WORDS = (Operation.REGISTER, *COUNTED)
 """Operations by whose name a value is held."""
 
 WIDTH = 96
-"""Longest line."""
+"""Lines longer than this are folded."""
+
+HARD = "\N{NO-BREAK SPACE}"
 
 PLAIN = 1 << 8
 """Integers below this are printed as they are, others as powers of two where they are near one."""
@@ -85,8 +87,9 @@ def equations(program: Program) -> str:
 
 
 def _folded(line: str) -> str:
-    """A long line in several, between its words."""
-    return fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    """A long line in several, which go on with a sum."""
+    kept = line.replace(" ", HARD).replace(f"{HARD}+", " +")
+    return fill(kept, WIDTH, subsequent_indent="    ", break_long_words=False).replace(HARD, " ")
 
 
 class Printer:

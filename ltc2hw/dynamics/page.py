@@ -1,0 +1,167 @@
+"""The generated parts of ``docs/numerics.md`` and ``docs/lava.md``: models, formats, costs.
+
+A test holds the pages against :func:`numerics` and :func:`lava`; ``scripts/write_numerics.py``
+renews them. The integer programs are shown for one choice of formats, in words of ``loihi2``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ltc2hw.dynamics.cost import Operations, operations
+from ltc2hw.dynamics.expression import Constant
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
+from ltc2hw.dynamics.printing import equations, number
+from ltc2hw.texts import with_parts
+from ltc2hw.words import Word
+
+STATE = Word(24)
+PLAN = GateFormat("plan", 12)
+INTERPOLATED = GateFormat("interpolated", 12, 6)
+
+EXAMPLES: Mapping[str, tuple[Model, Formats]] = {
+    "ltc": (
+        ltc,
+        Formats(
+            held={
+                "current": Held.within(STATE, 12),
+                "membrane": Held(12),
+                "tau_mem": Held.within(STATE, 13),
+                "tau_adp": Held.within(STATE, 14),
+                "adaptation": Held(16),
+                "threshold": Held.within(STATE, 12),
+                "spikes": Held(0),
+            },
+            ports={"current": 12, "tau_mem": 13, "tau_adp": 14},
+            constants={
+                "bias_current": 12,
+                "tau_mem.bias": 13,
+                "tau_mem.from_state": 14,
+                "tau_mem.from_current": 15,
+                "tau_adp.bias": 14,
+                "tau_adp.from_state": 10,
+                "tau_adp.from_current": 11,
+                "threshold": 12,
+                "adaptation_strength": 13,
+            },
+            gates={"tau_mem": INTERPOLATED, "tau_adp": PLAN},
+        ),
+    ),
+    "readout": (
+        readout,
+        Formats(
+            held={
+                "current": Held.within(STATE, 12),
+                "membrane": Held(12),
+                "tau_mem": Held.within(STATE, 13),
+            },
+            ports={"current": 12, "tau_mem": 13},
+            constants={
+                "bias_current": 12,
+                "tau_mem.bias": 13,
+                "tau_mem.from_state": 14,
+                "tau_mem.from_current": 15,
+            },
+            gates={"tau_mem": INTERPOLATED},
+        ),
+    ),
+    "lif": (
+        lif,
+        Formats(
+            held={
+                "current": Held.wrapping_once(24, 32, 12),
+                "membrane": Held.between(STATE.maximum, 12),
+            },
+            ports={"current": 6},
+            constants={"current_decay": 12, "membrane_decay": 12, "threshold": 6, "bias": 7},
+        ),
+    ),
+}
+"""Models of the page by name, each with formats that show all of its shifts."""
+
+
+def numerics(page: str) -> str:
+    """``docs/numerics.md`` with its models renewed."""
+    parts = {f"model {name}": section(*example) for name, example in EXAMPLES.items()}
+    return with_parts(page, parts)
+
+
+def lava(page: str) -> str:
+    """``docs/lava.md`` with its table of operations renewed."""
+    return with_parts(page, {"operations": costs()})
+
+
+def section(model: Model, formats: Formats) -> str:
+    """A model: source, constants, equations, and the integer program for the formats."""
+    return "\n".join(
+        [
+            f"Source: {model.source}. Sends {_listed(model.sends)}; read as output: "
+            f"`{model.output}`; registers: {_listed(model.states)}.\n",
+            *_table(("constant", "meaning", "default", "range"), map(_constant, model.constants)),
+            "\nOn reals:\n",
+            f"```\n{equations(model.program)}\n```\n",
+            "On integers, with these fractional bits:\n",
+            *_fractions(formats),
+            "",
+            f"```\n{equations(lower(model.program, formats))}\n```\n",
+        ]
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|---" * len(header) + "|"
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _constant(constant: Constant) -> tuple[str, str, str, str]:
+    ends = ["" if math.isinf(end) else number(end) for end in (constant.low, constant.high)]
+    between = f"{ends[0]} .. {ends[1]}" if any(ends) else "any"
+    return f"`{constant.name}`", constant.meaning, number(constant.default), between
+
+
+def _fractions(formats: Formats) -> Iterator[str]:
+    """Fractional bits of everything that has a format."""
+    kinds = {
+        "values": {name: held.fraction for name, held in formats.held.items()},
+        "ports": formats.ports,
+        "constants": formats.constants,
+        "gates": {name: gate.output_fraction for name, gate in formats.gates.items()},
+    }
+    for kind, fractions in kinds.items():
+        if fractions:
+            yield f"- {kind}: " + ", ".join(f"`{name}` {bits}" for name, bits in fractions.items())
+
+
+def costs() -> str:
+    """Operations per neuron and step of the models, for the functions that their gates can have."""
+    header = ("neuron", "products", "shifts", "additions", "choices", "table reads", "registers",
+              "accumulators")  # fmt: skip
+    return "\n".join(_table(header, _cost_rows())) + "\n"
+
+
+def _cost_rows() -> Iterator[Sequence[str]]:
+    for name, (model, formats) in EXAMPLES.items():
+        forms = {", `plan`": PLAN, ", `interpolated`": INTERPOLATED} if model.gates else {"": PLAN}
+        for told, form in forms.items():
+            program = lower(model.program, replace(formats, gates=dict.fromkeys(model.gates, form)))
+            yield (
+                f"`{name}`{told}", *_numbers(operations(program)),
+                str(len(model.states)), str(len(model.ports)),
+            )  # fmt: skip
+
+
+def _numbers(cost: Operations) -> Sequence[str]:
+    counted = (cost.products, cost.shifts, cost.additions, cost.choices, cost.reads)
+    return tuple(map(str, counted))
