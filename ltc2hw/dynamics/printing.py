@@ -126,7 +126,10 @@ def _names(program: Program) -> dict[int, str]:
     """Names of the values that get a line: results, then words, then what is shared."""
     names: dict[int, str] = {}
     for name, index in program.results.items():
-        if program.values[index].operation not in LEAVES:
+        value = program.values[index]
+        if value.operation in WORDS and value.name != name:
+            names[index] = f"{value.name}.held"
+        elif value.operation not in LEAVES:
             names.setdefault(index, name)
     shared = 0
     uses = _uses(program)

@@ -15,8 +15,8 @@ _SHIFTS = (Operation.SHIFT_LEFT, Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_Z
 def without(program: Program, silent: Collection[str], zero: Collection[str]) -> Program:
     """The program for ports at which nothing arrives and constants that are 0.
 
-    Products and shifts of 0 are 0, sums with 0 are their other part; words are kept, so that the
-    values that do not fit are counted as before.
+    Products and shifts of 0 are 0, sums with 0 are their other part. Words are kept; one that is
+    left with constants alone counts what does not fit once, not once a sample.
     """
     builder = Builder("integer")
     places: list[int] = []

@@ -28,23 +28,12 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.fixed import FixedInput, FixedLIF, FixedReadout, check_sums, largest_contribution
 from ltc2hw.nonlinearity import sigmoid_table
 from ltc2hw.simulations.fast import widths
-from ltc2hw.targets import load_target
 from ltc2hw.words import IntArray, Word
-from tests.random_networks import random_fixed_network, random_lif, random_ltc, random_readout
+from tests.dynamics.populations import KINDS, random_population
+from tests.random_networks import random_fixed_network
 
 SEEDS = st.integers(0, 2**32 - 1)
 BATCH = 6
-
-
-def random_population(rng: np.random.Generator, kind: str, *, extreme: bool = True) -> Any:
-    size = int(rng.integers(1, 5))
-    if kind == "lif":
-        return random_lif(rng, "hidden", size, load_target("loihi2"), extreme=extreme)
-    make = random_ltc if kind == "ltc" else random_readout
-    return make(rng, "hidden", size, extreme=extreme)
-
-
-KINDS = ("ltc", "lif", "readout")
 
 
 def with_every_value(program: Program) -> Program:
