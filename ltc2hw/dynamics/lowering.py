@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ltc2hw.dynamics.formats import Formats, mantissa
+from ltc2hw.dynamics.formats import Formats, mantissa, mantissa_fraction
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_values, verify
@@ -32,8 +32,8 @@ def lower(program: Program, formats: Formats) -> Program:
     results = {}
     for name, index in program.results.items():
         held = formats.held.get(name) if name in program.states else None
-        fraction = held.fraction if held is not None else lowering.natural(index)
-        results[name] = lowering.at(index, fraction or 0)
+        fraction = held.fraction if held is not None else lowering.own(index)
+        results[name] = lowering.at(index, fraction)
     lowered = lowering.builder.program(results)
     verify(lowered)
     return lowered
@@ -44,7 +44,7 @@ def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
     lowering = Lowering(program, formats)
     return {
         name: formats.held[name].fraction if name in program.states and name in formats.held
-        else lowering.natural(index) or 0
+        else lowering.own(index)
         for name, index in program.results.items()
     }  # fmt: skip
 
@@ -91,6 +91,24 @@ class Lowering:
         raise InvalidValueError(
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
+
+    def own(self, index: int) -> int:
+        """Natural fraction; for what is made of numbers alone that of the largest one's 15 bits."""
+        natural = self.natural(index)
+        return mantissa_fraction(self._largest(index)) if natural is None else natural
+
+    def _largest(self, index: int) -> float:
+        """Largest magnitude of a value that is made of numbers and choices between them."""
+        value = self.program.values[index]
+        if index in self._binary:
+            return 1.0
+        if value.operation is Operation.NUMBER:
+            return abs(value.numbers[0])
+        first, second = map(self._largest, value.arguments[-2:])
+        if value.operation is Operation.MULTIPLY:
+            return first * second
+        added = value.operation in (Operation.ADD, Operation.SUBTRACT)
+        return first + second if added else max(first, second)
 
     def _natural_product(self, left: int, right: int) -> int | None:
         for factor, scaled in ((left, right), (right, left)):
@@ -141,8 +159,8 @@ class Lowering:
             return self._gate(value.arguments[0], name)
         if operation is Operation.GREATER:
             found = [n for n in map(self.natural, value.arguments) if n is not None]
-            compared = (self.at(a, max(found, default=0)) for a in value.arguments)
-            return self.builder.add(operation, *compared)
+            finest = max(found or map(self.own, value.arguments))
+            return self.builder.add(operation, *(self.at(a, finest) for a in value.arguments))
         raise InvalidValueError(
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
@@ -173,8 +191,7 @@ class Lowering:
         if value.operation is Operation.NUMBER:
             number, fraction = mantissa(value.numbers[0])
             return self.builder.number(number), fraction
-        natural = self.natural(index)
-        fraction = 0 if natural is None else natural
+        fraction = self.own(index)
         return self.at(index, fraction), fraction
 
     def rescale(self, index: int, bits: int) -> int:
