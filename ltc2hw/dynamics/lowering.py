@@ -111,11 +111,11 @@ class Lowering:
         return first + second if added else max(first, second)
 
     def _natural_product(self, left: int, right: int) -> int | None:
+        if left in self._binary or right in self._binary:
+            return self.natural(right if left in self._binary else left)
         for factor, scaled in ((left, right), (right, left)):
             if factor in self._scaling and scaled not in self._scaling:
                 return self.natural(scaled)
-        if left in self._binary or right in self._binary:
-            return self.natural(right if left in self._binary else left)
         found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
         return max(found, default=None)
 
