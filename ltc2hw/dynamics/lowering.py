@@ -114,8 +114,9 @@ class Lowering:
         if left in self._binary or right in self._binary:
             return self.natural(right if left in self._binary else left)
         for factor, scaled in ((left, right), (right, left)):
-            if factor in self._scaling and scaled not in self._scaling:
-                return self.natural(scaled)
+            natural = self.natural(scaled)
+            if factor in self._scaling and scaled not in self._scaling and natural is not None:
+                return natural
         found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
         return max(found, default=None)
 
