@@ -324,6 +324,31 @@ def test_facts_hold_for_every_integer_of_small_programs(
         assert ends(exact[f"v{index}"]).within(found[-1]), (index, value)
 
 
+@pytest.mark.parametrize("floor", [Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO])
+@pytest.mark.parametrize(("lowest", "highest"), [(0, 4), (1, 3), (0, 5), (-1, 4), (0, 8)])
+def test_a_mix_is_bounded_by_its_ends_for_shares_of_up_to_one_alone(
+    floor: Operation, lowest: int, highest: int
+) -> None:
+    """Every ``u + (t (y - u) >> 2)`` of small numbers; 4 is one."""
+    builder = Builder("integer")
+    u, y, t = (builder.add(Operation.STATE, name=name) for name in ("u", "y", "t"))
+    way = builder.add(Operation.SUBTRACT, y, u)
+    moved = builder.add(floor, builder.add(Operation.MULTIPLY, t, way), numbers=(2,))
+    program = builder.program({"u": builder.add(Operation.ADD, moved, u), "y": y, "t": t})
+    leaves = {"u": range(-9, 4), "y": range(-2, 12), "t": range(lowest, highest + 1)}
+    every = np.array(list(itertools.product(*leaves.values())))
+    exact, _ = evaluate_integer(program, {}, {}, {}, dict(zip(leaves, every.T, strict=True)))
+    found: list[Interval] = []
+    for index, value in enumerate(program.values):
+        if value.operation is Operation.STATE:
+            found.append(Interval(leaves[value.name][0], leaves[value.name][-1]))
+        else:
+            plain = transfer(value, [found[a] for a in value.arguments], {})
+            found.append(facts(program.values).narrowed(index, plain, found))
+    assert ends(exact["u"]).within(found[-1])
+    assert (found[-1] == (-9, 11)) == (lowest >= 0 and highest <= 4)
+
+
 UNARY: list[tuple[Operation, tuple[int, ...]]] = [
     (Operation.SHIFT_LEFT, (2,)), (Operation.SHIFT_RIGHT, (2,)),
     (Operation.SHIFT_TOWARD_ZERO, (3,)),

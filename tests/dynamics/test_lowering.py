@@ -75,6 +75,8 @@ RULES: list[tuple[str, dict[str, Expression], list[str]]] = [
     ("numbers among themselves have the 15 bits of the largest",
      {"y": where(fires(U, 0.0), 0.3, 0.7) * U},
      ["y = rsz((9830 if u[t-1] > 0 else 22938)·u[t-1], 15)"]),
+    ("of all that they can come to", {"y": (where(fires(U, 0.0), 0.3, 0.7) + 0.6) * U},
+     ["y = rsz(((4915 if u[t-1] > 0 else 11469) + 9830)·u[t-1], 14)"]),
     ("a result, too", {"y": where(fires(U, 0.0), 0.3, 0.7)},
      ["y = 9830 if u[t-1] > 0 else 22938"]),
     ("a constant times a comparison keeps its bits", {"y": K * fires(U, 0.0)},

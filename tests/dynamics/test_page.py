@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from ltc2hw.dynamics.bounds import register_ranges
 from ltc2hw.dynamics.bridge import lowered
-from ltc2hw.dynamics.expression import port, register, state
+from ltc2hw.dynamics.expression import (
+    collect,
+    constant,
+    fires,
+    port,
+    register,
+    smaller,
+    state,
+    where,
+)
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.operations import INTEGER, REAL, Operation
@@ -110,6 +119,31 @@ def test_what_is_printed_is_what_is_computed(kind: str, seed: int) -> None:
             known[name] = int(eval(text, dict(known)))
         for name, array in expected.items():
             assert known[name] == np.broadcast_to(array, (1, neurons.size))[0, neuron], name
+
+
+A, B, C = port("a"), port("b"), port("c")
+WRITTEN = [
+    (A - (B - C), "arriving.a - (arriving.b - arriving.c)"),
+    ((A - B) - C, "arriving.a - arriving.b - arriving.c"),
+    (A + (B - C), "arriving.a + arriving.b - arriving.c"),
+    ((A + B) * C, "(arriving.a + arriving.b)·arriving.c"),
+    (A + B * C, "arriving.a + arriving.b·arriving.c"),
+    (A * (B * C), "arriving.a·arriving.b·arriving.c"),
+    (constant("k") / (2.0 / constant("l")), "const.k / (2 / const.l)"),
+    (fires(A + B, C), "arriving.a + arriving.b > arriving.c"),
+    (1.0 - fires(A, B), "1 - (arriving.a > arriving.b)"),
+    (where(fires(A, B), A, where(fires(B, C), B, C)),
+     "arriving.a if arriving.a > arriving.b else arriving.b if arriving.b > arriving.c else "
+     "arriving.c"),
+    (where(fires(A, B), A, B) + C,
+     "(arriving.a if arriving.a > arriving.b else arriving.b) + arriving.c"),
+    (smaller(A + 0.5, -B), "min(arriving.a + 0.5, 0 - arriving.b)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "expected"), WRITTEN, ids=[text for _, text in WRITTEN])
+def test_parentheses_stand_where_they_are_needed(expression: Any, expected: str) -> None:
+    assert equations(collect(lambda: {"y": expression}).program) == f"y = {expected}"
 
 
 def test_values_are_printed_under_the_names_by_which_misfits_count() -> None:
