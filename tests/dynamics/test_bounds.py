@@ -303,17 +303,12 @@ def random_step(rng: np.random.Generator) -> Program:
     return Program("integer", tuple(builder.values), {f"v{place}": place for place in places})
 
 
-@settings(max_examples=200, deadline=None)
-@given(SEEDS, st.integers(-3, 2), st.integers(0, 3), st.integers(-5, 2), st.integers(0, 3))
-def test_facts_hold_for_every_integer_of_small_programs(
-    seed: int, r: int, r_wide: int, e: int, e_wide: int
-) -> None:
-    program = random_step(np.random.default_rng(seed))
-    leaves = {"r": range(r, r + r_wide + 1), "e": range(e, e + e_wide + 1), "s": range(2)}
+def narrowed(program: Program, leaves: Mapping[str, range]) -> list[Interval]:
+    """Intervals of a program's values, checked against every combination of its states."""
     every = np.array(list(itertools.product(*leaves.values())))
     states = dict(zip(leaves, every.T, strict=True))
-    exact, _ = evaluate_integer(program, {}, {}, {}, states)
-    known, found = facts(program.values), []
+    exact, _ = evaluate_integer(with_every_value(program), {}, {}, {}, states)
+    known, found = facts(program.values), list[Interval]()
     for index, value in enumerate(program.values):
         if value.operation is Operation.STATE:
             found.append(Interval(leaves[value.name][0], leaves[value.name][-1]))
@@ -322,31 +317,63 @@ def test_facts_hold_for_every_integer_of_small_programs(
         found.append(known.narrowed(index, plain, found))
         assert found[-1].within(plain)
         assert ends(exact[f"v{index}"]).within(found[-1]), (index, value)
+    return found
 
 
-@pytest.mark.parametrize("floor", [Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO])
-@pytest.mark.parametrize(("lowest", "highest"), [(0, 4), (1, 3), (0, 5), (-1, 4), (0, 8)])
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, st.integers(-3, 2), st.integers(0, 3), st.integers(-5, 2), st.integers(0, 3))
+def test_facts_hold_for_every_integer_of_small_programs(
+    seed: int, r: int, r_wide: int, e: int, e_wide: int
+) -> None:
+    program = random_step(np.random.default_rng(seed))
+    narrowed(program, {"r": range(r, r + r_wide + 1), "e": range(e, e + e_wide + 1), "s": range(2)})
+
+
+RIGHT = [Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO]
+SHARES = [(0, 4), (1, 3), (0, 5), (-1, 4), (0, 8), (5, 8)]
+
+
+@pytest.mark.parametrize("shift", RIGHT, ids=str)
+@pytest.mark.parametrize(("lowest", "highest"), SHARES)
 def test_a_mix_is_bounded_by_its_ends_for_shares_of_up_to_one_alone(
-    floor: Operation, lowest: int, highest: int
+    shift: Operation, lowest: int, highest: int
 ) -> None:
     """Every ``u + (t (y - u) >> 2)`` of small numbers; 4 is one."""
     builder = Builder("integer")
     u, y, t = (builder.add(Operation.STATE, name=name) for name in ("u", "y", "t"))
     way = builder.add(Operation.SUBTRACT, y, u)
-    moved = builder.add(floor, builder.add(Operation.MULTIPLY, t, way), numbers=(2,))
+    moved = builder.add(shift, builder.add(Operation.MULTIPLY, t, way), numbers=(2,))
     program = builder.program({"u": builder.add(Operation.ADD, moved, u), "y": y, "t": t})
     leaves = {"u": range(-9, 4), "y": range(-2, 12), "t": range(lowest, highest + 1)}
-    every = np.array(list(itertools.product(*leaves.values())))
-    exact, _ = evaluate_integer(program, {}, {}, {}, dict(zip(leaves, every.T, strict=True)))
-    found: list[Interval] = []
-    for index, value in enumerate(program.values):
-        if value.operation is Operation.STATE:
-            found.append(Interval(leaves[value.name][0], leaves[value.name][-1]))
-        else:
-            plain = transfer(value, [found[a] for a in value.arguments], {})
-            found.append(facts(program.values).narrowed(index, plain, found))
-    assert ends(exact["u"]).within(found[-1])
-    assert (found[-1] == (-9, 11)) == (lowest >= 0 and highest <= 4)
+    found = narrowed(program, leaves)[-1]
+    assert (found == (-9, 11)) == (lowest >= 0 and highest <= 4)
+
+
+@pytest.mark.parametrize("shift", RIGHT, ids=str)
+@pytest.mark.parametrize(("lowest", "highest"), SHARES)
+@pytest.mark.parametrize("e", [range(-7, 9), range(3, 9), range(-9, -2)])
+def test_a_shared_factor_keeps_both_parts_together_for_shares_of_up_to_one_alone(
+    shift: Operation, lowest: int, highest: int, e: range
+) -> None:
+    """Every ``(r e >> 2) + ((4 - r) s >> 2)`` of small numbers, 4 being one.
+
+    Of ``(r e >> 2) - (r s >> 2)``, too, which have only to hold.
+    """
+    builder = Builder("integer")
+    r, first, second = (builder.add(Operation.STATE, name=name) for name in ("r", "e", "s"))
+    rest = builder.add(Operation.SUBTRACT, builder.number(4), r)
+    parts = [
+        builder.add(shift, builder.add(Operation.MULTIPLY, *pair), numbers=(2,))
+        for pair in ((r, first), (rest, second))
+    ]
+    same = builder.add(shift, builder.add(Operation.MULTIPLY, r, second), numbers=(2,))
+    apart = builder.add(Operation.SUBTRACT, parts[0], same)
+    total = builder.add(Operation.ADD, *parts)
+    program = builder.program({"r": r, "e": first, "s": second, "z": apart, "y": total})
+    found = narrowed(program, {"r": range(lowest, highest + 1), "e": e, "s": e})[-1]
+    if lowest >= 0 and highest <= 4:
+        lost = 0 if shift is Operation.SHIFT_TOWARD_ZERO and e[0] <= 0 <= e[-1] else 2
+        assert found.within(Interval(e[0] - lost, e[-1] + lost))
 
 
 UNARY: list[tuple[Operation, tuple[int, ...]]] = [
