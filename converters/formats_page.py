@@ -6,7 +6,7 @@ A test holds the page against :func:`filled`; ``scripts/write_formats.py`` renew
 from __future__ import annotations
 
 from ltc2hw.converters.features import COLUMNS, FEATURES, Column, Status, cell_of
-from ltc2hw.texts import with_parts
+from ltc2hw.files.texts import with_parts
 
 MARKS = {Status.EXACT: "yes", Status.REFUSED: "no"}
 

@@ -12,9 +12,9 @@ from ltc2hw.cli.common import check_output, load_fixed, load_network
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.files import require_output_folder
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.files.atomic import require_output_folder
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 
 Exporter = Callable[..., Sequence[object]]
 Loader = Callable[[Path], Network | FixedNetwork]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.common import (
     add_json,
     add_limits,
@@ -18,13 +17,14 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.graph import connection_name
-from ltc2hw.quantization_account import STAYS
-from ltc2hw.quantization_limits import check_allowed
-from ltc2hw.quantization_report import QuantizationReport, read_report
-from ltc2hw.quantize import SATURATED, quantize
-from ltc2hw.rules import utilization
-from ltc2hw.scaling import QuantizeOptions
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.quantization.account import STAYS
+from ltc2hw.quantization.limits import check_allowed
+from ltc2hw.quantization.quantize import SATURATED, quantize
+from ltc2hw.quantization.report import QuantizationReport, read_report
+from ltc2hw.quantization.rules import utilization
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 from ltc2hw.tasks import load_task
 

@@ -17,13 +17,13 @@ from ltc2hw.dynamics.facts import Facts, facts
 from ltc2hw.dynamics.formats import Formats
 from ltc2hw.dynamics.intervals import Interval, transfer
 from ltc2hw.dynamics.invariant import States, invariant
-from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
+from ltc2hw.dynamics.operations import COUNTED, Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.integer_limits import EXACT_BITS, require_exact
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS
-from ltc2hw.words import IntArray
+from ltc2hw.numbers.integer_limits import EXACT_BITS, require_exact
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.numbers.words import IntArray
 
-FREE = (Operation.GREATER, Operation.PLAN, *TABULATED)
+FREE = (Operation.GREATER, Operation.PLAN, Operation.LOOK_UP, Operation.INTERPOLATE)
 """Operations that give something in 0 .. 1 whatever they are given."""
 
 ZERO = Interval(0, 0)

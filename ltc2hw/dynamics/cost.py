@@ -15,8 +15,8 @@ from ltc2hw.dynamics.bounds import Lowered
 from ltc2hw.dynamics.operations import LEAVES, TABULATED, Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.simplify import without
-from ltc2hw.dynamics.verify import constant_values
-from ltc2hw.words import IntArray
+from ltc2hw.dynamics.verify import constant_only
+from ltc2hw.numbers.words import IntArray
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ COST: Mapping[Operation, Operations] = {
     Operation.PLAN: Operations(shifts=3, additions=5, choices=9),
     # Clip, offset, cell, entry.
     Operation.LOOK_UP: Operations(shifts=1, additions=1, choices=2, reads=1),
+    # Clip, entry.
+    Operation.ENTRY: Operations(choices=2, reads=1),
     # Clip, offset, cell, rest, two entries, their difference times the rest.
     Operation.INTERPOLATE: Operations(products=1, shifts=2, additions=4, choices=2, reads=2),
 }
@@ -104,12 +106,11 @@ def cost(neurons: Lowered, landed: Collection[str] | None = None) -> Cost:
 
 def operations(program: Program) -> Operations:
     """Operations of one neuron in one step of an integer program."""
-    constants = constant_values(program)
     total = Operations()
     for index, value in enumerate(program.values):
         shifted = value.operation in RIGHT and program.values[value.arguments[0]]
         of_product = shifted and shifted.operation is Operation.MULTIPLY
-        if index not in constants and not of_product:
+        if not of_product and not constant_only(program, index):
             total += COST[value.operation]
     return total
 

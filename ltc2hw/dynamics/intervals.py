@@ -12,8 +12,8 @@ import numpy as np
 
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Value
-from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, plan_integer
-from ltc2hw.words import IntArray, Word
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, plan_integer
+from ltc2hw.numbers.words import IntArray, Word
 
 
 class Interval(NamedTuple):
@@ -54,6 +54,8 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return Interval(numbers[0], numbers[0])
     if value.operation is Operation.MULTIPLY and value.arguments[0] == value.arguments[1]:
         return _square(arguments[0])
+    if value.operation is Operation.ENTRY:
+        return _entries(arguments[0], tables[value.name])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
     result: Interval = TRANSFER[value.operation](*arguments, *numbers)
@@ -123,6 +125,12 @@ def _look_up(operation: Operation, a: Interval, numbers: list[int], table: IntAr
     first, last = (_cell(end, *numbers) for end in a)
     beyond = 2 if operation is Operation.INTERPOLATE else 1
     part = table[first : last + beyond]
+    return Interval(int(part.min()), int(part.max()))
+
+
+def _entries(a: Interval, table: IntArray) -> Interval:
+    first, last = (max(0, min(end, table.size - 1)) for end in a)
+    part = table[first : last + 1]
     return Interval(int(part.min()), int(part.max()))
 
 

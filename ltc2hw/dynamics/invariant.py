@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ltc2hw.dynamics.intervals import Interval
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.integer_limits import EXACT_BITS
+from ltc2hw.numbers.integer_limits import EXACT_BITS
 
 PLAIN_ROUNDS = 6
 """Steps that are followed one by one; after that, ends that still move are doubled."""

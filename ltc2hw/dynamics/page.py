@@ -10,86 +10,98 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ltc2hw.dynamics.choosing import Widths, choose_formats
 from ltc2hw.dynamics.cost import Operations, operations
 from ltc2hw.dynamics.expression import Constant
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import Model
-from ltc2hw.dynamics.models.lif import lif
-from ltc2hw.dynamics.models.ltc import ltc
-from ltc2hw.dynamics.models.readout import readout
+from ltc2hw.dynamics.models import MODELS, find_model
+from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.printing import equations, number
-from ltc2hw.texts import with_parts
-from ltc2hw.words import Word
+from ltc2hw.files.texts import with_parts
+from ltc2hw.numbers.words import Word
 
 STATE = Word(24)
 PLAN = GateFormat("plan", 12)
 INTERPOLATED = GateFormat("interpolated", 12, 6)
 
-EXAMPLES: Mapping[str, tuple[Model, Formats]] = {
-    "ltc": (
-        ltc,
-        Formats(
-            held={
-                "current": Held.within(STATE, 12),
-                "membrane": Held(12),
-                "tau_mem": Held.within(STATE, 13),
-                "tau_adp": Held.within(STATE, 14),
-                "adaptation": Held(16),
-                "threshold": Held.within(STATE, 12),
-                "spikes": Held(0),
-            },
-            ports={"current": 12, "tau_mem": 13, "tau_adp": 14},
-            constants={
-                "bias_current": 12,
-                "tau_mem.bias": 13,
-                "tau_mem.from_state": 14,
-                "tau_mem.from_current": 15,
-                "tau_adp.bias": 14,
-                "tau_adp.from_state": 10,
-                "tau_adp.from_current": 11,
-                "threshold": 12,
-                "adaptation_strength": 13,
-            },
-            gates={"tau_mem": INTERPOLATED, "tau_adp": PLAN},
-        ),
+FORMATS: Mapping[str, Formats] = {
+    "ltc": Formats(
+        held={
+            "current": Held.within(STATE, 12),
+            "membrane": Held(12),
+            "tau_mem": Held.within(STATE, 13),
+            "tau_adp": Held.within(STATE, 14),
+            "adaptation": Held(16),
+            "threshold": Held.within(STATE, 12),
+            "spikes": Held(0),
+        },
+        ports={"current": 12, "tau_mem": 13, "tau_adp": 14},
+        constants={
+            "bias_current": 12,
+            "tau_mem.bias": 13,
+            "tau_mem.from_state": 14,
+            "tau_mem.from_current": 15,
+            "tau_adp.bias": 14,
+            "tau_adp.from_state": 10,
+            "tau_adp.from_current": 11,
+            "threshold": 12,
+            "adaptation_strength": 13,
+        },
+        gates={"tau_mem": INTERPOLATED, "tau_adp": PLAN},
     ),
-    "readout": (
-        readout,
-        Formats(
-            held={
-                "current": Held.within(STATE, 12),
-                "membrane": Held(12),
-                "tau_mem": Held.within(STATE, 13),
-            },
-            ports={"current": 12, "tau_mem": 13},
-            constants={
-                "bias_current": 12,
-                "tau_mem.bias": 13,
-                "tau_mem.from_state": 14,
-                "tau_mem.from_current": 15,
-            },
-            gates={"tau_mem": INTERPOLATED},
-        ),
+    "readout": Formats(
+        held={
+            "current": Held.within(STATE, 12),
+            "membrane": Held(12),
+            "tau_mem": Held.within(STATE, 13),
+        },
+        ports={"current": 12, "tau_mem": 13},
+        constants={
+            "bias_current": 12,
+            "tau_mem.bias": 13,
+            "tau_mem.from_state": 14,
+            "tau_mem.from_current": 15,
+        },
+        gates={"tau_mem": INTERPOLATED},
     ),
-    "lif": (
-        lif,
-        Formats(
-            held={
-                "current": Held.wrapping_once(24, 32, 12),
-                "membrane": Held.between(STATE.maximum, 12),
-            },
-            ports={"current": 6},
-            constants={"current_decay": 12, "membrane_decay": 12, "threshold": 6, "bias": 7},
-        ),
+    "lif": Formats(
+        held={
+            "current": Held.wrapping_once(24, 32, 12),
+            "membrane": Held.between(STATE.maximum, 12),
+        },
+        ports={"current": 6},
+        constants={"current_decay": 12, "membrane_decay": 12, "threshold": 6, "bias": 7},
     ),
 }
-"""Models of the page by name, each with formats that show all of its shifts."""
+"""Formats that show all shifts of a model; those of the others are chosen for LARGEST."""
+
+LARGEST = 4.0
+"""What every value of a model is taken to reach."""
+
+TYPICAL = 0.5
+"""What constants are taken to be whose default is 0."""
+
+
+def example(name: str) -> tuple[Model, Formats]:
+    """A model and the formats in which the page shows it."""
+    model = find_model(name)
+    if name in FORMATS:
+        return model, FORMATS[name]
+    constants = {
+        constant.name: np.array([constant.default or TYPICAL]) for constant in model.constants
+    }
+    names = (*model.program.names(Operation.REGISTER), *model.states, *model.ports)
+    gates = dict.fromkeys(model.gates, INTERPOLATED)
+    return model, choose_formats(model, dict.fromkeys(names, LARGEST), Widths(), constants, gates)
 
 
 def numerics(page: str) -> str:
     """``docs/numerics.md`` with its models renewed."""
-    parts = {f"model {name}": section(*example) for name, example in EXAMPLES.items()}
+    parts = {f"model {name}": section(*example(name)) for name in MODELS}
     return with_parts(page, parts)
 
 
@@ -110,7 +122,7 @@ def section(model: Model, formats: Formats) -> str:
             "On integers, with these fractional bits:\n",
             *_fractions(formats),
             "",
-            f"```\n{equations(lower(model.program, formats))}\n```\n",
+            f"```\n{equations(lower(model.working, formats))}\n```\n",
         ]
     )
 
@@ -127,7 +139,7 @@ def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str
 
 def _constant(constant: Constant) -> tuple[str, str, str, str]:
     ends = ["" if math.isinf(end) else number(end) for end in (constant.low, constant.high)]
-    between = f"{ends[0]} .. {ends[1]}" if any(ends) else "any"
+    between = f"{ends[0] or '-∞'} .. {ends[1] or '∞'}" if any(ends) else "any"
     return f"`{constant.name}`", constant.meaning, number(constant.default), between
 
 
@@ -152,10 +164,11 @@ def costs() -> str:
 
 
 def _cost_rows() -> Iterator[Sequence[str]]:
-    for name, (model, formats) in EXAMPLES.items():
+    for name in MODELS:
+        model, formats = example(name)
         forms = {", `plan`": PLAN, ", `interpolated`": INTERPOLATED} if model.gates else {"": PLAN}
         for told, form in forms.items():
-            program = lower(model.program, replace(formats, gates=dict.fromkeys(model.gates, form)))
+            program = lower(model.working, replace(formats, gates=dict.fromkeys(model.gates, form)))
             yield (
                 f"`{name}`{told}", *_numbers(operations(program)),
                 str(len(model.states)), str(len(model.ports)),

@@ -57,6 +57,7 @@ TEXTS: Mapping[Operation, Text] = {
     Operation.WRAP_ONCE: Text("wrap_once({0}, {n[0]}, {n[1]})"),
     Operation.PLAN: Text("plan({0}, {n[0]}, {n[1]})"),
     Operation.LOOK_UP: Text("look_up({0}, {name}, {n[0]}, {n[1]})"),
+    Operation.ENTRY: Text("entry({0}, {name})"),
     Operation.INTERPOLATE: Text("interpolate({0}, {name}, {n[0]}, {n[1]})"),
 }
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.cli.foreign import READERS
 from ltc2hw.cli.program import make_parser
 from ltc2hw.cli.wording import FLAGS
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.converters.netx_network import rescaled
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from tests.random_networks import random_network
 
 

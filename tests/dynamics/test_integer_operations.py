@@ -15,7 +15,7 @@ from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.operations import COUNTED, INTEGER, LEAVES, TABULATED, Operation
 from ltc2hw.dynamics.program import Builder
 from ltc2hw.dynamics.verify import verify
-from ltc2hw.nonlinearity import sigmoid_table
+from ltc2hw.numbers.nonlinearity import sigmoid_table
 
 SMALL = list(range(-20, 21))
 LIMIT = 1 << 62
@@ -160,7 +160,7 @@ def test_tables(fraction: int, index_bits: int, output: int, *, falling: bool) -
     edges = [-end + cell * (2 * end >> index_bits) + near for cell in range(cells + 1)
              for near in (-1, 0, 1)]  # fmt: skip
     every = [*range(-300, 301), *edges, *EXTREMES]
-    for operation in TABULATED:
+    for operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         straight = operation is Operation.INTERPOLATE
         table = sigmoid_table(index_bits, output, interpolated=straight, nonlinearity="sigmoid")
         entries = [int(n) for n in (table[::-1] if falling else table)]
@@ -173,6 +173,14 @@ def test_tables(fraction: int, index_bits: int, output: int, *, falling: bool) -
                 assert y == entries[cell] + floor(rise), x
             else:
                 assert y == entries[cell], x
+
+
+def test_entries() -> None:
+    """Counted from 0; beyond the ends the first and the last."""
+    table = [5, -3, 1 << 40, 7]
+    every = [*range(-6, 9), *EXTREMES]
+    found, _ = computed(Operation.ENTRY, [every], (), table)
+    assert found == [table[0 if x < 0 else 3 if x > 3 else x] for x in every]
 
 
 def test_no_operation_is_left_out() -> None:

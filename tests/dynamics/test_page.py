@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc2hw.dynamics.bounds import register_ranges
-from ltc2hw.dynamics.bridge import lowered
 from ltc2hw.dynamics.expression import (
     collect,
     constant,
@@ -25,11 +24,12 @@ from ltc2hw.dynamics.expression import (
 )
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.model import model
+from ltc2hw.dynamics.models import MODELS
 from ltc2hw.dynamics.operations import INTEGER, REAL, Operation
-from ltc2hw.dynamics.page import EXAMPLES, lava, numerics
+from ltc2hw.dynamics.page import example, lava, numerics
 from ltc2hw.dynamics.printing import TEXTS, equations
-from ltc2hw.nonlinearity import lookup_integer, plan_integer
-from ltc2hw.words import IntArray
+from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.numbers.words import IntArray
 from tests.dynamics.populations import KINDS, random_population
 
 ROOT = Path(__file__).parents[2]
@@ -43,9 +43,8 @@ def test_the_pages_are_generated_from_the_programs() -> None:
 
 
 def test_every_model_of_the_package_is_on_the_page() -> None:
-    folder = ROOT / "ltc2hw" / "dynamics" / "models"
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(EXAMPLES)
-    for name, (own, _) in EXAMPLES.items():
+    for name in MODELS:
+        own, _ = example(name)
         assert own.name == name
         assert f"<!-- model {name} -->\nSource: {own.source}" in PAGE
 
@@ -91,12 +90,12 @@ def python_name(written: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_what_is_printed_is_what_is_computed(kind: str, seed: int) -> None:
     """Printed integer programs read as Python's own integers: every result, bit for bit."""
     rng = np.random.default_rng(seed)
-    neurons = lowered(random_population(rng, kind))
+    neurons = random_population(rng, kind)
     states: dict[str, IntArray] = {
         name: rng.integers(low, high + 1, (1, neurons.size))
         for name, (low, high) in register_ranges(neurons).items()

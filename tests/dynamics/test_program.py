@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.models import MODELS
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.dynamics.page import EXAMPLES
+from ltc2hw.dynamics.page import example
 from ltc2hw.dynamics.program import Builder, Program, Value
 from ltc2hw.dynamics.verify import MOST_VALUES, verify
 from ltc2hw.errors import InvalidValueError
@@ -22,8 +23,8 @@ NUMBER, ADD, STATE, PORT = Operation.NUMBER, Operation.ADD, Operation.STATE, Ope
 MULTIPLY, GATE, DIVIDE = Operation.MULTIPLY, Operation.GATE, Operation.DIVIDE
 PROGRAMS = [
     program
-    for model, formats in EXAMPLES.values()
-    for program in (model.program, lower(model.program, formats))
+    for model, formats in map(example, MODELS)
+    for program in (model.program, lower(model.working, formats))
 ]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ltc2hw.converters.lava import export
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.quantize import quantize
-from ltc2hw.words import Word
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import Word
+from ltc2hw.quantization.quantize import quantize
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, readout
 from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, SIZE, chain, link, population
