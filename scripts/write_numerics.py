@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ltc2hw.dynamics.page import lava, numerics
+from ltc2hw.files.texts import with_parts
 
 if __name__ == "__main__":
     docs = Path(__file__).parents[1] / "docs"
-    for name, filled in (("numerics.md", numerics), ("lava.md", lava)):
+    for name, parts in (("numerics.md", numerics()), ("lava.md", lava())):
         page = docs / name
-        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+        text = with_parts(page.read_text(encoding="utf-8"), parts)
+        page.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """The generated parts of ``docs/numerics.md`` and ``docs/lava.md``: models, formats, costs.
 
-A test holds the pages against :func:`numerics` and :func:`lava`; ``scripts/write_numerics.py``
-renews them. The integer programs are shown for one choice of formats, in words of ``loihi2``.
+A test holds the pages against these parts; ``scripts/write_numerics.py`` renews them. The integer
+programs are shown for one choice of formats, in words of ``loihi2``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.printing import equations, number
-from ltc2hw.files.texts import with_parts
 from ltc2hw.numbers.words import Word
 
 STATE = Word(24)
@@ -99,15 +98,14 @@ def example(name: str) -> tuple[Model, Formats]:
     return model, choose_formats(model, dict.fromkeys(names, LARGEST), Widths(), constants, gates)
 
 
-def numerics(page: str) -> str:
-    """``docs/numerics.md`` with its models renewed."""
-    parts = {f"model {name}": section(*example(name)) for name in MODELS}
-    return with_parts(page, parts)
+def numerics() -> dict[str, str]:
+    """Generated parts of ``docs/numerics.md`` by name: the models."""
+    return {f"model {name}": section(*example(name)) for name in MODELS}
 
 
-def lava(page: str) -> str:
-    """``docs/lava.md`` with its table of operations renewed."""
-    return with_parts(page, {"operations": costs()})
+def lava() -> dict[str, str]:
+    """Generated parts of ``docs/lava.md`` by name: the table of operations."""
+    return {"operations": costs()}
 
 
 def section(model: Model, formats: Formats) -> str:

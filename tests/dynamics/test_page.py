@@ -28,6 +28,7 @@ from ltc2hw.dynamics.models import MODELS
 from ltc2hw.dynamics.operations import INTEGER, REAL, Operation
 from ltc2hw.dynamics.page import example, lava, numerics
 from ltc2hw.dynamics.printing import TEXTS, equations
+from ltc2hw.files.texts import with_parts
 from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
 from ltc2hw.numbers.words import IntArray
 from tests.dynamics.populations import KINDS, random_population
@@ -37,9 +38,9 @@ PAGE = (ROOT / "docs" / "numerics.md").read_text(encoding="utf-8")
 
 
 def test_the_pages_are_generated_from_the_programs() -> None:
-    assert numerics(PAGE) == PAGE, "renew it with scripts/write_numerics.py"
+    assert with_parts(PAGE, numerics()) == PAGE, "renew it with scripts/write_numerics.py"
     page = (ROOT / "docs" / "lava.md").read_text(encoding="utf-8")
-    assert lava(page) == page, "renew it with scripts/write_numerics.py"
+    assert with_parts(page, lava()) == page, "renew it with scripts/write_numerics.py"
 
 
 def test_every_model_of_the_package_is_on_the_page() -> None:
@@ -52,13 +53,13 @@ def test_every_model_of_the_package_is_on_the_page() -> None:
 def test_every_operation_is_defined_once_on_the_page() -> None:
     table = PAGE[PAGE.index("## Operations") : PAGE.index("### Functions of gates")]
     defined = [
-        written
-        for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
-        for written in re.findall(r"`([^`]+)`", row)
+        pair
+        for row in re.findall(r"^\| (`.*?`) \| (`.*?`) \|", table, re.MULTILINE)
+        for pair in zip(*(re.findall(r"`([^`]+)`", cell) for cell in row), strict=True)
     ]
     expected = [
-        TEXTS[operation].template.format("x", "y", "z", name="t", n=("n", "m"))
-        for operation in INTEGER
+        (TEXTS[kind].template.format("x", "y", "z", name="t", n=("n", "m")), kind.value)
+        for kind in INTEGER
     ]
     assert sorted(defined) == sorted(expected)
     assert set(TEXTS) == {*INTEGER, *REAL} == set(Operation)
