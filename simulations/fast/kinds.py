@@ -32,6 +32,16 @@ class Types:
     entries: Integer
     """Entries of gate tables."""
 
+    @property
+    def floats(self) -> bool:
+        """Whether integers are held in floats."""
+        return self.number in (np.float32, np.float64)
+
+    @property
+    def integer(self) -> type[np.int32] | type[np.int64]:
+        """Integers as wide as the numbers."""
+        return np.int32 if self.number in (np.float32, np.int32) else np.int64
+
     def factor(self, factor: Factor) -> Table:
         """A factor as kernels multiply with it."""
         return self.shifted(factor.values, factor.shift)
