@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.fixed import FixedProjection
 from ltc2hw.graph import Variable
 from ltc2hw.integer_limits import magnitude
 from ltc2hw.simulations.fast.kinds import WIDE, Types
 from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
-from ltc2hw.simulations.fast.widths import INT8, INT16
+from ltc2hw.simulations.fast.widths import INT8, INT16, Facts, sent_word
 from ltc2hw.weights import Sparse
 from ltc2hw.words import Word
 
@@ -61,17 +61,15 @@ class Fan:
         return rows
 
 
-def group_fans(
-    network: FixedNetwork, types: Types, sums: Sequence[int], *, matrices: bool
-) -> list[Fan]:
+def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
     """Dense projections of one message share a fan-out; sparse ones have their own.
 
-    ``sums`` are the :func:`~ltc2hw.simulations.fast.widths.largest_sum` of the projections. With
-    ``matrices`` the matrix unit multiplies where it can and is worth it.
+    With ``matrices`` the matrix unit multiplies where it can and is worth it.
     """
     grouped: dict[tuple[Any, ...], list[Fan]] = {}
-    for index, (projection, largest) in enumerate(zip(network.projections, sums, strict=True)):
-        word = message_word(network.population(projection.source), projection.variable)
+    projections = facts.network.projections
+    for index, (projection, largest) in enumerate(zip(projections, facts.sums, strict=True)):
+        word = sent_word(facts.populations[projection.source], projection.variable)
         matrix = matrices and suits_matrices(projection, word)
         events = projection.variable == "spikes"
         alone = Fan(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.fixed import Factor, FixedNetwork
 from ltc2hw.simulations.fast import rounding
-from ltc2hw.simulations.fast.tables import Table
-from ltc2hw.simulations.fast.widths import fits_narrow, fits_short, fits_single
+from ltc2hw.simulations.fast.widths import Facts, fits_narrow, fits_short, fits_single
 
 Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
 
@@ -42,16 +39,6 @@ class Types:
         """Integers as wide as the numbers."""
         return np.int32 if self.number in (np.float32, np.int32) else np.int64
 
-    def factor(self, factor: Factor) -> Table:
-        """A factor as kernels multiply with it."""
-        return self.shifted(factor.values, factor.shift)
-
-    def shifted(self, values: Table, bits: int) -> Table:
-        """Integers whose products will be shifted right by ``bits``."""
-        if self.number in (np.float64, np.float32):
-            return np.ldexp(values.astype(np.float64), -bits)
-        return values
-
 
 SINGLE = Types(np.float32, np.int32, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int32)
 SHORT = Types(np.int32, np.int32, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int32)
@@ -59,10 +46,10 @@ NARROW = Types(np.float64, np.float64, np.int32, np.int8, np.uint32, np.int16, n
 WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
 
 
-def types_of(network: FixedNetwork, sums: Sequence[int]) -> Types:
-    """The fastest types that give the bits of 64-bit integers; ``sums`` as for fits_narrow."""
-    if not fits_narrow(network, sums):
+def types_of(facts: Facts) -> Types:
+    """The fastest types that give the bits of 64-bit integers."""
+    if not fits_narrow(facts):
         return WIDE
-    if not fits_short(network, sums):
+    if not fits_short(facts):
         return NARROW
-    return SINGLE if rounding.EXISTS and fits_single(network, sums) else SHORT
+    return SINGLE if rounding.EXISTS and fits_single(facts) else SHORT

@@ -17,9 +17,7 @@ from llvmlite import ir
 from ltc2hw.llvm import PROCESSOR, emit, spread
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Do, Line, Loop
-
-SPLIT_BITS = 15
-"""Products of 32 bits are added up from two pieces, which divide a value at this bit."""
+from ltc2hw.simulations.fast.widths import SPLIT_BITS
 
 BLOCK_BITS = 6
 """Tables of up to this many index bits fit four vectors of 16 lanes."""
@@ -245,11 +243,6 @@ class _Writer:
         name = f"llvm.trunc.v{self.lanes}f{64 if self.types.number is np.float64 else 32}"
         form = ir.FunctionType(self.number, [self.number])
         return self.body.call(emit.get_or_insert_function(self.module, form, name), [value])
-
-    def power(self, place: int, sign: int) -> Any:
-        """``2^bits`` or its inverse as floats: the number of that place."""
-        del sign
-        return self.spread_number(place)
 
     def toward_zero(self, value: Any, place: int) -> Any:
         """Shift of integers: ``2^bits - 1`` is added to negative ones first."""
