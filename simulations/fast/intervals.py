@@ -161,7 +161,7 @@ class Intervals:
         return None
 
     def rest(self, index: int, share: int, bits: int) -> int | None:
-        """m where a value is ``2^m - (share << (m - bits))``."""
+        """The m for which a value is ``2^m - (share << (m - bits))``."""
         value = self.values[index]
         if value.operation is not Operation.SUBTRACT:
             return None

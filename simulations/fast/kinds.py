@@ -1,4 +1,17 @@
-"""The kinds of numbers that a network can be computed with, and which one it takes."""
+"""The kinds of numbers that a network can be computed with, and which one it takes.
+
+It takes the fastest that :mod:`~ltc2hw.simulations.fast.widths` proves to be exact:
+
+- wide ones are 64-bit integers, the arithmetic of the specification;
+- narrow ones are integers held in doubles, whose vector instructions are several times faster:
+  where no product or sum leaves ±2^53, doubles are exact, factors are stored already divided by
+  ``2^bits`` (exact as well), and rounding the product toward zero is the specification's ``rsz``;
+- short ones are 32-bit integers, twice as many in a vector, where sums and results fit; products
+  may be wider: they are added up from two pieces;
+- single ones are integers held in floats of 32 bits, where no sum or shifted product leaves ±2^24.
+  A product may have more bits: with the processor rounding toward zero (:mod:`~.rounding`) what is
+  cut off first is a part of what ``rsz`` cuts off.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +27,7 @@ Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
 
 @dataclass(frozen=True)
 class Types:
-    """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
+    """Types of a plan."""
 
     number: type[np.float64] | type[np.float32] | type[np.int32] | type[np.int64]
     """Registers and constants."""

@@ -16,7 +16,7 @@ from ltc2hw.compilation import cache_folder, tell_uncached
 from ltc2hw.llvm import element_pointer
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Loop
-from ltc2hw.simulations.fast.vectorized import ARRAYS, LENGTHS, write
+from ltc2hw.simulations.fast.vectorized import LENGTHS, write
 from ltc2hw.sources import SOURCES
 
 global_lock: Any = compiler_lock.global_compiler_lock  # without types of its own
@@ -104,9 +104,7 @@ def _call_loop(typing_context: Any, address: Any, arrays: Any, firsts: Any, leng
         builder.call(builder.inttoptr(address, form.as_pointer()), passed)
         return context.get_dummy_value()
 
-    place = types.uint64
-    counted = types.UniTuple(place, len(ARRAYS)), types.UniTuple(place, len(LENGTHS))
-    return types.void(place, arrays, *counted), codegen
+    return types.void(types.uint64, arrays, firsts, lengths), codegen
 
 
 call_loop: Any = intrinsic(_call_loop)

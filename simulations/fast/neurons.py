@@ -136,9 +136,7 @@ def rests(step: Step) -> bool:
     return not any(misfits.values()) and not any(np.any(found[name]) for name in kept)
 
 
-def build(
-    layout: Layout, stored: Sequence[str], known: Sequence[str] = ()
-) -> Compiled:
+def build(layout: Layout, stored: Sequence[str], known: Sequence[str] = ()) -> Compiled:
     """The loop that stores some results; those that are known already are read from the state."""
     builder = _Builder(layout, known)
     for name in stored:

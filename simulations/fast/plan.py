@@ -214,10 +214,12 @@ class _Builder:
         self.fan_groups = group_fans(facts, types, matrices=matrices)
 
     def plan(self) -> Plan:
-        for name, variable in dict.fromkeys((c.source, c.variable) for c in self.network.projections):
+        for name, variable in dict.fromkeys(
+            (c.source, c.variable) for c in self.network.projections
+        ):
             self.message(name, variable)
-        for name, stages in self.stages.items():
-            for work in stages.works:
+        for name, own in self.stages.items():
+            for work in own.works:
                 self.stage_rows[name, work.stage] = len(self.stage_rows)
         self.schedule_step()
         populations = [self.population(name) for name in self.facts.populations]
@@ -257,11 +259,11 @@ class _Builder:
             self.lengths["narrow"],
             self.lengths["broad"],
         )
-        work = 30 * self.neurons + sum(p.weights.values.size for p in self.network.projections) // 8
+        synapses = sum(p.weights.values.size for p in self.network.projections)
         return Plan(
             self.types, tables, parameters, sizes, self.rows, self.messages,
             register_limits(self.facts), self.stages, np.array(self.full_records, dtype=STAGE),
-            tuple(self.counters), work,
+            tuple(self.counters), 30 * self.neurons + synapses // 8,
         )  # fmt: skip
 
     def population(self, name: str) -> tuple[int, ...]:
@@ -293,7 +295,9 @@ class _Builder:
         """Records of a stage: as it is, and where it stores everything."""
         first, last = self.ports_of(name, work.ports)
         for records, loop in ((self.stage_records, work.plain), (self.full_records, work.full)):
-            numbers = self.numbers.add(np.array(loop.numbers, dtype=np.float64 if self.types.floats else np.int64))
+            numbers = self.numbers.add(
+                np.array(loop.numbers, dtype=np.float64 if self.types.floats else np.int64)
+            )
             bits = self.bits.add(np.array(loop.bits, dtype=np.int64))
             records.append((self.rows[name], 0, numbers, bits, first, last))
 

@@ -15,6 +15,7 @@ from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Table
 from ltc2hw.trace import check_record
 
+
 @dataclass(frozen=True)
 class Recording:
     """Buffers of a run, views of them by name, and the plan's tables with rows that fill them."""

@@ -45,9 +45,7 @@ def simplified(neurons: FixedNeurons, arriving: Mapping[str, int]) -> Step:
     constants = {name: _ends(values) for name, values in folding.constants.items()}
     ports = {name: (-most, most) for name, most in arriving.items()}
     leaves = constants, ports
-    states = reachable(
-        builder.values, results, neurons.program.states, *leaves, neurons.tables
-    )
+    states = reachable(builder.values, results, neurons.program.states, *leaves, neurons.tables)
     found = Intervals(builder.values, *leaves, states, neurons.tables).found
     values, place = _without_checks(builder.values, found)
     kept: dict[int, Interval] = {}

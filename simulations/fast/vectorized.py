@@ -152,9 +152,7 @@ class _Writer:
 
     def spread_integer(self, name: str, place: int, value: Any) -> Any:
         """An integer that was worked out before the loop, in all lanes."""
-        return self.once(
-            (f"spread {name}", place), lambda: spread(self.before, value, self.lanes)
-        )
+        return self.once((f"spread {name}", place), lambda: spread(self.before, value, self.lanes))
 
     def same(self, value: int) -> Any:
         """An integer in all lanes."""
@@ -389,9 +387,7 @@ def _plan(w: _Writer, line: Line, a: Any) -> Any:
     negative = body.icmp_signed("<", argument, zero)
     magnitude = body.select(negative, body.neg(argument), argument)
     y = one
-    for end, slope, offset in zip(
-        (five, two, unity), (outer, middle, inner), offsets, strict=True
-    ):
+    for end, slope, offset in zip((five, two, unity), (outer, middle, inner), offsets, strict=True):
         on_line = body.add(body.ashr(magnitude, slope), offset)
         y = body.select(body.icmp_signed("<", magnitude, end), on_line, y)
     return w.back(body.select(negative, body.sub(one, y), y))
@@ -423,9 +419,11 @@ def _gathered(w: _Writer, line: Line, cells: Any) -> Any:
     found = ir.Constant(w.integer, ir.Undefined)
     for lane in range(w.lanes):
         place = ir.IntType(32)(lane)
-        cell = body.zext(body.extract_element(cells, place), WORD) if (
-            w.width_bits < WORD.width
-        ) else body.extract_element(cells, place)
+        cell = (
+            body.zext(body.extract_element(cells, place), WORD)
+            if (w.width_bits < WORD.width)
+            else body.extract_element(cells, place)
+        )
         found = body.insert_element(found, body.load(body.gep(table, [cell])), place)
     return found
 

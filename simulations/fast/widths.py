@@ -291,9 +291,9 @@ def fits_single_step(step: Step) -> bool:
             exempt |= clipped_sums(needed, index)
     for index in needed.order:
         value = needed.values[index]
-        if not saturates(needed, index) or index not in exempt and (
-            needed.magnitude(index) > SINGLE
-        ):
+        if index not in exempt and needed.magnitude(index) > SINGLE:
+            return False
+        if not saturates(needed, index):
             return False
         if needed.fused(index) is not None and needed.magnitude(index) >= SINGLE:
             return False

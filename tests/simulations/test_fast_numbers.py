@@ -129,7 +129,7 @@ def test_every_kind_of_number_gives_the_same_bits(seed: int) -> None:
     assert_same_trace(fast.simulate(network, x, "all"), expected)
     for refused, lost in (("fits_single", SINGLE), ("fits_short", SHORT), ("fits_narrow", NARROW)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kinds, refused, lambda network, sums: False)
+            patch.setattr(kinds, refused, lambda facts: False)
             copy = replace(network)
             assert types_of(copy) is not lost
             assert_same_trace(fast.simulate(copy, x, "all"), expected)
