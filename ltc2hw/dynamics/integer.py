@@ -78,6 +78,8 @@ def evaluate_integer(
     leaves = {Operation.PARAMETER: constants, Operation.PORT: ports, Operation.STATE: states}
     values: dict[int, Any] = {program.results[name]: value for name, value in given.items()}
     misfits: dict[str, int] = {}
+    read = (*constants.values(), *ports.values(), *states.values())
+    shape = np.broadcast_shapes(*map(np.shape, read))
 
     def meaning(value: Value) -> Any:
         arguments = [values[argument] for argument in value.arguments]
@@ -91,7 +93,7 @@ def evaluate_integer(
             return lookup_integer(arguments[0], numbers[0], tables[value.name], function)
         result = MEANING[value.operation](*arguments, *numbers)
         if value.operation in COUNTED:
-            lost = int(np.count_nonzero(result != arguments[0]))
+            lost = int(np.count_nonzero(np.broadcast_to(result != arguments[0], shape)))
             misfits[value.name] = misfits.get(value.name, 0) + lost
         return result
 
