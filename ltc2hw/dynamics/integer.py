@@ -71,7 +71,8 @@ def evaluate_integer(
     """Results of a step by name, int64 arrays (B, N), and how many values did not fit, by word.
 
     ``constants`` (N,); ``tables`` by gate; ``ports`` and ``states`` (B, N), only those that are
-    read; ``results`` and ``known`` as in :func:`~ltc2hw.dynamics.real.evaluate_real`.
+    read; ``results`` and ``known`` as in :func:`~ltc2hw.dynamics.real.evaluate_real`. Misfits of what
+    known results are made of were counted when those were computed.
     """
     given = dict(known or {})
     wanted = results or tuple(program.results)
@@ -81,7 +82,9 @@ def evaluate_integer(
     read = (*constants.values(), *ports.values(), *states.values())
     shape = np.broadcast_shapes(*map(np.shape, read))
 
-    def meaning(value: Value) -> Any:
+    counted = set(schedule(program, tuple(given), ()))
+
+    def meaning(index: int, value: Value) -> Any:
         arguments = [values[argument] for argument in value.arguments]
         numbers = [int(number) for number in value.numbers]
         if value.operation is Operation.NUMBER:
@@ -92,11 +95,11 @@ def evaluate_integer(
             function = "table" if value.operation is Operation.LOOK_UP else "interpolated"
             return lookup_integer(arguments[0], numbers[0], tables[value.name], function)
         result = MEANING[value.operation](*arguments, *numbers)
-        if value.operation in COUNTED:
+        if value.operation in COUNTED and index not in counted:
             lost = int(np.count_nonzero(np.broadcast_to(result != arguments[0], shape)))
             misfits[value.name] = misfits.get(value.name, 0) + lost
         return result
 
     for index in schedule(program, wanted, tuple(given)):
-        values[index] = meaning(program.values[index])
+        values[index] = meaning(index, program.values[index])
     return {name: values[program.results[name]] for name in wanted}, misfits

@@ -9,7 +9,7 @@ import numpy as np
 
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.model import SPIKES
-from ltc2hw.dynamics.operations import TABULATED, Operation
+from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.llvm import PROCESSOR
 from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
@@ -136,11 +136,20 @@ def rests(step: Step) -> bool:
     return not any(misfits.values()) and not any(np.any(found[name]) for name in kept)
 
 
-def build(layout: Layout, stored: Sequence[str], known: Sequence[str] = ()) -> Compiled:
-    """The loop that stores some results; those that are known already are read from the state."""
+def build(
+    layout: Layout, stored: Sequence[str], known: Sequence[str] = (), *, early: bool = False
+) -> Compiled:
+    """The loop that stores some results; those that are known already are read from the state.
+
+    It counts what does not fit any word, or with ``early`` those words that the results need.
+    """
     builder = _Builder(layout, known)
     for name in stored:
         builder.store(name)
+    if not early:
+        for index in builder.needed.words:
+            if index not in builder.counted:
+                builder.place(index)
     for name in known:
         builder.carry(name)
     lines = (*builder.lines, *builder.stores)
@@ -167,6 +176,7 @@ class _Builder:
         self.alive_line = (
             self.line(Do.CONSTANT, slots=(layout.constant(ALIVE, 0),)) if layout.alive else None
         )
+        self.counted = self.needed.behind(self.step.results[name] for name in known)
         for name in known:
             row = layout.row_of_sent(name)
             self.places[self.step.results[name]] = self.line(Do.STATE, slots=(row,))
@@ -254,6 +264,9 @@ class _Builder:
             if name == SPIKES:
                 return self.line(Do.SPIKED)
             return self.line(Do.STATE, slots=(self.layout.rows[name],))
+        if operation in COUNTED:
+            counter = () if index in self.counted else (self.layout.counters[name],)
+            return WRITE_WORD[operation](self, value, counter, *arguments)
         return WRITE[operation](self, value, numbers, *arguments)
 
     def product(self, a: int, b: int, bits: int) -> int:
@@ -295,6 +308,7 @@ class _Builder:
 
 
 Numbers = list[int]
+Counter = tuple[int, ...]
 
 
 def _shift_left(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
@@ -309,27 +323,26 @@ def _shift_toward_zero(b: _Builder, value: Value, numbers: Numbers, argument: in
     return b.line(Do.SHIFT_TOWARD_ZERO, argument, slots=(b.power(-numbers[0]),))
 
 
-def _saturate(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
-    counter = b.layout.counters[value.name]
-    return b.line(Do.SATURATE, argument, slots=(*map(b.end, numbers), counter))
+def _saturate(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    ends = (b.end(int(number)) for number in value.numbers)
+    return b.line(Do.SATURATE, argument, slots=(*ends, *counter))
 
 
-def _wrap(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
-    bits, signed = numbers
-    counter = b.layout.counters[value.name]
+def _wrap(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    bits, signed = (int(number) for number in value.numbers)
     if not signed:
-        return b.line(Do.WRAP_UNSIGNED, argument, slots=(b.integers((1 << bits) - 1), counter))
-    return b.line(Do.WRAP, argument, slots=(b.integers(b.width - bits), counter))
+        slots = (b.integers((1 << bits) - 1), *counter)
+        return b.line(Do.WRAP_UNSIGNED, argument, slots=slots)
+    return b.line(Do.WRAP, argument, slots=(b.integers(b.width - bits), *counter))
 
 
-def _wrap_once(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
-    bits, register_bits = numbers
+def _wrap_once(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    bits, register_bits = (int(number) for number in value.numbers)
     half = 1 << (register_bits - 1)
     held = argument
     if not within(b.step.intervals[value.arguments[0]], -half, half - 1):
         held = b.line(Do.WRAP, argument, slots=(b.integers(b.width - register_bits),))
-    slots = b.number(1 << (bits - 1)), b.layout.counters[value.name]
-    return b.line(Do.WRAP_ONCE, held, argument, slots=slots)
+    return b.line(Do.WRAP_ONCE, held, argument, slots=(b.number(1 << (bits - 1)), *counter))
 
 
 def _plan(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
@@ -358,10 +371,14 @@ WRITE: Mapping[Operation, Callable[..., int]] = {
     Operation.SHIFT_LEFT: _shift_left,
     Operation.SHIFT_RIGHT: _shift_right,
     Operation.SHIFT_TOWARD_ZERO: _shift_toward_zero,
-    Operation.SATURATE: _saturate,
-    Operation.WRAP: _wrap,
-    Operation.WRAP_ONCE: _wrap_once,
     Operation.PLAN: _plan,
     **dict.fromkeys(TABULATED, _table),
 }
 """Lines of operations with numbers of their own."""
+
+WRITE_WORD: Mapping[Operation, Callable[..., int]] = {
+    Operation.SATURATE: _saturate,
+    Operation.WRAP: _wrap,
+    Operation.WRAP_ONCE: _wrap_once,
+}
+"""Lines of words, with the counter of what does not fit, if it counts here."""

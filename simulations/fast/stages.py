@@ -52,7 +52,7 @@ def stages_of(step: Step, types: Types, sent: Sequence[str]) -> Stages:
     layout.refresh(early)
     works = []
     if early:
-        first = build(layout, early)
+        first = build(layout, early, early=True)
         works.append(Work("current", first, first, frozenset(early), model.ports[:1]))
     late = [name for name in model.results if name not in early]
     kept = {*model.states, *sent, SPIKES}

@@ -8,7 +8,7 @@ or integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -228,13 +228,14 @@ class _Writer:
         value = self.body.select(compare(">", value, low), value, low)
         return self.body.select(compare("<", value, high), value, high)
 
-    def count(self, counter: int, wrong: Any) -> None:
-        """Count the lanes that are wrong, of neurons that are no padding."""
+    def count(self, counters: Sequence[int], fitted: Any, value: Any) -> None:
+        """Count the lanes, but for padding, where a value did not fit."""
+        wrong = self.compare("!=", fitted, value)
         if self.loop.alive is not None:
             wrong = self.body.and_(wrong, self.truth(self.values[self.loop.alive]))
-        self.counts[counter] = self.body.sub(
-            self.counts[counter], self.body.sext(wrong, self.integer)
-        )
+        for counter in counters:
+            ones = self.body.sext(wrong, self.integer)
+            self.counts[counter] = self.body.sub(self.counts[counter], ones)
 
     def truncated(self, value: Any) -> Any:
         """Floats rounded toward zero."""
@@ -342,30 +343,29 @@ def _product(w: _Writer, line: Line, factor: Any, value: Any) -> Any:
 
 
 def _saturate(w: _Writer, line: Line, a: Any) -> Any:
-    low, high, counter = line.slots
+    low, high, *counter = line.slots
     value = w.numeric(a)
     fitted = w.clamped(value, w.spread_number(low), w.spread_number(high), w.compare)
-    w.count(counter, w.compare("!=", fitted, value))
+    w.count(counter, fitted, value)
     return fitted
 
 
 def _wrap(w: _Writer, line: Line, a: Any) -> Any:
     value, cut = w.numeric(a), w.spread_bits(line.slots[0])
     wrapped = w.body.ashr(w.body.shl(value, cut), cut)
-    if len(line.slots) > 1:
-        w.count(line.slots[1], w.compare("!=", wrapped, value))
+    w.count(line.slots[1:], wrapped, value)
     return wrapped
 
 
 def _wrap_unsigned(w: _Writer, line: Line, a: Any) -> Any:
     value = w.numeric(a)
     wrapped = w.body.and_(value, w.spread_bits(line.slots[0]))
-    w.count(line.slots[1], w.compare("!=", wrapped, value))
+    w.count(line.slots[1:], wrapped, value)
     return wrapped
 
 
 def _wrap_once(w: _Writer, line: Line, held: Any, total: Any) -> Any:
-    place, counter = line.slots
+    place, *counter = line.slots
     body, before = w.body, w.before
     half = w.entry("numbers", place)
     double, negative = ("fadd", "fneg") if w.floats else ("add", "neg")
@@ -375,7 +375,7 @@ def _wrap_once(w: _Writer, line: Line, held: Any, total: Any) -> Any:
     plus, minus = (body.fadd, body.fsub) if w.floats else (body.add, body.sub)
     over = body.select(w.compare(">", held, high), minus(held, full), held)
     wrapped = body.select(w.compare("<=", over, low), plus(over, full), over)
-    w.count(counter, w.compare("!=", wrapped, w.numeric(total)))
+    w.count(counter, wrapped, w.numeric(total))
     return wrapped
 
 
@@ -397,8 +397,8 @@ def _cells(w: _Writer, line: Line, a: Any) -> tuple[Any, Any]:
     """Cells of arguments, and the offsets in the span of the table."""
     place = line.slots[0]
     half = w.entry("bits", place + 1)
-    low = w.spread_integer("minus half", place, w.before.neg(half))
-    last = w.spread_integer("last", place, w.before.sub(half, w.scalar_integer(1)))
+    low = w.spread_integer("low of span", place, w.before.neg(half))
+    last = w.spread_integer("last of span", place, w.before.sub(half, w.scalar_integer(1)))
     value = w.clamped(w.integral(a), low, last, w.body.icmp_signed)
     offset = w.body.add(value, w.spread_bits(place + 1))
     return w.body.lshr(offset, w.spread_bits(place)), offset

@@ -6,13 +6,13 @@ does not hold, the engine takes 64-bit integers, the type of the specification.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ltc2hw.dynamics.bridge import FixedNeurons
-from ltc2hw.dynamics.operations import TABULATED, Operation
+from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.fixed import FixedInput, FixedNetwork, FixedProjection, Message
 from ltc2hw.fixed_state import Range
 from ltc2hw.integer_limits import largest
@@ -150,23 +150,28 @@ def _most(word: Word) -> int:
 
 
 class Needed:
-    """Values of a step that its results need, with what their widths depend on."""
+    """Values that a step's results and counts need, with what their widths depend on."""
 
     def __init__(self, step: Step) -> None:
         self.step = step
         self.values = step.values
         self.intervals = step.intervals
-        wanted = set(step.results.values())
-        for index in range(len(self.values) - 1, -1, -1):
-            if index in wanted:
-                wanted.update(self.values[index].arguments)
-        self.order = sorted(wanted)
+        self.words = [i for i, v in enumerate(self.values) if v.operation in COUNTED]
+        self.order = sorted(self.behind((*step.results.values(), *self.words)))
         self.uses = [0] * len(self.values)
         for index in self.order:
             for argument in self.values[index].arguments:
                 self.uses[argument] += 1
         for index in step.results.values():
             self.uses[index] += 1
+
+    def behind(self, results: Iterable[int]) -> set[int]:
+        """Values that some are made of, and these."""
+        wanted = set(results)
+        for index in range(len(self.values) - 1, -1, -1):
+            if index in wanted:
+                wanted.update(self.values[index].arguments)
+        return wanted
 
     def fused(self, index: int) -> tuple[int, int, int] | None:
         """Both factors and bits of ``rsz(a b, bits)`` of which nothing else needs the product."""

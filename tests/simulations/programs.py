@@ -1,0 +1,315 @@
+"""Random neuron models, and networks of them: what engines that take any program are tested with.
+
+A network is computed here by the interpreter of integer programs alone, population by population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.dynamics.bridge import FixedNeurons
+from ltc2hw.dynamics.expression import (
+    Expression,
+    constant,
+    fires,
+    gate,
+    larger,
+    mix,
+    port,
+    register,
+    smaller,
+    state,
+    where,
+)
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.model import Model, model
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program, Value
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.fixed import FixedInput, FixedProjection, Message
+from ltc2hw.graph import Port
+from ltc2hw.nonlinearity import GATE_FUNCTIONS, sigmoid_table
+from ltc2hw.simulations.fast.intervals import WIDEST, Intervals, hull, magnitude
+from ltc2hw.weights import Dense
+from ltc2hw.words import FloatArray, IntArray, Overflow, Word, shift_toward_zero
+
+PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
+Rng = np.random.Generator
+
+
+class Neurons(FixedNeurons):
+    """Neurons of any model, recorded in 64 bits."""
+
+    state = Word(62)
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """A network of neurons of any model; nothing checks it."""
+
+    populations: tuple[FixedInput | Neurons, ...]
+    projections: tuple[FixedProjection, ...]
+    output: str
+
+    @property
+    def input(self) -> FixedInput:
+        """The input population."""
+        first = self.populations[0]
+        assert isinstance(first, FixedInput)
+        return first
+
+    def population(self, name: str) -> FixedInput | Neurons:
+        """The population of that name."""
+        return next(p for p in self.populations if p.name == name)
+
+
+def random_model(rng: Rng) -> Model:
+    """A model with one to three ports, one to three states and all kinds of expressions."""
+    names = ["membrane", "adaptation", "extra"][: int(rng.integers(1, 4))]
+    reads_spikes = bool(rng.integers(2))
+
+    def step() -> Mapping[str, Expression]:
+        ports: list[Expression] = [port(name) for name in PORTS[: int(rng.integers(1, 4))]]
+        values = [*ports, *(state(name) for name in names)]
+        values += [constant(f"c{index}", low=-2.0, high=2.0) for index in range(3)]
+        if reads_spikes:
+            values.append(state("spikes"))
+        results: dict[str, Expression] = {}
+        for index in range(int(rng.integers(2, 7))):
+            values.append(_random_value(rng, values, index))
+            if rng.integers(3) == 0:
+                results[f"seen{index}"] = values[-1]
+        total = values[-1]
+        for value in ports:
+            total = total + value
+        for name in names:
+            held = register(total + state(name) * constant(f"keep_{name}"), name)
+            spike = fires(held, values[int(rng.integers(len(values)))])
+            results[name] = where(spike, 0.0, held) if rng.integers(2) else held
+            total = held
+        results["spikes"] = fires(total, constant("threshold"))
+        return results
+
+    return model(output="spikes")(step)
+
+
+def _random_value(rng: Rng, values: list[Expression], index: int) -> Expression:
+    a, b, c = (values[int(place)] for place in rng.integers(len(values), size=3))
+    number = float(rng.choice([0.5, 1.0, -3.0, 0.3, 140.0]))
+    makers: tuple[Callable[[], Expression], ...] = (
+        lambda: a + b,
+        lambda: a - number,
+        lambda: smaller(a, b),
+        lambda: larger(a, number),
+        lambda: where(fires(a, b), c, number),
+        lambda: number * a + b,
+        lambda: gate(a, f"gate{index}") * b,
+        lambda: mix(a, b, gate(c, f"gate{index}")),
+        lambda: mix(number, a, gate(c, f"gate{index}")),
+        lambda: a * b,
+    )
+    return register(makers[int(rng.integers(len(makers)))](), f"word{index}")
+
+
+def random_formats(rng: Rng, drawn: Model, widest: int) -> tuple[Formats, dict[str, IntArray]]:
+    """Formats of all names of a model, words of at most ``widest`` bits, and tables of its gates."""
+
+    overflows = (Overflow.SATURATE, Overflow.WRAP)
+    wrapping = float(rng.choice([0.0, 0.3]))
+
+    def held() -> Held:
+        overflow = overflows[int(rng.random() < wrapping)]
+        word = Word(int(rng.integers(6, widest + 1)), overflow=overflow)
+        fraction = int(rng.integers(0, 12))
+        kind = int(rng.integers(4))
+        if kind == 0:
+            return Held.between(word.maximum, fraction)
+        if kind == 1 and wrapping:
+            return Held.wrapping_once(word.bits, min(62, word.bits + 8), fraction)
+        return Held.within(word, fraction)
+
+    program = drawn.program
+    formats = {name: held() for name in (*program.names(Operation.REGISTER), *program.states)}
+    formats["spikes"] = Held(0)
+    gates, tables = {}, {}
+    for name in drawn.gates:
+        word = Word(int(rng.integers(6, widest + 1)))
+        formats[name] = Held.within(word, int(rng.integers(8, 12)))
+        function = GATE_FUNCTIONS[int(rng.integers(3))]
+        index_bits = int(rng.integers(2, 9))
+        output = int(rng.integers(5, 11))
+        gates[name] = GateFormat(function, output, 0 if function == "plan" else index_bits)
+        tables[name] = sigmoid_table(
+            index_bits, output, interpolated=function == "interpolated", nonlinearity="sigmoid"
+        )
+    ports = {name: int(rng.integers(0, 10)) for name in program.ports}
+    constants = {name: int(rng.integers(0, 12)) for name in program.parameters}
+    return Formats(formats, ports, constants, gates), tables
+
+
+def mutated(rng: Rng, program: Program) -> Program:
+    """A program with some operations replaced by others that lowering does not write."""
+
+    def other(value: Value) -> Value:
+        if value.operation is Operation.SHIFT_TOWARD_ZERO and rng.integers(4) == 0:
+            return replace(value, operation=Operation.SHIFT_RIGHT)
+        if value.operation is Operation.SATURATE and rng.integers(4) == 0:
+            numbers = (int(rng.integers(3, 20)), int(rng.integers(2)))
+            return replace(value, operation=Operation.WRAP, numbers=numbers)
+        return value
+
+    return Program("integer", tuple(map(other, program.values)), program.results)
+
+
+def exact(neurons: FixedNeurons, arriving: int) -> bool:
+    """Whether nothing leaves 62 bits, whatever the states."""
+    values = neurons.program.values
+    constants = {name: hull((int(c.min()), int(c.max()))) for name, c in neurons.constants.items()}
+    ports = dict.fromkeys(neurons.ports, (-arriving, arriving))
+    states = dict.fromkeys(neurons.program.states, (-(1 << 34), 1 << 34))
+    found = Intervals(values, constants, ports, states, neurons.tables).found
+    return all(magnitude(interval) < WIDEST for interval in found)
+
+
+def random_neurons(rng: Rng, name: str, size: int) -> Neurons:
+    """Neurons of a random model with random words and constants."""
+    while True:
+        drawn = random_model(rng)
+        widest = int(rng.choice([8, 12, 20, 24, 34]))
+        formats, tables = random_formats(rng, drawn, widest)
+        try:
+            program = lower(drawn.program, formats)
+        except InvalidValueError:  # shifts beyond what programs may have
+            continue
+        if rng.integers(3) == 0:
+            program = mutated(rng, program)
+        constants = {}
+        for parameter in program.parameters:
+            most = int(rng.choice([1, 100, 30_000]))
+            values = rng.integers(-most, most + 1, size) * int(rng.integers(4) > 0)
+            constants[parameter] = values if rng.integers(3) else np.full(size, values[0])
+        neurons = neurons_of(name, drawn, formats, program, constants, tables)
+        if exact(neurons, 1 << 31):
+            return neurons
+
+
+def neurons_of(
+    name: str,
+    drawn: Model,
+    formats: Formats,
+    program: Program,
+    constants: Mapping[str, IntArray],
+    tables: Mapping[str, IntArray],
+    messages: tuple[Message, ...] = (),
+) -> Neurons:
+    """Neurons, as many as they have constants."""
+    size = next(iter(constants.values())).size
+    return Neurons(name, size, drawn, formats, program, constants, tables, messages)
+
+
+def random_programs(rng: Rng, largest: int = 40) -> Programs:
+    """An input and one or two populations, with spikes forward and back."""
+    inputs = FixedInput("input", int(rng.integers(1, 6)), False, Word(1, signed=False), 0)
+    populations: list[FixedInput | Neurons] = [inputs]
+    projections: list[FixedProjection] = []
+
+    def connect(source: str, size: int, target: Neurons, delay: int) -> None:
+        for name in target.ports:
+            if rng.integers(4) or name == "current":
+                weights = Dense(rng.integers(-100, 101, (target.size, size)))
+                exponent = int(rng.integers(0, 7))
+                place: Any = name
+                projections.append(
+                    FixedProjection(
+                        source, "spikes", target.name, place, weights, 8, exponent, 6, delay
+                    )
+                )
+
+    for index in range(int(rng.integers(1, 3))):
+        before = populations[-1]
+        neurons = random_neurons(rng, f"layer{index}", int(rng.integers(1, largest + 1)))
+        populations.append(neurons)
+        connect(before.name, before.size, neurons, int(rng.integers(0, 2)))
+        if rng.integers(2):
+            connect(neurons.name, neurons.size, neurons, int(rng.integers(2, 4)))
+    return Programs(tuple(populations), tuple(projections), populations[-1].name)
+
+
+@dataclass
+class Interpreted:
+    """What the interpreter gives: everything recorded, and what did not fit."""
+
+    recorded: dict[tuple[str, str], IntArray]
+    saturations: dict[str, dict[str, int]]
+
+
+def interpreted(network: Programs, x: FloatArray) -> Interpreted:
+    """Run samples (T, B, N_in) of zeros and ones, by the interpreter."""
+    steps, batch, _ = x.shape
+    spikes = x.astype(np.int64)
+    sent: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): list(spikes)}
+    states = {
+        p.name: {s: np.zeros((batch, p.size), np.int64) for s in p.registers}
+        for p in network.populations
+        if isinstance(p, FixedNeurons)
+    }
+    recorded: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): list(spikes)}
+    saturations: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
+
+    def count(name: str, misfits: Mapping[str, int]) -> None:
+        for word, lost in misfits.items():
+            if lost:
+                saturations[name][word] = saturations[name].get(word, 0) + lost
+
+    def arriving(name: str, size: int, place: str, t: int) -> IntArray:
+        total = np.zeros((batch, size), np.int64)
+        for p in network.projections:
+            if (p.target, p.port) == (name, place) and t >= p.delay:
+                message = sent[p.source, p.variable][t - p.delay]
+                total = total + (p.weights.apply(message) << p.exponent)
+        return total
+
+    def send(p: FixedNeurons, values: Mapping[str, IntArray]) -> None:
+        if "spikes" in values:
+            sent.setdefault((p.name, "spikes"), []).append(values["spikes"])
+        for message in p.messages:
+            if message.variable in values:
+                shifted = shift_toward_zero(values[message.variable], message.shift)
+                value, lost = message.word.fit(shifted)
+                sent.setdefault((p.name, message.variable), []).append(value)
+                count(p.name, {f"message {message.variable}": lost})
+
+    def step(p: FixedNeurons, t: int) -> None:
+        leaves = p.program, p.constants, p.tables
+        known: dict[str, IntArray] = {}
+        ports: dict[str, IntArray] = {}
+        if p.model.early:
+            ports[p.ports[0]] = arriving(p.name, p.size, p.ports[0], t)
+            known, misfits = evaluate_integer(
+                *leaves, ports, states[p.name], results=p.model.early
+            )
+            count(p.name, misfits)
+            send(p, known)
+        ports |= {n: arriving(p.name, p.size, n, t) for n in p.ports if n not in ports}
+        late = tuple(name for name in p.model.results if name not in known)
+        found, misfits = evaluate_integer(
+            *leaves, ports, states[p.name], results=late, known=known
+        )
+        count(p.name, misfits)
+        send(p, found)
+        whole = {name: np.broadcast_to(v, (batch, p.size)) for name, v in (known | found).items()}
+        states[p.name] = {name: whole[name] for name in p.registers}
+        for name, value in whole.items():
+            recorded.setdefault((p.name, name), []).append(value)
+
+    for t in range(steps):
+        for population in network.populations:
+            if isinstance(population, FixedNeurons):
+                step(population, t)
+    return Interpreted({key: np.stack(v) for key, v in recorded.items()}, saturations)

@@ -1,0 +1,73 @@
+"""The fast engine on neurons of any model: the bits of the interpreter of integer programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ltc2hw.dynamics.expression import Expression, constant, fires, port, register, state, where
+from ltc2hw.dynamics.formats import Formats, Held
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.model import model
+from ltc2hw.fixed import FixedInput, FixedProjection, Message
+from ltc2hw.simulations import fast
+from ltc2hw.simulations.fast import kinds
+from ltc2hw.simulations.fast.engine import plan_of
+from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE
+from ltc2hw.simulations.fast.rounding import EXISTS
+from ltc2hw.weights import Dense
+from ltc2hw.words import Word
+from tests.simulations.programs import Programs, interpreted, neurons_of, random_programs
+
+SEEDS = st.integers(0, 2**32 - 1)
+KINDS = (SINGLE, SHORT, NARROW, WIDE) if EXISTS else (SHORT, NARROW, WIDE)
+
+
+def compare(network: Any, x: Any, **options: Any) -> None:
+    """Compare everything that both give."""
+    trace, expected = fast.simulate(network, x, "all", **options), interpreted(network, x)
+    found = trace.recorded()
+    assert found.keys() == expected.recorded.keys()
+    for key, array in expected.recorded.items():
+        np.testing.assert_array_equal(found[key], array, err_msg=".".join(key))
+    assert trace.saturations == expected.saturations
+    population = network.population(network.output)
+    last = expected.recorded[network.output, population.output_variable]
+    np.testing.assert_array_equal(trace.outputs, last)
+    for register_name, values in trace.state[network.output].items():
+        if not register_name.startswith("sent:"):
+            final = expected.recorded[network.output, register_name][-1]
+            np.testing.assert_array_equal(values, final)
+
+
+def samples(rng: np.random.Generator, network: Programs, steps: int, batch: int) -> Any:
+    """Random spikes."""
+    return (rng.random((steps, batch, network.input.size)) < 0.4).astype(np.float64)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_random_programs_give_the_interpreters_bits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_programs(rng)
+    x = samples(rng, network, int(rng.integers(1, 12)), int(rng.integers(1, 20)))
+    compare(network, x)
+    taken = plan_of(network).types  # type: ignore[arg-type]
+    for refused, kind in (("fits_single", SINGLE), ("fits_short", SHORT), ("fits_narrow", NARROW)):
+        if kind is taken:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(kinds, refused, lambda facts: False)
+                copy = Programs(network.populations, network.projections, network.output)
+                compare(copy, x)
+                assert plan_of(copy).types is not kind  # type: ignore[arg-type]
+
+
+def test_random_programs_take_every_kind_of_number() -> None:
+    rng = np.random.default_rng(0)
+    taken = {plan_of(random_programs(rng)).types for _ in range(40)}  # type: ignore[arg-type]
+    assert taken == set(KINDS)
