@@ -291,16 +291,12 @@ def interpreted(network: Programs, x: FloatArray) -> Interpreted:
         ports: dict[str, IntArray] = {}
         if p.model.early:
             ports[p.ports[0]] = arriving(p.name, p.size, p.ports[0], t)
-            known, misfits = evaluate_integer(
-                *leaves, ports, states[p.name], results=p.model.early
-            )
+            known, misfits = evaluate_integer(*leaves, ports, states[p.name], results=p.model.early)
             count(p.name, misfits)
             send(p, known)
         ports |= {n: arriving(p.name, p.size, n, t) for n in p.ports if n not in ports}
         late = tuple(name for name in p.model.results if name not in known)
-        found, misfits = evaluate_integer(
-            *leaves, ports, states[p.name], results=late, known=known
-        )
+        found, misfits = evaluate_integer(*leaves, ports, states[p.name], results=late, known=known)
         count(p.name, misfits)
         send(p, found)
         whole = {name: np.broadcast_to(v, (batch, p.size)) for name, v in (known | found).items()}

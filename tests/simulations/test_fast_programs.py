@@ -71,3 +71,63 @@ def test_random_programs_take_every_kind_of_number() -> None:
     rng = np.random.default_rng(0)
     taken = {plan_of(random_programs(rng)).types for _ in range(40)}  # type: ignore[arg-type]
     assert taken == set(KINDS)
+
+
+@model(sends=("spikes", "current"), source="this test")
+def twice_filtered() -> Mapping[str, Expression]:
+    """A current that is a state, known early, and whose old value the membrane reads, too."""
+    kept = constant("kept", 0.9, low=0.0, high=1.0)
+    current = register(kept * state("current") + port("current"), "current")
+    charged = register(
+        state("membrane") - 0.25 * state("current") + current + port("tau_mem"), "membrane"
+    )
+    spikes = fires(charged, -1.5)  # padding would fire
+    return {
+        "current": current,
+        "membrane": where(spikes, charged - 2.0, charged),
+        "seen": register(charged * kept, "seen"),
+        "spikes": spikes,
+    }
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+@pytest.mark.parametrize("size", [7, 16, 1100])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_model_of_this_test_with_an_early_state(delay: int, size: int, threads: int) -> None:
+    rng = np.random.default_rng(size)
+    word = Word(20)
+    held = {name: Held.within(word, 8) for name in ("current", "membrane", "seen")}
+    formats = Formats(held, {"current": 8, "tau_mem": 6}, {"kept": 10})
+    neurons = neurons_of(
+        "hidden", twice_filtered, formats, lower(twice_filtered.program, formats),
+        {"kept": rng.integers(0, 1024, size)}, {}, (Message("current", Word(10), 3),),
+    )  # fmt: skip
+    assert twice_filtered.early == ("current",)
+    weights = Dense(rng.integers(-100, 101, (size, 5)))
+    own = Dense(rng.integers(-100, 101, (size, size)))
+    projections = (
+        FixedProjection("input", "spikes", "hidden", "current", weights, 8, 2, 6),
+        FixedProjection("hidden", "current", "hidden", "tau_mem", own, 8, 0, 6, delay),
+        FixedProjection("hidden", "spikes", "hidden", "tau_mem", own, 8, 1, 6, 1),
+    )
+    inputs = FixedInput("input", 5, False, Word(1, signed=False), 0)
+    network = Programs((inputs, neurons), projections, "hidden")
+    compare(network, samples(rng, network, 12, 5), threads=threads)
+    x = samples(rng, network, 9, 3)
+    whole = fast.simulate(network, x, ("spikes",))  # type: ignore[arg-type]
+    first = fast.simulate(network, x[:4], ("spikes",))  # type: ignore[arg-type]
+    second = fast.simulate(network, x[4:], ("spikes",), first.state)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(
+        whole.spikes["hidden"],
+        np.concatenate([first.spikes["hidden"], second.spikes["hidden"]]),
+    )
+
+
+def test_the_same_structure_is_compiled_once() -> None:
+    rng = np.random.default_rng(3)
+    network = random_programs(rng)
+    first = plan_of(network).stages_for(set())  # type: ignore[arg-type]
+    copy = Programs(network.populations, network.projections, network.output)
+    again = plan_of(copy).stages_for(set())  # type: ignore[arg-type]
+    np.testing.assert_array_equal(first["address"], again["address"])
+    assert (first["address"] != 0).all()
