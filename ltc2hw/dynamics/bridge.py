@@ -116,7 +116,10 @@ def real_neurons(population: LTC | LIF | Readout) -> Neurons:
     return Neurons(name, size, model, constants, functions)
 
 
-def lowered(population: FixedLTC | FixedLIF | FixedReadout) -> FixedNeurons:
+def lowered(population: FixedLTC | FixedLIF | FixedReadout | FixedNeurons) -> FixedNeurons:
+    """The integer population as a program; neurons of any model as they are."""
+    if isinstance(population, FixedNeurons):
+        return population
     if isinstance(population, FixedLIF):
         return _lif(population)
     f, word = population.fraction, population.state

@@ -14,7 +14,7 @@ import numpy as np
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
-from ltc2hw.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.nonlinearity import GateFunction, lookup_integer, plan_integer
 from ltc2hw.words import IntArray, Overflow, Word, shift_toward_zero, wrap_once
 
 Integers = Mapping[str, IntArray]
@@ -92,7 +92,9 @@ def evaluate_integer(
         if value.operation in leaves:
             return leaves[value.operation][value.name]
         if value.operation in TABULATED:
-            function = "table" if value.operation is Operation.LOOK_UP else "interpolated"
+            function: GateFunction = (
+                "table" if value.operation is Operation.LOOK_UP else "interpolated"
+            )
             return lookup_integer(arguments[0], numbers[0], tables[value.name], function)
         result = MEANING[value.operation](*arguments, *numbers)
         if value.operation in COUNTED and index not in counted:

@@ -143,8 +143,7 @@ class _Arena:
 def facts_of(network: FixedNetwork) -> Facts:
     """What widths and kinds of numbers are worked out from."""
     populations: dict[str, FixedInput | FixedNeurons] = {
-        p.name: p if isinstance(p, (FixedInput, FixedNeurons)) else lowered(p)
-        for p in network.populations
+        p.name: p if isinstance(p, FixedInput) else lowered(p) for p in network.populations
     }
     sums = [largest_sum(populations[p.source], p) for p in network.projections]
     arrivals = largest_arrivals(network, sums)

@@ -16,7 +16,7 @@ from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.integer import MEANING
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Builder, Value
-from ltc2hw.nonlinearity import lookup_integer
+from ltc2hw.nonlinearity import GateFunction, lookup_integer
 from ltc2hw.simulations.fast.intervals import Interval, Intervals, hull, reachable, within
 from ltc2hw.words import IntArray
 
@@ -149,10 +149,11 @@ class _Folding:
         """A value made of constants; None where values that do not fit have to be counted."""
         numbers = [int(number) for number in value.numbers]
         if value.operation in TABULATED:
-            function = "table" if value.operation is Operation.LOOK_UP else "interpolated"
+            function: GateFunction = (
+                "table" if value.operation is Operation.LOOK_UP else "interpolated"
+            )
             table, argument = self.neurons.tables[value.name], np.asarray(arguments[0])
-            looked_up: Known = lookup_integer(argument, numbers[0], table, function)  # type: ignore[arg-type]
-            return looked_up
+            return lookup_integer(argument, numbers[0], table, function)
         whole = [np.asarray(argument) for argument in arguments]
         result: Any = MEANING[value.operation](*whole, *numbers)
         if value.operation in COUNTED and np.any(result != arguments[0]):

@@ -118,7 +118,7 @@ def _random_value(rng: Rng, values: list[Expression], index: int) -> Expression:
 
 
 def random_formats(rng: Rng, drawn: Model, widest: int) -> tuple[Formats, dict[str, IntArray]]:
-    """Formats of all names of a model, words of at most ``widest`` bits, and tables of its gates."""
+    """Formats of all names of a model, words of at most ``widest`` bits, and its gates' tables."""
 
     overflows = (Overflow.SATURATE, Overflow.WRAP)
     wrapping = float(rng.choice([0.0, 0.3]))
@@ -241,71 +241,70 @@ def random_programs(rng: Rng, largest: int = 40) -> Programs:
     return Programs(tuple(populations), tuple(projections), populations[-1].name)
 
 
-@dataclass
 class Interpreted:
-    """What the interpreter gives: everything recorded, and what did not fit."""
+    """Samples (T, B, N_in) of zeros and ones, run by the interpreter: everything recorded."""
 
-    recorded: dict[tuple[str, str], IntArray]
-    saturations: dict[str, dict[str, int]]
+    def __init__(self, network: Programs, x: FloatArray) -> None:
+        self.network = network
+        steps, self.batch, _ = x.shape
+        spikes = list(x.astype(np.int64))
+        self.sent: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): spikes}
+        self.states: dict[str, dict[str, IntArray]] = {}
+        self.saturations: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
+        recorded: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): spikes}
+        neurons = [p for p in network.populations if isinstance(p, FixedNeurons)]
+        for p in neurons:
+            zeros = np.zeros((self.batch, p.size), np.int64)
+            self.states[p.name] = dict.fromkeys(p.registers, zeros)
+        for t in range(steps):
+            for p in neurons:
+                for name, value in self.step(p, t).items():
+                    recorded.setdefault((p.name, name), []).append(value)
+        self.recorded = {key: np.stack(values) for key, values in recorded.items()}
 
-
-def interpreted(network: Programs, x: FloatArray) -> Interpreted:
-    """Run samples (T, B, N_in) of zeros and ones, by the interpreter."""
-    steps, batch, _ = x.shape
-    spikes = x.astype(np.int64)
-    sent: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): list(spikes)}
-    states = {
-        p.name: {s: np.zeros((batch, p.size), np.int64) for s in p.registers}
-        for p in network.populations
-        if isinstance(p, FixedNeurons)
-    }
-    recorded: dict[tuple[str, str], list[IntArray]] = {("input", "spikes"): list(spikes)}
-    saturations: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
-
-    def count(name: str, misfits: Mapping[str, int]) -> None:
+    def count(self, name: str, misfits: Mapping[str, int]) -> None:
+        """Add to the saturations; zeros leave no entry."""
+        own = self.saturations[name]
         for word, lost in misfits.items():
             if lost:
-                saturations[name][word] = saturations[name].get(word, 0) + lost
+                own[word] = own.get(word, 0) + lost
 
-    def arriving(name: str, size: int, place: str, t: int) -> IntArray:
-        total = np.zeros((batch, size), np.int64)
-        for p in network.projections:
-            if (p.target, p.port) == (name, place) and t >= p.delay:
-                message = sent[p.source, p.variable][t - p.delay]
+    def arriving(self, target: FixedNeurons, port_name: str, t: int) -> IntArray:
+        """What arrives at a port."""
+        total = np.zeros((self.batch, target.size), np.int64)
+        for p in self.network.projections:
+            if (p.target, p.port) == (target.name, port_name) and t >= p.delay:
+                message = self.sent[p.source, p.variable][t - p.delay]
                 total = total + (p.weights.apply(message) << p.exponent)
         return total
 
-    def send(p: FixedNeurons, values: Mapping[str, IntArray]) -> None:
+    def send(self, p: FixedNeurons, values: Mapping[str, IntArray]) -> None:
+        """Send what is known of the variables."""
         if "spikes" in values:
-            sent.setdefault((p.name, "spikes"), []).append(values["spikes"])
+            self.sent.setdefault((p.name, "spikes"), []).append(values["spikes"])
         for message in p.messages:
             if message.variable in values:
                 shifted = shift_toward_zero(values[message.variable], message.shift)
                 value, lost = message.word.fit(shifted)
-                sent.setdefault((p.name, message.variable), []).append(value)
-                count(p.name, {f"message {message.variable}": lost})
+                self.sent.setdefault((p.name, message.variable), []).append(value)
+                self.count(p.name, {f"message {message.variable}": lost})
 
-    def step(p: FixedNeurons, t: int) -> None:
-        leaves = p.program, p.constants, p.tables
+    def step(self, p: FixedNeurons, t: int) -> dict[str, IntArray]:
+        """One step of a population; returns all results, (B, N)."""
         known: dict[str, IntArray] = {}
         ports: dict[str, IntArray] = {}
-        if p.model.early:
-            ports[p.ports[0]] = arriving(p.name, p.size, p.ports[0], t)
-            known, misfits = evaluate_integer(*leaves, ports, states[p.name], results=p.model.early)
-            count(p.name, misfits)
-            send(p, known)
-        ports |= {n: arriving(p.name, p.size, n, t) for n in p.ports if n not in ports}
-        late = tuple(name for name in p.model.results if name not in known)
-        found, misfits = evaluate_integer(*leaves, ports, states[p.name], results=late, known=known)
-        count(p.name, misfits)
-        send(p, found)
-        whole = {name: np.broadcast_to(v, (batch, p.size)) for name, v in (known | found).items()}
-        states[p.name] = {name: whole[name] for name in p.registers}
-        for name, value in whole.items():
-            recorded.setdefault((p.name, name), []).append(value)
-
-    for t in range(steps):
-        for population in network.populations:
-            if isinstance(population, FixedNeurons):
-                step(population, t)
-    return Interpreted({key: np.stack(v) for key, v in recorded.items()}, saturations)
+        late = tuple(name for name in p.model.results if name not in p.model.early)
+        for names, results in ((p.ports[:1], p.model.early), (p.ports, late)):
+            if not results:
+                continue
+            ports |= {n: self.arriving(p, n, t) for n in names if n not in ports}
+            found, misfits = evaluate_integer(
+                p.program, p.constants, p.tables, ports, self.states[p.name],
+                results=results, known=known,
+            )  # fmt: skip
+            whole = {n: np.broadcast_to(v, (self.batch, p.size)) for n, v in found.items()}
+            self.count(p.name, misfits)
+            self.send(p, whole)
+            known |= whole
+        self.states[p.name] = {name: known[name] for name in p.registers}
+        return known

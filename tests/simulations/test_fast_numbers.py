@@ -78,9 +78,11 @@ def products(pairs: Sequence[tuple[int, int]], bits: int, types: Types, *, small
         state[0] = np.ldexp(state[0], -bits)
     number, integer = types.number, types.integer
     memory = state.astype(number).ravel()
-    none = np.zeros(1, np.uint8), np.zeros(1, types.arrival), np.zeros(1, number)
-    arrays = (memory, *none, np.zeros(1, number), np.array([bits], integer))
-    arrays += (np.zeros(1, types.entries), np.zeros(1, np.int64))
+    arrays = (
+        memory, np.zeros(1, np.uint8), np.zeros(1, types.arrival), np.zeros(1, number),
+        np.zeros(1, number), np.array([bits], integer), np.zeros(1, types.entries),
+        np.zeros(1, np.int64),
+    )  # fmt: skip
     zero, row = np.uint64(0), np.uint64(width)
     address = np.uint64(address_of(Loop(tuple(lines), 0), types))
     call(address, arrays, (zero,) * 8, (row, zero, row))

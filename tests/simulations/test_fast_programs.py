@@ -22,7 +22,7 @@ from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE
 from ltc2hw.simulations.fast.rounding import EXISTS
 from ltc2hw.weights import Dense
 from ltc2hw.words import Word
-from tests.simulations.programs import Programs, interpreted, neurons_of, random_programs
+from tests.simulations.programs import Interpreted, Programs, neurons_of, random_programs
 
 SEEDS = st.integers(0, 2**32 - 1)
 KINDS = (SINGLE, SHORT, NARROW, WIDE) if EXISTS else (SHORT, NARROW, WIDE)
@@ -30,7 +30,7 @@ KINDS = (SINGLE, SHORT, NARROW, WIDE) if EXISTS else (SHORT, NARROW, WIDE)
 
 def compare(network: Any, x: Any, **options: Any) -> None:
     """Compare everything that both give."""
-    trace, expected = fast.simulate(network, x, "all", **options), interpreted(network, x)
+    trace, expected = fast.simulate(network, x, "all", **options), Interpreted(network, x)
     found = trace.recorded()
     assert found.keys() == expected.recorded.keys()
     for key, array in expected.recorded.items():
