@@ -11,8 +11,9 @@ from ltc2hw.fixed import FixedProjection
 from ltc2hw.graph import Variable
 from ltc2hw.integer_limits import magnitude
 from ltc2hw.simulations.fast.kinds import WIDE, Types
+from ltc2hw.simulations.fast.proofs import INT16
 from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
-from ltc2hw.simulations.fast.widths import INT8, INT16, Facts, sent_word
+from ltc2hw.simulations.fast.widths import INT8, Facts, sent_word
 from ltc2hw.weights import Sparse
 from ltc2hw.words import Word
 

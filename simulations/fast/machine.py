@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,11 +17,15 @@ from ltc2hw.compilation import cache_folder, tell_uncached
 from ltc2hw.llvm import element_pointer
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Loop
-from ltc2hw.simulations.fast.vectorized import LENGTHS, write
+from ltc2hw.simulations.fast.vectorized import write
+from ltc2hw.simulations.fast.writer import LENGTHS
 from ltc2hw.sources import SOURCES
 
 global_lock: Any = compiler_lock.global_compiler_lock  # without types of its own
 cpu_target: Any = registry.cpu_target
+
+MOST_KEPT = 1000
+"""Loops whose machine code is kept, some 10 kilobytes each."""
 
 DIGEST = 32
 """Bytes of the digest at the beginning of a kept file."""
@@ -59,13 +64,16 @@ def _compiled(codegen: Any, loop: Loop, types: Types, name: str) -> Any:
 
 
 def _keep(path: Path, parts: tuple[bytes, bytes]) -> None:
-    """Write machine code and what describes it, behind their digest."""
+    """Write machine code and what describes it, behind their digest; forget the oldest files."""
     code, described = parts
     content = len(code).to_bytes(8, "big") + code + described
-    draft = path.with_suffix(f".{hashlib.sha256(str(id(path)).encode()).hexdigest()[:8]}")
+    draft = path.with_suffix(f".{os.getpid()}")
     try:
         draft.write_bytes(hashlib.sha256(content).digest() + content)
         draft.replace(path)
+        kept = sorted(path.parent.glob(f"*{path.suffix}"), key=lambda file: file.stat().st_mtime)
+        for old in kept[:-MOST_KEPT]:
+            old.unlink(missing_ok=True)
     except OSError:
         tell_uncached()
 
@@ -88,8 +96,8 @@ def _kept(codegen: Any, name: str) -> Any:
 def _call_loop(typing_context: Any, address: Any, arrays: Any, firsts: Any, lengths: Any) -> Any:
     """Call the machine code at an address.
 
-    ``arrays`` are those of :data:`~ltc2hw.simulations.fast.vectorized.ARRAYS`, ``firsts`` where
-    each begins, ``lengths`` those of :data:`~ltc2hw.simulations.fast.vectorized.LENGTHS`.
+    ``arrays`` are those of :data:`~ltc2hw.simulations.fast.writer.ARRAYS`, ``firsts`` where
+    each begins, ``lengths`` those of :data:`~ltc2hw.simulations.fast.writer.LENGTHS`.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.graph import Stage
 from ltc2hw.simulations.fast.kinds import Types
-from ltc2hw.simulations.fast.neurons import Compiled, Layout, build
+from ltc2hw.simulations.fast.layout import Layout
+from ltc2hw.simulations.fast.neurons import Compiled, build
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import Table, padded
 

@@ -21,10 +21,10 @@ from ltc2hw.simulations.fast.engine import plan_of
 from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE, Types
 from ltc2hw.simulations.fast.loops import Do, Line, Loop
 from ltc2hw.simulations.fast.machine import address_of, call_loop
+from ltc2hw.simulations.fast.proofs import INT32, fits_product
+from ltc2hw.simulations.fast.proofs import SINGLE as LARGEST_SINGLE
 from ltc2hw.simulations.fast.rounding import EXISTS, restore_rounding, round_toward_zero
 from ltc2hw.simulations.fast.tables import padded
-from ltc2hw.simulations.fast.widths import INT32, fits_product
-from ltc2hw.simulations.fast.widths import SINGLE as LARGEST_SINGLE
 from ltc2hw.words import Word
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_trace
