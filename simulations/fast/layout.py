@@ -11,7 +11,9 @@ from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.simulations.fast.kinds import Types
+from ltc2hw.simulations.fast.proofs import INT32
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import Table
 from ltc2hw.simulations.fast.vectorized import BLOCK_BITS
@@ -85,9 +87,20 @@ def entries_of(table: IntArray, operation: Operation, types: Types) -> IntArray:
 
     An interpolated table has one per cell: the rise to the next knot in the upper half of its bits,
     the knot in the lower half. Short ones have room behind them to be read whole.
+
+    Raises:
+        InvalidValueError: for entries to interpolate between that are negative or beyond 31 bits.
     """
     if operation is Operation.LOOK_UP:
         return table
+    if table.min() < 0 or table.max() > INT32:
+        worst = table.min() if table.min() < 0 else table.max()
+        raise InvalidValueError(
+            "entry of an interpolated table",
+            worst,
+            f"0 to {INT32}",
+            "give it fewer fractional bits",
+        )
     entries: IntArray = (np.diff(table) << 4 * np.dtype(types.entries).itemsize) | table[:-1]
     return np.pad(entries, (0, max(0, (1 << BLOCK_BITS) - entries.size)))
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph import Stage
+from ltc2hw.simulations.fast.intervals import within
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.layout import Layout
 from ltc2hw.simulations.fast.neurons import Compiled, build
@@ -47,7 +49,19 @@ def stages_of(step: Step, types: Types, sent: Sequence[str]) -> Stages:
 
     What other neurons may need before the rest is known has a stage of its own; where nothing of
     it is sent, one loop computes everything.
+
+    Raises:
+        InvalidValueError: for spikes that are not always 0 or 1.
     """
+    spikes = step.results.get(SPIKES)
+    if spikes is not None and not within(step.intervals[spikes], 0, 1):
+        low, high = step.intervals[spikes]
+        raise InvalidValueError(
+            f"spikes of {step.neurons.name}",
+            f"{low} to {high}",
+            "0 or 1",
+            "compare with fires(a, b)",
+        )
     layout, model = Layout(step, types), step.neurons.model
     early = model.early if set(model.early) & set(sent) else ()
     layout.refresh(early)
