@@ -31,7 +31,7 @@ DIGEST = 32
 """Bytes of the digest at the beginning of a kept file."""
 
 _LOCK = Lock()
-_LIBRARIES: dict[str, Any] = {}
+LIBRARIES: dict[str, Any] = {}
 """Machine code stays as long as the process: plans hold nothing but addresses."""
 
 
@@ -41,10 +41,10 @@ def address_of(loop: Loop, types: Types) -> int:
     text = f"{types}\n{loop}\n{codegen.magic_tuple()} {llvmlite.__version__} {SOURCES}"
     name = "loop_" + hashlib.sha256(text.encode()).hexdigest()
     with _LOCK, global_lock:
-        library = _LIBRARIES.get(name)
+        library = LIBRARIES.get(name)
         if library is None:
             library = _kept(codegen, name) or _compiled(codegen, loop, types, name)
-            _LIBRARIES[name] = library
+            LIBRARIES[name] = library
         address: int = library.get_pointer_to_function(name)
     return address
 

@@ -17,7 +17,7 @@ from tests.simulations.traces import assert_same_trace
 def run_in(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare the engines as a process does that has compiled nothing yet."""
     monkeypatch.setattr(machine, "cache_folder", lambda: folder)
-    monkeypatch.setattr(machine, "_LIBRARIES", {})
+    monkeypatch.setattr(machine, "LIBRARIES", {})
     rng = np.random.default_rng(5)
     network = random_fixed_network(rng, largest=20)
     x = random_samples(rng, network, 8, 3)
