@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import ShapeError, UnsupportedError
-from ltc2hw.graph import PORTS, Port, Variable
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.structure import PORTS, Port, Variable
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.weights import Dense
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.weights import Dense
 
 Array = npt.NDArray[np.float64]
 Source = tuple[str, Variable]

@@ -11,20 +11,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.bridge import lowered
 from ltc2hw.errors import InvalidValueError, MissingExtraError
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     FixedInput,
     FixedNetwork,
     FixedPopulation,
     message_format,
     recorded_dtype,
 )
-from ltc2hw.fixed_state import starting_state
-from ltc2hw.graph import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Node, Variable, port_stage, variable_stage
+from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 try:
     import torch
@@ -113,7 +112,7 @@ class _Engine:
         self.batch = batch
         self.plan = Plan.of(network)
         self.evaluators = {
-            p.name: Evaluator(lowered(p), device)
+            p.name: Evaluator(p, device)
             for p in network.populations
             if not isinstance(p, FixedInput)
         }
@@ -136,14 +135,17 @@ class _Engine:
             name, stage = node
             population = self.network.population(name)
             if name == self.network.input.name:
-                result = Stage({population.variables[0]: sample} if stage == "update" else {}, {})
+                result = Stage({population.variables[0]: sample} if stage == "late" else {}, {})
             else:
                 ports[name] |= self.ports(node, messages)
                 result = self.stage(node, ports[name], produced[name])
             produced[name].update(result.values)
             self.count(population, result.misfits)
             for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.plan.sent:
+                if (
+                    variable_stage(population, variable) == stage
+                    and (name, variable) in self.plan.sent
+                ):
                     value = produced[name][variable]
                     messages[name, variable] = self.message(population, variable, value)
         self.advance(produced, messages)
@@ -158,7 +160,7 @@ class _Engine:
         return {
             port: self.arriving(population, self.plan.incoming.get((name, port), ()), messages)
             for port in population.ports
-            if STAGE_OF_PORT[port] == stage
+            if port_stage(population, port) == stage
         }
 
     def stage(self, node: Node, ports: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Stage:
@@ -167,10 +169,10 @@ class _Engine:
         evaluator = self.evaluators[name]
         model = evaluator.neurons.model
         early = model.early
-        if stage == "current" and not early:
+        if stage == "early" and not early:
             return Stage({}, {})
         late = tuple(result for result in model.results if result not in early)
-        results = early if stage == "current" else late
+        results = early if stage == "early" else late
         return evaluator.evaluate(ports, self.registers[name], results, own)
 
     def arriving(

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork, message_word
-from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
-from ltc2hw.weights import Sparse
-from ltc2hw.words import IntArray, Overflow, Word
+from ltc2hw.graph.fixed import FixedNetwork, message_word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import IntArray, Overflow, Word
 
 EXACT = 1 << 53
 """Doubles hold every integer up to this."""
@@ -96,7 +96,7 @@ def wrap(values: Tensor, bits: int, signed: int) -> Tensor:
 
 
 def wrap_once(values: Tensor, bits: int, register_bits: int) -> Tensor:
-    """As :func:`ltc2hw.words.wrap_once`, after the wrap of the register."""
+    """As :func:`ltc2hw.numbers.words.wrap_once`, after the wrap of the register."""
     half = 1 << (bits - 1)
     held = wrap(values, register_bits, 1)
     over = torch.where(held > half, held - 2 * half, held)
@@ -104,7 +104,7 @@ def wrap_once(values: Tensor, bits: int, register_bits: int) -> Tensor:
 
 
 def plan(x: Tensor, fraction: int, bits: int) -> Tensor:
-    """As :func:`ltc2hw.nonlinearity.plan_integer`."""
+    """As :func:`ltc2hw.numbers.nonlinearity.plan_integer`."""
     magnitude = x.abs()
     result = torch.full_like(x, 1 << bits)
     for eighths, slope, numerator, denominator in reversed(PLAN_SEGMENTS):
@@ -114,16 +114,21 @@ def plan(x: Tensor, fraction: int, bits: int) -> Tensor:
 
 
 def look_up(table: Tensor, x: Tensor, fraction: int, index_bits: int) -> Tensor:
-    """As :func:`ltc2hw.nonlinearity.lookup_integer`, of a plain table."""
+    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`, of a plain table."""
     cell, _ = _cells(x, fraction, index_bits)
     return table[cell]
 
 
 def interpolate(table: Tensor, x: Tensor, fraction: int, index_bits: int) -> Tensor:
-    """As :func:`ltc2hw.nonlinearity.lookup_integer`, of an interpolated table."""
+    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`, of an interpolated table."""
     cell, rest = _cells(x, fraction, index_bits)
     shift = fraction + TABLE_SPAN_BITS - index_bits
     return table[cell] + (((table[cell + 1] - table[cell]) * rest) >> shift)
+
+
+def entry(table: Tensor, x: Tensor) -> Tensor:
+    """Entry of a table; an index beyond its ends takes the end."""
+    return table[x.clamp(0, table.shape[0] - 1)]
 
 
 def _cells(x: Tensor, fraction: int, index_bits: int) -> tuple[Tensor, Tensor]:
@@ -152,6 +157,7 @@ MEANING: Mapping[Operation, Callable[..., Tensor]] = {
     Operation.PLAN: plan,
     Operation.LOOK_UP: look_up,
     Operation.INTERPOLATE: interpolate,
+    Operation.ENTRY: entry,
 }
 """Operations on tensors; the look-ups take their table first."""
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
-from ltc2hw.fields import require_finite
+from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Kind, Plan, Weights, record_length, record_of, weights_of
 from ltc2hw.neurons.packing import Tensors, constants, pack, plan_of, unpack, weights_length
-from ltc2hw.samples import all_finite
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.fields import require_finite
 
 MOST_RECORDED = 1 << 30
 """Most numbers in the record of a window, 4 GiB in float32."""

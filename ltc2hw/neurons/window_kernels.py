@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
 from ltc2hw.neurons.kernels import (
     Array,
@@ -27,7 +28,6 @@ from ltc2hw.neurons.packed import (
 )
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
-from ltc2hw.sources import SOURCES
 
 
 @entry
@@ -41,7 +41,7 @@ def forward(
 ) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything.
 
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     recurrent = weights.weight_recurrent.shape[0] > 0
     for t in range(x.shape[0]):

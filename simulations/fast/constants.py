@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltc2hw.words import Overflow, Word
+from ltc2hw.numbers.words import Overflow, Word
 
 
 def limits(word: Word) -> tuple[int, int, int]:

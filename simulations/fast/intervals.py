@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.operations import TABULATED, Operation
 from ltc2hw.dynamics.program import Value
-from ltc2hw.words import IntArray
+from ltc2hw.numbers.words import IntArray
 
 Interval = tuple[int, int]
 
@@ -99,7 +99,7 @@ class Intervals:
             return numbers[0], numbers[0]
         if operation in self.leaves:
             return self.leaves[operation][value.name]
-        if operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
+        if operation in TABULATED:
             table = self.tables[value.name]
             return int(table.min()), int(table.max())
         found: Interval = MEANING[operation](*arguments, *numbers)

@@ -12,12 +12,12 @@ from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.proofs import INT32
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import Table
 from ltc2hw.simulations.fast.vectorized import BLOCK_BITS
-from ltc2hw.words import IntArray
 
 ALIVE = ""
 """Name of the constant that is 1 for neurons and 0 for padding."""
@@ -91,7 +91,7 @@ def entries_of(table: IntArray, operation: Operation, types: Types) -> IntArray:
     Raises:
         InvalidValueError: for entries to interpolate between that are negative or beyond 31 bits.
     """
-    if operation is Operation.LOOK_UP:
+    if operation is not Operation.INTERPOLATE:
         return table
     if table.min() < 0 or table.max() > INT32:
         worst = table.min() if table.min() < 0 else table.max()

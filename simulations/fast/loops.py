@@ -56,6 +56,8 @@ class Do(str, Enum):
     """[as LOOK_UP]"""
     INTERPOLATE_BLOCK = "interpolate block"
     """[as LOOK_UP] in a table that vector registers hold."""
+    ENTRY = "entry"
+    """[first of the places of 0, the last index, start of the table]"""
     STORE = "store"
     """[row of the state]"""
     SPIKE = "spike"

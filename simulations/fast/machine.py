@@ -13,13 +13,13 @@ from llvmlite import ir
 from numba.core import compiler_lock, registry, types
 from numba.extending import intrinsic
 
-from ltc2hw.compilation import cache_folder, tell_uncached
-from ltc2hw.llvm import element_pointer
+from ltc2hw.compilation.caching import cache_folder, tell_uncached
+from ltc2hw.compilation.llvm import element_pointer
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Loop
 from ltc2hw.simulations.fast.vectorized import write
 from ltc2hw.simulations.fast.writer import LENGTHS
-from ltc2hw.sources import SOURCES
 
 global_lock: Any = compiler_lock.global_compiler_lock  # without types of its own
 cpu_target: Any = registry.cpu_target

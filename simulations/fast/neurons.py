@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltc2hw.compilation.llvm import PROCESSOR
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Value
-from ltc2hw.llvm import PROCESSOR
-from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
 from ltc2hw.simulations.fast.intervals import within
 from ltc2hw.simulations.fast.layout import ALIVE, Layout
 from ltc2hw.simulations.fast.loops import Do, Line, Loop
@@ -259,8 +259,11 @@ def _plan(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
 
 
 def _table(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
-    fraction, index_bits = numbers
     start = b.layout.table(value.name, value.operation)
+    if value.operation is Operation.ENTRY:
+        last = b.step.neurons.tables[value.name].size - 1
+        return b.line(Do.ENTRY, argument, slots=(b.integers(0, last, start),))
+    fraction, index_bits = numbers
     shift = fraction + TABLE_SPAN_BITS - index_bits
     slots = (b.integers(shift, 1 << (fraction + TABLE_SPAN_BITS - 1), start),)
     if value.operation is Operation.LOOK_UP:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.bridge import FixedNeurons, lowered
 from ltc2hw.dynamics.model import SPIKES
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.fixed_state import Range
-from ltc2hw.graph import Node, Variable, evaluation_order, history_length
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.fixed_state import Range
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.structure import Node, Variable, evaluation_order, history_length
+from ltc2hw.numbers.weights import Sparse
 from ltc2hw.simulations.fast.constants import limits
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
@@ -47,7 +48,6 @@ from ltc2hw.simulations.fast.widths import (
     register_limits,
     sent_word,
 )
-from ltc2hw.weights import Sparse
 
 PIECE = 1024
 """Neurons of larger populations that are updated at once, while the first cache holds them.
@@ -142,9 +142,7 @@ class _Arena:
 
 def facts_of(network: FixedNetwork) -> Facts:
     """What widths and kinds of numbers are worked out from."""
-    populations: dict[str, FixedInput | FixedNeurons] = {
-        p.name: p if isinstance(p, FixedInput) else lowered(p) for p in network.populations
-    }
+    populations = {p.name: p for p in network.populations}
     sums = [largest_sum(populations[p.source], p) for p in network.projections]
     arrivals = largest_arrivals(network, sums)
     steps = {
@@ -364,7 +362,7 @@ class _Builder:
         population = self.facts.populations[name]
         early: tuple[str, ...] = ()
         if isinstance(population, FixedInput):
-            if stage == "update":
+            if stage == "late":
                 enter = Operation.ENTER_VALUES if population.graded else Operation.ENTER_SPIKES
                 self.schedule.append((enter, self.rows[name]))
         else:
@@ -373,7 +371,7 @@ class _Builder:
                 self.schedule.append((Operation.COMPUTE, self.stage_rows[node]))
         for variable in population.variables:
             row = self.messages.get((name, variable))
-            if row is None or (variable in early) != (stage == "current"):
+            if row is None or (variable in early) != (stage == "early"):
                 continue
             send = Operation.SEND_SPIKES if variable == SPIKES else Operation.SEND_VALUES
             self.schedule.append((send, row))

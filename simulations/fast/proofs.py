@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
-from ltc2hw.integer_limits import largest
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.numbers.integer_limits import largest
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.fast.intervals import magnitude, within
 from ltc2hw.simulations.fast.simplify import Step
 
@@ -106,6 +106,8 @@ def fits_tables(needed: Needed, index: int) -> bool:
     value = needed.values[index]
     if value.operation not in TABULATED:
         return True
+    if value.operation is Operation.ENTRY:
+        return largest(needed.step.neurons.tables[value.name]) <= INT32
     fraction, index_bits = needed.numbers(index)
     shift = fraction + TABLE_SPAN_BITS - index_bits
     return shift <= 31 and largest(needed.step.neurons.tables[value.name]) <= INT32
@@ -135,10 +137,12 @@ def fits_short_step(step: Step) -> bool:
 
 def fits_short_table(needed: Needed, index: int) -> bool:
     """Whether offsets, entries and interpolation fit 32 bits."""
+    table = needed.step.neurons.tables[needed.values[index].name]
+    if needed.values[index].operation is Operation.ENTRY:
+        return largest(table) <= INT32
     fraction, index_bits = needed.numbers(index)
     if fraction + TABLE_SPAN_BITS > LARGEST_SHIFT:
         return False
-    table = needed.step.neurons.tables[needed.values[index].name]
     if needed.values[index].operation is Operation.LOOK_UP:
         return largest(table) <= INT32
     shift = fraction + TABLE_SPAN_BITS - index_bits

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.model import SPIKES
-from ltc2hw.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.trace import check_record
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Table
-from ltc2hw.trace import check_record
 
 
 @dataclass(frozen=True)

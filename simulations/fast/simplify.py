@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.integer import MEANING
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Builder, Value
-from ltc2hw.nonlinearity import GateFunction, lookup_integer
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.fast.intervals import Interval, Intervals, hull, reachable, within
-from ltc2hw.words import IntArray
 
 Known = IntArray | np.int64
 
@@ -148,14 +147,11 @@ class _Folding:
     def folded(self, value: Value, arguments: list[Known]) -> Known | None:
         """A value made of constants; None where values that do not fit have to be counted."""
         numbers = [int(number) for number in value.numbers]
+        whole: list[Any] = [np.asarray(argument) for argument in arguments]
+        whole += numbers
         if value.operation in TABULATED:
-            function: GateFunction = (
-                "table" if value.operation is Operation.LOOK_UP else "interpolated"
-            )
-            table, argument = self.neurons.tables[value.name], np.asarray(arguments[0])
-            return lookup_integer(argument, numbers[0], table, function)
-        whole = [np.asarray(argument) for argument in arguments]
-        result: Any = MEANING[value.operation](*whole, *numbers)
+            whole.append(self.neurons.tables[value.name])
+        result: Any = MEANING[value.operation](*whole)
         if value.operation in COUNTED and np.any(result != arguments[0]):
             return None
         return result if np.ndim(result) else np.int64(result)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph import Stage
+from ltc2hw.graph.structure import Stage
 from ltc2hw.simulations.fast.intervals import within
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.layout import Layout
@@ -68,13 +68,13 @@ def stages_of(step: Step, types: Types, sent: Sequence[str]) -> Stages:
     works = []
     if early:
         first = build(layout, early, early=True)
-        works.append(Work("current", first, first, frozenset(early), model.ports[:1]))
+        works.append(Work("early", first, first, frozenset(early), model.ports[:1]))
     late = [name for name in model.results if name not in early]
     kept = {*model.states, *sent, SPIKES}
     plain = build(layout, [name for name in late if name in kept], early)
     full = build(layout, late, early)
     ports = model.ports[1:] if early else model.ports
-    works.append(Work("update", plain, full, frozenset({*kept, *early}), ports))
+    works.append(Work("late", plain, full, frozenset({*kept, *early}), ports))
     return Stages(layout, tuple(works))
 
 

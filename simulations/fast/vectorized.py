@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ltc2hw.llvm import PROCESSOR, emit
+from ltc2hw.compilation.llvm import PROCESSOR, emit
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Do, Line, Loop
 from ltc2hw.simulations.fast.proofs import SPLIT_BITS
@@ -210,6 +210,11 @@ def _look_up(w: Writer, line: Line, a: Any) -> Any:
     return w.back(_gathered(w, line, cells))
 
 
+def _entry(w: Writer, line: Line, a: Any) -> Any:
+    first, last = (w.spread_bits(line.slots[0] + place) for place in (0, 1))
+    return w.back(_gathered(w, line, w.clamped(w.integral(a), first, last, w.body.icmp_signed)))
+
+
 def _interpolate(w: Writer, line: Line, a: Any) -> Any:
     cells, offset = _cells(w, line, a)
     return _on_line(w, line, _gathered(w, line, cells), cells, offset)
@@ -284,6 +289,7 @@ MEANING: Mapping[Do, Meaning] = {
     Do.WRAP_ONCE: _wrap_once,
     Do.PLAN: _plan,
     Do.LOOK_UP: _look_up,
+    Do.ENTRY: _entry,
     Do.INTERPOLATE: _interpolate,
     Do.INTERPOLATE_BLOCK: _interpolate_block,
     Do.STORE: _store,

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.dynamics.bridge import FixedNeurons
-from ltc2hw.fixed import FixedInput, FixedNetwork, FixedProjection, Message
-from ltc2hw.fixed_state import Range
-from ltc2hw.integer_limits import magnitude as word_magnitude
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.graph.fixed_state import Range
+from ltc2hw.graph.neurons import FixedNeurons, Message
+from ltc2hw.numbers.integer_limits import magnitude as word_magnitude
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations.fast.proofs import (
     INT32,
     LARGEST_SHIFT,
@@ -25,7 +26,6 @@ from ltc2hw.simulations.fast.proofs import (
 )
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
-from ltc2hw.words import Word
 
 INT8 = (1 << 7) - 1
 

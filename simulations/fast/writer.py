@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ltc2hw.llvm import PROCESSOR, emit, spread
+from ltc2hw.compilation.llvm import PROCESSOR, emit, spread
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Do, Loop
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.expression import (
     Expression,
     constant,
@@ -32,28 +31,23 @@ from ltc2hw.dynamics.model import Model, model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedInput, FixedProjection, Message
-from ltc2hw.graph import Port
-from ltc2hw.nonlinearity import GATE_FUNCTIONS, sigmoid_table
+from ltc2hw.graph.fixed import FixedInput, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons, Message
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.nonlinearity import GATE_FUNCTIONS, sigmoid_table
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray, IntArray, Overflow, Word, shift_toward_zero
 from ltc2hw.simulations.fast.intervals import WIDEST, Intervals, hull, magnitude
-from ltc2hw.weights import Dense
-from ltc2hw.words import FloatArray, IntArray, Overflow, Word, shift_toward_zero
 
 PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
 Rng = np.random.Generator
-
-
-class Neurons(FixedNeurons):
-    """Neurons of any model, recorded in 64 bits."""
-
-    state = Word(62)
 
 
 @dataclass(frozen=True, eq=False)
 class Programs:
     """A network of neurons of any model; nothing checks it."""
 
-    populations: tuple[FixedInput | Neurons, ...]
+    populations: tuple[FixedInput | FixedNeurons, ...]
     projections: tuple[FixedProjection, ...]
     output: str
 
@@ -64,7 +58,7 @@ class Programs:
         assert isinstance(first, FixedInput)
         return first
 
-    def population(self, name: str) -> FixedInput | Neurons:
+    def population(self, name: str) -> FixedInput | FixedNeurons:
         """The population of that name."""
         return next(p for p in self.populations if p.name == name)
 
@@ -96,7 +90,7 @@ def random_model(rng: Rng) -> Model:
         results["spikes"] = fires(total, constant("threshold"))
         return results
 
-    return model(output="spikes")(step)
+    return model(output="spikes")(step).worked_out
 
 
 def _random_value(rng: Rng, values: list[Expression], index: int) -> Expression:
@@ -135,8 +129,8 @@ def random_formats(rng: Rng, drawn: Model, widest: int) -> tuple[Formats, dict[s
         return Held.within(word, fraction)
 
     program = drawn.program
-    formats = {name: held() for name in (*program.names(Operation.REGISTER), *program.states)}
-    formats["spikes"] = Held(0)
+    words = (*program.names(Operation.REGISTER), *program.states)
+    formats = {name: held() for name in words if name != "spikes"}
     gates, tables = {}, {}
     for name in drawn.gates:
         word = Word(int(rng.integers(6, widest + 1)))
@@ -145,11 +139,12 @@ def random_formats(rng: Rng, drawn: Model, widest: int) -> tuple[Formats, dict[s
         index_bits = int(rng.integers(2, 9))
         output = int(rng.integers(5, 11))
         gates[name] = GateFormat(function, output, 0 if function == "plan" else index_bits)
-        tables[name] = sigmoid_table(
-            index_bits, output, interpolated=function == "interpolated", nonlinearity="sigmoid"
-        )
+        if function != "plan":
+            tables[name] = sigmoid_table(
+                index_bits, output, interpolated=function == "interpolated", nonlinearity="sigmoid"
+            )
     ports = {name: int(rng.integers(0, 10)) for name in program.ports}
-    constants = {name: int(rng.integers(0, 12)) for name in program.parameters}
+    constants = {c.name: int(rng.integers(0, 12)) for c in drawn.constants}
     return Formats(formats, ports, constants, gates), tables
 
 
@@ -177,8 +172,8 @@ def exact(neurons: FixedNeurons, arriving: int) -> bool:
     return all(magnitude(interval) < WIDEST for interval in found)
 
 
-def random_neurons(rng: Rng, name: str, size: int) -> Neurons:
-    """Neurons of a random model with random words and constants."""
+def random_neurons(rng: Rng, name: str, size: int) -> FixedNeurons:
+    """FixedNeurons of a random model with random words and constants."""
     while True:
         drawn = random_model(rng)
         widest = int(rng.choice([8, 12, 20, 24, 34]))
@@ -190,7 +185,7 @@ def random_neurons(rng: Rng, name: str, size: int) -> Neurons:
         if rng.integers(3) == 0:
             program = mutated(rng, program)
         constants = {}
-        for parameter in program.parameters:
+        for parameter in (described.name for described in drawn.constants):
             most = int(rng.choice([1, 100, 30_000]))
             values = rng.integers(-most, most + 1, size) * int(rng.integers(4) > 0)
             constants[parameter] = values if rng.integers(3) else np.full(size, values[0])
@@ -207,19 +202,19 @@ def neurons_of(
     constants: Mapping[str, IntArray],
     tables: Mapping[str, IntArray],
     messages: tuple[Message, ...] = (),
-) -> Neurons:
-    """Neurons, as many as they have constants."""
+) -> FixedNeurons:
+    """FixedNeurons, as many as they have constants."""
     size = next(iter(constants.values())).size
-    return Neurons(name, size, drawn, formats, program, constants, tables, messages)
+    return FixedNeurons(name, size, drawn, formats, constants, tables, messages, program)
 
 
 def random_programs(rng: Rng, largest: int = 40) -> Programs:
     """An input and one or two populations, with spikes forward and back."""
     inputs = FixedInput("input", int(rng.integers(1, 6)), False, Word(1, signed=False), 0)
-    populations: list[FixedInput | Neurons] = [inputs]
+    populations: list[FixedInput | FixedNeurons] = [inputs]
     projections: list[FixedProjection] = []
 
-    def connect(source: str, size: int, target: Neurons, delay: int) -> None:
+    def connect(source: str, size: int, target: FixedNeurons, delay: int) -> None:
         for name in target.ports:
             if rng.integers(4) or name == "current":
                 weights = Dense(rng.integers(-100, 101, (target.size, size)))

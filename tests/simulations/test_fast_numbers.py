@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedLTC, FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import kinds
 from ltc2hw.simulations.fast.engine import plan_of
@@ -25,7 +27,6 @@ from ltc2hw.simulations.fast.proofs import INT32, fits_product
 from ltc2hw.simulations.fast.proofs import SINGLE as LARGEST_SINGLE
 from ltc2hw.simulations.fast.rounding import EXISTS, restore_rounding, round_toward_zero
 from ltc2hw.simulations.fast.tables import padded
-from ltc2hw.words import Word
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_trace
 
@@ -157,9 +158,9 @@ def test_every_kind_of_number_gives_the_same_bits(seed: int) -> None:
 def with_bias(network: FixedNetwork, name: str, bias: int) -> FixedNetwork:
     """The network with a current bias of ± ``bias`` in all neurons of a population."""
     population = network.population(name)
-    assert isinstance(population, FixedLTC)
+    assert isinstance(population, FixedNeurons)
     signs = np.where(np.arange(population.size) % 2, 1, -1)
-    changed = replace(population, bias_current=bias * signs)
+    changed = population.with_constants({"bias_current": bias * signs})
     populations = tuple(changed if p is population else p for p in network.populations)
     return replace(network, populations=populations)
 

@@ -14,14 +14,15 @@ from ltc2hw.dynamics.expression import Expression, constant, fires, port, regist
 from ltc2hw.dynamics.formats import Formats, Held
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import model
-from ltc2hw.fixed import FixedInput, FixedProjection, Message
+from ltc2hw.graph.fixed import FixedInput, FixedProjection
+from ltc2hw.graph.neurons import Message
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import fast
 from ltc2hw.simulations.fast import kinds
 from ltc2hw.simulations.fast.engine import plan_of
 from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE
 from ltc2hw.simulations.fast.rounding import EXISTS
-from ltc2hw.weights import Dense
-from ltc2hw.words import Word
 from tests.simulations.programs import Interpreted, Programs, neurons_of, random_programs
 
 SEEDS = st.integers(0, 2**32 - 1)
