@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedInput
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import integer
@@ -71,7 +71,10 @@ def test_sums_beyond_doubles_are_refused() -> None:
         for p in network.projections
     )
     source = FixedInput("input", network.input.size, True, Word(24), 0)
-    populations = (source, *(p for p in network.populations if not isinstance(p, FixedInput)))
+    populations: tuple[FixedPopulation, ...] = (
+        source,
+        *(p for p in network.populations if not isinstance(p, FixedInput)),
+    )
     wide = tuple(replace(p, variable="value") if p.source == "input" else p for p in wide)
     beyond = replace(network, populations=populations, projections=wide)
     with pytest.raises(InvalidValueError, match=r"2\^53"):
