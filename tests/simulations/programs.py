@@ -303,3 +303,16 @@ class Interpreted:
             known |= whole
         self.states[p.name] = {name: known[name] for name in p.registers}
         return known
+
+
+def wrapping(neurons: FixedNeurons) -> FixedNeurons:
+    """The same neurons with 24-bit words that wrap where theirs saturate."""
+    word = Word(24, overflow=Overflow.WRAP)
+    held = {
+        name: Held.within(word, form.fraction) if form.overflow is Operation.SATURATE else form
+        for name, form in neurons.formats.held.items()
+    }
+    return FixedNeurons(
+        neurons.name, neurons.size, neurons.model, replace(neurons.formats, held=held),
+        neurons.constants, neurons.tables, neurons.messages,
+    )  # fmt: skip
