@@ -90,7 +90,7 @@ def leaky(
 def place_spiking(
     assembly: Assembly, neurons: Leaky, threshold: npt.ArrayLike, reset: npt.ArrayLike
 ) -> Placed:
-    """Add leaky neurons that spike above a threshold: a :class:`~ltc2hw.graph.network.LIF`."""
+    """Add leaky neurons that spike above a threshold: the model ``lif``."""
     above = real_vector(f"{neurons.node} threshold", threshold, neurons.size)
     zero = real_vector(f"{neurons.node} reset potential", reset, neurons.size)
     name = assembly.free_name(neurons.node)
@@ -108,10 +108,9 @@ def place_subtracting(
 ) -> Placed:
     """Add leaky neurons from which a spike takes their threshold instead of all they hold.
 
-    The membrane is a :class:`~ltc2hw.graph.network.Readout`, from which a spike of the step before
-    takes (1 - leak) threshold, or all of it after the leak; a :class:`~ltc2hw.graph.network.LIF`
-    that forgets everything at every step compares it. A membrane without leak is one that receives
-    itself.
+    The membrane is a ``readout``, from which a spike of the step before takes (1 - leak) threshold,
+    or all of it after the leak; a ``lif`` that forgets everything at every step compares it. A
+    membrane without leak is one that receives itself.
     """
     size, leak = neurons.size, neurons.leak
     above = real_vector(f"{neurons.node} threshold", threshold, size)
@@ -138,7 +137,7 @@ def place_subtracting(
 
 
 def place_integrator(assembly: Assembly, conversion: Conversion, neurons: Leaky) -> Placed:
-    """Add leaky neurons that answer their voltage: a :class:`~ltc2hw.graph.network.Readout`.
+    """Add leaky neurons that answer their voltage: the model ``readout``.
 
     A synaptic current is a second readout before the first.
     """
@@ -171,7 +170,7 @@ def place_adaptive(
     adaptation: npt.ArrayLike,
     step: npt.ArrayLike,
 ) -> Placed:
-    """Add leaky neurons with the threshold of an LSNN: static :class:`~ltc2hw.graph.network.LTC`.
+    """Add leaky neurons with the threshold of an LSNN: ``ltc`` with static gates.
 
     The threshold is higher by a, with ``a = (1 - adaptation) (a + step s[t-1])``.
     The membrane follows the synaptic current of the step before.

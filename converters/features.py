@@ -581,6 +581,14 @@ FEATURES: Mapping[str, Feature] = {
         "gates without sigmoid (slope 0)",
         {"sfptt-in": refused("a gate outside 0 to 1 has no meaning here; train with a slope")},
     ),
+    "other-model": Feature(
+        "neurons of a model that the format does not have",
+        {
+            "norse-out": refused("use lif, readout, or ltc with static gates"),
+            "nir-out": refused("NIR has no node for it; save the network as a file of ltc2hw"),
+            "netx-out": refused("netx holds CUBA neurons; use lif, or export to lava"),
+        },
+    ),
     "no-node": Feature(
         "something that is no node of NIR",
         {"nir-in": refused("the tool that made the graph does not know a module; replace that")},

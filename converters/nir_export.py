@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.converters.assembly import clocks_of
+from ltc2hw.converters.assembly import clocks_of, sent_variable
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_convolution import kernels_of
@@ -23,13 +23,18 @@ from ltc2hw.converters.nir_record import (
     lif_metadata,
     readout_metadata,
 )
-from ltc2hw.converters.populations import LIF, Gate, Readout
+from ltc2hw.converters.populations import TERMS, gate_of, is_model
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.scaling import named_function
 
 Entries = dict[str, Any]
 
@@ -68,7 +73,7 @@ class _Export:
         """The whole graph."""
         network = self.network
         stages = evaluation_order(network.populations, network.projections)
-        order = tuple(name for name, stage in stages if stage == "update")
+        order = tuple(name for name, stage in stages if stage == "late")
         kept = [(i, p) for i, p in enumerate(network.projections) if i not in self.absorbed]
         idle = clocks_of(network) - {projection.source for _, projection in kept}
         for name, population in self.populations.items():
@@ -119,18 +124,21 @@ class _Export:
         clocks = clocks_of(self.network)
         for index, projection in enumerate(self.network.projections):
             target = self.populations[projection.target]
-            if projection.source in clocks and isinstance(target, LIF) and projection.delay == 0:
+            if projection.source in clocks and is_model(target, lif) and projection.delay == 0:
                 carrier = self.carrier(target.name, clocks)
                 if carrier is not None:
                     self.biases[carrier] = projection.weights.to_array()[:, 0]
                     self.absorbed.add(index)
         for target in self.populations.values():
-            if isinstance(target, LIF) and _integrates(target) and np.any(target.bias):
+            if not is_model(target, lif) or not _integrates(target):
+                continue
+            bias = target.constants["bias"]
+            if np.any(bias):
                 carrier = self.carrier(target.name, clocks)
                 if carrier is None:
                     self.conversion.meet("bias-alone", f"population {target.name!r}")
                 else:
-                    self.biases[carrier] = self.biases.get(carrier, 0.0) + target.bias
+                    self.biases[carrier] = self.biases.get(carrier, 0.0) + bias
 
     def carrier(self, target: str, clocks: set[str]) -> int | None:
         """The first projection to a population that a linear node can stand for."""
@@ -142,8 +150,7 @@ class _Export:
 
     def is_plain(self, projection: Projection) -> bool:
         """Whether NIR's edges, which name neither variables nor ports, can say the projection."""
-        source = self.populations[projection.source]
-        sent = "membrane" if isinstance(source, Readout) else source.variables[0]
+        sent = sent_variable(self.populations[projection.source])
         return projection.variable == sent and projection.port == "current"
 
     def linear(self, index: int, projection: Projection, steps: int) -> None:
@@ -216,39 +223,42 @@ class _Export:
         if isinstance(population, Input):
             self.conversion.meet("graded-input" if population.graded else "spiking-input", label)
             return {"type": "Input", "shape": np.array([population.size]), "metadata": {}}
-        if isinstance(population, LIF):
+        if is_model(population, lif):
             return {**self.lif(population, label), "metadata": {KEY: lif_metadata(population)}}
-        if isinstance(population, Readout):
+        if is_model(population, readout):
             return self.readout(population, label)
+        if not is_model(population, ltc):
+            self.conversion.meet("other-model", f"{label} ({population.model.name})")
         self.conversion.meet("ltc", label)
         return {
             "type": LTC_TYPE,
-            "threshold": population.threshold,
-            "adaptation_strength": population.adaptation_strength,
-            "bias_current": population.bias_current,
-            **_gate("tau_mem", population.tau_mem),
-            **_gate("tau_adp", population.tau_adp),
+            "threshold": population.constants["threshold"],
+            "adaptation_strength": population.constants["adaptation_strength"],
+            "bias_current": population.constants["bias_current"],
+            **_gate("tau_mem", population),
+            **_gate("tau_adp", population),
             "metadata": {},
         }
 
-    def lif(self, population: LIF, label: str) -> Entries:
+    def lif(self, population: Neurons, label: str) -> Entries:
         """LIF, CubaLIF or IF."""
-        synapse, leak = population.current_decay, population.membrane_decay
+        constants = population.constants
+        synapse, leak, bias = (constants[n] for n in ("current_decay", "membrane_decay", "bias"))
         one, zero = np.ones(population.size), np.zeros(population.size)
         if _integrates(population):
             self.conversion.meet("if", label)
             entries = {"type": "IF", "r": one / self.dt}
-            return {**entries, "v_threshold": population.threshold, "v_reset": zero}
+            return {**entries, "v_threshold": constants["threshold"], "v_reset": zero}
         if np.any(leak == 0.0):
             self.conversion.meet("no-leak-with-current", label)
         if np.any(synapse == 0.0):
             self.conversion.meet("no-current-decay", label)
-        if np.any(population.bias):
+        if np.any(bias):
             self.conversion.meet("membrane-bias", label)
         common = {
             "r": self.quotient(one, leak, label),
-            "v_leak": self.quotient(population.bias, leak, label),
-            "v_threshold": population.threshold,
+            "v_leak": self.quotient(bias, leak, label),
+            "v_threshold": constants["threshold"],
             "v_reset": zero,
         }
         tau = self.quotient(self.dt * one, leak, label)
@@ -264,16 +274,17 @@ class _Export:
             "w_in": self.quotient(one, synapse, label),
         }
 
-    def readout(self, population: Readout, label: str) -> Entries:
+    def readout(self, population: Neurons, label: str) -> Entries:
         """LI where the gate is static, else an extension node."""
-        gate, name = population.tau_mem, population.name
+        gate, name = gate_of(population, "tau_mem"), population.name
+        bias = population.constants["bias_current"]
         moved = any((p.target, p.port) == (name, "tau_mem") for p in self.network.projections)
         if moved or np.any(gate.from_state) or np.any(gate.from_current):
             self.conversion.meet("gated-readout", label)
             return {
                 "type": READOUT_TYPE,
-                "bias_current": population.bias_current,
-                **_gate("tau_mem", gate),
+                "bias_current": bias,
+                **_gate("tau_mem", population),
                 "metadata": {},
             }
         leak = evaluate(gate.nonlinearity, np.asarray(gate.bias, dtype=np.float64))
@@ -284,7 +295,7 @@ class _Export:
             "type": "LI",
             "tau": self.quotient(np.full(population.size, self.dt), leak, label),
             "r": np.ones(population.size),
-            "v_leak": population.bias_current,
+            "v_leak": bias,
             "metadata": {KEY: readout_metadata(population)},
         }
 
@@ -297,8 +308,11 @@ class _Export:
         return divided
 
 
-def _integrates(population: LIF) -> bool:
-    return bool(np.all(population.current_decay == 1.0) and not np.any(population.membrane_decay))
+def _integrates(population: Neurons) -> bool:
+    constants = population.constants
+    return bool(
+        np.all(constants["current_decay"] == 1.0) and not np.any(constants["membrane_decay"])
+    )
 
 
 def _weights(projection: Projection) -> Entries:
@@ -314,10 +328,6 @@ def _weights(projection: Projection) -> Entries:
     return entries
 
 
-def _gate(name: str, gate: Gate) -> Entries:
-    return {
-        f"{name}_bias": gate.bias,
-        f"{name}_from_state": gate.from_state,
-        f"{name}_from_current": gate.from_current,
-        f"{name}_nonlinearity": gate.nonlinearity,
-    }
+def _gate(name: str, population: Neurons) -> Entries:
+    terms = {f"{name}_{term}": population.constants[f"{name}.{term}"] for term in TERMS}
+    return {**terms, f"{name}_nonlinearity": named_function(population, name)}

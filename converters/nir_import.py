@@ -49,11 +49,11 @@ from ltc2hw.converters.nir_graph import (
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph.network import Input, Network
-from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.words import FloatArray
@@ -358,7 +358,7 @@ class GraphImport:
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
         """Take the exact constants from our metadata, if they are those of the node."""
         read = self.assembly.populations[placed.entry]
-        exact = exact_lif(cast(LIF, read), placed.gain, node.metadata)
+        exact = exact_lif(cast(Neurons, read), placed.gain, node.metadata)
         if exact is None:
             return placed
         self.assembly.populations[placed.entry] = exact
@@ -385,7 +385,7 @@ class GraphImport:
         if cuba:
             return placed
         read = self.assembly.populations[placed.entry]
-        exact = exact_readout(cast(Readout, read), placed.gain, node.metadata)
+        exact = exact_readout(cast(Neurons, read), placed.gain, node.metadata)
         if exact is None:
             return placed
         self.assembly.populations[placed.entry] = exact
@@ -430,10 +430,10 @@ class GraphImport:
                 raise node.damaged("it does not lead from one population to one other")
             sender, receiver = self.placed[ends[0]], self.placed[ends[1]]
             (population,) = {term.population for term in sender.output.terms}
-            variable = cast(Variable, node.text("variable"))
+            variable = node.text("variable")
             signal = Signal.of(population, sender.output.size, variable)
             signal = signal.delayed(node.integer("delay")).through(weight_matrix(node))
-            self.assembly.connect(signal, receiver.entry, cast(Port, node.text("port")))
+            self.assembly.connect(signal, receiver.entry, node.text("port"))
 
 
 @contextmanager

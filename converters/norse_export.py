@@ -20,10 +20,14 @@ from torch import nn
 
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.converters.populations import gate_of, is_model
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Input, Network
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import evaluate
@@ -37,12 +41,12 @@ class Unit:
     """One neuron module of a chain: a population, what comes before it, and its weights.
 
     ``weights`` (N, M), ``recurrent`` (N, N) or None, ``bias`` (N,): what arrives, in our units.
-    An LTC population may have a synapse, the readout that holds its current, and then ``gain``
-    (N,) are the weights from there.
+    A static LTC population may have a synapse, the readout that holds its current, and then
+    ``gain`` (N,) are the weights from there.
     """
 
-    population: LIF | LTC | Readout
-    synapse: Readout | None
+    population: Neurons
+    synapse: Neurons | None
     source: str
     weights: FloatArray
     recurrent: FloatArray | None
@@ -99,9 +103,11 @@ def _units(
         if isinstance(population, Input):
             conversion.meet("graded-input" if population.graded else "spiking-input", node)
             continue
-        for port in ("tau_mem", "tau_adp"):
+        if not is_model(population, lif, ltc, readout):
+            conversion.meet("other-model", f"{node} ({population.model.name})")
+        for port in population.model.gates:
             if (name, port) in arriving:
-                conversion.meet("ltc" if isinstance(population, LTC) else "gated-readout", node)
+                conversion.meet("ltc" if is_model(population, ltc) else "gated-readout", node)
         if name in synapses.values():
             continue
         unit = _unit(population, populations, synapses, arriving, conversion)
@@ -119,8 +125,8 @@ def _synapses(populations: Mapping[str, FloatPopulation], arriving: Arriving) ->
         source = next(iter(signal.terms))
         if (
             port == "current"
-            and isinstance(populations[target], LTC)
-            and isinstance(populations.get(source.population), Readout)
+            and is_model(populations[target], ltc)
+            and is_model(populations.get(source.population), readout)
             and set(signal.terms) == {Source(source.population, "membrane", 1)}
             and senders.count(source.population) == 1
             and _is_diagonal(_dense(signal.terms[source]))
@@ -130,7 +136,7 @@ def _synapses(populations: Mapping[str, FloatPopulation], arriving: Arriving) ->
 
 
 def _unit(
-    population: LIF | LTC | Readout,
+    population: Neurons,
     populations: Mapping[str, FloatPopulation],
     synapses: Mapping[str, str],
     arriving: Arriving,
@@ -140,7 +146,7 @@ def _unit(
     receiver = synapses.get(name, name)
     signal = arriving.get((receiver, "current"), Signal(population.size, {}))
     # Norse's LSNN uses the current of the step before, whatever its synapse.
-    late = int(isinstance(population, LTC) and receiver == name)
+    late = int(is_model(population, ltc) and receiver == name)
     weights: dict[str, FloatArray] = {}
     bias: FloatArray = np.zeros(population.size)
     for source, matrix in signal.terms.items():
@@ -157,38 +163,41 @@ def _unit(
     if len(weights) != 1:
         conversion.meet("topology", node)
     (source_name, forward), *_ = weights.items()
-    synapse: FloatPopulation | None = None
+    synapse: Neurons | None = None
     gain: FloatArray = np.ones(population.size)
     if receiver != name:
-        synapse = populations[receiver]
+        held = populations[receiver]
+        assert isinstance(held, Neurons)
+        synapse = held
         gain = np.diag(_dense(next(iter(arriving[name, "current"].terms.values()))))
-    assert synapse is None or isinstance(synapse, Readout)
     return Unit(population, synapse, source_name, forward, recurrent, bias, gain)
 
 
 def _modules(unit: Unit, dt: float, conversion: Conversion) -> list[nn.Module]:
-    if isinstance(unit.population, LTC):
+    if is_model(unit.population, ltc):
         return _adaptive(unit, unit.population, dt, conversion)
-    if isinstance(unit.population, Readout):
+    if is_model(unit.population, readout):
         return _readout(unit, unit.population, dt, conversion)
     return _lif(unit, unit.population, dt, conversion)
 
 
-def _readout(unit: Unit, population: Readout, dt: float, conversion: Conversion) -> list[nn.Module]:
+def _readout(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
     conversion.meet("readout", unit.node)
-    leak = _static(population.tau_mem, "gated-readout", unit.node, conversion)
+    leak = _static(population, "tau_mem", "gated-readout", unit.node, conversion)
     p = snn.LIParameters(_tensor(1.0 / dt), _tensor(leak / dt), _tensor(0.0))
-    return [_linear(unit, np.ones(population.size), population.bias_current), snn.LI(p, dt=dt)]
+    bias = population.constants["bias_current"]
+    return [_linear(unit, np.ones(population.size), bias), snn.LI(p, dt=dt)]
 
 
-def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list[nn.Module]:
-    synapse, leak, bias = population.current_decay, population.membrane_decay, population.bias
+def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
+    constants = population.constants
+    synapse, leak, bias = (constants[n] for n in ("current_decay", "membrane_decay", "bias"))
     direct = bool(np.all(synapse == 1.0))
     if direct and not np.any(leak):
         conversion.meet("if", unit.node)
         if unit.recurrent is not None:
             conversion.meet("if-recurrent", unit.node)
-        integrate = IAF(IAFParameters(_tensor(population.threshold), _tensor(0.0)), dt=dt)
+        integrate = IAF(IAFParameters(_tensor(constants["threshold"]), _tensor(0.0)), dt=dt)
         return [_linear(unit, np.ones(population.size), bias), integrate]
     conversion.meet("lif-box" if direct else "lif", unit.node)
     if np.any(leak == 0.0):
@@ -202,7 +211,7 @@ def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list
         tau_syn_inv=_tensor(synapse / dt),
         tau_mem_inv=_tensor(leak / dt),
         v_leak=_tensor(_uniform(rest, unit, conversion)),
-        v_th=_tensor(population.threshold),
+        v_th=_tensor(constants["threshold"]),
         v_reset=_tensor(0.0),
     )
     linear = _linear(unit, 1.0 / leak, bias)
@@ -211,10 +220,13 @@ def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list
     return [linear, snn.LIFRecurrent(p=p, dt=dt, **_own_weights(unit, 1.0 / leak))]
 
 
-def _adaptive(unit: Unit, population: LTC, dt: float, conversion: Conversion) -> list[nn.Module]:
+def _adaptive(
+    unit: Unit, population: Neurons, dt: float, conversion: Conversion
+) -> list[nn.Module]:
     conversion.meet("alif", unit.node)
-    leak = _static(population.tau_mem, "ltc", unit.node, conversion)
-    kept = _static(population.tau_adp, "ltc", unit.node, conversion)
+    constants = population.constants
+    leak = _static(population, "tau_mem", "ltc", unit.node, conversion)
+    kept = _static(population, "tau_adp", "ltc", unit.node, conversion)
     if np.any(kept == 0.0) or np.any(kept == 1.0):
         conversion.meet("integrator", unit.node)
     synapse: FloatArray = np.ones(population.size)
@@ -222,18 +234,18 @@ def _adaptive(unit: Unit, population: LTC, dt: float, conversion: Conversion) ->
     bias: FloatArray = np.zeros(population.size)
     if unit.synapse is not None:
         # The current is what the readout holds, times the weights from it to the neurons.
-        synapse = _static(unit.synapse.tau_mem, "ltc", unit.node, conversion)
-        gain, bias = synapse * unit.gain, unit.synapse.bias_current
-    if np.any(population.bias_current):
+        synapse = _static(unit.synapse, "tau_mem", "ltc", unit.node, conversion)
+        gain, bias = synapse * unit.gain, unit.synapse.constants["bias_current"]
+    if np.any(constants["bias_current"]):
         conversion.meet("initial-membrane", unit.node)
     p = snn.LSNNParameters(
         tau_syn_inv=_tensor(synapse / dt),
         tau_mem_inv=_tensor(leak / dt),
         tau_adapt_inv=_tensor((1.0 - kept) / dt),
-        v_leak=_tensor(_uniform(population.bias_current, unit, conversion)),
-        v_th=_tensor(_uniform(population.threshold, unit, conversion)),
+        v_leak=_tensor(_uniform(constants["bias_current"], unit, conversion)),
+        v_th=_tensor(_uniform(constants["threshold"], unit, conversion)),
         v_reset=_tensor(0.0),
-        beta=_tensor(population.adaptation_strength * (1.0 - kept) / kept),
+        beta=_tensor(constants["adaptation_strength"] * (1.0 - kept) / kept),
     )
     linear = _linear(unit, gain, bias)
     if unit.recurrent is None:
@@ -276,8 +288,11 @@ def _tensors(modules: Iterable[nn.Module]) -> Iterator[torch.Tensor]:
                 yield held
 
 
-def _static(gate: Gate, feature: str, node: str, conversion: Conversion) -> FloatArray:
+def _static(
+    population: Neurons, name: str, feature: str, node: str, conversion: Conversion
+) -> FloatArray:
     """The value of a gate that nothing moves."""
+    gate = gate_of(population, name)
     if np.any(gate.from_state) or np.any(gate.from_current):
         conversion.meet(feature, node)
     return evaluate(gate.nonlinearity, np.asarray(gate.bias, dtype=np.float64))
