@@ -10,10 +10,12 @@ from scipy import sparse
 
 from ltc2hw.converters.populations import LIF, Gate, Readout, is_model
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.dynamics.models.if_subtract import if_subtract
+from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
-from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.weights import Dense, Sparse
@@ -84,9 +86,8 @@ class Assembly:
 
     def _output(self, output: Signal) -> str:
         for name, population in self.populations.items():
-            variable = population.output_variable
-            sent = variable in population.variables and not isinstance(population, Input)
-            if sent and output.is_plain(Source(name, variable)):
+            answer = Source(name, population.output_variable)
+            if isinstance(population, Neurons) and output.is_plain(answer):
                 return name
         name = self.free_name("output")
         self.add(Readout(name, output.size, np.zeros(output.size), static_gate(1.0)))
@@ -108,7 +109,7 @@ class Assembly:
         """Add a constant to the bias of a port; returns what has no place there."""
         population = self.populations[target]
         absorbed = constant
-        if is_model(population, lif):
+        if is_model(population, lif, if_subtract, if_subtract_delayed):
             # A constant reaches the membrane at once only where the current decays at once.
             absorbed = np.where(population.constants["current_decay"] == 1.0, constant, 0.0)
             bias = "bias"

@@ -170,8 +170,8 @@ FEATURES: Mapping[str, Feature] = {
     "alif": Feature(
         "adaptive threshold (ALIF, LSNN, ASRNN)",
         {
-            "norse-in": exact("LTC with static gates, behind a readout that is its synapse"),
-            "norse-out": exact("LTC with static gates, one step late as Norse's LSNN"),
+            "norse-in": exact("the model `alif`, whose membranes count from the resting potential"),
+            "norse-out": exact("`alif`, or LTC with static gates, one step late as Norse's LSNN"),
             "netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks"),
             "sfptt-in": exact("`tau_m` and `tau_adp` are static gates"),
         },
@@ -248,8 +248,8 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": refused("membranes are set to a value here; train with reset_value"),
             "nir-in": exact(
-                'where `reset="subtract"` says so: the membrane is a readout, and neurons that'
-                " compare it take their threshold from it"
+                'where `reset="subtract"` or `"subtract-delayed"` says so: the models `if_subtract`'
+                " and `if_subtract_delayed`"
             ),
         },
     ),
@@ -383,7 +383,7 @@ FEATURES: Mapping[str, Feature] = {
         "recurrence within a population",
         {
             "norse-in": exact(),
-            "norse-out": exact("with delay 1 (adaptive neurons without synapse: 2)"),
+            "norse-out": exact("with delay 1 (static LTC neurons without synapse: 2)"),
             "nir-in": exact("a cycle takes one step"),
             "nir-out": exact(),
             "netx-in": exact(),
@@ -584,8 +584,9 @@ FEATURES: Mapping[str, Feature] = {
     "other-model": Feature(
         "neurons of a model that the format does not have",
         {
-            "norse-out": refused("use lif, readout, or ltc with static gates"),
-            "nir-out": refused("NIR has no node for it; save the network as a file of ltc2hw"),
+            "norse-out": refused("use lif, alif, readout, or ltc with static gates"),
+            "nir-in": exact("from `ltc2hw.Neurons`"),
+            "nir-out": exact("`ltc2hw.Neurons`, which holds the model's program"),
             "netx-out": refused("netx holds CUBA neurons; use lif, or export to lava"),
         },
     ),

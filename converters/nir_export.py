@@ -15,6 +15,7 @@ from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_convolution import kernels_of
 from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE, strong_parts
+from ltc2hw.converters.nir_neurons import neurons_entries
 from ltc2hw.converters.nir_record import (
     KEY,
     SCHEMA_VERSION,
@@ -151,7 +152,8 @@ class _Export:
     def is_plain(self, projection: Projection) -> bool:
         """Whether NIR's edges, which name neither variables nor ports, can say the projection."""
         sent = sent_variable(self.populations[projection.source])
-        return projection.variable == sent and projection.port == "current"
+        first = self.populations[projection.target].ports[0]
+        return projection.variable == sent and projection.port == first
 
     def linear(self, index: int, projection: Projection, steps: int) -> None:
         """A Delay node where there is a delay, then Linear or Affine."""
@@ -228,7 +230,8 @@ class _Export:
         if is_model(population, readout):
             return self.readout(population, label)
         if not is_model(population, ltc):
-            self.conversion.meet("other-model", f"{label} ({population.model.name})")
+            self.conversion.meet("other-model", label)
+            return neurons_entries(population)
         self.conversion.meet("ltc", label)
         return {
             "type": LTC_TYPE,

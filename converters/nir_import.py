@@ -37,6 +37,7 @@ from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_conventions import Conventions
 from ltc2hw.converters.nir_graph import (
     LTC_TYPE,
+    NEURONS_TYPE,
     PASS,
     PROJECTION_TYPE,
     READOUT_TYPE,
@@ -46,6 +47,7 @@ from ltc2hw.converters.nir_graph import (
     fits,
     strong_parts,
 )
+from ltc2hw.converters.nir_neurons import read_neurons
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
@@ -352,7 +354,7 @@ class GraphImport:
         reset, late = rules.reset_of(node, shape, self.conversion)
         self.spiking[node.name] = (neurons, threshold - reset)
         if late is not None:
-            return place_subtracting(self.assembly, self.conversion, neurons, threshold, late)
+            return place_subtracting(self.assembly, neurons, threshold, late)
         return self.refined_lif(place_spiking(self.assembly, neurons, threshold, reset), node)
 
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
@@ -418,6 +420,15 @@ class GraphImport:
         )
         return Placed(self.assembly.add(population), population.name, np.ones(population.size))
 
+    def neurons(self, node: Node, shape: Shape) -> Placed:
+        """``ltc2hw.Neurons``."""
+        self.conversion.meet("other-model", node.label)
+        population = read_neurons(node, self.assembly.free_name(node.name))
+        if not population.ports:
+            raise node.damaged("its model has no port")
+        gain = np.ones(population.size)
+        return Placed(self.assembly.add(population), population.name, gain, population.ports[0])
+
     def connect_projections(self) -> None:
         """``ltc2hw.Projection``: from any variable of one population to any port of another."""
         after: dict[str, list[str]] = {}
@@ -464,6 +475,11 @@ def own_shape(node: Node) -> Shape:
         return shape
     if node.type in ("Affine", "Linear", PROJECTION_TYPE):
         return (weight_matrix(node).shape[0],)
+    if node.type == NEURONS_TYPE:
+        size = node.integer("size")
+        if not 1 <= size <= MAXIMUM_SIZE:
+            raise node.damaged(f"its size {size} is not 1 to {MAXIMUM_SIZE} neurons")
+        return (size,)
     if node.type in NEURONS or node.type in ("Scale", "Delay"):
         shapes = [np.shape(value) for value in node.entries.values() if not isinstance(value, str)]
         largest = max(shapes, key=lambda shape: int(np.prod(shape)), default=())
@@ -491,7 +507,8 @@ NEURONS: Mapping[str, Callable[[GraphImport, Node, Shape], Placed]] = {
     "I": GraphImport.integrator,
     LTC_TYPE: GraphImport.ltc,
     READOUT_TYPE: GraphImport.gated_readout,
+    NEURONS_TYPE: GraphImport.neurons,
 }
 
-ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay"))
+ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay")) - {NEURONS_TYPE}
 """Types whose entries hold one number for all, one per channel, or one per value that arrives."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from nir.ir.node import NIRNode
 
-from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE
+from ltc2hw.converters.nir_graph import LTC_TYPE, NEURONS_TYPE, PROJECTION_TYPE, READOUT_TYPE
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
 
 INSTALLED: NirVersion = NIR_VERSIONS[0 if "v_reset" in {f.name for f in fields(nir.LIF)} else 1]
@@ -86,6 +86,22 @@ class GatedLINode(_Extension):
 
 
 @dataclass(eq=False)
+class NeuronsNode(_Extension):
+    """Neurons of any model: its text, and its constants (K, N) in the order of the model."""
+
+    model: str
+    size: int
+    constants: Array
+    nonlinearities: str
+
+    nir_type: ClassVar[str] = NEURONS_TYPE
+
+    def __post_init__(self) -> None:
+        """One value per neuron, in and out."""
+        self.set_shapes(self.size, self.size)
+
+
+@dataclass(eq=False)
 class ProjectionNode(_Extension):
     """Weights (N, M) from a variable to a port, ``delay`` whole steps late."""
 
@@ -104,6 +120,7 @@ class ProjectionNode(_Extension):
 EXTENSIONS: Mapping[str, type[_Extension]] = {
     LTC_TYPE: LTCNode,
     READOUT_TYPE: GatedLINode,
+    NEURONS_TYPE: NeuronsNode,
     PROJECTION_TYPE: ProjectionNode,
 }
 

@@ -22,6 +22,7 @@ from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.populations import gate_of, is_model
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.dynamics.models.alif import alif
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
@@ -62,7 +63,7 @@ class Unit:
 def to_module(
     network: Network, *, dt: float = 0.001, allow: Collection[str] = ()
 ) -> tuple[nn.Module, tuple[Change, ...]]:
-    """Write a chain of LIF, static LTC and readout populations as a ``SequentialState``.
+    """Write a chain of ``lif``, ``alif``, ``readout`` and static ``ltc`` as a ``SequentialState``.
 
     The module computes in float64 and takes samples (T, B, N_in); ``dt`` (seconds) only sets the
     unit of its time constants. Returns it with the changes that were made.
@@ -103,7 +104,7 @@ def _units(
         if isinstance(population, Input):
             conversion.meet("graded-input" if population.graded else "spiking-input", node)
             continue
-        if not is_model(population, lif, ltc, readout):
+        if not is_model(population, lif, alif, ltc, readout):
             conversion.meet("other-model", f"{node} ({population.model.name})")
         for port in population.model.gates:
             if (name, port) in arriving:
@@ -174,8 +175,10 @@ def _unit(
 
 
 def _modules(unit: Unit, dt: float, conversion: Conversion) -> list[nn.Module]:
+    if is_model(unit.population, alif):
+        return _alif(unit, unit.population, dt, conversion)
     if is_model(unit.population, ltc):
-        return _adaptive(unit, unit.population, dt, conversion)
+        return _static_ltc(unit, unit.population, dt, conversion)
     if is_model(unit.population, readout):
         return _readout(unit, unit.population, dt, conversion)
     return _lif(unit, unit.population, dt, conversion)
@@ -220,7 +223,22 @@ def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> 
     return [linear, snn.LIFRecurrent(p=p, dt=dt, **_own_weights(unit, 1.0 / leak))]
 
 
-def _adaptive(
+def _alif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
+    conversion.meet("alif", unit.node)
+    constants, one = population.constants, np.ones(population.size)
+    p = snn.LSNNParameters(
+        tau_syn_inv=_tensor(constants["current_decay"] / dt),
+        tau_mem_inv=_tensor(constants["membrane_decay"] / dt),
+        tau_adapt_inv=_tensor(constants["adaptation_decay"] / dt),
+        v_leak=_tensor(0.0),
+        v_th=_tensor(_uniform(constants["threshold"], unit, conversion)),
+        v_reset=_tensor(constants["reset"]),
+        beta=_tensor(constants["jump"]),
+    )
+    return _lsnn(unit, p, one, 0.0 * one, dt)
+
+
+def _static_ltc(
     unit: Unit, population: Neurons, dt: float, conversion: Conversion
 ) -> list[nn.Module]:
     conversion.meet("alif", unit.node)
@@ -247,6 +265,10 @@ def _adaptive(
         v_reset=_tensor(0.0),
         beta=_tensor(constants["adaptation_strength"] * (1.0 - kept) / kept),
     )
+    return _lsnn(unit, p, gain, bias, dt)
+
+
+def _lsnn(unit: Unit, p: Any, gain: FloatArray, bias: FloatArray, dt: float) -> list[nn.Module]:
     linear = _linear(unit, gain, bias)
     if unit.recurrent is None:
         return [linear, snn.LSNN(p, dt=dt)]

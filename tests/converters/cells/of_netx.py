@@ -15,7 +15,7 @@ import pytest
 from ltc2hw.converters import netx
 from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
-from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.quantize import quantize
@@ -150,6 +150,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
 EXPORTS: Mapping[str, Callable[..., str]] = {
     "ltc": partial(write_quantized, network(ltc())),
     "readout": partial(write_quantized, network(readout())),
+    "other-model": partial(write_quantized, network(Neurons("a", SIZE, "adlif"))),
     **{
         name: partial(write, exported)
         for name, exported in {
