@@ -251,6 +251,10 @@ FEATURES: Mapping[str, Feature] = {
                 'where `reset="subtract"` or `"subtract-delayed"` says so: the models `if_subtract`'
                 " and `if_subtract_delayed`"
             ),
+            "nir-out": exact(
+                'as LIF, CubaLIF or IF with `nir_version="1.0.4"`, whose neurons have no'
+                " `v_reset`; else as `ltc2hw.Neurons`"
+            ),
         },
     ),
     "no-reset-potential": Feature(

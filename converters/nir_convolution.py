@@ -18,8 +18,7 @@ import numpy.typing as npt
 from ltc2hw.converters.images import image_shapes
 from ltc2hw.converters.lowering import Shape, Window, convolution
 from ltc2hw.converters.populations import is_model
-from ltc2hw.dynamics.models.lif import lif
-from ltc2hw.dynamics.models.readout import readout
+from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
 from ltc2hw.numbers.weights import Sparse
@@ -127,8 +126,8 @@ def kernels_of(
 
 
 def _may_be_image(population: FloatPopulation) -> bool:
-    """Whether NIR's own nodes, which may have any shape, can stand for a population."""
-    return isinstance(population, Input) or is_model(population, lif, readout)
+    """Whether a population's node may have any shape."""
+    return isinstance(population, Input) or not is_model(population, ltc)
 
 
 def _kernel(

@@ -6,7 +6,7 @@ snnTorch writes them. What standard nodes cannot say goes into extension nodes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,17 +14,28 @@ from ltc2hw.converters.assembly import clocks_of, sent_variable
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_convolution import kernels_of
-from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE, strong_parts
+from ltc2hw.converters.nir_graph import (
+    LTC_TYPE,
+    NEURONS_TYPE,
+    PROJECTION_TYPE,
+    READOUT_TYPE,
+    strong_parts,
+)
 from ltc2hw.converters.nir_neurons import neurons_entries
 from ltc2hw.converters.nir_record import (
     KEY,
+    RESET_KEY,
     SCHEMA_VERSION,
     NirRecord,
     key_of,
     lif_metadata,
     readout_metadata,
 )
+from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
 from ltc2hw.converters.populations import TERMS, gate_of, is_model
+from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.models.if_subtract import if_subtract
+from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
@@ -40,23 +51,32 @@ from ltc2hw.quantization.scaling import named_function
 Entries = dict[str, Any]
 
 
-def graph_entries(network: Network, dt: float, conversion: Conversion) -> Entries:
+def graph_entries(
+    network: Network, dt: float, conversion: Conversion, version: NirVersion
+) -> Entries:
     """The dictionary of a network's graph, with time constants in units of ``dt``.
+
+    Its neurons have a ``v_reset``, but for those that subtract their threshold, which are nodes of
+    NIR where the release has none.
 
     Raises:
         UnsupportedError: naming the population that NIR cannot hold.
         TooLargeError: for sparse weights that are too large when written densely.
     """
-    return _Export(network, dt, conversion).graph()
+    subtracting = (if_subtract, if_subtract_delayed) if version != NIR_VERSIONS[0] else ()
+    return _Export(network, dt, conversion, subtracting).graph()
 
 
 class _Export:
     """One network on its way to a graph; projections are known by their place in the network."""
 
-    def __init__(self, network: Network, dt: float, conversion: Conversion) -> None:
+    def __init__(
+        self, network: Network, dt: float, conversion: Conversion, subtracting: tuple[Model, ...]
+    ) -> None:
         self.network = network
         self.dt = dt
         self.conversion = conversion
+        self.subtracting = subtracting
         self.populations = {p.name: p for p in network.populations}
         self.nodes: dict[str, Entries] = {}
         self.edges: list[tuple[str, str]] = []
@@ -125,13 +145,13 @@ class _Export:
         clocks = clocks_of(self.network)
         for index, projection in enumerate(self.network.projections):
             target = self.populations[projection.target]
-            if projection.source in clocks and is_model(target, lif) and projection.delay == 0:
+            if projection.source in clocks and self.is_lif(target) and projection.delay == 0:
                 carrier = self.carrier(target.name, clocks)
                 if carrier is not None:
                     self.biases[carrier] = projection.weights.to_array()[:, 0]
                     self.absorbed.add(index)
         for target in self.populations.values():
-            if not is_model(target, lif) or not _integrates(target):
+            if not self.is_lif(target) or not _integrates(target):
                 continue
             bias = target.constants["bias"]
             if np.any(bias):
@@ -186,7 +206,7 @@ class _Export:
         if name not in self.images:
             return entries
         shape = self.images[name]
-        if entries["type"] == "Input":
+        if entries["type"] in ("Input", NEURONS_TYPE):
             return {**entries, "shape": np.array(shape)}
         return {
             entry: np.reshape(value, shape) if isinstance(value, np.ndarray) else value
@@ -229,6 +249,8 @@ class _Export:
             return {**self.lif(population, label), "metadata": {KEY: lif_metadata(population)}}
         if is_model(population, readout):
             return self.readout(population, label)
+        if self.is_lif(population):
+            return self.subtracting_lif(population, label)
         if not is_model(population, ltc):
             self.conversion.meet("other-model", label)
             return neurons_entries(population)
@@ -242,6 +264,18 @@ class _Export:
             **_gate("tau_adp", population),
             "metadata": {},
         }
+
+    def is_lif(self, population: FloatPopulation) -> TypeGuard[Neurons]:
+        """Whether LIF, CubaLIF or IF nodes can stand for a population."""
+        return is_model(population, lif, *self.subtracting)
+
+    def subtracting_lif(self, population: Neurons, label: str) -> Entries:
+        """The same nodes without the potential that others are reset to."""
+        self.conversion.meet("soft-reset", label)
+        entries = self.lif(population, label)
+        del entries["v_reset"]
+        reset = "subtract-delayed" if is_model(population, if_subtract_delayed) else "subtract"
+        return {**entries, "metadata": {KEY: lif_metadata(population), RESET_KEY: reset}}
 
     def lif(self, population: Neurons, label: str) -> Entries:
         """LIF, CubaLIF or IF."""

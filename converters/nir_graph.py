@@ -64,7 +64,7 @@ ENTRIES: Mapping[str, frozenset[str]] = {
         )
     ),
     READOUT_TYPE: frozenset(("bias_current", *(f"tau_mem_{name}" for name in GATE_ENTRIES))),
-    NEURONS_TYPE: frozenset(("model", "size", "constants", "nonlinearities")),
+    NEURONS_TYPE: frozenset(("model", "shape", "constants", "nonlinearities")),
     PROJECTION_TYPE: frozenset(("weight", "variable", "port", "delay")),
 }
 """Entries of each type of node, besides ``type`` and ``metadata``; others would be lost."""

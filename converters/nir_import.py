@@ -354,8 +354,10 @@ class GraphImport:
         reset, late = rules.reset_of(node, shape, self.conversion)
         self.spiking[node.name] = (neurons, threshold - reset)
         if late is not None:
-            return place_subtracting(self.assembly, neurons, threshold, late)
-        return self.refined_lif(place_spiking(self.assembly, neurons, threshold, reset), node)
+            placed = place_subtracting(self.assembly, neurons, threshold, late)
+        else:
+            placed = place_spiking(self.assembly, neurons, threshold, reset)
+        return self.refined_lif(placed, node)
 
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
         """Take the exact constants from our metadata, if they are those of the node."""
@@ -423,7 +425,7 @@ class GraphImport:
     def neurons(self, node: Node, shape: Shape) -> Placed:
         """``ltc2hw.Neurons``."""
         self.conversion.meet("other-model", node.label)
-        population = read_neurons(node, self.assembly.free_name(node.name))
+        population = read_neurons(node, self.assembly.free_name(node.name), math.prod(shape))
         if not population.ports:
             raise node.damaged("its model has no port")
         gain = np.ones(population.size)
@@ -468,18 +470,13 @@ def own_shape(node: Node) -> Shape:
     """Shape that a node's entries say, whatever reaches it; empty where they do not."""
     if node.type == PASS and "shape" not in node.entries:
         return ()
-    if node.type in ("Input", "Output", PASS):
+    if node.type in ("Input", "Output", PASS, NEURONS_TYPE):
         shape = node.integers("shape")
         if not shape or min(shape) < 1 or math.prod(shape) > MAXIMUM_SIZE:
             raise node.damaged(f"its shape {shape} is not 1 to {MAXIMUM_SIZE} values")
         return shape
     if node.type in ("Affine", "Linear", PROJECTION_TYPE):
         return (weight_matrix(node).shape[0],)
-    if node.type == NEURONS_TYPE:
-        size = node.integer("size")
-        if not 1 <= size <= MAXIMUM_SIZE:
-            raise node.damaged(f"its size {size} is not 1 to {MAXIMUM_SIZE} neurons")
-        return (size,)
     if node.type in NEURONS or node.type in ("Scale", "Delay"):
         shapes = [np.shape(value) for value in node.entries.values() if not isinstance(value, str)]
         largest = max(shapes, key=lambda shape: int(np.prod(shape)), default=())

@@ -22,20 +22,19 @@ def neurons_entries(population: Neurons) -> dict[str, Any]:
     return {
         "type": NEURONS_TYPE,
         "model": model_text(population.model),
-        "size": population.size,
+        "shape": np.array([population.size]),
         "constants": np.array(rows, dtype=np.float64).reshape(len(rows), population.size),
         "nonlinearities": json.dumps(functions),
         "metadata": {},
     }
 
 
-def read_neurons(node: Node, name: str) -> Neurons:
-    """The population that a node holds.
+def read_neurons(node: Node, name: str, size: int) -> Neurons:
+    """The population of N neurons that a node holds.
 
     Raises:
         DamagedFileError: for a model that is none, or numbers that do not fit it.
     """
-    size = node.integer("size")
     try:
         model = read_model(node.text("model"))
         names = [constant.name for constant in model.constants]

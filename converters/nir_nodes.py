@@ -90,7 +90,7 @@ class NeuronsNode(_Extension):
     """Neurons of any model: its text, and its constants (K, N) in the order of the model."""
 
     model: str
-    size: int
+    shape: npt.NDArray[np.int64]
     constants: Array
     nonlinearities: str
 
@@ -98,7 +98,8 @@ class NeuronsNode(_Extension):
 
     def __post_init__(self) -> None:
         """One value per neuron, in and out."""
-        self.set_shapes(self.size, self.size)
+        self.input_type = {"input": self.shape}
+        self.output_type = {"output": self.shape}
 
 
 @dataclass(eq=False)

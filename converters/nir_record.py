@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.converters.populations import LIF, Gate, Readout, gate_of
+from ltc2hw.converters.populations import Gate, Readout, gate_of
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
 from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import Neurons
@@ -23,6 +23,9 @@ from ltc2hw.quantization.scaling import named_function
 
 KEY = "ltc2hw"
 """Name of our entry in metadata."""
+
+RESET_KEY = "ltc2hw_reset"
+"""Name of our entry that says how neurons without ``v_reset`` are reset."""
 
 SCHEMA_VERSION = 1
 
@@ -135,8 +138,7 @@ def exact_lif(read: Neurons, gain: FloatArray, metadata: Mapping[str, Any]) -> N
     if not all(_close(read.constants[name], noted[name]) for name in LIF_FIELDS):
         return None
     try:
-        constants = (np.asarray(noted[name]) for name in LIF_FIELDS)
-        return LIF(read.name, read.size, *constants)
+        return read.with_constants({name: np.asarray(noted[name]) for name in LIF_FIELDS})
     except Ltc2hwError:
         return None
 

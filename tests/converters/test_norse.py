@@ -286,8 +286,8 @@ def test_static_ltc_neurons_are_norses_adaptive_ones(synapse: bool) -> None:
         Projection("a", "spikes", entry, "current", own, 1 + int(not synapse)),
         Projection("synapse", "membrane", "a", "current", Dense(np.diag(2.0 * one)), 1),
     ]
-    populations = (Input("input", 7), *([current] if synapse else []), neurons)
-    network = Network(populations, tuple(links[: 2 + int(synapse)]), "a")
+    hidden = (current, neurons) if synapse else (neurons,)
+    network = Network((Input("input", 7), *hidden), tuple(links[: 2 + int(synapse)]), "a")
     module, changes = norse.to_module(network)
     assert changes == ()
     x = samples(rng, 7)

@@ -210,4 +210,7 @@ EXPORTED = {
 
 EXPORTS: Mapping[str, Callable[..., str]] = {
     name: partial(write, exported) for name, exported in EXPORTED.items()
-} | {"no-reset-potential": partial(write, network(lif()), nir_version="1.0.4")}
+} | {
+    "no-reset-potential": partial(write, network(lif()), nir_version="1.0.4"),
+    "soft-reset": partial(write, network(Neurons("a", 3, "if_subtract")), nir_version="1.0.4"),
+}
