@@ -14,6 +14,8 @@ import pytest
 import ltc2hw
 from ltc2hw.converters import nir as converter
 from ltc2hw.converters.lowering import Window, convolution
+from ltc2hw.converters.nir_graph import NEURONS_TYPE, Node
+from ltc2hw.converters.nir_neurons import neurons_entries, read_neurons
 from ltc2hw.converters.nir_versions import NirVersion
 from ltc2hw.dynamics.expression import constant, fires, gate, port, register, state, where
 from ltc2hw.dynamics.model import Model, model
@@ -141,6 +143,29 @@ def test_images_of_any_model_keep_their_kernels(
     with h5py.File(path) as file:
         assert file["node/nodes/input_to_a/type"][()] == b"Conv2d"
     assert converter.read(path) == network
+
+
+def test_damaged_models_are_refused_or_read() -> None:
+    rng = np.random.default_rng(3)
+    population = network_of(own).population("a")
+    assert isinstance(population, Neurons)
+    entries = neurons_entries(population)
+    text = entries["model"]
+    refused = 0
+    for _ in range(400):
+        places = rng.integers(len(text), size=2)
+        cut, kept = sorted(int(place) for place in places)
+        damaged = (
+            text[:cut] + text[kept:],
+            text[:cut] + chr(int(rng.integers(32, 127))) + text[cut + 1 :],
+            text[:cut] + text[cut:kept] + text[cut:],
+        )[int(rng.integers(3))]
+        node = Node("a", NEURONS_TYPE, {**entries, "model": damaged}, {})
+        try:
+            read_neurons(node, "a", SIZE)
+        except DamagedFileError:
+            refused += 1
+    assert refused > 300
 
 
 @pytest.mark.parametrize(
