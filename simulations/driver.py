@@ -197,10 +197,9 @@ def broadcast(
     values: Mapping[str, Array], size: int, registers: Values, ports: Values
 ) -> dict[str, Array]:
     """Results as arrays (B, N), those too that are the same for all samples or neurons."""
-    batch = next(array.shape[0] for array in (*ports.values(), *registers.values()))
-    shape = (batch, size)
+    shape = (next(iter((ports or registers).values())).shape[0], size)
     return {
-        name: value if np.shape(value) == shape else np.array(np.broadcast_to(value, shape))
+        name: value if value.shape == shape else np.array(np.broadcast_to(value, shape))
         for name, value in values.items()
     }
 

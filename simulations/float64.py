@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.real import evaluate_real
+from ltc2hw.dynamics.real import RealStep
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
@@ -53,9 +53,12 @@ def _require_finite(network: Network, trace: Trace) -> None:
 
 
 class FloatArithmetic:
-    """Real numbers: no rounding, no saturation."""
+    """Real numbers: no rounding, no saturation. One object serves one network."""
 
     dtype: npt.DTypeLike = np.float64
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, bool], RealStep] = {}
 
     def encode(self, population: FloatPopulation, x: npt.NDArray[np.float64]) -> StageResult:
         """Pass samples on as they are."""
@@ -74,14 +77,9 @@ class FloatArithmetic:
     ) -> StageResult:
         """Interpret the model's program."""
         assert isinstance(population, Neurons)
-        results = stage_results(population, known)
-        values = evaluate_real(
-            population.model.program,
-            population.constants,
-            ports,
-            registers,
-            population.functions,
-            results=results,
-            known=known,
-        )
+        key = (population.name, bool(known))
+        if key not in self._steps:
+            program, results = population.model.program, stage_results(population, known)
+            self._steps[key] = RealStep(program, population.functions, results, tuple(known))
+        values = self._steps[key](population.constants, ports, registers, known)
         return StageResult(broadcast(values, population.size, registers, ports), {})

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.integer import IntegerStep
 from ltc2hw.graph.fixed import (
     FixedInput,
     FixedNetwork,
@@ -48,9 +48,15 @@ def simulate(
 
 
 class IntegerArithmetic:
-    """Integers in words: shifts round toward zero, sums saturate, every misfit is counted."""
+    """Integers in words: shifts round toward zero, sums saturate, every misfit is counted.
+
+    One object serves one network.
+    """
 
     dtype: npt.DTypeLike = np.int64
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, bool], IntegerStep] = {}
 
     def encode(self, population: FixedPopulation, x: npt.NDArray[np.float64]) -> StageResult:
         """``word.fit(round_half_even(x * 2^fraction))``."""
@@ -76,14 +82,11 @@ class IntegerArithmetic:
     ) -> StageResult:
         """Interpret the population's program."""
         assert isinstance(population, FixedNeurons)
-        results = stage_results(population, known)
-        values, misfits = evaluate_integer(
-            population.program,
-            population.constants,
-            population.tables,
-            ports,
-            registers,
-            results=results,
-            known=known,
+        key = (population.name, bool(known))
+        if key not in self._steps:
+            results = stage_results(population, known)
+            self._steps[key] = IntegerStep(population.program, results, tuple(known))
+        values, misfits = self._steps[key](
+            population.constants, population.tables, ports, registers, known
         )
         return StageResult(broadcast(values, population.size, registers, ports), misfits)

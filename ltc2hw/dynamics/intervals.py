@@ -56,7 +56,16 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return _square(arguments[0])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
-    return TRANSFER[value.operation](*arguments, *numbers)
+    if value.operation is Operation.ENTRY:
+        return _entries(arguments[0], tables[value.name])
+    found: Interval = TRANSFER[value.operation](*arguments, *numbers)
+    return found
+
+
+def _entries(x: Interval, table: IntArray) -> Interval:
+    first, last = (min(max(end, 0), table.size - 1) for end in x)
+    met = table[first : last + 1]
+    return Interval(int(met.min()), int(met.max()))
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:

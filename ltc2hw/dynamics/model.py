@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
@@ -11,6 +12,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
 from ltc2hw.errors import UnknownNameError
+from ltc2hw.numbers.scalars import require_type
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""
@@ -40,6 +42,17 @@ class Model:
     unit: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, value, kind in (
+            ("name", self.name, str), ("program", self.program, Program),
+            ("output", self.output, str), ("source", self.source, str), ("words", self.words, str),
+            ("constants", self.constants, tuple), ("sends", self.sends, tuple),
+            ("unit", self.unit, tuple),
+        ):  # fmt: skip
+            require_type(f"{name} of a neuron model", value, kind)
+        if self.words not in (STATE_WORDS, LIF_WORDS):
+            raise UnknownNameError(
+                f"words of model {self.name}", self.words, (STATE_WORDS, LIF_WORDS)
+            )
         verify(self.program)
         results = self.program.results
         for what, names in (
@@ -54,12 +67,12 @@ class Model:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
 
-    @property
+    @cached_property
     def working(self) -> Program:
         """The step with its derived constants as parameters: what is lowered."""
         return fold(self.program).program
 
-    @property
+    @cached_property
     def worked_out(self) -> Model:
         """The same model with its derived constants as constants: what a chip holds.
 
@@ -75,28 +88,28 @@ class Model:
         )
         return replace(self, program=working, constants=constants)
 
-    @property
+    @cached_property
     def ports(self) -> tuple[str, ...]:
         """Where projections may land."""
         return self.program.ports
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """Registers: results that the next step reads, in the order of the results."""
         read = set(self.program.states)
         return tuple(name for name in self.program.results if name in read)
 
-    @property
+    @cached_property
     def results(self) -> tuple[str, ...]:
         """What can be recorded."""
         return tuple(self.program.results)
 
-    @property
+    @cached_property
     def gates(self) -> tuple[str, ...]:
         """Names of the non-linearities, each with a port's argument."""
         return self.program.names(Operation.GATE)
 
-    @property
+    @cached_property
     def early(self) -> tuple[str, ...]:
         """Results that need the first port alone and that the rest is made of.
 

@@ -44,9 +44,9 @@ def landing_register(model: Model, port: str) -> str | None:
     """The word that a port lands in; None where it lands in none."""
     program = model.program
     for value in program.values:
-        if value.operation is Operation.REGISTER:
-            if port in _added_ports(program, value.arguments[0]):
-                return value.name
+        lands = value.operation is Operation.REGISTER
+        if lands and port in _added_ports(program, value.arguments[0]):
+            return value.name
     return None
 
 

@@ -29,7 +29,7 @@ from ltc2hw.numbers.fields import (
 )
 from ltc2hw.numbers.integer_limits import LARGEST_SHIFT, require_fraction
 from ltc2hw.numbers.nonlinearity import NONLINEARITIES, GateCurve, Nonlinearity, table_index_bits
-from ltc2hw.numbers.scalars import require_range, require_type
+from ltc2hw.numbers.scalars import require_range, require_type, shown
 from ltc2hw.numbers.words import FloatArray, IntArray, Word
 
 
@@ -94,7 +94,7 @@ class Neurons(ArrayFields, ModelNames):
         functions: Mapping[str, Nonlinearity | GateCurve] | None = None,
     ) -> None:
         found = find_model(model) if isinstance(model, str) else model
-        require_type(f"model of {name}", found, Model)
+        require_type(f"model of {shown(name)}", found, Model)
         check_population(found.name, name, size)
         set_field(self, "name", name)
         set_field(self, "size", size)
@@ -225,6 +225,7 @@ class FixedNeurons(ArrayFields, ModelNames):
         }
 
     def _tables(self) -> dict[str, IntArray]:
+        require_type(f"tables of {self.name}", self.tables, Mapping)
         tables = {}
         for gate, form in self.formats.gates.items():
             label = f"{self.name} {gate} table"

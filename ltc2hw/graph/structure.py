@@ -2,8 +2,8 @@
 
 A population is computed in two stages per algorithmic step. Stage ``early`` needs what arrives at
 the first port, and produces the model's early results (an LTC neuron's current); stage ``late``
-needs the other ports and produces everything else. Projections with delay 0 therefore order stages, not populations, which is what
-lets a population gate itself with its own current within one step.
+needs the other ports and produces everything else. Projections with delay 0 therefore order stages,
+not populations, which is what lets a population gate itself with its own current within one step.
 """
 
 from __future__ import annotations
@@ -271,13 +271,22 @@ def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> Non
 
 
 def port_stage(population: Population, port: Port) -> Stage:
-    """Stage that consumes what arrives at a port: the first port may have one of its own."""
-    return "early" if population.early and port == population.ports[0] else "late"
+    """Stage that consumes what arrives at a port: the first port has one of its own."""
+    return "early" if port == population.ports[0] else "late"
 
 
 def variable_stage(population: Population, variable: Variable) -> Stage:
     """Stage that produces a variable."""
     return "early" if variable in population.early else "late"
+
+
+def connection_nodes(
+    populations: Mapping[str, Population], connection: Connection
+) -> tuple[Node, Node]:
+    """Stage that produces what a projection sends, and stage that consumes it."""
+    source, target = populations[connection.source], populations[connection.target]
+    sends = variable_stage(source, connection.variable)
+    return (source.name, sends), (target.name, port_stage(target, connection.port))
 
 
 def evaluation_order(
@@ -295,9 +304,8 @@ def evaluation_order(
         needs[population.name, "late"] = {(population.name, "early")}
     for connection in connections:
         if connection.delay == 0:
-            source, target = by_name[connection.source], by_name[connection.target]
-            sender = source.name, variable_stage(source, connection.variable)
-            needs[target.name, port_stage(target, connection.port)].add(sender)
+            sender, receiver = connection_nodes(by_name, connection)
+            needs[receiver].add(sender)
     try:
         return tuple(TopologicalSorter(needs).static_order())
     except CycleError as error:

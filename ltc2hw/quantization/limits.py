@@ -134,10 +134,7 @@ def exceeded(
             yield from lost_messages(network, population, port, ranges, rounded)
     for integer in fixed.populations:
         if isinstance(integer, FixedNeurons) and has_integrated_membrane(integer.model):
-            for name in thresholds(integer.model):
-                if Tensor(integer.name, name) in clipped:
-                    seen = ranges.peak(integer.name, MEMBRANE)
-                    yield from unreachable_threshold(integer, name, seen)
+            yield from unreachable_thresholds(integer, ranges, clipped)
 
 
 def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
@@ -165,8 +162,8 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
         f"{band.population}.{band.variable} of neuron {worst}",
         f"leak {band.asked[worst]:.3g} {fate}, of {band.in_use:.3g} in use",
         f"{LARGEST_BAND:.0%} of the range in use",
-        "make the leak larger or the inputs graded, take several steps as one, use wider words"
-        f" (target ideal), or allow {SLOW_LEAK}",
+        "give states more bits (fine_states, --fine-states), make the leak larger, take several"
+        f" steps as one, use wider words (target ideal), or allow {SLOW_LEAK}",
     )
 
 
@@ -310,6 +307,16 @@ def lowest_threshold(population: Neurons) -> FloatArray | None:
     ]  # fmt: skip
     lowest: FloatArray = np.minimum(*lows)
     return lowest
+
+
+def unreachable_thresholds(
+    population: FixedNeurons, ranges: Ranges, clipped: Collection[Tensor]
+) -> Iterator[Violation]:
+    """Thresholds that saturated within reach of what was seen in calibration."""
+    for name in thresholds(population.model):
+        if Tensor(population.name, name) in clipped:
+            seen = ranges.peak(population.name, MEMBRANE)
+            yield from unreachable_threshold(population, name, seen)
 
 
 def unreachable_threshold(population: FixedNeurons, name: str, seen: float) -> Iterator[Violation]:
