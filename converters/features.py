@@ -610,6 +610,8 @@ FEATURES: Mapping[str, Feature] = {
             "nir-in": exact("from `ltc2hw.Neurons`"),
             "nir-out": exact("`ltc2hw.Neurons`, which holds the model's program"),
             "netx-out": refused("netx holds CUBA neurons; use lif, or export to lava"),
+            "lava-out": exact("a process that interprets the model's program"),
+            "c-out": exact("printed from the model's program, as every other"),
         },
     ),
     "no-node": Feature(
