@@ -56,8 +56,8 @@ class QuantizeOptions:
     this up to nearly this, and every accumulator room for all of them at once: for networks that
     will learn on the chip. ``fine_states`` gives states that only move toward a register, as the
     membranes of gated neurons do, all fractional bits that the state word has room for beside the
-    largest possible current, so that slow leaks keep their resolution. ``allow`` names the limits of
-    :mod:`ltc2hw.quantization.limits` that the network may exceed.
+    largest possible current, so that slow leaks keep their resolution. ``allow`` names the limits
+    of :mod:`ltc2hw.quantization.limits` that the network may exceed.
     """
 
     weight_bits: int | None = None

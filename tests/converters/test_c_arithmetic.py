@@ -27,6 +27,7 @@ from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.integer_limits import EXACT_BITS
 from ltc2hw.numbers.words import IntArray
 from tests.converters.c_machines import COMPILERS, compile_c
+from tests.loose_neurons import loose
 
 PROGRAMS, VALUES, NEURONS = 16, 60, 30
 EXACT = Interval(-(1 << EXACT_BITS), 1 << EXACT_BITS)
@@ -36,7 +37,6 @@ STATES = {"small": Interval(-128, 127), "middle": Interval(0, 1 << 23), "large":
 WARNINGS = ("-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-variable")
 LIMITS = ("-Wno-type-limits", "-Wno-tautological-compare")
 CHECKS = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")
-from tests.loose_neurons import loose
 
 
 def integers(rng: np.random.Generator, size: int, bits: int) -> IntArray:

@@ -39,6 +39,7 @@ from tests.random_networks import (
     random_samples,
 )
 from tests.views import kind, rebuilt
+from tests.zoo import fixed_zoo
 
 WARNINGS = ("-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror")
 LEVELS = {
@@ -112,9 +113,10 @@ def networks() -> Iterator[tuple[FixedNetwork, FloatArray]]:
         rng = np.random.default_rng(seed)
         network = random_fixed_network(rng, largest=10)
         yield network, random_samples(rng, network, 16, 2)
-    for kind in GATE_KINDS:
+    yield fixed_zoo()
+    for gates in GATE_KINDS:
         rng = np.random.default_rng(5)
-        real = random_network(rng, gate=kind, hidden=(8, 5), graded=kind == "dense")
+        real = random_network(rng, gate=gates, hidden=(8, 5), graded=gates == "dense")
         fixed = quantize(real, "loihi2", random_samples(rng, real, 16, 2))
         yield fixed, random_samples(rng, fixed, 16, 2)
     rng = np.random.default_rng(12)
