@@ -54,6 +54,8 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return Interval(numbers[0], numbers[0])
     if value.operation is Operation.MULTIPLY and value.arguments[0] == value.arguments[1]:
         return _square(arguments[0])
+    if value.operation is Operation.ENTRY:
+        return _entry(arguments[0], tables[value.name])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
     return TRANSFER[value.operation](*arguments, *numbers)
@@ -118,6 +120,13 @@ def _look_up(
     first, last = (_cell(end, *numbers) for end in a)
     beyond = 2 if operation is Operation.INTERPOLATE else 1
     part = table[first : last + beyond]
+    return Interval(int(part.min()), int(part.max()))
+
+
+def _entry(a: Interval, table: IntArray) -> Interval:
+    """Of the entries from the first index to the last, each no further than the table's ends."""
+    first, last = (max(0, min(end, table.size - 1)) for end in a)
+    part = table[first : last + 1]
     return Interval(int(part.min()), int(part.max()))
 
 
