@@ -196,25 +196,12 @@ def described(program: Program, index: int, kept: Mapping[str, str] | None = Non
     value = program.values[index]
     if value.name:
         return (kept or {}).get(value.name, value.name)
+    if value.operation in (Operation.ADD, Operation.SUBTRACT):
+        return "sum"
     parts = [described(program, argument, kept) for argument in value.arguments]
     if value.operation is Operation.MULTIPLY:
         return f"product of {parts[0]} and {parts[1]}"
-    if value.operation in (Operation.ADD, Operation.SUBTRACT):
-        return f"sum for {_destination(program, index)}"
     return parts[-1] if parts else "number"
-
-
-def _destination(program: Program, index: int) -> str:
-    """The first name that a value becomes part of."""
-    users = program.users()
-    names = {place: name for name, place in program.results.items()}
-    waiting = [index]
-    for place in waiting:
-        name = program.values[place].name or names.get(place, "")
-        if name:
-            return name
-        waiting.extend(users[place])
-    return "nothing"
 
 
 def _rescaled(largest: int, bits: int) -> int:

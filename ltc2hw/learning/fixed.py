@@ -227,9 +227,15 @@ def _lowered(
         )
     neurons = fixed_of(network.population(name))
     found = reverse_of(neurons.model, credits)
-    return lower_reverse(
-        found, neurons.formats, Word(words.factor), words.factor_fraction, surrogate
-    )
+    try:
+        return lower_reverse(
+            found, neurons.formats, Word(words.factor), words.factor_fraction, surrogate
+        )
+    except InvalidValueError as error:
+        raise InvalidValueError(
+            f"factors of {name}", error, "shifts and numbers of at most 62 bits",
+            "quantize the network again, or hold this population",
+        ) from error  # fmt: skip
 
 
 def update_format(

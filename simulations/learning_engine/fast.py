@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.structure import PORTS
 from ltc2hw.learning.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
 from ltc2hw.learning.learned import Counts, Learned, Learning
 from ltc2hw.learning.rule import FPTTRule, Parameter, parameter_name
@@ -155,8 +154,7 @@ def connection_record(
         int(sources),
         plan.network.population(parameter.population).size,
         int(by_source),
-        layout.firsts[parameter.population],
-        PORTS.index(parameter.port),
+        int(record["factor"]),
         int(message),
         int(connection.graded),
         connection.third_shift,

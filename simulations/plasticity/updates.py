@@ -11,6 +11,7 @@ from ltc2hw.simulations.plasticity.records import ONE, Array, Memory, Number, Ru
 from ltc2hw.simulations.plasticity.scalars import rsz
 from ltc2hw.simulations.plasticity.synapses import (
     HASH_SPREAD,
+    Constants,
     draw,
     key_of_update,
     learn_nearest,
@@ -30,13 +31,16 @@ def learn_weights(
     first = m.start + p.delay * m.size
     f = load(tables.formats, np.uint64(p.format))
     misfits = memory.misfits[np.uint64(p.format)]
-    index, factors = np.uint32(p.index), memory.factors[p.port]
+    index, factors = np.uint32(p.index), memory.factors
+    if p.pointers >= 0:
+        learn_sparse(tables, memory, rule, p, f, first, low, high, misfits)
+        return
     # A row is a source's synapses, or a target's: one side varies along it, the other is fixed.
-    along, along_first, width, step = factors, p.target, p.targets, p.sources
+    along, along_first, width, step = factors, p.factor, p.targets, p.sources
     across, across_first, rows, jump = memory.sent, first, p.sources, ONE
     if not p.by_source:
         along, along_first, width, step = memory.sent, first, p.sources, ONE
-        across, across_first, rows, jump = factors, p.target, p.targets, p.sources
+        across, across_first, rows, jump = factors, p.factor, p.targets, p.sources
     stride = times(np.uint32(step), HASH_SPREAD)
     for i in range(rows):
         place = plus(times(plus(index, i * jump), HASH_SPREAD), low)
@@ -48,19 +52,59 @@ def learn_weights(
 
 
 @kernel
+def learn_sparse(
+    tables: Tables,
+    memory: Memory,
+    rule: Rule,
+    p: Any,
+    f: Constants,
+    first: Number,
+    low: Number,
+    high: Number,
+    misfits: Array,
+) -> None:
+    """Update the synapses that there are, source by source."""
+    values, means, gradients = memory.values, memory.means, memory.gradients
+    ends = np.uint64(p.pointers)
+    base = p.start - np.uint64(tables.pointers[ends])
+    lost_value = lost_mean = lost_gradient = np.int64(0)
+    for i in range(p.sources):
+        message = memory.sent[first + i]
+        begin, end = tables.pointers[ends + i], tables.pointers[ends + i + ONE]
+        for k in range(np.uint64(begin), np.uint64(end)):
+            at, target = base + k, np.uint64(tables.targets[k])
+            product = times(memory.factors[p.factor + target], message)
+            if rule.stochastic:
+                place = np.uint32(p.index) + np.uint32(target * p.sources + i)
+                bits = draw(plus(times(place, HASH_SPREAD), low), high)
+                values[at], means[at], gradients[at], a, b, c = learn_stochastic(
+                    f, values[at], means[at], gradients[at], product, bits
+                )
+            else:
+                values[at], means[at], gradients[at], a, b, c = learn_nearest(
+                    f, values[at], means[at], gradients[at], product
+                )
+            lost_value += np.int64(a)
+            lost_mean += np.int64(b)
+            lost_gradient += np.int64(c)
+    misfits[0] += lost_value
+    misfits[1] += lost_mean
+    misfits[2] += lost_gradient
+
+
+@kernel
 def learn_vector(
     tables: Tables, memory: Memory, rule: Rule, v: Any, low: Number, high: Number, misfits: Array
 ) -> None:
     """Update a constant of every neuron of a population, and let the network see it."""
     f = load(tables.vector_formats, v.format)
     values, means, gradients = memory.vector_values, memory.vector_means, memory.vector_gradients
-    messages, factors = memory.state[v.row], memory.factors[v.port]
-    constants, index = memory.constants[v.constant], np.uint32(v.index)
-    first, start, message_shift, shift = v.first, v.start, v.message_shift, v.network_shift
+    cells, index = memory.cells, np.uint32(v.index)
+    start, message_shift, shift = v.start, v.message_shift, v.network_shift
     lost_value = lost_mean = lost_gradient = np.int64(0)
     for j in range(v.size):
         at = start + j
-        product = np.int64(factors[first + j]) * rsz(messages[first + j], message_shift)
+        product = np.int64(memory.factors[v.factor + j]) * rsz(cells[v.message + j], message_shift)
         if rule.stochastic:
             bits = draw(plus(times(plus(index, j), HASH_SPREAD), low), high)
             values[at], means[at], gradients[at], a, b, c = learn_stochastic(
@@ -75,7 +119,7 @@ def learn_vector(
         lost_gradient += np.int64(c)
     for j in range(v.size):
         value = values[start + j]
-        constants[first + j] = value >> shift if shift >= 0 else value << -shift
+        cells[v.constant + j] = value >> shift if shift >= 0 else value << -shift
     misfits[0] += lost_value
     misfits[1] += lost_mean
     misfits[2] += lost_gradient

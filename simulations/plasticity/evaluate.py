@@ -1,0 +1,186 @@
+"""Integer programs of neurons, compiled once for all models: a loop over a population per operation.
+
+The counterpart of :func:`ltc2hw.dynamics.integer.evaluate_integer`. A value of the program is a run
+of cells, one per neuron; an operation reads runs and writes one. What an operation does is an entry
+of a table in the specification and a branch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.dynamics.operations import INTEGER, Operation
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
+from ltc2hw.simulations.compiled import inlined, kernel
+from ltc2hw.simulations.plasticity.records import ONE, Array, Number
+from ltc2hw.simulations.plasticity.scalars import fit, rsz
+from ltc2hw.simulations.plasticity.typed import wide_vectors
+
+CODES: Mapping[Operation, int] = {operation: code for code, operation in enumerate(INTEGER)}
+"""Operations by the numbers that the kernel knows them by."""
+
+(
+    ADD, SUBTRACT, MULTIPLY, MINIMUM, MAXIMUM, GREATER, SELECT,
+    LEFT, RIGHT, TOWARD_ZERO, SATURATE, WRAP, WRAP_ONCE, PLAN, LOOK_UP, INTERPOLATE, ENTRY,
+) = (
+    CODES[operation]
+    for operation in (
+        Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.MINIMUM,
+        Operation.MAXIMUM, Operation.GREATER, Operation.SELECT,
+        Operation.SHIFT_LEFT, Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO,
+        Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE, Operation.PLAN,
+        Operation.LOOK_UP, Operation.INTERPOLATE, Operation.ENTRY,
+    )
+)  # fmt: skip
+
+(
+    (FIRST_EDGE, FIRST_SLOPE, FIRST_RISE, FIRST_UNIT),
+    (SECOND_EDGE, SECOND_SLOPE, SECOND_RISE, SECOND_UNIT),
+    (THIRD_EDGE, THIRD_SLOPE, THIRD_RISE, THIRD_UNIT),
+) = PLAN_SEGMENTS
+
+
+@inlined
+def plan_line(
+    magnitude: Number, down: Number, output: Number, slope: int, rise: int, unit: int
+) -> Number:
+    """One of PLAN's three lines."""
+    return (magnitude >> (down + slope)) + (np.int64(rise) << (output - unit))
+
+
+@inlined
+def plan_value(x: Number, fraction: Number, output: Number) -> Number:
+    """PLAN."""
+    one, down = np.int64(1) << output, fraction - output
+    magnitude = abs(x)
+    y = one
+    if magnitude < np.int64(THIRD_EDGE) << (fraction - 3):
+        y = plan_line(magnitude, down, output, THIRD_SLOPE, THIRD_RISE, THIRD_UNIT)
+    if magnitude < np.int64(SECOND_EDGE) << (fraction - 3):
+        y = plan_line(magnitude, down, output, SECOND_SLOPE, SECOND_RISE, SECOND_UNIT)
+    if magnitude < np.int64(FIRST_EDGE) << (fraction - 3):
+        y = plan_line(magnitude, down, output, FIRST_SLOPE, FIRST_RISE, FIRST_UNIT)
+    return one - y if x < 0 else y
+
+
+@inlined
+def wrapped_once(x: Number, bits: Number, register_bits: Number) -> Number:
+    """Two's complement of the register, then one wrap at each end of the narrower one."""
+    low = -(np.int64(1) << (register_bits - 1))
+    held = ((x - low) & ((np.int64(1) << register_bits) - 1)) + low
+    half = np.int64(1) << (bits - 1)
+    over = held - 2 * half if held > half else held
+    return over + 2 * half if over <= -half else over
+
+
+@kernel
+def calculate(cells: Array, o: Any) -> None:
+    """Operations of arguments alone."""
+    wide_vectors()
+    code, r, x, y, z = o.code, o.result, o.first, o.second, o.third
+    if code == ADD:
+        for j in range(o.size):
+            cells[r + j] = cells[x + j] + cells[y + j]
+    elif code == SUBTRACT:
+        for j in range(o.size):
+            cells[r + j] = cells[x + j] - cells[y + j]
+    elif code == MULTIPLY:
+        for j in range(o.size):
+            cells[r + j] = cells[x + j] * cells[y + j]
+    elif code == TOWARD_ZERO:
+        for j in range(o.size):
+            cells[r + j] = rsz(cells[x + j], o.a)
+    elif code == LEFT:
+        for j in range(o.size):
+            cells[r + j] = cells[x + j] << o.a
+    elif code == RIGHT:
+        for j in range(o.size):
+            cells[r + j] = cells[x + j] >> o.a
+    elif code == SELECT:
+        for j in range(o.size):
+            cells[r + j] = cells[y + j] if cells[x + j] != 0 else cells[z + j]
+    elif code == GREATER:
+        for j in range(o.size):
+            cells[r + j] = np.int64(cells[x + j] > cells[y + j])
+    elif code == MAXIMUM:
+        for j in range(o.size):
+            cells[r + j] = max(cells[x + j], cells[y + j])
+    elif code == MINIMUM:
+        for j in range(o.size):
+            cells[r + j] = min(cells[x + j], cells[y + j])
+    elif code == PLAN:
+        for j in range(o.size):
+            cells[r + j] = plan_value(cells[x + j], o.a, o.b)
+
+
+@kernel
+def bring(cells: Array, o: Any, counts: Array) -> None:
+    """Bring values into a word, and count those that did not fit."""
+    wide_vectors()
+    code, r, x = o.code, o.result, o.first
+    lost = np.int64(0)
+    if code == SATURATE:
+        for j in range(o.size):
+            value = cells[x + j]
+            held = fit(value, o.a, o.b, 0)
+            lost += np.int64(held != value)
+            cells[r + j] = held
+    elif code == WRAP:
+        mask = (np.int64(1) << o.a) - 1
+        low = -(np.int64(1) << (o.a - 1)) if o.b else np.int64(0)
+        for j in range(o.size):
+            value = cells[x + j]
+            held = ((value - low) & mask) + low
+            lost += np.int64(held != value)
+            cells[r + j] = held
+    elif code == WRAP_ONCE:
+        for j in range(o.size):
+            value = cells[x + j]
+            held = wrapped_once(value, o.a, o.b)
+            lost += np.int64(held != value)
+            cells[r + j] = held
+    counts[o.counter] += lost
+
+
+@kernel
+def look_up(cells: Array, o: Any, entries: Array) -> None:
+    """Read tables."""
+    wide_vectors()
+    r, x = o.result, o.first
+    if o.code == ENTRY:
+        for j in range(o.size):
+            index = min(max(cells[x + j], np.int64(0)), o.length - 1)
+            cells[r + j] = entries[o.table + np.uint64(index)]
+        return
+    shift = o.a + TABLE_SPAN_BITS - o.b
+    half = np.int64(1) << (o.a + TABLE_SPAN_BITS - 1)
+    if o.code == LOOK_UP:
+        for j in range(o.size):
+            cell = (min(max(cells[x + j], -half), half - 1) + half) >> shift
+            cells[r + j] = entries[o.table + np.uint64(cell)]
+    else:
+        for j in range(o.size):
+            offset = min(max(cells[x + j], -half), half - 1) + half
+            cell = offset >> shift
+            knot = o.table + np.uint64(cell)
+            start = entries[knot]
+            rest = offset - (cell << shift)
+            cells[r + j] = start + (((entries[knot + ONE] - start) * rest) >> shift)
+
+
+@kernel
+def evaluate(
+    operations: Array, first: Number, last: Number, cells: Array, entries: Array, counts: Array
+) -> None:
+    """Operations ``first`` to before ``last``, one after the other, each on all its neurons."""
+    for k in range(np.uint64(first), np.uint64(last)):
+        o = operations[k]
+        if o.code == SATURATE or o.code == WRAP or o.code == WRAP_ONCE:
+            bring(cells, o, counts)
+        elif o.code == LOOK_UP or o.code == INTERPOLATE or o.code == ENTRY:
+            look_up(cells, o, entries)
+        else:
+            calculate(cells, o)
