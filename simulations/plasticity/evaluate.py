@@ -81,65 +81,66 @@ def calculate(cells: Array, o: Any) -> None:
     """Operations of arguments alone."""
     wide_vectors()
     code, r, x, y, z = o.code, o.result, o.first, o.second, o.third
+    size, a, b = o.size, o.a, o.b
     if code == ADD:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = cells[x + j] + cells[y + j]
     elif code == SUBTRACT:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = cells[x + j] - cells[y + j]
     elif code == MULTIPLY:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = cells[x + j] * cells[y + j]
     elif code == TOWARD_ZERO:
-        for j in range(o.size):
-            cells[r + j] = rsz(cells[x + j], o.a)
+        for j in range(size):
+            cells[r + j] = rsz(cells[x + j], a)
     elif code == LEFT:
-        for j in range(o.size):
-            cells[r + j] = cells[x + j] << o.a
+        for j in range(size):
+            cells[r + j] = cells[x + j] << a
     elif code == RIGHT:
-        for j in range(o.size):
-            cells[r + j] = cells[x + j] >> o.a
+        for j in range(size):
+            cells[r + j] = cells[x + j] >> a
     elif code == SELECT:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = cells[y + j] if cells[x + j] != 0 else cells[z + j]
     elif code == GREATER:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = np.int64(cells[x + j] > cells[y + j])
     elif code == MAXIMUM:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = max(cells[x + j], cells[y + j])
     elif code == MINIMUM:
-        for j in range(o.size):
+        for j in range(size):
             cells[r + j] = min(cells[x + j], cells[y + j])
     elif code == PLAN:
-        for j in range(o.size):
-            cells[r + j] = plan_value(cells[x + j], o.a, o.b)
+        for j in range(size):
+            cells[r + j] = plan_value(cells[x + j], a, b)
 
 
 @kernel
 def bring(cells: Array, o: Any, counts: Array) -> None:
     """Bring values into a word, and count those that did not fit."""
     wide_vectors()
-    code, r, x = o.code, o.result, o.first
+    code, r, x, size, a, b = o.code, o.result, o.first, o.size, o.a, o.b
     lost = np.int64(0)
     if code == SATURATE:
-        for j in range(o.size):
+        for j in range(size):
             value = cells[x + j]
-            held = fit(value, o.a, o.b, 0)
+            held = fit(value, a, b, 0)
             lost += np.int64(held != value)
             cells[r + j] = held
     elif code == WRAP:
-        mask = (np.int64(1) << o.a) - 1
-        low = -(np.int64(1) << (o.a - 1)) if o.b else np.int64(0)
-        for j in range(o.size):
+        mask = (np.int64(1) << a) - 1
+        low = -(np.int64(1) << (a - 1)) if b else np.int64(0)
+        for j in range(size):
             value = cells[x + j]
             held = ((value - low) & mask) + low
             lost += np.int64(held != value)
             cells[r + j] = held
     elif code == WRAP_ONCE:
-        for j in range(o.size):
+        for j in range(size):
             value = cells[x + j]
-            held = wrapped_once(value, o.a, o.b)
+            held = wrapped_once(value, a, b)
             lost += np.int64(held != value)
             cells[r + j] = held
     counts[o.counter] += lost
@@ -149,23 +150,24 @@ def bring(cells: Array, o: Any, counts: Array) -> None:
 def look_up(cells: Array, o: Any, entries: Array) -> None:
     """Read tables."""
     wide_vectors()
-    r, x = o.result, o.first
+    r, x, size, a, b, table = o.result, o.first, o.size, o.a, o.b, o.table
+    length = o.length
     if o.code == ENTRY:
-        for j in range(o.size):
-            index = min(max(cells[x + j], np.int64(0)), o.length - 1)
-            cells[r + j] = entries[o.table + np.uint64(index)]
+        for j in range(size):
+            index = min(max(cells[x + j], np.int64(0)), length - 1)
+            cells[r + j] = entries[table + np.uint64(index)]
         return
-    shift = o.a + TABLE_SPAN_BITS - o.b
-    half = np.int64(1) << (o.a + TABLE_SPAN_BITS - 1)
+    shift = a + TABLE_SPAN_BITS - b
+    half = np.int64(1) << (a + TABLE_SPAN_BITS - 1)
     if o.code == LOOK_UP:
-        for j in range(o.size):
+        for j in range(size):
             cell = (min(max(cells[x + j], -half), half - 1) + half) >> shift
-            cells[r + j] = entries[o.table + np.uint64(cell)]
+            cells[r + j] = entries[table + np.uint64(cell)]
     else:
-        for j in range(o.size):
+        for j in range(size):
             offset = min(max(cells[x + j], -half), half - 1) + half
             cell = offset >> shift
-            knot = o.table + np.uint64(cell)
+            knot = table + np.uint64(cell)
             start = entries[knot]
             rest = offset - (cell << shift)
             cells[r + j] = start + (((entries[knot + ONE] - start) * rest) >> shift)

@@ -18,7 +18,7 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
     wide_vectors()
     m = tables.messages[p.message]
     first = m.start + p.delay * m.size
-    port = memory.cells
+    port, at = memory.cells, p.port
     if p.pointers >= 0:
         arrive_sparse(tables, memory, p, first)
         return
@@ -26,7 +26,7 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
         for j in range(p.targets):
             start = p.start + j * p.sources
             total = weighted_sum(memory.values, start, p.shift, memory.sent, first, p.sources)
-            port[p.port + j] += total << p.exponent
+            port[at + j] += total << p.exponent
         return
     for i in range(p.sources):
         message = np.int64(memory.sent[first + i])
@@ -34,27 +34,28 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
             continue
         start = p.start + i * p.targets
         if message == 1:
-            add_row(port, p.port, memory.values, start, p.targets, p.shift, p.exponent)
+            add_row(port, at, memory.values, start, p.targets, p.shift, p.exponent)
             continue
         scaled = message << p.exponent
         for j in range(p.targets):
             weight = np.int64(memory.values[start + j]) >> p.shift
-            port[p.port + j] += weight * scaled
+            port[at + j] += weight * scaled
 
 
 @inlined
 def arrive_sparse(tables: Tables, memory: Memory, p: Any, first: Number) -> None:
     """The same for weights that are not dense, source by source."""
-    ends, port = np.uint64(p.pointers), memory.cells
+    ends, port, shift = np.uint64(p.pointers), p.port, p.shift
     base = p.start - np.uint64(tables.pointers[ends])
     for i in range(p.sources):
         message = np.int64(memory.sent[first + i])
         if message == 0:
             continue
         scaled = message << p.exponent
-        for k in range(np.uint64(tables.pointers[ends + i]), np.uint64(tables.pointers[ends + i + ONE])):
-            weight = np.int64(memory.values[base + k]) >> p.shift
-            port[p.port + np.uint64(tables.targets[k])] += weight * scaled
+        begin, end = tables.pointers[ends + i], tables.pointers[ends + i + ONE]
+        for k in range(np.uint64(begin), np.uint64(end)):
+            weight = np.int64(memory.values[base + k]) >> shift
+            memory.cells[port + np.uint64(tables.targets[k])] += weight * scaled
 
 
 @inlined
@@ -76,12 +77,14 @@ def add_row(
 @kernel
 def send(memory: Memory, m: Any) -> None:
     """Spikes and inputs as they are; graded variables as ``word.fit(rsz(value, shift))``."""
+    cell, start, shift = m.cell, m.start, m.shift
+    low, high, wraps = m.low, m.high, m.wraps
     misfits = np.int64(0)
     for j in range(m.size):
-        value = rsz(memory.cells[m.cell + j], m.shift)
-        fitted = fit(value, m.low, m.high, m.wraps)
+        value = rsz(memory.cells[cell + j], shift)
+        fitted = fit(value, low, high, wraps)
         misfits += np.int64(fitted != value)
-        memory.sent[m.start + j] = fitted
+        memory.sent[start + j] = fitted
     if m.counter >= 0:
         memory.counts[np.uint64(m.counter)] += misfits
 
@@ -91,8 +94,9 @@ def copy_cells(copies: Array, first: Number, last: Number, source: Array, target
     """Cells become other numbers, copy by copy."""
     for k in range(np.uint64(first), np.uint64(last)):
         c = copies[k]
-        for j in range(c.size):
-            target[c.target + j] = source[c.source + j]
+        begin, end, size = c.source, c.target, c.size
+        for j in range(size):
+            target[end + j] = source[begin + j]
 
 
 @inlined
@@ -100,8 +104,7 @@ def empty(copies: Array, cells: Array) -> None:
     """The targets of copies become 0."""
     for k in range(copies.shape[0]):
         c = copies[np.uint64(k)]
-        for j in range(c.size):
-            cells[c.target + j] = 0
+        cells[c.target : c.target + c.size] = 0
 
 
 @kernel
