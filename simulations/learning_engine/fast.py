@@ -87,9 +87,9 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
     buffers = pack(layout, learning)
     vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
     for record, parameter in zip(layout.vectors, vectors, strict=True):
-        at = slice(int(record["first"]), int(record["first"] + record["size"]))
+        start = int(record["constant"])
         value = learning.memories[parameter].value << plan.connections[parameter].shift
-        buffers.constants[record["constant"], at] = value
+        buffers.cells[start : start + value.size] = value
     names = ("values", "means", "gradients")
     arrays = [name for stem in names for name in (stem, f"vector_{stem}")]
     typed = {name: getattr(buffers, name).astype(np.int32) for name in (*arrays, "sent")}

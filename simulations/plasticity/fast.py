@@ -200,10 +200,10 @@ def rule_of(chip: IntegerRule) -> Rule:
 def saturations(layout: Layout, memory: Memory) -> dict[str, dict[str, int]]:
     """Misfits by population or parameter, and variable, under the specification's names."""
     chip = layout.chip
-    result: dict[str, dict[str, int]] = {}
+    result: dict[str, dict[str, int]] = {p.name: {} for p in chip.network.populations}
     for (population, name), count in zip(layout.counters, memory.counts, strict=True):
         if count:
-            result.setdefault(population, {})[name] = int(count)
+            result[population][name] = int(count)
     ordered = sorted(chip.parameters, key=lambda parameter: parameter.projection is None)
     for parameter, row in zip(ordered, memory.misfits, strict=True):
         names = ("value", "mean", "gradient")
