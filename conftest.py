@@ -13,6 +13,7 @@ NEEDS = {
         "ltc2hw/training/*",
         "ltc2hw/converters/torch.py",
         "tests/neurons/*",
+        "tests/golden/training.py",
         "tests/training/*",
         "tests/converters/test_torch.py",
     ),

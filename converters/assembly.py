@@ -9,17 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
-from ltc2hw.graph.network import (
-    LIF,
-    LTC,
-    FloatPopulation,
-    Gate,
-    Input,
-    Network,
-    Projection,
-    Readout,
-)
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray

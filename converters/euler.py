@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.populations import LIF, LTC, Readout
 from ltc2hw.converters.signals import Signal
-from ltc2hw.graph.network import LIF, LTC, Readout
 from ltc2hw.numbers.fields import real_vector
 from ltc2hw.numbers.words import FloatArray
 

@@ -27,15 +27,9 @@ from ltc2hw.converters.netx_record import (
     NetxRecord,
     Places,
 )
+from ltc2hw.converters.populations import FixedLIF, FixedLTC
 from ltc2hw.errors import DamagedFileError, ShapeError
-from ltc2hw.graph.fixed import (
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
-)
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import IntArray, Word, shift_toward_zero

@@ -23,7 +23,8 @@ from ltc2hw.converters.nir_record import (
     lif_metadata,
     readout_metadata,
 )
-from ltc2hw.graph.network import LIF, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.converters.populations import LIF, Gate, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.structure import connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import evaluate

@@ -49,9 +49,10 @@ from ltc2hw.converters.nir_graph import (
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Readout
+from ltc2hw.graph.network import Input, Network
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import Nonlinearity

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.converters.populations import LIF, Gate, Readout
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
-from ltc2hw.graph.network import LIF, Gate, Network, Projection, Readout
+from ltc2hw.graph.network import Network, Projection
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
 

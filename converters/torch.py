@@ -12,17 +12,9 @@ from torch import Tensor, nn
 
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import ShapeError, UnsupportedError
-from ltc2hw.graph.network import (
-    LIF,
-    LTC,
-    FloatPopulation,
-    Gate,
-    Input,
-    Network,
-    Projection,
-    Readout,
-)
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.structure import PORTS, Port, Variable
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.nonlinearity import nonlinearity_named

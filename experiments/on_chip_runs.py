@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ltc2hw import FixedNetwork, Network, simulate
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.files.atomic import write_text
-from ltc2hw.graph.network import LTC, Gate, Input, Projection, Readout
+from ltc2hw.graph.network import Input, Projection
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.tasks import Split

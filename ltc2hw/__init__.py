@@ -7,7 +7,7 @@ and compared with the float reference.
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ltc2hw.starting import ending_quietly
 
@@ -17,19 +17,24 @@ with ending_quietly():
     from ltc2hw.files.bundle import load, save
     from ltc2hw.graph.fixed import FixedNetwork
     from ltc2hw.graph.network import Network
+    from ltc2hw.graph.neurons import FixedNeurons, Neurons
     from ltc2hw.graph.trace import Trace
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule
     from ltc2hw.learning.words import PlasticWords
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
-    from ltc2hw.quantization.static_form import static_form
     from ltc2hw.simulate import simulate
+
+if TYPE_CHECKING:
+    from ltc2hw.converters.static_form import static_form
 
 __all__ = [
     "FPTTRule",
     "FixedNetwork",
+    "FixedNeurons",
     "Network",
+    "Neurons",
     "PlasticWords",
     "QuantizeOptions",
     "Report",
@@ -46,8 +51,10 @@ __all__ = [
 PROVIDERS = ("converters", "simulations", "targets")
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """Import a provider package when it is first named, ``ltc2hw.converters`` for example."""
     if name in PROVIDERS:
         return import_module(f"{__name__}.{name}")
+    if name == "static_form":
+        return import_module(f"{__name__}.converters.static_form").static_form
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

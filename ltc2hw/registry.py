@@ -33,6 +33,9 @@ LEARNERS: dict[str, str] = {
 }
 """Module of each engine that learns; its function ``learn(network, x, targets, ...)`` runs it."""
 
+OLD_SCHEMAS: dict[int, str] = {1: "ltc2hw.converters.schema1"}
+"""Module that reads files of each older schema; its ``decode_old`` builds what they hold."""
+
 FLOAT_ENGINES: tuple[str, ...] = ("float64",)
 """Engines that run a Network; the others run a FixedNetwork."""
 
@@ -71,6 +74,18 @@ def find_learner(name: str) -> Callable[..., Any]:
     if name not in LEARNERS:
         raise UnknownNameError("learning engine", name, tuple(LEARNERS))
     return cast(Callable[..., Any], import_module(LEARNERS[name]).learn)
+
+
+def find_schema(version: int) -> Callable[[Any, tuple[type, ...]], Any]:
+    """Return the function that builds objects from trees of an older schema.
+
+    Raises:
+        UnknownNameError: if there is no such version.
+    """
+    if version not in OLD_SCHEMAS:
+        raise UnknownNameError("schema version", str(version), tuple(map(str, OLD_SCHEMAS)))
+    reader = import_module(OLD_SCHEMAS[version]).decode_old
+    return cast(Callable[[Any, tuple[type, ...]], Any], reader)
 
 
 def find_target(target: str | Target) -> Target:

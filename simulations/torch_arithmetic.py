@@ -14,17 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedReadout,
-    message_word,
-)
+from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_word
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, table_index_bits
 from ltc2hw.numbers.weights import Sparse

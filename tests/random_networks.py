@@ -11,19 +11,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.fixed import (
+from ltc2hw.converters.populations import (
+    LIF,
+    LTC,
     Factor,
     FixedGate,
-    FixedInput,
     FixedLIF,
     FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
     FixedReadout,
-    Message,
+    Gate,
+    Readout,
 )
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Message
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import GateFunction, Nonlinearity, sigmoid_table

@@ -23,19 +23,20 @@ FOLDERS = {
     "starting": "",
     "compilation": "",
     "numbers": "errors",
-    "graph": "errors numbers",
+    "dynamics": "errors numbers",
+    "graph": "errors numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
-    "quantization": "errors numbers graph registry",
-    "learning": "errors numbers graph registry quantization",
-    "files": "errors numbers graph learning",
-    "comparison": "errors numbers graph registry simulate quantization files",
+    "quantization": "errors numbers dynamics graph registry",
+    "learning": "errors numbers dynamics graph registry quantization",
+    "files": "errors numbers dynamics graph registry learning",
+    "comparison": "errors numbers dynamics graph registry simulate quantization files",
     "tasks": "errors numbers graph",
     "neurons": "errors numbers graph compilation",
     "training": "errors numbers graph compilation quantization files tasks neurons",
     "targets": "errors graph",
-    "simulations": "errors numbers graph compilation quantization learning",
-    "converters": "errors numbers graph registry quantization learning files neurons",
+    "simulations": "errors numbers dynamics graph compilation quantization learning",
+    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
     "": "starting graph simulate quantization learning files comparison",
     "cli": "errors starting numbers graph registry simulate quantization learning files comparison "
     "tasks training targets simulations converters",
@@ -46,7 +47,16 @@ FOLDERS = {
 CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
-        *("errors", "starting", "compilation", "numbers", "graph", "registry", "simulate"),
+        *(
+            "errors",
+            "starting",
+            "compilation",
+            "numbers",
+            "dynamics",
+            "graph",
+            "registry",
+            "simulate",
+        ),
         *("quantization", "learning", "files", "comparison"),
     )
 )

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltc2hw.comparison.report import Excerpt, Membrane
-from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedNetwork, variable_fraction
-from ltc2hw.graph.network import LIF, Network
+from ltc2hw.dynamics.roles import thresholds
+from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulate import simulate
@@ -57,6 +59,10 @@ def worth_seeing(first: FloatArray, second: FloatArray) -> Sequence[int]:
     return [int(neuron) for neuron in order[:PICTURED_NEURONS]]
 
 
+THRESHOLD = "threshold"
+"""The variable that spikes are compared with, where a model has one of that name."""
+
+
 def membrane(
     network: Network,
     fixed: FixedNetwork,
@@ -70,16 +76,23 @@ def membrane(
     population = network.population(name)
     place = (slice(None), 0, neuron)
     fraction = variable_fraction(chip, "membrane")
-    if isinstance(population, LIF) and isinstance(chip, FixedLIF):
-        steps = real.outputs.shape[0]
-        chip_level = np.ldexp(float(chip.threshold[neuron]), chip.alignment - fraction)
-        float_threshold: FloatArray = np.full(steps, population.threshold[neuron])
-        integer_threshold: FloatArray = np.full(steps, chip_level)
+    assert isinstance(population, Neurons)
+    assert isinstance(chip, FixedNeurons)
+    if THRESHOLD in chip.recordable:
+        shift = variable_fraction(chip, THRESHOLD)
+        float_threshold: FloatArray = real.states[name][THRESHOLD][place]
+        integer_threshold: FloatArray = np.ldexp(
+            integer.states[name][THRESHOLD][place].astype(np.float64), -shift
+        )
     else:
-        assert not isinstance(chip, FixedInput)
-        float_threshold = real.states[name]["threshold"][place]
-        integer_threshold = np.ldexp(
-            integer.states[name]["threshold"][place].astype(np.float64), -fraction
+        steps = real.outputs.shape[0]
+        levels = [
+            (population.constants[c][neuron], chip.constants[c][neuron], chip.formats.constants[c])
+            for c in thresholds(chip.model)
+        ]
+        float_threshold = np.full(steps, sum(level for level, _, _ in levels))
+        integer_threshold = np.full(
+            steps, sum(np.ldexp(float(level), -shift) for _, level, shift in levels)
         )
     return Membrane(
         population=name,

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from ltc2hw.comparison.report import Agreement, Divergence, Exactness, Place, Range
-from ltc2hw.graph.fixed import FixedInput, FixedLTC, FixedNetwork, FixedPopulation
+from ltc2hw.dynamics.bounds import bounds, register_ranges
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
 from ltc2hw.graph.trace import Array, Trace
+from ltc2hw.numbers.integer_limits import EXACT_BITS
 from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.quantization.mixing import tensor_of
 
@@ -144,16 +147,20 @@ class StateTally:
 def register_limits(population: FixedPopulation, variable: str) -> tuple[int, int]:
     """Smallest and largest integer of a recorded variable.
 
-    Gates lie in ``0 .. 2^output_fraction``, the adaptation in ``0 .. 2^adaptation_fraction``, the
-    other variables in their word.
+    Gates lie in ``0 .. 2^output_fraction``, registers in their word, other values where the
+    program keeps them.
     """
     if isinstance(population, FixedInput):
         return population.word.minimum, population.word.maximum
-    if variable in ("tau_mem", "tau_adp"):
-        return 0, 1 << getattr(population, variable).output_fraction
-    if variable == "adaptation" and isinstance(population, FixedLTC):
-        return 0, 1 << population.adaptation_fraction
-    return population.state.minimum, population.state.maximum
+    held = population.formats.held.get(variable)
+    gate = population.formats.gates.get(variable)
+    if gate is not None:
+        return 0, 1 << gate.output_fraction
+    if held is not None and held.overflow is Operation.SATURATE:
+        return held.numbers[0], held.numbers[1]
+    whatever = dict.fromkeys(population.ports, 1 << EXACT_BITS)
+    low, high = bounds(population, whatever, register_ranges(population)).results[variable]
+    return low, high
 
 
 def weight_ranges(network: FixedNetwork) -> tuple[Range, ...]:

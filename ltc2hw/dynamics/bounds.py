@@ -64,9 +64,7 @@ class Bounds:
     states: States
 
 
-def bounds(
-    neurons: Lowered, arriving: Mapping[str, int], states: States | None = None
-) -> Bounds:
+def bounds(neurons: Lowered, arriving: Mapping[str, int], states: States | None = None) -> Bounds:
     """Bounds of everything that a population computes in any number of steps.
 
     ``arriving`` is the largest magnitude of the sum that arrives at each port (0 for ports that it

@@ -113,9 +113,7 @@ def _plan(a: Interval, fraction: int, result: int) -> Interval:
     return Interval(int(found.min()), int(found.max()))
 
 
-def _look_up(
-    operation: Operation, a: Interval, numbers: list[int], table: IntArray
-) -> Interval:
+def _look_up(operation: Operation, a: Interval, numbers: list[int], table: IntArray) -> Interval:
     """Of the entries from the first cell to the last; a line stays between its knots."""
     first, last = (_cell(end, *numbers) for end in a)
     beyond = 2 if operation is Operation.INTERPOLATE else 1

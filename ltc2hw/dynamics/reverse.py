@@ -143,7 +143,7 @@ class _Reversing:
         if not factors:
             raise UnsupportedError(
                 "on-chip learning", f"model {self.model.name}",
-                f"no way back from {', '.join(self.credited)} to its ports within a step", "hold it",
+                f"no way back from {', '.join(self.credited)} within a step", "hold it",
             )  # fmt: skip
         ports = (port for port in self.model.ports if port in factors)
         backward = self.back.program({f"{FACTOR}.{port}": factors[port] for port in ports})
@@ -301,20 +301,14 @@ def _spread(
         adjoint.setdefault(argument, []).append((sign, product))
 
     operation, arguments = value.operation, value.arguments
-    if operation is Operation.REGISTER:
-        give(arguments[0], None)
-    elif operation is Operation.ADD:
-        give(arguments[0], None)
-        give(arguments[1], None)
-    elif operation in (Operation.SUBTRACT, Operation.GREATER):
-        give(arguments[0], None)
-        give(arguments[1], None, -sign)
+    if operation in _LINEAR:
+        for argument, direction in zip(arguments, _LINEAR[operation], strict=True):
+            give(argument, None, direction * sign)
     elif operation is Operation.MULTIPLY:
         give(arguments[0], arguments[1])
         give(arguments[1], arguments[0])
     elif operation is Operation.GATE:
-        slope = front.add(Operation.SLOPE, arguments[0], name=value.name)
-        give(arguments[0], slope)
+        give(arguments[0], front.add(Operation.SLOPE, arguments[0], name=value.name))
     elif operation is Operation.SELECT:
         _spread_choice(front, step, arguments, part, adjoint)
     elif operation in (Operation.MINIMUM, Operation.MAXIMUM):
@@ -323,6 +317,15 @@ def _spread(
         zero, one = front.number(0.0), front.number(1.0)
         give(arguments[0], front.add(Operation.SELECT, first, one, zero))
         give(arguments[1], front.add(Operation.SELECT, first, zero, one))
+
+
+_LINEAR: Mapping[Operation, tuple[int, ...]] = {
+    Operation.REGISTER: (1,),
+    Operation.ADD: (1, 1),
+    Operation.SUBTRACT: (1, -1),
+    Operation.GREATER: (1, -1),
+}
+"""Operations whose derivatives are signs; of a comparison, those of its difference."""
 
 
 def _spread_choice(

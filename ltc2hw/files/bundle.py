@@ -7,17 +7,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from ltc2hw.errors import DamagedFileError, InvalidValueError, Ltc2hwError, TooLargeError
+from ltc2hw.errors import (
+    DamagedFileError,
+    InvalidValueError,
+    Ltc2hwError,
+    TooLargeError,
+    UnknownNameError,
+)
 from ltc2hw.files.hdf5 import MAXIMUM_ENTRIES, Tree, read_tree, write_tree
-from ltc2hw.files.schema import SCHEMA_VERSION, decode, encode, migrate
+from ltc2hw.files.schema import SCHEMA_VERSION, SchemaError, decode, encode
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.fields import same_value
+from ltc2hw.registry import find_schema
 
 StrPath = str | os.PathLike[str]
 
@@ -34,10 +41,11 @@ def save(network: Network | FixedNetwork, path: StrPath) -> None:
         OSError: if the folder does not exist or cannot be written.
 
     >>> import tempfile, numpy as np
-    >>> from ltc2hw.graph.network import Input, LIF, Projection
+    >>> from ltc2hw.graph.network import Input, Projection
+    >>> from ltc2hw.graph.neurons import Neurons
     >>> from ltc2hw.numbers.weights import Dense
     >>> link = Projection("input", "spikes", "out", "current", Dense([[0.5, 1.0]]))
-    >>> net = Network((Input("input", 2), LIF("out", 1, 0.5, 0.1, 1.0, 0.0)), (link,), "out")
+    >>> net = Network((Input("input", 2), Neurons("out", 1, "lif")), (link,), "out")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(net, Path(folder) / "net.h5")
     ...     load(Path(folder) / "net.h5") == net
@@ -99,9 +107,27 @@ def _read(path: StrPath, types: tuple[type, ...]) -> object:
     if not ours or set(tree) != _ROOT:
         raise DamagedFileError(path, "it was not written by ltc2hw")
     try:
-        return decode(migrate(tree, cast(int, version))["content"], types)
+        return _reader(cast(int, version))(tree["content"], types)
     except Ltc2hwError as error:
         raise DamagedFileError(path, str(error)) from error
+
+
+def _reader(version: int) -> Callable[[Any, tuple[type, ...]], object]:
+    """What reads trees of a schema version.
+
+    Raises:
+        SchemaError: for a version newer than ours, or one that never was.
+    """
+    if version == SCHEMA_VERSION:
+        return decode
+    if version > SCHEMA_VERSION:
+        raise SchemaError(
+            f"it has schema version {version}, this ltc2hw reads up to {SCHEMA_VERSION}"
+        )
+    try:
+        return find_schema(version)
+    except UnknownNameError as error:
+        raise SchemaError(f"it has schema version {version}, which is not read") from error
 
 
 _ROOT = {"format", "schema_version", "content"}

@@ -14,31 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.text import formats_text, model_text, read_formats, read_model
 from ltc2hw.errors import Ltc2hwError
 from ltc2hw.files.hdf5 import Leaf, Tree
-from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedProjection,
-    FixedReadout,
-    Message,
-)
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the trees; raised whenever a class of :data:`FIELDS` changes."""
-
-Migration = Callable[[Tree], Tree]
-
-MIGRATIONS: Mapping[int, Migration] = {}
-"""For each older version, the function from its trees to those of the version after it."""
 
 
 class SchemaError(Ltc2hwError):
@@ -56,20 +45,27 @@ class Kind(Enum):
     NUMBERS = "float64 or int64 array"
     ARRAY = "array"
     TEXTS = "texts by name, as JSON"
+    MODEL = "a neuron model, as JSON"
+    FORMATS = "formats of neurons, as JSON"
+    PROGRAM = "a program of neurons, as JSON"
+
+
+Maker = Callable[..., Any]
+"""A class, or the function that makes what an older version of the class was."""
 
 
 @dataclass(frozen=True)
 class Part:
     """A field that holds one of these classes."""
 
-    types: tuple[type, ...]
+    types: tuple[Maker, ...]
 
 
 @dataclass(frozen=True)
 class Parts:
     """A field that holds a tuple of these classes."""
 
-    types: tuple[type, ...]
+    types: tuple[Maker, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,9 @@ FieldKind = Kind | Part | Parts | Choice | Named
 
 WEIGHTS = Part((Dense, Sparse))
 
-FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
+Fields = Mapping[Maker, Mapping[str, FieldKind]]
+
+FIELDS: Fields = {
     Dense: {"matrix": Kind.NUMBERS},
     Sparse: {
         "indptr": Kind.INTEGERS,
@@ -98,35 +96,13 @@ FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
         "data": Kind.NUMBERS,
         "sources": Kind.INTEGER,
     },
-    Gate: {
-        "bias": Kind.REALS,
-        "from_state": Kind.REALS,
-        "from_current": Kind.REALS,
-        "nonlinearity": Kind.TEXT,
-    },
     Input: {"name": Kind.TEXT, "size": Kind.INTEGER, "graded": Kind.FLAG},
-    LTC: {
+    Neurons: {
         "name": Kind.TEXT,
         "size": Kind.INTEGER,
-        "threshold": Kind.REALS,
-        "adaptation_strength": Kind.REALS,
-        "bias_current": Kind.REALS,
-        "tau_mem": Part((Gate,)),
-        "tau_adp": Part((Gate,)),
-    },
-    LIF: {
-        "name": Kind.TEXT,
-        "size": Kind.INTEGER,
-        "current_decay": Kind.REALS,
-        "membrane_decay": Kind.REALS,
-        "threshold": Kind.REALS,
-        "bias": Kind.REALS,
-    },
-    Readout: {
-        "name": Kind.TEXT,
-        "size": Kind.INTEGER,
-        "bias_current": Kind.REALS,
-        "tau_mem": Part((Gate,)),
+        "model": Kind.MODEL,
+        "constants": Named(Kind.REALS),
+        "functions": Kind.TEXTS,
     },
     Projection: {
         "source": Kind.TEXT,
@@ -137,7 +113,7 @@ FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
         "delay": Kind.INTEGER,
     },
     Network: {
-        "populations": Parts((Input, LTC, LIF, Readout)),
+        "populations": Parts((Input, Neurons)),
         "projections": Parts((Projection,)),
         "output": Kind.TEXT,
         "provenance": Kind.TEXTS,
@@ -148,16 +124,6 @@ FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
         "rounding": Choice(Rounding),
         "overflow": Choice(Overflow),
     },
-    Factor: {"values": Kind.INTEGERS, "shift": Kind.INTEGER},
-    FixedGate: {
-        "bias": Kind.INTEGERS,
-        "from_state": Part((Factor,)),
-        "from_current": Part((Factor,)),
-        "fraction": Kind.INTEGER,
-        "output_fraction": Kind.INTEGER,
-        "function": Kind.TEXT,
-        "table": Kind.INTEGERS,
-    },
     Message: {"variable": Kind.TEXT, "word": Part((Word,)), "shift": Kind.INTEGER},
     FixedInput: {
         "name": Kind.TEXT,
@@ -166,40 +132,15 @@ FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
         "word": Part((Word,)),
         "fraction": Kind.INTEGER,
     },
-    FixedLTC: {
+    FixedNeurons: {
         "name": Kind.TEXT,
         "size": Kind.INTEGER,
-        "state": Part((Word,)),
-        "fraction": Kind.INTEGER,
-        "adaptation_fraction": Kind.INTEGER,
-        "threshold": Kind.INTEGERS,
-        "adaptation_strength": Part((Factor,)),
-        "bias_current": Kind.INTEGERS,
-        "tau_mem": Part((FixedGate,)),
-        "tau_adp": Part((FixedGate,)),
+        "model": Kind.MODEL,
+        "formats": Kind.FORMATS,
+        "constants": Named(Kind.INTEGERS),
+        "tables": Named(Kind.INTEGERS),
         "messages": Parts((Message,)),
-    },
-    FixedLIF: {
-        "name": Kind.TEXT,
-        "size": Kind.INTEGER,
-        "state": Part((Word,)),
-        "fraction": Kind.INTEGER,
-        "decay_fraction": Kind.INTEGER,
-        "alignment": Kind.INTEGER,
-        "current_decay": Kind.INTEGERS,
-        "membrane_decay": Kind.INTEGERS,
-        "threshold": Kind.INTEGERS,
-        "bias_mantissa": Kind.INTEGERS,
-        "bias_exponent": Kind.INTEGER,
-    },
-    FixedReadout: {
-        "name": Kind.TEXT,
-        "size": Kind.INTEGER,
-        "state": Part((Word,)),
-        "fraction": Kind.INTEGER,
-        "bias_current": Kind.INTEGERS,
-        "tau_mem": Part((FixedGate,)),
-        "messages": Parts((Message,)),
+        "program": Kind.PROGRAM,
     },
     FixedProjection: {
         "source": Kind.TEXT,
@@ -213,7 +154,7 @@ FIELDS: Mapping[type, Mapping[str, FieldKind]] = {
         "delay": Kind.INTEGER,
     },
     FixedNetwork: {
-        "populations": Parts((FixedInput, FixedLTC, FixedLIF, FixedReadout)),
+        "populations": Parts((FixedInput, FixedNeurons)),
         "projections": Parts((FixedProjection,)),
         "output": Kind.TEXT,
         "target": Kind.TEXT,
@@ -245,7 +186,7 @@ def encode(value: Any) -> Tree:
     return tree
 
 
-def decode(tree: Leaf | Tree, types: tuple[type, ...]) -> Any:
+def decode(tree: Leaf | Tree, types: tuple[Maker, ...], table: Fields = FIELDS) -> Any:
     """Build an object of one of the classes from a tree, through its constructor.
 
     Raises:
@@ -257,33 +198,15 @@ def decode(tree: Leaf | Tree, types: tuple[type, ...]) -> Any:
     if not isinstance(tree, Mapping) or not isinstance(name, str) or name not in by_name:
         found = repr(name) if isinstance(name, str) else "something else"
         raise SchemaError(f"it holds {found} where {' or '.join(by_name)} should be")
-    fields = FIELDS[by_name[name]]
+    fields = table[by_name[name]]
     if set(tree) != {TYPE, *fields}:
         odd = ", ".join(sorted(set(tree) ^ {TYPE, *fields}))
         raise SchemaError(f"entries of {name} are missing or unknown: {odd}")
-    return by_name[name](
-        **{field: _decode_field(f"{name}.{field}", tree[field], fields[field]) for field in fields}
-    )
-
-
-def migrate(
-    tree: Tree,
-    version: int,
-    migrations: Mapping[int, Migration] = MIGRATIONS,
-    current: int = SCHEMA_VERSION,
-) -> Tree:
-    """Bring a tree of an older version to the current one, one version at a time.
-
-    Raises:
-        SchemaError: for a newer version, or one that no migration starts from.
-    """
-    if version > current:
-        raise SchemaError(f"it has schema version {version}, this ltc2hw reads up to {current}")
-    for step in range(version, current):
-        if step not in migrations:
-            raise SchemaError(f"it has schema version {version}, which is no longer read")
-        tree = migrations[step](tree)
-    return tree
+    values = {
+        field: _decode_field(f"{name}.{field}", tree[field], fields[field], table)
+        for field in fields
+    }
+    return by_name[name](**values)
 
 
 def _encode_field(value: Any, kind: FieldKind) -> Leaf | Tree:
@@ -295,24 +218,26 @@ def _encode_field(value: Any, kind: FieldKind) -> Leaf | Tree:
         return {name: _encode_field(part, kind.kind) for name, part in value.items()}
     if isinstance(kind, Choice):
         return str(value.value)
-    if kind is Kind.TEXTS:
-        return json.dumps(dict(value))
+    if kind in WRITERS:
+        return WRITERS[kind](value)
     if kind in (Kind.INTEGER, Kind.FLAG):
         return int(value) if kind is Kind.INTEGER else bool(value)
     return str(value) if kind is Kind.TEXT else np.asarray(value)
 
 
-def _decode_field(where: str, value: Leaf | Tree, kind: FieldKind) -> Any:
+def _decode_field(where: str, value: Leaf | Tree, kind: FieldKind, table: Fields) -> Any:
     if isinstance(kind, Part):
-        return decode(value, kind.types)
+        return decode(value, kind.types, table)
     if isinstance(kind, (Parts, Named)):
         if not isinstance(value, Mapping):
             raise SchemaError(f"{where} is no group")
         if isinstance(kind, Named):
-            return {name: _decode_field(where, part, kind.kind) for name, part in value.items()}
+            return {
+                name: _decode_field(where, part, kind.kind, table) for name, part in value.items()
+            }
         if set(value) != {str(index) for index in range(len(value))}:
             raise SchemaError(f"parts of {where} are not numbered from 0")
-        return tuple(decode(value[str(index)], kind.types) for index in range(len(value)))
+        return tuple(decode(value[str(index)], kind.types, table) for index in range(len(value)))
     if isinstance(kind, Choice):
         known = {member.value: member for member in kind.members}
         if not isinstance(value, str) or value not in known:
@@ -321,9 +246,26 @@ def _decode_field(where: str, value: Leaf | Tree, kind: FieldKind) -> Any:
     return _decode_leaf(where, value, kind)
 
 
+def _texts(value: Mapping[str, str]) -> str:
+    for name, text in value.items():
+        require_type(f"{name} to save", text, str)
+    return json.dumps(dict(value))
+
+
+WRITERS: Mapping[Kind, Callable[[Any], str]] = {
+    Kind.TEXTS: _texts,
+    Kind.MODEL: model_text,
+    Kind.FORMATS: formats_text,
+    Kind.PROGRAM: Program.to_text,
+}
+"""Kinds that are kept as a text."""
+
 SCALAR_TYPES: Mapping[Kind, type] = {
     Kind.TEXT: str,
     Kind.TEXTS: str,
+    Kind.MODEL: str,
+    Kind.FORMATS: str,
+    Kind.PROGRAM: str,
     Kind.INTEGER: int,
     Kind.FLAG: bool,
 }
@@ -343,7 +285,17 @@ def _decode_leaf(where: str, value: Leaf | Tree, kind: Kind) -> Any:
         right = type(value) is SCALAR_TYPES[kind]
     if not right:
         raise SchemaError(f"{where} is not kept as {kind.value}")
-    return _decode_texts(where, str(value)) if kind is Kind.TEXTS else value
+    if kind is Kind.TEXTS:
+        return _decode_texts(where, str(value))
+    return READERS[kind](str(value)) if kind in READERS else value
+
+
+READERS: Mapping[Kind, Callable[[str], Any]] = {
+    Kind.MODEL: read_model,
+    Kind.FORMATS: read_formats,
+    Kind.PROGRAM: Program.from_text,
+}
+"""Kinds that are read from a text, by what suspects everything in it."""
 
 
 def _decode_texts(where: str, text: str) -> dict[str, str]:

@@ -1,16 +1,16 @@
 """What the float and the integer graph share: ports, variables, stages, checks and order.
 
-A population is computed in two stages per algorithmic step. Stage ``current`` needs what arrives
-at the port ``current``; stage ``update`` needs the gates' ports and the current, and produces
-everything else. Projections with delay 0 therefore order stages, not populations, which is what
-lets a population gate itself with its own current within one step.
+A population is computed in two stages per algorithmic step. Stage ``early`` needs what arrives at
+the first port, and produces the model's early results (an LTC neuron's current); stage ``late``
+needs the other ports and produces everything else. Projections with delay 0 therefore order stages,
+not populations, which is what lets a population gate itself with its own current within one step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.numbers.capacity import require_capacity
@@ -18,36 +18,38 @@ from ltc2hw.numbers.fields import require_name, require_size
 from ltc2hw.numbers.scalars import COUNTABLE, require_range, require_type, shown
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
 
-Variable = Literal["spikes", "value", "current", "membrane", "adaptation"]
-Port = Literal["current", "tau_mem", "tau_adp"]
-Stage = Literal["current", "update"]
+Variable = str
+"""Name of what a population sends."""
+Port = str
+"""Name of where a projection lands."""
+Stage = Literal["early", "late"]
+PORTS = ("current", "tau_mem", "tau_adp")
+VARIABLES = ("spikes", "value", "current", "membrane", "adaptation")
 Node = tuple[str, Stage]
-
-VARIABLES: tuple[Variable, ...] = ("spikes", "value", "current", "membrane", "adaptation")
-PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
-RECORDABLE: tuple[str, ...] = (*VARIABLES, "tau_mem", "tau_adp", "threshold")
-"""Variables that some kind of population can record."""
-
-STAGE_OF_PORT: Mapping[Port, Stage] = {
-    "current": "current",
-    "tau_mem": "update",
-    "tau_adp": "update",
-}
-STAGE_OF_VARIABLE: Mapping[Variable, Stage] = {
-    "spikes": "update",
-    "value": "update",
-    "current": "current",
-    "membrane": "update",
-    "adaptation": "update",
-}
 
 
 class Population(Protocol):
     """What every population of either graph has."""
 
-    ports: ClassVar[tuple[Port, ...]]
-    registers: ClassVar[tuple[str, ...]]
-    output_variable: ClassVar[str]
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Where projections may land."""
+        ...
+
+    @property
+    def early(self) -> tuple[str, ...]:
+        """Results that are known before anything arrives at the ports after the first."""
+        ...
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """States that a step takes over from the one before."""
+        ...
+
+    @property
+    def output_variable(self) -> str:
+        """What is read where the population is the network's output."""
+        ...
 
     @property
     def name(self) -> str:
@@ -174,10 +176,6 @@ def check_connection(connection: Connection) -> None:
     require_type("target of a projection", connection.target, str)
     require_type("variable of a projection", connection.variable, str)
     require_type("port of a projection", connection.port, str)
-    if connection.variable not in VARIABLES:
-        raise UnknownNameError("variable", connection.variable, VARIABLES)
-    if connection.port not in PORTS:
-        raise UnknownNameError("port", connection.port, PORTS)
     require_type(f"weights of {connection_name(connection)}", connection.weights, Dense, Sparse)
     delay: Any = connection.delay
     if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
@@ -272,14 +270,14 @@ def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> Non
         )
 
 
-def source_node(connection: Connection) -> Node:
-    """Stage that produces what the projection sends."""
-    return connection.source, STAGE_OF_VARIABLE[connection.variable]
+def port_stage(population: Population, port: Port) -> Stage:
+    """Stage that consumes what arrives at a port: the first port has one of its own."""
+    return "early" if port == population.ports[0] else "late"
 
 
-def target_node(connection: Connection) -> Node:
-    """Stage that consumes what the projection delivers."""
-    return connection.target, STAGE_OF_PORT[connection.port]
+def variable_stage(population: Population, variable: Variable) -> Stage:
+    """Stage that produces a variable."""
+    return "early" if variable in population.early else "late"
 
 
 def evaluation_order(
@@ -290,13 +288,16 @@ def evaluation_order(
     Raises:
         InvalidValueError: if projections with delay 0 form a cycle; names the cycle.
     """
+    by_name = {population.name: population for population in populations}
     needs: dict[Node, set[Node]] = {}
     for population in populations:
-        needs[population.name, "current"] = set()
-        needs[population.name, "update"] = {(population.name, "current")}
+        needs[population.name, "early"] = set()
+        needs[population.name, "late"] = {(population.name, "early")}
     for connection in connections:
         if connection.delay == 0:
-            needs[target_node(connection)].add(source_node(connection))
+            source, target = by_name[connection.source], by_name[connection.target]
+            sender = source.name, variable_stage(source, connection.variable)
+            needs[target.name, port_stage(target, connection.port)].add(sender)
     try:
         return tuple(TopologicalSorter(needs).static_order())
     except CycleError as error:

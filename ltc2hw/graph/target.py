@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.nonlinearity import GateFunction
 from ltc2hw.numbers.words import WIDEST_WORD
 
-NeuronModel = Literal["LTC", "LIF", "Readout"]
+PROGRAMMABLE = "any"
+"""Entry of ``neuron_models`` of a chip whose neurons are programs."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Target:
 
     name: str
     description: str
-    neuron_models: tuple[NeuronModel, ...]
+    neuron_models: tuple[str, ...]
+    """Names of the models that its neurons are, or ``any`` where they are programs."""
     words: Words
     gates: GateHardware
     lif: LIFWords
@@ -103,6 +106,12 @@ class Target:
                 f"at most {WIDEST_WORD} bits",
                 "narrow the state, factor or gate words",
             )
+
+    def can_run(self, model: Model) -> bool:
+        """Whether the chip's neurons can be of a model: programs are compared, not names."""
+        if PROGRAMMABLE in self.neuron_models:
+            return True
+        return any(find_model(name).program == model.program for name in self.neuron_models)
 
     @property
     def neurons(self) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.graph.structure import RECORDABLE, Population
+from ltc2hw.graph.structure import Population
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.scalars import require_type, shown
 
@@ -72,15 +73,18 @@ def check_record(
     ``record`` is a sequence of variable names, each recorded wherever it exists, or ``"all"``.
 
     Raises:
-        UnknownNameError: if no kind of population has such a variable.
+        UnknownNameError: if neither these populations nor any model of ours have such a variable.
         InvalidValueError: if it is not names.
     """
     if isinstance(record, str) and record == ALL:
         return {p.name: p.recordable for p in populations}
     wanted = record_names(record)
+    known = {v: None for p in populations for v in p.recordable}
     for variable in wanted:
-        if variable not in RECORDABLE:
-            raise UnknownNameError("variable to record", variable, (*RECORDABLE, ALL))
+        if variable not in known:
+            known |= {v: None for name in MODELS for v in find_model(name).results}
+        if variable not in known:
+            raise UnknownNameError("variable to record", variable, (*known, ALL))
     return {p.name: tuple(v for v in p.recordable if v in wanted) for p in populations}
 
 

@@ -9,12 +9,11 @@ far as they can learn to be, and through what lies between populations. The name
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ltc2hw.dynamics.bounds import bounds, register_ranges
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.facts import facts
 from ltc2hw.dynamics.formats import SURROGATE_TABLE
 from ltc2hw.dynamics.intervals import Interval, transfer
@@ -24,6 +23,7 @@ from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.reverse import CREDIT
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.learning.neurons import fixed_of, word_of
 from ltc2hw.learning.rule import FEEDBACK_BITS, FPTTRule
 from ltc2hw.learning.words import EXPONENT_FRACTION, LOG2_E, WEIGHT_FRACTION, PlasticWords
@@ -137,6 +137,16 @@ def _error(errors: Errors, readout: FixedNeurons) -> Iterator[Bound]:
     yield "weighted error", error << WEIGHT_FRACTION
 
 
+@dataclass(frozen=True)
+class _Widest:
+    """A program, and the ends of what each constant can learn to be."""
+
+    name: str
+    program: Program
+    constants: Mapping[str, IntArray]
+    tables: Mapping[str, IntArray]
+
+
 def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -> Iterator[Bound]:
     """Every value of the forward and of the backward program."""
     found = errors.reverses[neurons.name]
@@ -147,10 +157,9 @@ def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -
     }
     constants = {**neurons.constants, **learned}
     tables = {**neurons.tables, SURROGATE_TABLE: errors.slopes}
-    widest = replace(neurons, constants=constants, tables=tables)
+    widest = _Widest(neurons.name, found.forward, constants, tables)
     arriving = {port: _arriving(errors, neurons.name, port) for port in neurons.ports}
-    whole = replace(widest, program=found.forward)
-    forward = bounds(whole, arriving, register_ranges(widest))
+    forward = bounds(widest, arriving, register_ranges(widest))
     for index, interval in enumerate(forward.values):
         yield described(found.forward, index), interval.magnitude
     ports = {**forward.results, **{name: Interval(-n, n) for name, n in credits.items()}}

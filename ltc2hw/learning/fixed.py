@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.formats import SurrogateFormat
 from ltc2hw.dynamics.learning import LoweredReverse, lower_reverse
 from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.learning.backwards import credited, reverse_of
 from ltc2hw.learning.bounds import Errors, check_products
 from ltc2hw.learning.neurons import Learnable, fixed_of, learnable_at, with_format, word_of
@@ -382,9 +382,7 @@ def gated(network: FixedNetwork, parameter: Parameter) -> FixedNeurons:
 
 def learnable_of_parameter(network: FixedNetwork, parameter: Parameter) -> Learnable:
     """The constant that a parameter of neurons is."""
-    return learnable_at(
-        network.population(parameter.population), parameter.port, parameter.term
-    )
+    return learnable_at(network.population(parameter.population), parameter.port, parameter.term)
 
 
 def constant_fraction(network: FixedNetwork, parameter: Parameter) -> int:

@@ -1,12 +1,8 @@
-"""The neurons of a population, as learning reads and writes them; the one place that does.
-
-Everything else of learning asks a population for its model's program, its formats and its constants
-here, and for nothing that only one kind of neuron has.
-"""
+"""What learning asks of a population: its constants that can learn, what they meet, words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,22 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.bounds import register_ranges
-from ltc2hw.dynamics.bridge import FixedNeurons, Neurons, lowered, real_neurons
 from ltc2hw.dynamics.formats import Held
-from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.reverse import ONE, messages
-from ltc2hw.graph.fixed import Factor, FixedLIF, FixedLTC, FixedReadout
-from ltc2hw.graph.network import LIF, LTC, Readout
-from ltc2hw.numbers.words import Overflow, Word
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
+from ltc2hw.numbers.words import IntArray, Overflow, Word
 
 Numbers = npt.NDArray[Any]
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 REMEMBERED = 256
-"""Populations and models of which something is remembered."""
+"""Models of which something is remembered."""
 
 BIAS = "bias"
 """Term of the constant that is added where a port lands."""
@@ -49,26 +42,15 @@ def by_identity(function: Callable[[Given], Result]) -> Callable[[Given], Result
     return remembered
 
 
-@by_identity
-def real_of(population: Any) -> Neurons:
-    """Model and constants of a population of the float graph that is not its input."""
-    return real_neurons(population) if isinstance(population, (LTC, LIF, Readout)) else population
+def fixed_of(population: object) -> FixedNeurons:
+    """A population of the integer graph that is not its input."""
+    assert isinstance(population, FixedNeurons)
+    return population
 
 
-@by_identity
-def fixed_of(population: Any) -> FixedNeurons:
-    """Model, formats and constants of a population of the integer graph that is not its input."""
-    fixed = isinstance(population, (FixedLTC, FixedLIF, FixedReadout))
-    return lowered(population) if fixed else population
-
-
-def neurons_of(population: Any) -> Neurons | FixedNeurons | None:
-    """Neurons of a population of either graph; None for the input, which has none."""
-    if not population.ports:
-        return None
-    if isinstance(population, (Neurons, LTC, LIF, Readout)):
-        return real_of(population)
-    return fixed_of(population)
+def neurons_of(population: object) -> Neurons | FixedNeurons | None:
+    """A population of either graph; None for the input, which has no neurons."""
+    return population if isinstance(population, (Neurons, FixedNeurons)) else None
 
 
 @dataclass(frozen=True)
@@ -121,40 +103,18 @@ def constant_of(population: Any, name: str) -> Numbers:
     return np.asarray(neurons.constants[name])
 
 
-def with_constants(population: Any, values: Mapping[str, Numbers]) -> Any:
-    """Return a population with other values of some constants."""
-    if isinstance(population, (Neurons, FixedNeurons)):
-        return replace(population, constants={**population.constants, **values})
-    for name, value in values.items():
-        population = _with_field(population, name.split("."), value)
-    return population
-
-
-def with_format(population: Any, name: str, values: Numbers, fraction: int) -> Any:
-    """Return a fixed population with a constant of another fraction."""
-    neurons = fixed_of(population)
-    formats = replace(
-        neurons.formats, constants={**neurons.formats.constants, name: fraction}
+def with_format(neurons: FixedNeurons, name: str, values: IntArray, fraction: int) -> FixedNeurons:
+    """Return neurons with a constant of another fraction."""
+    constants = {**neurons.formats.constants, name: fraction}
+    return FixedNeurons(
+        neurons.name,
+        neurons.size,
+        neurons.model,
+        replace(neurons.formats, constants=constants),
+        {**neurons.constants, name: values},
+        neurons.tables,
+        neurons.messages,
     )
-    if isinstance(population, FixedNeurons):
-        program = lower(population.model.program, formats)
-        changed = replace(population, formats=formats, program=program)
-        return with_constants(changed, {name: values})
-    gate, _, term = name.partition(".")
-    old = getattr(getattr(population, gate), term)
-    shift = old.shift + fraction - neurons.formats.constants[name]
-    changed_gate = replace(getattr(population, gate), **{term: Factor(values, shift)})
-    return replace(population, **{gate: changed_gate})
-
-
-def _with_field(owner: Any, path: list[str], value: Numbers) -> Any:
-    """A frozen object with another array at a path of fields; scales stay."""
-    old = getattr(owner, path[0])
-    if len(path) > 1:
-        new = _with_field(old, path[1:], value)
-    else:
-        new = replace(old, values=value) if isinstance(old, Factor) else value
-    return replace(owner, **{path[0]: new})
 
 
 def is_graded(population: Any) -> bool:

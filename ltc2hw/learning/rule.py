@@ -60,10 +60,10 @@ class FPTTRule:
 
     ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
     None means all that an error reaches. ``biases`` and ``self_terms`` (constants that multiply
-    their own neuron's state or current where events land, as in event gates) may be held. ``own_current`` carries errors from
-    dense gates back through the graded currents of the population itself: exact, but not local,
-    because each neuron then needs the gate errors of all others within the step. Integer rules
-    refuse it.
+    their own neuron's state or current where events land, as in event gates) may be held.
+    ``own_current`` carries errors from dense gates back through the graded currents of the
+    population itself: exact, but not local, because each neuron then needs the gate errors of all
+    others within the step. Integer rules refuse it.
 
     Raises:
         InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond

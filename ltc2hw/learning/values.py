@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.learning.neurons import Numbers, constant_of, learnable_at, with_constants
+from ltc2hw.learning.neurons import Numbers, constant_of, learnable_at
 from ltc2hw.learning.rule import Parameter
 
 AnyNetwork = TypeVar("AnyNetwork", Network, FixedNetwork)
@@ -40,8 +40,8 @@ def write_parameters(network: AnyNetwork, values: Mapping[Parameter, Numbers]) -
         else:
             own = constants.setdefault(parameter.population, {})
             own[constant_name(network, parameter)] = value
+    given: list[Any] = list(network.populations)
     populations: list[Any] = [
-        with_constants(p, constants[p.name]) if p.name in constants else p
-        for p in network.populations
+        p.with_constants(constants[p.name]) if p.name in constants else p for p in given
     ]
     return replace(network, populations=tuple(populations), projections=tuple(projections))

@@ -8,6 +8,7 @@ compares are enough.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import numpy as np
@@ -59,8 +60,18 @@ def plan(x: FloatArray) -> FloatArray:
     return np.where(x < 0, 1.0 - result, result)
 
 
-def evaluate(nonlinearity: Nonlinearity, x: FloatArray) -> FloatArray:
-    """Apply the named non-linearity to reals."""
+class GateCurve(ABC):
+    """A gate's non-linearity that has no name: from any real to 0 .. 1."""
+
+    @abstractmethod
+    def evaluate(self, argument: FloatArray) -> FloatArray:
+        """Values at arguments of any shape."""
+
+
+def evaluate(nonlinearity: Nonlinearity | GateCurve, x: FloatArray) -> FloatArray:
+    """Apply a non-linearity to reals."""
+    if isinstance(nonlinearity, GateCurve):
+        return nonlinearity.evaluate(x)
     return sigmoid(x) if nonlinearity == "sigmoid" else plan(x)
 
 

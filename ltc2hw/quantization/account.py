@@ -7,26 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltc2hw.dynamics import roles
+from ltc2hw.dynamics.bounds import register_ranges
+from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.lowering import lower, natural_fraction
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.graph.fixed import (
-    FixedGate,
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
-    FixedReadout,
     message_fraction,
     message_word,
+    variable_fraction,
 )
-from ltc2hw.graph.network import LIF, LTC, Gate, Network, Projection, Readout
+from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, Variable
-from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
-from ltc2hw.numbers.words import FloatArray, IntArray, Word
+from ltc2hw.numbers.nonlinearity import evaluate
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.calibration import Ranges
 from ltc2hw.quantization.mixing import Tensor, float_tensors, real_tensors, tensor_of
 from ltc2hw.quantization.report import DecayChange, MessageStep, StateBand, TensorChange
-
-Gated = LTC | Readout
-FixedGated = FixedLTC | FixedReadout
 
 STAYS, FALLS = "stays", "falls"
 """What a state within its band does: nothing, or a whole unit per step."""
@@ -37,9 +39,14 @@ class Leak:
     """Leaks per step of one population: asked for and got, (N,) each."""
 
     population: str
-    what: str
+    form: roles.Leak
     asked: FloatArray
     got: FloatArray
+
+    @property
+    def what(self) -> str:
+        """The gate or constant that says how fast."""
+        return self.form.what
 
     @property
     def errors(self) -> FloatArray:
@@ -144,133 +151,128 @@ def tensor_change(
 
 
 def leaks(network: Network, fixed: FixedNetwork) -> Iterator[Leak]:
-    """Decays of LIF neurons, and the leaks of all gates at rest."""
+    """The leaks of all states that have one: decays, and gates at rest."""
     for population in network.populations:
         integer = fixed.population(population.name)
-        if isinstance(population, LIF) and isinstance(integer, FixedLIF):
-            for what in ("current_decay", "membrane_decay"):
-                got = np.ldexp(getattr(integer, what).astype(float), -integer.decay_fraction)
-                yield Leak(population.name, what, getattr(population, what), got)
-        elif isinstance(population, (LTC, Readout)):
-            assert isinstance(integer, (FixedLTC, FixedReadout))
-            yield from _gate_leaks(population, integer)
+        if isinstance(population, Neurons) and isinstance(integer, FixedNeurons):
+            for form in roles.leaks(population.model):
+                yield Leak(population.name, form, *_leak_at_rest(population, integer, form))
 
 
-def _gate_leaks(population: Gated, integer: FixedGated) -> Iterator[Leak]:
-    gate = integer.tau_mem
-    got = np.ldexp(open_at_rest(gate, integer.state).astype(float), -gate.output_fraction)
-    yield Leak(population.name, "tau_mem", _at_rest(population.tau_mem, 1.0), got)
-    if isinstance(population, LTC) and isinstance(integer, FixedLTC):
-        gate = integer.tau_adp
-        shut = (1 << gate.output_fraction) - open_at_rest(gate, integer.state)
-        got = np.ldexp(shut.astype(float), -gate.output_fraction)
-        yield Leak(population.name, "tau_adp", _at_rest(population.tau_adp, -1.0), got)
+def _leak_at_rest(
+    population: Neurons, integer: FixedNeurons, form: roles.Leak
+) -> tuple[FloatArray, FloatArray]:
+    """A leak as asked for and as got, (N,) each: nothing arrives, currents and states are 0."""
+    rest = roles.at_rest(population.model.program, form.factor)
+    factor = _real_at_rest(population, rest, form)
+    got, full = integer_at_rest(integer, form)
+    share = got if form.difference else full - got
+    return factor, np.ldexp(share.astype(float), 1 - full.bit_length())
 
 
-def _at_rest(gate: Gate, sign: float) -> FloatArray:
-    """``σ(sign · bias)``: without input, at current and state 0; ``1 - σ(x)`` is ``σ(-x)``."""
-    return gate.evaluate(sign * np.asarray(gate.bias))
+def _real_at_rest(population: Neurons, rest: Program, form: roles.Leak) -> FloatArray:
+    """The leak itself; of a gate that keeps it is ``1 - σ(x) = σ(-x)``, which loses no digits."""
+    if form.gated and not form.difference and rest.values[-1].operation is Operation.GATE:
+        argument = rest.values[-1].arguments[0]
+        inner = Program("real", rest.values, {"rest": argument}).needed(("rest",))
+        at_rest = evaluate_real(inner, population.constants, {}, {}, population.functions)["rest"]
+        return evaluate(population.functions[form.what], -np.asarray(at_rest))
+    value = evaluate_real(rest, population.constants, {}, {}, population.functions)["rest"]
+    factor: FloatArray = np.broadcast_to(value, (population.size,)).astype(np.float64)
+    if form.difference:
+        return factor
+    # Where the program says 1 - decay, the decay itself is the leak.
+    if form.what in population.constants and np.array_equal(
+        factor, 1.0 - population.constants[form.what]
+    ):
+        return population.constants[form.what]
+    return 1.0 - factor
 
 
-def open_at_rest(gate: FixedGate, word: Word) -> IntArray:
-    """Integer value of a gate without input, at current and state 0, (N,)."""
-    argument, _ = word.fit(gate.bias)
-    if gate.function == "plan":
-        return plan_integer(argument, gate.fraction, gate.output_fraction)
-    return lookup_integer(argument, gate.fraction, gate.table, gate.function)
+def integer_at_rest(integer: FixedNeurons, form: roles.Leak) -> tuple[IntArray, int]:
+    """The integers (N,) of a leak's factor at rest, and the integer that stands for 1."""
+    rest = roles.at_rest(integer.model.program, form.factor)
+    fraction = natural_fraction(rest, integer.formats, rest.results["rest"])
+    program = lower(rest, integer.formats)
+    values, _ = evaluate_integer(program, integer.constants, integer.tables, {}, {})
+    return np.broadcast_to(values["rest"], (integer.size,)), 1 << fraction
 
 
 def bands(network: Network, fixed: FixedNetwork, ranges: Ranges) -> Iterator[Band]:
-    """The band of every leaky state: all but those of the input."""
-    rest = {(leak.population, leak.what): leak for leak in leaks(network, fixed)}
-    for population in network.populations:
-        integer = fixed.population(population.name)
-        if isinstance(population, LIF) and isinstance(integer, FixedLIF):
-            yield from _lif_bands(integer, rest, ranges)
-        elif isinstance(population, (LTC, Readout)):
-            yield _membrane_band(network, fixed, population, ranges, rest)
-            if isinstance(integer, FixedLTC):
-                yield _adaptation_band(integer, ranges, rest)
-
-
-Rest = Mapping[tuple[str, str], Leak]
-
-
-def _lif_bands(integer: FixedLIF, rest: Rest, ranges: Ranges) -> Iterator[Band]:
-    for variable in ("current", "membrane"):
-        what = f"{variable}_decay"
+    """The band of every state with a leak."""
+    for leak in leaks(network, fixed):
+        population, integer = network.population(leak.population), fixed.population(leak.population)
+        assert isinstance(population, Neurons)
+        assert isinstance(integer, FixedNeurons)
+        form = leak.form
+        value, full = integer_at_rest(integer, form)
+        asked, calibrated = leak.asked, ranges.largest is not None
+        if form.difference:
+            if calibrated and not _is_static(network, population, form):
+                asked = ranges.each(leak.population, form.what)
+                value = np.rint(asked * full).astype(np.int64)
+            other, in_use = _in_use(network, fixed, population, form, ranges)
+            distance = other + in_use
+        else:
+            value, distance = full - value, np.inf
+            in_use = _falling_range(population, form, ranges)
+        fraction = variable_fraction(integer, form.state)
         yield Band(
-            integer.name,
-            variable,
-            FALLS,
-            still_units(getattr(integer, what), 1 << integer.decay_fraction),
-            rest[integer.name, what].asked,
-            2.0**-integer.fraction,
-            np.inf,
-            ranges.magnitude(integer.name, variable),
-            float(np.ldexp(integer.state.maximum, -integer.fraction)),
-            calibrated=True,
+            leak.population,
+            form.state,
+            STAYS if form.difference else FALLS,
+            still_units(value, full),
+            asked,
+            2.0**-fraction,
+            distance,
+            in_use,
+            _register_end(integer, form.state, fraction),
+            calibrated,
         )
 
 
-def _membrane_band(
-    network: Network, fixed: FixedNetwork, population: Gated, ranges: Ranges, rest: Rest
-) -> Band:
-    """Distances between membrane and current that even the widest open gate does not move."""
-    integer = fixed.population(population.name)
-    assert isinstance(integer, (FixedLTC, FixedReadout))
-    name, gate = integer.name, integer.tau_mem
-    full = 1 << gate.output_fraction
-    asked, value = rest[name, "tau_mem"].asked, open_at_rest(gate, integer.state)
-    if ranges.largest is not None and not _is_static(network, population):
-        asked = ranges.largest[name, "tau_mem"]
-        value = np.rint(asked * full).astype(np.int64)
-    current, membrane = _in_use(network, fixed, population, ranges)
-    return Band(
-        name,
-        "membrane",
-        STAYS,
-        still_units(value, full),
-        asked,
-        2.0**-integer.fraction,
-        current + membrane,
-        membrane,
-        float(np.ldexp(integer.state.maximum, -integer.fraction)),
-        ranges.largest is not None,
-    )
+def _falling_range(population: Neurons, form: roles.Leak, ranges: Ranges) -> float:
+    """Largest magnitude of a state that falls: seen, or 1 for a fraction that nobody ran."""
+    if ranges.largest is None and form.state in population.model.unit:
+        return 1.0
+    return ranges.magnitude(population.name, form.state)
+
+
+def _register_end(integer: FixedNeurons, state: str, fraction: int) -> float:
+    """Largest value of a state, in real units."""
+    return float(np.ldexp(float(register_ranges(integer)[state].high), -fraction))
 
 
 def _in_use(
-    network: Network, fixed: FixedNetwork, population: Gated, ranges: Ranges
+    network: Network,
+    fixed: FixedNetwork,
+    population: Neurons,
+    form: roles.Leak,
+    ranges: Ranges,
 ) -> tuple[float, float]:
-    """Largest current and membrane of the calibration run; without one, the largest conceivable."""
-    if ranges.largest is not None:
-        name = population.name
-        return ranges.magnitude(name, "current"), ranges.magnitude(name, "membrane")
-    worst = np.abs(population.bias_current)
+    """Largest value that a state moves toward, and largest of the state, in the calibration run.
+
+    Without one, the largest conceivable.
+    """
+    name = population.name
+    port = population.ports[0]
+    towards = roles.landing_register(population.model, port)
+    if ranges.largest is not None and towards in population.recordable:
+        return ranges.magnitude(name, towards), ranges.magnitude(name, form.state)
+    worst = largest_bias(population)
     for projection in network.projections:
-        if (projection.target, projection.port) == (population.name, "current"):
+        if (projection.target, projection.port) == (name, port):
             limits = np.full(projection.weights.shape[1], message_limit(fixed, projection))
             worst = worst + projection.weights.row_magnitudes(limits)
     return float(worst.max()), float(worst.max())
 
 
-def _adaptation_band(integer: FixedLTC, ranges: Ranges, rest: Rest) -> Band:
-    gate, name = integer.tau_adp, integer.name
-    full = 1 << gate.output_fraction
-    calibrated = ranges.largest is not None
-    return Band(
-        name,
-        "adaptation",
-        FALLS,
-        still_units(full - open_at_rest(gate, integer.state), full),
-        rest[name, "tau_adp"].asked,
-        2.0**-integer.adaptation_fraction,
-        np.inf,
-        ranges.magnitude(name, "adaptation") if calibrated else 1.0,
-        1.0,
-        calibrated,
-    )
+def largest_bias(population: Neurons) -> FloatArray:
+    """Magnitude of what a population adds to what arrives at its first port, (N,)."""
+    total: FloatArray = np.zeros(population.size)
+    for name in roles.biases(population.model):
+        total = total + np.abs(population.constants[name])
+    return total
 
 
 def still_units(leak: IntArray, full: int) -> FloatArray:
@@ -287,13 +289,16 @@ def still_units(leak: IntArray, full: int) -> FloatArray:
     return units
 
 
-def _is_static(network: Network, population: Gated) -> bool:
-    """Whether nothing but its bias opens a population's membrane gate."""
-    gate = population.tau_mem
-    if np.any(gate.from_state) or np.any(gate.from_current):
+def _is_static(network: Network, population: Neurons, form: roles.Leak) -> bool:
+    """Whether nothing but constants that are added opens a gate."""
+    ports = roles.gate_ports(population.model, form.what)
+    factors = roles.gate_factors(population.model, form.what)
+    if any(np.any(population.constants[name]) for name in factors):
         return False
     name = population.name
-    return all((p.target, p.port) != (name, "tau_mem") for p in network.projections)
+    return all(
+        (p.target, p.port) not in {(name, port) for port in ports} for p in network.projections
+    )
 
 
 @dataclass(frozen=True)

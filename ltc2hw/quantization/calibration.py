@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.model import SPIKES, Model
+from ltc2hw.dynamics.roles import integrates
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.network import LIF, Network
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Array
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.registry import find_engine
@@ -25,9 +28,9 @@ class Ranges:
     """Extremes of each neuron's variables, by population and variable, in a float run.
 
     ``largest``: largest magnitudes, ``highest``: largest values, (N,) each; None and empty where
-    there was no calibration. ``recovered``: how far below zero the membrane of each LIF neuron has
-    been between two spikes, or the start and a spike, (N,). ``steps``: length of the run, None
-    without one.
+    there was no calibration. ``recovered``: how far below zero each integrated membrane has been
+    between two spikes, or the start and a spike, (N,). ``steps``: length of the run, None without
+    one.
     """
 
     largest: Mapping[Key, FloatArray] | None
@@ -88,11 +91,20 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
             highest[key] = np.maximum(highest.get(key, high), high)
             largest[key] = np.maximum(largest.get(key, far), far)
         for population in network.populations:
-            if isinstance(population, LIF):
-                name = population.name
-                depth = recovered_depth(trace.states[name]["membrane"], trace.spikes[name])
+            name = population.name
+            if isinstance(population, Neurons) and has_integrated_membrane(population.model):
+                depth = recovered_depth(trace.states[name][MEMBRANE], trace.spikes[name])
                 recovered[name] = np.maximum(recovered.get(name, depth), depth)
     return Ranges(largest, bool(x.min() < 0), highest, recovered, int(x.shape[0]))
+
+
+MEMBRANE = "membrane"
+"""The state that is compared with the threshold, where a model has one of that name."""
+
+
+def has_integrated_membrane(model: Model) -> bool:
+    """Whether neurons spike from a membrane that nothing but its word bounds."""
+    return integrates(model) and MEMBRANE in model.states and SPIKES in model.results
 
 
 def recovered_depth(membrane: Array, spikes: Array) -> FloatArray:

@@ -10,9 +10,15 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.real import evaluate_real
+from ltc2hw.dynamics.roles import binary_states, comparison, signals, thresholds
+from ltc2hw.dynamics.roles import leaks as leaks_of
 from ltc2hw.errors import UnknownNameError, Violation
-from ltc2hw.graph.fixed import FixedLIF, FixedNetwork
-from ltc2hw.graph.network import LIF, LTC, FloatPopulation, Input, Network, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import FloatPopulation, Input, Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.account import (
@@ -23,10 +29,11 @@ from ltc2hw.quantization.account import (
     Sent,
     bands,
     drives,
+    largest_bias,
     leaks,
     messages,
 )
-from ltc2hw.quantization.calibration import Ranges
+from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane
 from ltc2hw.quantization.mixing import Tensor
 
 SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE = (
@@ -107,7 +114,7 @@ def exceeded(
     for band in bands(network, fixed, ranges):
         yield from slow_leak(band, ranges.steps)
     for leak in leaks(network, fixed):
-        if isinstance(network.population(leak.population), LIF):
+        if not leak.form.gated:
             yield from lost_decay(leak, leak.errors > LARGEST_DECAY_ERROR)
         elif ranges.steps is not None:
             vanished = (leak.got == 0) & (leak.asked > 0)
@@ -126,8 +133,8 @@ def exceeded(
         for port in population.ports:
             yield from lost_messages(network, population, port, ranges, rounded)
     for integer in fixed.populations:
-        if Tensor(integer.name, "threshold") in clipped and isinstance(integer, FixedLIF):
-            yield from unreachable_threshold(integer, ranges.peak(integer.name, "membrane"))
+        if isinstance(integer, FixedNeurons) and has_integrated_membrane(integer.model):
+            yield from unreachable_thresholds(integer, ranges, clipped)
 
 
 def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
@@ -167,7 +174,7 @@ def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
     change = np.where(wrong, np.abs(leak.got - leak.asked), -1.0)
     errors = np.where(wrong, leak.errors, -1.0)
     worst = int(np.argmax(change if np.any(np.isinf(errors)) else errors))
-    smallest = SMALLEST_LEAKS["decay" if leak.what.endswith("_decay") else "gate"]
+    smallest = SMALLEST_LEAKS["gate" if leak.form.gated else "decay"]
     yield Violation(
         LOST_DECAY,
         f"{leak.population}.{leak.what} of neuron {worst}",
@@ -186,7 +193,7 @@ def lost_weights(network: Network, drive: Drive, *, coarse: bool) -> Iterator[Vi
     neurons must have lost all.
     """
     population = network.population(drive.population)
-    if drive.port == "current":
+    if drive.port == population.ports[0]:
         bias = bias_of(population, drive.port)
         lost = drive.changed > LARGEST_WEIGHT_ERROR * (drive.whole + bias)
         lost &= ~is_silent(network, population, drive.whole + bias)
@@ -226,7 +233,7 @@ def lost_messages(
             if (p.source, p.variable) in rounded:
                 lost = lost + p.weights.row_magnitudes(rounded[p.source, p.variable].lost)
     wrong = lost > LARGEST_WEIGHT_ERROR * (whole + bias_of(population, port))
-    if port == "current":
+    if port == population.ports[0]:
         wrong &= ~is_silent(network, population, whole + bias_of(population, port))
     else:
         wrong &= lost > LARGEST_GATE_SHIFT
@@ -245,34 +252,81 @@ def lost_messages(
 
 
 def bias_of(population: FloatPopulation, port: Port) -> FloatArray:
-    """Magnitude of what a population adds to what arrives at its port ``current``, (N,)."""
-    if port != "current" or isinstance(population, Input):
+    """Magnitude of what a population adds to what arrives at its first port, (N,)."""
+    if isinstance(population, Input) or port != population.ports[0]:
         return np.zeros(population.size)
-    return np.abs(population.bias if isinstance(population, LIF) else population.bias_current)
+    return largest_bias(population)
 
 
 def is_silent(
     network: Network, population: FloatPopulation, arriving: FloatArray
 ) -> npt.NDArray[np.bool_]:
-    """Neurons of which only spikes are used, and that can never spike, (N,)."""
+    """Neurons of which only spikes are used, and that can never spike, (N,).
+
+    What charges is at most what arrives, times one over the leak of every state that adds it up.
+    """
     sent = {p.variable for p in network.projections if p.source == population.name}
-    if isinstance(population, (Input, Readout)) or sent - {"spikes"}:
-        return np.zeros(population.size, dtype=bool)
-    if isinstance(population, LTC):
-        lowest = population.threshold + np.minimum(population.adaptation_strength, 0.0)
-        return np.asarray(arriving < lowest)
-    leak = population.current_decay * population.membrane_decay
-    return np.asarray(arriving < leak * population.threshold)
+    nobody = np.zeros(population.size, dtype=bool)
+    if isinstance(population, Input) or SPIKES not in population.variables or sent - {SPIKES}:
+        return nobody
+    lowest = lowest_threshold(population)
+    if lowest is None:
+        return nobody
+    leak = np.ones(population.size)
+    forms = {form.state: form for form in leaks_of(population.model)}
+    for state in signals(population.model):
+        if state not in population.model.states:
+            continue
+        form = forms.get(state)
+        if form is None or (not form.difference and form.gated):
+            return nobody
+        if not form.difference:
+            leak = leak * population.constants[form.what]
+    return np.asarray(arriving < leak * lowest)
 
 
-def unreachable_threshold(population: FixedLIF, seen: float) -> Iterator[Violation]:
+def lowest_threshold(population: Neurons) -> FloatArray | None:
+    """Lowest level at which each neuron may fire, (N,); None where fractions do not bound it.
+
+    The threshold is a constant, and fractions times constants.
+    """
+    fires = comparison(population.model)
+    if fires is None:
+        return None
+    program, model = population.model.program, population.model
+    level = Program("real", program.values, {"level": fires.threshold}).needed(("level",))
+    if set(level.states) - set(model.unit) - binary_states(model):
+        return None
+    zero = dict.fromkeys(level.ports, np.zeros(population.size))
+    lows = [
+        evaluate_real(
+            level, population.constants, zero,
+            dict.fromkeys(level.states, np.full(population.size, end)), population.functions,
+        )["level"]
+        for end in (0.0, 1.0)
+    ]  # fmt: skip
+    lowest: FloatArray = np.minimum(*lows)
+    return lowest
+
+
+def unreachable_thresholds(
+    population: FixedNeurons, ranges: Ranges, clipped: Collection[Tensor]
+) -> Iterator[Violation]:
+    """Thresholds that saturated within reach of what was seen in calibration."""
+    for name in thresholds(population.model):
+        if Tensor(population.name, name) in clipped:
+            seen = ranges.peak(population.name, MEMBRANE)
+            yield from unreachable_threshold(population, name, seen)
+
+
+def unreachable_threshold(population: FixedNeurons, name: str, seen: float) -> Iterator[Violation]:
     """A threshold that saturated lies within reach of what was seen in calibration."""
-    highest = int(population.threshold.max())
-    saturated = float(np.ldexp(highest, population.alignment - population.fraction))
+    values = population.constants[name]
+    saturated = float(np.ldexp(int(values.max()), -population.formats.constants[name]))
     if saturated < THRESHOLD_MARGIN * seen:
         yield Violation(
             UNREACHABLE,
-            f"{population.name}.threshold of neuron {int(np.argmax(population.threshold))}",
+            f"{population.name}.{name} of neuron {int(np.argmax(values))}",
             f"saturated at {saturated:.3g} beside membranes up to {seen:.3g}",
             f"{THRESHOLD_MARGIN:g} times the largest membrane",
             f"lower the threshold to what can be reached, or allow {UNREACHABLE}",

@@ -8,50 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import (
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
-    FixedReadout,
     message_format,
     message_fraction,
     message_word,
 )
-from ltc2hw.graph.network import LIF, LTC, FloatPopulation, Input, Network, Projection, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Connection, connection_name
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages
 
-KINDS: Mapping[type, type] = {
-    Input: FixedInput,
-    LTC: FixedLTC,
-    LIF: FixedLIF,
-    Readout: FixedReadout,
-}
-"""Integer form of each kind of population."""
-
 WEIGHTS = "weights"
 """Field of the tensors that are projections' weights."""
-
-_TAU_MEM = ("tau_mem.bias", "tau_mem.from_state", "tau_mem.from_current")
-_TAU_ADP = ("tau_adp.bias", "tau_adp.from_state", "tau_adp.from_current")
-
-CONSTANTS: Mapping[type, tuple[str, ...]] = {
-    Input: (),
-    LTC: ("threshold", "adaptation_strength", "bias_current", *_TAU_MEM, *_TAU_ADP),
-    LIF: ("current_decay", "membrane_decay", "threshold", "bias"),
-    Readout: ("bias_current", *_TAU_MEM),
-}
-"""Fields of each kind of population that quantization rounds."""
 
 
 @dataclass(frozen=True, order=True)
@@ -73,8 +49,7 @@ def check_pair(network: Network, fixed: FixedNetwork) -> None:
     """
 
     def shape(graph: Network | FixedNetwork) -> list[str]:
-        kinds = {**KINDS, **{known: known for known in KINDS.values()}}
-        populations = [f"{kinds[type(p)].__name__} {p.name} {p.size}" for p in graph.populations]
+        populations = [f"{_kind(p)} {p.name} {p.size}" for p in graph.populations]
         projections = [f"projection {tensor_of(p).owner}" for p in graph.projections]
         return [*populations, *projections, f"output {graph.output}"]
 
@@ -86,7 +61,22 @@ def check_pair(network: Network, fixed: FixedNetwork) -> None:
         raise InvalidValueError("parts of the integer network", counts[0], str(counts[1]), ORIGIN)
 
 
+def _kind(population: FloatPopulation | FixedPopulation) -> str:
+    if isinstance(population, (Neurons, FixedNeurons)):
+        return population.model.name
+    return "input"
+
+
 ORIGIN = "quantize this float network, or load the one it was made from"
+
+
+def worked_out(network: Network) -> Network:
+    """The network with the constants that a chip holds: :meth:`Neurons.worked_out` of all."""
+    populations = tuple(
+        population.worked_out() if isinstance(population, Neurons) else population
+        for population in network.populations
+    )
+    return replace(network, populations=populations)
 
 
 def tensor_of(projection: Connection) -> Tensor:
@@ -100,9 +90,10 @@ def float_tensors(network: Network) -> dict[Tensor, FloatArray]:
     tensors = {
         tensor_of(projection): projection.weights.values for projection in network.projections
     }
-    for population in network.populations:
-        for field in CONSTANTS[type(population)]:
-            tensors[Tensor(population.name, field)] = attrgetter(field)(population)
+    for population in worked_out(network).populations:
+        if isinstance(population, Neurons):
+            for field, values in population.constants.items():
+                tensors[Tensor(population.name, field)] = values
     return tensors
 
 
@@ -127,7 +118,7 @@ def partly_fixed(
     real = {tensor: values for tensor, values in real_tensors(fixed).items() if tensor in tensors}
     populations = tuple(
         _with_constants(population, real, fixed.population(population.name) if gates else None)
-        for population in network.populations
+        for population in worked_out(network).populations
     )
     projections = tuple(
         _with_weights(projection, real, fixed if messages else None)
@@ -146,29 +137,20 @@ def _with_constants(
     population: FloatPopulation, real: Mapping[Tensor, FloatArray], fixed: FixedPopulation | None
 ) -> FloatPopulation:
     """The population with its tensors of ``real`` replaced, and the gate functions of ``fixed``."""
-    changes: dict[str, Any] = {
+    if isinstance(population, Input):
+        return population
+    changes = {
         tensor.field: values for tensor, values in real.items() if tensor.owner == population.name
     }
-    for port in ("tau_mem", "tau_adp"):
-        gate = getattr(population, port, None)
-        if gate is None:
-            continue
-        own = {
-            field.removeprefix(f"{port}."): changes.pop(field)
-            for field in list(changes)
-            if field.startswith(f"{port}.")
+    functions = population.functions
+    if isinstance(fixed, FixedNeurons):
+        formats = fixed.formats
+        functions = {
+            gate: RoundedGate(form, formats.held[gate].fraction, fixed.tables[gate])
+            for gate, form in formats.gates.items()
         }
-        gate = replace(gate, **own)
-        if fixed is not None:
-            gate = RoundedGate(
-                gate.bias,
-                gate.from_state,
-                gate.from_current,
-                gate.nonlinearity,
-                getattr(fixed, port),
-            )
-        changes[port] = gate
-    return replace(population, **changes)
+    constants = {**population.constants, **changes}
+    return Neurons(population.name, population.size, population.model, constants, functions)
 
 
 def _with_weights(
@@ -196,7 +178,7 @@ def has_messages(fixed: FixedNetwork) -> bool:
 
 def has_gates(fixed: FixedNetwork) -> bool:
     """Whether some population has gates."""
-    return any(isinstance(p, (FixedLTC, FixedReadout)) for p in fixed.populations)
+    return any(isinstance(p, FixedNeurons) and p.model.gates for p in fixed.populations)
 
 
 def _rounds(fixed: FixedNetwork, projection: Connection) -> bool:

@@ -8,44 +8,27 @@ calibration data for their scale, as do graded inputs and graded messages betwee
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
-    FixedReadout,
-    Message,
-)
-from ltc2hw.graph.network import (
-    LIF,
-    LTC,
-    FloatPopulation,
-    Gate,
-    Input,
-    Network,
-    Projection,
-    Readout,
-)
-from ltc2hw.graph.structure import Port
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.lowering import natural_fraction, result_fractions
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
+from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.words import FloatArray, IntArray, Word, decompose, largest_fraction
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
 from ltc2hw.quantization.calibration import measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
-from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of
+from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.report import KEY, bounded
 from ltc2hw.quantization.rules import check_network, fixed_violations, raise_violations
 from ltc2hw.quantization.scaling import (
@@ -54,11 +37,16 @@ from ltc2hw.quantization.scaling import (
     Scales,
     check_options,
     choose_scales,
+    named_function,
+    port_alignment,
 )
 from ltc2hw.registry import find_target
 
 SATURATED = "saturated_constants"
 """Entry of the provenance that lists the constants beyond their words."""
+
+LIF_CURRENT_BITS = 32
+"""Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
 
 MAXIMUM_SHIFT = 62
 """Shifts beyond the widest word would only say zero."""
@@ -88,6 +76,7 @@ def quantize(
     chosen = options or QuantizeOptions()
     check_options(chosen, network, chip)
     check_network(network, chip)
+    network = worked_out(network)
     ranges = measure(network, calibration)
     builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
     fixed = builder.network(network)
@@ -144,83 +133,90 @@ class _Builder:
         return FixedNetwork(populations, projections, network.output, self.chip.name, provenance)
 
     def population(self, population: FloatPopulation) -> FixedPopulation:
-        build = cast(
-            Callable[[FloatPopulation], FixedPopulation],
-            {
-                Input: self.input,
-                LTC: self.ltc,
-                LIF: self.lif,
-                Readout: self.readout,
-            }[type(population)],
+        if isinstance(population, Input):
+            return self.input(population)
+        formats = self.formats(population)
+        constants = self.constants(population, formats)
+        gates = {gate: self.gate(population, gate) for gate in population.model.gates}
+        fractions = result_fractions(population.model.program, formats)
+        return FixedNeurons(
+            population.name,
+            population.size,
+            population.model,
+            replace(formats, constants={**formats.constants, **constants.fractions}),
+            constants.values,
+            {gate: table for gate, (_, table) in gates.items()},
+            self.messages(population.name, fractions),
         )
-        return build(population)
 
     def input(self, population: Input) -> FixedInput:
         word, fraction = self.scales.messages[population.name, population.variables[0]]
         return FixedInput(population.name, population.size, population.graded, word, fraction)
 
-    def ltc(self, population: LTC) -> FixedLTC:
-        name, fraction = population.name, self.scales.ports[population.name, "current"]
-        adaptation = self.chip.words.adaptation
-        return FixedLTC(
-            name=name,
-            size=population.size,
-            state=self.state,
-            fraction=fraction,
-            adaptation_fraction=adaptation,
-            threshold=self.constant(name, "threshold", population.threshold, fraction),
-            adaptation_strength=self.factor(
-                name,
-                "adaptation_strength",
-                population.adaptation_strength,
-                adaptation,
-                fraction,
-            ),
-            bias_current=self.constant(name, "bias_current", population.bias_current, fraction),
-            tau_mem=self.gate(name, "tau_mem", population.tau_mem, fraction, fraction),
-            tau_adp=self.gate(name, "tau_adp", population.tau_adp, adaptation, fraction),
-            messages=self.messages(name, {"adaptation": adaptation}, fraction),
+    def formats(self, population: Neurons) -> Formats:
+        """Formats of everything but the constants that multiply, whose fractions follow them."""
+        name, model = population.name, population.model
+        fraction = self.scales.ports[name, model.ports[0]] + port_alignment(population, self.chip)
+        landing = {landing_register(model, port): port for port in model.ports}
+        held: dict[str, Held] = {}
+        for word in dict.fromkeys((*registers(model), *model.states)):
+            if word in model.gates:
+                held[word] = Held.within(self.state, self.scales.ports[name, landing[word]])
+            elif word in model.unit:
+                held[word] = Held(self.chip.words.adaptation)
+            elif word in signals(model):
+                held[word] = self.register(model, word, fraction, lands=word in landing)
+        return Formats(
+            held,
+            {port: self.scales.ports[name, port] for port in model.ports},
+            {},
+            {gate: self.gate(population, gate)[0] for gate in model.gates},
         )
 
-    def readout(self, population: Readout) -> FixedReadout:
-        name, fraction = population.name, self.scales.ports[population.name, "current"]
-        return FixedReadout(
-            name=name,
-            size=population.size,
-            state=self.state,
-            fraction=fraction,
-            bias_current=self.constant(name, "bias_current", population.bias_current, fraction),
-            tau_mem=self.gate(name, "tau_mem", population.tau_mem, fraction, fraction),
-            messages=self.messages(name, {}, fraction),
-        )
+    def register(self, model: Model, word: str, fraction: int, *, lands: bool) -> Held:
+        """Format of a register or state in the unit of what arrives."""
+        if word not in registers(model):
+            return Held(fraction)
+        if model.words != LIF_WORDS:
+            return Held.within(self.state, fraction)
+        if lands:
+            bits = self.state.bits
+            return Held.wrapping_once(bits, max(LIF_CURRENT_BITS, bits + 4), fraction)
+        return Held.between(self.state.maximum, fraction)
 
-    def lif(self, population: LIF) -> FixedLIF:
-        name, words = population.name, self.chip.lif
-        fraction = self.scales.ports[name, "current"] + words.alignment
-        decay = Word(words.decay + 1, signed=False)
-        threshold = self.encode(
-            name,
-            "threshold",
-            population.threshold,
-            fraction - words.alignment,
+    def constants(self, population: Neurons, formats: Formats) -> _Constants:
+        """Every constant rounded: in its own word, at the fraction that its place asks for."""
+        places = constant_places(population.model)
+        values: dict[str, IntArray] = {}
+        fractions: dict[str, int] = {}
+        for name, real in population.constants.items():
+            place = places[name]
+            fraction, word = self.constant_format(population, formats, place, real)
+            values[name] = self.encode(population.name, name, real, fraction, word)
+            fractions[name] = fraction
+        return _Constants(values, fractions)
+
+    def constant_format(
+        self, population: Neurons, formats: Formats, place: Place, values: FloatArray
+    ) -> tuple[int, Word]:
+        """Fraction and word of a constant."""
+        asked = formats.held[place.word].fraction if place.word else 0
+        if population.model.words == LIF_WORDS:
+            return self.lif_constant(place, values, asked)
+        if place.operand is None:
+            return asked, self.state
+        operand = natural_fraction(population.model.program, formats, place.operand)
+        return self.factor(values, operand, asked), Word(self.chip.words.factor)
+
+    def lif_constant(self, place: Place, values: FloatArray, asked: int) -> tuple[int, Word]:
+        """Decays, aligned thresholds, and biases with an exponent, as Lava's LIF has them."""
+        words = self.chip.lif
+        if place.operand is not None:
+            return words.decay, Word(words.decay + 1, signed=False)
+        if place.compared:
             # Signed, so that the rule on thresholds sees those below zero.
-            Word(words.threshold_mantissa + 1),
-        )
-        exponent = self.bias_exponent(population.bias, fraction)
-        bias = Word(words.bias_mantissa)
-        return FixedLIF(
-            name=name,
-            size=population.size,
-            state=self.state,
-            fraction=fraction,
-            decay_fraction=words.decay,
-            alignment=words.alignment,
-            current_decay=decay.encode(population.current_decay, words.decay)[0],
-            membrane_decay=decay.encode(population.membrane_decay, words.decay)[0],
-            threshold=threshold,
-            bias_mantissa=self.encode(name, "bias", population.bias, fraction - exponent, bias),
-            bias_exponent=exponent,
-        )
+            return asked - words.alignment, Word(words.threshold_mantissa + 1)
+        return asked - self.bias_exponent(values, asked), Word(words.bias_mantissa)
 
     def bias_exponent(self, bias: FloatArray, fraction: int) -> int:
         """Smallest exponent with which every rounded bias fits its mantissa, or the largest."""
@@ -248,44 +244,18 @@ class _Builder:
             delay=projection.delay,
         )
 
-    def gate(
-        self, name: str, port: Port, gate: Gate, state_fraction: int, current_fraction: int
-    ) -> FixedGate:
-        fraction = self.scales.ports[name, port]
+    def gate(self, population: Neurons, gate: str) -> tuple[GateFormat, IntArray]:
+        """Integer form of a gate, and its table."""
         output = self.chip.words.gate
-        function = self.options.function_of(gate.nonlinearity, self.chip)
-        table: IntArray = np.zeros(0, dtype=np.int64)
-        if function != "plan":
-            table = sigmoid_table(
-                self.options.table_index_bits or self.chip.gates.table_index,
-                output,
-                interpolated=function == "interpolated",
-                nonlinearity=gate.nonlinearity,
-            )
-        return FixedGate(
-            bias=self.constant(name, f"{port}.bias", np.asarray(gate.bias), fraction),
-            from_state=self.factor(
-                name,
-                f"{port}.from_state",
-                np.asarray(gate.from_state),
-                state_fraction,
-                fraction,
-            ),
-            from_current=self.factor(
-                name,
-                f"{port}.from_current",
-                np.asarray(gate.from_current),
-                current_fraction,
-                fraction,
-            ),
-            fraction=fraction,
-            output_fraction=output,
-            function=function,
-            table=table,
+        named = named_function(population, gate)
+        function = self.options.function_of(named, self.chip)
+        if function == "plan":
+            return GateFormat(function, output), np.zeros(0, dtype=np.int64)
+        bits = self.options.table_index_bits or self.chip.gates.table_index
+        table = sigmoid_table(
+            bits, output, interpolated=function == "interpolated", nonlinearity=named
         )
-
-    def constant(self, owner: str, field: str, values: FloatArray, fraction: int) -> IntArray:
-        return self.encode(owner, field, values, fraction, self.state)
+        return GateFormat(function, output, bits), table
 
     def encode(
         self, owner: str, field: str, values: FloatArray, fraction: int, word: Word
@@ -296,24 +266,26 @@ class _Builder:
             self.clipped[Tensor(owner, field)] = misfits
         return encoded
 
-    def factor(
-        self, owner: str, field: str, values: FloatArray, source: int, result: int
-    ) -> Factor:
-        """Constant multiplier from a state with ``source`` to one with ``result`` bits."""
-        word = Word(self.chip.words.factor)
+    def factor(self, values: FloatArray, operand: int, result: int) -> int:
+        """Fraction of a constant that multiplies a value of one fraction into one of another."""
         largest = float(np.max(np.abs(values)))
         if largest == 0.0:
-            return Factor(np.zeros(values.shape, dtype=np.int64), 0)
+            return result - operand
         # The product is shifted right only; a multiplier too large for that saturates.
-        fraction = max(largest_fraction(largest, word), result - source)
-        fraction = min(fraction, result - source + MAXIMUM_SHIFT)
-        encoded = self.encode(owner, field, values, fraction, word)
-        return Factor(encoded, fraction + source - result)
+        word = Word(self.chip.words.factor)
+        fraction = max(largest_fraction(largest, word), result - operand)
+        return min(fraction, result - operand + MAXIMUM_SHIFT)
 
-    def messages(self, name: str, fractions: dict[str, int], default: int) -> tuple[Message, ...]:
+    def messages(self, name: str, fractions: Mapping[str, int]) -> tuple[Message, ...]:
         """Formats of the graded variables that some projection sends."""
         return tuple(
-            Message(variable, word, fractions.get(variable, default) - fraction)
+            Message(variable, word, fractions[variable] - fraction)
             for (source, variable), (word, fraction) in self.scales.messages.items()
-            if source == name and variable != "spikes"
+            if source == name and variable != SPIKES
         )
+
+
+@dataclass(frozen=True)
+class _Constants:
+    values: Mapping[str, IntArray]
+    fractions: Mapping[str, int]

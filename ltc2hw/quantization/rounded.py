@@ -6,33 +6,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedGate
-from ltc2hw.graph.network import Gate
-from ltc2hw.numbers.nonlinearity import lookup_integer, plan_integer
+from ltc2hw.dynamics.formats import GateFormat
+from ltc2hw.numbers.nonlinearity import GateCurve, lookup_integer, plan_integer
 from ltc2hw.numbers.weights import Dense, Numbers
-from ltc2hw.numbers.words import FloatArray, Rounding, Word
+from ltc2hw.numbers.words import FloatArray, IntArray, Rounding, Word
 
 WIDE = 48
 """Bits of a word that no gate argument leaves."""
 
 
 @dataclass(frozen=True, eq=False)
-class RoundedGate(Gate):
-    """A float gate whose non-linearity is the integer gate's plan or table."""
+class RoundedGate(GateCurve):
+    """An integer gate's plan or table, for a float gate's arguments of ``fraction`` bits."""
 
-    fixed: FixedGate | None = None
+    form: GateFormat
+    fraction: int
+    table: IntArray
 
     def evaluate(self, argument: FloatArray) -> FloatArray:
         """Round the argument into the gate's format, evaluate on integers, scale back."""
-        fixed = self.fixed
-        assert fixed is not None
+        form = self.form
         # Arguments beyond the widest word are beyond the ends of every table, too.
-        x, _ = Word(WIDE).encode(argument, fixed.fraction)
-        if fixed.function == "plan":
-            y = plan_integer(x, fixed.fraction, fixed.output_fraction)
+        x, _ = Word(WIDE).encode(argument, self.fraction)
+        if form.function == "plan":
+            y = plan_integer(x, self.fraction, form.output_fraction)
         else:
-            y = lookup_integer(x, fixed.fraction, fixed.table, fixed.function)
-        return np.ldexp(y.astype(np.float64), -fixed.output_fraction)
+            y = lookup_integer(x, self.fraction, self.table, form.function)
+        return np.ldexp(y.astype(np.float64), -form.output_fraction)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,32 +6,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.roles import Place, constant_places, landing_register, leaks
 from ltc2hw.errors import HardwareRuleError, Violation
-from ltc2hw.graph.fixed import (
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedProjection,
-    FixedReadout,
-    message_word,
-)
-from ltc2hw.graph.network import LIF, LTC, Input, Network, Readout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.network import Input, Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, connection_name
-from ltc2hw.graph.target import Target
+from ltc2hw.graph.target import LIFWords, Target
 from ltc2hw.numbers.words import IntArray, Word, bits_for
 
 NetworkRule = Callable[[Network, Target], Iterator[Violation]]
 FixedRule = Callable[[FixedNetwork, Target], Iterator[Violation]]
-
-MODEL_NAMES: dict[type, str] = {
-    LTC: "LTC",
-    LIF: "LIF",
-    Readout: "Readout",
-    FixedLTC: "LTC",
-    FixedLIF: "LIF",
-    FixedReadout: "Readout",
-}
 
 
 def check_network(network: Network, target: Target) -> None:
@@ -67,16 +54,18 @@ def raise_violations(target: Target, violations: Iterator[Violation]) -> None:
 def neuron_model(network: Network | FixedNetwork, target: Target) -> Iterator[Violation]:
     """Every population's neuron model exists on the chip."""
     for population in network.populations:
-        model = MODEL_NAMES.get(type(population))
-        if model is not None and model not in target.neuron_models:
+        if isinstance(population, (Input, FixedInput)):
+            continue
+        model = population.model
+        if not target.can_run(model):
             remedy = (
-                "use a target with programmable neurons (loihi2), or train with static gates and"
-                " no adaptation and convert with ltc2hw.static_form"
-                if model == "LTC"
-                else "use a target with programmable neurons (loihi2), or read spikes out"
+                "use a target with programmable neurons (loihi2), or read spikes out"
+                if SPIKES not in model.results
+                else "use a target with programmable neurons (loihi2), or train with static gates"
+                " and no adaptation and convert with ltc2hw.static_form"
             )
             yield Violation(
-                "neuron-model", population.name, model, ", ".join(target.neuron_models), remedy
+                "neuron-model", population.name, model.name, ", ".join(target.neuron_models), remedy
             )
 
 
@@ -96,11 +85,20 @@ def decay_range(network: Network, target: Target) -> Iterator[Violation]:
     """A LIF current must decay by at least one unit per step (Lava's du + 1)."""
     smallest = 0.5 / (1 << target.lif.decay)
     for population in network.populations:
-        if isinstance(population, LIF) and population.current_decay.min() <= smallest:
-            yield Violation(
-                "current-decay", population.name, f"{population.current_decay.min():g}",
-                f"more than {smallest:g}", "use a current that decays",
-            )  # fmt: skip
+        if isinstance(population, Neurons) and population.model.words == LIF_WORDS:
+            for name in wrapping_decays(population.model):
+                decay = population.constants[name].min()
+                if decay <= smallest:
+                    yield Violation(
+                        "current-decay", population.name, f"{decay:g}",
+                        f"more than {smallest:g}", "use a current that decays",
+                    )  # fmt: skip
+
+
+def wrapping_decays(model: Model) -> tuple[str, ...]:
+    """Constants that say how fast a register forgets in which something lands."""
+    landing = {landing_register(model, port) for port in model.ports}
+    return tuple(leak.what for leak in leaks(model) if leak.state in landing)
 
 
 def delays(network: Network | FixedNetwork, target: Target) -> Iterator[Violation]:
@@ -217,69 +215,78 @@ def message_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
 def state_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
     """State registers are the chip's, and constants fit them."""
     word = Word(target.words.state)
-    factor = Word(target.words.factor)
     for population in network.populations:
         if isinstance(population, FixedInput):
             continue
-        if population.state.bits != word.bits:
+        bits = state_bits(population)
+        if bits != word.bits:
             yield Violation(
-                "state-width", population.name, f"{population.state.bits} bits",
+                "state-width", population.name, f"{bits} bits",
                 f"{word.bits} bits", "quantize for this target",
             )  # fmt: skip
-        for what, values, limits in _constants(population, word, factor):
-            if values.min() < limits.minimum or values.max() > limits.maximum:
-                worst = int(values[np.argmax(np.abs(values))])
-                yield Violation(
-                    "constant-range", f"{population.name} {what}", str(worst),
-                    f"{limits.minimum} to {limits.maximum}", "lower the scale of the population",
-                )  # fmt: skip
+        if population.model.words != LIF_WORDS:
+            yield from _wide_constants(population, target)
 
 
-def _constants(
-    population: FixedLTC | FixedLIF | FixedReadout, word: Word, factor: Word
-) -> Iterator[tuple[str, IntArray, Word]]:
-    if isinstance(population, FixedLIF):
-        return
-    yield "bias_current", population.bias_current, word
-    gates = {"tau_mem": population.tau_mem}
-    if isinstance(population, FixedLTC):
-        gates["tau_adp"] = population.tau_adp
-        yield "threshold", population.threshold, word
-        yield "adaptation_strength", population.adaptation_strength.values, factor
-    for name, gate in gates.items():
-        yield f"{name} bias", gate.bias, word
-        yield f"{name} from_state", gate.from_state.values, factor
-        yield f"{name} from_current", gate.from_current.values, factor
+def state_bits(population: FixedNeurons) -> int:
+    """Bits of the widest register of a population, that of what wraps once apart from its own."""
+    widths = [
+        held.numbers[0] if held.overflow is not Operation.SATURATE else bits_for(held.numbers[1])
+        for held in population.formats.held.values()
+        if held.overflow is not None
+    ]
+    return max(widths, default=0)
+
+
+def _wide_constants(population: FixedNeurons, target: Target) -> Iterator[Violation]:
+    places = constant_places(population.model)
+    for name, values in population.constants.items():
+        multiplies = places[name].operand is not None
+        limits = Word(target.words.factor if multiplies else target.words.state)
+        if values.min() < limits.minimum or values.max() > limits.maximum:
+            worst = int(values[np.argmax(np.abs(values))])
+            yield Violation(
+                "constant-range", f"{population.name} {name}", str(worst),
+                f"{limits.minimum} to {limits.maximum}", "lower the scale of the population",
+            )  # fmt: skip
 
 
 def lif_constants(network: FixedNetwork, target: Target) -> Iterator[Violation]:
-    """Thresholds and biases of LIF neurons fit their mantissas, decays their word."""
+    """Thresholds and biases of neurons with the words of Lava's LIF fit their mantissas."""
     lif = target.lif
-    threshold = Word(lif.threshold_mantissa, signed=False)
-    bias = Word(lif.bias_mantissa)
     for population in network.populations:
-        if not isinstance(population, FixedLIF):
+        if not isinstance(population, FixedNeurons) or population.model.words != LIF_WORDS:
             continue
-        for what, values, word in (
-            ("threshold", population.threshold, threshold),
-            ("bias_mantissa", population.bias_mantissa, bias),
-        ):
-            if values.min() < word.minimum or values.max() > word.maximum:
-                worst = int(values[np.argmax(np.abs(values))])
-                yield Violation(
-                    "lif-constant", f"{population.name} {what}", str(worst),
-                    f"{word.minimum} to {word.maximum}", "lower the scale of the population",
-                )  # fmt: skip
-        for what, value, limit in (
-            ("bias_exponent", population.bias_exponent, (1 << lif.bias_exponent) - 1),
-            ("decay_fraction", population.decay_fraction, lif.decay),
-            ("alignment", population.alignment, lif.alignment),
-        ):
-            if value > limit:
-                yield Violation(
-                    "lif-constant", f"{population.name} {what}", str(value), f"at most {limit}",
-                    "quantize for this target",
-                )  # fmt: skip
+        for name, place in constant_places(population.model).items():
+            held = population.formats.held[place.word].fraction
+            shift = held - population.formats.constants[name]
+            yield from _lif_constant(population, name, place, shift, lif)
+
+
+def _lif_constant(
+    population: FixedNeurons, name: str, place: Place, shift: int, lif: LIFWords
+) -> Iterator[Violation]:
+    values = population.constants[name]
+    if place.operand is not None:
+        what, value, limit = "decay_fraction", population.formats.constants[name], lif.decay
+        word = Word(lif.decay + 1, signed=False)
+    elif place.compared:
+        what, value, limit = "alignment", shift, lif.alignment
+        word = Word(lif.threshold_mantissa, signed=False)
+    else:
+        what, value, limit = "bias_exponent", shift, (1 << lif.bias_exponent) - 1
+        word = Word(lif.bias_mantissa)
+    if values.min() < word.minimum or values.max() > word.maximum:
+        worst = int(values[np.argmax(np.abs(values))])
+        yield Violation(
+            "lif-constant", f"{population.name} {name}", str(worst),
+            f"{word.minimum} to {word.maximum}", "lower the scale of the population",
+        )  # fmt: skip
+    if value > limit:
+        yield Violation(
+            "lif-constant", f"{population.name} {what}", str(value), f"at most {limit}",
+            "quantize for this target",
+        )  # fmt: skip
 
 
 def chip_size(network: FixedNetwork, target: Target) -> Iterator[Violation]:

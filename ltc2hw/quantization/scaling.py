@@ -8,19 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
+from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
-from ltc2hw.graph.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable, connection_name
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,
     TABLE_SPAN_BITS,
+    GateCurve,
     GateFunction,
     Nonlinearity,
 )
 from ltc2hw.numbers.words import FloatArray, Word, largest_fraction
 from ltc2hw.quantization.calibration import Ranges
-from ltc2hw.quantization.lif_scale import lif_fraction
+from ltc2hw.quantization.integrator_scale import integrated_fraction
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.rules import exponent_range, fits_synapse, weight_bits_violation
 
@@ -158,13 +162,23 @@ def choose_scales(
     while True:
         ports, projections = _port_scales(network, chip, ranges, options, messages)
         coarser: dict[tuple[str, Variable], tuple[Word, int]] = {
-            key: (word, ports[key[0], "current"])
+            key: (word, state)
             for key, (word, fraction) in messages.items()
-            if key[1] in ("current", "membrane") and fraction > ports[key[0], "current"]
+            if (state := _state_fraction(network, key, ports)) is not None and fraction > state
         }
         if not coarser:
             return Scales(ports, messages, projections)
         messages = {**messages, **coarser}
+
+
+def _state_fraction(
+    network: Network, key: tuple[str, Variable], ports: Mapping[tuple[str, Port], int]
+) -> int | None:
+    """Fraction of a graded variable in the unit of its population's first port; None for others."""
+    population = network.population(key[0])
+    if not isinstance(population, Neurons) or key[1] not in signals(population.model):
+        return None
+    return ports[key[0], population.ports[0]]
 
 
 def _message_formats(
@@ -187,7 +201,8 @@ def _message_formats(
             formats[key] = (Word(1, signed=False), 0)
         else:
             fraction = largest_fraction(ranges.magnitude(*key), graded)
-            if projection.variable == "adaptation":
+            source = network.population(projection.source)
+            if isinstance(source, Neurons) and projection.variable in source.model.unit:
                 fraction = min(fraction, chip.words.adaptation)
             formats[key] = (graded, fraction)
     return formats
@@ -227,19 +242,23 @@ def _port_fraction(
     options: QuantizeOptions,
 ) -> int:
     """Most fractional bits with which a port can neither overflow nor need too large a shift."""
-    assert not isinstance(population, Input)
+    assert isinstance(population, Neurons)
+    model = population.model
     finest = [draft.finest_port for draft in drafts if draft.finest_port is not None]
     exact = max((draft.exact_port for draft in drafts if draft.has_scale), default=None)
-    if isinstance(population, LIF):
-        alignment = chip.lif.alignment
+    gate = gate_of_port(population, port)
+    if gate is None and integrates(model):
+        alignment = port_alignment(population, chip)
         register = None if exact is None else exact + alignment
-        finest.append(lif_fraction(population, chip, ranges, register) - alignment)
+        finest.append(integrated_fraction(population, chip, ranges, register) - alignment)
         return _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
-    if port == "current":
+    if gate is None:
         finest.append(chip.words.state - 1)
-        bias = np.abs(population.bias_current)
+        bias = sum(
+            (np.abs(population.constants[b]) for b in biases(model)), np.zeros(population.size)
+        )
         whole = _without_overflow(min(finest), drafts, bias, chip)
-        if exact is None or whole >= exact or not isinstance(population, LTC):
+        if exact is None or whole >= exact or SPIKES not in model.results:
             return whole
         # A spiking neuron with such a current is pinned: its word saturates, so that it does not
         # take the bits of its neighbours' weights.
@@ -249,10 +268,9 @@ def _port_fraction(
         return max(whole, min(without, exact))
     # A gate's argument far outside [-8, 8) changes nothing: its bias and self terms may saturate,
     # and more than the non-linearity's own resolution is enough.
-    gate = population.tau_mem if port == "tau_mem" else _tau_adp(population)
     finest.append(chip.words.state - 1 - TABLE_SPAN_BITS)
     fraction = _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
-    function = options.function_of(gate.nonlinearity, chip)
+    function = options.function_of(named_function(population, gate), chip)
     index_bits = options.table_index_bits or chip.gates.table_index
     coarsest = chip.words.gate - 2 if function == "plan" else index_bits - TABLE_SPAN_BITS
     return max(fraction, coarsest, COARSEST_GATE)
@@ -289,9 +307,29 @@ def _arrivals(fraction: int, drafts: Sequence[_Draft], size: int) -> FloatArray:
     return arriving
 
 
-def _tau_adp(population: FloatPopulation) -> Gate:
-    assert isinstance(population, LTC)
-    return population.tau_adp
+def gate_of_port(population: Neurons, port: Port) -> str | None:
+    """The gate whose argument a port is part of; None for other ports."""
+    register = landing_register(population.model, port)
+    return register if register in population.model.gates else None
+
+
+def port_alignment(population: Neurons, chip: Target) -> int:
+    """Bits by which a register is finer than what arrives at it."""
+    return chip.lif.alignment if population.model.words == LIF_WORDS else 0
+
+
+def named_function(population: Neurons, gate: str) -> Nonlinearity:
+    """The non-linearity of a gate.
+
+    Raises:
+        InvalidValueError: for a curve without a name, which is itself made of integers.
+    """
+    function = population.functions[gate]
+    if isinstance(function, GateCurve):
+        raise InvalidValueError(
+            f"function of {population.name} {gate}", "an integer gate's", "sigmoid or plan"
+        )
+    return function
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedGate, FixedInput, FixedLIF, FixedLTC, FixedPopulation
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation
 from ltc2hw.numbers.words import IntArray, Overflow, Word
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.tables import Constant, Table

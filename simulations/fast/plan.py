@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.graph.fixed import (
-    FixedGate,
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
-    FixedReadout,
     message_format,
     message_word,
 )

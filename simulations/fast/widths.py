@@ -10,20 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.graph.fixed import (
-    FixedGate,
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
     FixedProjection,
-    FixedReadout,
-    Message,
     message_word,
 )
 from ltc2hw.graph.fixed_state import Range
 from ltc2hw.graph.fixed_state import register_range as word_range
+from ltc2hw.graph.neurons import Message
 from ltc2hw.graph.structure import PORTS, Port
 from ltc2hw.numbers.integer_limits import largest, magnitude
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS, table_index_bits

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.reverse import ONE
-from ltc2hw.graph.structure import STAGE_OF_PORT, STAGE_OF_VARIABLE, Graph
+from ltc2hw.graph.structure import Graph, port_stage, variable_stage
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import STATE
 from ltc2hw.learning.neurons import learnable_at
@@ -64,11 +64,11 @@ def backward(
     factors: dict[tuple[str, str], Array] = {}
     for name, stage in reversed(plan.order):
         population, own = network.population(name), credit[name]
-        ports = [port for port in population.ports if STAGE_OF_PORT[port] == stage]
-        late = any(STAGE_OF_VARIABLE[variable] != "update" for variable in own)
-        if own and (stage == "update" or late):
+        ports = [port for port in population.ports if port_stage(population, port) == stage]
+        early = any(variable_stage(population, variable) == "early" for variable in own)
+        if own and (stage == "late" or early):
             found = arithmetic.factors(population, carried[name], step, own)
-            fresh = ports if stage == "current" else population.ports
+            fresh = ports if stage == "early" else population.ports
             factors.update({(name, port): found[port] for port in fresh if port in found})
         for port in ports:
             for index in plan.incoming.get((name, port), ()):

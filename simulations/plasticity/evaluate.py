@@ -1,4 +1,4 @@
-"""Integer programs of neurons, compiled once for all models: a loop over a population per operation.
+"""Integer programs of neurons, compiled once for all models: one loop over neurons per operation.
 
 The counterpart of :func:`ltc2hw.dynamics.integer.evaluate_integer`. A value of the program is a run
 of cells, one per neuron; an operation reads runs and writes one. What an operation does is an entry
@@ -12,29 +12,31 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.dynamics.operations import INTEGER, Operation
+from ltc2hw.dynamics.operations import Operation
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.plasticity.records import ONE, Array, Number
 from ltc2hw.simulations.plasticity.scalars import fit, rsz
 from ltc2hw.simulations.plasticity.typed import wide_vectors
 
-CODES: Mapping[Operation, int] = {operation: code for code, operation in enumerate(INTEGER)}
-"""Operations by the numbers that the kernel knows them by."""
+_ORDER = (
+    Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.SHIFT_TOWARD_ZERO,
+    Operation.SHIFT_LEFT, Operation.SHIFT_RIGHT,
+    Operation.SELECT, Operation.GREATER, Operation.MAXIMUM, Operation.MINIMUM, Operation.PLAN,
+    Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE,
+    Operation.LOOK_UP, Operation.INTERPOLATE, Operation.ENTRY,
+)  # fmt: skip
+"""Operations in the groups of the kernels below."""
+
+CODES: Mapping[Operation, int] = {operation: code for code, operation in enumerate(_ORDER)}
+"""Operations by the numbers that the kernels know them by."""
 
 (
-    ADD, SUBTRACT, MULTIPLY, MINIMUM, MAXIMUM, GREATER, SELECT,
-    LEFT, RIGHT, TOWARD_ZERO, SATURATE, WRAP, WRAP_ONCE, PLAN, LOOK_UP, INTERPOLATE, ENTRY,
-) = (
-    CODES[operation]
-    for operation in (
-        Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.MINIMUM,
-        Operation.MAXIMUM, Operation.GREATER, Operation.SELECT,
-        Operation.SHIFT_LEFT, Operation.SHIFT_RIGHT, Operation.SHIFT_TOWARD_ZERO,
-        Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE, Operation.PLAN,
-        Operation.LOOK_UP, Operation.INTERPOLATE, Operation.ENTRY,
-    )
-)  # fmt: skip
+    ADD, SUBTRACT, MULTIPLY, TOWARD_ZERO, LEFT, RIGHT,
+    SELECT, GREATER, MAXIMUM, MINIMUM, PLAN,
+    SATURATE, WRAP, WRAP_ONCE,
+    LOOK_UP, INTERPOLATE, ENTRY,
+) = range(len(_ORDER))  # fmt: skip
 
 (
     (FIRST_EDGE, FIRST_SLOPE, FIRST_RISE, FIRST_UNIT),
@@ -77,11 +79,10 @@ def wrapped_once(x: Number, bits: Number, register_bits: Number) -> Number:
 
 
 @kernel
-def calculate(cells: Array, o: Any) -> None:
-    """Operations of arguments alone."""
+def add_or_shift(cells: Array, o: Any) -> None:
+    """Sums, products and shifts."""
     wide_vectors()
-    code, r, x, y, z = o.code, o.result, o.first, o.second, o.third
-    size, a, b = o.size, o.a, o.b
+    code, r, x, y, size, bits = o.code, o.result, o.first, o.second, o.size, o.a
     if code == ADD:
         for j in range(size):
             cells[r + j] = cells[x + j] + cells[y + j]
@@ -93,14 +94,22 @@ def calculate(cells: Array, o: Any) -> None:
             cells[r + j] = cells[x + j] * cells[y + j]
     elif code == TOWARD_ZERO:
         for j in range(size):
-            cells[r + j] = rsz(cells[x + j], a)
+            cells[r + j] = rsz(cells[x + j], bits)
     elif code == LEFT:
         for j in range(size):
-            cells[r + j] = cells[x + j] << a
-    elif code == RIGHT:
+            cells[r + j] = cells[x + j] << bits
+    else:
         for j in range(size):
-            cells[r + j] = cells[x + j] >> a
-    elif code == SELECT:
+            cells[r + j] = cells[x + j] >> bits
+
+
+@kernel
+def choose(cells: Array, o: Any) -> None:
+    """Comparisons, choices and PLAN."""
+    wide_vectors()
+    code, r, x, y, z = o.code, o.result, o.first, o.second, o.third
+    size, a, b = o.size, o.a, o.b
+    if code == SELECT:
         for j in range(size):
             cells[r + j] = cells[y + j] if cells[x + j] != 0 else cells[z + j]
     elif code == GREATER:
@@ -112,7 +121,7 @@ def calculate(cells: Array, o: Any) -> None:
     elif code == MINIMUM:
         for j in range(size):
             cells[r + j] = min(cells[x + j], cells[y + j])
-    elif code == PLAN:
+    else:
         for j in range(size):
             cells[r + j] = plan_value(cells[x + j], a, b)
 
@@ -180,9 +189,11 @@ def evaluate(
     """Operations ``first`` to before ``last``, one after the other, each on all its neurons."""
     for k in range(np.uint64(first), np.uint64(last)):
         o = operations[k]
-        if o.code == SATURATE or o.code == WRAP or o.code == WRAP_ONCE:
+        if ADD <= o.code <= RIGHT:
+            add_or_shift(cells, o)
+        elif o.code <= PLAN:
+            choose(cells, o)
+        elif o.code <= WRAP_ONCE:
             bring(cells, o, counts)
-        elif o.code == LOOK_UP or o.code == INTERPOLATE or o.code == ENTRY:
-            look_up(cells, o, entries)
         else:
-            calculate(cells, o)
+            look_up(cells, o, entries)

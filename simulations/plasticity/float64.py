@@ -16,10 +16,12 @@ from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
 from ltc2hw.errors import TrainingError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.backwards import reverse_of
 from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.neurons import neurons_of
 from ltc2hw.learning.rule import (
     FPTTRule,
     Memory,
@@ -33,7 +35,6 @@ from ltc2hw.learning.rule import (
     plastic_parameters,
     surrogate_slope,
 )
-from ltc2hw.learning.neurons import real_of
 from ltc2hw.learning.scope import crosses_all, reached_populations
 from ltc2hw.learning.state import checked_learning
 from ltc2hw.learning.values import read_parameter, write_parameters
@@ -186,7 +187,8 @@ class FloatCredit:
         self, population: FloatPopulation, registers: Values, step: Step, credit: Values
     ) -> Mapping[str, Array]:
         """Factors of the ports that the credit finds its way to."""
-        neurons = real_of(population)
+        neurons = neurons_of(population)
+        assert isinstance(neurons, Neurons)
         produced, ports = step.produced[population.name], step.ports[population.name]
         found = reverse_of(neurons.model, credit)
         forward = evaluate_real(

@@ -9,7 +9,7 @@ Offsets are uint64: compiled indexing of unsigned numbers needs no check for neg
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.graph.fixed import FixedPopulation, message_format
-from ltc2hw.graph.structure import STAGE_OF_PORT, STAGE_OF_VARIABLE, history_length
+from ltc2hw.graph.structure import history_length, port_stage, variable_stage
 from ltc2hw.learning.fixed import STATE, IntegerRule
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
@@ -95,7 +95,9 @@ class _Builder:
         self.cells = Cells(chip)
         self.ones = self.cells.run(max(p.size for p in self.network.populations))
         self.entered = self.cells.run(self.network.input.size)
-        self.placed = {p.name: self.cells.place(p.name) for p in self.network.populations if p.ports}
+        self.placed = {
+            p.name: self.cells.place(p.name) for p in self.network.populations if p.ports
+        }
         self.slots: dict[tuple[str, str], int] = {}
         self.messages: list[tuple[int, ...]] = []
         self.sent = self.factor_count = self.synapses = self.learned = self.back = 0
@@ -285,27 +287,33 @@ class _Builder:
         )
 
     def schedule(self) -> list[tuple[int, int, int]]:
-        """Forward in the graph's order, then backward against it."""
-        rows: list[tuple[int, int, int]] = []
-        for name, stage in self.plan.order:
-            population = self.network.population(name)
-            for port in population.ports:
-                if STAGE_OF_PORT[port] == stage:
-                    for index in self.plan.incoming.get((name, port), ()):
-                        rows.append((Act.ARRIVE, index, 0))
-            rows.append((Act.EVALUATE, *stages_of(self.placed, name, stage)))
-            for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.slots:
-                    rows.append((Act.SEND, self.slots[name, variable], 0))
-        rows.append((Act.COMPARE, 0, 0))
-        for name, stage in reversed(self.plan.order):
-            if stage == "update" and name in self.chip.reached:
-                rows.append((Act.EVALUATE, *stages_of(self.placed, name, "backward")))
-                rows.append((Act.DELIVER, *self.deliver(name)))
-                for index in self.chip.crossed:
-                    if self.network.projections[index].target == name:
-                        rows.append((Act.FEEDBACK, index, 0))
-        return rows
+        """Forward in the graph's order, the comparison, then backward against it."""
+        forward = [row for name, stage in self.plan.order for row in self.stage(name, stage)]
+        nodes = reversed(self.plan.order)
+        reached = [name for name, stage in nodes if stage == "late" and name in self.chip.reached]
+        backward = [row for name in reached for row in self.back_through(name)]
+        return [*forward, (Act.COMPARE, 0, 0), *backward]
+
+    def stage(self, name: str, stage: str) -> Iterator[tuple[int, int, int]]:
+        """What arrives, what is computed of it, and what is sent."""
+        population = self.network.population(name)
+        for port in population.ports:
+            if port_stage(population, port) == stage:
+                for index in self.plan.incoming.get((name, port), ()):
+                    yield Act.ARRIVE, index, 0
+        yield Act.EVALUATE, *stages_of(self.placed, name, stage)
+        for variable in population.variables:
+            sent = (name, variable) in self.slots
+            if sent and variable_stage(population, variable) == stage:
+                yield Act.SEND, self.slots[name, variable], 0
+
+    def back_through(self, name: str) -> Iterator[tuple[int, int, int]]:
+        """Factors of a population, and what they send back."""
+        yield Act.EVALUATE, *stages_of(self.placed, name, "backward")
+        yield Act.DELIVER, *self.deliver(name)
+        for index in self.chip.crossed:
+            if self.network.projections[index].target == name:
+                yield Act.FEEDBACK, index, 0
 
 
 def wrap_mask(word: Word) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
-from ltc2hw.graph.structure import STAGE_OF_PORT
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.neurons import fixed_of
 from ltc2hw.numbers.words import IntArray
@@ -72,11 +71,11 @@ class Cells:
         found = self.chip.reverses.get(name)
         forward = neurons.program if found is None else found.forward
         placed, at = Placed(), {}
-        late = _late(forward)
-        for stage in ("current", "update"):
+        late = _late(forward, neurons.ports[1:])
+        for stage in ("early", "late"):
             first = len(self.operations)
             for index, value in enumerate(forward.values):
-                if (index in late) == (stage == "update"):
+                if (index in late) == (stage == "late"):
                     at[index] = self.value(neurons, placed, value, at)
             placed.stages[stage] = first, len(self.operations)
         placed.results = {result: at[index] for result, index in forward.results.items()}
@@ -100,13 +99,13 @@ class Cells:
     def separate(self, neurons: FixedNeurons, placed: Placed) -> None:
         """Copy results that are registers before the step, so that no register overwrites them."""
         before = set(placed.states.values())
-        first, _ = placed.stages["update"]
+        first, _ = placed.stages["late"]
         for state in placed.states:
             if placed.results[state] in before - {placed.states[state]}:
                 old = placed.results[state]
                 copied = Value(Operation.MAXIMUM, (old, old))
                 placed.results[state] = self.operation(neurons, copied, {old: old})
-        placed.stages["update"] = first, len(self.operations)
+        placed.stages["late"] = first, len(self.operations)
 
     def value(
         self, neurons: FixedNeurons, placed: Placed, value: Value, at: Mapping[int, int]
@@ -152,14 +151,12 @@ class Cells:
         return result
 
 
-def _late(program: Program) -> frozenset[int]:
-    """Values that need what arrives in the second stage."""
+def _late(program: Program, ports: tuple[str, ...]) -> frozenset[int]:
+    """Values that need what arrives at some ports."""
     late: set[int] = set()
     for index, value in enumerate(program.values):
-        port = value.operation is Operation.PORT
-        if port and STAGE_OF_PORT.get(value.name) == "update":  # type: ignore[call-overload]
-            late.add(index)
-        elif late.intersection(value.arguments):
+        arrives = value.operation is Operation.PORT and value.name in ports
+        if arrives or late.intersection(value.arguments):
             late.add(index)
     return frozenset(late)
 

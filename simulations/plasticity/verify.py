@@ -13,27 +13,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.fixed import (
+from ltc2hw.converters.populations import (
+    LIF,
+    LTC,
     FixedGate,
-    FixedInput,
     FixedLIF,
     FixedLTC,
+    FixedReadout,
+    Gate,
+    Readout,
+)
+from ltc2hw.graph.fixed import (
+    FixedInput,
     FixedNetwork,
     FixedPopulation,
-    FixedReadout,
     message_fraction,
     variable_fraction,
 )
-from ltc2hw.graph.network import (
-    LIF,
-    LTC,
-    FloatPopulation,
-    Gate,
-    Input,
-    Network,
-    Projection,
-    Readout,
-)
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import Array, State

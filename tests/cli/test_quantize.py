@@ -11,8 +11,9 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.converters.populations import Gate, Readout
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import Gate, Network, Readout
+from ltc2hw.graph.network import Network
 from ltc2hw.quantization.report import read_report
 from tests.cli.networks import TASK, write_pair
 

@@ -11,8 +11,9 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.files.bundle import load_trace
-from ltc2hw.graph.fixed import FixedNetwork, FixedReadout
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.targets import TARGETS, load_target

@@ -17,9 +17,10 @@ from ltc2hw.comparison.compare import CompareOptions, compare
 from ltc2hw.comparison.decision import Classification, Regression, decision_for
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tally import ExactTally
+from ltc2hw.converters.populations import LIF, FixedLTC
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedLTC, FixedNetwork
-from ltc2hw.graph.network import LIF, Network
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.mixing import Tensor, float_tensors, partly_fixed, real_tensors

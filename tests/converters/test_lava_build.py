@@ -13,10 +13,10 @@ import pytest
 import ltc2hw
 from ltc2hw.converters.lava import build
 from ltc2hw.converters.lava.runner import run_job
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import InvalidValueError, LavaError, UnknownNameError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import LIF
 from tests.random_networks import GateKind, Model, random_network, random_samples
 
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.lava.schedule import make_schedule
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import LIF, Input, Network, Projection
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import Node, source_node, target_node
 from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_fixed_network, random_network
@@ -26,7 +27,7 @@ def feasible(network: FixedNetwork, offsets: dict[Node, int], period: int) -> bo
         if offsets[target_node(p)] + p.delay * period < offsets[source_node(p)] + 1:
             return False
     for population in network.populations:
-        wait = offsets[population.name, "update"] - offsets[population.name, "current"]
+        wait = offsets[population.name, "late"] - offsets[population.name, "early"]
         if not 0 <= wait < period:
             return False
     return True

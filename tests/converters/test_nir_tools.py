@@ -10,7 +10,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
-from ltc2hw.graph.network import LIF, Input, Network, Projection
+from ltc2hw.converters.populations import LIF
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.numbers.weights import Dense
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")

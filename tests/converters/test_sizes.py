@@ -12,9 +12,10 @@ import pytest
 
 from ltc2hw.converters import nir
 from ltc2hw.converters.nir_record import KEY
+from ltc2hw.converters.populations import LIF
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import DamagedFileError, ShapeError, TooLargeError, UnsupportedError
-from ltc2hw.graph.network import LIF, Network
+from ltc2hw.graph.network import Network
 from ltc2hw.numbers import capacity
 from ltc2hw.numbers.words import FloatArray
 

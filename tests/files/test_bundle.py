@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing
 from collections.abc import Callable
@@ -18,14 +19,16 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.checkpoint import load_arrays
+from ltc2hw.converters.populations import LIF, LTC
 from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.files import bundle, hdf5
 from ltc2hw.files.bundle import load, load_trace, save, save_trace
 from ltc2hw.files.hdf5 import digest, read_tree, write_tree
-from ltc2hw.files.schema import FIELDS, SchemaError, encode, migrate
+from ltc2hw.files.schema import FIELDS, encode
 from ltc2hw.graph import fixed, network, trace
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import LIF, LTC, Input, Network, Projection
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers import weights, words
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
@@ -99,13 +102,13 @@ def test_words_and_provenance_come_back_exactly(small: Network, tmp_path: Path) 
 def test_every_bit_of_a_float_survives(small: Network, tmp_path: Path) -> None:
     extremes = np.array([-0.0, 5e-324, 1.7976931348623157e308, 1 / 3])
     ltc = small.populations[1]
-    assert isinstance(ltc, LTC)
-    ltc = replace(ltc, bias_current=extremes)
+    assert isinstance(ltc, Neurons)
+    ltc = ltc.with_constants({"bias_current": extremes})
     path = tmp_path / "net.h5"
     save(replace(small, populations=(small.populations[0], ltc, small.populations[2])), path)
     copy = load(path).population("hidden0")
-    assert isinstance(copy, LTC)
-    assert copy.bias_current.tobytes() == extremes.tobytes()
+    assert isinstance(copy, Neurons)
+    assert copy.constants["bias_current"].tobytes() == extremes.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["float", "fixed"])
@@ -383,20 +386,29 @@ POPULATION = ("content", "populations", "1")
     ("edit", "message"),
     [
         (set_entry("schema_version", value=99), "schema version 99"),
-        (set_entry("schema_version", value=0), "no longer read"),
-        (set_entry("schema_version", value="1"), "not written by ltc2hw"),
+        (set_entry("schema_version", value=0), "which is not read"),
+        (set_entry("schema_version", value="2"), "not written by ltc2hw"),
         (set_entry("format", value="another"), "not written by ltc2hw"),
         (set_entry("extra", value=1), "not written by ltc2hw"),
         (set_entry("content", value=1), "holds something else"),
         (set_entry("content", "type", value="object"), "holds 'object' where Network"),
         (set_entry("content", "type", value="a\nb"), r"holds 'a\nb' where Network"),
-        (set_entry(*POPULATION, "type", value="FixedLTC"), "holds 'FixedLTC' where Input or LTC"),
+        (
+            set_entry(*POPULATION, "type", value="FixedNeurons"),
+            "holds 'FixedNeurons' where Input or Neurons",
+        ),
         (set_entry(*POPULATION, "size", value=5), "expected ()"),
         (set_entry(*POPULATION, "size", value=10**12), "1000000000000 numbers; expected at most"),
         (set_entry("content", "populations", "0", "size", value=10**12), "expected at most"),
-        (set_entry(*POPULATION, "size", value=True), "LTC.size is not kept as integer"),
-        (set_entry(*POPULATION, "threshold", value=np.full(4, np.nan)), "finite number"),
-        (set_entry(*POPULATION, "threshold", value=np.zeros(4, np.int64)), "float64 array"),
+        (set_entry(*POPULATION, "size", value=True), "Neurons.size is not kept as integer"),
+        (
+            set_entry(*POPULATION, "constants", "threshold", value=np.full(4, np.nan)),
+            "finite number",
+        ),
+        (
+            set_entry(*POPULATION, "constants", "threshold", value=np.zeros(4, np.int64)),
+            "float64 array",
+        ),
         (set_entry(*POPULATION, "surplus", value=1), "missing or unknown: surplus"),
         (set_entry("content", "output", value="nobody"), "output population is 'nobody'"),
         (set_entry("content", "populations", value=3), "populations is no group"),
@@ -425,15 +437,54 @@ def test_an_unknown_rounding_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
-def test_migrations_run_one_version_at_a_time() -> None:
-    steps = {1: lambda tree: {**tree, "two": 2}, 2: lambda tree: {**tree, "three": 3}}
-    assert migrate({"one": 1}, 1, steps, 3) == {"one": 1, "two": 2, "three": 3}
-    assert migrate({"one": 1}, 2, steps, 3) == {"one": 1, "three": 3}
-    assert migrate({"one": 1}, 3, steps, 3) == {"one": 1}
-    with pytest.raises(SchemaError, match="no longer read"):
-        migrate({}, 0, steps, 3)
-    with pytest.raises(SchemaError, match="reads up to 3"):
-        migrate({}, 4, steps, 3)
+def damaged_model(edit: Callable[[dict[str, Any]], None]) -> Edit:
+    """Change the stored model of a population, or with ``chip`` its formats, as JSON."""
+
+    def change(tree: dict[str, Any]) -> None:
+        place = tree["content"]["populations"]["1"]
+        model = json.loads(place["model"])
+        edit(model)
+        place["model"] = json.dumps(model)
+
+    return change
+
+
+def damaged_program(edit: Callable[[list[Any]], None]) -> Edit:
+    """Change the rows of the stored model's program."""
+
+    def change(model: dict[str, Any]) -> None:
+        program = json.loads(model["program"])
+        edit(program)
+        model["program"] = json.dumps(program)
+
+    return damaged_model(change)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (set_entry(*POPULATION, "model", value="{"), "model is"),
+        (set_entry(*POPULATION, "model", value="[" * 10**5), "model is"),
+        (set_entry(*POPULATION, "model", value="{}"), "expected name, program"),
+        (damaged_model(lambda model: model.update(output="nothing")), "output of model ltc"),
+        (damaged_model(lambda model: model.update(words="any")), "words of model ltc"),
+        (damaged_model(lambda model: model.update(constants=[])), "constants"),
+        (damaged_model(lambda model: model["constants"].append([1])), "1 fields"),
+        (damaged_program(lambda program: program[1].append(["add", [0, 999], "", []])), "earlier"),
+        (damaged_program(lambda program: program[1].append(["exec", [], "", []])), "exec"),
+        (damaged_program(lambda program: program[1].extend(program[1] * 99)), "1 to 1024 values"),
+        (damaged_program(lambda program: program.__setitem__(0, "c")), "real or integer"),
+        (damaged_program(lambda program: program[2].update(more=10**30)), "result more"),
+    ],
+)
+def test_a_model_in_a_file_is_judged_before_it_is_used(
+    saved: Path, edit: Edit, message: str
+) -> None:
+    rewritten(saved, edit)
+    with pytest.raises(DamagedFileError) as caught:
+        load(saved)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

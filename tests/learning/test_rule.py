@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc2hw import FPTTRule, PlasticWords, quantize
+from ltc2hw.converters.populations import LIF, Readout
 from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError, UnknownNameError
-from ltc2hw.graph.network import LIF, Input, Network, Projection, Readout
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import (
     draw_indices,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, Network, learn, quantize
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Projection, Readout
+from ltc2hw.graph.network import Input, Projection
 from ltc2hw.learning.scope import PARTIAL, scope_of
 from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_network

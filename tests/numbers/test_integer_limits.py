@@ -11,22 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError
 from ltc2hw.files.bundle import load, save
 from ltc2hw.files.hdf5 import read_tree, write_tree
 from ltc2hw.graph.fixed import (
-    Factor,
-    FixedGate,
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
     FixedProjection,
-    FixedReadout,
-    Message,
     recorded_dtype,
 )
+from ltc2hw.graph.neurons import Message
 from ltc2hw.numbers.integer_limits import FINEST, FINEST_GATE, LARGEST_SHIFT
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.weights import Dense

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import HardwareRuleError, UnknownNameError
-from ltc2hw.graph.fixed import FixedLIF, FixedNetwork, FixedReadout, variable_fraction
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.limits import LIMITS
@@ -109,8 +111,8 @@ def test_a_shut_gate_that_leaks_is_told_and_refused_where_it_matters() -> None:
     assert broken(network, pulse(100, 3000)) == ["lost-decay"]
     # Where no leak at all was meant, it is counted, too.
     readout = network.population("out")
-    assert isinstance(readout, Readout)
-    shut = replace(readout, tau_mem=Gate(real([-1000.0, -0.3])))
+    assert isinstance(readout, Neurons)
+    shut = readout.with_constants({"tau_mem.bias": real([-1000.0, -0.3])})
     network = Network((network.input, shut), network.projections, "out")
     (leak,) = report_of(ltc2hw.quantize(network, "loihi2", pulse(3, 3))).decays
     assert (leak.gained, leak.neuron) == (1, 1)
@@ -214,8 +216,8 @@ def test_a_neuron_that_could_never_fire_loses_nothing() -> None:
     )
     assert broken(network, spikes(20, 1)) == []
     spiking = network.population("out")
-    assert isinstance(spiking, LTC)
-    low = replace(spiking, threshold=real([1e-5] * 3))
+    assert isinstance(spiking, Neurons)
+    low = spiking.with_constants({"threshold": real([1e-5] * 3)})
     sensitive = replace(network, populations=(network.input, low))
     assert broken(sensitive, spikes(20, 1)) == ["lost-weights"]
 
@@ -283,8 +285,8 @@ def test_all_violations_come_at_once_and_each_is_allowed_by_name() -> None:
     assert broken(network, x, allow={"lost-weights"}) == ["lost-decay"]
     assert broken(network, x, allow=["lost-weights", "lost-decay"]) == []
     spiking = network.population("out")
-    assert isinstance(spiking, LIF)
-    negative = replace(spiking, threshold=real([-1.0, 1.0]))
+    assert isinstance(spiking, Neurons)
+    negative = spiking.with_constants({"threshold": real([-1.0, 1.0])})
     with_rule = replace(network, populations=(network.input, negative))
     assert broken(with_rule, x) == ["lif-constant", "lost-decay", "lost-weights"]
     assert broken(with_rule, x, allow=LIMITS) == ["lif-constant"]
@@ -384,8 +386,8 @@ def test_reachable_thresholds_decide_the_scale() -> None:
     fixed = ltc2hw.quantize(network, "loihi2", x)
     assert "saturated_constants" not in fixed.provenance
     lif = fixed.population("out")
-    assert isinstance(lif, FixedLIF)
-    assert int(lif.threshold[0]) * 64 * unit_of(fixed) == pytest.approx(4.0, rel=1e-4)
+    assert isinstance(lif, FixedNeurons)
+    assert int(lif.constants["threshold"][0]) * 64 * unit_of(fixed) == pytest.approx(4.0, rel=1e-4)
 
 
 def test_a_saturated_threshold_within_reach_is_refused() -> None:
@@ -398,9 +400,9 @@ def test_a_saturated_threshold_within_reach_is_refused() -> None:
     rules = broken(network, x)
     fixed = ltc2hw.quantize(network, "loihi2", x, ltc2hw.QuantizeOptions(allow=LIMITS))
     lif = fixed.population("out")
-    assert isinstance(lif, FixedLIF)
+    assert isinstance(lif, FixedNeurons)
     seen = float(np.max(ltc2hw.simulate(network, x, record="all").states["out"]["membrane"]))
-    top = int(lif.threshold[0]) * 64 * unit_of(fixed)
+    top = int(lif.constants["threshold"][0]) * 64 * unit_of(fixed)
     assert top > 2 * seen
     assert rules == (["unreachable-threshold"] if top < min(4 * seen, 0.99e5) else [])
 
@@ -427,9 +429,11 @@ def test_a_pinned_ltc_neuron_takes_no_bits_from_its_neighbours() -> None:
     base = random_network(rng, gate="static", hidden=(6,))
     x = rng.uniform(-1, 1, (20, 8, 5))
     hidden = base.population("hidden0")
-    assert isinstance(hidden, LTC)
+    assert isinstance(hidden, Neurons)
     plain = ltc2hw.quantize(base, "loihi2", x)
-    pinned = replace(hidden, bias_current=np.array([1e8, *hidden.bias_current[1:]]))
+    pinned = hidden.with_constants(
+        {"bias_current": np.array([1e8, *hidden.constants["bias_current"][1:]])}
+    )
     populations = tuple(pinned if p.name == "hidden0" else p for p in base.populations)
     network = replace(base, populations=populations)
     fixed = ltc2hw.quantize(network, "loihi2", x)
@@ -478,12 +482,12 @@ def test_room_to_learn_survives_a_bias(bias: float) -> None:
     without = ltc2hw.quantize(network(0.0), "loihi2", x, room).population("out")
     fixed = ltc2hw.quantize(network(bias), "loihi2", x, room)
     out = fixed.population("out")
-    assert isinstance(out, FixedReadout)
-    assert out.fraction == variable_fraction(without, "membrane")
+    assert isinstance(out, FixedNeurons)
+    assert variable_fraction(out, "membrane") == variable_fraction(without, "membrane")
     # Weights up to 2 in 8 bits have 6 fractional bits; messages m; the smallest exponent is 1.
     message = next(m for p in fixed.populations for m in getattr(p, "messages", ()))
     sent = variable_fraction(fixed.population("hidden"), "membrane") - message.shift
-    assert out.fraction == 6 + sent + 1
-    got = ltc2hw.simulate(fixed, x, "integer").outputs * 2.0**-out.fraction
+    assert variable_fraction(out, "membrane") == 6 + sent + 1
+    got = ltc2hw.simulate(fixed, x, "integer").outputs * 2.0 ** -variable_fraction(out, "membrane")
     asked = ltc2hw.simulate(network(bias), x).outputs
     assert np.max(np.abs(got - asked)) < 0.2 * np.max(np.abs(asked))

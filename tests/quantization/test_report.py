@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw.comparison.markdown import to_markdown
 from ltc2hw.comparison.page import page_html
-from ltc2hw.graph.fixed import FixedLIF, FixedLTC, FixedNetwork, FixedReadout
-from ltc2hw.graph.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.converters.populations import Gate, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.report import (
@@ -36,6 +39,7 @@ from tests.random_networks import (
     random_samples,
     real,
 )
+from tests.views import kind, view
 
 
 def report_of(fixed: FixedNetwork) -> QuantizationReport:
@@ -52,17 +56,18 @@ def scales_of(fixed: FixedNetwork) -> dict[str, tuple[list[int], int, int, int]]
     def note(name: str, values: Any, fraction: int, lowest: int, highest: int) -> None:
         found[name] = ([int(value) for value in values], fraction, lowest, highest)
 
-    for p in fixed.populations:
-        if isinstance(p, FixedLIF):
+    for population in fixed.populations:
+        p = view(population)
+        if kind(population) == "lif":
             for decay in ("current_decay", "membrane_decay"):
                 note(f"{p.name} {decay}", getattr(p, decay), 12, 0, 4096)
             note(f"{p.name} threshold", p.threshold, p.fraction - 6, -(2**17), 2**17 - 1)
             bias = p.fraction - p.bias_exponent
             note(f"{p.name} bias", p.bias_mantissa, bias, -(2**12), 2**12 - 1)
-        if isinstance(p, (FixedLTC, FixedReadout)):
+        if kind(population) in ("ltc", "readout"):
             note(f"{p.name} bias_current", p.bias_current, p.fraction, -state, state - 1)
             gates = {"tau_mem": (p.tau_mem, p.fraction)}
-            if isinstance(p, FixedLTC):
+            if kind(population) == "ltc":
                 note(f"{p.name} threshold", p.threshold, p.fraction, -state, state - 1)
                 strength = p.adaptation_strength
                 scale = strength.shift + p.fraction - 16
@@ -80,9 +85,9 @@ def scales_of(fixed: FixedNetwork) -> dict[str, tuple[list[int], int, int, int]]
 
 def asked_of(network: Network, name: str) -> list[float]:
     owner, field = name.split(" ")
-    value: Any = network.population(owner)
-    for part in field.split("."):
-        value = getattr(value, part)
+    population = network.population(owner)
+    assert isinstance(population, Neurons)
+    value = population.constants[field]
     return [float(number) for number in value]
 
 
@@ -133,18 +138,18 @@ def gate_value(gate: Any, integer: int) -> int:
 def leaks_of(network: Network, fixed: FixedNetwork) -> dict[str, tuple[list[float], list[float]]]:
     """Leak of every neuron, asked and got, by name."""
     found: dict[str, tuple[list[float], list[float]]] = {}
-    for p in network.populations:
-        integer: Any = fixed.population(p.name)
-        if isinstance(p, LIF):
+    for population in network.populations:
+        p, integer = view(population), view(fixed.population(population.name))
+        if kind(population) == "lif":
             for what in ("current_decay", "membrane_decay"):
                 got = [int(d) / 4096 for d in getattr(integer, what)]
                 found[f"{p.name}.{what}"] = ([float(d) for d in getattr(p, what)], got)
-        if isinstance(p, (LTC, Readout)):
-            for port in ("tau_mem", "tau_adp")[: 1 + isinstance(p, LTC)]:
+        if kind(population) in ("ltc", "readout"):
+            for port in ("tau_mem", "tau_adp")[: 1 + (kind(population) == "ltc")]:
                 gate, own = getattr(p, port), getattr(integer, port)
                 adp = port == "tau_adp"
                 if gate.nonlinearity == "plan":
-                    asked = [float(gate.evaluate(np.array([b]))[0]) for b in gate.bias]
+                    asked = [float(evaluate("plan", np.array([b]))[0]) for b in gate.bias]
                 else:
                     asked = [1 / (1 + math.exp(-b)) for b in gate.bias]
                 values = [gate_value(own, int(b)) / 4096 for b in own.bias]
@@ -229,9 +234,9 @@ def check_bands(report: QuantizationReport, network: Network, fixed: FixedNetwor
     leaks = leaks_of(network, fixed)
     for row in report.states:
         name, variable = row.name.split(".")
-        p: Any = fixed.population(name)
+        p = view(fixed.population(name))
         assert row.in_use == pytest.approx(np.max(np.abs(trace[name, variable])))
-        if isinstance(p, FixedLIF):
+        if kind(fixed.population(name)) == "lif":
             parts = [round(g * 4096) for g in leaks[f"{name}.{variable}_decay"][1]]
             unit, effect = 2.0**-p.fraction, "falls"
         elif variable == "adaptation":
@@ -240,7 +245,7 @@ def check_bands(report: QuantizationReport, network: Network, fixed: FixedNetwor
         else:
             widest = trace[name, "tau_mem"].max(axis=(0, 1))
             moves = any((q.target, q.port) == (name, "tau_mem") for q in network.projections)
-            moves |= bool(np.any(network.population(name).tau_mem.from_state))  # type: ignore[union-attr]
+            moves |= bool(np.any(view(network.population(name)).tau_mem.from_state))
             static = [round(g * 4096) for g in leaks[f"{name}.tau_mem"][1]]
             parts = [round(float(w) * 4096) for w in widest] if moves else static
             unit, effect = 2.0**-p.fraction, "stays"
@@ -261,7 +266,7 @@ def check_messages(
         values = np.abs(x if variable == "value" else trace[name, variable])
         assert row.in_use == pytest.approx(np.max(values))
         largest = values.max(axis=(0, 1))
-        population: Any = fixed.population(name)
+        population = view(fixed.population(name))
         if variable == "value":
             sent = np.rint(largest * 2.0**population.fraction)
             assert row.unit == 2.0**-population.fraction

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedInput, FixedLIF, FixedNetwork, FixedPopulation
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
 from ltc2hw.numbers.words import Overflow, Rounding, Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import engine

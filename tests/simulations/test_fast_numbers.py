@@ -13,8 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedLTC
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedLTC, FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import kinds

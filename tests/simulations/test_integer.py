@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedGate, FixedInput, FixedLIF, FixedLTC, FixedNetwork, FixedReadout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.structure import evaluation_order
 from ltc2hw.numbers.words import FloatArray
 from tests.random_networks import random_fixed_network, random_network, random_samples

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ltc2hw import FPTTRule, PlasticWords, learn
+from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedReadout
 from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.simulations.learning_engine import fast as engine_fast

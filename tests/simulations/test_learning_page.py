@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from ltc2hw.converters.populations import FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedLTC, FixedReadout
 from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.learning.scope import PARTIAL

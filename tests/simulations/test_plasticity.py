@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize, simulate
+from ltc2hw.converters.populations import LTC, FixedReadout, Gate, Readout
 from ltc2hw.errors import (
     InvalidValueError,
     ShapeError,
@@ -21,8 +22,7 @@ from ltc2hw.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from ltc2hw.graph.fixed import FixedReadout
-from ltc2hw.graph.network import LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
 from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.learning.rule import Memory, feedback_matrix

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ltc2hw.graph.network import LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.structure import PORTS, Port, Variable
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork

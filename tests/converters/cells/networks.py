@@ -6,16 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph.network import (
-    LIF,
-    LTC,
-    FloatPopulation,
-    Gate,
-    Input,
-    Network,
-    Projection,
-    Readout,
-)
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.weights import Dense
 
