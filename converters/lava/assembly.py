@@ -25,7 +25,6 @@ from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.schedule import Schedule, make_schedule
-from ltc2hw.converters.populations import FixedLIF, FixedLTC
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation
 from ltc2hw.graph.structure import Port

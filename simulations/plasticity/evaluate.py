@@ -79,20 +79,27 @@ def wrapped_once(x: Number, bits: Number, register_bits: Number) -> Number:
 
 
 @kernel
-def add_or_shift(cells: Array, o: Any) -> None:
-    """Sums, products and shifts."""
+def combine(cells: Array, o: Any) -> None:
+    """Sums, differences and products."""
     wide_vectors()
-    code, r, x, y, size, bits = o.code, o.result, o.first, o.second, o.size, o.a
+    code, r, x, y, size = o.code, o.result, o.first, o.second, o.size
     if code == ADD:
         for j in range(size):
             cells[r + j] = cells[x + j] + cells[y + j]
     elif code == SUBTRACT:
         for j in range(size):
             cells[r + j] = cells[x + j] - cells[y + j]
-    elif code == MULTIPLY:
+    else:
         for j in range(size):
             cells[r + j] = cells[x + j] * cells[y + j]
-    elif code == TOWARD_ZERO:
+
+
+@kernel
+def move(cells: Array, o: Any) -> None:
+    """Shifts."""
+    wide_vectors()
+    code, r, x, size, bits = o.code, o.result, o.first, o.size, o.a
+    if code == TOWARD_ZERO:
         for j in range(size):
             cells[r + j] = rsz(cells[x + j], bits)
     elif code == LEFT:
@@ -189,8 +196,10 @@ def evaluate(
     """Operations ``first`` to before ``last``, one after the other, each on all its neurons."""
     for k in range(np.uint64(first), np.uint64(last)):
         o = operations[k]
-        if ADD <= o.code <= RIGHT:
-            add_or_shift(cells, o)
+        if o.code <= MULTIPLY:
+            combine(cells, o)
+        elif o.code <= RIGHT:
+            move(cells, o)
         elif o.code <= PLAN:
             choose(cells, o)
         elif o.code <= WRAP_ONCE:

@@ -70,7 +70,7 @@ class Cells:
         neurons = fixed_of(self.chip.network.population(name))
         found = self.chip.reverses.get(name)
         forward = neurons.program if found is None else found.forward
-        placed, at = Placed(), {}
+        placed, at = Placed(), dict[int, int]()
         late = _late(forward, neurons.ports[1:])
         for stage in ("early", "late"):
             first = len(self.operations)
