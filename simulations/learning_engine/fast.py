@@ -99,6 +99,7 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
 def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
     """Scalars of the options, and scratch."""
     options = plan.options
+    widest = max(population.size for population in layout.chip.network.populations)
     return Engine(
         seed=np.uint64(options.seed),
         bits=FRACTION_BITS + options.extra_bits,
@@ -108,8 +109,8 @@ def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
         stochastic=options.factor_rounding == "stochastic",
         own=options.draws == "own",
         arrival=options.arrival,
-        third=np.zeros(layout.neurons, np.int32),
-        heard=np.zeros(layout.neurons, np.int32),
+        third=np.zeros(widest, np.int32),
+        heard=np.zeros(widest, np.int32),
     )
 
 
