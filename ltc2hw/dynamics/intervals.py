@@ -58,7 +58,8 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
         return _entry(arguments[0], tables[value.name])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
-    return TRANSFER[value.operation](*arguments, *numbers)
+    found: Interval = TRANSFER[value.operation](*arguments, *numbers)
+    return found
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
