@@ -21,6 +21,7 @@ from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from tests.learning import test_any_neuron as any_neuron
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
@@ -42,10 +43,10 @@ def deployed(**options: Any) -> FixedNetwork:
     return quantize(network, "loihi2", rng.uniform(0, 1, (4, 8, INPUTS)), ROOM)
 
 
-def stream() -> tuple[FloatArray, IntArray]:
+def stream(inputs: int = INPUTS) -> tuple[FloatArray, IntArray]:
     """Random samples and labels."""
     rng = np.random.default_rng(5)
-    return rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS)), rng.integers(0, OUTPUTS, SAMPLES)
+    return rng.uniform(0, 1, (STEPS, SAMPLES, inputs)), rng.integers(0, OUTPUTS, SAMPLES)
 
 
 def checksum(memory: Memory) -> int:
@@ -70,11 +71,21 @@ CASES = {
 }
 
 
+def test_neurons_of_a_model_of_ones_own_learn_in_lava_too() -> None:
+    assert_every_update(any_neuron.deployed(any_neuron.tired), FPTTRule(), PlasticWords(), 5)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_update_of_lava_is_the_specifications(case: str) -> None:
     rule, words, shape = CASES[case]
-    network = deployed(**shape)
-    x, labels = stream()
+    assert_every_update(deployed(**shape), rule, words, INPUTS)
+
+
+def assert_every_update(
+    network: FixedNetwork, rule: FPTTRule, words: PlasticWords, inputs: int
+) -> None:
+    """Outputs and all words, update after update, and what is told of the rest."""
+    x, labels = stream(inputs)
     targets: Any = np.eye(OUTPUTS)[labels] if rule.error == "linear" else labels
     found = lava_learning.learn(network, x, targets, rule, words)
 
@@ -92,7 +103,7 @@ def test_every_update_of_lava_is_the_specifications(case: str) -> None:
         assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
     whole = integer.learn(network, x, targets, rule, words)
     assert found.held == scope_of(network, rule).held
-    assert found.saturations.get("input") == whole.saturations.get("input")
+    assert found.saturations.get("input", {}) == whole.saturations.get("input", {})
 
 
 def test_clipped_samples_and_targets_are_counted_as_by_the_other_engines() -> None:
