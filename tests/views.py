@@ -5,7 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from ltc2hw.converters.populations import Factor, FixedGate, Gate, gate_of
+from ltc2hw.converters.populations import (
+    Factor,
+    FixedGate,
+    FixedLIF,
+    FixedLTC,
+    FixedReadout,
+    Gate,
+    gate_of,
+)
 from ltc2hw.graph.fixed import FixedInput
 from ltc2hw.graph.network import Input
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
@@ -22,6 +30,15 @@ def view(population: Any) -> Any:
     if isinstance(population, Neurons):
         return _real(population)
     return _integer(population) if isinstance(population, FixedNeurons) else population
+
+
+def rebuilt(population: FixedNeurons, **changes: Any) -> FixedNeurons:
+    """The population with some of its view's numbers replaced."""
+    make = {"ltc": FixedLTC, "lif": FixedLIF, "readout": FixedReadout}[kind(population)]
+    fields = {**vars(view(population)), **changes}
+    if make is FixedLIF:
+        del fields["messages"]
+    return make(**fields)
 
 
 def _real(population: Neurons) -> Any:

@@ -16,21 +16,38 @@ HERE = "ltc2hw.converters.lava"
 def copied_modules(roots: Iterable[str], package: str) -> dict[str, str]:
     """Texts by path below the package's folder; the copies import each other, not the library.
 
+    Packages that only hold an imported module keep their docstring alone.
+
     >>> sorted(copied_modules(["ltc2hw.numbers.words"], "alone"))
-    ['errors.py', 'scalars.py', 'words.py']
+    ['errors.py', 'numbers/__init__.py', 'numbers/scalars.py', 'numbers/words.py']
     """
     texts: dict[str, str] = {}
     waiting = list(roots)
     known = set(waiting)
     while waiting:
-        path, place = _source(waiting.pop())
+        name = waiting.pop()
+        path, place = _source(name)
         text = path.read_text(encoding="utf-8")
         texts[place] = _renamed(text, package)
-        for name in _imported(text):
-            if name not in known:
-                known.add(name)
-                waiting.append(name)
+        for holder in _holders(name):
+            path, place = _source(holder)
+            if holder not in known:
+                docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+                texts.setdefault(place, f'"""{(docstring or "").splitlines()[0]}"""\n')
+        for imported in _imported(text):
+            if imported not in known:
+                known.add(imported)
+                waiting.append(imported)
     return texts
+
+
+def _holders(name: str) -> Iterator[str]:
+    """Packages that a module lies in, but for those that the copy itself stands for."""
+    parts = name.split(".")
+    for end in range(2, len(parts)):
+        holder = ".".join(parts[:end])
+        if not f"{HERE}.".startswith(f"{holder}."):
+            yield holder
 
 
 def _source(name: str) -> tuple[Path, str]:
@@ -44,14 +61,10 @@ def _source(name: str) -> tuple[Path, str]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    """Modules of the library that a text imports anywhere, and the packages that hold them."""
+    """Modules of the library that a text imports anywhere."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{LIBRARY}."):
-            parts = (node.module or "").split(".")
-            for end in range(2, len(parts) + 1):
-                name = ".".join(parts[:end])
-                if not f"{HERE}.".startswith(f"{name}."):
-                    yield name
+            yield node.module or ""
 
 
 def _renamed(text: str, package: str) -> str:

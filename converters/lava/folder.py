@@ -16,19 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.features import FEATURES
+from ltc2hw.converters.exported import meet_features, random_samples
 from ltc2hw.converters.lava.copies import copied_modules
 from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
-from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.files.atomic import require_output_folder, write_files
 from ltc2hw.files.texts import in_markdown
-from ltc2hw.graph.fixed import FixedInput, FixedNetwork
-from ltc2hw.graph.structure import connection_name
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.quantization.report import KEY as REPORT
 from ltc2hw.registry import find_engine
 
@@ -37,9 +34,6 @@ PACKAGE = "ltc2hw_lava"
 
 ROOTS = ("ltc2hw.converters.lava.standalone",)
 """What an exported network needs of ltc2hw, beside all that this imports."""
-
-SAMPLE_STEPS = 32
-"""Steps of the random sample whose integers are promised unless samples are given."""
 
 PACKAGE_TEXT = '"""What runs the network of this folder in Lava; copied from ltc2hw."""\n'
 
@@ -63,42 +57,12 @@ def write_folder(
 ) -> tuple[Change, ...]:
     """What :func:`ltc2hw.converters.lava.export` does."""
     conversion = Conversion("lava-out", allow)
-    _meet_features(network, conversion)
+    meet_features(network, conversion)
     _check_limits(network, conversion)
     require_output_folder(folder)
     x = random_samples(network) if samples is None else samples
     write_files(folder, _files(network, x))
     return tuple(conversion.changes)
-
-
-def random_samples(network: FixedNetwork) -> FloatArray:
-    """One sample over the whole range of the input, the same for every network of its size."""
-    rng, given = np.random.default_rng(0), network.input
-    shape = (SAMPLE_STEPS, 1, given.size)
-    if not given.graded:
-        return (rng.random(shape) < 0.3).astype(np.float64)
-    integers = rng.integers(given.word.minimum, given.word.maximum + 1, shape)
-    return np.ldexp(integers.astype(np.float64), -given.fraction)
-
-
-def _meet_features(network: FixedNetwork, conversion: Conversion) -> None:
-    for population in network.populations:
-        label = f"population {population.name!r}"
-        if isinstance(population, FixedInput):
-            conversion.meet("graded-input" if population.graded else "spiking-input", label)
-            continue
-        name = population.model.name
-        conversion.meet(name if name in FEATURES else "other-model", label)
-        if population.model.program == lif.program and np.any(population.constants["bias"]):
-            conversion.meet("membrane-bias", label)
-    for projection in network.projections:
-        label = connection_name(projection)
-        if projection.source == projection.target:
-            conversion.meet("recurrence", label)
-        elif projection.delay:
-            conversion.meet("delay", label)
-        if sum(p.target == projection.target for p in network.projections) > 1:
-            conversion.meet("topology", label)
 
 
 def _check_limits(network: FixedNetwork, conversion: Conversion) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
-from ltc2hw.graph.structure import Node, Stage, connection_name, port_stage, variable_stage
+from ltc2hw.graph.structure import Node, Stage, connection_name, connection_nodes
 
 LARGEST_DELAY = 62
 """Chip steps that a connection can add to its own one (6 bits, the last value kept free)."""
@@ -83,6 +83,7 @@ def _nodes(network: FixedNetwork) -> Iterator[Node]:
 
 
 def _constraints(network: FixedNetwork) -> Iterator[_Constraint]:
+    by_name = {population.name: population for population in network.populations}
     early: Stage = "early"
     late: Stage = "late"
     for population in network.populations:
@@ -90,15 +91,8 @@ def _constraints(network: FixedNetwork) -> Iterator[_Constraint]:
         # One register holds the current between the stages: c_current >= c_update + 1 - M.
         yield _Constraint((population.name, late), (population.name, early), 1, 1)
     for projection in network.projections:
-        source, target = ends(network, projection)
+        source, target = connection_nodes(by_name, projection)
         yield _Constraint(source, target, 1, projection.delay)
-
-
-def ends(network: FixedNetwork, projection: FixedProjection) -> tuple[Node, Node]:
-    """Stage that produces what a projection sends, and stage that consumes it."""
-    source, target = network.population(projection.source), network.population(projection.target)
-    sends, lands = variable_stage(source, projection.variable), port_stage(target, projection.port)
-    return (source.name, sends), (target.name, lands)
 
 
 def _earliest(
@@ -129,7 +123,8 @@ def _extra_delay(
     The target collects what arrives in the M chip steps up to its own, so only what exceeds the
     window has to be waited for on the way.
     """
-    source, target = (offsets[node] for node in ends(network, projection))
+    by_name = {population.name: population for population in network.populations}
+    source, target = (offsets[node] for node in connection_nodes(by_name, projection))
     slack = target + projection.delay * period - source - 1
     delay = max(0, slack - (period - 1))
     if delay > LARGEST_DELAY:

@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_task(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument("--weight-bits", type=positive, metavar="N")
+    parser.add_argument(
+        "--fine-states",
+        action="store_true",
+        help="give membranes all bits that their word has left, so that slow leaks are kept",
+    )
     add_limits(parser)
     add_json(parser)
 
@@ -48,7 +53,11 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     chip = load_target(arguments.target)
     task = load_task(arguments.task)
     check_fit(network, task)
-    options = QuantizeOptions(weight_bits=arguments.weight_bits, allow=arguments.allow)
+    options = QuantizeOptions(
+        weight_bits=arguments.weight_bits,
+        allow=arguments.allow,
+        fine_states=arguments.fine_states,
+    )
     fixed = quantize(network, chip, task.train.x, options)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)

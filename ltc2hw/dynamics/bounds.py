@@ -7,37 +7,38 @@ holds the register before every step, the first one's included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from ltc2hw.dynamics.facts import Facts, facts
+from ltc2hw.dynamics.formats import Formats
 from ltc2hw.dynamics.intervals import Interval, transfer
+from ltc2hw.dynamics.invariant import States, invariant
 from ltc2hw.dynamics.operations import COUNTED, Operation
-from ltc2hw.dynamics.program import Program
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.numbers.integer_limits import EXACT_BITS, require_exact
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.numbers.words import IntArray
 
-PLAIN_ROUNDS = 6
-"""Steps that are followed one by one; after that, ends that still move are doubled."""
-
-WIDEST = 1 << 2 * EXACT_BITS
-"""A register that could reach this is held by nothing."""
+FREE = (Operation.GREATER, Operation.PLAN, Operation.LOOK_UP, Operation.INTERPOLATE)
+"""Operations that give something in 0 .. 1 whatever they are given."""
 
 ZERO = Interval(0, 0)
-States = Mapping[str, Interval]
 
 
 class Lowered(Protocol):
-    """What bounds need of a population: its program, its constants (N,) and tables by name."""
+    """What bounds need of a population: its program, and its constants (N,) and tables by name."""
 
     @property
     def name(self) -> str:
         """Of the population."""
+
+    @property
+    def formats(self) -> Formats:
+        """With which the program was lowered."""
 
     @property
     def program(self) -> Program:
@@ -74,28 +75,37 @@ def bounds(neurons: Lowered, arriving: Mapping[str, int], states: States | None 
     Raises:
         InvalidValueError: for a register that grows without end.
     """
-    step = _Step(
-        neurons,
-        facts(neurons.program.values),
-        {name: Interval(int(v.min()), int(v.max())) for name, v in neurons.constants.items()},
-        {port: Interval(-(n := arriving.get(port, 0)), n) for port in neurons.program.ports},
-    )
     given = states or {}
     start = {name: ZERO.hull(given.get(name, ZERO)) for name in neurons.program.states}
-    found = _invariant(step, start)
+    step = _step(neurons, arriving)
+    found = invariant(step.after, start, neurons.name)
     values = step.values(found)
     results = {name: values[index] for name, index in neurons.program.results.items()}
     return Bounds(tuple(values), results, found)
 
 
 def register_ranges(neurons: Lowered) -> dict[str, Interval]:
-    """What a register can hold whatever arrives: states that a run may be given lie in it.
+    """What a register can hold whatever arrives: states that a run is given lie in it.
+
+    A register with a word of its own can hold all of it; otherwise gates are taken to be anything
+    in 0 .. 1 and comparisons to go either way. So ranges do not hang on thresholds and decays.
 
     Raises:
         InvalidValueError: for a register that no word holds.
     """
     whatever = dict.fromkeys(neurons.program.ports, 1 << EXACT_BITS)
-    return dict(bounds(neurons, whatever).states)
+    step = _step(neurons, whatever, free=True)
+    start = {name: _word(neurons, name) for name in neurons.program.states}
+    return invariant(step.after, start, neurons.name)
+
+
+def _word(neurons: Lowered, state: str) -> Interval:
+    """What a register's own word holds, 0 where it has none."""
+    held = neurons.formats.held.get(state)
+    if held is None or held.overflow is None:
+        return ZERO
+    limit = 1 << EXACT_BITS
+    return transfer(Value(held.overflow, numbers=held.numbers), [Interval(-limit, limit)], {})
 
 
 def require_exact_program(neurons: Lowered, arriving: Mapping[str, int]) -> None:
@@ -154,29 +164,39 @@ def _destination(program: Program, index: int) -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    """One step of a population on intervals."""
+    """One step of a population on intervals; ``free``: :data:`FREE` give anything they can."""
 
     neurons: Lowered
     facts: Facts
     constants: States
     ports: States
+    free: bool
 
     def values(self, states: States) -> list[Interval]:
         """Intervals of all values, by index."""
-        found: list[Interval] = []
         leaves = {
             Operation.PARAMETER: self.constants, Operation.PORT: self.ports,
             Operation.STATE: states,
         }  # fmt: skip
-        known = dict(enumerate(found))
+        found: list[Interval] = []
         for index, value in enumerate(self.neurons.program.values):
             if value.operation in leaves:
-                known[index] = leaves[value.operation][value.name]
-                continue
-            arguments = [known[argument] for argument in value.arguments]
-            plain = transfer(value, arguments, self.neurons.tables)
-            known[index] = self.facts.narrowed(index, plain, known)
-        return list(known.values())
+                found.append(leaves[value.operation][value.name])
+            elif self.free and value.operation in FREE:
+                found.append(Interval(0, 1 << self._fraction(value)))
+            else:
+                arguments = [found[argument] for argument in value.arguments]
+                plain = transfer(value, arguments, self.neurons.tables)
+                found.append(self.facts.narrowed(index, plain, found))
+        return found
+
+    def _fraction(self, value: Value) -> int:
+        """Fraction of what lies in 0 .. 1."""
+        if value.operation is Operation.GREATER:
+            return 0
+        if value.operation is Operation.PLAN:
+            return int(value.numbers[1])
+        return self.neurons.formats.gates[value.name].output_fraction
 
     def after(self, states: States) -> dict[str, Interval]:
         """The registers before or after a step."""
@@ -184,66 +204,13 @@ class _Step:
         results = self.neurons.program.results
         return {name: old.hull(values[results[name]]) for name, old in states.items()}
 
-    def stays(self, states: States) -> bool:
-        """Whether a step does not leave these intervals."""
-        return self.after(states) == states
 
-
-def _invariant(step: _Step, start: dict[str, Interval]) -> dict[str, Interval]:
-    """Intervals that hold ``start`` and that no step leaves, as narrow as ends one by one can be."""
-    followed, states = start, start
-    for rounds in range(PLAIN_ROUNDS + 2 * WIDEST.bit_length() * len(start)):
-        wider = step.after(states)
-        if wider == states:
-            return _narrowed(step, followed, states)
-        if rounds < PLAIN_ROUNDS:
-            followed, states = wider, wider
-            continue
-        states = {name: _doubled(states[name], end) for name, end in wider.items()}
-        for name, interval in states.items():
-            if interval.magnitude > WIDEST:
-                raise InvalidValueError(
-                    f"register {step.neurons.name}.{name}", "growing without end",
-                    "a value that a word holds", "put it into register(..., name)",
-                )  # fmt: skip
-    raise AssertionError("every end has either settled or grown beyond the widest")
-
-
-def _doubled(old: Interval, new: Interval) -> Interval:
-    low = new.low if new.low == old.low else 2 * new.low
-    return Interval(low, new.high if new.high == old.high else 2 * new.high)
-
-
-def _narrowed(
-    step: _Step, inner: dict[str, Interval], outer: dict[str, Interval]
-) -> dict[str, Interval]:
-    """The outer intervals with each end moved in, toward the inner one, as far as steps stay in."""
-    if inner == outer:
-        return outer
-    states = dict(outer)
-    for name, close in inner.items():
-        for end in (0, 1):
-
-            def moved(to: int, name: str = name, end: int = end) -> dict[str, Interval]:
-                low, high = states[name]
-                return {**states, name: Interval(to, high) if end == 0 else Interval(low, to)}
-
-            place = _nearest(close[end], states[name][end], lambda to: step.stays(moved(to)))
-            states = moved(place)
-    return states
-
-
-def _nearest(inner: int, outer: int, holds: Callable[[int], bool]) -> int:
-    """A number for which a condition holds, next to the inner one for which it does not.
-
-    It holds for the outer one.
-    """
-    if inner == outer or holds(inner):
-        return inner
-    while abs(outer - inner) > 1:
-        middle = (inner + outer) // 2
-        if holds(middle):
-            outer = middle
-        else:
-            inner = middle
-    return outer
+def _step(neurons: Lowered, arriving: Mapping[str, int], *, free: bool = False) -> _Step:
+    sums = {port: arriving.get(port, 0) for port in neurons.program.ports}
+    return _Step(
+        neurons,
+        facts(neurons.program.values),
+        {name: Interval(int(v.min()), int(v.max())) for name, v in neurons.constants.items()},
+        {port: Interval(-largest, largest) for port, largest in sums.items()},
+        free,
+    )

@@ -11,7 +11,7 @@ And a **magnitude** ``max(x, 0 - x)`` is never negative.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -21,7 +21,7 @@ from ltc2hw.dynamics.operations import TABULATED, Operation
 from ltc2hw.dynamics.program import Value
 
 Values = tuple[Value, ...]
-Found = Mapping[int, Interval]
+Found = Sequence[Interval]
 
 RIGHT = (Operation.SHIFT_TOWARD_ZERO, Operation.SHIFT_RIGHT)
 MOST_CASES = 16
@@ -198,8 +198,8 @@ class Bands:
         if operation is Operation.SHIFT_LEFT:
             return [band.times(Fraction(1 << int(value.numbers[0]))) for band in bands[0]]
         if operation in RIGHT:
-            inner = self.found[arguments[0]]
-            return [_shifted(operation, band, int(value.numbers[0]), inner) for band in bands[0]]
+            bits = int(value.numbers[0])
+            return [self._shifted(operation, band, bits) for band in bands[0]]
         if len(bands[0]) * len(bands[1]) > MOST_CASES:
             return [_flat(self.found[index])]
         sign = Fraction(1 if operation is Operation.ADD else -1)
@@ -216,12 +216,16 @@ class Bands:
             return Band(line.times(Fraction(low)), line.times(Fraction(high)))
         return None
 
+    def _shifted(self, operation: Operation, band: Band, bits: int) -> Band:
+        """A right shift loses less than one: downwards, or toward zero.
 
-def _shifted(operation: Operation, band: Band, bits: int, inner: Interval) -> Band:
-    """A right shift loses less than one: downwards, or toward zero."""
-    down, up = Fraction((1 << bits) - 1, 1 << bits), Fraction(0)
-    if operation is Operation.SHIFT_TOWARD_ZERO:
-        up = Fraction(0) if inner.low >= 0 else down
-        down = Fraction(0) if inner.high <= 0 else down
-    scaled, level = band.times(Fraction(1, 1 << bits)), Fraction(0)
-    return scaled.plus(Band(Line(-down, level), Line(up, level)))
+        Toward zero it does not raise what is at most a line above zero, nor lower what is at least
+        one below.
+        """
+        ends = self.found[self.factor]
+        down, up = Fraction((1 << bits) - 1, 1 << bits), Fraction(0)
+        if operation is Operation.SHIFT_TOWARD_ZERO:
+            up = Fraction(0) if all(band.upper.at(r) >= 0 for r in ends) else down
+            down = Fraction(0) if all(band.lower.at(r) <= 0 for r in ends) else down
+        scaled, level = band.times(Fraction(1, 1 << bits)), Fraction(0)
+        return scaled.plus(Band(Line(-down, level), Line(up, level)))

@@ -100,9 +100,18 @@ def mantissa(number: float) -> tuple[int, int]:
     """
     if number == 0.0:
         return 0, 0
-    _, exponent = math.frexp(number)
-    fraction = FACTOR_BITS - 1 - exponent
+    fraction = mantissa_fraction(number)
     value = round(math.ldexp(number, fraction))
     while value % 2 == 0:
         value, fraction = value // 2, fraction - 1
     return value, fraction
+
+
+def mantissa_fraction(number: float) -> int:
+    """Fractional bits with which a number takes all 15 bits; 0 for 0.
+
+    >>> mantissa_fraction(0.75), mantissa_fraction(0.0)
+    (15, 0)
+    """
+    _, exponent = math.frexp(number)
+    return FACTOR_BITS - 1 - exponent if number else 0

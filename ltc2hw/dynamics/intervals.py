@@ -55,11 +55,11 @@ def transfer(value: Value, arguments: list[Interval], tables: Tables) -> Interva
     if value.operation is Operation.MULTIPLY and value.arguments[0] == value.arguments[1]:
         return _square(arguments[0])
     if value.operation is Operation.ENTRY:
-        return _entry(arguments[0], tables[value.name])
+        return _entries(arguments[0], tables[value.name])
     if value.operation in (Operation.LOOK_UP, Operation.INTERPOLATE):
         return _look_up(value.operation, arguments[0], numbers, tables[value.name])
-    found: Interval = TRANSFER[value.operation](*arguments, *numbers)
-    return found
+    result: Interval = TRANSFER[value.operation](*arguments, *numbers)
+    return result
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
@@ -94,12 +94,18 @@ def _wrap(a: Interval, bits: int, signed: int) -> Interval:
 
 
 def _wrap_once(a: Interval, bits: int, register_bits: int) -> Interval:
-    """Kept where it fits ``(-h, h]``; otherwise as far out as a wrap by 2h leaves it."""
-    held, half = _wrap(a, register_bits, True), 1 << (bits - 1)
-    if -half < held.low and held.high <= half:
-        return held
-    bound = max(half, held.magnitude - 2 * half)
-    return Interval(-bound, bound)
+    """Three parts: below, kept, above; both ends are as far out where the register wraps, too."""
+    held, half = _wrap(a, register_bits, 1), 1 << (bits - 1)
+    if held != a:
+        bound = max(half, held.magnitude - 2 * half)
+        return Interval(-bound, bound)
+    kept = Interval(max(a.low, 1 - half), min(a.high, half))
+    above = Interval(max(a.low, half + 1) - 2 * half, a.high - 2 * half)
+    below = Interval(a.low + 2 * half, min(a.high, -half) + 2 * half)
+    whole, *more = [part for part in (kept, above, below) if part.low <= part.high]
+    for part in more:
+        whole = whole.hull(part)
+    return whole
 
 
 def _plan(a: Interval, fraction: int, result: int) -> Interval:
@@ -122,8 +128,7 @@ def _look_up(operation: Operation, a: Interval, numbers: list[int], table: IntAr
     return Interval(int(part.min()), int(part.max()))
 
 
-def _entry(a: Interval, table: IntArray) -> Interval:
-    """Of the entries from the first index to the last, each no further than the table's ends."""
+def _entries(a: Interval, table: IntArray) -> Interval:
     first, last = (max(0, min(end, table.size - 1)) for end in a)
     part = table[first : last + 1]
     return Interval(int(part.min()), int(part.max()))

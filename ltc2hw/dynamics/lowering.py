@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats, mantissa
+from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats, mantissa, mantissa_fraction
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_only, verify
@@ -43,8 +43,8 @@ def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
 
 
 def natural_fraction(program: Program, formats: Formats, index: int) -> int:
-    """Fraction that a value of a real program has by itself; 0 for a number."""
-    return Lowering(program, formats).natural(index) or 0
+    """Fraction that a value of a real program has by itself; for numbers that of their 15 bits."""
+    return Lowering(program, formats).own(index)
 
 
 class Lowering:
@@ -64,7 +64,7 @@ class Lowering:
         held, states = self.formats.held, self.program.states
         return {
             name: held[name].fraction if name in states and name in held
-            else self.natural(index) or 0
+            else self.own(index)
             for name, index in self.program.results.items()
         }  # fmt: skip
 
@@ -108,12 +108,31 @@ class Lowering:
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
 
+    def own(self, index: int) -> int:
+        """Natural fraction; for what is made of numbers alone that of the largest one's 15 bits."""
+        natural = self.natural(index)
+        return mantissa_fraction(self._largest(index)) if natural is None else natural
+
+    def _largest(self, index: int) -> float:
+        """Largest magnitude of a value that is made of numbers and choices between them."""
+        value = self.program.values[index]
+        if index in self._binary:
+            return 1.0
+        if value.operation is Operation.NUMBER:
+            return abs(value.numbers[0])
+        first, second = map(self._largest, value.arguments[-2:])
+        if value.operation is Operation.MULTIPLY:
+            return first * second
+        added = value.operation in (Operation.ADD, Operation.SUBTRACT)
+        return first + second if added else max(first, second)
+
     def _natural_product(self, left: int, right: int) -> int | None:
-        for factor, scaled in ((left, right), (right, left)):
-            if self._scales(factor) and not self._scales(scaled):
-                return self.natural(scaled)
         if left in self._binary or right in self._binary:
             return self.natural(right if left in self._binary else left)
+        for factor, scaled in ((left, right), (right, left)):
+            natural = self.natural(scaled)
+            if natural is not None and self._scales(factor) and not self._scales(scaled):
+                return natural
         found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
         return max(found, default=None)
 
@@ -173,8 +192,8 @@ class Lowering:
             return self._surrogate(value.arguments[0])
         if operation is Operation.GREATER:
             found = [n for n in map(self.natural, value.arguments) if n is not None]
-            compared = (self.at(a, max(found, default=0)) for a in value.arguments)
-            return self.builder.add(operation, *compared)
+            finest = max(found or map(self.own, value.arguments))
+            return self.builder.add(operation, *(self.at(a, finest) for a in value.arguments))
         raise InvalidValueError(
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
@@ -240,8 +259,7 @@ class Lowering:
         if value.operation is Operation.NUMBER:
             number, fraction = mantissa(value.numbers[0])
             return self.builder.number(number), fraction
-        natural = self.natural(index)
-        fraction = 0 if natural is None else natural
+        fraction = self.own(index)
         return self.at(index, fraction), fraction
 
     def rescale(self, index: int, bits: int) -> int:

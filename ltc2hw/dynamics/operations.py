@@ -53,7 +53,7 @@ class Operation(str, Enum):
     WRAP = "wrap"
     """Two's complement; misfits are counted under the value's name."""
     WRAP_ONCE = "wrap_once"
-    """Two's complement of a register, then one wrap at the ends of a narrower one, as Lava's LIF."""
+    """Two's complement of a register, then one wrap at each end of a narrower, as Lava's LIF."""
     PLAN = "plan"
     """The piecewise linear sigmoid of shifts and adds."""
     LOOK_UP = "look_up"

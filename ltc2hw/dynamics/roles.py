@@ -57,6 +57,8 @@ def _added_ports(program: Program, index: int) -> Iterator[str]:
     elif value.operation is Operation.ADD:
         for argument in value.arguments:
             yield from _added_ports(program, argument)
+    elif value.operation is Operation.SUBTRACT:
+        yield from _added_ports(program, value.arguments[0])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
 
 from ltc2hw.dynamics.operations import Form, Operation
@@ -90,7 +90,7 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
 
 
 def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
-    if not all(math.isfinite(number) for number in value.numbers):
+    if not all(-sys.float_info.max <= number <= sys.float_info.max for number in value.numbers):
         yield value.numbers[0], "a finite number"
     if value.operation in CONSTANT_ONLY:
         for argument in value.arguments:

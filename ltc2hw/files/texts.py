@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _MARKUP = re.compile(r"[\\`*\[\]<&|~$]|(?<![^\W_])_|_(?![^\W_])|^[#>]")
 """What Markdown reads as more than a character; between letters, an underscore is one."""
@@ -45,3 +46,20 @@ def in_markdown(text: str) -> str:
     """
     shown = printable(" ".join(text.split()))
     return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), shown)
+
+
+def with_parts(page: str, parts: Mapping[str, str]) -> str:
+    r"""A page with the text between ``<!-- name -->`` and ``<!-- end of name -->`` renewed.
+
+    >>> print(with_parts("a\n<!-- x -->\nold\n<!-- end of x -->\nb", {"x": "new\n"}))
+    a
+    <!-- x -->
+    new
+    <!-- end of x -->
+    b
+    """
+    for name, part in parts.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, _, rest = page.partition(start)
+        page = before + start + part + end + rest.partition(end)[2]
+    return page

@@ -280,6 +280,15 @@ def variable_stage(population: Population, variable: Variable) -> Stage:
     return "early" if variable in population.early else "late"
 
 
+def connection_nodes(
+    populations: Mapping[str, Population], connection: Connection
+) -> tuple[Node, Node]:
+    """Stage that produces what a projection sends, and stage that consumes it."""
+    source, target = populations[connection.source], populations[connection.target]
+    sends = variable_stage(source, connection.variable)
+    return (source.name, sends), (target.name, port_stage(target, connection.port))
+
+
 def evaluation_order(
     populations: Sequence[Population], connections: Sequence[Connection]
 ) -> tuple[Node, ...]:
@@ -295,9 +304,8 @@ def evaluation_order(
         needs[population.name, "late"] = {(population.name, "early")}
     for connection in connections:
         if connection.delay == 0:
-            source, target = by_name[connection.source], by_name[connection.target]
-            sender = source.name, variable_stage(source, connection.variable)
-            needs[target.name, port_stage(target, connection.port)].add(sender)
+            sender, receiver = connection_nodes(by_name, connection)
+            needs[receiver].add(sender)
     try:
         return tuple(TopologicalSorter(needs).static_order())
     except CycleError as error:

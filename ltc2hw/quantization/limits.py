@@ -162,8 +162,8 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
         f"{band.population}.{band.variable} of neuron {worst}",
         f"leak {band.asked[worst]:.3g} {fate}, of {band.in_use:.3g} in use",
         f"{LARGEST_BAND:.0%} of the range in use",
-        "make the leak larger or the inputs graded, take several steps as one, use wider words"
-        f" (target ideal), or allow {SLOW_LEAK}",
+        "give states more bits (fine_states, --fine-states), make the leak larger, take several"
+        f" steps as one, use wider words (target ideal), or allow {SLOW_LEAK}",
     )
 
 

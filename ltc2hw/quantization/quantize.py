@@ -9,28 +9,42 @@ calibration data for their scale, as do graded inputs and graded messages betwee
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.bounds import bounds
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held
-from ltc2hw.dynamics.lowering import natural_fraction, result_fractions
+from ltc2hw.dynamics.lowering import result_fractions
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
+from ltc2hw.dynamics.survey import Survey
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import sigmoid_table
-from ltc2hw.numbers.words import FloatArray, IntArray, Word, decompose, largest_fraction
+from ltc2hw.numbers.words import (
+    FloatArray,
+    IntArray,
+    Word,
+    bits_for,
+    decompose,
+    largest_fraction,
+)
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
 from ltc2hw.quantization.calibration import measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
 from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.report import KEY, bounded
-from ltc2hw.quantization.rules import check_network, fixed_violations, raise_violations
+from ltc2hw.quantization.rules import (
+    check_network,
+    fixed_violations,
+    raise_violations,
+    worst_arrivals,
+)
 from ltc2hw.quantization.scaling import (
     ProjectionScale,
     QuantizeOptions,
@@ -80,6 +94,9 @@ def quantize(
     ranges = measure(network, calibration)
     builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
     fixed = builder.network(network)
+    if chosen.fine_states:
+        builder.room = rooms(fixed, builder.state)
+        fixed = builder.network(network)
     over = tuple(
         exceeded(
             network,
@@ -104,6 +121,20 @@ def quantize(
     return replace(fixed, provenance={**fixed.provenance, KEY: report.to_text()})
 
 
+def rooms(fixed: FixedNetwork, state: Word) -> dict[str, int]:
+    """Bits that the state word has left beside the largest current of each population."""
+    arriving = worst_arrivals(fixed)
+    found = {}
+    for population in fixed.populations:
+        if isinstance(population, FixedNeurons):
+            ports = {port: arriving.get((population.name, port), 0) for port in population.ports}
+            reached = bounds(population, ports)
+            names = set(signals(population.model)) - set(registers(population.model))
+            largest = max((reached.states[name].magnitude for name in names), default=0)
+            found[population.name] = max(0, state.bits - bits_for(largest))
+    return found
+
+
 class _Builder:
     """Rounds every number of a network at scales already chosen; remembers what saturated."""
 
@@ -113,6 +144,8 @@ class _Builder:
         self.scales = scales
         self.state = Word(chip.words.state)
         self.clipped: dict[Tensor, int] = {}
+        self.room: Mapping[str, int] = {}
+        """Bits by which states that are in no register are finer than what they move toward."""
 
     def network(self, network: Network) -> FixedNetwork:
         populations = tuple(self.population(p) for p in network.populations)
@@ -135,16 +168,17 @@ class _Builder:
     def population(self, population: FloatPopulation) -> FixedPopulation:
         if isinstance(population, Input):
             return self.input(population)
-        formats = self.formats(population)
-        constants = self.constants(population, formats)
+        rough = self.formats(population)
+        values, constants = self.constants(population, rough)
+        formats = replace(rough, constants=constants)
         gates = {gate: self.gate(population, gate) for gate in population.model.gates}
         fractions = result_fractions(population.model.program, formats)
         return FixedNeurons(
             population.name,
             population.size,
             population.model,
-            replace(formats, constants={**formats.constants, **constants.fractions}),
-            constants.values,
+            formats,
+            values,
             {gate: table for gate, (_, table) in gates.items()},
             self.messages(population.name, fractions),
         )
@@ -166,6 +200,8 @@ class _Builder:
                 held[word] = Held(self.chip.words.adaptation)
             elif word in signals(model):
                 held[word] = self.register(model, word, fraction, lands=word in landing)
+                if word not in registers(model):
+                    held[word] = Held(fraction + self.room.get(name, 0))
         return Formats(
             held,
             {port: self.scales.ports[name, port] for port in model.ports},
@@ -184,33 +220,36 @@ class _Builder:
             return Held.wrapping_once(bits, max(LIF_CURRENT_BITS, bits + 4), fraction)
         return Held.between(self.state.maximum, fraction)
 
-    def constants(self, population: Neurons, formats: Formats) -> _Constants:
-        """Every constant rounded: in its own word, at the fraction that its place asks for."""
+    def constants(
+        self, population: Neurons, formats: Formats
+    ) -> tuple[dict[str, IntArray], dict[str, int]]:
+        """Every constant rounded into its word, and its fraction."""
         places = constant_places(population.model)
+        survey = Survey(population.model.program, formats)
         values: dict[str, IntArray] = {}
         fractions: dict[str, int] = {}
         for name, real in population.constants.items():
-            place = places[name]
-            fraction, word = self.constant_format(population, formats, place, real)
+            if population.model.words == LIF_WORDS:
+                fraction, word = self.lif_constant(places[name], real, formats)
+            else:
+                fraction, word = self.constant_format(survey, name, real)
             values[name] = self.encode(population.name, name, real, fraction, word)
             fractions[name] = fraction
-        return _Constants(values, fractions)
+        return values, fractions
 
-    def constant_format(
-        self, population: Neurons, formats: Formats, place: Place, values: FloatArray
-    ) -> tuple[int, Word]:
-        """Fraction and word of a constant."""
-        asked = formats.held[place.word].fraction if place.word else 0
-        if population.model.words == LIF_WORDS:
-            return self.lif_constant(place, values, asked)
-        if place.operand is None:
-            return asked, self.state
-        operand = natural_fraction(population.model.program, formats, place.operand)
-        return self.factor(values, operand, asked), Word(self.chip.words.factor)
+    def constant_format(self, survey: Survey, name: str, values: FloatArray) -> tuple[int, Word]:
+        """Fraction and word of a constant: what its place asks for, or all that a factor holds."""
+        if name not in survey.factors:
+            return survey.added(name, 0), self.state
+        needed = survey.factors[name]
+        fraction = self.factor(values, needed)
+        if survey.is_added(name):
+            fraction = max(min(fraction, survey.added(name, fraction)), needed)
+        return fraction, Word(self.chip.words.factor)
 
-    def lif_constant(self, place: Place, values: FloatArray, asked: int) -> tuple[int, Word]:
+    def lif_constant(self, place: Place, values: FloatArray, formats: Formats) -> tuple[int, Word]:
         """Decays, aligned thresholds, and biases with an exponent, as Lava's LIF has them."""
-        words = self.chip.lif
+        words, asked = self.chip.lif, formats.held[place.word].fraction
         if place.operand is not None:
             return words.decay, Word(words.decay + 1, signed=False)
         if place.compared:
@@ -266,15 +305,14 @@ class _Builder:
             self.clipped[Tensor(owner, field)] = misfits
         return encoded
 
-    def factor(self, values: FloatArray, operand: int, result: int) -> int:
-        """Fraction of a constant that multiplies a value of one fraction into one of another."""
+    def factor(self, values: FloatArray, needed: int) -> int:
+        """Fraction of a constant that multiplies, at least what its product needs."""
         largest = float(np.max(np.abs(values)))
         if largest == 0.0:
-            return result - operand
+            return needed
         # The product is shifted right only; a multiplier too large for that saturates.
-        word = Word(self.chip.words.factor)
-        fraction = max(largest_fraction(largest, word), result - operand)
-        return min(fraction, result - operand + MAXIMUM_SHIFT)
+        fraction = max(largest_fraction(largest, Word(self.chip.words.factor)), needed)
+        return min(fraction, needed + MAXIMUM_SHIFT)
 
     def messages(self, name: str, fractions: Mapping[str, int]) -> tuple[Message, ...]:
         """Formats of the graded variables that some projection sends."""
@@ -283,9 +321,3 @@ class _Builder:
             for (source, variable), (word, fraction) in self.scales.messages.items()
             if source == name and variable != SPIKES
         )
-
-
-@dataclass(frozen=True)
-class _Constants:
-    values: Mapping[str, IntArray]
-    fractions: Mapping[str, int]

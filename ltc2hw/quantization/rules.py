@@ -9,6 +9,7 @@ import numpy as np
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.roles import Place, constant_places, landing_register, leaks
+from ltc2hw.dynamics.survey import Survey
 from ltc2hw.errors import HardwareRuleError, Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection, message_word
 from ltc2hw.graph.network import Input, Network
@@ -239,10 +240,9 @@ def state_bits(population: FixedNeurons) -> int:
 
 
 def _wide_constants(population: FixedNeurons, target: Target) -> Iterator[Violation]:
-    places = constant_places(population.model)
+    factors = Survey(population.model.program, population.formats).factors
     for name, values in population.constants.items():
-        multiplies = places[name].operand is not None
-        limits = Word(target.words.factor if multiplies else target.words.state)
+        limits = Word(target.words.factor if name in factors else target.words.state)
         if values.min() < limits.minimum or values.max() > limits.maximum:
             worst = int(values[np.argmax(np.abs(values))])
             yield Violation(

@@ -22,6 +22,7 @@ from ltc2hw.numbers.nonlinearity import (
     GateFunction,
     Nonlinearity,
 )
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import FloatArray, Word, largest_fraction
 from ltc2hw.quantization.calibration import Ranges
 from ltc2hw.quantization.integrator_scale import integrated_fraction
@@ -53,8 +54,10 @@ class QuantizeOptions:
     ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
     trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every weight room from minus
     this up to nearly this, and every accumulator room for all of them at once: for networks that
-    will learn on the chip. ``allow`` names the limits of
-    :mod:`ltc2hw.quantization.limits` that the network may exceed.
+    will learn on the chip. ``fine_states`` gives states that only move toward a register, as the
+    membranes of gated neurons do, all fractional bits that the state word has room for beside the
+    largest possible current, so that slow leaks keep their resolution. ``allow`` names the limits
+    of :mod:`ltc2hw.quantization.limits` that the network may exceed.
     """
 
     weight_bits: int | None = None
@@ -64,6 +67,7 @@ class QuantizeOptions:
     table_index_bits: int | None = None
     weight_reach: float | None = None
     allow: Collection[str] = ()
+    fine_states: bool = False
 
     def bits_of(self, projection: Projection, chip: Target) -> int:
         """Width of a projection's weights."""
@@ -113,6 +117,7 @@ def check_options(options: QuantizeOptions, network: Network, chip: Target) -> N
     if options.gate_function is not None and options.gate_function not in GATE_FUNCTIONS:
         raise UnknownNameError("gate function", options.gate_function, GATE_FUNCTIONS)
     check_allowed(options.allow)
+    require_type("fine_states", options.fine_states, bool)
     widths = dict(options.projection_bits or {})
     names = [connection_name(projection) for projection in network.projections]
     for name in widths:

@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_one_line(
 def test_the_page_shows_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     commands = re.findall(r"^ltc2hw (\w+ .*?)(?: +#.*)?$", page, flags=re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         make_parser().parse_args(command.split())
     (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

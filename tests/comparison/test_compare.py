@@ -17,10 +17,11 @@ from ltc2hw.comparison.compare import CompareOptions, compare
 from ltc2hw.comparison.decision import Classification, Regression, decision_for
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tally import ExactTally
-from ltc2hw.converters.populations import LIF, FixedLTC
+from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.mixing import Tensor, float_tensors, partly_fixed, real_tensors
@@ -32,6 +33,7 @@ from tests.random_networks import (
     random_network,
     random_samples,
 )
+from tests.views import kind
 
 Samples = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -191,9 +193,8 @@ def test_regression_uses_real_units() -> None:
     targets = rng.normal(0, 0.1, (25, 2))
     report = compare(network, fixed, x, targets, ("integer",))
     real = ltc2hw.simulate(network, x).outputs[-1]
-    readout = fixed.population("readout")
-    assert not isinstance(readout, FixedLTC)
-    integer = ltc2hw.simulate(fixed, x, "integer").outputs[-1] / 2.0**readout.fraction
+    scale = 2.0 ** variable_fraction(fixed.population("readout"), "membrane")
+    integer = ltc2hw.simulate(fixed, x, "integer").outputs[-1] / scale
     assert report.metric == "mse"
     assert report.scores["float64"] == pytest.approx(np.mean((real - targets) ** 2))
     assert report.scores["integer"] == pytest.approx(np.mean((integer - targets) ** 2))
@@ -209,7 +210,7 @@ def test_spiking_outputs_are_counted() -> None:
         projections=network.projections[:2],
         output="hidden0",
     )
-    assert isinstance(network.population("hidden0"), LIF)
+    assert kind(network.population("hidden0")) == "lif"
     x = random_samples(rng, network, 12, 30)
     fixed = ltc2hw.quantize(network, "loihi1", x)
     labels = ltc2hw.simulate(network, x).spikes["hidden0"].sum(axis=0, dtype=int).argmax(axis=1)
@@ -280,19 +281,20 @@ def test_partly_fixed_changes_what_it_is_told() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_rounded_gate_is_the_integer_gate(seed: int) -> None:
-    from ltc2hw.simulations.integer import gate
-
     rng = np.random.default_rng(seed)
     network = random_fixed_network(rng, models=("LTC",))
     ltc = network.population("hidden0")
-    assert isinstance(ltc, FixedLTC)
-    fixed = ltc.tau_mem
-    zero = np.zeros(ltc.size, dtype=np.int64)
+    assert isinstance(ltc, FixedNeurons)
+    silent = {name: np.zeros_like(values) for name, values in ltc.constants.items()}
     arguments = rng.integers(-(2**22), 2**22, (50, ltc.size))
-    wanted, _ = gate(replace(fixed, bias=zero), ltc.state, arguments, zero, zero)
-    rounded = RoundedGate(fixed=fixed)
-    found = rounded.evaluate(np.ldexp(arguments.astype(float), -fixed.fraction))
-    np.testing.assert_array_equal(found * 2.0**fixed.output_fraction, wanted)
+    nothing = np.zeros_like(arguments)
+    ports = {"current": nothing, "tau_mem": arguments, "tau_adp": nothing}
+    states = dict.fromkeys(ltc.registers, nothing)
+    wanted, _ = evaluate_integer(ltc.program, silent, ltc.tables, ports, states)
+    form, fraction = ltc.formats.gates["tau_mem"], ltc.formats.held["tau_mem"].fraction
+    rounded = RoundedGate(form, fraction, ltc.tables["tau_mem"])
+    found = rounded.evaluate(np.ldexp(arguments.astype(float), -fraction))
+    np.testing.assert_array_equal(found * 2.0**form.output_fraction, wanted["tau_mem"])
 
 
 def test_rounded_messages_are_cut_toward_zero_and_saturate() -> None:

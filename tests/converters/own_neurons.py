@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.dynamics.bridge import FixedNeurons
 from ltc2hw.dynamics.expression import (
     Expression,
     constant,
@@ -30,9 +29,10 @@ from ltc2hw.dynamics.formats import Formats, GateFormat, Held
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import Model, model
-from ltc2hw.graph.neurons import Message
+from ltc2hw.graph.neurons import FixedNeurons, Message
 from ltc2hw.numbers.nonlinearity import GateFunction, sigmoid_table
 from ltc2hw.numbers.words import IntArray, Overflow, Word, shift_toward_zero
+from tests.loose_neurons import loose
 
 Recorded = dict[str, IntArray]
 """Arrays (B, T, N) by result."""
@@ -97,7 +97,7 @@ def trading_neurons(rng: np.random.Generator, size: int) -> FixedNeurons:
         "kept": rng.integers(0, 4097, size),
         "kick": rng.integers(0, 400, size),
     }
-    return FixedNeurons(
+    return loose(
         "own", size, trading, formats, lower(trading.program, formats), constants, {}, MESSAGES
     )
 
@@ -191,7 +191,7 @@ def random_neurons(rng: np.random.Generator, size: int) -> FixedNeurons:
         if form.function != "plan"
     }
     program = lower(made.program, formats)
-    return FixedNeurons("own", size, made, formats, program, constants, tables, MESSAGES)
+    return loose("own", size, made, formats, program, constants, tables, MESSAGES)
 
 
 def random_wires(rng: np.random.Generator, neurons: FixedNeurons, inputs: int) -> list[Wire]:

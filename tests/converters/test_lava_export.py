@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.exported import random_samples
 from ltc2hw.converters.lava import export, standalone
-from ltc2hw.converters.lava.folder import random_samples
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork
 from tests.random_networks import random_fixed_network
@@ -46,16 +46,17 @@ COPIED = {
     "dynamics/program.py",
     "dynamics/schedule.py",
     "errors.py",
-    "nonlinearity.py",
+    "numbers/__init__.py",
+    "numbers/nonlinearity.py",
+    "numbers/scalars.py",
+    "numbers/words.py",
     "processes/__init__.py",
     "processes/lif/__init__.py",
     "processes/neurons/__init__.py",
     "processes/scheduled.py",
     "processes/source/__init__.py",
-    "scalars.py",
     "shim.py",
     "standalone.py",
-    "words.py",
 }
 
 
@@ -278,8 +279,8 @@ def test_what_is_no_samples_is_one_line(
 
 def test_spikes_are_0_or_1(tmp_path: Path) -> None:
     given = {"size": 2, "graded": False, "minimum": 0, "maximum": 1, "fraction": 0}
-    for kind in (bool, np.uint8, np.int8, np.uint64):
-        np.save(tmp_path / "spikes.npy", np.array([[[1, 0]]], dtype=kind))
+    for type_ in (bool, np.uint8, np.int8, np.uint64):
+        np.save(tmp_path / "spikes.npy", np.array([[[1, 0]]], dtype=type_))
         found, clipped = standalone.read_samples(tmp_path / "spikes.npy", given)
         assert (found.tolist(), clipped) == ([[[1, 0]]], 0)
     np.save(tmp_path / "spikes.npy", np.array([[[1, 2]]]))

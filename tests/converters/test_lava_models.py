@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltc2hw.converters.lava.runner import run_job
-from ltc2hw.dynamics.bridge import FixedNeurons, lowered
 from ltc2hw.dynamics.expression import Expression, port, register, state
 from ltc2hw.dynamics.formats import Formats, Held
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.program import Program
 from ltc2hw.errors import UnsupportedError
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.words import IntArray, Word
 from ltc2hw.targets import load_target
 from tests.converters.own_neurons import (
@@ -33,7 +33,9 @@ from tests.converters.own_neurons import (
     trading,
     trading_neurons,
 )
+from tests.loose_neurons import loose
 from tests.random_networks import random_lif
+from tests.views import rebuilt
 
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")
 
@@ -117,7 +119,7 @@ def made_with(result: str) -> FixedNeurons:
 
     named = model(output=result)(kept)
     formats = Formats({result: Held.within(Word(16), 0)}, {"current": 0}, {})
-    return FixedNeurons("own", 2, named, formats, lower(named.program, formats), {}, {})
+    return loose("own", 2, named, formats, lower(named.program, formats), {}, {})
 
 
 @pytest.mark.parametrize("name", ["time_step", "recorder", "vars", "spikes_out", "_hidden"])
@@ -134,15 +136,15 @@ def test_lavas_own_lif_is_known_by_its_program() -> None:
     rng = np.random.default_rng(3)
     for exponent in range(8):
         drawn = random_lif(rng, "lif", 4, load_target("loihi2"), extreme=True)
-        drawn = replace(drawn, bias_exponent=exponent, fraction=int(rng.integers(-5, 30)))
-        assert lava_bias_exponent(lowered(drawn)) == exponent
+        drawn = rebuilt(drawn, bias_exponent=exponent, fraction=int(rng.integers(-5, 30)))
+        assert lava_bias_exponent(drawn) == exponent
         for other in (
-            replace(drawn, alignment=5),
-            replace(drawn, state=Word(23)),
-            replace(drawn, decay_fraction=13),
+            rebuilt(drawn, alignment=5),
+            rebuilt(drawn, state=Word(23)),
+            rebuilt(drawn, decay_fraction=13),
         ):
-            assert lava_bias_exponent(lowered(other)) is None
-        same = lowered(drawn)
+            assert lava_bias_exponent(other) is None
+        same = drawn
         text = Program.from_text(same.program.to_text())
         assert lava_bias_exponent(replace(same, program=text)) == exponent
     assert lava_bias_exponent(trading_neurons(rng, 3)) is None

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.checkpoint import load_arrays
-from ltc2hw.converters.populations import LIF, LTC
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.files import bundle, hdf5
 from ltc2hw.files.bundle import load, load_trace, save, save_trace

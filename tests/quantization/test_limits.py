@@ -491,3 +491,26 @@ def test_room_to_learn_survives_a_bias(bias: float) -> None:
     got = ltc2hw.simulate(fixed, x, "integer").outputs * 2.0 ** -variable_fraction(out, "membrane")
     asked = ltc2hw.simulate(network(bias), x).outputs
     assert np.max(np.abs(got - asked)) < 0.2 * np.max(np.abs(asked))
+
+
+@pytest.mark.parametrize("leak", [1e-3, 3e-4])
+def test_fine_states_keep_a_slow_leak(leak: float) -> None:
+    """What is refused with the membrane as coarse as its port is held where it may be finer."""
+    x = pulse(100, 8000)
+    network = leaky_readout(leak)
+    assert "slow-leak" in broken(network, x)
+    options = ltc2hw.QuantizeOptions(fine_states=True, allow=("lost-decay",))
+    fixed = ltc2hw.quantize(network, "loihi2", x, options)
+    out = fixed.population("out")
+    assert isinstance(out, FixedNeurons)
+    assert variable_fraction(out, "membrane") > variable_fraction(out, "current")
+    got = ltc2hw.simulate(fixed, x, "integer").outputs[:, 0, 0]
+    real = ltc2hw.simulate(network, x).outputs[:, 0, 0]
+    held = np.ldexp(got.astype(float), -variable_fraction(out, "membrane"))
+    # The gate's own 12 bits make the leak 4 or 1 of 4096; that is what the state then follows.
+    rate = round(leak * 4096) / 4096
+    follows = np.where(np.arange(8000) < 100, 1 - (1 - rate) ** np.arange(1, 8001), 0.0)
+    follows[100:] = follows[99] * (1 - rate) ** np.arange(1, 7901)
+    assert np.max(np.abs(held - follows)) < 0.02 * follows.max()
+    assert real.max() == pytest.approx(follows.max(), rel=0.25)
+    assert np.abs(got[-1]) < 0.2 * got.max()
