@@ -15,7 +15,7 @@ import numpy as np
 
 from ltc2hw.dynamics.bounds import bounds, register_ranges
 from ltc2hw.dynamics.facts import facts
-from ltc2hw.dynamics.formats import SURROGATE_TABLE
+from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats
 from ltc2hw.dynamics.intervals import Interval, transfer
 from ltc2hw.dynamics.learning import LoweredReverse
 from ltc2hw.dynamics.operations import Operation
@@ -142,6 +142,7 @@ class _Widest:
     """A program, and the ends of what each constant can learn to be."""
 
     name: str
+    formats: Formats
     program: Program
     constants: Mapping[str, IntArray]
     tables: Mapping[str, IntArray]
@@ -157,7 +158,7 @@ def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -
     }
     constants = {**neurons.constants, **learned}
     tables = {**neurons.tables, SURROGATE_TABLE: errors.slopes}
-    widest = _Widest(neurons.name, found.forward, constants, tables)
+    widest = _Widest(neurons.name, neurons.formats, found.forward, constants, tables)
     arriving = {port: _arriving(errors, neurons.name, port) for port in neurons.ports}
     forward = bounds(widest, arriving, register_ranges(widest))
     for index, interval in enumerate(forward.values):
