@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
-from ltc2hw.errors import UnsupportedError
+from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.graph.network import Input, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.learning.backwards import reverse_of
@@ -48,6 +49,13 @@ def tired() -> Mapping[str, Expression]:
         "fatigue": register(0.875 * state("fatigue") + 0.25 * spikes, "fatigue"),
         "spikes": spikes,
     }
+
+
+@model(output="membrane", sends=("membrane",), source="this test")
+def basin() -> Mapping[str, Expression]:
+    """Leaky integrators whose membranes are read."""
+    arriving = register(port("current") + constant("rest", 0.1), "arriving")
+    return {"membrane": register(0.5 * state("membrane") + arriving, "membrane")}
 
 
 MODELS: dict[str, Model] = {
@@ -234,6 +242,24 @@ def test_integers_learn_the_same_in_both_engines_and_near_the_float_rule(
     assert all(np.any(memories[p].gradient) for p in hidden)
     errors = verify(integer_rule(fixed, rule, PlasticWords()), x, labels)
     assert np.mean([error.cosine for error in errors]) > 0.99
+
+
+@pytest.mark.parametrize("error", ["softmax", "linear"])
+def test_any_population_that_is_read_by_numbers_is_compared_with_targets(error: Any) -> None:
+    network = network_of(tired)
+    populations = (*network.populations[:2], Neurons("readout", OUTPUTS, basin))
+    x, labels = stream()
+    fixed = quantize(replace(network, populations=populations), "loihi2", x)
+    targets: Any = labels if error == "softmax" else np.eye(OUTPUTS)[labels]
+    rule = FPTTRule(learning_rate=2.0**-3, error=error)
+    runs = [learn(fixed, x, targets, rule, engine=engine) for engine in ("integer", "fast")]
+    assert_same(*runs)
+    assert any(p.population == "hidden" for p in runs[0].learning.memories)
+    errors = verify(integer_rule(fixed, rule, PlasticWords()), x, targets)
+    assert np.mean([error.cosine for error in errors]) > 0.99
+    silent = replace(fixed, output="hidden")
+    with pytest.raises(InvalidValueError, match="read by its spikes"):
+        integer_rule(silent, rule)
 
 
 def test_constants_that_no_rule_changes_are_told() -> None:
