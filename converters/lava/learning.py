@@ -14,13 +14,13 @@ from lava.magma.core.run_conditions import RunSteps
 from ltc2hw.converters.lava.learning_build import build_learner, check_learnable
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
-from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.files.atomic import write_arrays
 from ltc2hw.files.bundle import load, save
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
 from ltc2hw.learning.learned import Counts
+from ltc2hw.learning.neurons import word_of
 from ltc2hw.learning.rule import FPTTRule, check_labels, check_targets, parameter_name
 from ltc2hw.learning.scope import require_reach, scope_of
 from ltc2hw.learning.words import PlasticWords
@@ -104,12 +104,13 @@ def encode(
     real = check_samples(x, entry.size, entry.graded)
     samples, clipped = entry.word.encode(real, entry.fraction)
     _count(counts, entry.name, entry.variables[0], clipped)
-    output = readout_of(chip)
+    output = chip.output
+    read = output.output_variable
     count = samples.shape[1]
     if chip.rule.error == "softmax":
         return samples, check_labels(targets, count, output.size)[:, None]
     reals = check_targets(targets, (count, output.size))
-    goals, beyond = output.state.encode(reals, output.fraction)
+    goals, beyond = word_of(output, read).encode(reals, output.fractions[read])
     _count(counts, output.name, "target", beyond)
     return samples, goals
 
@@ -139,10 +140,3 @@ def collect(
     with np.load(folder / f"{chip.network.output}.npz", allow_pickle=False) as arrays:
         outputs: IntArray = arrays["outputs"]
     return words, checksums, outputs.transpose(1, 0, 2)
-
-
-def readout_of(chip: IntegerRule) -> FixedReadout:
-    """The population that is compared with the goals."""
-    output = chip.network.population(chip.network.output)
-    assert isinstance(output, FixedReadout)
-    return output

@@ -5,43 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 
 from ltc2hw.converters.lava.assembly import FIXED_POINT
-from ltc2hw.converters.lava.limits import programmed
 from ltc2hw.converters.lava.processes.beat import Beat
-from ltc2hw.converters.lava.processes.plastic import (
-    LTCConstants,
-    PlasticLTC,
-    PlasticReadout,
-    ReadoutConstants,
-)
-from ltc2hw.converters.lava.processes.plastic_arithmetic import (
-    FactorConstants,
-    GateForm,
-    Plastic,
-    Rounding,
-)
-from ltc2hw.converters.lava.processes.plastic_neurons import ARGUMENT, DISTANCE, Forward, Terms
+from ltc2hw.converters.lava.processes.plastic import Compared, Halves, PlasticNeurons, Term
+from ltc2hw.converters.lava.processes.plastic_arithmetic import ErrorConstants, Plastic, Rounding
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.processes.synapses import PlasticDense, Synapses
-from ltc2hw.converters.populations import FixedGate, FixedLTC, FixedReadout
-from ltc2hw.dynamics.operations import Operation
-from ltc2hw.dynamics.program import Program, Value
+from ltc2hw.dynamics.formats import SURROGATE_TABLE
+from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.learning.fixed import IntegerRule, draw_indices, first_memory
-from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter, feedback_mantissas, parameter_name
+from ltc2hw.learning.neurons import learnable_of
+from ltc2hw.learning.rule import (
+    FEEDBACK_BITS,
+    WEIGHTS,
+    Parameter,
+    feedback_mantissas,
+    parameter_name,
+)
 from ltc2hw.learning.values import read_parameter
 from ltc2hw.learning.words import time_weight
-from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import IntArray
 
 
@@ -63,18 +55,13 @@ def check_learnable(chip: IntegerRule) -> None:
     """Raise for what the learning processes do not express.
 
     Raises:
-        UnsupportedError: LIF populations, graded messages between populations, sparse weights.
+        UnsupportedError: graded messages between populations.
     """
     where, remedy = "Lava's learning processes", "learn with engine='integer'"
-    for population in chip.network.populations:
-        if isinstance(population, FixedNeurons) and not population.model.gates:
-            raise UnsupportedError(where, f"population '{population.name}'", "LIF neurons", remedy)
     for projection in chip.network.projections:
         name = f"projection {connection_name(projection)}"
         if projection.variable not in ("spikes", "value"):
             raise UnsupportedError(where, name, "graded messages", remedy)
-        if not isinstance(projection.weights, Dense):
-            raise UnsupportedError(where, name, "sparse weights", remedy)
 
 
 def depths(network: FixedNetwork) -> dict[str, int]:
@@ -90,26 +77,6 @@ def depths(network: FixedNetwork) -> dict[str, int]:
     }
 
 
-def gate_form(gate: FixedGate) -> GateForm:
-    """What learning needs of a gate."""
-    shift = gate.from_current.shift
-    return GateForm(gate.fraction, gate.output_fraction, shift, gate.function == "plan")
-
-
-def forward_of(population: FixedLTC | FixedReadout) -> Forward:
-    """A population's step, with the arguments of its gates and how far above threshold it is."""
-    neurons = programmed(population)
-    assert neurons is not None
-    values, results = list(neurons.program.values), dict(neurons.program.results)
-    for gate in neurons.model.gates:
-        (results[f"{ARGUMENT}{gate}"],) = values[results[gate]].arguments
-    if "spikes" in results:
-        values.append(Value(Operation.SUBTRACT, values[results["spikes"]].arguments))
-        results[DISTANCE] = len(values) - 1
-    program = Program(neurons.program.language, tuple(values), results)
-    return Forward(program, neurons.constants, neurons.tables, neurons.ports, neurons.registers)
-
-
 class _Builder:
     """Makes one process per population and projection."""
 
@@ -121,13 +88,8 @@ class _Builder:
         self.bottom = self.depths[chip.network.output]
         words = chip.words
         self.rounding = Rounding(words.rounding == "stochastic", words.seed)
-        self.factors = FactorConstants(
-            words.factor,
-            words.factor_fraction,
-            chip.slopes,
-            words.surrogate_index,
-            chip.powers,
-            words.softmax_index,
+        self.error = ErrorConstants(
+            words.factor, words.factor_fraction, chip.powers, words.softmax_index
         )
 
     def backward(self, name: str) -> int:
@@ -137,7 +99,7 @@ class _Builder:
     def file(self, name: str) -> str:
         return "" if self.folder is None else str(self.folder / f"{name}.npz")
 
-    def plastic(self, parameter: Parameter, shape: tuple[int, ...]) -> Plastic | None:
+    def plastic(self, parameter: Parameter) -> Plastic | None:
         """The three words of a parameter as they are at the start; None if it does not learn."""
         form = self.chip.formats.get(parameter)
         if form is None:
@@ -145,56 +107,48 @@ class _Builder:
         network = self.chip.network
         value, mean, gradient = first_memory(form, read_parameter(network, parameter))
         index = draw_indices(network, parameter, form.first)
-        arrays = [array.reshape(shape) for array in (index, value, mean, gradient)]
-        return Plastic(form, self.rounding, *arrays)
+        return Plastic(form, self.rounding, index, value, mean, gradient)
 
-    def terms(self, name: str, size: int) -> Terms:
+    def terms(self, population: FixedNeurons) -> Mapping[str, Term]:
         """The constants of a population that learn."""
-        found: dict[tuple[str, str], Plastic] = {}
-        for parameter in self.chip.parameters:
-            if parameter.population == name and parameter.projection is None:
-                plastic = self.plastic(parameter, (size,))
-                assert plastic is not None
-                found[parameter.port, parameter.term] = plastic
+        found: dict[str, Term] = {}
+        for own in learnable_of(population):
+            plastic = self.plastic(Parameter(population.name, own.port, own.term))
+            if plastic is not None:
+                found[f"{own.port}.{own.term}"] = Term(own.constant, own.port, own.message, plastic)
         return found
 
-    def neurons(self, population: FixedLTC | FixedReadout) -> AbstractProcess:
-        name = population.name
-        gates = {"tau_mem": gate_form(population.tau_mem)}
-        if isinstance(population, FixedLTC):
-            gates["tau_adp"] = gate_form(population.tau_adp)
-        common: dict[str, Any] = {
-            "size": population.size,
-            "fraction": population.fraction,
-            "forward": forward_of(population),
-            "gates": gates,
-            "factors": self.factors,
-            "acts": self.depths[name],
-            "corrects": self.backward(name),
-        }
-        made: dict[str, Any] = {
-            "terms": self.terms(name, population.size),
-            "beat": self.beat,
-            "file": self.file(name),
-            "name": name,
-        }
-        if isinstance(population, FixedReadout):
-            rule, steps = self.chip.rule, self.beat.steps
-            constants = ReadoutConstants(
-                **common,
-                classify=rule.error == "softmax",
-                weights=tuple(time_weight(rule, t, steps) for t in range(steps)),
-            )
-            return PlasticReadout(constants=constants, **made)
-        ltc = LTCConstants(
-            **common,
-            adaptation_fraction=population.adaptation_fraction,
-            strength_shift=population.adaptation_strength.shift,
+    def compared(self) -> Compared:
+        """How the output is compared with goals."""
+        output, rule, steps = self.chip.output, self.chip.rule, self.beat.steps
+        return Compared(
+            output.output_variable,
+            output.fractions[output.output_variable],
+            rule.error == "softmax",
+            tuple(time_weight(rule, t, steps) for t in range(steps)),
+            self.error,
         )
-        return PlasticLTC(constants=ltc, **made)
+
+    def neurons(self, population: FixedNeurons) -> AbstractProcess:
+        name, found = population.name, self.chip.reverses.get(population.name)
+        halves = Halves(
+            size=population.size,
+            forward=population.program if found is None else found.forward,
+            backward=None if found is None else found.backward,
+            constants=population.constants,
+            tables={**population.tables, SURROGATE_TABLE: self.chip.slopes},
+            ports=population.ports,
+            registers=population.registers,
+            variables=tuple(v for v in population.variables if v == SPIKES),
+            terms=self.terms(population),
+            compared=self.compared() if name == self.chip.network.output else None,
+            acts=self.depths[name],
+            corrects=self.backward(name),
+        )
+        return PlasticNeurons(halves=halves, beat=self.beat, file=self.file(name), name=name)
 
     def synapses(self, index: int, projection: FixedProjection) -> AbstractProcess:
-        parameter = Parameter(projection.target, projection.port, "weights", index)
+        parameter = Parameter(projection.target, projection.port, WEIGHTS, index)
         name = parameter_name(self.chip.network, parameter)
         shape = projection.weights.shape
         back, fraction = None, None
@@ -206,7 +160,8 @@ class _Builder:
         synapses = Synapses(
             name=name,
             weights=projection.weights.to_array(),
-            plastic=self.plastic(parameter, shape),
+            plastic=self.plastic(parameter),
+            places=projection.weights.coordinates,
             exponent=projection.exponent,
             delay=projection.delay,
             back=back,
@@ -248,7 +203,6 @@ def build_learner(
             data = samples.transpose(1, 0, 2)
             populations[population.name] = source(data, 0, population.name)
         else:
-            assert isinstance(population, (FixedLTC, FixedReadout))
             populations[population.name] = builder.neurons(population)
     connections = tuple(builder.synapses(*pair) for pair in enumerate(network.projections))
     goal.value_out.connect(populations[network.output].goal_in)

@@ -31,6 +31,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.learn import learn
 from ltc2hw.learning.learned import Counts, Learning
+from ltc2hw.learning.neurons import fixed_of
 from ltc2hw.learning.scope import scope_of, told
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.simulate import simulate
@@ -282,9 +283,9 @@ def goals(task: Task, samples: Split) -> Any:
 
 
 def output_fraction(network: FixedNetwork) -> int:
-    """Fractional bits of the readout's membrane."""
-    fraction: int = getattr(network.population(network.output), "fraction")  # noqa: B009
-    return fraction
+    """Fractional bits of what is read."""
+    output = fixed_of(network.population(network.output))
+    return output.fractions[output.output_variable]
 
 
 def score(network: FixedNetwork, split: Split, decision: Decision) -> float:

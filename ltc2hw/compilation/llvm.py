@@ -74,6 +74,12 @@ def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, ind
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
+def prefer_wide_vectors(function: Any) -> None:
+    """Let LLVM use the widest vectors of the machine; it shuns those of 512 bits by itself."""
+    # llvmlite's set of attributes only knows names without values, but prints what it holds.
+    set.add(function.attributes, '"prefer-vector-width"="512"')
+
+
 def shuffled(builder: Any, vector: Any, places: Any) -> Any:
     """The entries of a vector at ``places``."""
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))

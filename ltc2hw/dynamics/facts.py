@@ -1,10 +1,12 @@
 """What plain intervals lose, because a value takes part in a sum twice.
 
-Two facts, each of a sum ``a + b`` or a difference:
+Facts of a sum ``a + b`` or a difference:
 
 - a **mix** ``x + rsz(t (y - x), G)`` with ``0 <= t <= 2^G`` lies between x and y;
 - a **shared factor** r: ``rsz(r e, G) + ((2^G - r) << k)`` is nearly a straight line in r, so its
   largest value is that at one end of r, not the sum of both parts' largest.
+
+And a **magnitude** ``max(x, 0 - x)`` is never negative.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Facts:
-    """The mixes and the shared factors of a program's sums, by index of the sum.
+    """The mixes and the shared factors of a program's sums, by index of the sum; its magnitudes.
 
     ``made_of`` are the values that a value is made of by sums, shifts, choices and one product.
     """
@@ -52,9 +54,12 @@ class Facts:
     mixes: Mapping[int, tuple[Mix, ...]]
     shared: Mapping[int, tuple[int, ...]]
     made_of: tuple[frozenset[int], ...]
+    magnitudes: frozenset[int]
 
     def narrowed(self, index: int, plain: Interval, found: Found) -> Interval:
-        """The interval of a sum, no wider than the plain one, when all before it are known."""
+        """The interval of a value, no wider than the plain one, when all before it are known."""
+        if index in self.magnitudes:
+            return plain.meet(Interval(0, plain.high))
         for mix in self.mixes.get(index, ()):
             share = found[mix.share]
             if share.low >= 0 and share.high <= 1 << mix.bits:
@@ -90,7 +95,18 @@ def facts(values: Values) -> Facts:
         if value.operation is Operation.ADD:
             mixes[index] = tuple(_mixes(values, *parts))
     made_of = tuple(a | b for a, b in zip(linear, multiplied, strict=True))
-    return Facts(values, mixes, shared, made_of)
+    return Facts(values, mixes, shared, made_of, frozenset(_magnitudes(values)))
+
+
+def _magnitudes(values: Values) -> Iterator[int]:
+    for index, value in enumerate(values):
+        if value.operation is Operation.MAXIMUM:
+            for x, turned in (value.arguments, value.arguments[::-1]):
+                minus = values[turned]
+                if minus.operation is Operation.SUBTRACT and minus.arguments[1] == x:
+                    zero = values[minus.arguments[0]]
+                    if zero.operation is Operation.NUMBER and zero.numbers[0] == 0:
+                        yield index
 
 
 def _mixes(values: Values, left: int, right: int) -> Iterator[Mix]:

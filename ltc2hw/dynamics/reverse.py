@@ -39,9 +39,8 @@ class Reverse:
     """Both halves of a learning step, as real programs.
 
     ``forward``: the model's step, with kept values as further results. ``backward``: ports are
-    results of ``forward`` and ``credit.<variable>``; results are ``factor.<port>``.
-    ``messages``: for every constant that is added where a port lands, or multiplies something
-    there, the port and what its factor meets: the name of a state or result, or ``one``.
+    results of ``forward`` and ``credit.<variable>``; results are ``factor.<port>``, of the ports
+    that the credit finds its way back to. ``messages`` as by :func:`messages`.
     """
 
     forward: Program
@@ -62,6 +61,15 @@ def reverse(model: Model, credited: tuple[str, ...]) -> Reverse:
     return _Reversing(model, credited).whole()
 
 
+def messages(model: Model) -> Mapping[str, tuple[str, str]]:
+    """What the factor of a port meets at each constant that is used where the port lands alone.
+
+    By constant: the port, and the name of what the constant multiplies there (``state.<name>`` of a
+    state before the step, or a result), or ``one`` where it is added.
+    """
+    return _Reversing(model, ()).messages()
+
+
 class _Reversing:
     def __init__(self, model: Model, credited: tuple[str, ...]) -> None:
         self.model = model
@@ -74,6 +82,7 @@ class _Reversing:
             )
         self.kept: dict[str, int] = dict(self.step.results)
         self.back = Builder("real")
+        self.users = self.step.users()
         self.landing = self._landing()
         self.stops = self._stops()
 
@@ -88,12 +97,20 @@ class _Reversing:
         return found
 
     def _added_ports(self, index: int) -> list[str]:
+        """Ports that a value adds and nothing else reads."""
         value = self.step.values[index]
+        if len(self.users[index]) > 1:
+            return []
         if value.operation is Operation.PORT:
             return [value.name]
+        return [name for part in self._added(index) for name in self._added_ports(part)]
+
+    def _added(self, index: int) -> tuple[int, ...]:
+        """What a sum or difference moves one to one with."""
+        value = self.step.values[index]
         if value.operation is Operation.ADD:
-            return [name for a in value.arguments for name in self._added_ports(a)]
-        return []
+            return value.arguments
+        return value.arguments[:1] if value.operation is Operation.SUBTRACT else ()
 
     def _stops(self) -> frozenset[int]:
         states = {self.step.results[name] for name in self.model.states}
@@ -123,20 +140,19 @@ class _Reversing:
             for stop, derivative in self._derivatives(index).items():
                 for sign, factor in derivative:
                     credit.setdefault(stop, []).append((sign, self._times(held, factor)))
-        missing = [port for port in self.model.ports if port not in factors]
-        if missing:
+        if not factors:
             raise UnsupportedError(
-                "on-chip learning", f"port {missing[0]} of model {self.model.name}",
-                f"no way back from {', '.join(self.credited)}", "hold it",
+                "on-chip learning", f"model {self.model.name}",
+                f"no way back from {', '.join(self.credited)} within a step", "hold it",
             )  # fmt: skip
-        results = {f"{FACTOR}.{port}": factors[port] for port in self.model.ports}
-        backward = self.back.program(results)
+        ports = (port for port in self.model.ports if port in factors)
+        backward = self.back.program({f"{FACTOR}.{port}": factors[port] for port in ports})
         wanted = {name for name in backward.ports if not name.startswith(f"{CREDIT}.")}
-        messages = self._messages()
-        wanted |= {message for _, message in messages.values()} & set(self.kept)
+        met = self.messages()
+        wanted |= {message for _, message in met.values()} & set(self.kept)
         forward = Program("real", tuple(self.front.values), self.kept)
         names = tuple(n for n in self.kept if n in self.step.results or n in wanted)
-        return Reverse(forward.needed(names), backward, messages)
+        return Reverse(forward.needed(names), backward, met)
 
     def _held(self, index: int, total: int) -> int:
         """The credit as the way back goes on with it, in a word where it is a factor."""
@@ -186,8 +202,8 @@ class _Reversing:
     def _total(parts: Sum, builder: Builder) -> int:
         return signed_sum(builder, parts)
 
-    def _messages(self) -> dict[str, tuple[str, str]]:
-        """What the factor of a port meets at each constant that is used where the port lands."""
+    def messages(self) -> dict[str, tuple[str, str]]:
+        """See :func:`messages`."""
         found: dict[str, tuple[str, str]] = {}
         for index, port in self.landing.items():
             self._collect(self.step.values[index].arguments[0], port, found)
@@ -195,18 +211,19 @@ class _Reversing:
 
     def _collect(self, index: int, port: str, found: dict[str, tuple[str, str]]) -> None:
         value = self.step.values[index]
-        if value.operation is Operation.ADD:
-            for argument in value.arguments:
-                self._collect(argument, port, found)
-        elif value.operation is Operation.PARAMETER:
+        if len(self.users[index]) > 1:
+            return
+        for argument in self._added(index):
+            self._collect(argument, port, found)
+        if value.operation is Operation.PARAMETER:
             found[value.name] = (port, ONE)
         elif value.operation is Operation.MULTIPLY:
             for factor, other in (value.arguments, value.arguments[::-1]):
                 named = self.step.values[factor]
-                if named.operation is Operation.PARAMETER and not constant_only(self.step, other):
-                    message = self._name(other)
-                    if message is not None:
-                        found[named.name] = (port, message)
+                alone = named.operation is Operation.PARAMETER and len(self.users[factor]) == 1
+                message = self._name(other) if alone else None
+                if message is not None:
+                    found[named.name] = (port, message)
 
     def _name(self, index: int) -> str | None:
         """Name of a state before the step, or of a result that is a value."""

@@ -46,7 +46,7 @@ def _require_results(program: Program) -> None:
     if not program.results:
         raise InvalidValueError("results of a neuron's program", "missing", "at least one")
     for name, index in program.results.items():
-        if not _is_plain(name):
+        if not is_plain(name):
             raise InvalidValueError("result of a neuron's program", repr(name), "a plain name")
         if index >= count:
             raise InvalidValueError(f"result {name}", index, f"a value below {count}")
@@ -58,7 +58,7 @@ def _require_results(program: Program) -> None:
             )  # fmt: skip
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether a name is made of identifiers with dots between them, and not too long."""
     return len(name) <= LONGEST_NAME and all(part.isidentifier() for part in name.split("."))
 
@@ -81,7 +81,7 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
         yield f"given numbers {value.numbers}", f"{len(form.numbers)}: {', '.join(form.numbers)}"
         return
     named = bool(value.name)
-    if named != form.named or (named and not _is_plain(value.name)):
+    if named != form.named or (named and not is_plain(value.name)):
         yield f"named {value.name!r}", "a plain name" if form.named else "no name"
     if program.language == "real":
         yield from _real_problems(program, value)

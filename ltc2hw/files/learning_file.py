@@ -12,16 +12,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.verify import is_plain
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.hdf5 import Tree, read_tree, write_tree
-from ltc2hw.graph.structure import PORTS
 from ltc2hw.learning.learned import Learning
-from ltc2hw.learning.rule import Memory, Parameter, Term
+from ltc2hw.learning.rule import Memory, Parameter
 from ltc2hw.numbers.fields import same_value
 
 StrPath = str | os.PathLike[str]
@@ -150,8 +150,8 @@ class _Reader:
         if not all(isinstance(name, str) for name in names):
             raise self.refuse("a memory without population, port or term")
         population, port, term = names
-        if port not in PORTS or term not in get_args(Term):
-            raise self.refuse("a memory of an unknown port or term")
+        if not is_plain(port) or not is_plain(term):
+            raise self.refuse("a memory whose port or term is no name")
         parameter = Parameter(
             population, port, term, None if projection == NO_PROJECTION else projection
         )

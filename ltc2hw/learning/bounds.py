@@ -1,29 +1,32 @@
 """No number that integer learning computes leaves 64 bits, whatever the samples: checked once.
 
-Engines compute on 64-bit integers, which wrap without a word. So the largest magnitude of every
-product and sum on the way of an error is worked out in Python's unbounded integers from the widths
-alone, as is every shift: engines differ beyond 63 bits. The names are those of
+Engines compute on 64-bit integers, which wrap without a word. So intervals go through both halves
+of every population's learning step (:mod:`ltc2hw.dynamics.bounds`), with constants and weights as
+far as they can learn to be, and through what lies between populations. The names are those of
 ``docs/on-chip-learning.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.converters.populations import Factor, FixedGate, FixedLTC, FixedReadout
+from ltc2hw.dynamics.bounds import bounds, register_ranges
+from ltc2hw.dynamics.facts import facts
+from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats
+from ltc2hw.dynamics.intervals import Interval, transfer
+from ltc2hw.dynamics.learning import LoweredReverse
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.reverse import CREDIT
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.learning.neurons import fixed_of, word_of
 from ltc2hw.learning.rule import FEEDBACK_BITS, FPTTRule
-from ltc2hw.learning.words import (
-    EXPONENT_FRACTION,
-    LOG2_E,
-    SURROGATE_SPAN_BITS,
-    WEIGHT_FRACTION,
-    PlasticWords,
-)
+from ltc2hw.learning.words import EXPONENT_FRACTION, LOG2_E, WEIGHT_FRACTION, PlasticWords
 from ltc2hw.numbers.scalars import require_range
 from ltc2hw.numbers.words import WIDEST_WORD, IntArray
 
@@ -35,6 +38,9 @@ REMEDY = "narrow the factor word"
 Bound = tuple[str, int]
 """What is computed, and its largest magnitude."""
 
+Reach = Mapping[tuple[str, str], int]
+"""Largest magnitude of the integers that a constant can learn to be, by population and name."""
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -43,9 +49,10 @@ class Errors:
     network: FixedNetwork
     rule: FPTTRule
     words: PlasticWords
-    reached: Sequence[str]
     crossed: Collection[int]
+    reverses: Mapping[str, LoweredReverse]
     slopes: IntArray
+    reach: Reach
 
     @property
     def factor(self) -> int:
@@ -57,14 +64,12 @@ def check_products(errors: Errors) -> None:
     """Raise unless every product, sum and shift on the way of an error fits 64-bit integers.
 
     Raises:
-        InvalidValueError: naming the widest one of the first population that does not.
+        InvalidValueError: naming the first of the first population that does not.
     """
-    for name in errors.reached:
-        population = errors.network.population(name)
-        assert isinstance(population, (FixedLTC, FixedReadout))
-        require_range(f"fraction of {name}", population.fraction, 0, WIDEST_WORD)
-        _check_fans(errors, population)
-        for what, largest in _bounds(errors, population):
+    for name in errors.reverses:
+        neurons = fixed_of(errors.network.population(name))
+        _check_fans(errors, neurons)
+        for what, largest in _bounds(errors, neurons):
             if largest.bit_length() > MAGNITUDE_BITS:
                 raise InvalidValueError(
                     f"widest {what} in {name}",
@@ -74,17 +79,18 @@ def check_products(errors: Errors) -> None:
                 )
 
 
-def _check_fans(errors: Errors, population: FixedLTC | FixedReadout) -> None:
+def _check_fans(errors: Errors, neurons: FixedNeurons) -> None:
     """Raise unless factors times states, and times sums of weights, leave room for rounding."""
     fan_out = sum(
         projection.weights.shape[0] << (_back_bits(errors, projection) - 1)
         for projection in errors.network.projections
-        if projection.source == population.name
+        if projection.source == neurons.name
     )
-    widest = errors.words.factor + max(population.state.bits, fan_out.bit_length())
+    state = max(word_of(neurons, register).bits for register in neurons.registers)
+    widest = errors.words.factor + max(state, fan_out.bit_length())
     if widest >= WIDEST_WORD:
         raise InvalidValueError(
-            f"widest product of a factor in {population.name}",
+            f"widest product of a factor in {neurons.name}",
             f"{widest} bits",
             f"below {WIDEST_WORD} bits",
             REMEDY,
@@ -96,99 +102,116 @@ def _back_bits(errors: Errors, projection: FixedProjection) -> int:
     return projection.bits if errors.rule.feedback == "symmetric" else FEEDBACK_BITS
 
 
-def _bounds(errors: Errors, population: FixedLTC | FixedReadout) -> Iterator[Bound]:
-    if isinstance(population, FixedReadout):
-        yield from _error(errors, population)
-        yield from _gated(errors, population, errors.factor)
-        return
-    yield from _credit(errors, population)
-    yield from _spiking(errors, population)
+def _bounds(errors: Errors, neurons: FixedNeurons) -> Iterator[Bound]:
+    credits = {f"{CREDIT}.{neurons.output_variable}": errors.factor}
+    if neurons.name == errors.network.output:
+        yield from _error(errors, neurons)
+    spikes = 0
+    for index in errors.crossed:
+        projection = errors.network.projections[index]
+        if projection.source == neurons.name:
+            symmetric = errors.rule.feedback == "symmetric"
+            fraction = projection.weight_fraction if symmetric else FEEDBACK_BITS
+            sent = projection.weights.shape[0] * errors.factor
+            largest = _rescaled(sent << (_back_bits(errors, projection) - 1), fraction)
+            yield "credit of a projection", largest
+            spikes += largest
+            credits[f"{CREDIT}.{projection.variable}"] = spikes
+    yield "sum of credits", spikes
+    yield from _halves(errors, neurons, credits)
 
 
-def _error(errors: Errors, readout: FixedReadout) -> Iterator[Bound]:
+def _error(errors: Errors, readout: FixedNeurons) -> Iterator[Bound]:
     """Softmax or difference, and its weight in time."""
-    fraction, span = errors.words.factor_fraction, 1 << readout.state.bits
+    read = readout.output_variable
+    output, span = readout.fractions[read], 1 << word_of(readout, read).bits
+    require_range(f"fraction of {readout.name}", output, 0, WIDEST_WORD)
+    fraction = errors.words.factor_fraction
     error = 1 << fraction
     if errors.rule.error == "softmax":
-        shift = readout.fraction + EXPONENT_FRACTION - errors.words.softmax_index
+        shift = output + EXPONENT_FRACTION - errors.words.softmax_index
         yield "exponent of the softmax", _rescaled(span * LOG2_E, shift)
         yield "probability of the softmax", error << fraction
     else:
-        error = _rescaled(span, readout.fraction - fraction)
+        error = _rescaled(span, output - fraction)
     yield "weighted error", error << WEIGHT_FRACTION
 
 
-def _credit(errors: Errors, population: FixedLTC) -> Iterator[Bound]:
-    """Factors through the weights of every projection that errors cross, and their sum."""
+@dataclass(frozen=True)
+class _Widest:
+    """A program, and the ends of what each constant can learn to be."""
+
+    name: str
+    formats: Formats
+    program: Program
+    constants: Mapping[str, IntArray]
+    tables: Mapping[str, IntArray]
+
+
+def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -> Iterator[Bound]:
+    """Every value of the forward and of the backward program."""
+    found = errors.reverses[neurons.name]
+    learned = {
+        name: np.array([-largest, largest])
+        for (population, name), largest in errors.reach.items()
+        if population == neurons.name
+    }
+    constants = {**neurons.constants, **learned}
+    tables = {**neurons.tables, SURROGATE_TABLE: errors.slopes}
+    widest = _Widest(neurons.name, neurons.formats, found.forward, constants, tables)
+    arriving = {port: _arriving(errors, neurons.name, port) for port in neurons.ports}
+    forward = bounds(widest, arriving, register_ranges(widest))
+    for index, interval in enumerate(forward.values):
+        yield described(found.forward, index), interval.magnitude
+    ports = {**forward.results, **{name: Interval(-n, n) for name, n in credits.items()}}
+    given = {name: Interval(int(v.min()), int(v.max())) for name, v in constants.items()}
+    kept = {name: described(found.forward, at) for name, at in found.forward.results.items()}
+    for index, interval in enumerate(_walk(found.backward, tables, given, ports)):
+        yield described(found.backward, index, kept), interval.magnitude
+
+
+def _walk(
+    program: Program,
+    tables: Mapping[str, IntArray],
+    constants: Mapping[str, Interval],
+    ports: Mapping[str, Interval],
+) -> Iterator[Interval]:
+    """Interval of every value of a program without states."""
+    leaves = {Operation.PARAMETER: constants, Operation.PORT: ports}
+    known: dict[int, Interval] = {}
+    for index, value in enumerate(program.values):
+        if value.operation in leaves:
+            known[index] = leaves[value.operation][value.name]
+        else:
+            arguments = [known[argument] for argument in value.arguments]
+            plain = transfer(value, arguments, tables)
+            known[index] = facts(program.values).narrowed(index, plain, known)
+        yield known[index]
+
+
+def _arriving(errors: Errors, name: str, port: str) -> int:
+    """Largest magnitude of what can arrive at a port, whatever is learned."""
     total = 0
-    for index in errors.crossed:
-        projection = errors.network.projections[index]
-        if projection.source == population.name:
-            symmetric = errors.rule.feedback == "symmetric"
-            bits = _back_bits(errors, projection)
-            fraction = projection.weight_fraction if symmetric else FEEDBACK_BITS
-            sent = (projection.weights.shape[0] * errors.factor) << (bits - 1)
-            yield "credit of a projection", _rescaled(sent, fraction)
-            total += _rescaled(sent, fraction)
-    yield "sum of credits", total
+    for projection in errors.network.projections:
+        if (projection.target, projection.port) == (name, port):
+            source = errors.network.population(projection.source)
+            word = message_word(source, projection.variable)
+            largest = max(-word.minimum, word.maximum) << (projection.bits - 1)
+            total += (source.size * largest) << projection.exponent
+    return total
 
 
-def _spiking(errors: Errors, population: FixedLTC) -> Iterator[Bound]:
-    """``D``, ``H`` and what follows from them."""
-    fraction, adaptation = population.fraction, population.adaptation_fraction
-    slope, lost = 1 << fraction, fraction
-    if errors.rule.surrogate != "triangle":
-        slope, lost = int(np.max(errors.slopes)), errors.words.factor_fraction
-        cell = fraction + SURROGATE_SPAN_BITS - errors.words.surrogate_index
-        yield "distance from the threshold", _rescaled(1 << (population.state.bits + 1), cell)
-    yield "product of slope and credit", slope * errors.factor
-    passed = min(_rescaled(slope * errors.factor, lost), errors.factor)
-    yield from _gated(errors, population, passed)
-    strength = population.adaptation_strength
-    lifted = _rescaled(_largest(strength.values) * passed, strength.shift + fraction - adaptation)
-    yield (
-        "product of adaptation strength and credit",
-        max(lifted, _largest(strength.values) * passed),
-    )
-    change = (1 << adaptation) * _slope(population.tau_adp)
-    yield "change of the adaptation", change
-    yield (
-        "product of two factors of tau_adp",
-        lifted * (change >> population.tau_adp.output_fraction),
-    )
-
-
-def _gated(errors: Errors, population: FixedLTC | FixedReadout, passed: int) -> Iterator[Bound]:
-    """``F_m``, and ``F`` with its way through the gates."""
-    gate, fraction = population.tau_mem, population.fraction
-    change = (1 << population.state.bits) * _slope(gate)
-    yield "change of the membrane", change
-    yield "product of two factors of tau_mem", passed * (change >> gate.output_fraction)
-    yield "product of credit and gate", passed << gate.output_fraction
-    total = passed
-    for own in (gate,) if isinstance(population, FixedReadout) else (gate, population.tau_adp):
-        product = _factor(own.from_current) * errors.factor
-        through = _rescaled(product, own.from_current.shift + own.fraction - fraction)
-        yield "product through a gate", max(product, through)
-        total += through
-    yield "sum of factors", total
-
-
-def _factor(factor: Factor) -> int:
-    """Largest magnitude of a multiplier, and of what it can learn to be in 16 bits."""
-    return max(_largest(factor.values), 1 << 15)
-
-
-def _largest(values: IntArray) -> int:
-    return max(abs(int(values.min())), abs(int(values.max())))
-
-
-def _slope(gate: FixedGate) -> int:
-    """Largest magnitude of a gate's slope, before the table's is shifted as well."""
-    one = 1 << gate.output_fraction
-    if gate.function == "plan":
-        return one >> 2
-    return max(abs(value * (one - value)) for value in map(int, gate.table)) >> gate.output_fraction
+def described(program: Program, index: int, kept: Mapping[str, str] | None = None) -> str:
+    """What a value is made of, in names: ``product of strength and credit``."""
+    value = program.values[index]
+    if value.name:
+        return (kept or {}).get(value.name, value.name)
+    if value.operation in (Operation.ADD, Operation.SUBTRACT):
+        return "sum"
+    parts = [described(program, argument, kept) for argument in value.arguments]
+    if value.operation is Operation.MULTIPLY:
+        return f"product of {parts[0]} and {parts[1]}"
+    return parts[-1] if parts else "number"
 
 
 def _rescaled(largest: int, bits: int) -> int:

@@ -14,22 +14,32 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.converters.populations import Factor, FixedGate, FixedLTC, FixedReadout
+from ltc2hw.dynamics.formats import SurrogateFormat
+from ltc2hw.dynamics.learning import LoweredReverse, lower_reverse
+from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.learning.backwards import credited, reverse_of
 from ltc2hw.learning.bounds import Errors, check_products
+from ltc2hw.learning.neurons import Learnable, fixed_of, learnable_at, with_format, word_of
 from ltc2hw.learning.rule import (
     FPTTRule,
     Memory,
     Parameter,
-    Term,
     error_paths,
     parameter_name,
     plastic_parameters,
 )
-from ltc2hw.learning.scope import SPIKES, reached_populations
+from ltc2hw.learning.scope import crosses_spikes, reached_populations
 from ltc2hw.learning.values import read_parameter
-from ltc2hw.learning.words import PlasticWords, power_of_two, power_table, slope_table
+from ltc2hw.learning.words import (
+    SURROGATE_SPAN_BITS,
+    PlasticWords,
+    power_of_two,
+    power_table,
+    slope_table,
+)
 from ltc2hw.numbers.words import WIDEST_WORD, IntArray, Word, shift_toward_zero
 
 FACTOR_WORD = Word(16)
@@ -38,8 +48,11 @@ FACTOR_WORD = Word(16)
 PRODUCT_BITS = 50
 """States behind self terms are cut so that their products with factors stay this narrow."""
 
-SMALLEST_RANGE: Mapping[Term, int] = {"bias": 2, "from_state": 1, "from_current": 1}
-"""Learned constants of neurons can reach at least ±2^this."""
+STATE = "state."
+"""First part of the message of a self term that is a state before the step."""
+
+SMALLEST_BIAS_RANGE, SMALLEST_TERM_RANGE = 2, 1
+"""Learned constants of neurons can reach at least ±2^this: those added, and those multiplied."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,8 @@ class IntegerRule:
 
     ``network`` is the one given, with room for its self terms to grow. ``parameters`` in the order
     of their draws; ``reached``: the populations that learn, the output first; ``crossed``: indices
-    of the projections that carry errors back. ``slopes``: table of ψ (empty for the triangle);
+    of the projections that carry errors back. ``reverses``: both halves of a learning step of each
+    population that learns, in integers. ``slopes``: table of ψ (empty for the triangle);
     ``powers``: table of ``2^-x``.
     """
 
@@ -124,8 +138,14 @@ class IntegerRule:
     formats: Mapping[Parameter, UpdateFormat]
     reached: tuple[str, ...]
     crossed: tuple[int, ...]
+    reverses: Mapping[str, LoweredReverse]
     slopes: IntArray
     powers: IntArray
+
+    @property
+    def output(self) -> FixedNeurons:
+        """The neurons that are compared with targets."""
+        return fixed_of(self.network.population(self.network.output))
 
     @property
     def factor(self) -> Word:
@@ -159,9 +179,18 @@ def integer_rule(
     reached = reached_populations(network)
     parameters = plastic_parameters(network, rule, reached)
     roomy = with_room(network, parameters)
-    crossed = error_paths(network, reached, SPIKES, own_current=False)
+    crossed = error_paths(network, reached, crosses_spikes, own_current=False)
     slopes = slope_table(rule, chosen)
-    check_products(Errors(roomy, rule, chosen, reached, crossed, slopes))
+    reverses = {
+        name: _lowered(roomy, rule, chosen, name, credited(network, crossed, name))
+        for name in reached
+    }
+    reach = {
+        (p.population, learnable_of_parameter(roomy, p).constant): _reach(roomy, p)
+        for p in parameters
+        if p.projection is None
+    }
+    check_products(Errors(roomy, rule, chosen, crossed, reverses, slopes, reach))
     formats: dict[Parameter, UpdateFormat] = {}
     first = 0
     for parameter in parameters:
@@ -177,9 +206,36 @@ def integer_rule(
         formats,
         reached,
         crossed,
+        reverses,
         slopes,
         power_table(chosen),
     )
+
+
+def _lowered(
+    network: FixedNetwork,
+    rule: FPTTRule,
+    words: PlasticWords,
+    name: str,
+    credits: tuple[str, ...],
+) -> LoweredReverse:
+    """Both halves of a population's learning step."""
+    surrogate = SurrogateFormat()
+    if rule.surrogate != "triangle":
+        surrogate = SurrogateFormat(
+            words.factor_fraction, words.surrogate_index, SURROGATE_SPAN_BITS
+        )
+    neurons = fixed_of(network.population(name))
+    found = reverse_of(neurons.model, credits)
+    try:
+        return lower_reverse(
+            found, neurons.formats, Word(words.factor), words.factor_fraction, surrogate
+        )
+    except InvalidValueError as error:
+        raise InvalidValueError(
+            f"factors of {name}", error, "shifts and numbers of at most 62 bits",
+            "quantize the network again, or hold this population",
+        ) from error  # fmt: skip
 
 
 def update_format(
@@ -283,10 +339,11 @@ def plastic_word(network: FixedNetwork, words: PlasticWords, parameter: Paramete
 def _constant_word(network: FixedNetwork, words: PlasticWords, parameter: Parameter) -> PlasticWord:
     """A neuron's bias or self term; ±2^r leaves it room to double."""
     held = constant_fraction(network, parameter)
-    fraction = words.neuron - 1 - range_bits(read_parameter(network, parameter), held, parameter)
+    fraction = words.neuron - 1 - range_bits(network, parameter, held)
     shift, bits, message = 0, 1, 0
-    if parameter.term != "bias":
-        state = gated(network, parameter).state.bits
+    own = learnable_of_parameter(network, parameter)
+    if own.message != ONE:
+        state = word_of(gated(network, parameter), own.message.removeprefix(STATE)).bits
         shift = max(0, words.factor + state - PRODUCT_BITS)
         bits, message = state - shift, state_fraction(network, parameter) - shift
     word, network_shift = Word(words.neuron), fraction - held
@@ -304,39 +361,43 @@ def _constant_word(network: FixedNetwork, words: PlasticWords, parameter: Parame
     )
 
 
-def range_bits(values: IntArray, fraction: int, parameter: Parameter) -> int:
-    """The r of the smallest range ±2^r in which constants can double."""
-    largest = int(np.max(np.abs(values)))
+def range_bits(network: FixedNetwork, parameter: Parameter, fraction: int) -> int:
+    """The r of the smallest range ±2^r in which constants of this fraction can double."""
+    largest = int(np.max(np.abs(read_parameter(network, parameter))))
     needed = math.ceil(math.log2(largest)) + 1 - fraction if largest else 0
-    return max(SMALLEST_RANGE[parameter.term], needed)
+    added = learnable_of_parameter(network, parameter).message == ONE
+    return max(SMALLEST_BIAS_RANGE if added else SMALLEST_TERM_RANGE, needed)
 
 
-def gated(network: FixedNetwork, parameter: Parameter) -> FixedLTC | FixedReadout:
-    """The population of a parameter."""
-    population = network.population(parameter.population)
-    assert isinstance(population, (FixedLTC, FixedReadout))
-    return population
+def _reach(network: FixedNetwork, parameter: Parameter) -> int:
+    """Largest magnitude that the integers of a neuron's constant can learn to have."""
+    held = constant_fraction(network, parameter)
+    return 1 << max(0, range_bits(network, parameter, held) + held)
+
+
+def gated(network: FixedNetwork, parameter: Parameter) -> FixedNeurons:
+    """The neurons of a parameter."""
+    return fixed_of(network.population(parameter.population))
+
+
+def learnable_of_parameter(network: FixedNetwork, parameter: Parameter) -> Learnable:
+    """The constant that a parameter of neurons is."""
+    return learnable_at(network.population(parameter.population), parameter.port, parameter.term)
 
 
 def constant_fraction(network: FixedNetwork, parameter: Parameter) -> int:
     """Fractional bits of a neuron's constant as the network holds it."""
-    population = gated(network, parameter)
-    if parameter.port == "current":
-        return population.fraction
-    gate: FixedGate = getattr(population, parameter.port)
-    if parameter.term == "bias":
-        return gate.fraction
-    factor: Factor = getattr(gate, parameter.term)
-    return factor.shift - state_fraction(network, parameter) + gate.fraction
+    constant = learnable_of_parameter(network, parameter).constant
+    return gated(network, parameter).formats.constants[constant]
 
 
 def state_fraction(network: FixedNetwork, parameter: Parameter) -> int:
-    """Fractional bits of the state that a self term multiplies."""
-    population = gated(network, parameter)
-    if parameter.term == "from_state" and parameter.port == "tau_adp":
-        assert isinstance(population, FixedLTC)
-        return population.adaptation_fraction
-    return population.fraction
+    """Fractional bits of what a self term multiplies: a state, or a result of the step."""
+    message = learnable_of_parameter(network, parameter).message
+    neurons = gated(network, parameter)
+    if message.startswith(STATE):
+        return neurons.formats.held[message.removeprefix(STATE)].fraction
+    return neurons.fractions[message]
 
 
 def draw_count(network: FixedNetwork, parameter: Parameter) -> int:
@@ -377,21 +438,22 @@ def network_value(form: UpdateFormat, value: IntArray) -> IntArray:
 
 def with_room(network: FixedNetwork, parameters: tuple[Parameter, ...]) -> FixedNetwork:
     """Rescale the self terms that learn, so that they can at least double."""
-    populations = {population.name: population for population in network.populations}
+    populations: dict[str, Any] = {p.name: p for p in network.populations}
     for parameter in parameters:
-        if parameter.term not in ("from_state", "from_current"):
+        if parameter.projection is not None:
             continue
-        population = populations[parameter.population]
-        assert isinstance(population, (FixedLTC, FixedReadout))
-        gate: FixedGate = getattr(population, parameter.port)
-        old: Factor = getattr(gate, parameter.term)
+        own = learnable_of_parameter(network, parameter)
+        if own.message == ONE:
+            continue
         held = constant_fraction(network, parameter)
-        lowest = gate.fraction - state_fraction(network, parameter)
-        fraction = max(FACTOR_WORD.bits - 1 - range_bits(old.values, held, parameter), lowest)
-        values, _ = FACTOR_WORD.fit(rescale(old.values, held - fraction))
-        changed: dict[str, Any] = {parameter.term: Factor(values, fraction - lowest)}
-        roomy: dict[str, Any] = {parameter.port: replace(gate, **changed)}
-        populations[population.name] = replace(population, **roomy)
+        landing = gated(network, parameter).formats.ports[own.port]
+        lowest = landing - state_fraction(network, parameter)
+        room = range_bits(network, parameter, held)
+        fraction = max(FACTOR_WORD.bits - 1 - room, lowest)
+        old = read_parameter(network, parameter)
+        values, _ = FACTOR_WORD.fit(rescale(old, held - fraction))
+        population = populations[parameter.population]
+        populations[parameter.population] = with_format(population, own.constant, values, fraction)
     return replace(network, populations=tuple(populations.values()))
 
 

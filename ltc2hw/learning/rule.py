@@ -2,8 +2,8 @@
 
 One update per algorithmic step, on one sample at a time, state never differentiated through: the
 gradient of every synapse is then a post-synaptic factor times the message that it carried. This
-module holds the rule as data and the part of it that is the same for every neuron model; the
-factors of the neurons are in ``simulations/``, once for real numbers and once for integers.
+module holds the rule as data; factors follow from the neuron's program, reversed
+(:mod:`ltc2hw.dynamics.reverse`).
 
 Sources: Kag and Saligrama, ICML 2021 (FPTT); Yin, Corradi, Bohte, arXiv 2112.11231 (spiking
 neurons). ``docs/on-chip-learning.md`` has all equations.
@@ -12,26 +12,19 @@ neurons). ``docs/on-chip-learning.md`` has all equations.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.labels import class_labels, real_targets
-from ltc2hw.graph.structure import (
-    PORTS,
-    Connection,
-    Graph,
-    Population,
-    Port,
-    Variable,
-    connection_name,
-    named,
-)
+from ltc2hw.graph.structure import Connection, Graph, Population, connection_name, named
 from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
+from ltc2hw.learning.neurons import is_graded, learnable_of
 from ltc2hw.numbers.counter import draw, step_key
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import shown
@@ -41,7 +34,10 @@ ErrorKind = Literal["softmax", "linear"]
 Weighting = Literal["ramp", "uniform"]
 Feedback = Literal["symmetric", "random"]
 Surrogate = Literal["multi_gaussian", "triangle"]
-Term = Literal["weights", "bias", "from_state", "from_current"]
+Term = str
+"""``weights`` of a projection, ``bias`` of a port, or another constant of a neuron."""
+
+WEIGHTS: Term = "weights"
 
 SURROGATES: tuple[Surrogate, ...] = get_args(Surrogate)
 
@@ -63,16 +59,16 @@ class FPTTRule:
     (``symmetric``) or through fixed random ones (``random``, drawn from ``feedback_seed``).
 
     ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
-    None means all that an error reaches. ``biases`` and ``self_terms`` (how event gates depend on
-    their own neuron's state and current) may be held constant. ``own_current`` carries errors from
-    dense gates back through the graded currents of the population itself: exact, but not local,
-    because each neuron then needs the gate errors of all others within the step. Integer rules
-    refuse it.
+    None means all that an error reaches. ``biases`` and ``self_terms`` (constants that multiply
+    their own neuron's state or current where events land, as in event gates) may be held.
+    ``own_current`` carries errors from dense gates back through the graded currents of the
+    population itself: exact, but not local, because each neuron then needs the gate errors of all
+    others within the step. Integer rules refuse it.
 
     Raises:
         InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
             64 bits; a switch that is neither True nor False; a port that is named twice.
-        UnknownNameError: an unknown error, weighting, feedback, surrogate or port.
+        UnknownNameError: an unknown error, weighting, feedback or surrogate.
 
     >>> FPTTRule(learning_rate=2**-5).beta
     0.5
@@ -86,7 +82,7 @@ class FPTTRule:
     feedback: Feedback = "symmetric"
     feedback_seed: int = 0
     surrogate: Surrogate = "multi_gaussian"
-    ports: Mapping[str, tuple[Port, ...]] | None = None
+    ports: Mapping[str, tuple[str, ...]] | None = None
     biases: bool = True
     self_terms: bool = True
     own_current: bool = False
@@ -115,7 +111,7 @@ class FPTTRule:
 
 
 def _checked_ports(ports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Ports by population as plain tuples; each name is known and stands once."""
+    """Ports by population as plain tuples; each is a name and stands once."""
     if not isinstance(ports, Mapping):
         raise InvalidValueError("plastic ports", shown(ports), "ports by population, or None")
     checked: dict[str, tuple[str, ...]] = {}
@@ -125,7 +121,8 @@ def _checked_ports(ports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, .
         if not isinstance(own, (tuple, list)):
             raise InvalidValueError(f"plastic ports of {name}", shown(own), "a tuple of ports")
         for port in own:
-            require_choice("plastic port", port, PORTS)
+            if not isinstance(port, str):
+                raise InvalidValueError(f"plastic port of {name}", shown(port), "a name")
             if own.count(port) > 1:
                 raise InvalidValueError(
                     f"plastic port of {name}", f"{port} {own.count(port)} times", "each port once"
@@ -142,7 +139,7 @@ class Parameter:
     """
 
     population: str
-    port: Port
+    port: str
     term: Term
     projection: int | None = None
 
@@ -173,24 +170,30 @@ def fptt_update(rule: FPTTRule, memory: Memory, gradient: FloatArray) -> Memory:
     return Memory(value, mean, remembered)
 
 
+Passes = Callable[[Any, str], bool]
+"""Whether an error of what a population sends, by variable, finds its way to a port of it."""
+
+Crosses = Callable[[str], bool]
+"""Whether errors come back through projections of a variable."""
+
+
 def learning_populations(
-    graph: Graph[Any, Any], gated: type, readout: type, variables: Sequence[Variable]
+    graph: Graph[Any, Any], passes: Passes, crosses: Crosses
 ) -> tuple[str, ...]:
     """Populations that an error of the output reaches within one step, the output first.
 
-    Errors start at a readout and cross projections of the given ``variables``, backwards, into
-    populations of the ``gated`` type. A projection with a delay carries a message of the past, and
-    the past is held fixed.
+    Errors start at the output and cross projections backwards, into populations whose step they
+    pass. A projection with a delay carries a message of the past, and the past is held fixed.
 
     Raises:
-        InvalidValueError: if the output population is not a readout.
+        InvalidValueError: if what the output is read by is one bit and no number.
     """
     output: Population = graph.population(graph.output)
-    if not isinstance(output, readout):
+    if not is_graded(output):
         raise InvalidValueError(
             f"output population {output.name}",
-            type(output).__name__,
-            "a readout, whose membranes are compared with targets",
+            "read by its spikes",
+            "a population read by numbers, such as membranes, which are compared with targets",
             "add a Readout behind it",
         )
     reached = [graph.output]
@@ -200,9 +203,9 @@ def learning_populations(
             if (
                 connection.target == name
                 and connection.delay == 0
-                and connection.variable in variables
-                and isinstance(source, gated)
+                and crosses(connection.variable)
                 and source.name not in reached
+                and passes(source, connection.variable)
             ):
                 reached.append(source.name)
     return tuple(reached)
@@ -211,20 +214,20 @@ def learning_populations(
 def error_paths(
     graph: Graph[Any, Any],
     reached: Sequence[str],
-    variables: Sequence[Variable],
+    crosses: Crosses,
     *,
     own_current: bool,
 ) -> tuple[int, ...]:
     """Indices of the projections that carry errors back.
 
-    Those without delay between populations that learn, of the given ``variables``; a population's
-    own graded current to its own gates only if ``own_current``.
+    Those without delay between populations that learn; a population's own graded current to its own
+    gates only if ``own_current``.
     """
     return tuple(
         index
         for index, connection in enumerate(graph.projections)
         if connection.delay == 0
-        and connection.variable in variables
+        and crosses(connection.variable)
         and {connection.source, connection.target} <= set(reached)
         and (own_current or connection.source != connection.target)
     )
@@ -236,7 +239,7 @@ def plastic_parameters(
     """Every array that the rule changes: weights in the order of the projections, then vectors.
 
     Vectors come population by population in the order of ``reached``, port by port in the order of
-    the population's ports: bias, then ``from_state`` and ``from_current``. ``reached``: the
+    the population's ports: its bias, then its self terms, as in the equations. ``reached``: the
     populations that an error reaches, see :func:`learning_populations`.
 
     Raises:
@@ -246,16 +249,17 @@ def plastic_parameters(
     """
     chosen = _chosen_ports(graph.populations, rule, reached)
     parameters = [
-        Parameter(connection.target, connection.port, "weights", index)
+        Parameter(connection.target, connection.port, WEIGHTS, index)
         for index, connection in enumerate(graph.projections)
         if (connection.target, connection.port) in chosen
     ]
-    gate_terms: tuple[Term, ...] = ("from_state", "from_current")
     for name, port in chosen:
-        if rule.biases:
-            parameters.append(Parameter(name, port, "bias"))
-        if rule.self_terms and port != "current" and _event_driven(graph, name, port):
-            parameters += [Parameter(name, port, term) for term in gate_terms]
+        for own in learnable_of(graph.population(name)):
+            if own.port != port:
+                continue
+            learns = rule.biases if own.message == ONE else rule.self_terms
+            if learns and (own.message == ONE or event_driven(graph, name, port)):
+                parameters.append(Parameter(name, port, own.term))
     if not parameters:
         raise InvalidValueError(
             "plastic path", "empty", "at least one port that learns", "name it in the rule's ports"
@@ -263,8 +267,8 @@ def plastic_parameters(
     return tuple(parameters)
 
 
-def _event_driven(graph: Graph[Any, Any], name: str, port: Port) -> bool:
-    """Whether anything but the population's own graded state steers a gate."""
+def event_driven(graph: Graph[Any, Any], name: str, port: str) -> bool:
+    """Whether anything but the population's own graded state lands on a port."""
     return any(
         (connection.target, connection.port) == (name, port)
         and (connection.source != name or connection.variable == "spikes")
@@ -274,7 +278,7 @@ def _event_driven(graph: Graph[Any, Any], name: str, port: Port) -> bool:
 
 def _chosen_ports(
     populations: Sequence[Population], rule: FPTTRule, reached: Sequence[str]
-) -> tuple[tuple[str, Port], ...]:
+) -> tuple[tuple[str, str], ...]:
     if rule.ports is None:
         return tuple((name, port) for name in reached for port in named(populations, name).ports)
     for name, ports in rule.ports.items():

@@ -8,16 +8,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ltc2hw.converters.populations import LIF, LTC, FixedLIF, FixedLTC, FixedReadout, Readout
+from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import UnknownNameError, UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.structure import VARIABLES, Connection, Population, Port, Variable
+from ltc2hw.graph.structure import Connection, Population
+from ltc2hw.learning.backwards import passes
 from ltc2hw.learning.learned import Learned
+from ltc2hw.learning.neurons import learnable_at, learnable_of, neurons_of
 from ltc2hw.learning.rule import (
+    WEIGHTS,
+    Crosses,
     FPTTRule,
     Parameter,
-    Term,
+    event_driven,
     learning_populations,
     parameter_name,
     plastic_parameters,
@@ -27,9 +32,6 @@ from ltc2hw.quantization.report import KEY as REPORT
 
 AnyNetwork = TypeVar("AnyNetwork", Network, FixedNetwork)
 
-SPIKES: tuple[Variable, ...] = ("spikes",)
-"""What errors of integers cross: one of a graded message would need a product per synapse."""
-
 PARTIAL = "partial-learning"
 """Name by which a caller allows that the weights of the samples are held."""
 
@@ -38,14 +40,6 @@ CHANGES: tuple[str, ...] = (PARTIAL,)
 
 NO_TERM = "the rule has no term for it"
 NOT_NAMED = "not named in the rule's ports"
-
-CONSTANTS: Mapping[type, tuple[str, ...]] = {
-    LTC: ("threshold", "adaptation_strength"),
-    FixedLTC: ("threshold", "adaptation_strength"),
-    LIF: ("bias", "threshold", "current_decay", "membrane_decay"),
-    FixedLIF: ("bias", "threshold", "current_decay", "membrane_decay"),
-}
-"""Constants of neurons that no rule changes."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +68,24 @@ def reached_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
     """Populations that an error reaches, the output first; integers send it through spikes alone.
 
     Raises:
-        InvalidValueError: if the output population is not a readout.
+        InvalidValueError: if the output is read by its spikes.
     """
-    if isinstance(network, Network):
-        return learning_populations(network, LTC, Readout, VARIABLES)
-    return learning_populations(network, FixedLTC, FixedReadout, SPIKES)
+    return learning_populations(network, passes, crossing(network))
+
+
+def crossing(network: Network | FixedNetwork) -> Crosses:
+    """Which variables errors cross in a network."""
+    return crosses_all if isinstance(network, Network) else crosses_spikes
+
+
+def crosses_spikes(variable: str) -> bool:
+    """Errors of integers cross spikes: one of a graded message would need a product per synapse."""
+    return variable == SPIKES
+
+
+def crosses_all(variable: str) -> bool:
+    """Errors of real numbers cross whatever is sent."""
+    return True
 
 
 def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
@@ -96,7 +103,7 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
     leading = _leading(network)
     connections: Sequence[Connection] = network.projections
     for index, connection in enumerate(connections):
-        parameter = Parameter(connection.target, connection.port, "weights", index)
+        parameter = Parameter(connection.target, connection.port, WEIGHTS, index)
         if parameter in parameters:
             continue
         name = parameter_name(network, parameter)
@@ -108,7 +115,7 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
         for parameter in _constants(network, population):
             if parameter not in parameters:
                 held[parameter_name(network, parameter)] = reasons.constant(parameter)
-        for constant in CONSTANTS.get(type(population), ()):
+        for constant in _others(population):
             held[f"{population.name}.{constant}"] = reasons.fixed(population)
     learns = tuple(parameter_name(network, parameter) for parameter in parameters)
     return Scope(learns, held, tuple(unreached))
@@ -173,17 +180,24 @@ def _leading(network: Network | FixedNetwork) -> set[str]:
 
 
 def _constants(network: Network | FixedNetwork, population: Population) -> list[Parameter]:
-    """Biases of a gated population, and those self terms that are not zero."""
-    if not isinstance(population, (LTC, Readout, FixedLTC, FixedReadout)):
-        return []
-    found = []
-    self_terms: tuple[Term, ...] = ("from_state", "from_current")
-    for port in population.ports:
-        found.append(Parameter(population.name, port, "bias"))
-        if port != "current":
-            terms = [Parameter(population.name, port, term) for term in self_terms]
-            found += [term for term in terms if np.any(read_parameter(network, term))]
-    return found
+    """Biases of a population, and those self terms that are not zero."""
+    parameters = (
+        (own, Parameter(population.name, own.port, own.term)) for own in learnable_of(population)
+    )
+    return [
+        parameter
+        for own, parameter in parameters
+        if own.message == ONE or np.any(read_parameter(network, parameter))
+    ]
+
+
+def _others(population: Population) -> tuple[str, ...]:
+    """Constants of a population's model that no rule changes."""
+    neurons = neurons_of(population)
+    if neurons is None:
+        return ()
+    learnable = {own.constant for own in learnable_of(population)}
+    return tuple(c.name for c in neurons.model.constants if c.name not in learnable)
 
 
 class _Reasons:
@@ -195,9 +209,9 @@ class _Reasons:
         self.network: Any = network
         self.rule = rule
         self.reached = reached
-        self.crossed = VARIABLES if isinstance(network, Network) else SPIKES
+        self.crosses = crossing(network)
 
-    def port(self, name: str, port: Port) -> str:
+    def port(self, name: str, port: str) -> str:
         """Why the weights that land on a port are held."""
         if name not in self.reached:
             return self.population(name)
@@ -212,10 +226,12 @@ class _Reasons:
             parameter.population, ()
         ):
             return NOT_NAMED
-        if parameter.term == "bias":
+        population = self.network.population(parameter.population)
+        if learnable_at(population, parameter.port, parameter.term).message == ONE:
             return "the rule holds biases"
         if not self.rule.self_terms:
             return "the rule holds self terms"
+        assert not event_driven(self.network, parameter.population, parameter.port)
         return "self terms learn only in gates that events steer"
 
     def fixed(self, population: Population) -> str:
@@ -225,8 +241,6 @@ class _Reasons:
     def population(self, name: str) -> str:
         """Why no error reaches a population."""
         population = self.network.population(name)
-        if isinstance(population, (LIF, FixedLIF)):
-            return "the rule has no factors of LIF neurons"
         leaving: list[Connection] = [
             connection
             for connection in self.network.projections
@@ -242,12 +256,16 @@ class _Reasons:
 
     def edge(self, population: Population, connection: Connection) -> str:
         """Why an error does not cross a projection into a population."""
-        if isinstance(population, (Readout, FixedReadout)):
-            return "it is a readout without spikes"
         if connection.delay:
             return f"its way to {connection.target} has a delay, and the past is held fixed"
-        assert connection.variable not in self.crossed
+        if not self.crosses(connection.variable):
+            return (
+                f"{connection.target} reads its {connection.variable}, and integers send errors"
+                " back through spikes alone"
+            )
+        neurons = neurons_of(population)
+        assert neurons is not None
         return (
-            f"{connection.target} reads its {connection.variable}, and integers send errors back"
-            " through spikes alone"
+            f"in the model {neurons.model.name}, what arrives changes its"
+            f" {connection.variable} only in a later step"
         )

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.graph.fixed import FixedPopulation, message_word
+from ltc2hw.graph.fixed_state import word_ranges as register_ranges
 from ltc2hw.graph.samples import plain_array
-from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.checks import require_integer
 from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Memory, Parameter, parameter_name
 from ltc2hw.numbers.scalars import shown
-from ltc2hw.numbers.words import WIDEST_WORD, Word
+from ltc2hw.numbers.words import Word
 
 MOST_UPDATES = 1 << 62
 """Updates are counted in 64-bit integers."""
@@ -93,15 +91,15 @@ def _registers(given: Any, wanted: State, network: Any, *, real: bool) -> State:
     """Registers (B, N) and past messages, exactly those of the network."""
     _require_names("registers", given, wanted)
     checked: dict[str, dict[str, Array]] = {}
+    ranges = None if real else register_ranges(network)
     for name, own in wanted.items():
         _require_names(f"registers of {name}", given[name], own)
-        population = network.population(name)
         checked[name] = {
             register: _array(
                 f"register {name}.{register}",
                 given[name][register],
                 zero,
-                None if real else register_range(population, register),
+                None if ranges is None else ranges[name, register],
             )
             for register, zero in own.items()
         }
@@ -135,24 +133,3 @@ def _require_integers(name: str, array: npt.NDArray[Any], limits: Range) -> None
     wrong = array[(array < lowest) | (array > highest)]
     if wrong.size:
         raise InvalidValueError(name, int(wrong[0]), f"{lowest} to {highest}", REMEDY)
-
-
-def register_range(population: FixedPopulation, register: str) -> Range:
-    """Smallest and largest integer of a register.
-
-    A LIF neuron's current may stand outside its word; it is bounded by 64-bit products alone.
-    """
-    if register == "spikes":
-        return 0, 1
-    if register.startswith("sent:"):
-        variable: Variable = register.removeprefix("sent:")  # type: ignore[assignment]
-        word = message_word(population, variable)
-        return word.minimum, word.maximum
-    if isinstance(population, FixedLIF):
-        widest = 1 << (WIDEST_WORD - population.decay_fraction)
-        return -widest, widest
-    assert isinstance(population, (FixedLTC, FixedReadout))
-    if register == "adaptation":
-        assert isinstance(population, FixedLTC)
-        return 0, 1 << population.adaptation_fraction
-    return population.state.minimum, population.state.maximum

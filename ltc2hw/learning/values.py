@@ -6,26 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from ltc2hw.converters.populations import (
-    LTC,
-    Factor,
-    FixedGate,
-    FixedLTC,
-    FixedReadout,
-    Gate,
-    Readout,
-)
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.learning.rule import Parameter, Term
+from ltc2hw.learning.neurons import Numbers, constant_of, learnable_at
+from ltc2hw.learning.rule import Parameter
 
-Numbers = npt.NDArray[Any]
 AnyNetwork = TypeVar("AnyNetwork", Network, FixedNetwork)
-AnyGated = TypeVar("AnyGated", LTC, Readout, FixedLTC, FixedReadout)
-AnyGate = TypeVar("AnyGate", Gate, FixedGate)
 
 
 def read_parameter(network: Network | FixedNetwork, parameter: Parameter) -> Numbers:
@@ -33,40 +19,29 @@ def read_parameter(network: Network | FixedNetwork, parameter: Parameter) -> Num
     if parameter.projection is not None:
         return network.projections[parameter.projection].weights.values
     population = network.population(parameter.population)
-    if parameter.port == "current":
-        assert isinstance(population, (LTC, Readout, FixedLTC, FixedReadout))
-        return population.bias_current
-    value = getattr(getattr(population, parameter.port), parameter.term)
-    return value.values if isinstance(value, Factor) else np.asarray(value)
+    return constant_of(population, constant_name(network, parameter))
+
+
+def constant_name(network: Network | FixedNetwork, parameter: Parameter) -> str:
+    """Name of a neuron's constant in its model."""
+    population = network.population(parameter.population)
+    return learnable_at(population, parameter.port, parameter.term).constant
 
 
 def write_parameters(network: AnyNetwork, values: Mapping[Parameter, Numbers]) -> AnyNetwork:
     """Return the network with other values of its parameters."""
     projections: list[Any] = list(network.projections)
-    populations: dict[str, Any] = {p.name: p for p in network.populations}
+    constants: dict[str, dict[str, Numbers]] = {}
     for parameter, value in values.items():
         if parameter.projection is not None:
             old = projections[parameter.projection]
             weights = old.weights.with_values(value)
             projections[parameter.projection] = replace(old, weights=weights)
         else:
-            name = parameter.population
-            populations[name] = with_vector(populations[name], parameter, value)
-    return replace(network, populations=tuple(populations.values()), projections=tuple(projections))
-
-
-def with_vector(population: AnyGated, parameter: Parameter, value: Numbers) -> AnyGated:
-    """Return a population with another bias or self term."""
-    if parameter.port == "current":
-        return replace(population, bias_current=value)
-    gate = with_term(getattr(population, parameter.port), parameter.term, value)
-    changed: dict[str, Any] = {parameter.port: gate}
-    return replace(population, **changed)
-
-
-def with_term(gate: AnyGate, term: Term, value: Numbers) -> AnyGate:
-    """Return a gate with another bias or self term; the scale of an integer factor stays."""
-    old = getattr(gate, term)
-    new = replace(old, values=value) if isinstance(old, Factor) else value
-    changed: dict[str, Any] = {term: new}
-    return replace(gate, **changed)
+            own = constants.setdefault(parameter.population, {})
+            own[constant_name(network, parameter)] = value
+    given: list[Any] = list(network.populations)
+    populations: list[Any] = [
+        p.with_constants(constants[p.name]) if p.name in constants else p for p in given
+    ]
+    return replace(network, populations=tuple(populations), projections=tuple(projections))

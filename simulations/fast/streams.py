@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ltc2hw.compilation.llvm import element_pointer, emit
+from ltc2hw.compilation.llvm import element_pointer, emit, prefer_wide_vectors
 from ltc2hw.simulations.fast.short import SHORT
 
 STREAMS = 10
@@ -30,12 +30,6 @@ def annotate(builder: Any, instruction: Any, stream: int) -> None:
     instruction.set_metadata("alias.scope", module.add_metadata([scopes[stream]]))
     instruction.set_metadata("noalias", module.add_metadata(others))
     instruction.align = 1
-
-
-def prefer_wide_vectors(function: Any) -> None:
-    """Let LLVM use the widest vectors of the machine; it shuns those of 512 bits by itself."""
-    # llvmlite's set of attributes only knows names without values, but prints what it holds.
-    set.add(function.attributes, '"prefer-vector-width"="512"')
 
 
 def _load(typing_context: Any, array: Any, stream: Any, index: Any) -> Any:

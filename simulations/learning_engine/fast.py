@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.structure import PORTS
 from ltc2hw.learning.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
 from ltc2hw.learning.learned import Counts, Learned, Learning
 from ltc2hw.learning.rule import FPTTRule, Parameter, parameter_name
@@ -88,9 +87,9 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
     buffers = pack(layout, learning)
     vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
     for record, parameter in zip(layout.vectors, vectors, strict=True):
-        at = slice(int(record["first"]), int(record["first"] + record["size"]))
+        start = int(record["constant"])
         value = learning.memories[parameter].value << plan.connections[parameter].shift
-        buffers.constants[record["constant"], at] = value
+        buffers.cells[start : start + value.size] = value
     names = ("values", "means", "gradients")
     arrays = [name for stem in names for name in (stem, f"vector_{stem}")]
     typed = {name: getattr(buffers, name).astype(np.int32) for name in (*arrays, "sent")}
@@ -100,6 +99,7 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
 def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
     """Scalars of the options, and scratch."""
     options = plan.options
+    widest = max(population.size for population in layout.chip.network.populations)
     return Engine(
         seed=np.uint64(options.seed),
         bits=FRACTION_BITS + options.extra_bits,
@@ -109,8 +109,8 @@ def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
         stochastic=options.factor_rounding == "stochastic",
         own=options.draws == "own",
         arrival=options.arrival,
-        third=np.zeros(layout.neurons, np.int32),
-        heard=np.zeros(layout.neurons, np.int32),
+        third=np.zeros(widest, np.int32),
+        heard=np.zeros(widest, np.int32),
     )
 
 
@@ -155,8 +155,7 @@ def connection_record(
         int(sources),
         plan.network.population(parameter.population).size,
         int(by_source),
-        layout.firsts[parameter.population],
-        PORTS.index(parameter.port),
+        int(record["factor"]),
         int(message),
         int(connection.graded),
         connection.third_shift,

@@ -20,7 +20,7 @@ from ltc2hw.simulations.learning_engine.connection import (
     TRACE_DECAY,
     WEIGHT_RANGE,
 )
-from ltc2hw.simulations.plasticity.forward import clear, shift_messages
+from ltc2hw.simulations.plasticity.forward import advance, clear
 from ltc2hw.simulations.plasticity.kernels import compute_step
 from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.synapses import HASH_SPREAD, clip, draw, key_of_update
@@ -48,8 +48,7 @@ CONNECTION = np.dtype(
         ("sources", np.uint64),
         ("targets", np.uint64),
         ("by_source", np.int64),
-        ("target", np.uint64),
-        ("port", np.uint64),
+        ("factor", np.uint64),
         ("message", np.uint64),
         ("graded", np.int64),
         ("third_shift", np.int64),
@@ -212,7 +211,7 @@ def prepare_third(
     clipped = np.int64(0)
     index = np.uint32(c.third_index)
     for j in range(c.targets):
-        factor = np.int64(memory.factors[c.port, c.target + j])
+        factor = np.int64(memory.factors[c.factor + j])
         if c.third_shift < 0:
             factor = factor << -c.third_shift
         elif c.third_shift > 0:
@@ -341,7 +340,7 @@ def learn_all(
             )  # fmt: skip
             for j in range(c.targets):
                 value = np.int64(memory.vector_values[c.start + j])
-                memory.constants[c.constant, c.target + j] = value << c.shift
+                memory.cells[c.constant + j] = value << c.shift
         else:
             learn_connection(
                 memory.values, memory.means, memory.gradients,
@@ -372,9 +371,9 @@ def run(
     """
     for s in range(samples.shape[0]):
         if reset:
-            clear(memory)
+            clear(tables, memory)
         for t in range(samples.shape[1]):
             compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
             n = s * samples.shape[1] + t
             learn_all(memory, connections, engine, drawn, n, update + n, clipped)
-            shift_messages(tables, memory)
+            advance(tables, memory)

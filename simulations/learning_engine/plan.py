@@ -21,7 +21,6 @@ from ltc2hw.graph.fixed import (
     message_word,
 )
 from ltc2hw.graph.state import zero_state
-from ltc2hw.graph.structure import PORTS
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.checks import require_choice, require_integer, require_seed
 from ltc2hw.learning.engine_rule import (
@@ -53,6 +52,10 @@ WEIGHT_WORD, GIVEN_WORD = Word(9), Word(8)
 """Weights that learn have 9 bits; those that a connection is given have 8: Lava cuts the last."""
 PAYLOAD_BITS = 8
 """Graded spikes carry unsigned bytes; half of one fits a trace."""
+
+
+LEAST_PORTS = 3
+"""Ports of every population for whose third factors draws are reserved, at least."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,8 @@ class EnginePlan:
             if population.name == parameter.population:
                 break
             first += population.size
-        return PORTS.index(parameter.port) * neurons(self.network) + first + np.arange(size)
+        ports = self.network.population(parameter.population).ports
+        return ports.index(parameter.port) * neurons(self.network) + first + np.arange(size)
 
 
 def neurons(network: FixedNetwork) -> int:
@@ -236,7 +240,8 @@ def engine_plan(
     wide = widened(network, integer_rule(network, rule, words).parameters)
     chip = integer_rule(wide, rule, words)
     connections: dict[Parameter, LearningConnection] = {}
-    first = len(PORTS) * neurons(wide)
+    most = max(LEAST_PORTS, *(len(population.ports) for population in wide.populations))
+    first = most * neurons(wide)
     for parameter in chip.parameters:
         if not (is_graded(wide, parameter) and chosen.graded == "held"):
             connections[parameter] = learning_connection(chip, chosen, parameter, first)

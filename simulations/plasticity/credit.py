@@ -12,12 +12,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.structure import STAGE_OF_PORT, Graph, Port, Variable
+from ltc2hw.dynamics.reverse import ONE
+from ltc2hw.graph.structure import Graph, port_stage, variable_stage
 from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.fixed import STATE
+from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Values, sent_message
 
-Factors = Mapping[tuple[str, Port], Array]
+Factors = Mapping[tuple[str, str], Array]
 """Post-synaptic factors, ``-∂loss/∂port`` (B, N), by population and port."""
 
 
@@ -28,16 +31,11 @@ class CreditArithmetic(Protocol[P_contra, C_contra]):
 
     def factors(
         self, population: P_contra, registers: Values, step: Step, credit: Values
-    ) -> Mapping[Port, Array]:
+    ) -> Mapping[str, Array]:
         """Factors of a population's ports from the credit (descent direction) of its variables.
 
-        ``registers`` are those before the step. The factor of ``current`` leaves out the credit
-        of the graded current itself, which :meth:`current_factor` adds.
+        ``registers`` are those before the step. Ports that the credit does not reach are left out.
         """
-        ...
-
-    def current_factor(self, factor: Array, credit: Array) -> Array:
-        """Factor of the port ``current`` with the credit of the graded current added."""
         ...
 
     def feedback(self, index: int, connection: C_contra, factor: Array) -> Array:
@@ -57,30 +55,29 @@ def backward(
     """Factors of every port of every population that the error (B, N_out) reaches.
 
     ``crossed``: indices of the projections that carry errors back; ``carried``: registers before
-    the step.
+    the step. What a population sends of its first stage has its credit only after the factors of
+    its second one have gone back: then its first stage's factors are worked out once more.
     """
-    credit: dict[tuple[str, Variable], Array] = {(network.output, "membrane"): error}
-    factors: dict[tuple[str, Port], Array] = {}
+    output = network.population(network.output)
+    credit: dict[str, dict[str, Array]] = {p.name: {} for p in network.populations}
+    credit[network.output][output.output_variable] = error
+    factors: dict[tuple[str, str], Array] = {}
     for name, stage in reversed(plan.order):
-        population = network.population(name)
-        if stage == "update":
-            own: dict[str, Array] = {v: a for (n, v), a in credit.items() if n == name}
-            if own:
-                found = arithmetic.factors(population, carried[name], step, own)
-                factors.update({(name, port): factor for port, factor in found.items()})
-        elif (name, "current") in credit:
-            arrived = credit[name, "current"]
-            factor = factors.get((name, "current"), np.zeros_like(arrived))
-            factors[name, "current"] = arithmetic.current_factor(factor, arrived)
-        for port in population.ports:
-            if STAGE_OF_PORT[port] != stage or (name, port) not in factors:
-                continue
+        population, own = network.population(name), credit[name]
+        ports = [port for port in population.ports if port_stage(population, port) == stage]
+        early = any(variable_stage(population, variable) == "early" for variable in own)
+        if own and (stage == "late" or early):
+            found = arithmetic.factors(population, carried[name], step, own)
+            fresh = ports if stage == "early" else population.ports
+            factors.update({(name, port): found[port] for port in fresh if port in found})
+        for port in ports:
             for index in plan.incoming.get((name, port), ()):
-                if index in crossed:
+                if index in crossed and (name, port) in factors:
                     connection = network.projections[index]
                     sent = arithmetic.feedback(index, connection, factors[name, port])
-                    key = connection.source, connection.variable
-                    credit[key] = credit[key] + sent if key in credit else sent
+                    known = credit[connection.source]
+                    variable = connection.variable
+                    known[variable] = known[variable] + sent if variable in known else sent
     return factors
 
 
@@ -93,19 +90,21 @@ def meeting(
 ) -> tuple[Array, Array]:
     """Factor and message that meet at every value of a parameter, two vectors.
 
-    The message of a bias is 1, that of a gate's self terms its own neuron's state or current.
+    The message of a bias is 1, that of a self term what it multiplies in its own neuron.
     ``registers`` are those before the step.
     """
     name, port = parameter.population, parameter.port
     population = network.population(name)
     produced = step.produced[name]
-    factor = factors.get((name, port), np.zeros_like(produced["membrane"]))[0]
+    nothing = np.zeros_like(produced[population.output_variable])
+    factor = factors.get((name, port), nothing)[0]
     if parameter.projection is not None:
         connection = network.projections[parameter.projection]
         rows, columns = connection.weights.coordinates
         return factor[rows], sent_message(registers, step.messages, connection)[0][columns]
-    if parameter.term == "bias":
+    message = learnable_at(population, port, parameter.term).message
+    if message == ONE:
         return factor, np.ones_like(factor)
-    if parameter.term == "from_current":
-        return factor, produced["current"][0]
-    return factor, registers[population.name]["membrane" if port == "tau_mem" else "adaptation"][0]
+    if message.startswith(STATE):
+        return factor, registers[name][message.removeprefix(STATE)][0]
+    return factor, produced[message][0]

@@ -21,7 +21,6 @@ from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
 from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
-from ltc2hw.simulations.plasticity.tables import COUNTER_NAMES, Counter
 
 
 def learn(
@@ -40,7 +39,7 @@ def learn(
 
     Raises:
         ShapeError, InvalidValueError: as the specification.
-        UnsupportedError: for LIF populations, and for sparse weights that learn.
+        UnsupportedError: for an output that no error finds its way back from.
     """
     return learn_with(integer_rule(network, rule, words), x, targets, learning, reset=reset)
 
@@ -81,8 +80,8 @@ def learn_with(
 PIECE_WORK = 1 << 23
 """Synapses updated by a kernel call (some 20 ms): how long an interrupt has to wait."""
 
-NEURON_WORK, STEP_WORK = 32, 512
-"""What a neuron and a step cost beside a synapse."""
+CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
+"""Values of neurons that cost as much as a synapse, and what a step costs in synapses."""
 
 
 class Piece(NamedTuple):
@@ -125,7 +124,7 @@ def in_pieces(
 
 def most_updates(layout: Layout) -> int:
     """Updates of one kernel call."""
-    work = layout.synapses + NEURON_WORK * layout.neurons + STEP_WORK
+    work = layout.synapses + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
     return max(1, PIECE_WORK // work)
 
 
@@ -152,11 +151,10 @@ def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[n
         buffers.vector_values,
         buffers.vector_means,
         buffers.vector_gradients,
-        buffers.constants,
-        buffers.state,
+        buffers.cells,
         buffers.sent,
-        np.zeros((3, layout.neurons), factors),
-        np.zeros((len(layout.populations), len(Counter)), np.int64),
+        np.zeros(layout.factors, factors),
+        np.zeros(len(layout.counters), np.int64),
         np.zeros((len(layout.chip.parameters), 3), np.int64),
     )
 
@@ -165,15 +163,20 @@ def tables_of(layout: Layout, feedback: npt.NDArray[np.int64]) -> Tables:
     """Read-only tables as the kernels take them."""
     return Tables(
         layout.schedule,
-        layout.populations,
-        layout.gates,
+        layout.operations,
+        layout.following,
+        layout.delivered,
+        layout.inboxes,
         layout.entries,
+        layout.output,
+        layout.entered,
         layout.messages,
         layout.projections,
         layout.vectors,
         layout.formats,
         layout.vector_formats,
-        layout.chip.slopes,
+        layout.pointers,
+        layout.targets,
         layout.chip.powers,
         feedback,
     )
@@ -184,7 +187,6 @@ def rule_of(chip: IntegerRule) -> Rule:
     words = chip.words
     return Rule(
         softmax=chip.rule.error == "softmax",
-        triangle=chip.rule.surrogate == "triangle",
         stochastic=words.rounding == "stochastic",
         symmetric=chip.rule.feedback == "symmetric",
         seed=np.uint64(words.seed),
@@ -192,20 +194,16 @@ def rule_of(chip: IntegerRule) -> Rule:
         factor_high=chip.factor.maximum,
         factor_fraction=words.factor_fraction,
         softmax_index=words.softmax_index,
-        surrogate_index=words.surrogate_index,
     )
 
 
 def saturations(layout: Layout, memory: Memory) -> dict[str, dict[str, int]]:
     """Misfits by population or parameter, and variable, under the specification's names."""
     chip = layout.chip
-    result: dict[str, dict[str, int]] = {}
-    for population, row in layout.rows.items():
-        result[population] = {
-            COUNTER_NAMES[counter]: int(memory.counts[row, counter])
-            for counter in Counter
-            if memory.counts[row, counter]
-        }
+    result: dict[str, dict[str, int]] = {p.name: {} for p in chip.network.populations}
+    for (population, name), count in zip(layout.counters, memory.counts, strict=True):
+        if count:
+            result[population][name] = int(count)
     ordered = sorted(chip.parameters, key=lambda parameter: parameter.projection is None)
     for parameter, row in zip(ordered, memory.misfits, strict=True):
         names = ("value", "mean", "gradient")

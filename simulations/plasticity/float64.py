@@ -12,13 +12,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.dynamics.real import evaluate_real
+from ltc2hw.dynamics.reverse import CREDIT, FACTOR
 from ltc2hw.errors import TrainingError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.state import zero_state
-from ltc2hw.graph.structure import VARIABLES, Port
 from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.backwards import reverse_of
 from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.neurons import neurons_of
 from ltc2hw.learning.rule import (
     FPTTRule,
     Memory,
@@ -32,13 +35,12 @@ from ltc2hw.learning.rule import (
     plastic_parameters,
     surrogate_slope,
 )
-from ltc2hw.learning.scope import reached_populations
+from ltc2hw.learning.scope import crosses_all, reached_populations
 from ltc2hw.learning.state import checked_learning
 from ltc2hw.learning.values import read_parameter, write_parameters
-from ltc2hw.numbers.nonlinearity import evaluate_slope
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.driver import Plan, Step, Values, step
-from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
+from ltc2hw.simulations.float64 import FloatArithmetic
 from ltc2hw.simulations.plasticity.credit import backward, meeting
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 
@@ -59,7 +61,7 @@ class FloatLearner:
         self.reached = reached_populations(network)
         self.parameters = plastic_parameters(network, rule, self.reached)
         self.plan = Plan.of(network)
-        self.crossed = error_paths(network, self.reached, VARIABLES, own_current=rule.own_current)
+        self.crossed = error_paths(network, self.reached, crosses_all, own_current=rule.own_current)
         self.arithmetic = FloatArithmetic()
         self.credit = FloatCredit(rule)
 
@@ -116,7 +118,7 @@ class FloatLearner:
         """Run one step of a network: output (N_out,), descent of each parameter, new registers."""
         sample: Values = {str(network.input.variables[0]): x[None]}
         done, following = step(self.arithmetic, network, self.plan, sample, registers)
-        output = done.produced[network.output]["membrane"]
+        output = done.produced[network.output][network.population(network.output).output_variable]
         error = output_error(self.rule, output, goal, self.rule.step_weight(t, steps))
         factors = backward(self.credit, network, self.plan, self.crossed, registers, done, error)
         descent = {}
@@ -174,7 +176,7 @@ def output_error(rule: FPTTRule, output: FloatArray, goal: FloatArray, weight: f
 
 
 class FloatCredit:
-    """Post-synaptic factors in real numbers."""
+    """Post-synaptic factors in real numbers: the model's step, reversed."""
 
     dtype: npt.DTypeLike = np.float64
 
@@ -183,18 +185,25 @@ class FloatCredit:
 
     def factors(
         self, population: FloatPopulation, registers: Values, step: Step, credit: Values
-    ) -> Mapping[Port, Array]:
-        """``F``, ``F_m``, ``F_ρ`` of an LTC population, ``F``, ``F_m`` of a readout."""
+    ) -> Mapping[str, Array]:
+        """Factors of the ports that the credit finds its way to."""
+        neurons = neurons_of(population)
+        assert isinstance(neurons, Neurons)
         produced, ports = step.produced[population.name], step.ports[population.name]
-        if isinstance(population, LTC):
-            return ltc_factors(self.rule, population, registers, produced, ports, credit)
-        assert isinstance(population, Readout)
-        return readout_factors(population, registers, produced, ports, credit)
+        found = reverse_of(neurons.model, credit)
+        forward = evaluate_real(
+            found.forward, neurons.constants, ports, registers, neurons.functions, known=produced,
+            surrogate=self.slope,
+        )  # fmt: skip
+        given = {f"{CREDIT}.{variable}": own for variable, own in credit.items()}
+        factors = evaluate_real(
+            found.backward, neurons.constants, {**forward, **given}, {}, neurons.functions
+        )
+        return {name.removeprefix(f"{FACTOR}."): factor for name, factor in factors.items()}
 
-    def current_factor(self, factor: Array, credit: Array) -> Array:
-        """Their sum."""
-        total: Array = factor + credit
-        return total
+    def slope(self, distance: FloatArray) -> FloatArray:
+        """The surrogate's derivative of a spike."""
+        return surrogate_slope(self.rule.surrogate, distance)
 
     def feedback(self, index: int, connection: Projection, factor: Array) -> Array:
         """``factor @ B``, with B the weights or a fixed random matrix of their shape."""
@@ -204,61 +213,3 @@ class FloatCredit:
             matrix = connection.weights.to_array()
         credit: Array = factor @ matrix
         return credit
-
-
-def ltc_factors(
-    rule: FPTTRule,
-    population: LTC,
-    registers: Values,
-    produced: Values,
-    ports: Values,
-    credit: Values,
-) -> Mapping[Port, Array]:
-    """Post-synaptic factors of LTC neurons, all (B, N).
-
-    With the credit ``L`` of the spikes, ``L_u`` of the sent membrane, ``L_η`` of the sent
-    adaptation, ``u'`` the membrane before its reset and ``d = u' - θ``::
-
-        D   = ψ(d) (L - u' L_u);   C = D + (1 - s) L_u;   H = L_η - adaptation_strength·D
-        F_m = C (I - u[t-1]) σ'(g_m);   F_ρ = H (η[t-1] - s[t-1]) σ'(g_ρ)
-        F   = C τ + a_I F_m + c_I F_ρ
-    """
-    membrane, adaptation = registers["membrane"], registers["adaptation"]
-    current, tau = produced["current"], produced["tau_mem"]
-    nothing = np.zeros_like(membrane)
-    to_spikes, to_membrane = credit.get("spikes", nothing), credit.get("membrane", nothing)
-    charged = membrane + tau * (current - membrane)
-    slope = surrogate_slope(rule.surrogate, charged - produced["threshold"])
-    to_distance = slope * (to_spikes - charged * to_membrane)
-    to_charged = to_distance + (1.0 - produced["spikes"]) * to_membrane
-    to_adaptation = credit.get("adaptation", nothing) - population.adaptation_strength * to_distance
-    tau_mem = to_charged * (current - membrane)
-    tau_mem = tau_mem * gate_slope(population.tau_mem, ports["tau_mem"], membrane, current)
-    tau_adp = to_adaptation * (adaptation - registers["spikes"])
-    tau_adp = tau_adp * gate_slope(population.tau_adp, ports["tau_adp"], adaptation, current)
-    through_gates = (
-        population.tau_mem.from_current * tau_mem + population.tau_adp.from_current * tau_adp
-    )
-    return {
-        "current": to_charged * tau + through_gates,
-        "tau_mem": tau_mem,
-        "tau_adp": tau_adp,
-    }
-
-
-def readout_factors(
-    population: Readout, registers: Values, produced: Values, ports: Values, credit: Values
-) -> Mapping[Port, Array]:
-    """``F_m = L_u (I - u[t-1]) σ'(g_m)``, ``F = L_u τ + a_I F_m``; all (B, N)."""
-    membrane, current = registers["membrane"], produced["current"]
-    to_membrane = credit["membrane"]
-    tau_mem = to_membrane * (current - membrane)
-    tau_mem = tau_mem * gate_slope(population.tau_mem, ports["tau_mem"], membrane, current)
-    through_gate = population.tau_mem.from_current * tau_mem
-    return {"current": to_membrane * produced["tau_mem"] + through_gate, "tau_mem": tau_mem}
-
-
-def gate_slope(parameters: Gate, arriving: Array, state: Array, current: Array) -> FloatArray:
-    """``σ'`` of a gate's argument, (B, N)."""
-    argument = gate_argument(parameters, arriving, state, current)
-    return evaluate_slope(parameters.nonlinearity, argument)

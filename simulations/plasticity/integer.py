@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import Array, State
@@ -24,6 +23,7 @@ from ltc2hw.learning.fixed import (
     network_value,
 )
 from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.neurons import word_of
 from ltc2hw.learning.rule import FPTTRule, Parameter, check_labels, check_targets, parameter_name
 from ltc2hw.learning.state import checked_learning, word_ranges
 from ltc2hw.learning.values import read_parameter, write_parameters
@@ -133,12 +133,12 @@ class IntegerLearner:
 
         Clipped targets are added to ``counts``, once per sample.
         """
-        output = self.network.population(self.network.output)
-        assert isinstance(output, FixedReadout)
+        output = self.chip.output
         if self.chip.rule.error == "softmax":
             return check_labels(targets, samples, output.size)
         reals = check_targets(targets, (samples, output.size))
-        goals, misfits = output.state.encode(reals, output.fraction)
+        read = output.output_variable
+        goals, misfits = word_of(output, read).encode(reals, output.fractions[read])
         if counts is not None:
             add_counts(counts, {output.name: {"target": misfits}})
         return goals
@@ -173,7 +173,7 @@ class IntegerLearner:
         done, following = step(self.arithmetic, network, self.plan, sample, registers)
         counts: dict[str, dict[str, int]] = {}
         add_counts(counts, done.saturations)
-        output = done.produced[network.output]["membrane"]
+        output = done.produced[network.output][self.chip.output.output_variable]
         error, misfits = output_error(self.chip, output[0], goal, weight)
         add_counts(counts, {network.output: {"error": misfits}})
         self.credit.counts = counts

@@ -11,37 +11,29 @@ import numpy as np
 
 from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
-from ltc2hw.simulations.plasticity.backward import (
-    feed_back,
-    ltc_factors,
-    output_error,
-    readout_factors,
-)
+from ltc2hw.simulations.plasticity.backward import feed_back, output_error
+from ltc2hw.simulations.plasticity.evaluate import evaluate
 from ltc2hw.simulations.plasticity.forward import (
-    adaptation_stage,
+    advance,
     arrive,
     clear,
-    current_stage,
+    copy_cells,
     enter,
-    membrane_stage,
     record,
     send,
-    shift_messages,
 )
 from ltc2hw.simulations.plasticity.records import (
     ARRIVE,
     COMPARE,
-    CURRENT_STAGE,
-    FEEDBACK,
+    DELIVER,
+    EVALUATE,
     SEND,
-    UPDATE_STAGE,
     Array,
     Memory,
     Number,
     Rule,
     Tables,
 )
-from ltc2hw.simulations.plasticity.tables import LTC_KIND
 from ltc2hw.simulations.plasticity.updates import learn_all
 
 
@@ -50,34 +42,26 @@ def operate(
     tables: Tables,
     memory: Memory,
     rule: Rule,
-    operation: Number,
-    index: Number,
+    act: Number,
+    first: Number,
+    last: Number,
     goal: Array,
     weight: int,
 ) -> None:
     """One row of the schedule."""
-    at = np.uint64(index)
-    if operation == ARRIVE:
+    at = np.uint64(first)
+    if act == ARRIVE:
         arrive(tables, memory, tables.projections[at])
-    elif operation == FEEDBACK:
-        feed_back(tables, memory, rule, tables.projections[at])
-    elif operation == SEND:
-        m = tables.messages[at]
-        send(memory, tables.populations[m.population], m, memory.counts[m.population])
+    elif act == EVALUATE:
+        evaluate(tables.operations, first, last, memory.cells, tables.entries, memory.counts)
+    elif act == SEND:
+        send(memory, tables.messages[at])
+    elif act == COMPARE:
+        output_error(tables, memory, rule, goal, weight)
+    elif act == DELIVER:
+        copy_cells(tables.delivered, first, last, memory.cells, memory.factors)
     else:
-        p, counts = tables.populations[at], memory.counts[at]
-        if operation == CURRENT_STAGE:
-            current_stage(memory, p, counts)
-        elif operation == UPDATE_STAGE:
-            membrane_stage(tables, memory, p, counts)
-            if p.kind == LTC_KIND:
-                adaptation_stage(tables, memory, p, counts)
-        elif operation == COMPARE:
-            output_error(tables, memory, rule, p, goal, weight, counts)
-        elif p.kind == LTC_KIND:
-            ltc_factors(tables, memory, rule, p, counts)
-        else:
-            readout_factors(tables, memory, rule, p, counts)
+        feed_back(tables, memory, rule, tables.projections[at])
 
 
 @inlined
@@ -93,10 +77,9 @@ def compute_step(
     """One step forward, and its error back to every factor; ``output`` (N_out,) is filled."""
     enter(tables, memory, sample)
     for k in range(tables.schedule.shape[0]):
-        operation, index = tables.schedule[k]
-        operate(tables, memory, rule, operation, index, goal, weight)
-        if operation == COMPARE:
-            record(memory, tables.populations[index], output)
+        act, first, last = tables.schedule[k]
+        operate(tables, memory, rule, act, first, last, goal, weight)
+    record(tables, memory, output)
 
 
 @entry
@@ -120,8 +103,8 @@ def run(
     """
     for s in range(samples.shape[0]):
         if reset:
-            clear(memory)
+            clear(tables, memory)
         for t in range(samples.shape[1]):
             compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
             learn_all(tables, memory, rule, np.uint64(update + s * samples.shape[1] + t))
-            shift_messages(tables, memory)
+            advance(tables, memory)

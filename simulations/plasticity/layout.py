@@ -1,52 +1,40 @@
 """From an integer rule to read-only tables for the kernels.
 
-A projection's synapses are stored in rows: entry ``start + i N_target + j`` belongs to source i and
-target j (``by_source``), or, where there are more sources than targets, ``start + j N_source + i``.
-Neurons are numbered through all populations. Offsets are uint64: compiled indexing of unsigned
-numbers needs no check for negative ones.
+Neurons are cells: every value of every population's program has a run of them, one per neuron
+(:mod:`~ltc2hw.simulations.plasticity.placing`). A dense projection's synapses are stored in rows:
+entry ``start + i N_target + j`` belongs to source i and target j (``by_source``), or, where there
+are more sources than targets, ``start + j N_source + i``; those of other weights source by source.
+Offsets are uint64: compiled indexing of unsigned numbers needs no check for negative ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
-from ltc2hw.errors import UnsupportedError
-from ltc2hw.graph.fixed import FixedInput, FixedPopulation, message_format
-from ltc2hw.graph.structure import (
-    PORTS,
-    STAGE_OF_VARIABLE,
-    Variable,
-    connection_name,
-    history_length,
-)
-from ltc2hw.learning.fixed import IntegerRule
+from ltc2hw.dynamics.reverse import ONE
+from ltc2hw.graph.fixed import FixedPopulation, message_format
+from ltc2hw.graph.structure import history_length, port_stage, variable_stage
+from ltc2hw.learning.fixed import STATE, IntegerRule
+from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
-from ltc2hw.numbers.nonlinearity import table_index_bits
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
+from ltc2hw.simulations.plasticity.placing import Cells, Placed, Span, stages_of
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
-    CONSTANT_OF,
-    COUNTER_OF_MESSAGE,
-    GATE,
-    GATE_FUNCTION,
-    INPUT_KIND,
-    LTC_KIND,
+    COPY,
     MESSAGE,
-    POPULATION,
+    OPERATION,
+    OUTPUT,
     PROJECTION,
-    READOUT_KIND,
-    ROW_OF_VARIABLE,
     VECTOR,
-    Operation,
-    Row,
+    Act,
 )
 
 Array = npt.NDArray[Any]
@@ -58,55 +46,42 @@ class Layout:
 
     chip: IntegerRule
     dtype: type[np.int32] | type[np.int64]
+    placed: Mapping[str, Placed]
     schedule: Array
-    populations: Array
-    gates: Array
+    operations: Array
+    following: Array
+    delivered: Array
+    inboxes: Array
     entries: Array
+    output: Array
+    entered: Array
     messages: Array
     projections: Array
     vectors: Array
     formats: Array
     """Rows of constants of the plastic projections, in the type of the synapses."""
     vector_formats: Array
-    rows: Mapping[str, int]
-    firsts: Mapping[str, int]
-    slots: Mapping[tuple[str, Variable], int]
-    neurons: int
+    pointers: Array
+    targets: Array
+    orders: Mapping[int, Array]
+    """Of every projection that is not dense: the place of each of its synapses in its values."""
+    counters: tuple[tuple[str, str], ...]
+    slots: Mapping[tuple[str, str], int]
+    ones: int
+    """First of the cells that hold 1."""
+    cells: int
+    factors: int
     synapses: int
     sent: int
     """Length of the buffer of messages, past ones included."""
     learned: int
     """Length of the buffers of neurons' constants that learn."""
-
-
-def check_expressible(chip: IntegerRule) -> None:
-    """Raise for what the compiled engine does not run.
-
-    Raises:
-        UnsupportedError: LIF populations, or sparse weights that learn.
-    """
-    remedy = "learn with the engine integer"
-    for population in chip.network.populations:
-        if isinstance(population, FixedLIF):
-            name = f"population '{population.name}'"
-            raise UnsupportedError("the compiled learning engine", name, "LIF neurons", remedy)
-    for parameter in chip.parameters:
-        if parameter.projection is None:
-            continue
-        connection = chip.network.projections[parameter.projection]
-        if not isinstance(connection.weights, Dense):
-            name = f"projection {connection_name(connection)}"
-            feature = "sparse weights that learn"
-            raise UnsupportedError("the compiled learning engine", name, feature, remedy)
+    back: int
+    """Length of the buffer of random feedback weights."""
 
 
 def lay_out(chip: IntegerRule) -> Layout:
-    """Number everything and write the tables; 32-bit synapses wherever they provably suffice.
-
-    Raises:
-        UnsupportedError: see :func:`check_expressible`.
-    """
-    check_expressible(chip)
+    """Number everything and write the tables; 32-bit synapses wherever they provably suffice."""
     return _Builder(chip).layout()
 
 
@@ -116,104 +91,116 @@ class _Builder:
     def __init__(self, chip: IntegerRule) -> None:
         self.chip = chip
         self.network = chip.network
-        self.rows = {p.name: row for row, p in enumerate(self.network.populations)}
-        self.firsts: dict[str, int] = {}
-        self.neurons = 0
-        for population in self.network.populations:
-            self.firsts[population.name] = self.neurons
-            self.neurons += population.size
-        self.gates: list[tuple[int, ...]] = []
-        self.entries: list[Array] = [np.zeros(0, np.int64)]
-        self.schedule: list[tuple[int, int]] = []
-        self.slots: dict[tuple[str, Variable], int] = {}
-        self.messages: list[tuple[int, ...]] = []
-        self.sent = 0
         self.plan = Plan.of(self.network)
+        self.cells = Cells(chip)
+        self.ones = self.cells.run(max(p.size for p in self.network.populations))
+        self.entered = self.cells.run(self.network.input.size)
+        self.placed = {
+            p.name: self.cells.place(p.name) for p in self.network.populations if p.ports
+        }
+        self.slots: dict[tuple[str, str], int] = {}
+        self.messages: list[tuple[int, ...]] = []
+        self.sent = self.factor_count = self.synapses = self.learned = self.back = 0
+        self.factors: dict[tuple[str, str], int] = {}
+        self.pointers: list[Array] = [np.zeros(0, np.int64)]
+        self.targets: list[Array] = [np.zeros(0, np.int64)]
+        self.orders: dict[int, Array] = {}
+        self.delivered: list[tuple[int, ...]] = []
 
     def layout(self) -> Layout:
         chip = self.chip
-        populations = [self.population(p) for p in self.network.populations]
         for population in self.network.populations:
+            for port in population.ports:
+                self.factors[population.name, port] = self.factor_count
+                self.factor_count += population.size
             for variable in population.variables:
                 if (population.name, variable) in self.plan.sent:
                     self.message(population, variable)
         weights = [p for p in chip.parameters if p.projection is not None]
         vectors = [p for p in chip.parameters if p.projection is None]
-        projections, synapses = self.projections(weights)
-        records, learned = self.vectors(vectors)
-        self.make_schedule()
         widest = max((chip.formats[p].largest for p in weights), default=0)
         dtype = np.int32 if widest < 1 << 31 else np.int64
+        projections = [self.projection(index, weights) for index in range(self.projection_count)]
+        records = [self.vector(row, parameter) for row, parameter in enumerate(vectors)]
+        output = self.output()
+        inboxes = [
+            (start, start, self.network.population(name).size)
+            for name, placed in self.placed.items()
+            for start in (*placed.ports.values(), *placed.credits.values())
+        ]
         return Layout(
             chip=chip,
             dtype=dtype,
-            schedule=np.array(self.schedule, np.int64),
-            populations=np.array(populations, POPULATION),
-            gates=np.array(self.gates, GATE),
-            entries=np.concatenate(self.entries),
+            placed=self.placed,
+            schedule=np.array(self.schedule(), np.int64),
+            operations=np.array(self.cells.operations, OPERATION),
+            following=np.array(self.following(), COPY),
+            delivered=np.array(self.delivered, COPY),
+            inboxes=np.array(inboxes, COPY),
+            entries=np.concatenate([*self.cells.tables, np.zeros(0, np.int64)]),
+            output=np.array([output], OUTPUT),
+            entered=np.array([(0, self.entered, self.network.input.size)], COPY),
             messages=np.array(self.messages, MESSAGE),
             projections=np.array(projections, PROJECTION),
             vectors=np.array(records, VECTOR),
             formats=self.formats(weights, dtype),
             vector_formats=self.formats(vectors, np.int64),
-            rows=self.rows,
-            firsts=self.firsts,
+            pointers=np.concatenate(self.pointers),
+            targets=np.concatenate(self.targets),
+            orders=self.orders,
+            counters=tuple(self.cells.counters),
             slots=self.slots,
-            neurons=self.neurons,
-            synapses=synapses,
+            ones=self.ones,
+            cells=self.cells.size,
+            factors=self.factor_count,
+            synapses=self.synapses,
             sent=self.sent,
-            learned=learned,
+            learned=self.learned,
+            back=self.back,
         )
+
+    @property
+    def projection_count(self) -> int:
+        return len(self.network.projections)
 
     def formats(self, parameters: list[Parameter], dtype: type[np.int32] | type[np.int64]) -> Array:
         width = np.iinfo(dtype).bits
         rows = [constants_of(self.chip.formats[parameter], width) for parameter in parameters]
         return np.array(rows, dtype).reshape(len(rows), len(Constants._fields))
 
-    def population(self, population: FixedPopulation) -> tuple[int, ...]:
-        first, size = self.firsts[population.name], population.size
-        if isinstance(population, FixedInput):
-            return (INPUT_KIND, first, size, 0, 0, 0, population.fraction, 0, 0, 0, 0)
-        assert isinstance(population, (FixedLTC, FixedReadout))
-        word = population.state
-        common = (first, size, word.minimum, word.maximum, wrap_mask(word), population.fraction)
-        tau_mem = self.gate(population.tau_mem)
-        if isinstance(population, FixedReadout):
-            return (READOUT_KIND, *common, 0, 0, tau_mem, 0)
-        return (
-            LTC_KIND,
-            *common,
-            population.adaptation_fraction,
-            population.adaptation_strength.shift,
-            tau_mem,
-            self.gate(population.tau_adp),
-        )
+    def output(self) -> tuple[int, ...]:
+        neurons = self.chip.output
+        placed, read = self.placed[neurons.name], neurons.output_variable
+        counter = self.cells.counter(neurons.name, "error")
+        fraction = neurons.fractions[read]
+        return placed.results[read], placed.credits[read], neurons.size, fraction, counter
 
-    def gate(self, gate: FixedGate) -> int:
-        bits = 0 if gate.function == "plan" else table_index_bits(gate.table.size, gate.function)
-        self.gates.append(
-            (
-                GATE_FUNCTION[gate.function],
-                gate.fraction,
-                gate.output_fraction,
-                gate.from_state.shift,
-                gate.from_current.shift,
-                sum(entries.size for entries in self.entries),
-                bits,
-            )
-        )
-        self.entries.append(gate.table)
-        return len(self.gates) - 1
+    def following(self) -> list[tuple[int, ...]]:
+        return [
+            (placed.results[state], start, self.network.population(name).size)
+            for name, placed in self.placed.items()
+            for state, start in placed.states.items()
+        ]
 
-    def message(self, population: FixedPopulation, variable: Variable) -> None:
+    def deliver(self, name: str) -> Span:
+        """Rows of the table of deliveries for a population's factors."""
+        first, size = len(self.delivered), self.network.population(name).size
+        for port, start in self.placed[name].factors.items():
+            self.delivered.append((start, self.factors[name, port], size))
+        return first, len(self.delivered)
+
+    def message(self, population: FixedPopulation, variable: Any) -> None:
         form = message_format(population, variable)
         word = Word(62) if form is None else form.word
         depth = history_length(self.network.projections, population.name, variable) + 1
         self.slots[population.name, variable] = len(self.messages)
+        counter = -1
+        if form is not None:
+            counter = self.cells.counter(population.name, f"message {variable}")
+        placed = self.placed.get(population.name)
         self.messages.append(
             (
-                self.rows[population.name],
-                ROW_OF_VARIABLE[variable],
+                self.entered if placed is None else placed.results[variable],
                 population.size,
                 self.sent,
                 depth,
@@ -221,100 +208,114 @@ class _Builder:
                 word.minimum,
                 word.maximum,
                 wrap_mask(word),
-                COUNTER_OF_MESSAGE.get(variable, -1),
+                counter,
             )
         )
         self.sent += depth * population.size
 
-    def projections(self, plastic: list[Parameter]) -> tuple[list[tuple[int, ...]], int]:
+    def projection(self, index: int, plastic: list[Parameter]) -> tuple[int, ...]:
+        connection = self.network.projections[index]
+        targets, sources = connection.weights.shape
+        row = next((r for r, p in enumerate(plastic) if p.projection == index), -1)
+        form = self.chip.formats[plastic[row]] if row >= 0 else None
         symmetric = self.chip.rule.feedback == "symmetric"
-        format_rows = {parameter.projection: row for row, parameter in enumerate(plastic)}
-        parameters = {parameter.projection: parameter for parameter in plastic}
-        records: list[tuple[int, ...]] = []
-        synapses = 0
-        for index, connection in enumerate(self.network.projections):
-            targets, sources = connection.weights.shape
-            row = format_rows.get(index, -1)
-            parameter = parameters.get(index)
-            shift = self.chip.formats[parameter].word.network_shift if parameter else 0
-            first = self.chip.formats[parameter].first if parameter else 0
-            records.append(
-                (
-                    self.slots[connection.source, connection.variable],
-                    connection.delay,
-                    sources,
-                    targets,
-                    synapses,
-                    PORTS.index(connection.port),
-                    self.firsts[connection.target],
-                    self.firsts[connection.source],
-                    connection.exponent,
-                    shift,
-                    connection.weight_fraction if symmetric else FEEDBACK_BITS,
-                    row,
-                    first,
-                    targets >= sources,
-                )
-            )
-            synapses += targets * sources
-        return records, synapses
+        start, back, pointers = self.synapses, self.back, -1
+        if isinstance(connection.weights, Dense):
+            self.synapses += targets * sources
+        else:
+            pointers = self.sparse(index)
+        if index in self.chip.crossed and not symmetric:
+            self.back += targets * sources
+        placed = self.placed[connection.target]
+        source = self.placed.get(connection.source)
+        return (
+            self.slots[connection.source, connection.variable],
+            connection.delay,
+            sources,
+            targets,
+            start,
+            pointers,
+            placed.ports[connection.port],
+            self.factors[connection.target, connection.port],
+            source.credits[connection.variable] if source and index in self.chip.crossed else 0,
+            back,
+            connection.exponent,
+            0 if form is None else form.word.network_shift,
+            connection.weight_fraction if symmetric else FEEDBACK_BITS,
+            row,
+            0 if form is None else form.first,
+            targets >= sources,
+        )
 
-    def vectors(self, parameters: list[Parameter]) -> tuple[list[tuple[int, ...]], int]:
-        records: list[tuple[int, ...]] = []
-        learned = 0
-        for row, parameter in enumerate(parameters):
-            form = self.chip.formats[parameter]
-            size = self.network.population(parameter.population).size
-            records.append(
-                (
-                    CONSTANT_OF[parameter.port, parameter.term],
-                    PORTS.index(parameter.port),
-                    message_row(parameter),
-                    self.firsts[parameter.population],
-                    size,
-                    learned,
-                    row,
-                    form.word.message_shift,
-                    form.word.network_shift,
-                    form.first,
-                )
-            )
-            learned += size
-        return records, learned
+    def sparse(self, index: int) -> int:
+        """Order weights source by source; where their pointers start."""
+        weights = self.network.projections[index].weights
+        rows, columns = weights.coordinates
+        order = np.lexsort((rows, columns))
+        first = sum(known.size for known in self.pointers)
+        counts = np.bincount(columns, minlength=weights.shape[1])
+        ends = sum(known.size for known in self.targets) + np.concatenate([[0], np.cumsum(counts)])
+        self.pointers.append(ends.astype(np.int64))
+        self.targets.append(rows[order].astype(np.int64))
+        self.orders[index] = order
+        self.synapses += rows.size
+        return first
 
-    def make_schedule(self) -> None:
-        """Forward in the graph's order, then backward against it."""
-        for name, stage in self.plan.order:
-            population = self.network.population(name)
-            if not isinstance(population, FixedInput):
-                for (target, port), indices in self.plan.incoming.items():
-                    if target == name and (port == "current") == (stage == "current"):
-                        self.schedule += [(Operation.ARRIVE, index) for index in indices]
-                operation = Operation.CURRENT if stage == "current" else Operation.UPDATE
-                self.schedule.append((operation, self.rows[name]))
-            for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.slots:
-                    self.schedule.append((Operation.SEND, self.slots[name, variable]))
-        self.schedule.append((Operation.COMPARE, self.rows[self.network.output]))
-        for name, stage in reversed(self.plan.order):
-            if stage == "update" and name in self.chip.reached:
-                self.schedule.append((Operation.FACTORS, self.rows[name]))
-                self.schedule += [
-                    (Operation.FEEDBACK, index)
-                    for index in self.chip.crossed
-                    if self.network.projections[index].target == name
-                ]
+    def vector(self, row: int, parameter: Parameter) -> tuple[int, ...]:
+        form = self.chip.formats[parameter]
+        name, placed = parameter.population, self.placed[parameter.population]
+        population = self.network.population(name)
+        own = learnable_at(population, parameter.port, parameter.term)
+        if own.message == ONE:
+            message = self.ones
+        elif own.message.startswith(STATE):
+            message = placed.states[own.message.removeprefix(STATE)]
+        else:
+            message = placed.results[own.message]
+        start = self.learned
+        self.learned += population.size
+        return (
+            placed.constants[own.constant],
+            self.factors[name, parameter.port],
+            message,
+            population.size,
+            start,
+            row,
+            form.word.message_shift,
+            form.word.network_shift,
+            form.first,
+        )
+
+    def schedule(self) -> list[tuple[int, int, int]]:
+        """Forward in the graph's order, the comparison, then backward against it."""
+        forward = [row for name, stage in self.plan.order for row in self.stage(name, stage)]
+        nodes = reversed(self.plan.order)
+        reached = [name for name, stage in nodes if stage == "late" and name in self.chip.reached]
+        backward = [row for name in reached for row in self.back_through(name)]
+        return [*forward, (Act.COMPARE, 0, 0), *backward]
+
+    def stage(self, name: str, stage: str) -> Iterator[tuple[int, int, int]]:
+        """What arrives, what is computed of it, and what is sent."""
+        population = self.network.population(name)
+        for port in population.ports:
+            if port_stage(population, port) == stage:
+                for index in self.plan.incoming.get((name, port), ()):
+                    yield Act.ARRIVE, index, 0
+        yield Act.EVALUATE, *stages_of(self.placed, name, stage)
+        for variable in population.variables:
+            sent = (name, variable) in self.slots
+            if sent and variable_stage(population, variable) == stage:
+                yield Act.SEND, self.slots[name, variable], 0
+
+    def back_through(self, name: str) -> Iterator[tuple[int, int, int]]:
+        """Factors of a population, and what they send back."""
+        yield Act.EVALUATE, *stages_of(self.placed, name, "backward")
+        yield Act.DELIVER, *self.deliver(name)
+        for index in self.chip.crossed:
+            if self.network.projections[index].target == name:
+                yield Act.FEEDBACK, index, 0
 
 
 def wrap_mask(word: Word) -> int:
     """``2^bits - 1`` where a word wraps, 0 where it saturates."""
     return (1 << word.bits) - 1 if word.overflow is Overflow.WRAP else 0
-
-
-def message_row(parameter: Parameter) -> Row:
-    """The state that a neuron's constant multiplies."""
-    if parameter.term == "bias":
-        return Row.ONES
-    if parameter.term == "from_current":
-        return Row.CURRENT
-    return Row.OLD_MEMBRANE if parameter.port == "tau_mem" else Row.OLD_ADAPTATION

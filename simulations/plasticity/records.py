@@ -1,4 +1,4 @@
-"""What the kernels take, and the plain integers by which they name variables and operations."""
+"""What the kernels take."""
 
 from __future__ import annotations
 
@@ -7,53 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.simulations.plasticity.tables import Constant, Counter, Operation, Row
+from ltc2hw.simulations.plasticity.tables import Act
 
 Array = npt.NDArray[Any]
 Number = Any
 """An integer of some width, or a truth value."""
 
 # Numba sees the members of enumerations as objects, so the kernels use plain integers.
-ARRIVE, CURRENT_STAGE, UPDATE_STAGE, SEND, COMPARE, FACTORS, FEEDBACK = (int(o) for o in Operation)
-(
-    PORT_CURRENT,
-    PORT_TAU_MEM,
-    PORT_TAU_ADP,
-    CURRENT,
-    MEMBRANE,
-    ADAPTATION,
-    SPIKES,
-    OLD_MEMBRANE,
-    OLD_ADAPTATION,
-    TAU_MEM,
-    DISTANCE,
-    FALL,
-    FADE,
-    CREDIT,
-    ONES,
-) = (int(row) for row in Row)
-(
-    BIAS_CURRENT,
-    MEM_BIAS,
-    MEM_FROM_STATE,
-    MEM_FROM_CURRENT,
-    ADP_BIAS,
-    ADP_FROM_STATE,
-    ADP_FROM_CURRENT,
-    THRESHOLD,
-    STRENGTH,
-) = (int(constant) for constant in Constant)
-(
-    COUNT_CURRENT,
-    COUNT_TAU_MEM,
-    COUNT_TAU_ADP,
-    COUNT_THRESHOLD,
-    COUNT_CREDIT,
-    COUNT_FACTOR_CURRENT,
-    COUNT_FACTOR_TAU_MEM,
-    COUNT_FACTOR_TAU_ADP,
-) = (int(counter) for counter in list(Counter)[:8])
-COUNT_ERROR = int(Counter.ERROR)
+ARRIVE, EVALUATE, SEND, COMPARE, DELIVER, FEEDBACK = (int(act) for act in Act)
 ONE = np.uint64(1)
 
 
@@ -61,15 +22,26 @@ class Tables(NamedTuple):
     """Read-only tables."""
 
     schedule: Array
-    populations: Array
-    gates: Array
+    operations: Array
+    following: Array
+    """Results that become registers after a step."""
+    delivered: Array
+    """Cells of factors, and the factors that they become."""
+    inboxes: Array
+    """Ports and credits, which are empty before a step; every source is its own target."""
     entries: Array
+    output: Array
+    entered: Array
+    """Cells of the input: one copy."""
     messages: Array
     projections: Array
     vectors: Array
     formats: Array
     vector_formats: Array
-    slopes: Array
+    pointers: Array
+    """Of every source of sparse weights: its first synapse, after those of earlier ones."""
+    targets: Array
+    """Of every synapse of sparse weights."""
     powers: Array
     feedback: Array
 
@@ -83,13 +55,13 @@ class Memory(NamedTuple):
     vector_values: Array
     vector_means: Array
     vector_gradients: Array
-    constants: Array
-    state: Array
+    cells: Array
+    """Every value of every neuron's program: constants, ports, registers, results."""
     sent: Array
     factors: Array
-    """Post-synaptic factors (3 ports, neurons), in the type of the synapses."""
+    """Post-synaptic factors, in the type of the synapses."""
     counts: Array
-    """Misfits of populations (populations, counters)."""
+    """Misfits of neurons, by counter."""
     misfits: Array
     """Misfits of plastic projections, then of vectors: value, mean, gradient."""
 
@@ -98,7 +70,6 @@ class Rule(NamedTuple):
     """Scalars of the rule."""
 
     softmax: Any
-    triangle: Any
     stochastic: Any
     symmetric: Any
     seed: Any
@@ -106,4 +77,3 @@ class Rule(NamedTuple):
     factor_high: Any
     factor_fraction: Any
     softmax_index: Any
-    surrogate_index: Any

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.simulations.fast.streams import prefer_wide_vectors
+from ltc2hw.compilation.llvm import prefer_wide_vectors
 
 Operation = Callable[[Any, Any], Any]
 

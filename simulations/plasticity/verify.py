@@ -13,32 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import (
-    LIF,
-    LTC,
-    FixedGate,
-    FixedLIF,
-    FixedLTC,
-    FixedReadout,
-    Gate,
-    Readout,
-)
-from ltc2hw.graph.fixed import (
-    FixedInput,
-    FixedNetwork,
-    FixedPopulation,
-    message_fraction,
-    variable_fraction,
-)
-from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_fraction, variable_fraction
 from ltc2hw.graph.samples import check_samples
-from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Memory, Parameter, fptt_update
 from ltc2hw.numbers.words import FloatArray
-from ltc2hw.quantization.mixing import partly_fixed, real_tensors
+from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.stream import Update
@@ -63,7 +45,7 @@ class Verifier:
     def __init__(self, learner: IntegerLearner) -> None:
         self.learner = learner
         self.chip = learner.chip
-        self.teacher = FloatLearner(real_network(self.chip.network), self.chip.rule)
+        self.teacher = FloatLearner(dequantize(self.chip.network), self.chip.rule)
 
     def compare(
         self,
@@ -76,8 +58,8 @@ class Verifier:
     ) -> StepError:
         """Errors of a step of the learner: from ``before`` to ``after``, ``at`` step t of T."""
         chip = self.chip
-        network = real_network(self.learner.adapted(before.memories))
-        sample = np.ldexp(x.astype(np.float64), -network_input(chip.network).fraction)
+        network = dequantize(self.learner.adapted(before.memories))
+        sample = np.ldexp(x.astype(np.float64), -chip.network.input.fraction)
         registers = real_registers(chip.network, before.registers)
         _, descent, _ = self.teacher.descend(network, registers, sample, self.goal(goal), *at)
         ours, theirs, value = [], [], 0.0
@@ -94,12 +76,11 @@ class Verifier:
 
     def goal(self, goal: Array) -> FloatArray:
         """A goal in real units."""
-        output = self.chip.network.population(self.chip.network.output)
-        assert isinstance(output, FixedReadout)
+        output = self.chip.output
         if self.chip.rule.error == "softmax":
             one_hot: FloatArray = np.eye(output.size)[int(goal)]
             return one_hot
-        return real(goal, output.fraction)
+        return real(goal, output.fractions[output.output_variable])
 
     def memory(self, parameter: Parameter, learning: Learning) -> Memory:
         """The three words of a parameter in real units."""
@@ -148,11 +129,6 @@ def real(values: Array, fraction: int) -> FloatArray:
     return np.ldexp(values.astype(np.float64), -fraction)
 
 
-def network_input(network: FixedNetwork) -> FixedInput:
-    """The input population."""
-    return network.input
-
-
 def real_registers(network: FixedNetwork, registers: State) -> State:
     """Registers in real units, past messages among them."""
     result: dict[str, Mapping[str, FloatArray]] = {}
@@ -167,42 +143,5 @@ def real_registers(network: FixedNetwork, registers: State) -> State:
 
 def _register_fraction(population: FixedPopulation, register: str) -> int:
     if register.startswith("sent:"):
-        variable: Variable = register.removeprefix("sent:")  # type: ignore[assignment]
-        return message_fraction(population, variable)
+        return message_fraction(population, register.removeprefix("sent:"))
     return variable_fraction(population, register)
-
-
-def real_network(fixed: FixedNetwork) -> Network:
-    """The float network that holds an integer network's numbers, in real units."""
-    populations = tuple(_blank(population) for population in fixed.populations)
-    projections = tuple(
-        Projection(
-            p.source,
-            p.variable,
-            p.target,
-            p.port,
-            p.weights.with_values(p.weights.values.astype(np.float64)),
-            p.delay,
-        )
-        for p in fixed.projections
-    )
-    blank = Network(populations, projections, fixed.output, fixed.provenance)
-    return partly_fixed(blank, fixed, tuple(real_tensors(fixed)))
-
-
-def _blank(population: FixedPopulation) -> FloatPopulation:
-    name, size = population.name, population.size
-    zero = np.zeros(size)
-    if isinstance(population, FixedInput):
-        return Input(name, size, population.graded)
-    if isinstance(population, FixedLTC):
-        gates = _blank_gate(population.tau_mem), _blank_gate(population.tau_adp)
-        return LTC(name, size, zero, zero, zero, *gates)
-    if isinstance(population, FixedLIF):
-        return LIF(name, size, zero, zero, zero, zero)
-    assert isinstance(population, FixedReadout)
-    return Readout(name, size, zero, _blank_gate(population.tau_mem))
-
-
-def _blank_gate(gate: FixedGate) -> Gate:
-    return Gate(nonlinearity="plan" if gate.function == "plan" else "sigmoid")

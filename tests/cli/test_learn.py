@@ -127,21 +127,22 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert not out.exists()
 
 
-def lif_file(folder: Path) -> Path:
-    """An integer LIF network that fits the Add task."""
-    network = random_network(
-        np.random.default_rng(0), inputs=2, hidden=(6,), outputs=1, model="LIF"
-    )
+def late_file(folder: Path) -> Path:
+    """An integer network that fits the Add task, with a delay before its readout."""
+    network = random_network(np.random.default_rng(0), inputs=2, hidden=(6,), outputs=1)
+    late = tuple(replace(p, delay=1) if p.target == "readout" else p for p in network.projections)
+    network = replace(network, projections=late)
     fixed = ltc2hw.quantize(network, "loihi2", load_task(TASK).train.x)
-    ltc2hw.save(fixed, folder / "lif.h5")
-    return folder / "lif.h5"
+    ltc2hw.save(fixed, folder / "late.h5")
+    return folder / "late.h5"
 
 
 def test_what_is_held_is_told_everywhere_or_nothing_is_learned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fixed, out, measured = lif_file(tmp_path), tmp_path / "out.h5", tmp_path / "learn.json"
-    held, reason = "input.value->hidden0.current", "the rule has no factors of LIF neurons"
+    fixed, out, measured = late_file(tmp_path), tmp_path / "out.h5", tmp_path / "learn.json"
+    held = "input.value->hidden0.current"
+    reason = "no error enters hidden0: its way to readout has a delay, and the past is held fixed"
     assert learn(fixed, out, "--json", str(measured)) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

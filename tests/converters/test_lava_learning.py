@@ -17,9 +17,11 @@ from ltc2hw.errors import UnsupportedError
 from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.rule import Memory, parameter_name
 from ltc2hw.learning.scope import scope_of
+from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from tests.learning import test_any_neuron as any_neuron
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
@@ -28,15 +30,23 @@ STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
 def deployed(**options: Any) -> FixedNetwork:
     """A small network with room for its weights."""
     rng = np.random.default_rng(3)
+    sparse = options.pop("sparse", False)
     shape = {"inputs": INPUTS, "hidden": (5,), "outputs": OUTPUTS, "nonlinearity": "plan"}
     network = random_network(rng, **{**shape, **options})
+    if sparse:
+        projections = []
+        for projection in network.projections:
+            matrix = projection.weights.to_array()
+            kept = Sparse.from_array(matrix * (rng.random(matrix.shape) < 0.7))
+            projections.append(replace(projection, weights=kept))
+        network = replace(network, projections=tuple(projections))
     return quantize(network, "loihi2", rng.uniform(0, 1, (4, 8, INPUTS)), ROOM)
 
 
-def stream() -> tuple[FloatArray, IntArray]:
+def stream(inputs: int = INPUTS) -> tuple[FloatArray, IntArray]:
     """Random samples and labels."""
     rng = np.random.default_rng(5)
-    return rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS)), rng.integers(0, OUTPUTS, SAMPLES)
+    return rng.uniform(0, 1, (STEPS, SAMPLES, inputs)), rng.integers(0, OUTPUTS, SAMPLES)
 
 
 def checksum(memory: Memory) -> int:
@@ -52,14 +62,30 @@ CASES = {
         PlasticWords(value=8, mean=12, gradient=10, rounding="nearest"),
         {"hidden": (4, 3)},
     ),
+    "LIF neurons": (FPTTRule(learning_rate=2.0**-2), PlasticWords(seed=2), {"model": "LIF"}),
+    "LIF neurons, sparse": (
+        FPTTRule(learning_rate=2.0**-2),
+        PlasticWords(rounding="nearest"),
+        {"model": "LIF", "sparse": True},
+    ),
 }
+
+
+def test_neurons_of_a_model_of_ones_own_learn_in_lava_too() -> None:
+    assert_every_update(any_neuron.deployed(any_neuron.tired), FPTTRule(), PlasticWords(), 5)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_update_of_lava_is_the_specifications(case: str) -> None:
     rule, words, shape = CASES[case]
-    network = deployed(**shape)
-    x, labels = stream()
+    assert_every_update(deployed(**shape), rule, words, INPUTS)
+
+
+def assert_every_update(
+    network: FixedNetwork, rule: FPTTRule, words: PlasticWords, inputs: int
+) -> None:
+    """Outputs and all words, update after update, and what is told of the rest."""
+    x, labels = stream(inputs)
     targets: Any = np.eye(OUTPUTS)[labels] if rule.error == "linear" else labels
     found = lava_learning.learn(network, x, targets, rule, words)
 
@@ -77,7 +103,7 @@ def test_every_update_of_lava_is_the_specifications(case: str) -> None:
         assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
     whole = integer.learn(network, x, targets, rule, words)
     assert found.held == scope_of(network, rule).held
-    assert found.saturations.get("input") == whole.saturations.get("input")
+    assert found.saturations.get("input", {}) == whole.saturations.get("input", {})
 
 
 def test_clipped_samples_and_targets_are_counted_as_by_the_other_engines() -> None:
@@ -96,10 +122,18 @@ def test_clipped_samples_and_targets_are_counted_as_by_the_other_engines() -> No
     assert counts["readout"] == {"target": SAMPLES * OUTPUTS}
 
 
+def late(network: FixedNetwork) -> FixedNetwork:
+    """The network with a delay before its readout, which no error crosses."""
+    projections = tuple(
+        replace(p, delay=1) if p.target == "readout" else p for p in network.projections
+    )
+    return replace(network, projections=projections)
+
+
 def test_samples_out_of_reach_are_refused_in_lava_too() -> None:
     x, labels = stream()
     with pytest.raises(UnsupportedError, match="no error reaches these weights"):
-        lava_learning.learn(deployed(model="LIF"), x, labels, FPTTRule())
+        lava_learning.learn(late(deployed()), x, labels, FPTTRule())
 
 
 def test_what_the_processes_do_not_express_is_named() -> None:

@@ -12,6 +12,7 @@ from ltc2hw import FixedNetwork, FPTTRule, Network, learn, quantize
 from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
 from ltc2hw.graph.network import Input, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.learning.scope import PARTIAL, scope_of
 from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_network
@@ -64,6 +65,18 @@ def lif_layer() -> Network:
     return random_network(np.random.default_rng(0), model="LIF", hidden=(4,))
 
 
+def past_currents() -> Network:
+    """Neurons whose membranes follow the current of the step before."""
+    return Network(
+        (Input("input", 5, graded=True), Neurons("hidden", 4, "alif"), readout()),
+        (
+            Projection("input", "value", "hidden", "current", dense(5, 4)),
+            Projection("hidden", "spikes", "readout", "current", dense(4, 3)),
+        ),
+        "readout",
+    )
+
+
 def late_readout() -> Network:
     network = random_network(np.random.default_rng(1))
     late = tuple(replace(p, delay=1) if p.target == "readout" else p for p in network.projections)
@@ -79,9 +92,13 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "graded synapses": (
         synapse_population,
         "input.value->synapse.current",
-        "no error enters synapse: it is a readout without spikes",
+        "no error enters synapse: hidden reads its membrane, and integers send errors back",
     ),
-    "LIF": (lif_layer, "input.value->hidden0.current", "no factors of LIF neurons"),
+    "past currents": (
+        past_currents,
+        "input.value->hidden.current",
+        "in the model alif, what arrives changes its spikes only in a later step",
+    ),
     "delay": (late_readout, "input.value->hidden0.current", "has a delay"),
 }
 
@@ -148,12 +165,24 @@ def test_an_event_network_holds_no_weights() -> None:
     assert not any("->" in name for name in scope.held)
 
 
+def test_errors_reach_lif_neurons_and_hold_their_constants() -> None:
+    network = lif_layer()
+    for learning, given in ((learn(network, X, LABELS), network), (None, fixed(lif_layer))):
+        scope = scope_of(given, FPTTRule())
+        assert not scope.unreached
+        assert {f"hidden0.{name}" for name in ("bias", "threshold", "current_decay")} <= set(
+            scope.held
+        )
+        if learning is not None:
+            assert learning.held == scope.held
+
+
 def test_floats_send_errors_through_membranes_and_say_what_they_hold() -> None:
     learned = learn(membranes_read(), X, LABELS)
     assert "input.value->hidden.current" in learned.network.provenance["learns"]
     assert set(learned.held) == {"hidden.threshold", "hidden.adaptation_strength"}
-    with pytest.raises(UnsupportedError, match="no factors of LIF neurons"):
-        learn(lif_layer(), X, LABELS)
+    with pytest.raises(UnsupportedError, match="only in a later step"):
+        learn(past_currents(), X, LABELS)
 
 
 def test_a_dead_end_is_held_and_refuses_nothing() -> None:

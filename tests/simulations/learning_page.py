@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 Row = list[int]
@@ -136,18 +137,54 @@ class Learned:
         return [v >> self.shift if self.shift >= 0 else v << -self.shift for v in self.value]
 
 
+def described(p: Any) -> Any:
+    """A population by the symbols of the documents."""
+    if not p.ports:
+        return p
+    held, constants = p.formats.held, p.formats.constants
+    low, high = held["current"].numbers
+    word = SimpleNamespace(bits=(high - low).bit_length(), minimum=low, maximum=high)
+    found = SimpleNamespace(
+        name=p.name, size=p.size, ports=p.ports, messages=p.messages, kind=p.model.name, state=word,
+        fraction=held["current"].fraction, bias_current=p.constants["bias_current"],
+    )  # fmt: skip
+
+    def factor(name: str, of: int, to: int) -> Any:
+        return SimpleNamespace(values=p.constants[name], shift=constants[name] + of - to)
+
+    for port, state in (("tau_mem", "membrane"), ("tau_adp", "adaptation")):
+        if port in p.ports:
+            own, gate = p.formats.gates[port], held[port].fraction
+            terms = {
+                "from_state": factor(f"{port}.from_state", held[state].fraction, gate),
+                "from_current": factor(f"{port}.from_current", found.fraction, gate),
+            }
+            described_gate = SimpleNamespace(
+                bias=p.constants[f"{port}.bias"], fraction=gate, function=own.function,
+                output_fraction=own.output_fraction, table=p.tables[port], **terms,
+            )  # fmt: skip
+            setattr(found, port, described_gate)
+    if "tau_adp" in p.ports:
+        found.adaptation_fraction = held["adaptation"].fraction
+        found.threshold = p.constants["threshold"]
+        found.adaptation_strength = factor(
+            "adaptation_strength", found.adaptation_fraction, held["threshold"].fraction
+        )
+    return found
+
+
 class Chip:
     """A network that learns by a rule in words."""
 
     def __init__(self, network: Any, rule: Any, words: Any) -> None:
         self.network, self.rule, self.words = network, rule, words
-        self.populations = {p.name: p for p in network.populations}
+        self.populations = {p.name: described(p) for p in network.populations}
         self.projections = list(network.projections)
         self.inputs = [p.name for p in network.populations if not p.ports]
         self.reached = self.reach()
         self.constants: dict[Any, Row] = {}
         self.shifts: dict[Any, int] = {}
-        for p in network.populations:
+        for p in self.populations.values():
             self.read_constants(p)
         self.weights = [
             [[int(v) for v in row] for row in projection.weights.to_array()]
@@ -158,9 +195,7 @@ class Chip:
         self.clear()
 
     def kind(self, name: str) -> str:
-        return {"FixedLTC": "ltc", "FixedReadout": "readout", "FixedInput": "input"}[
-            type(self.populations[name]).__name__
-        ]
+        return str(getattr(self.populations[name], "kind", "input"))
 
     def reach(self) -> list[str]:
         reached = [self.network.output]

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from ltc2hw import FPTTRule, PlasticWords, learn
-from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.learned import Learned, Learning
+from ltc2hw.learning.neurons import word_of
 from ltc2hw.simulations.learning_engine import fast as engine_fast
 from ltc2hw.simulations.learning_engine import integer as engine_integer
 from ltc2hw.simulations.plasticity import fast
@@ -71,14 +72,14 @@ def test_clipped_samples_and_targets_are_counted(engine: str) -> None:
     rng = np.random.default_rng(3)
     x, wanted = rng.uniform(-1, 2, X.shape), rng.normal(0, 1e3, (SAMPLES, OUTPUTS))
     entry, output = FIXED.input, FIXED.population("readout")
-    assert isinstance(output, FixedReadout)
+    assert isinstance(output, FixedNeurons)
 
     def outside(values: Any, word: Any, fraction: int) -> int:
         rounded = [round(float(v) * 2.0**fraction) for v in values.ravel()]
         return sum(not word.minimum <= v <= word.maximum for v in rounded)
 
     clipped = outside(x, entry.word, entry.fraction)
-    missed = outside(wanted, output.state, output.fraction)
+    missed = outside(wanted, word_of(output, "membrane"), output.fractions["membrane"])
     assert 0 < clipped < x.size
     assert 0 < missed < wanted.size
     whole = learn(FIXED, x, wanted, LINEAR, engine=engine).saturations

@@ -1,7 +1,7 @@
 """Integer arithmetic of on-chip FPTT, written for arrays of int64.
 
 Written from the equations of ``docs/on-chip-learning.md`` alone, so that it checks the engines of
-``simulations/`` instead of repeating them; the neurons' own step is their program.
+``simulations/`` instead of repeating them; what neurons do is their program, forward and back.
 """
 
 from __future__ import annotations
@@ -21,35 +21,13 @@ LOW, ALL = 2**32 - 1, 2**64 - 1
 
 
 @dataclass(frozen=True)
-class FactorConstants:
-    """Words and tables of errors and factors; an empty ``slopes`` means the triangle."""
+class ErrorConstants:
+    """Word of errors and factors, and the table of ``2^-x``."""
 
     bits: int
     fraction: int
-    slopes: Integers
-    slope_index: int
     powers: Integers
     power_index: int
-
-
-@dataclass(frozen=True)
-class GateForm:
-    """Fractions of a gate's argument and value, its current's shift, and whether it is ``plan``."""
-
-    fraction: int
-    output_fraction: int
-    current_shift: int
-    plan: bool
-
-    def slope(self, value: Integers, argument: Integers) -> Integers:
-        """Derivative of the gate where it has this value at this argument."""
-        one, unit = 2**self.output_fraction, 2**self.fraction
-        if not self.plan:
-            curved: Integers = value * (one - value) >> self.output_fraction
-            return curved
-        a, slopes = 8 * np.abs(argument), [one // 4, one // 8, one // 32]
-        slope: Integers = np.select([a < 8 * unit, a < 19 * unit, a < 40 * unit], slopes)
-        return slope
 
 
 @dataclass(frozen=True)
@@ -71,19 +49,7 @@ def fitted(x: Integers, bits: int) -> Integers:
     return np.clip(x, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def spike_credit(
-    c: FactorConstants, distance: Integers, fraction: int, credit: Integers
-) -> Integers:
-    """Credit of the membrane: ``ψ(d) L``, cut to the word's fraction."""
-    a = np.abs(distance)
-    if not c.slopes.size:
-        return shift_toward_zero(np.maximum(2**fraction - a, 0) * credit, fraction)
-    cell = shifted(a, fraction + 2 - c.slope_index)
-    padded = np.append(c.slopes, 0)
-    return shift_toward_zero(padded[np.minimum(cell, c.slopes.size)] * credit, c.fraction)
-
-
-def softmax(c: FactorConstants, u: Integers, fraction: int) -> Integers:
+def softmax(c: ErrorConstants, u: Integers, fraction: int) -> Integers:
     """Probabilities of membranes with ``c.fraction`` bits."""
     below = shifted((np.max(u) - u) * 1512775, fraction + 20 - c.power_index)
     whole, part = np.divmod(below, 2**c.power_index)

@@ -1,202 +1,209 @@
-"""Neurons that learn in Lava: their program forward, third factors back to their synapses.
+"""Neurons of any model that learn in Lava: their program forward, its reverse back.
 
-Chip steps of one algorithmic step: populations act forward at their depth, the readout compares at
+Chip steps of one algorithmic step: populations act forward at their depth, the output compares at
 its own, and errors walk back one population per chip step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ltc2hw.converters.lava.processes.beat import Beat
+from ltc2hw.converters.lava.processes.beat import Beat, Journal
+from ltc2hw.converters.lava.processes.neurons import IN, OUT, Declared
 from ltc2hw.converters.lava.processes.plastic_arithmetic import (
+    ErrorConstants,
+    Plastic,
     fitted,
     shifted,
     softmax,
-    spike_credit,
-)
-from ltc2hw.converters.lava.processes.plastic_neurons import (
-    DISTANCE,
-    NeuronConstants,
-    PlasticNeurons,
-    Terms,
 )
 from ltc2hw.converters.lava.processes.scheduled import Integers, Values
+from ltc2hw.dynamics.integer import IntegerStep
+from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.reverse import CREDIT, FACTOR, ONE
+from ltc2hw.learning.fixed import STATE
 from ltc2hw.numbers.words import shift_toward_zero
 
+GOAL, CREDITS = "goal", "credit"
+"""Ports at which goals and credit of spikes arrive, before ``_in``."""
+
 
 @dataclass(frozen=True)
-class LTCConstants(NeuronConstants):
-    """Constants of LTC neurons."""
+class Term:
+    """A constant that learns: its name, its port, what the port's factor meets, its three words."""
 
-    adaptation_fraction: int
-    strength_shift: int
+    constant: str
+    port: str
+    message: str
+    plastic: Plastic
 
 
-class PlasticLTC(AbstractProcess):
-    """LTC neurons that send spikes forward and third factors to their synapses.
+@dataclass(frozen=True)
+class Compared:
+    """How the output is compared with goals: what is read, with which fraction, and the error.
 
-    Ports: ``current_in``, ``tau_mem_in``, ``tau_adp_in``, ``credit_in``; ``spikes_out`` and one
-    ``_factor_out`` per port.
+    ``weights``: of the loss at each step of a sample.
     """
 
-    def __init__(
-        self, *, constants: LTCConstants, terms: Terms, beat: Beat, file: str, name: str
-    ) -> None:
-        super().__init__(constants=constants, terms=terms, beat=beat, file=file, name=name)
-        shape = (constants.size,)
-        self.current_in = InPort(shape=shape)
-        self.tau_mem_in = InPort(shape=shape)
-        self.tau_adp_in = InPort(shape=shape)
-        self.credit_in = InPort(shape=shape)
-        self.spikes_out = OutPort(shape=shape)
-        self.current_factor_out = OutPort(shape=shape)
-        self.tau_mem_factor_out = OutPort(shape=shape)
-        self.tau_adp_factor_out = OutPort(shape=shape)
-        self.membrane = Var(shape=shape, init=0)
-        self.adaptation = Var(shape=shape, init=0)
-        self.spikes = Var(shape=shape, init=0)
-
-
-@implements(proc=PlasticLTC, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class PlasticLTCModel(PlasticNeurons):
-    """Integer arithmetic of :class:`PlasticLTC`."""
-
-    current_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    tau_mem_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    tau_adp_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    credit_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
-    spikes_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    current_factor_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    tau_mem_factor_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    tau_adp_factor_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    membrane: Integers = LavaPyType(np.ndarray, np.int64, precision=24)
-    adaptation: Integers = LavaPyType(np.ndarray, np.int64, precision=24)
-    spikes: Integers = LavaPyType(np.ndarray, np.int64, precision=1)
-
-    ports: ClassVar[tuple[str, ...]] = ("current", "tau_mem", "tau_adp", "credit")
-    outs: ClassVar[tuple[str, ...]] = (
-        "spikes",
-        "current_factor",
-        "tau_mem_factor",
-        "tau_adp_factor",
-    )
-
-    def correct(self, update: int, step: int) -> Values:
-        """Factors of the three ports, then the neurons' own constants learn."""
-        c: LTCConstants = self.c
-        bits = c.factors.bits
-        credit = fitted(self.take("credit"), bits)
-        d = spike_credit(c.factors, self.values[DISTANCE], c.fraction, credit)
-        tau_mem = fitted(shift_toward_zero(d * self.fall(), c.fraction), bits)
-        lifted = -shifted(
-            self.constants["adaptation_strength"] * d,
-            c.strength_shift + c.fraction - c.adaptation_fraction,
-        )
-        tau_adp = fitted(shift_toward_zero(lifted * self.fade(), c.adaptation_fraction), bits)
-        current = self.scaled(d, self.values["tau_mem"], "tau_mem")
-        current = current + self.through_gate("tau_mem", tau_mem)
-        current = current + self.through_gate("tau_adp", tau_adp)
-        factors = {"current": fitted(current, bits), "tau_mem": tau_mem, "tau_adp": tau_adp}
-        self.learn(factors, update)
-        self.journal.keep(update, self.names)
-        return factors
-
-    def fade(self) -> Integers:
-        """Adaptation by the argument of ρ: ``(η - s) ρ'``."""
-        fired = self.before["spikes"] * 2**self.c.adaptation_fraction
-        gap = self.before["adaptation"] - fired
-        return shift_toward_zero(
-            gap * self.slope("tau_adp"), self.c.gates["tau_adp"].output_fraction
-        )
-
-
-@dataclass(frozen=True)
-class ReadoutConstants(NeuronConstants):
-    """Constants of a readout, how it compares, and the loss's weight at each step of a sample."""
-
+    variable: str
+    fraction: int
     classify: bool
     weights: tuple[int, ...]
+    error: ErrorConstants
 
 
-class PlasticReadout(AbstractProcess):
-    """Leaky integrators that compare themselves with a goal and send third factors.
+@dataclass(frozen=True)
+class Halves:
+    """Both halves of a learning step of ``size`` neurons, and when they are due.
 
-    Ports: ``current_in``, ``tau_mem_in``, ``goal_in`` (a label, or one target per neuron);
-    ``current_factor_out``, ``tau_mem_factor_out``.
+    ``backward`` is None where no error arrives; ``terms`` by ``port.term``; ``compared`` for the
+    output alone.
     """
 
-    def __init__(
-        self, *, constants: ReadoutConstants, terms: Terms, beat: Beat, file: str, name: str
-    ) -> None:
-        super().__init__(constants=constants, terms=terms, beat=beat, file=file, name=name)
-        shape = (constants.size,)
-        self.current_in = InPort(shape=shape)
-        self.tau_mem_in = InPort(shape=shape)
-        self.goal_in = InPort(shape=(1,) if constants.classify else shape)
-        self.current_factor_out = OutPort(shape=shape)
-        self.tau_mem_factor_out = OutPort(shape=shape)
-        self.membrane = Var(shape=shape, init=0)
+    size: int
+    forward: Program
+    backward: Program | None
+    constants: Values
+    tables: Values
+    ports: tuple[str, ...]
+    registers: tuple[str, ...]
+    variables: tuple[str, ...]
+    terms: Mapping[str, Term]
+    compared: Compared | None
+    acts: int
+    """Phase of the step forward."""
+    corrects: int
+    """Phase at which factors leave."""
 
 
-@implements(proc=PlasticReadout, protocol=LoihiProtocol)
+class PlasticNeurons(AbstractProcess):
+    """Neurons that send messages forward and third factors to their synapses.
+
+    Ports: ``PORT_in`` and ``PORT_factor_out`` for each port of the model, ``VARIABLE_out`` for what
+    is sent, ``credit_in`` for what comes back to spikes, ``goal_in`` of the output (a label, or one
+    target per neuron).
+    """
+
+    def __init__(self, *, halves: Halves, beat: Beat, file: str, name: str) -> None:
+        super().__init__(halves=halves, beat=beat, file=file, name=name)
+        for port in (*halves.ports, CREDITS):
+            setattr(self, f"{port}{IN}", InPort(shape=(halves.size,)))
+        for port in (*halves.variables, *(f"{port}_{FACTOR}" for port in halves.ports)):
+            setattr(self, f"{port}{OUT}", OutPort(shape=(halves.size,)))
+        if halves.compared is not None:
+            shape = (1,) if halves.compared.classify else (halves.size,)
+            setattr(self, f"{GOAL}{IN}", InPort(shape=shape))
+
+
+@implements(proc=PlasticNeurons, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PlasticReadoutModel(PlasticNeurons):
-    """Integer arithmetic of :class:`PlasticReadout`."""
+class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
+    """The integers of :class:`PlasticNeurons`, by the interpreter that specifies them."""
 
-    current_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    tau_mem_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    goal_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    current_factor_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    tau_mem_factor_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    membrane: Integers = LavaPyType(np.ndarray, np.int64, precision=24)
-
-    ports: ClassVar[tuple[str, ...]] = ("current", "tau_mem")
-    outs: ClassVar[tuple[str, ...]] = ("current_factor", "tau_mem_factor")
+    credit_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.outputs = np.zeros((self.beat.samples, self.beat.steps, len(self.silence)), np.int64)
+        h: Halves = proc_params["halves"]
+        self.halves = h
+        self.beat: Beat = proc_params["beat"]
+        self.forward = IntegerStep(h.forward)
+        self.backward = None if h.backward is None else IntegerStep(h.backward)
+        self.learned = {name: term.plastic for name, term in h.terms.items()}
+        self.journal = Journal(proc_params["file"], self.beat, tuple(self.learned))
+        self.silence = np.zeros(h.size, np.int64)
+        self.arrived = {port: self.silence.copy() for port in (*h.ports, CREDITS)}
+        self.registers = dict.fromkeys(h.registers, self.silence)
+        self.before: Values = {}
+        self.values: Values = {}
+        self.constants: Values = {}
         self.goal = self.silence
+        self.outputs = np.zeros((self.beat.samples, self.beat.steps, h.size), np.int64)
 
     def run_spk(self) -> None:
-        """The goal of a step comes in the step's own forward phase."""
-        self.goal = self.goal_in.recv().astype(np.int64)
-        super().run_spk()
+        """One chip step."""
+        h = self.halves
+        for port, total in self.arrived.items():
+            total += getattr(self, f"{port}{IN}").recv()
+        if h.compared is not None:
+            self.goal = getattr(self, f"{GOAL}{IN}").recv().astype(np.int64)
+        phase, update, step = self.beat.at(self.time_step - 1)
+        sent: Values = {}
+        factors: Values = {}
+        if phase == h.acts:
+            sent = self.act(update, step)
+        if phase == h.corrects and self.backward is not None:
+            factors = self.correct(update, step)
+        for variable in h.variables:
+            getattr(self, f"{variable}{OUT}").send(sent.get(variable, self.silence))
+        for port in h.ports:
+            factor = factors.get(f"{FACTOR}.{port}", self.silence)
+            getattr(self, f"{port}_{FACTOR}{OUT}").send(factor)
 
-    def act(self, update: int, step: int) -> None:
-        """As every neuron; its membrane is the output."""
-        super().act(update, step)
-        self.outputs[update // self.beat.steps, step] = self.membrane
+    def take(self, port: str) -> Integers:
+        """What arrived since it was last taken."""
+        total = self.arrived[port].copy()
+        self.arrived[port][:] = 0
+        return total
+
+    def act(self, update: int, step: int) -> Values:
+        """The step forward, with the constants as they are now; registers begin at zero."""
+        h = self.halves
+        learned = {term.constant: term.plastic.network for term in h.terms.values()}
+        self.constants = {**h.constants, **learned}
+        self.before = self.registers if step else dict.fromkeys(h.registers, self.silence)
+        ports = {port: self.take(port) for port in h.ports}
+        found, _ = self.forward(self.constants, h.tables, ports, self.before)
+        self.values = {name: value + self.silence for name, value in found.items()}
+        self.registers = {name: self.values[name] for name in h.registers}
+        if h.compared is not None:
+            self.outputs[update // self.beat.steps, step] = self.values[h.compared.variable]
+        return self.values
 
     def correct(self, update: int, step: int) -> Values:
-        """Error and factors, then the neurons' own constants learn."""
-        c: ReadoutConstants = self.c
-        bits, fraction = c.factors.bits, c.factors.fraction
-        if c.classify:
-            wanted = (np.arange(c.size) == self.goal) * 2**fraction
-            error = wanted - softmax(c.factors, self.membrane, c.fraction)
-        else:
-            error = shifted(self.goal - self.membrane, c.fraction - fraction)
-        error = fitted(shift_toward_zero(error * c.weights[step], 8), bits)
-        tau_mem = fitted(shift_toward_zero(error * self.fall(), c.fraction), bits)
-        current = self.scaled(error, self.values["tau_mem"], "tau_mem")
-        current = current + self.through_gate("tau_mem", tau_mem)
-        factors = {"current": fitted(current, bits), "tau_mem": tau_mem}
-        self.learn(factors, update)
-        self.journal.keep(update, self.names, outputs=self.outputs)
+        """Factors by port, then the neurons' own constants learn."""
+        h = self.halves
+        credit = {f"{CREDIT}.spikes": self.take(CREDITS)}
+        if h.compared is not None:
+            credit[f"{CREDIT}.{h.compared.variable}"] = self.error(h.compared, step)
+        assert self.backward is not None
+        given = {**self.values, **credit}
+        factors, _ = self.backward(self.constants, h.tables, given, {})
+        for term in h.terms.values():
+            factor = factors.get(f"{FACTOR}.{term.port}", self.silence)
+            seen = shift_toward_zero(self.met(term.message), term.plastic.form.word.message_shift)
+            term.plastic.learn(factor * seen, update)
+        results = {} if h.compared is None else {"outputs": self.outputs}
+        self.journal.keep(update, self.learned, **results)
         return factors
+
+    def met(self, message: str) -> Integers:
+        """What a factor meets at a constant."""
+        if message == ONE:
+            return np.ones_like(self.silence)
+        if message.startswith(STATE):
+            return self.before[message.removeprefix(STATE)]
+        return self.values[message]
+
+    def error(self, c: Compared, step: int) -> Integers:
+        """The output's error."""
+        output = self.values[c.variable]
+        if c.classify:
+            wanted = (np.arange(self.halves.size) == self.goal) * 2**c.error.fraction
+            error = wanted - softmax(c.error, output, c.fraction)
+        else:
+            error = shifted(self.goal - output, c.fraction - c.error.fraction)
+        return fitted(shift_toward_zero(error * c.weights[step], 8), c.error.bits)

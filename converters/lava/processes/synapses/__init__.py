@@ -29,15 +29,17 @@ from ltc2hw.converters.lava.processes.scheduled import Integers
 class Synapses:
     """A projection: what it computes, and when.
 
-    ``weights`` (N_target, N_source) if they do not learn, else ``plastic`` with arrays of that
-    shape. ``back``: weights of the feedback, None for the projection's own; ``back_fraction`` of
-    their fractional bits, None where no error goes back. Phases: ``heard`` when the source sends,
-    ``answered`` one before the target acts, ``corrected`` when the target's factors arrive.
+    ``weights`` (N_target, N_source) if they do not learn, else ``plastic`` with one number for each
+    of ``places``, the targets and sources of its synapses. ``back``: weights of the feedback, None
+    for the projection's own; ``back_fraction`` of their fractional bits, None where no error goes
+    back. Phases: ``heard`` when the source sends, ``answered`` one before the target acts,
+    ``corrected`` when the target's factors arrive.
     """
 
     name: str
     weights: Integers
     plastic: Plastic | None
+    places: tuple[Integers, Integers]
     exponent: int
     delay: int
     back: Integers | None
@@ -61,9 +63,10 @@ class PlasticDense(AbstractProcess):
         self.factor_in = InPort(shape=(targets,))
         self.a_out = OutPort(shape=(targets,))
         self.credit_out = OutPort(shape=(sources,))
-        shape = synapses.weights.shape
+        shape = synapses.places[0].shape
         first = synapses.plastic
-        self.value = Var(shape=shape, init=synapses.weights if first is None else first.value)
+        held = synapses.weights[synapses.places]
+        self.value = Var(shape=shape, init=held if first is None else first.value)
         self.mean = Var(shape=shape, init=0 if first is None else first.mean)
         self.gradient = Var(shape=shape, init=0)
 
@@ -115,8 +118,12 @@ class PlasticDenseModel(PyLoihiProcessModel):
 
     def weights(self) -> Integers:
         """What the network computes with."""
-        plastic = self.synapses.plastic
-        return self.synapses.weights if plastic is None else plastic.network
+        s = self.synapses
+        if s.plastic is None:
+            return s.weights
+        weights = np.zeros_like(s.weights)
+        weights[s.places] = s.plastic.network
+        return weights
 
     def correct(self, factors: Integers, update: int) -> None:
         """Send errors back through the weights that were used, then learn."""
@@ -125,7 +132,8 @@ class PlasticDenseModel(PyLoihiProcessModel):
             back = self.weights() if s.back is None else s.back
             self.credit = shifted(factors @ back, s.back_fraction)
         if s.plastic is not None:
-            s.plastic.learn(np.outer(factors, self.message), update)
+            targets, sources = s.places
+            s.plastic.learn(factors[targets] * self.message[sources], update)
             self.value[:], self.mean[:] = s.plastic.value, s.plastic.mean
             self.gradient[:] = s.plastic.gradient
             self.journal.keep(update, self.learned)
