@@ -159,7 +159,7 @@ def test_the_reading_finds_every_layer() -> None:
         assert any(_inside(module, packages) for module in TREES), packages
     for provider in PROVIDERS:
         assert sum(_inside(module, (provider,)) for module in TREES) > 1, provider
-    assert "ltc2hw.errors" in EDGES["ltc2hw.graph.network"]
+    assert "ltc2hw.graph.neurons" in EDGES["ltc2hw.graph.network"]
     assert set(CORE) == {f"ltc2hw.{place}" for place in FOLDERS if place} - {
         *LEARNERS,
         *PROVIDERS,
