@@ -1,4 +1,4 @@
-"""Smallest and largest value of everything that a neuron's integer program computes.
+"""Smallest and largest value of everything that a simplified step computes.
 
 Intervals lose that two values belong together. Two facts are put back, on which the widths of
 states depend: ``x + rsz(g (y - x), n)`` and ``rsz(g x, n) + (2^n - g)·y / 2^n`` lie between x and y
@@ -7,15 +7,14 @@ for a share g in ``0 .. 2^n``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from ltc2hw.dynamics.operations import TABULATED, Operation
+from ltc2hw.dynamics.intervals import Interval, transfer
+from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Value
 from ltc2hw.numbers.words import IntArray
 
-Interval = tuple[int, int]
-
-ZERO: Interval = (0, 0)
+ZERO = Interval(0, 0)
 
 WIDEST = 1 << 62
 """No value of a legal network leaves ± this."""
@@ -26,48 +25,17 @@ PATIENCE = 3
 
 def hull(*intervals: Interval) -> Interval:
     """Smallest interval around some."""
-    return min(low for low, _ in intervals), max(high for _, high in intervals)
+    return Interval(min(low for low, _ in intervals), max(high for _, high in intervals))
 
 
 def magnitude(interval: Interval) -> int:
     """Largest magnitude in an interval."""
-    return max(-interval[0], interval[1])
-
-
-def product(a: Interval, b: Interval) -> Interval:
-    """Of any two values."""
-    corners = [x * y for x in a for y in b]
-    return min(corners), max(corners)
-
-
-def toward_zero(value: int, bits: int) -> int:
-    """``sign(x) (|x| >> bits)``."""
-    return value >> bits if value >= 0 else -(-value >> bits)
-
-
-def clipped(interval: Interval, low: int, high: int) -> Interval:
-    """After saturation."""
-    return min(max(interval[0], low), high), min(max(interval[1], low), high)
+    return interval.magnitude
 
 
 def within(interval: Interval, low: int, high: int) -> bool:
     """Whether a whole interval lies between two ends."""
-    return low <= interval[0] and interval[1] <= high
-
-
-def wrapped(interval: Interval, bits: int, signed: int) -> Interval:
-    """After two's complement."""
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    return interval if within(interval, low, high) else (low, high)
-
-
-def wrapped_once(interval: Interval, bits: int, register_bits: int) -> Interval:
-    """After the register's wrap, and then one at each end of the word: into ``(-h, h]``."""
-    low, high = wrapped(interval, register_bits, 1)
-    half = 1 << (bits - 1)
-    if within((low, high), 1 - half, half):
-        return low, high
-    return min(1 - half, low + 2 * half), max(half, high - 2 * half)
+    return low <= interval.low and interval.high <= high
 
 
 class Intervals:
@@ -92,22 +60,16 @@ class Intervals:
 
     def of(self, value: Value) -> Interval:
         """Interval of a value whose arguments are known."""
-        arguments = [self.found[argument] for argument in value.arguments]
-        numbers = [int(number) for number in value.numbers]
         operation = value.operation
-        if operation is Operation.NUMBER:
-            return numbers[0], numbers[0]
         if operation in self.leaves:
             return self.leaves[operation][value.name]
-        if operation in TABULATED:
-            table = self.tables[value.name]
-            return int(table.min()), int(table.max())
-        found: Interval = MEANING[operation](*arguments, *numbers)
+        arguments = [self.found[argument] for argument in value.arguments]
+        found = transfer(value, arguments, self.tables)
         if operation is Operation.ADD:
             for first, second in (value.arguments, value.arguments[::-1]):
                 mixed = self.mixed(first, second) or self.blended(first, second)
                 if mixed is not None:
-                    return max(found[0], mixed[0]), min(found[1], mixed[1])
+                    return found.meet(mixed)
         return found
 
     def shared(self, index: int) -> tuple[int, int, int] | None:
@@ -151,7 +113,7 @@ class Intervals:
             return hull(*known) if len(known) == len(parts) else None
         finer = self.rest(index, share, bits)
         if finer is not None:
-            return (1 << finer,) * 2
+            return Interval(1 << finer, 1 << finer)
         if value.operation is Operation.SHIFT_TOWARD_ZERO and value.numbers[0] == bits:
             inner = self.values[value.arguments[0]]
             if inner.operation is Operation.MULTIPLY:
@@ -174,24 +136,6 @@ class Intervals:
         if whole.operation is Operation.NUMBER and whole.numbers[0] == 1 << bits + shift:
             return bits + shift
         return None
-
-
-MEANING: Mapping[Operation, Callable[..., Interval]] = {
-    Operation.ADD: lambda a, b: (a[0] + b[0], a[1] + b[1]),
-    Operation.SUBTRACT: lambda a, b: (a[0] - b[1], a[1] - b[0]),
-    Operation.MULTIPLY: product,
-    Operation.MINIMUM: lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),
-    Operation.MAXIMUM: lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
-    Operation.GREATER: lambda a, b: (int(a[0] > b[1]), int(a[1] > b[0])),
-    Operation.SELECT: lambda condition, a, b: hull(a, b),
-    Operation.SHIFT_LEFT: lambda a, bits: (a[0] << bits, a[1] << bits),
-    Operation.SHIFT_RIGHT: lambda a, bits: (a[0] >> bits, a[1] >> bits),
-    Operation.SHIFT_TOWARD_ZERO: lambda a, n: (toward_zero(a[0], n), toward_zero(a[1], n)),
-    Operation.SATURATE: clipped,
-    Operation.WRAP: wrapped,
-    Operation.WRAP_ONCE: wrapped_once,
-    Operation.PLAN: lambda a, fraction, result: (0, 1 << result),
-}
 
 
 def reachable(
@@ -219,16 +163,12 @@ def reachable(
         if grown == states:
             for _ in range(PATIENCE):
                 following = after(states)
-                states = {n: _common(states[n], following[n]) for n in names}
+                states = {n: states[n].meet(following[n]) for n in names}
             return states
         if turn >= PATIENCE:
             grown = {n: _widened(states[n], grown[n]) for n in names}
         states = grown
-    return dict.fromkeys(names, (-WIDEST, WIDEST))
-
-
-def _common(a: Interval, b: Interval) -> Interval:
-    return max(a[0], b[0]), min(a[1], b[1])
+    return dict.fromkeys(names, Interval(-WIDEST, WIDEST))
 
 
 def _widened(before: Interval, now: Interval) -> Interval:
@@ -238,4 +178,4 @@ def _widened(before: Interval, now: Interval) -> Interval:
         low = -min(WIDEST, 1 << (-low - 1).bit_length())
     if high > before[1]:
         high = min(WIDEST, 1 << (high - 1).bit_length())
-    return low, high
+    return Interval(low, high)

@@ -202,7 +202,7 @@ def clipped_sums(needed: Needed, index: int) -> set[int]:
     on, what is still added must not lead back into the word.
     """
     low, high = needed.numbers(index)
-    room = SINGLE - magnitude((low, high))
+    room = SINGLE - max(-low, high)
     node, spine = needed.values[index].arguments[0], []
     while needed.values[node].operation in _SUMS and needed.uses[node] == 1:
         spine.append(node)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.dynamics.integer import MEANING
+from ltc2hw.dynamics.intervals import Interval
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Builder, Value
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.words import IntArray
-from ltc2hw.simulations.fast.intervals import Interval, Intervals, hull, reachable, within
+from ltc2hw.simulations.fast.intervals import ZERO, Intervals, hull, reachable, within
 
 Known = IntArray | np.int64
 
@@ -42,7 +43,7 @@ def simplified(neurons: FixedNeurons, arriving: Mapping[str, int]) -> Step:
     folding.run()
     builder, results = folding.builder, folding.results
     constants = {name: _ends(values) for name, values in folding.constants.items()}
-    ports = {name: (-most, most) for name, most in arriving.items()}
+    ports = {name: Interval(-most, most) for name, most in arriving.items()}
     leaves = constants, ports
     states = reachable(builder.values, results, neurons.program.states, *leaves, neurons.tables)
     found = Intervals(builder.values, *leaves, states, neurons.tables).found
@@ -60,7 +61,7 @@ def simplified(neurons: FixedNeurons, arriving: Mapping[str, int]) -> Step:
 
 def _ends(values: IntArray) -> Interval:
     """Interval of constants; padding is 0."""
-    return hull((0, 0), (int(values.min()), int(values.max())))
+    return hull(ZERO, Interval(int(values.min()), int(values.max())))
 
 
 def _without_checks(

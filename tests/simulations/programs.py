@@ -26,6 +26,7 @@ from ltc2hw.dynamics.expression import (
 )
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held
 from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.intervals import Interval
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import Model, model
 from ltc2hw.dynamics.operations import Operation
@@ -37,7 +38,7 @@ from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.nonlinearity import GATE_FUNCTIONS, sigmoid_table
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray, IntArray, Overflow, Word, shift_toward_zero
-from ltc2hw.simulations.fast.intervals import WIDEST, Intervals, hull, magnitude
+from ltc2hw.simulations.fast.intervals import WIDEST, Intervals, magnitude
 
 PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
 Rng = np.random.Generator
@@ -165,9 +166,11 @@ def mutated(rng: Rng, program: Program) -> Program:
 def exact(neurons: FixedNeurons, arriving: int) -> bool:
     """Whether nothing leaves 62 bits, whatever the states."""
     values = neurons.program.values
-    constants = {name: hull((int(c.min()), int(c.max()))) for name, c in neurons.constants.items()}
-    ports = dict.fromkeys(neurons.ports, (-arriving, arriving))
-    states = dict.fromkeys(neurons.program.states, (-(1 << 34), 1 << 34))
+    constants = {
+        name: Interval(int(c.min()), int(c.max())) for name, c in neurons.constants.items()
+    }
+    ports = dict.fromkeys(neurons.ports, Interval(-arriving, arriving))
+    states = dict.fromkeys(neurons.program.states, Interval(-(1 << 34), 1 << 34))
     found = Intervals(values, constants, ports, states, neurons.tables).found
     return all(magnitude(interval) < WIDEST for interval in found)
 
