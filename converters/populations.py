@@ -15,10 +15,11 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
-from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.errors import UnknownNameError
 from ltc2hw.graph.fixed import FixedPopulation
 from ltc2hw.graph.network import FloatPopulation
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.numbers.integer_limits import FINEST_RESULT, require_state
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,
     GateCurve,
@@ -26,7 +27,7 @@ from ltc2hw.numbers.nonlinearity import (
     Nonlinearity,
     table_index_bits,
 )
-from ltc2hw.numbers.scalars import require_type
+from ltc2hw.numbers.scalars import require_range, require_type
 from ltc2hw.numbers.words import IntArray, Word
 
 TERMS = ("bias", "from_state", "from_current")
@@ -176,7 +177,11 @@ def FixedLTC(
     messages: tuple[Message, ...] = (),
 ) -> FixedNeurons:
     """Integer neurons of the model ``ltc``; all words but the adaptation's are ``state``."""
-    formats = _GatedFormats(state, fraction)
+    formats = _GatedFormats(name, state, fraction)
+    require_type(f"{name} tau_adp", tau_adp, FixedGate)
+    require_range(
+        f"{name} adaptation_fraction", adaptation_fraction, tau_adp.output_fraction, FINEST_RESULT
+    )
     formats.held |= {
         "adaptation": Held(adaptation_fraction),
         "threshold": Held.within(state, fraction),
@@ -199,7 +204,7 @@ def FixedReadout(
     messages: tuple[Message, ...] = (),
 ) -> FixedNeurons:
     """Integer neurons of the model ``readout``."""
-    formats = _GatedFormats(state, fraction)
+    formats = _GatedFormats(name, state, fraction)
     formats.gate("tau_mem", tau_mem, fraction)
     formats.add("bias_current", bias_current, fraction)
     return formats.neurons(name, size, readout, messages)
@@ -208,7 +213,8 @@ def FixedReadout(
 class _GatedFormats:
     """Formats and constants of neurons with gates, collected."""
 
-    def __init__(self, state: Word, fraction: int) -> None:
+    def __init__(self, name: str, state: Word, fraction: int) -> None:
+        require_state(name, state, wraps=True)
         self.state = state
         self.fraction = fraction
         self.held = {"current": Held.within(state, fraction), "membrane": Held(fraction)}
@@ -333,7 +339,6 @@ def FixedLIF(
         "threshold": threshold,
         "bias": bias_mantissa,
     }
-    if not state.signed:
-        raise InvalidValueError(f"{name} state", "unsigned", "a signed word")
+    require_state(name, state, wraps=False)
     words = LIFWords(state, fraction, decay_fraction, alignment, bias_exponent)
     return words.neurons(name, size, constants)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ltc2hw.dynamics.formats import Formats
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.program import Program
-from ltc2hw.graph.neurons import Message, ModelNames
+from ltc2hw.graph.neurons import FixedNeurons, Message, ModelNames
 from ltc2hw.numbers.words import IntArray
 
 
@@ -32,6 +32,6 @@ class LooseNeurons(ModelNames):
         return ("spikes", *(message.variable for message in self.messages))
 
 
-def loose(*fields: Any) -> Any:
+def loose(*fields: Any) -> FixedNeurons:
     """Such neurons, where a function asks for those of a graph."""
-    return LooseNeurons(*fields)
+    return cast(FixedNeurons, LooseNeurons(*fields))

@@ -24,7 +24,7 @@ from ltc2hw.converters.populations import (
 )
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
-from ltc2hw.graph.neurons import Message
+from ltc2hw.graph.neurons import FixedNeurons, Message
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import GateFunction, Nonlinearity, sigmoid_table
@@ -245,7 +245,7 @@ def random_messages(rng: np.random.Generator, variables: tuple[Variable, ...]) -
 
 def random_ltc(
     rng: np.random.Generator, name: str, size: int, *, extreme: bool, constants: Word = STATE
-) -> FixedLTC:
+) -> FixedNeurons:
     """LTC neurons with thresholds low enough to spike and high enough not to."""
     return FixedLTC(
         name=name,
@@ -264,7 +264,7 @@ def random_ltc(
 
 def random_readout(
     rng: np.random.Generator, name: str, size: int, *, extreme: bool, constants: Word = STATE
-) -> FixedReadout:
+) -> FixedNeurons:
     """Leaky integrators with any gate."""
     return FixedReadout(
         name=name,
@@ -278,7 +278,7 @@ def random_readout(
 
 def random_lif(
     rng: np.random.Generator, name: str, size: int, chip: Target, *, extreme: bool
-) -> FixedLIF:
+) -> FixedNeurons:
     """LIF neurons over the ranges that Lava documents."""
     lif = chip.lif
     full = 1 << lif.decay

@@ -37,7 +37,7 @@ FOLDERS = {
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison",
+    "": "starting graph simulate quantization learning files comparison converters",
     "cli": "errors starting numbers graph registry simulate quantization learning files comparison "
     "tasks training targets simulations converters",
     "__main__": "cli",

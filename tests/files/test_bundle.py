@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -132,7 +132,7 @@ def test_traces_come_back_equal(kind: str, tmp_path: Path) -> None:
 
 def test_the_table_names_every_field_of_every_class() -> None:
     for known, kinds in FIELDS.items():
-        assert {field.name for field in fields(known)} == set(kinds), known
+        assert {field.name for field in fields(cast(Any, known))} == set(kinds), known
     unions = (network.FloatPopulation, fixed.FixedPopulation, weights.Weights)
     listed = {part for union in unions for part in typing.get_args(union)}
     assert listed | {Network, FixedNetwork, words.Word, trace.Trace} <= set(FIELDS)

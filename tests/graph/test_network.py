@@ -180,7 +180,7 @@ def test_large_reals_are_numbers() -> None:
 
 def test_integers_beyond_64_bits_do_not_wrap() -> None:
     neuron = next(p for p in parts_of(6) if isinstance(p, FixedNeurons))
-    big = np.full(neuron.size, (1 << 64) - 1, dtype=np.uint64)
+    big: Any = np.full(neuron.size, (1 << 64) - 1, dtype=np.uint64)
     with pytest.raises(InvalidValueError, match=r"below 2\^63"):
         neuron.with_constants({neuron.model.constants[0].name: big})
 
