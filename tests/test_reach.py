@@ -92,21 +92,13 @@ def test_every_model_learns_on_the_chip(name: str) -> None:
     for parameter, memory in first.items():
         for one, two in zip(memory, second[parameter], strict=True):
             assert np.array_equal(one, two), parameter
-    start = ltc2hw.learn(fixed, x[:, :0], labels[:0], rule, words=words, engine="integer")
-    changed = {
-        parameter.population
-        for parameter, memory in first.items()
-        if not np.array_equal(memory.value, start.learning.memories[parameter].value)
-    }
-    assert changed == ({"out"} if name in QUIET else {"out", f"n_{name}"})
+    # A memory that nothing ever changed remembers no gradient.
+    changed = {p.population for p, memory in first.items() if np.any(memory.gradient)}
+    assert changed == {"out", f"n_{name}"}
 
 
 LATE = ("alif",)
 """Models in which what arrives changes the membrane in the next step, and the past is fixed."""
-
-QUIET = ("brf",)
-"""Models whose neurons are too far from their threshold here for an error to reach them."""
-
 
 def test_derived_constants_are_refused_where_they_are_no_numbers() -> None:
     """The resonator's damping is a root of what must not be negative."""

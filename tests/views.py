@@ -34,11 +34,11 @@ def view(population: Any) -> Any:
 
 def rebuilt(population: FixedNeurons, **changes: Any) -> FixedNeurons:
     """The population with some of its view's numbers replaced."""
-    make = {"ltc": FixedLTC, "lif": FixedLIF, "readout": FixedReadout}[kind(population)]
     fields = {**vars(view(population)), **changes}
-    if make is FixedLIF:
+    if kind(population) == "lif":
         del fields["messages"]
-    return make(**fields)
+        return FixedLIF(**fields)
+    return FixedLTC(**fields) if kind(population) == "ltc" else FixedReadout(**fields)
 
 
 def _real(population: Neurons) -> Any:

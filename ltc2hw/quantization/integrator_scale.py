@@ -61,7 +61,8 @@ def integrated_fraction(
 def _largest(population: Neurons, names: tuple[str, ...]) -> FloatArray:
     """Largest magnitude of some constants of each neuron, (N,)."""
     values = [np.abs(population.constants[name]) for name in names]
-    return np.max(np.stack([np.zeros(population.size), *values]), axis=0)
+    largest: FloatArray = np.max(np.stack([np.zeros(population.size), *values]), axis=0)
+    return largest
 
 
 def _state_fraction(largest: float, threshold: FloatArray, bias: FloatArray, chip: Target) -> int:
