@@ -178,15 +178,15 @@ def _walk(
 ) -> Iterator[Interval]:
     """Interval of every value of a program without states."""
     leaves = {Operation.PARAMETER: constants, Operation.PORT: ports}
-    known: dict[int, Interval] = {}
+    known: list[Interval] = []
     for index, value in enumerate(program.values):
         if value.operation in leaves:
-            known[index] = leaves[value.operation][value.name]
+            known.append(leaves[value.operation][value.name])
         else:
             arguments = [known[argument] for argument in value.arguments]
             plain = transfer(value, arguments, tables)
-            known[index] = facts(program.values).narrowed(index, plain, known)
-        yield known[index]
+            known.append(facts(program.values).narrowed(index, plain, known))
+    yield from known
 
 
 def _arriving(errors: Errors, name: str, port: str) -> int:

@@ -22,12 +22,12 @@ LABELS = np.array([0, 1, 2, 0])
 READOUT = FPTTRule(ports={"readout": ("current", "tau_mem")})
 
 
-def ltc(name: str, size: int) -> LTC:
+def ltc(name: str, size: int) -> Neurons:
     gate = Gate(np.full(size, 0.5), nonlinearity="plan")
     return LTC(name, size, np.zeros(size), np.ones(size), np.zeros(size), gate, gate)
 
 
-def readout(name: str = "readout", size: int = 3) -> Readout:
+def readout(name: str = "readout", size: int = 3) -> Neurons:
     return Readout(name, size, np.zeros(size), Gate(np.zeros(size), nonlinearity="plan"))
 
 
