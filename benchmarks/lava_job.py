@@ -22,7 +22,8 @@ from benchmarks.fast_turns import HIDDEN, STEPS, FastTurns
 from benchmarks.measure import seconds_of
 from benchmarks.networks import recurrent_lif, recurrent_ltc
 from ltc2hw.converters.lava.assembly import Feed, build_network
-from ltc2hw.converters.populations import FixedLIF
+from ltc2hw.converters.populations import is_model
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations import fast
@@ -48,7 +49,8 @@ def lif(folder: Path) -> None:
 def lava_lif(network: FixedNetwork, x: FloatArray) -> LIF:
     """Source, feed-forward Dense, LIF, recurrent Dense."""
     population = network.population("hidden")
-    assert isinstance(population, FixedLIF)
+    assert is_model(population, find_model("lif"))
+    constants = population.constants
     inward, recurrent = (
         Dense(
             weights=p.weights.to_array() << 1,
@@ -60,9 +62,9 @@ def lava_lif(network: FixedNetwork, x: FloatArray) -> LIF:
     )
     neurons = LIF(
         shape=(population.size,),
-        du=int(population.current_decay[0]) - 1,
-        dv=int(population.membrane_decay[0]),
-        vth=int(population.threshold[0]),
+        du=int(constants["current_decay"][0]) - 1,
+        dv=int(constants["membrane_decay"][0]),
+        vth=int(constants["threshold"][0]),
         bias_mant=0,
     )
     source = RingBuffer(data=x[:, 0].T.astype(np.int32))

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
@@ -45,7 +46,7 @@ def gate(rng: np.random.Generator, size: int, bias: float) -> FixedGate:
     )
 
 
-def ltc(rng: np.random.Generator, name: str, size: int, threshold: int) -> FixedLTC:
+def ltc(rng: np.random.Generator, name: str, size: int, threshold: int) -> FixedNeurons:
     """LTC neurons with event gates."""
     return FixedLTC(
         name=name,
@@ -61,7 +62,7 @@ def ltc(rng: np.random.Generator, name: str, size: int, threshold: int) -> Fixed
     )
 
 
-def lif(name: str, size: int, threshold: int, bias: int = 0) -> FixedLIF:
+def lif(name: str, size: int, threshold: int, bias: int = 0) -> FixedNeurons:
     """LIF neurons with Lava's arithmetic."""
     return FixedLIF(
         name=name,
@@ -78,7 +79,7 @@ def lif(name: str, size: int, threshold: int, bias: int = 0) -> FixedLIF:
     )
 
 
-def readout(rng: np.random.Generator, name: str, size: int) -> FixedReadout:
+def readout(rng: np.random.Generator, name: str, size: int) -> FixedNeurons:
     """Leaky integrators with static gates."""
     still = Factor(np.zeros(size, dtype=np.int64), 0)
     static = gate(rng, size, -2.0)

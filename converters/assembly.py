@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.converters.populations import LIF, Gate, Readout, is_model
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
-from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.structure import Port
+from ltc2hw.dynamics.models.if_subtract import if_subtract
+from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 
@@ -55,10 +60,7 @@ class Assembly:
     def add(self, population: FloatPopulation) -> Signal:
         """Add a population; returns the variable that it sends by default."""
         self.populations[population.name] = population
-        variable = population.variables[0]
-        if isinstance(population, Readout):
-            variable = "membrane"
-        return Signal.of(population.name, population.size, variable)
+        return Signal.of(population.name, population.size, sent_variable(population))
 
     def connect(self, signal: Signal, target: str, port: Port = "current") -> None:
         """Let a signal arrive at a port, besides what already does."""
@@ -84,11 +86,9 @@ class Assembly:
 
     def _output(self, output: Signal) -> str:
         for name, population in self.populations.items():
-            variable = population.output_variable
-            if variable in population.variables and not isinstance(population, Input):
-                source = Source(name, "membrane" if variable == "membrane" else "spikes")
-                if output.is_plain(source):
-                    return name
+            answer = Source(name, population.output_variable)
+            if isinstance(population, Neurons) and output.is_plain(answer):
+                return name
         name = self.free_name("output")
         self.add(Readout(name, output.size, np.zeros(output.size), static_gate(1.0)))
         self.connect(output, name)
@@ -108,37 +108,35 @@ class Assembly:
     def _absorb(self, target: str, port: Port, constant: FloatArray) -> FloatArray:
         """Add a constant to the bias of a port; returns what has no place there."""
         population = self.populations[target]
-        assert not isinstance(population, Input)
-        if isinstance(population, LIF):
+        absorbed = constant
+        if is_model(population, lif, if_subtract, if_subtract_delayed):
             # A constant reaches the membrane at once only where the current decays at once.
-            direct: FloatArray = np.where(population.current_decay == 1.0, constant, 0.0)
-            self.populations[target] = replace(population, bias=population.bias + direct)
-            return constant - direct
-        if port == "current":
-            bias = population.bias_current + constant
-            self.populations[target] = replace(population, bias_current=bias)
-        elif port == "tau_mem":
-            self.populations[target] = replace(
-                population, tau_mem=_plus(population.tau_mem, constant)
-            )
+            absorbed = np.where(population.constants["current_decay"] == 1.0, constant, 0.0)
+            bias = "bias"
+        elif is_model(population, ltc, readout):
+            bias = "bias_current" if port == "current" else f"{port}.bias"
         else:
-            assert isinstance(population, LTC)
-            self.populations[target] = replace(
-                population, tau_adp=_plus(population.tau_adp, constant)
-            )
-        return np.zeros_like(constant)
+            return constant
+        whole = population.constants[bias] + absorbed
+        self.populations[target] = population.with_constants({bias: whole})
+        return constant - absorbed
 
     def _clock(self) -> str:
         """Name of the neuron that fires at every step."""
         # The last one first: to compare all populations for each constant can take minutes.
         for name in (self.last_clock, *self.populations):
             population = self.populations.get(name)
-            if isinstance(population, LIF) and population == clock(name):
+            if is_model(population, lif) and population == clock(name):
                 self.last_clock = name
                 return name
         name = self.last_clock = self.free_name(self.clock_name)
         self.populations[name] = clock(name)
         return name
+
+
+def sent_variable(population: FloatPopulation) -> Variable:
+    """What a population sends where other tools do not name it: its spikes, or its answer."""
+    return population.output_variable or population.variables[0]
 
 
 def disassemble(
@@ -169,11 +167,11 @@ def clocks_of(network: Network) -> set[str]:
     return {
         p.name
         for p in network.populations
-        if isinstance(p, LIF) and p == clock(p.name) and p.name not in targets
+        if is_model(p, lif) and p == clock(p.name) and p.name not in targets
     } - {network.output}
 
 
-def clock(name: str) -> LIF:
+def clock(name: str) -> Neurons:
     """One neuron that fires at every step: its bias alone exceeds its threshold."""
     one = np.ones(1)
     return LIF(name, 1, one, one, 0.5 * one, one)
@@ -197,7 +195,3 @@ def weights(matrix: Matrix) -> Dense | Sparse:
     if sparse.issparse(matrix):
         return Sparse.from_scipy(matrix)
     return Dense(np.asarray(matrix))
-
-
-def _plus(gate: Gate, constant: FloatArray) -> Gate:
-    return replace(gate, bias=gate.bias + constant)

@@ -20,8 +20,13 @@ import numpy.typing as npt
 
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.populations import LIF, LTC, Readout
+from ltc2hw.converters.populations import LIF, Readout
 from ltc2hw.converters.signals import Signal
+from ltc2hw.dynamics.models.alif import alif
+from ltc2hw.dynamics.models.if_subtract import if_subtract
+from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.fields import real_vector
 from ltc2hw.numbers.words import FloatArray
 
@@ -49,11 +54,11 @@ class Placed:
     output: Signal
     entry: str
     gain: FloatArray
-    delay: int = 0
+    port: Port = "current"
 
     def drive(self, assembly: Assembly, signal: Signal) -> None:
         """Let a signal arrive at the neurons' input."""
-        assembly.connect(signal.scaled(self.gain).delayed(self.delay), self.entry)
+        assembly.connect(signal.scaled(self.gain), self.entry, self.port)
 
 
 def leaky(
@@ -90,7 +95,7 @@ def leaky(
 def place_spiking(
     assembly: Assembly, neurons: Leaky, threshold: npt.ArrayLike, reset: npt.ArrayLike
 ) -> Placed:
-    """Add leaky neurons that spike above a threshold: a :class:`~ltc2hw.graph.network.LIF`."""
+    """Add leaky neurons that spike above a threshold: the model ``lif``."""
     above = real_vector(f"{neurons.node} threshold", threshold, neurons.size)
     zero = real_vector(f"{neurons.node} reset potential", reset, neurons.size)
     name = assembly.free_name(neurons.node)
@@ -100,45 +105,26 @@ def place_spiking(
 
 
 def place_subtracting(
-    assembly: Assembly,
-    conversion: Conversion,
-    neurons: Leaky,
-    threshold: npt.ArrayLike,
-    reset: LateReset,
+    assembly: Assembly, neurons: Leaky, threshold: npt.ArrayLike, reset: LateReset
 ) -> Placed:
     """Add leaky neurons from which a spike takes their threshold instead of all they hold.
 
-    The membrane is a :class:`~ltc2hw.graph.network.Readout`, from which a spike of the step before
-    takes (1 - leak) threshold, or all of it after the leak; a :class:`~ltc2hw.graph.network.LIF`
-    that forgets everything at every step compares it. A membrane without leak is one that receives
-    itself.
+    The models ``if_subtract`` and, where it is taken after the leak, ``if_subtract_delayed``.
     """
-    size, leak = neurons.size, neurons.leak
-    above = real_vector(f"{neurons.node} threshold", threshold, size)
-    if np.any(neurons.synapse == 0.0):
-        conversion.meet("integrator", neurons.node)
-    one = np.ones(size)
-    openness = np.where(leak > 0.0, leak, 1.0)
     name = assembly.free_name(neurons.node)
-    spikes = assembly.add(LIF(name, size, one, one, above, 0.0 * one))
-    entry = assembly.free_name(f"{neurons.node}_membrane")
-    bias = leak * neurons.rest / openness
-    membrane = assembly.add(Readout(entry, size, bias, static_gate(openness)))
-    assembly.connect(membrane, name)
-    kept = one - leak if reset == "before-leak" else one
-    assembly.connect(spikes.scaled(-kept * above / openness).delayed(1), entry)
-    if np.any(leak == 0.0):
-        assembly.connect(membrane.scaled((openness - leak) / openness).delayed(1), entry)
-    gain = neurons.membrane_gain / openness
-    if np.all(neurons.synapse == 1.0):
-        return Placed(spikes, entry, neurons.input_gain * gain)
-    synapse, current = place_synapse(assembly, neurons)
-    assembly.connect(current.scaled(gain), entry)
-    return Placed(spikes, synapse, neurons.input_gain / neurons.synapse)
+    constants = {
+        "current_decay": neurons.synapse,
+        "membrane_decay": neurons.leak,
+        "threshold": threshold,
+        "bias": neurons.leak * neurons.rest,
+    }
+    model = if_subtract if reset == "before-leak" else if_subtract_delayed
+    spikes = assembly.add(Neurons(name, neurons.size, model, constants))
+    return Placed(spikes, name, neurons.input_gain * neurons.membrane_gain)
 
 
 def place_integrator(assembly: Assembly, conversion: Conversion, neurons: Leaky) -> Placed:
-    """Add leaky neurons that answer their voltage: a :class:`~ltc2hw.graph.network.Readout`.
+    """Add leaky neurons that answer their voltage: the model ``readout``.
 
     A synaptic current is a second readout before the first.
     """
@@ -169,35 +155,24 @@ def place_adaptive(
     threshold: npt.ArrayLike,
     reset: npt.ArrayLike,
     adaptation: npt.ArrayLike,
-    step: npt.ArrayLike,
+    jump: npt.ArrayLike,
 ) -> Placed:
-    """Add leaky neurons with the threshold of an LSNN: static :class:`~ltc2hw.graph.network.LTC`.
+    """Add leaky neurons with the threshold of an LSNN: the model ``alif``.
 
-    The threshold is higher by a, with ``a = (1 - adaptation) (a + step s[t-1])``.
-    The membrane follows the synaptic current of the step before.
+    The membrane, which counts from the resting potential, follows the synaptic current of the step
+    before, so its gain is its leak.
     """
-    size, node = neurons.size, neurons.node
-    zero = real_vector(f"{node} reset potential", reset, size)
+    node, size = neurons.node, neurons.size
     decay = real_vector(f"{node} adaptation decay", adaptation, size)
-    jump = real_vector(f"{node} adaptation step", step, size)
     if decay.min() < 0.0 or decay.max() > 1.0:
         conversion.meet("step-too-long", node)
-    if np.any(neurons.leak == 0.0) or np.any(neurons.synapse == 0.0) or np.any(decay == 0.0):
-        conversion.meet("integrator", node)
+    constants = {
+        "current_decay": neurons.synapse,
+        "membrane_decay": neurons.leak,
+        "adaptation_decay": decay,
+        "jump": jump,
+        "threshold": real_vector(f"{node} threshold", threshold, size) - neurons.rest,
+        "reset": real_vector(f"{node} reset potential", reset, size) - neurons.rest,
+    }
     name = assembly.free_name(node)
-    population = LTC(
-        name,
-        size,
-        threshold=real_vector(f"{node} threshold", threshold, size) - zero,
-        adaptation_strength=jump * (1.0 - decay) / decay,
-        bias_current=neurons.rest - zero,
-        tau_mem=static_gate(neurons.leak),
-        tau_adp=static_gate(1.0 - decay),
-    )
-    output = assembly.add(population)
-    gain = neurons.membrane_gain / neurons.leak
-    if np.all(neurons.synapse == 1.0):
-        return Placed(output, name, neurons.input_gain * gain, delay=1)
-    synapse, current = place_synapse(assembly, neurons)
-    assembly.connect(current.scaled(gain).delayed(1), name)
-    return Placed(output, synapse, neurons.input_gain / neurons.synapse)
+    return Placed(assembly.add(Neurons(name, size, alif, constants)), name, neurons.input_gain)

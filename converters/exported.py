@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.features import FEATURES
+from ltc2hw.converters.populations import is_model
 from ltc2hw.dynamics.formats import Held
+from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.words import FloatArray
+
+OWN_FEATURES: Mapping[str, Model] = {"lif": lif, "ltc": ltc, "readout": readout}
+"""Models whose rows in the table are their own."""
 
 SAMPLE_STEPS = 32
 """Steps of the random sample whose integers are promised unless samples are given."""
@@ -42,9 +48,9 @@ def meet_features(network: FixedNetwork, conversion: Conversion) -> None:
         if isinstance(population, FixedInput):
             conversion.meet("graded-input" if population.graded else "spiking-input", label)
             continue
-        name = population.model.name
-        conversion.meet(name if name in FEATURES else "other-model", label)
-        if population.model.program == lif.program and np.any(population.constants["bias"]):
+        known = (name for name, model in OWN_FEATURES.items() if is_model(population, model))
+        conversion.meet(next(known, "other-model"), label)
+        if is_model(population, lif) and np.any(population.constants["bias"]):
             conversion.meet("membrane-bias", label)
     for projection in network.projections:
         label = connection_name(projection)

@@ -182,8 +182,8 @@ FEATURES: Mapping[str, Feature] = {
     "alif": Feature(
         "adaptive threshold (ALIF, LSNN, ASRNN)",
         {
-            "norse-in": exact("LTC with static gates, behind a readout that is its synapse"),
-            "norse-out": exact("LTC with static gates, one step late as Norse's LSNN"),
+            "norse-in": exact("the model `alif`, whose membranes count from the resting potential"),
+            "norse-out": exact("`alif`, or LTC with static gates, one step late as Norse's LSNN"),
             "netx-in": refused("netx's own loader fails on ALIF; train CUBA blocks"),
             "sfptt-in": exact("`tau_m` and `tau_adp` are static gates"),
         },
@@ -262,8 +262,12 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": refused("membranes are set to a value here; train with reset_value"),
             "nir-in": exact(
-                'where `reset="subtract"` says so: the membrane is a readout, and neurons that'
-                " compare it take their threshold from it"
+                'where `reset="subtract"` or `"subtract-delayed"` says so: the models `if_subtract`'
+                " and `if_subtract_delayed`"
+            ),
+            "nir-out": exact(
+                'as LIF, CubaLIF or IF with `nir_version="1.0.4"`, whose neurons have no'
+                " `v_reset`; else as `ltc2hw.Neurons`"
             ),
         },
     ),
@@ -398,7 +402,7 @@ FEATURES: Mapping[str, Feature] = {
         "recurrence within a population",
         {
             "norse-in": exact(),
-            "norse-out": exact("with delay 1 (adaptive neurons without synapse: 2)"),
+            "norse-out": exact("with delay 1 (static LTC neurons without synapse: 2)"),
             "nir-in": exact("a cycle takes one step"),
             "nir-out": exact(),
             "netx-in": exact(),
@@ -598,6 +602,17 @@ FEATURES: Mapping[str, Feature] = {
     "gate-identity": Feature(
         "gates without sigmoid (slope 0)",
         {"sfptt-in": refused("a gate outside 0 to 1 has no meaning here; train with a slope")},
+    ),
+    "other-model": Feature(
+        "neurons of a model that the format does not have",
+        {
+            "norse-out": refused("use lif, alif, readout, or ltc with static gates"),
+            "nir-in": exact("from `ltc2hw.Neurons`"),
+            "nir-out": exact("`ltc2hw.Neurons`, which holds the model's program"),
+            "netx-out": refused("netx holds CUBA neurons; use lif, or export to lava"),
+            "lava-out": exact("a process that interprets the model's program"),
+            "c-out": exact("printed from the model's program, as every other"),
+        },
     ),
     "no-node": Feature(
         "something that is no node of NIR",

@@ -1,7 +1,7 @@
 """lava-dl: slayer modules and netx HDF5 files into integer networks, and CUBA networks into netx.
 
 Both directions keep every bit: the neurons are slayer's quantized CUBA neurons, which are Lava's
-fixed-point LIF (:class:`~ltc2hw.graph.fixed.FixedLIF`) as long as nothing overflows.
+fixed-point LIF (the model ``lif``) as long as nothing overflows.
 
 Time: slayer delays what a block sends by one step (``delay_shift``), as Lava's ``Dense`` does, so
 layers after the first are reached with delay 1 + the block's axonal delay. Spikes of layer k at

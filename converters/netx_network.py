@@ -27,9 +27,13 @@ from ltc2hw.converters.netx_record import (
     NetxRecord,
     Places,
 )
-from ltc2hw.converters.populations import FixedLIF, FixedLTC
+from ltc2hw.converters.populations import LIFWords, is_model, lif_words
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import DamagedFileError, ShapeError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import IntArray, Word, shift_toward_zero
@@ -92,16 +96,10 @@ def chain_of(network: FixedNetwork, conversion: Conversion) -> list[str]:
         UnsupportedError: naming a population or projection that makes it something else.
     """
     for population in network.populations:
-        node = f"population {population.name!r}"
-        if isinstance(population, FixedInput):
-            conversion.meet("graded-input" if population.graded else "spiking-input", node)
-        elif isinstance(population, FixedLIF):
-            conversion.meet("lif", node)
-        else:
-            conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", node)
+        _require_known(population, conversion)
     receiving = {projection.target for projection in network.projections}
     for population in network.populations:
-        if isinstance(population, FixedLIF) and population.name not in receiving:
+        if isinstance(population, FixedNeurons) and population.name not in receiving:
             conversion.meet("clock-neuron", f"population {population.name!r}")
     forward = [p for p in network.projections if p.source != p.target]
     sources, targets = (
@@ -120,6 +118,21 @@ def chain_of(network: FixedNetwork, conversion: Conversion) -> list[str]:
     if len(names) != len(network.populations) - 1 or names[-1] != network.output:
         conversion.meet("topology", f"output {network.output!r}")
     return names
+
+
+def _require_known(population: FixedPopulation, conversion: Conversion) -> None:
+    """Refuse what is neither an input nor neurons with the words of Lava's LIF."""
+    node = f"population {population.name!r}"
+    if isinstance(population, FixedInput):
+        conversion.meet("graded-input" if population.graded else "spiking-input", node)
+    elif is_model(population, lif):
+        conversion.meet("lif", node)
+        if lif_words(population) is None:
+            conversion.meet("other-words", node)
+    elif is_model(population, ltc, readout):
+        conversion.meet("ltc" if is_model(population, ltc) else "readout", node)
+    else:
+        conversion.meet("other-model", f"{node} ({population.model.name})")
 
 
 def layers_of(
@@ -146,9 +159,8 @@ def layers_of(
     given = network.input
     notes = []
     for name in names:
-        population = network.population(name)
-        assert isinstance(population, FixedLIF)
-        notes.append(LayerRecord(name, population.fraction, population.bias_exponent))
+        _, words = _lava_lif(network, name)
+        notes.append(LayerRecord(name, words.fraction, words.bias_exponent))
     record = NetxRecord(
         network.target,
         network.provenance,
@@ -173,7 +185,9 @@ def too_fine(network: FixedNetwork) -> str:
         if not _fits(_port_weights(projection)):
             return connection_name(projection)
     for population in network.populations:
-        if isinstance(population, FixedLIF) and np.any(_bias(population) % (1 << BIAS_EXPONENT)):
+        if isinstance(population, FixedInput):
+            continue
+        if np.any(_bias(*_lava_lif(network, population.name)) % (1 << BIAS_EXPONENT)):
             return f"population {population.name!r}"
     return ""
 
@@ -193,27 +207,24 @@ def rescaled(network: FixedNetwork) -> FixedNetwork:
     return replace(
         network,
         populations=tuple(
-            _coarser_population(p, shifts[p.name]) if isinstance(p, FixedLIF) else p
+            _coarser_population(*_lava_lif(network, p.name), shifts[p.name])
+            if isinstance(p, FixedNeurons)
+            else p
             for p in network.populations
         ),
         projections=tuple(_coarser_projection(p, shifts[p.target]) for p in network.projections),
     )
 
 
-def _population(note: LayerRecord, layer: Layer) -> FixedLIF:
-    return FixedLIF(
-        name=note.name,
-        size=layer.size,
-        state=STATE,
-        fraction=note.fraction,
-        decay_fraction=DECAY_BITS,
-        alignment=ALIGNMENT,
-        current_decay=layer.current_decay,
-        membrane_decay=layer.membrane_decay,
-        threshold=layer.threshold,
-        bias_mantissa=(layer.bias << BIAS_EXPONENT) >> note.bias_exponent,
-        bias_exponent=note.bias_exponent,
-    )
+def _population(note: LayerRecord, layer: Layer) -> FixedNeurons:
+    words = LIFWords(STATE, note.fraction, DECAY_BITS, ALIGNMENT, note.bias_exponent)
+    constants = {
+        "current_decay": layer.current_decay,
+        "membrane_decay": layer.membrane_decay,
+        "threshold": layer.threshold,
+        "bias": (layer.bias << BIAS_EXPONENT) >> note.bias_exponent,
+    }
+    return words.neurons(note.name, layer.size, constants)
 
 
 def _projection(
@@ -262,13 +273,11 @@ def _link(projection: FixedProjection, layer_delay: int) -> LinkRecord:
 
 def _layer(network: FixedNetwork, name: str, hop: int, conversion: Conversion) -> Layer:
     """The integers of one population and of what reaches it."""
-    population = network.population(name)
-    assert isinstance(population, FixedLIF)
+    population, words = _lava_lif(network, name)
     node = f"population {name!r}"
-    words = (population.state, population.decay_fraction, population.alignment)
-    if words != (STATE, DECAY_BITS, ALIGNMENT):
+    if (words.state, words.decay_fraction, words.alignment) != (STATE, DECAY_BITS, ALIGNMENT):
         conversion.meet("other-words", node)
-    bias = _bias(population)
+    bias = _bias(population, words)
     if np.any(bias):
         conversion.meet("membrane-bias", node)
     forward = [p for p in network.projections if p.target == name and not _recurrent(p)]
@@ -294,9 +303,9 @@ def _layer(network: FixedNetwork, name: str, hop: int, conversion: Conversion) -
         recurrent,
         delay,
         bias >> BIAS_EXPONENT,
-        population.current_decay,
-        population.membrane_decay,
-        population.threshold,
+        population.constants["current_decay"],
+        population.constants["membrane_decay"],
+        population.constants["threshold"],
     )
 
 
@@ -323,8 +332,18 @@ def _port_weights(projection: FixedProjection) -> IntArray:
     return weights
 
 
-def _bias(population: FixedLIF) -> IntArray:
-    return population.bias_mantissa << population.bias_exponent
+def _lava_lif(network: FixedNetwork, name: str) -> tuple[FixedNeurons, LIFWords]:
+    """A population of a chain, with the words that :func:`chain_of` found."""
+    population = network.population(name)
+    assert isinstance(population, FixedNeurons)
+    words = lif_words(population)
+    assert words is not None
+    return population, words
+
+
+def _bias(population: FixedNeurons, words: LIFWords) -> IntArray:
+    bias: IntArray = population.constants["bias"] << words.bias_exponent
+    return bias
 
 
 def _in_range(weights: IntArray) -> bool:
@@ -339,17 +358,17 @@ def _recurrent(projection: FixedProjection) -> bool:
     return projection.source == projection.target
 
 
-def _coarser_population(population: FixedLIF, shift: int) -> FixedLIF:
-    bias = _bias(population)
+def _coarser_population(population: FixedNeurons, words: LIFWords, shift: int) -> FixedNeurons:
+    bias = _bias(population, words)
     if shift == 0 and not np.any(bias % (1 << BIAS_EXPONENT)):
         return population
-    return replace(
-        population,
-        fraction=population.fraction - shift,
-        threshold=shift_toward_zero(population.threshold, shift),
-        bias_mantissa=shift_toward_zero(bias, shift + BIAS_EXPONENT),
-        bias_exponent=BIAS_EXPONENT,
-    )
+    coarser = replace(words, fraction=words.fraction - shift, bias_exponent=BIAS_EXPONENT)
+    constants = {
+        **population.constants,
+        "threshold": shift_toward_zero(population.constants["threshold"], shift),
+        "bias": shift_toward_zero(bias, shift + BIAS_EXPONENT),
+    }
+    return coarser.neurons(population.name, population.size, constants)
 
 
 def _coarser_projection(projection: FixedProjection, shift: int) -> FixedProjection:

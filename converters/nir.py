@@ -117,7 +117,7 @@ def write(
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("nir-out", allow)
-    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion, nir_version)
     entries = in_version(graph, nir_version, conversion)
     with writing(path) as file:
         file.create_dataset("version", data=nir_version, dtype=h5py.string_dtype())
@@ -139,7 +139,7 @@ def to_graph(
     except ModuleNotFoundError as error:
         raise MissingExtraError("nir", "NIR graphs in memory") from error
     conversion = Conversion("nir-out", allow)
-    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion)
+    graph = graph_entries(_real(network, conversion), checked_step(dt), conversion, INSTALLED)
     return graph_of(in_version(graph, INSTALLED, conversion)), tuple(conversion.changes)
 
 

@@ -15,6 +15,7 @@ from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import LateReset
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_graph import Node
+from ltc2hw.converters.nir_record import RESET_KEY
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.words import FloatArray
 
@@ -136,22 +137,26 @@ class Conventions:
                 contradict each other.
         """
         given = "v_reset" in node.entries
-        if not given and self.reset is None and not self.ours:
+        potential = node.vector("v_reset", shape, 0.0)
+        said = self.reset
+        if self.ours and not np.any(potential):
+            # nir fills in zeros where a file of ours has none.
+            said = next((r for r in RESETS if r == node.metadata.get(RESET_KEY)), said)
+        if not given and said is None and not self.ours:
             raise InvalidValueError(
                 f"reset of {node.label}", "missing",
                 "zero or subtract: it has no v_reset, as in files by nir below 1.0.6, whose"
                 " neurons subtract their threshold",
                 "pass reset='subtract' or reset='zero', whichever the tool that trained it does",
             )  # fmt: skip
-        potential = node.vector("v_reset", shape, 0.0)
         if self.reset is not None:
             self.resets.append(node.name)
-        if self.reset in (None, "zero"):
+        if said in (None, "zero"):
             return potential, None
         if np.any(potential != 0.0):
             raise InvalidValueError(
-                f"reset of {node.label}", self.reset, "zero: its v_reset is not 0",
+                f"reset of {node.label}", said, "zero: its v_reset is not 0",
                 "pass reset='zero' or leave it out",
             )  # fmt: skip
         conversion.meet("soft-reset", node.label)
-        return potential, "after-leak" if self.reset == "subtract-delayed" else "before-leak"
+        return potential, "after-leak" if said == "subtract-delayed" else "before-leak"

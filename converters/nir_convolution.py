@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from ltc2hw.converters.images import image_shapes
 from ltc2hw.converters.lowering import Shape, Window, convolution
-from ltc2hw.converters.populations import LIF, Readout
-from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.converters.populations import is_model
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray
@@ -98,7 +99,7 @@ def kernels_of(
     shapes = {
         name: shape
         for name, shape in image_shapes(network).items()
-        if isinstance(network.population(name), (Input, LIF, Readout))
+        if _may_be_image(network.population(name))
     }
     kernels = {
         index: kernel
@@ -122,6 +123,11 @@ def kernels_of(
         if len(kept) == len(kernels):
             return kernels, images if kernels else {}
         kernels = kept
+
+
+def _may_be_image(population: FloatPopulation) -> bool:
+    """Whether a population's node may have any shape."""
+    return isinstance(population, Input) or not is_model(population, ltc)
 
 
 def _kernel(

@@ -37,6 +37,7 @@ from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_conventions import Conventions
 from ltc2hw.converters.nir_graph import (
     LTC_TYPE,
+    NEURONS_TYPE,
     PASS,
     PROJECTION_TYPE,
     READOUT_TYPE,
@@ -46,14 +47,15 @@ from ltc2hw.converters.nir_graph import (
     fits,
     strong_parts,
 )
+from ltc2hw.converters.nir_neurons import read_neurons
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph.network import Input, Network
-from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.words import FloatArray
@@ -352,13 +354,15 @@ class GraphImport:
         reset, late = rules.reset_of(node, shape, self.conversion)
         self.spiking[node.name] = (neurons, threshold - reset)
         if late is not None:
-            return place_subtracting(self.assembly, self.conversion, neurons, threshold, late)
-        return self.refined_lif(place_spiking(self.assembly, neurons, threshold, reset), node)
+            placed = place_subtracting(self.assembly, neurons, threshold, late)
+        else:
+            placed = place_spiking(self.assembly, neurons, threshold, reset)
+        return self.refined_lif(placed, node)
 
     def refined_lif(self, placed: Placed, node: Node) -> Placed:
         """Take the exact constants from our metadata, if they are those of the node."""
         read = self.assembly.populations[placed.entry]
-        exact = exact_lif(cast(LIF, read), placed.gain, node.metadata)
+        exact = exact_lif(cast(Neurons, read), placed.gain, node.metadata)
         if exact is None:
             return placed
         self.assembly.populations[placed.entry] = exact
@@ -385,7 +389,7 @@ class GraphImport:
         if cuba:
             return placed
         read = self.assembly.populations[placed.entry]
-        exact = exact_readout(cast(Readout, read), placed.gain, node.metadata)
+        exact = exact_readout(cast(Neurons, read), placed.gain, node.metadata)
         if exact is None:
             return placed
         self.assembly.populations[placed.entry] = exact
@@ -418,6 +422,15 @@ class GraphImport:
         )
         return Placed(self.assembly.add(population), population.name, np.ones(population.size))
 
+    def neurons(self, node: Node, shape: Shape) -> Placed:
+        """``ltc2hw.Neurons``."""
+        self.conversion.meet("other-model", node.label)
+        population = read_neurons(node, self.assembly.free_name(node.name), math.prod(shape))
+        if not population.ports:
+            raise node.damaged("its model has no port")
+        gain = np.ones(population.size)
+        return Placed(self.assembly.add(population), population.name, gain, population.ports[0])
+
     def connect_projections(self) -> None:
         """``ltc2hw.Projection``: from any variable of one population to any port of another."""
         after: dict[str, list[str]] = {}
@@ -430,10 +443,10 @@ class GraphImport:
                 raise node.damaged("it does not lead from one population to one other")
             sender, receiver = self.placed[ends[0]], self.placed[ends[1]]
             (population,) = {term.population for term in sender.output.terms}
-            variable = cast(Variable, node.text("variable"))
+            variable = node.text("variable")
             signal = Signal.of(population, sender.output.size, variable)
             signal = signal.delayed(node.integer("delay")).through(weight_matrix(node))
-            self.assembly.connect(signal, receiver.entry, cast(Port, node.text("port")))
+            self.assembly.connect(signal, receiver.entry, node.text("port"))
 
 
 @contextmanager
@@ -457,7 +470,7 @@ def own_shape(node: Node) -> Shape:
     """Shape that a node's entries say, whatever reaches it; empty where they do not."""
     if node.type == PASS and "shape" not in node.entries:
         return ()
-    if node.type in ("Input", "Output", PASS):
+    if node.type in ("Input", "Output", PASS, NEURONS_TYPE):
         shape = node.integers("shape")
         if not shape or min(shape) < 1 or math.prod(shape) > MAXIMUM_SIZE:
             raise node.damaged(f"its shape {shape} is not 1 to {MAXIMUM_SIZE} values")
@@ -491,7 +504,8 @@ NEURONS: Mapping[str, Callable[[GraphImport, Node, Shape], Placed]] = {
     "I": GraphImport.integrator,
     LTC_TYPE: GraphImport.ltc,
     READOUT_TYPE: GraphImport.gated_readout,
+    NEURONS_TYPE: GraphImport.neurons,
 }
 
-ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay"))
+ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay")) - {NEURONS_TYPE}
 """Types whose entries hold one number for all, one per channel, or one per value that arrives."""

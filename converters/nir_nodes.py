@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from nir.ir.node import NIRNode
 
-from ltc2hw.converters.nir_graph import LTC_TYPE, PROJECTION_TYPE, READOUT_TYPE
+from ltc2hw.converters.nir_graph import LTC_TYPE, NEURONS_TYPE, PROJECTION_TYPE, READOUT_TYPE
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
 
 INSTALLED: NirVersion = NIR_VERSIONS[0 if "v_reset" in {f.name for f in fields(nir.LIF)} else 1]
@@ -47,7 +47,7 @@ class _Extension(NIRNode):
 
 @dataclass(eq=False)
 class LTCNode(_Extension):
-    """LTC spiking neurons (:class:`ltc2hw.graph.network.LTC`), arrays of shape (N,)."""
+    """LTC spiking neurons (the model ``ltc``), arrays of shape (N,)."""
 
     threshold: Array
     adaptation_strength: Array
@@ -70,7 +70,7 @@ class LTCNode(_Extension):
 
 @dataclass(eq=False)
 class GatedLINode(_Extension):
-    """Leaky integrators whose gate moves (:class:`ltc2hw.graph.network.Readout`), arrays (N,)."""
+    """Leaky integrators whose gate moves (the model ``readout``), arrays (N,)."""
 
     bias_current: Array
     tau_mem_bias: Array
@@ -83,6 +83,23 @@ class GatedLINode(_Extension):
     def __post_init__(self) -> None:
         """One value per neuron, in and out."""
         self.set_shapes(self.bias_current.size, self.bias_current.size)
+
+
+@dataclass(eq=False)
+class NeuronsNode(_Extension):
+    """Neurons of any model: its text, and its constants (K, N) in the order of the model."""
+
+    model: str
+    shape: npt.NDArray[np.int64]
+    constants: Array
+    nonlinearities: str
+
+    nir_type: ClassVar[str] = NEURONS_TYPE
+
+    def __post_init__(self) -> None:
+        """One value per neuron, in and out."""
+        self.input_type = {"input": self.shape}
+        self.output_type = {"output": self.shape}
 
 
 @dataclass(eq=False)
@@ -104,6 +121,7 @@ class ProjectionNode(_Extension):
 EXTENSIONS: Mapping[str, type[_Extension]] = {
     LTC_TYPE: LTCNode,
     READOUT_TYPE: GatedLINode,
+    NEURONS_TYPE: NeuronsNode,
     PROJECTION_TYPE: ProjectionNode,
 }
 

@@ -13,14 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.converters.populations import LIF, Gate, Readout
+from ltc2hw.converters.populations import Gate, Readout, gate_of
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
 from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.scaling import named_function
 
 KEY = "ltc2hw"
 """Name of our entry in metadata."""
+
+RESET_KEY = "ltc2hw_reset"
+"""Name of our entry that says how neurons without ``v_reset`` are reset."""
 
 SCHEMA_VERSION = 1
 
@@ -120,48 +125,53 @@ def _typed(value: Any, *kinds: type) -> Any:
 LIF_FIELDS = ("current_decay", "membrane_decay", "threshold", "bias")
 
 
-def lif_metadata(population: LIF) -> dict[str, Any]:
+def lif_metadata(population: Neurons) -> dict[str, Any]:
     """Exact constants of a LIF population."""
-    return {name: getattr(population, name) for name in LIF_FIELDS}
+    return {name: population.constants[name] for name in LIF_FIELDS}
 
 
-def exact_lif(read: LIF, gain: FloatArray, metadata: Mapping[str, Any]) -> LIF | None:
+def exact_lif(read: Neurons, gain: FloatArray, metadata: Mapping[str, Any]) -> Neurons | None:
     """The recorded population, where the one that was read differs from it by rounding alone."""
     noted = metadata.get(KEY)
     if not isinstance(noted, Mapping) or set(noted) != set(LIF_FIELDS) or not _close(gain, 1.0):
         return None
-    if not all(_close(getattr(read, name), noted[name]) for name in LIF_FIELDS):
+    if not all(_close(read.constants[name], noted[name]) for name in LIF_FIELDS):
         return None
     try:
-        constants = (np.asarray(noted[name]) for name in LIF_FIELDS)
-        return LIF(read.name, read.size, *constants)
+        return read.with_constants({name: np.asarray(noted[name]) for name in LIF_FIELDS})
     except Ltc2hwError:
         return None
 
 
-def readout_metadata(population: Readout) -> dict[str, Any]:
+def readout_metadata(population: Neurons) -> dict[str, Any]:
     """Exact constants of a readout whose gate is static."""
-    gate = population.tau_mem
+    gate = gate_of(population, "tau_mem")
     return {
-        "bias_current": population.bias_current,
+        "bias_current": population.constants["bias_current"],
         "gate": gate.bias,
-        "nonlinearity": gate.nonlinearity,
+        "nonlinearity": named_function(population, "tau_mem"),
     }
 
 
-def exact_readout(read: Readout, gain: FloatArray, metadata: Mapping[str, Any]) -> Readout | None:
+def exact_readout(read: Neurons, gain: FloatArray, metadata: Mapping[str, Any]) -> Neurons | None:
     """The recorded readout, where the one that was read differs from it by rounding alone."""
     noted = metadata.get(KEY)
     if not isinstance(noted, Mapping) or not _close(gain, 1.0):
         return None
     try:
         gate = Gate(np.asarray(noted["gate"], dtype=np.float64), nonlinearity=noted["nonlinearity"])
-        exact = replace(read, bias_current=np.asarray(noted["bias_current"]), tau_mem=gate)
+        exact = Readout(read.name, read.size, np.asarray(noted["bias_current"]), gate)
     except (KeyError, TypeError, ValueError, Ltc2hwError):
         return None
-    leak = evaluate(read.tau_mem.nonlinearity, np.asarray(read.tau_mem.bias))
-    same = _close(evaluate(gate.nonlinearity, np.asarray(exact.tau_mem.bias)), leak)
-    return exact if same and _close(exact.bias_current, read.bias_current) else None
+    same = _close(_rest(exact), _rest(read))
+    currents = (exact.constants["bias_current"], read.constants["bias_current"])
+    return exact if same and _close(*currents) else None
+
+
+def _rest(population: Neurons) -> FloatArray:
+    """The value of a readout's gate where nothing moves it."""
+    gate = gate_of(population, "tau_mem")
+    return evaluate(gate.nonlinearity, np.asarray(gate.bias))
 
 
 def _close(first: Any, second: Any) -> bool:

@@ -39,7 +39,7 @@ def in_version(
 
 
 def _older(name: str, node: Mapping[str, Any], conversion: Conversion) -> Mapping[str, Any]:
-    if node["type"] in RESETTING:
+    if node["type"] in RESETTING and "v_reset" in node:
         conversion.meet("no-reset-potential", f"node {name!r} ({node['type']})")
         return {entry: value for entry, value in node.items() if entry != "v_reset"}
     if node["type"] == "Linear":

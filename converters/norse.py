@@ -2,7 +2,8 @@
 
 Import takes the layers that :mod:`~ltc2hw.converters.norse_layers` finds; every neuron keeps its
 own ``dt``. Export writes chains. Spikes and voltages are those of Norse, step by step; voltages of
-spiking neurons count from their reset potential, because ours reset to zero.
+spiking neurons count from their reset potential, because ours reset to zero (those of adaptive ones
+from their resting potential).
 
 Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integrator}.py``.
 """
@@ -230,12 +231,10 @@ class _Walk:
         """``lsnn_feed_forward_step`` and ``lsnn_step``."""
         self.conversion.meet("alif", layer.node)
         dt = _dt(layer)
-        neurons = self.leaky(layer, shape, dt * _spread(layer, "tau_syn_inv", shape))
-        self.start(layer, neurons.rest, _spread(layer, "v_reset", shape))
         return place_adaptive(
             self.assembly,
             self.conversion,
-            neurons,
+            self.leaky(layer, shape, dt * _spread(layer, "tau_syn_inv", shape)),
             _spread(layer, "v_th", shape),
             _spread(layer, "v_reset", shape),
             dt * _spread(layer, "tau_adapt_inv", shape),

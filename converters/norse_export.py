@@ -1,13 +1,12 @@
 """Chains of our populations as Norse modules: the inverse of what import does to them.
 
-Norse scales currents by the decay of the membrane, so weights are divided by it here. Our
-membranes reset to zero, hence ``v_reset = 0``.
+Norse scales currents of LIF and LI by the decay of the membrane, so weights are divided by it here.
+Their membranes, and those of ``ltc``, reset to zero, hence ``v_reset = 0``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import norse.torch as snn
@@ -15,50 +14,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from norse.torch.module.iaf import IAF, IAFParameters
-from scipy import sparse
 from torch import nn
 
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
-from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.converters.norse_units import Unit, units_of
+from ltc2hw.converters.populations import gate_of, is_model
+from ltc2hw.dynamics.models.alif import alif
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.network import FloatPopulation, Input, Network
-from ltc2hw.graph.structure import Port
-from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
-
-Arriving = Mapping[tuple[str, Port], Signal]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One neuron module of a chain: a population, what comes before it, and its weights.
-
-    ``weights`` (N, M), ``recurrent`` (N, N) or None, ``bias`` (N,): what arrives, in our units.
-    An LTC population may have a synapse, the readout that holds its current, and then ``gain``
-    (N,) are the weights from there.
-    """
-
-    population: LIF | LTC | Readout
-    synapse: Readout | None
-    source: str
-    weights: FloatArray
-    recurrent: FloatArray | None
-    bias: FloatArray
-    gain: FloatArray
-
-    @property
-    def node(self) -> str:
-        """What errors call it."""
-        return f"population {self.population.name!r}"
 
 
 def to_module(
     network: Network, *, dt: float = 0.001, allow: Collection[str] = ()
 ) -> tuple[nn.Module, tuple[Change, ...]]:
-    """Write a chain of LIF, static LTC and readout populations as a ``SequentialState``.
+    """Write a chain of ``lif``, ``alif``, ``readout`` and static ``ltc`` as a ``SequentialState``.
 
     The module computes in float64 and takes samples (T, B, N_in); ``dt`` (seconds) only sets the
     unit of its time constants. Returns it with the changes that were made.
@@ -72,7 +47,7 @@ def to_module(
     if not isinstance(dt, (int, float)) or not 0.0 < dt < float("inf"):
         raise InvalidValueError("dt", dt, "a finite number above 0")
     populations, arriving = disassemble(network)
-    units = _units(populations, arriving, conversion)
+    units = units_of(populations, arriving, conversion)
     modules: list[nn.Module] = []
     name = network.input.name
     while name in units:
@@ -88,107 +63,33 @@ def to_module(
     return snn.SequentialState(*modules).eval(), tuple(conversion.changes)
 
 
-def _units(
-    populations: Mapping[str, FloatPopulation], arriving: Arriving, conversion: Conversion
-) -> dict[str, Unit]:
-    """All units by the population before them."""
-    synapses = _synapses(populations, arriving)
-    units: dict[str, Unit] = {}
-    for name, population in populations.items():
-        node = f"population {name!r}"
-        if isinstance(population, Input):
-            conversion.meet("graded-input" if population.graded else "spiking-input", node)
-            continue
-        for port in ("tau_mem", "tau_adp"):
-            if (name, port) in arriving:
-                conversion.meet("ltc" if isinstance(population, LTC) else "gated-readout", node)
-        if name in synapses.values():
-            continue
-        unit = _unit(population, populations, synapses, arriving, conversion)
-        if unit.source in units:
-            conversion.meet("topology", node)
-        units[unit.source] = unit
-    return units
-
-
-def _synapses(populations: Mapping[str, FloatPopulation], arriving: Arriving) -> dict[str, str]:
-    """Readouts that hold the synaptic current of an LTC population, by that population."""
-    senders = [s.population for signal in arriving.values() for s in signal.terms]
-    found = {}
-    for (target, port), signal in arriving.items():
-        source = next(iter(signal.terms))
-        if (
-            port == "current"
-            and isinstance(populations[target], LTC)
-            and isinstance(populations.get(source.population), Readout)
-            and set(signal.terms) == {Source(source.population, "membrane", 1)}
-            and senders.count(source.population) == 1
-            and _is_diagonal(_dense(signal.terms[source]))
-        ):
-            found[target] = source.population
-    return found
-
-
-def _unit(
-    population: LIF | LTC | Readout,
-    populations: Mapping[str, FloatPopulation],
-    synapses: Mapping[str, str],
-    arriving: Arriving,
-    conversion: Conversion,
-) -> Unit:
-    name, node = population.name, f"population {population.name!r}"
-    receiver = synapses.get(name, name)
-    signal = arriving.get((receiver, "current"), Signal(population.size, {}))
-    # Norse's LSNN uses the current of the step before, whatever its synapse.
-    late = int(isinstance(population, LTC) and receiver == name)
-    weights: dict[str, FloatArray] = {}
-    bias: FloatArray = np.zeros(population.size)
-    for source, matrix in signal.terms.items():
-        expected = 0 if source.population == CONSTANT else late + int(source.population == name)
-        if source.delay != expected:
-            conversion.meet("delay", f"{source.population or 'constant'} to {name}")
-        if source.population == CONSTANT:
-            bias = _dense(matrix)[:, 0]
-        else:
-            weights[source.population] = _dense(matrix)
-    recurrent = weights.pop(name, None)
-    if recurrent is not None:
-        conversion.meet("recurrence", node)
-    if len(weights) != 1:
-        conversion.meet("topology", node)
-    (source_name, forward), *_ = weights.items()
-    synapse: FloatPopulation | None = None
-    gain: FloatArray = np.ones(population.size)
-    if receiver != name:
-        synapse = populations[receiver]
-        gain = np.diag(_dense(next(iter(arriving[name, "current"].terms.values()))))
-    assert synapse is None or isinstance(synapse, Readout)
-    return Unit(population, synapse, source_name, forward, recurrent, bias, gain)
-
-
 def _modules(unit: Unit, dt: float, conversion: Conversion) -> list[nn.Module]:
-    if isinstance(unit.population, LTC):
-        return _adaptive(unit, unit.population, dt, conversion)
-    if isinstance(unit.population, Readout):
+    if is_model(unit.population, alif):
+        return _alif(unit, unit.population, dt, conversion)
+    if is_model(unit.population, ltc):
+        return _static_ltc(unit, unit.population, dt, conversion)
+    if is_model(unit.population, readout):
         return _readout(unit, unit.population, dt, conversion)
     return _lif(unit, unit.population, dt, conversion)
 
 
-def _readout(unit: Unit, population: Readout, dt: float, conversion: Conversion) -> list[nn.Module]:
+def _readout(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
     conversion.meet("readout", unit.node)
-    leak = _static(population.tau_mem, "gated-readout", unit.node, conversion)
+    leak = _static(population, "tau_mem", "gated-readout", unit.node, conversion)
     p = snn.LIParameters(_tensor(1.0 / dt), _tensor(leak / dt), _tensor(0.0))
-    return [_linear(unit, np.ones(population.size), population.bias_current), snn.LI(p, dt=dt)]
+    bias = population.constants["bias_current"]
+    return [_linear(unit, np.ones(population.size), bias), snn.LI(p, dt=dt)]
 
 
-def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list[nn.Module]:
-    synapse, leak, bias = population.current_decay, population.membrane_decay, population.bias
+def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
+    constants = population.constants
+    synapse, leak, bias = (constants[n] for n in ("current_decay", "membrane_decay", "bias"))
     direct = bool(np.all(synapse == 1.0))
     if direct and not np.any(leak):
         conversion.meet("if", unit.node)
         if unit.recurrent is not None:
             conversion.meet("if-recurrent", unit.node)
-        integrate = IAF(IAFParameters(_tensor(population.threshold), _tensor(0.0)), dt=dt)
+        integrate = IAF(IAFParameters(_tensor(constants["threshold"]), _tensor(0.0)), dt=dt)
         return [_linear(unit, np.ones(population.size), bias), integrate]
     conversion.meet("lif-box" if direct else "lif", unit.node)
     if np.any(leak == 0.0):
@@ -202,7 +103,7 @@ def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list
         tau_syn_inv=_tensor(synapse / dt),
         tau_mem_inv=_tensor(leak / dt),
         v_leak=_tensor(_uniform(rest, unit, conversion)),
-        v_th=_tensor(population.threshold),
+        v_th=_tensor(constants["threshold"]),
         v_reset=_tensor(0.0),
     )
     linear = _linear(unit, 1.0 / leak, bias)
@@ -211,10 +112,28 @@ def _lif(unit: Unit, population: LIF, dt: float, conversion: Conversion) -> list
     return [linear, snn.LIFRecurrent(p=p, dt=dt, **_own_weights(unit, 1.0 / leak))]
 
 
-def _adaptive(unit: Unit, population: LTC, dt: float, conversion: Conversion) -> list[nn.Module]:
+def _alif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
     conversion.meet("alif", unit.node)
-    leak = _static(population.tau_mem, "ltc", unit.node, conversion)
-    kept = _static(population.tau_adp, "ltc", unit.node, conversion)
+    constants, one = population.constants, np.ones(population.size)
+    p = snn.LSNNParameters(
+        tau_syn_inv=_tensor(constants["current_decay"] / dt),
+        tau_mem_inv=_tensor(constants["membrane_decay"] / dt),
+        tau_adapt_inv=_tensor(constants["adaptation_decay"] / dt),
+        v_leak=_tensor(0.0),
+        v_th=_tensor(_uniform(constants["threshold"], unit, conversion)),
+        v_reset=_tensor(constants["reset"]),
+        beta=_tensor(constants["jump"]),
+    )
+    return _lsnn(unit, p, one, 0.0 * one, dt)
+
+
+def _static_ltc(
+    unit: Unit, population: Neurons, dt: float, conversion: Conversion
+) -> list[nn.Module]:
+    conversion.meet("alif", unit.node)
+    constants = population.constants
+    leak = _static(population, "tau_mem", "ltc", unit.node, conversion)
+    kept = _static(population, "tau_adp", "ltc", unit.node, conversion)
     if np.any(kept == 0.0) or np.any(kept == 1.0):
         conversion.meet("integrator", unit.node)
     synapse: FloatArray = np.ones(population.size)
@@ -222,19 +141,23 @@ def _adaptive(unit: Unit, population: LTC, dt: float, conversion: Conversion) ->
     bias: FloatArray = np.zeros(population.size)
     if unit.synapse is not None:
         # The current is what the readout holds, times the weights from it to the neurons.
-        synapse = _static(unit.synapse.tau_mem, "ltc", unit.node, conversion)
-        gain, bias = synapse * unit.gain, unit.synapse.bias_current
-    if np.any(population.bias_current):
+        synapse = _static(unit.synapse, "tau_mem", "ltc", unit.node, conversion)
+        gain, bias = synapse * unit.gain, unit.synapse.constants["bias_current"]
+    if np.any(constants["bias_current"]):
         conversion.meet("initial-membrane", unit.node)
     p = snn.LSNNParameters(
         tau_syn_inv=_tensor(synapse / dt),
         tau_mem_inv=_tensor(leak / dt),
         tau_adapt_inv=_tensor((1.0 - kept) / dt),
-        v_leak=_tensor(_uniform(population.bias_current, unit, conversion)),
-        v_th=_tensor(_uniform(population.threshold, unit, conversion)),
+        v_leak=_tensor(_uniform(constants["bias_current"], unit, conversion)),
+        v_th=_tensor(_uniform(constants["threshold"], unit, conversion)),
         v_reset=_tensor(0.0),
-        beta=_tensor(population.adaptation_strength * (1.0 - kept) / kept),
+        beta=_tensor(constants["adaptation_strength"] * (1.0 - kept) / kept),
     )
+    return _lsnn(unit, p, gain, bias, dt)
+
+
+def _lsnn(unit: Unit, p: Any, gain: FloatArray, bias: FloatArray, dt: float) -> list[nn.Module]:
     linear = _linear(unit, gain, bias)
     if unit.recurrent is None:
         return [linear, snn.LSNN(p, dt=dt)]
@@ -276,8 +199,11 @@ def _tensors(modules: Iterable[nn.Module]) -> Iterator[torch.Tensor]:
                 yield held
 
 
-def _static(gate: Gate, feature: str, node: str, conversion: Conversion) -> FloatArray:
+def _static(
+    population: Neurons, name: str, feature: str, node: str, conversion: Conversion
+) -> FloatArray:
     """The value of a gate that nothing moves."""
+    gate = gate_of(population, name)
     if np.any(gate.from_state) or np.any(gate.from_current):
         conversion.meet(feature, node)
     return evaluate(gate.nonlinearity, np.asarray(gate.bias, dtype=np.float64))
@@ -288,18 +214,6 @@ def _uniform(values: FloatArray, unit: Unit, conversion: Conversion) -> float:
     if np.ptp(values):
         conversion.meet("own-constants", unit.node)
     return float(values[0])
-
-
-def _dense(matrix: Matrix) -> FloatArray:
-    if sparse.issparse(matrix):
-        rows, columns = matrix.shape
-        remedy = "Norse has no sparse weights; export to nir"
-        require_capacity("a dense matrix of sparse weights", rows * columns, remedy=remedy)
-    return np.asarray(sparse.csr_matrix(matrix).toarray())
-
-
-def _is_diagonal(matrix: FloatArray) -> bool:
-    return matrix.shape[0] == matrix.shape[1] and not np.any(matrix - np.diag(np.diag(matrix)))
 
 
 def _tensor(value: npt.ArrayLike) -> torch.Tensor:

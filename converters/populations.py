@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.fixed import FixedPopulation
+from ltc2hw.graph.network import FloatPopulation
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,
@@ -30,6 +34,26 @@ TERMS = ("bias", "from_state", "from_current")
 
 LIF_CURRENT_BITS = 32
 """Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
+
+
+@overload
+def is_model(population: FloatPopulation | None, *models: Model) -> TypeGuard[Neurons]: ...
+
+
+@overload
+def is_model(population: FixedPopulation, *models: Model) -> TypeGuard[FixedNeurons]: ...
+
+
+def is_model(population: FloatPopulation | FixedPopulation | None, *models: Model) -> bool:
+    """Whether a population computes what one of the models does, whatever name it has.
+
+    >>> is_model(Neurons("hidden", 2, "lif"), lif), is_model(Neurons("out", 2, "readout"), lif, ltc)
+    (True, False)
+    """
+    if not isinstance(population, (Neurons, FixedNeurons)):
+        return False
+    own = population.model
+    return any(own is model or own.program == model.program for model in models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +248,71 @@ class _GatedFormats:
         return FixedNeurons(name, size, model, formats, self.constants, self.tables, messages)
 
 
+@dataclass(frozen=True)
+class LIFWords:
+    """How Lava's fixed-point LIF holds its numbers.
+
+    Membranes and currents are ``state`` words of ``fraction`` bits; decays have ``decay_fraction``.
+    Thresholds and what arrives are shifted left by ``alignment``, biases by ``bias_exponent``.
+    """
+
+    state: Word
+    fraction: int
+    decay_fraction: int
+    alignment: int
+    bias_exponent: int
+
+    def neurons(self, name: str, size: int, constants: Mapping[str, IntArray]) -> FixedNeurons:
+        """Integer neurons of the model ``lif`` that hold their numbers so."""
+        return FixedNeurons(name, size, lif, self.formats, constants)
+
+    @property
+    def formats(self) -> Formats:
+        """The same as formats of the model's values.
+
+        The current has 32 bits as in Lava, four more than a wider state has.
+        """
+        register_bits = max(LIF_CURRENT_BITS, self.state.bits + 4)
+        return Formats(
+            {
+                "current": Held.wrapping_once(self.state.bits, register_bits, self.fraction),
+                "membrane": Held.between(self.state.maximum, self.fraction),
+            },
+            {"current": self.fraction - self.alignment},
+            {
+                "current_decay": self.decay_fraction,
+                "membrane_decay": self.decay_fraction,
+                "threshold": self.fraction - self.alignment,
+                "bias": self.fraction - self.bias_exponent,
+            },
+        )
+
+
+def lif_words(population: FixedNeurons) -> LIFWords | None:
+    """The words of integer neurons of the model ``lif``; None where they are not Lava's.
+
+    >>> words = LIFWords(Word(24), 12, 12, 6, 0)
+    >>> lif_words(words.neurons("n", 1, dict.fromkeys(words.formats.constants, 1))) == words
+    True
+    """
+    formats = population.formats
+    held, constants = formats.held["membrane"], formats.constants
+    words = LIFWords(
+        Word(1 + int(max(held.numbers, default=1)).bit_length()),
+        held.fraction,
+        constants["current_decay"],
+        held.fraction - formats.ports["current"],
+        held.fraction - constants["bias"],
+    )
+    lava = words.formats
+    same = all(
+        getattr(formats, part) == getattr(lava, part) for part in ("held", "ports", "constants")
+    )
+    if not same or words.alignment < 0 or words.bias_exponent < 0:
+        return None
+    return words if population.program == lower(lif.program, lava) else None
+
+
 def FixedLIF(
     name: str,
     size: int,
@@ -237,21 +326,7 @@ def FixedLIF(
     bias_mantissa: IntArray,
     bias_exponent: int,
 ) -> FixedNeurons:
-    """Integer neurons of the model ``lif`` with the words of Lava's fixed-point LIF.
-
-    Its current has 32 bits as in Lava, four more than a wider state has.
-    """
-    current = Held.wrapping_once(state.bits, max(LIF_CURRENT_BITS, state.bits + 4), fraction)
-    formats = Formats(
-        {"current": current, "membrane": Held.between(state.maximum, fraction)},
-        {"current": fraction - alignment},
-        {
-            "current_decay": decay_fraction,
-            "membrane_decay": decay_fraction,
-            "threshold": fraction - alignment,
-            "bias": fraction - bias_exponent,
-        },
-    )
+    """Integer neurons of the model ``lif`` with the words of Lava's fixed-point LIF."""
     constants = {
         "current_decay": current_decay,
         "membrane_decay": membrane_decay,
@@ -260,4 +335,5 @@ def FixedLIF(
     }
     if not state.signed:
         raise InvalidValueError(f"{name} state", "unsigned", "a signed word")
-    return FixedNeurons(name, size, lif, formats, constants)
+    words = LIFWords(state, fraction, decay_fraction, alignment, bias_exponent)
+    return words.neurons(name, size, constants)

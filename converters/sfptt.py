@@ -34,8 +34,9 @@ import numpy.typing as npt
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.checkpoint import load_arrays
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout, is_model
 from ltc2hw.converters.signals import Signal
+from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.files.archive import shown
 from ltc2hw.graph.network import Input, Network
@@ -189,7 +190,7 @@ def initial_state(network: Network, batch: int, rng: np.random.Generator) -> Sta
     zero = zero_state(network, batch, np.float64)
     state = {name: dict(registers) for name, registers in zero.items()}
     for population in network.populations:
-        if isinstance(population, LTC):
+        if is_model(population, ltc):
             registers = state[population.name]
             start = {
                 "membrane": rng.random((batch, population.size)),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ltc2hw.converters.populations import LIF, gate_of
+from ltc2hw.converters.populations import LIF, gate_of, is_model
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
@@ -37,17 +37,13 @@ def static_form(network: Network) -> Network:
     >>> static_form(net).projections[0].weights.to_array()
     array([[0.25]])
     """
-    found = {p.name: p for p in network.populations if isinstance(p, Neurons) and _is_ltc(p)}
+    found = {p.name: p for p in network.populations if is_model(p, ltc)}
     tau = {name: _constant_tau(population) for name, population in found.items()}
     populations: tuple[FloatPopulation, ...] = tuple(
         _lif(found[p.name], tau[p.name]) if p.name in found else p for p in network.populations
     )
     projections = tuple(_scaled(p, tau) for p in network.projections)
     return replace(network, populations=populations, projections=projections)
-
-
-def _is_ltc(population: Neurons) -> bool:
-    return population.model.program == ltc.program
 
 
 def _constant_tau(population: Neurons) -> FloatArray:

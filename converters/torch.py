@@ -15,6 +15,7 @@ from ltc2hw.converters.plain_modules import departure, exact_array
 from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import ShapeError, UnsupportedError
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import PORTS, Port, Variable
 from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
@@ -69,7 +70,7 @@ def _dense_gate(
     return [Projection(name, variable, name, port, Dense(_array(weights)), delay)]
 
 
-def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[LTC, list[Projection]]:
+def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
     p = cell.parameters_of_step()
     kind = cell.nonlinearity
     population = LTC(
@@ -92,7 +93,7 @@ def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[LTC, list[Projection
     return population, projections
 
 
-def _lif(cell: LIFCell, name: str, source: Source) -> tuple[LIF, list[Projection]]:
+def _lif(cell: LIFCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
     p = cell.parameters_of_step()
     population = LIF(
         name=name,
@@ -104,14 +105,14 @@ def _lif(cell: LIFCell, name: str, source: Source) -> tuple[LIF, list[Projection
     )
     matrices = (p.weight_input, source, 0), (p.weight_recurrent, (name, "spikes"), 1)
     projections = [
-        Projection(sender, cast(Variable, variable), name, "current", Dense(_array(weight)), delay)
+        Projection(sender, variable, name, "current", Dense(_array(weight)), delay)
         for weight, (sender, variable), delay in matrices
         if weight is not None
     ]
     return population, projections
 
 
-def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Readout, list[Projection]]:
+def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
     p = cell.parameters_of_step()
     population = Readout(
         name=name,
@@ -201,14 +202,11 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
     first = Input("input", module.cells[0].inputs, module.graded_input)
     populations: list[FloatPopulation] = [first]
     projections: list[Projection] = []
-    hidden: LTC | LIF
     source: Source = ("input", "value" if module.graded_input else "spikes")
     for number, cell in enumerate(module.cells, start=1):
         name = "hidden" if len(module.cells) == 1 else f"hidden{number}"
-        if isinstance(cell, LTCCell):
-            hidden, arriving = _ltc(cell, name, source)
-        else:
-            hidden, arriving = _lif(cell, name, source)
+        layer = _ltc(cell, name, source) if isinstance(cell, LTCCell) else _lif(cell, name, source)
+        hidden, arriving = layer
         populations.append(hidden)
         projections.extend(arriving)
         source = (name, "spikes")

@@ -17,7 +17,9 @@ import numpy as np
 
 from experiments.on_chip_runs import untrained
 from ltc2hw import FPTTRule, Network, learn
-from ltc2hw.converters.populations import LTC, Readout
+from ltc2hw.converters.populations import is_model
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError, TrainingError
 from ltc2hw.learning.rule import Feedback, Parameter, feedback_matrix, surrogate_slope
 from ltc2hw.learning.values import read_parameter, write_parameters
@@ -75,8 +77,8 @@ def learn_float(
     """
     parameters = slot_parameters(network, rule)
     hidden, output = network.populations[1], network.populations[2]
-    assert isinstance(hidden, LTC)
-    assert isinstance(output, Readout)
+    assert is_model(hidden, ltc)
+    assert is_model(output, readout)
     sizes = (network.input.size, hidden.size, output.size)
     numbers = start(network, parameters, sizes) if memory is None else memory.numbers.copy()
     feedback = np.zeros((2, output.size, hidden.size))
@@ -90,8 +92,8 @@ def learn_float(
         numbers,
         np.array([parameter is not None for parameter in parameters]),
         np.array(sizes),
-        np.stack([hidden.threshold, hidden.adaptation_strength]),
-        np.array([gate.nonlinearity == "plan" for gate in (hidden.tau_mem, output.tau_mem)]),
+        np.stack([hidden.constants["threshold"], hidden.constants["adaptation_strength"]]),
+        np.array([neurons.functions["tau_mem"] == "plan" for neurons in (hidden, output)]),
         surrogate_slope(rule.surrogate, np.linspace(0.0, SPAN, CELLS + 1, dtype=np.float64)),
         feedback,
         rule.feedback == "symmetric",

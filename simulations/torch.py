@@ -12,10 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, MissingExtraError
-from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
+from ltc2hw.graph.fixed import (
+    FixedInput,
+    FixedNetwork,
+    FixedPopulation,
+    message_format,
+    recorded_dtype,
+)
 from ltc2hw.graph.fixed_state import starting_state
 from ltc2hw.graph.samples import check_samples
-from ltc2hw.graph.structure import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
+from ltc2hw.graph.structure import Node, Variable, port_stage, variable_stage
 from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
 from ltc2hw.simulations.driver import Plan
 
@@ -26,12 +32,10 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("torch", "the torch engine") from error
 
 from ltc2hw.simulations.torch_arithmetic import (
+    Evaluator,
     Stage,
-    Tensors,
-    current_stage,
     fit,
     shift_toward_zero,
-    update_stage,
     weigh,
     weight_matrices,
 )
@@ -58,7 +62,7 @@ def simulate(
     carried = starting_state(network, state, batch)
     values, misfits = network.input.word.encode(samples, network.input.fraction)
     place = _device(device)
-    engine = _Engine(network, carried, place)
+    engine = _Engine(network, carried, batch, place)
     engine.count(network.input, {network.input.variables[0]: torch.tensor(misfits)})
     encoded = torch.tensor(values, device=place)
     dtype = recorded_dtype(network)
@@ -100,10 +104,18 @@ def array(tensor: Tensor) -> Array:
 class _Engine:
     """A network on a device, with the registers and past messages of a batch."""
 
-    def __init__(self, network: FixedNetwork, state: State, device: torch.device) -> None:
+    def __init__(
+        self, network: FixedNetwork, state: State, batch: int, device: torch.device
+    ) -> None:
         self.network = network
+        self.device = device
+        self.batch = batch
         self.plan = Plan.of(network)
-        self.constants = Tensors(device)
+        self.evaluators = {
+            p.name: Evaluator(p, device)
+            for p in network.populations
+            if not isinstance(p, FixedInput)
+        }
         self.weights = weight_matrices(network, device)
         self.registers = {
             name: {
@@ -117,41 +129,51 @@ class _Engine:
     def step(self, sample: Tensor) -> Mapping[str, Mapping[str, Tensor]]:
         """One algorithmic step; returns the variables of every population."""
         produced: dict[str, dict[str, Tensor]] = {p.name: {} for p in self.network.populations}
+        ports: dict[str, dict[str, Tensor]] = {p.name: {} for p in self.network.populations}
         messages: dict[tuple[str, Variable], Tensor] = {}
         for node in self.plan.order:
             name, stage = node
             population = self.network.population(name)
-            result = self.stage(node, sample, produced[name], messages)
+            if name == self.network.input.name:
+                result = Stage({population.variables[0]: sample} if stage == "late" else {}, {})
+            else:
+                ports[name] |= self.ports(node, messages)
+                result = self.stage(node, ports[name], produced[name])
             produced[name].update(result.values)
             self.count(population, result.misfits)
             for variable in population.variables:
-                if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in self.plan.sent:
+                if (
+                    variable_stage(population, variable) == stage
+                    and (name, variable) in self.plan.sent
+                ):
                     value = produced[name][variable]
                     messages[name, variable] = self.message(population, variable, value)
         self.advance(produced, messages)
         return produced
 
-    def stage(
-        self,
-        node: Node,
-        sample: Tensor,
-        own: Mapping[str, Tensor],
-        messages: Mapping[tuple[str, Variable], Tensor],
-    ) -> Stage:
-        """One stage of a population; ``own`` are its variables of earlier stages."""
+    def ports(
+        self, node: Node, messages: Mapping[tuple[str, Variable], Tensor]
+    ) -> dict[str, Tensor]:
+        """What arrives at the ports of a stage of a population."""
         name, stage = node
         population = self.network.population(name)
-        if name == self.network.input.name:
-            return Stage({population.variables[0]: sample} if stage == "update" else {}, {})
-        ports = {
+        return {
             port: self.arriving(population, self.plan.incoming.get((name, port), ()), messages)
             for port in population.ports
-            if STAGE_OF_PORT[port] == stage
+            if port_stage(population, port) == stage
         }
-        registers = self.registers[name]
-        if stage == "current":
-            return current_stage(population, registers, ports["current"], self.constants)
-        return update_stage(population, registers, own["current"], ports, self.constants)
+
+    def stage(self, node: Node, ports: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Stage:
+        """One stage of a population; ``own`` are its variables of earlier stages."""
+        name, stage = node
+        evaluator = self.evaluators[name]
+        model = evaluator.neurons.model
+        early = model.early
+        if stage == "early" and not early:
+            return Stage({}, {})
+        late = tuple(result for result in model.results if result not in early)
+        results = early if stage == "early" else late
+        return evaluator.evaluate(ports, self.registers[name], results, own)
 
     def arriving(
         self,
@@ -160,7 +182,7 @@ class _Engine:
         messages: Mapping[tuple[str, Variable], Tensor],
     ) -> Tensor:
         """Sum of what projections bring to a port, (B, N)."""
-        total = torch.zeros_like(self.registers[population.name]["membrane"])
+        total = torch.zeros((self.batch, population.size), dtype=torch.int64, device=self.device)
         for index in incoming:
             projection = self.network.projections[index]
             if projection.delay:

@@ -7,18 +7,19 @@ products are taken in doubles, exact because no sum of a projection exceeds 2^53
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
+from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
+from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_word
-from ltc2hw.graph.structure import Port
-from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.graph.fixed import FixedNetwork, message_word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import IntArray, Overflow, Word
 
@@ -34,22 +35,6 @@ class Stage:
 
     values: Variables
     misfits: Variables
-
-
-class Tensors:
-    """Constants of a network on a device, each copied there once."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.known: dict[int, tuple[IntArray, Tensor]] = {}
-
-    def of(self, values: IntArray) -> Tensor:
-        """An array as a tensor."""
-        known = self.known.get(id(values))
-        if known is None:
-            tensor = torch.tensor(values, device=self.device, dtype=torch.int64)
-            known = self.known[id(values)] = (values, tensor)
-        return known[1]
 
 
 def weight_matrices(network: FixedNetwork, device: torch.device) -> list[Tensor]:
@@ -105,35 +90,21 @@ def fit(word: Word, values: Tensor) -> tuple[Tensor, Tensor]:
     return fitted, (fitted != values).sum()
 
 
-def product(factor: Factor, values: Tensor, constants: Tensors) -> Tensor:
-    """``rsz(values * x, shift)``."""
-    return shift_toward_zero(constants.of(factor.values) * values, factor.shift)
+def wrap(values: Tensor, bits: int, signed: int) -> Tensor:
+    """Two's complement."""
+    return fit(Word(bits, signed=bool(signed), overflow=Overflow.WRAP), values)[0]
 
 
-def gate(
-    parameters: FixedGate,
-    word: Word,
-    arriving: Tensor,
-    state: Tensor,
-    current: Tensor,
-    constants: Tensors,
-) -> tuple[Tensor, Tensor]:
-    """Gate value, and how many arguments did not fit."""
-    argument, misfits = fit(
-        word,
-        arriving
-        + constants.of(parameters.bias)
-        + product(parameters.from_state, state, constants)
-        + product(parameters.from_current, current, constants),
-    )
-    if parameters.function == "plan":
-        return plan(argument, parameters), misfits
-    return look_up(argument, parameters, constants), misfits
+def wrap_once(values: Tensor, bits: int, register_bits: int) -> Tensor:
+    """As :func:`ltc2hw.numbers.words.wrap_once`, after the wrap of the register."""
+    half = 1 << (bits - 1)
+    held = wrap(values, register_bits, 1)
+    over = torch.where(held > half, held - 2 * half, held)
+    return torch.where(over <= -half, over + 2 * half, over)
 
 
-def plan(x: Tensor, parameters: FixedGate) -> Tensor:
+def plan(x: Tensor, fraction: int, bits: int) -> Tensor:
     """As :func:`ltc2hw.numbers.nonlinearity.plan_integer`."""
-    fraction, bits = parameters.fraction, parameters.output_fraction
     magnitude = x.abs()
     result = torch.full_like(x, 1 << bits)
     for eighths, slope, numerator, denominator in reversed(PLAN_SEGMENTS):
@@ -142,104 +113,99 @@ def plan(x: Tensor, parameters: FixedGate) -> Tensor:
     return torch.where(x < 0, (1 << bits) - result, result)
 
 
-def look_up(x: Tensor, parameters: FixedGate, constants: Tensors) -> Tensor:
-    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`."""
-    table = constants.of(parameters.table)
-    span = parameters.fraction + TABLE_SPAN_BITS
-    shift = span - table_index_bits(parameters.table.size, parameters.function)
-    half = 1 << (span - 1)
+def look_up(table: Tensor, x: Tensor, fraction: int, index_bits: int) -> Tensor:
+    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`, of a plain table."""
+    cell, _ = _cells(x, fraction, index_bits)
+    return table[cell]
+
+
+def interpolate(table: Tensor, x: Tensor, fraction: int, index_bits: int) -> Tensor:
+    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`, of an interpolated table."""
+    cell, rest = _cells(x, fraction, index_bits)
+    shift = fraction + TABLE_SPAN_BITS - index_bits
+    return table[cell] + (((table[cell + 1] - table[cell]) * rest) >> shift)
+
+
+def entry(table: Tensor, x: Tensor) -> Tensor:
+    """Entry of a table; an index beyond its ends takes the end."""
+    return table[x.clamp(0, table.shape[0] - 1)]
+
+
+def _cells(x: Tensor, fraction: int, index_bits: int) -> tuple[Tensor, Tensor]:
+    """Cells of arguments, and what is left of them there."""
+    span = fraction + TABLE_SPAN_BITS
+    half, shift = 1 << (span - 1), span - index_bits
     offset = x.clamp(-half, half - 1) + half
     cell = offset >> shift
-    result = table[cell]
-    if parameters.function == "interpolated":
-        result = result + (((table[cell + 1] - result) * (offset - (cell << shift))) >> shift)
-    return result
+    return cell, offset - (cell << shift)
 
 
-def leak(membrane: Tensor, current: Tensor, tau: Tensor, fraction: int) -> Tensor:
-    """``u + rsz(τ (I - u), fraction)``."""
-    return membrane + shift_toward_zero(tau * (current - membrane), fraction)
+MEANING: Mapping[Operation, Callable[..., Tensor]] = {
+    Operation.ADD: torch.add,
+    Operation.SUBTRACT: torch.subtract,
+    Operation.MULTIPLY: torch.multiply,
+    Operation.MINIMUM: torch.minimum,
+    Operation.MAXIMUM: torch.maximum,
+    Operation.GREATER: lambda a, b: (a > b).long(),
+    Operation.SELECT: lambda condition, a, b: torch.where(condition != 0, a, b),
+    Operation.SHIFT_LEFT: torch.bitwise_left_shift,
+    Operation.SHIFT_RIGHT: torch.bitwise_right_shift,
+    Operation.SHIFT_TOWARD_ZERO: shift_toward_zero,
+    Operation.SATURATE: torch.clamp,
+    Operation.WRAP: wrap,
+    Operation.WRAP_ONCE: wrap_once,
+    Operation.PLAN: plan,
+    Operation.LOOK_UP: look_up,
+    Operation.INTERPOLATE: interpolate,
+    Operation.ENTRY: entry,
+}
+"""Operations on tensors; the look-ups take their table first."""
 
 
-def current_stage(
-    population: FixedPopulation, registers: Variables, arriving: Tensor, constants: Tensors
-) -> Stage:
-    """``sat(Σ + bias)``; for LIF neurons Lava's decaying, once-wrapping current."""
-    if not isinstance(population, FixedLIF):
-        assert isinstance(population, (FixedLTC, FixedReadout))
-        total = arriving + constants.of(population.bias_current)
-        current, misfits = fit(population.state, total)
-        return Stage({"current": current}, {"current": misfits})
-    bits, half = population.decay_fraction, 1 << (population.state.bits - 1)
-    kept = (1 << bits) - constants.of(population.current_decay)
-    total = shift_toward_zero(registers["current"] * kept, bits)
-    total = total + (arriving << population.alignment)
-    held, _ = fit(Word(population.current_bits, overflow=Overflow.WRAP), total)
-    over = torch.where(held > half, held - 2 * half, held)
-    current = torch.where(over <= -half, over + 2 * half, over)
-    return Stage({"current": current}, {"current": (current != total).sum()})
+class Evaluator:
+    """The program of some neurons on a device, with their constants there."""
 
+    def __init__(self, neurons: FixedNeurons, device: torch.device) -> None:
+        def placed(arrays: Mapping[str, IntArray]) -> dict[str, Tensor]:
+            return {name: torch.tensor(a, device=device) for name, a in arrays.items()}
 
-def update_stage(
-    population: FixedPopulation,
-    registers: Variables,
-    current: Tensor,
-    ports: Mapping[Port, Tensor],
-    constants: Tensors,
-) -> Stage:
-    """Gates, membrane, adaptation, threshold, spikes, reset."""
-    if isinstance(population, FixedLIF):
-        return update_lif(population, registers, current, constants)
-    assert isinstance(population, (FixedLTC, FixedReadout))
-    before, word, arriving = registers["membrane"], population.state, ports["tau_mem"]
-    tau, misfits = gate(population.tau_mem, word, arriving, before, current, constants)
-    membrane = leak(before, current, tau, population.tau_mem.output_fraction)
-    done = Stage({"tau_mem": tau, "membrane": membrane}, {"tau_mem": misfits})
-    if isinstance(population, FixedLTC):
-        return adapt(population, registers, current, ports["tau_adp"], done, constants)
-    return done
+        self.neurons = neurons
+        self.program = neurons.program
+        self.constants = placed(neurons.constants)
+        self.tables = placed(neurons.tables)
+        self.numbers = {
+            index: torch.tensor(int(value.numbers[0]), device=device)
+            for index, value in enumerate(self.program.values)
+            if value.operation is Operation.NUMBER
+        }
 
-
-def adapt(
-    population: FixedLTC,
-    registers: Variables,
-    current: Tensor,
-    arriving: Tensor,
-    done: Stage,
-    constants: Tensors,
-) -> Stage:
-    """Adaptation, threshold, spikes and reset of LTC neurons after their membrane."""
-    before, word, bits = (
-        registers["adaptation"],
-        population.state,
-        population.tau_adp.output_fraction,
-    )
-    rho, misfits = gate(population.tau_adp, word, arriving, before, current, constants)
-    gained = ((1 << bits) - rho) << (population.adaptation_fraction - bits)
-    adaptation = shift_toward_zero(rho * before, bits) + gained * registers["spikes"]
-    raised = product(population.adaptation_strength, adaptation, constants)
-    threshold, beyond = fit(word, constants.of(population.threshold) + raised)
-    spikes = (done.values["membrane"] > threshold).long()
-    values = {
-        **done.values,
-        "membrane": done.values["membrane"] * (1 - spikes),
-        "tau_adp": rho,
-        "adaptation": adaptation,
-        "threshold": threshold,
-        "spikes": spikes,
-    }
-    return Stage(values, {**done.misfits, "tau_adp": misfits, "threshold": beyond})
-
-
-def update_lif(
-    population: FixedLIF, registers: Variables, current: Tensor, constants: Tensors
-) -> Stage:
-    """Membrane, spikes and reset of LIF neurons; the membrane saturates at ±(2^(bits-1) - 1)."""
-    bits, limit = population.decay_fraction, population.state.maximum
-    kept = (1 << bits) - constants.of(population.membrane_decay)
-    bias = constants.of(population.bias_mantissa) << population.bias_exponent
-    total = shift_toward_zero(registers["membrane"] * kept, bits) + current + bias
-    membrane = total.clamp(-limit, limit)
-    spikes = (membrane > (constants.of(population.threshold) << population.alignment)).long()
-    values = {"membrane": membrane * (1 - spikes), "spikes": spikes}
-    return Stage(values, {"membrane": (membrane != total).sum()})
+    def evaluate(
+        self, ports: Variables, states: Variables, results: tuple[str, ...], known: Variables
+    ) -> Stage:
+        """As :func:`ltc2hw.dynamics.integer.evaluate_integer`, all results (B, N)."""
+        program = self.program
+        leaves = {
+            Operation.PARAMETER: self.constants, Operation.PORT: ports, Operation.STATE: states,
+        }  # fmt: skip
+        values = {program.results[name]: value for name, value in known.items()}
+        counted = set(schedule(program, tuple(known), ()))
+        shape = next(iter((*ports.values(), *states.values()))).shape
+        misfits: dict[str, Tensor] = {}
+        for index in schedule(program, results, tuple(known)):
+            value = program.values[index]
+            if index in self.numbers:
+                values[index] = self.numbers[index]
+                continue
+            if value.operation in leaves:
+                values[index] = leaves[value.operation][value.name]
+                continue
+            arguments = [values[argument] for argument in value.arguments]
+            if value.operation in TABULATED:
+                arguments.insert(0, self.tables[value.name])
+            numbers = map(int, value.numbers)
+            values[index] = MEANING[value.operation](*arguments, *numbers)
+            if value.operation in COUNTED and index not in counted:
+                lost = (values[index] != arguments[0]).expand(shape).sum()
+                misfits[value.name] = misfits.get(value.name, 0) + lost
+        found = {name: values[program.results[name]].expand(shape) for name in results}
+        return Stage(found, misfits)

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -54,6 +55,16 @@ def cached(function: F, **options: Any) -> F:
     else:
         compiled._cache = kept
     return cast(F, compiled)
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where machine code that Numba does not keep by itself is kept, or None, which is logged."""
+    try:
+        return Path(_Cache(tell_uncached.__wrapped__)._cache_path)
+    except RuntimeError:
+        tell_uncached()
+        return None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ program before it runs). Every engine, chip and printed program gives these bits
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -106,6 +107,8 @@ class IntegerStep:
         self._leaves: list[tuple[int, int, str]] = []
         self._tables: dict[str, int] = {}
         self._work: list[tuple[int, Callable[..., Any], tuple[int, ...], str]] = []
+        # What known results are made of was counted when those were computed.
+        before = set(schedule(program, known, ()))
         for index in schedule(program, wanted, known):
             value = program.values[index]
             operation, name = value.operation, value.name
@@ -118,7 +121,7 @@ class IntegerStep:
                 taken = [*value.arguments, *map(self._place, numbers)]
                 if operation in TABULATED:
                     taken.append(self._tables.setdefault(name, self._place(None)))
-                counted = name if operation in COUNTED else ""
+                counted = name if operation in COUNTED and index not in before else ""
                 self._work.append((index, MEANING[operation], tuple(taken), counted))
 
     def _place(self, content: Any) -> int:
@@ -145,7 +148,12 @@ class IntegerStep:
         for place, meaning, arguments, word in self._work:
             result = meaning(*[values[argument] for argument in arguments])
             if word:
-                lost = int(np.count_nonzero(result != values[arguments[0]]))
+                wrong = np.asarray(result != values[arguments[0]])
+                lost = int(np.count_nonzero(wrong))
+                if lost and wrong.ndim < 2:  # made of constants alone: the same for all samples
+                    read = (*constants.values(), *ports.values(), *states.values())
+                    shape = np.broadcast_shapes(*map(np.shape, read))
+                    lost *= math.prod(shape) // wrong.size
                 misfits[word] = misfits.get(word, 0) + lost
             values[place] = result
         return {name: values[place] for name, place in self._results.items()}, misfits

@@ -23,7 +23,7 @@ from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.prepared import Prepared, prepared
 from ltc2hw.simulations.fast.recording import Recording
 from ltc2hw.simulations.fast.steps import Extent, run_steps
-from ltc2hw.simulations.fast.tables import Counter, Table
+from ltc2hw.simulations.fast.tables import Table
 
 Unsigned = TypeVar("Unsigned", Rows, Extent)
 
@@ -51,17 +51,6 @@ CHUNK_SAMPLES = 1 << 22
 
 SAMPLE_TYPES = (np.float64, np.float32, np.uint8)
 """Types of samples that are encoded as they are; others become float64 first."""
-
-COUNTER_NAMES: dict[int, str] = {
-    Counter.CURRENT: "current",
-    Counter.TAU_MEM: "tau_mem",
-    Counter.TAU_ADP: "tau_adp",
-    Counter.THRESHOLD: "threshold",
-    Counter.MEMBRANE: "membrane",
-    Counter.MESSAGE_CURRENT: "message current",
-    Counter.MESSAGE_MEMBRANE: "message membrane",
-    Counter.MESSAGE_ADAPTATION: "message adaptation",
-}
 
 
 def simulate(
@@ -156,7 +145,7 @@ class _Run:
         self.done = 0
         self.told = 0
         self.total = samples.shape[0] * samples.shape[1]
-        self.counts: Table = np.zeros(len(ready.names) * len(Counter), dtype=np.int64)
+        self.counts: Table = np.zeros(len(ready.plan.counters), dtype=np.int64)
         self.encoding_misfits = 0
 
     def execute(self, threads: int, progress: Progress | None) -> None:
@@ -219,8 +208,7 @@ class _Run:
             if invalid:
                 self.reject_samples()
             misfits += outside
-            sizes = (tile.samples, plan.sizes.neurons, plan.constants)
-            extent = unsigned(Extent, begin, end, batch, first, count, *sizes)
+            extent = unsigned(Extent, begin, end, batch, first, count, tile.samples)
             run_steps(
                 recording.tables, plan.parameters, tile.memory, recording.buffers, encoded, extent
             )
@@ -259,10 +247,10 @@ class _Run:
         """How many values did not fit their word, by population and variable."""
         names = self.ready.names
         result: dict[str, dict[str, int]] = {name: {} for name in names}
-        for place, count in enumerate(self.counts.tolist()):
+        counters = self.ready.plan.counters
+        for (name, word), count in zip(counters, self.counts.tolist(), strict=True):
             if count:
-                row, counter = divmod(place, len(Counter))
-                result[names[row]][COUNTER_NAMES[counter]] = count
+                result[name][word] = count
         if self.encoding_misfits:
             population = self.network.input
             result[population.name][population.variables[0]] = self.encoding_misfits

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.fixed import FixedProjection
 from ltc2hw.graph.structure import Variable
 from ltc2hw.numbers.integer_limits import magnitude
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations.fast.kinds import WIDE, Types
+from ltc2hw.simulations.fast.proofs import INT16
 from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
-from ltc2hw.simulations.fast.widths import INT8, INT16
+from ltc2hw.simulations.fast.widths import INT8, Facts, sent_word
 
 FEWEST_SOURCES = 32
 """Half a block of messages; the matrix unit multiplies fewer no faster."""
@@ -61,17 +61,15 @@ class Fan:
         return rows
 
 
-def group_fans(
-    network: FixedNetwork, types: Types, sums: Sequence[int], *, matrices: bool
-) -> list[Fan]:
+def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
     """Dense projections of one message share a fan-out; sparse ones have their own.
 
-    ``sums`` are the :func:`~ltc2hw.simulations.fast.widths.largest_sum` of the projections. With
-    ``matrices`` the matrix unit multiplies where it can and is worth it.
+    With ``matrices`` the matrix unit multiplies where it can and is worth it.
     """
     grouped: dict[tuple[Any, ...], list[Fan]] = {}
-    for index, (projection, largest) in enumerate(zip(network.projections, sums, strict=True)):
-        word = message_word(network.population(projection.source), projection.variable)
+    projections = facts.network.projections
+    for index, (projection, largest) in enumerate(zip(projections, facts.sums, strict=True)):
+        word = sent_word(facts.populations[projection.source], projection.variable)
         matrix = matrices and suits_matrices(projection, word)
         events = projection.variable == "spikes"
         alone = Fan(

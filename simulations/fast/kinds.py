@@ -1,24 +1,33 @@
-"""The kinds of numbers that a network can be computed with, and which one it takes."""
+"""The kinds of numbers that a network can be computed with, and which one it takes.
+
+It takes the fastest that :mod:`~ltc2hw.simulations.fast.widths` proves to be exact:
+
+- wide ones are 64-bit integers, the arithmetic of the specification;
+- narrow ones are integers held in doubles, whose vector instructions are several times faster:
+  where no product or sum leaves ±2^53, doubles are exact, factors are stored already divided by
+  ``2^bits`` (exact as well), and rounding the product toward zero is the specification's ``rsz``;
+- short ones are 32-bit integers, twice as many in a vector, where sums and results fit; products
+  may be wider: they are added up from two pieces;
+- single ones are integers held in floats of 32 bits, where no sum or shifted product leaves ±2^24.
+  A product may have more bits: with the processor rounding toward zero (:mod:`~.rounding`) what is
+  cut off first is a part of what ``rsz`` cuts off.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.converters.populations import Factor
-from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.simulations.fast import rounding
-from ltc2hw.simulations.fast.tables import Table
-from ltc2hw.simulations.fast.widths import fits_narrow, fits_short, fits_single
+from ltc2hw.simulations.fast.widths import Facts, fits_narrow, fits_short, fits_single
 
 Integer = type[np.int8] | type[np.int16] | type[np.int32] | type[np.int64]
 
 
 @dataclass(frozen=True)
 class Types:
-    """Types of a plan; see :mod:`~ltc2hw.simulations.fast.arithmetic` for its numbers."""
+    """Types of a plan."""
 
     number: type[np.float64] | type[np.float32] | type[np.int32] | type[np.int64]
     """Registers and constants."""
@@ -33,15 +42,15 @@ class Types:
     entries: Integer
     """Entries of gate tables."""
 
-    def factor(self, factor: Factor) -> Table:
-        """A factor as kernels multiply with it."""
-        return self.shifted(factor.values, factor.shift)
+    @property
+    def floats(self) -> bool:
+        """Whether integers are held in floats."""
+        return self.number in (np.float32, np.float64)
 
-    def shifted(self, values: Table, bits: int) -> Table:
-        """Integers whose products will be shifted right by ``bits``."""
-        if self.number in (np.float64, np.float32):
-            return np.ldexp(values.astype(np.float64), -bits)
-        return values
+    @property
+    def integer(self) -> type[np.int32] | type[np.int64]:
+        """Integers as wide as the numbers."""
+        return np.int32 if self.number in (np.float32, np.int32) else np.int64
 
 
 SINGLE = Types(np.float32, np.int32, np.int32, np.int8, np.uint32, np.int16, np.int32, np.int32)
@@ -50,10 +59,10 @@ NARROW = Types(np.float64, np.float64, np.int32, np.int8, np.uint32, np.int16, n
 WIDE = Types(np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64)
 
 
-def types_of(network: FixedNetwork, sums: Sequence[int]) -> Types:
-    """The fastest types that give the bits of 64-bit integers; ``sums`` as for fits_narrow."""
-    if not fits_narrow(network, sums):
+def types_of(facts: Facts) -> Types:
+    """The fastest types that give the bits of 64-bit integers."""
+    if not fits_narrow(facts):
         return WIDE
-    if not fits_short(network, sums):
+    if not fits_short(facts):
         return NARROW
-    return SINGLE if rounding.EXISTS and fits_single(network, sums) else SHORT
+    return SINGLE if rounding.EXISTS and fits_single(facts) else SHORT

@@ -5,20 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ltc2hw.graph.state import Shapes, check_ranges, check_state
-from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import State
-from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
+from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import (
-    EVENT_SLACK,
-    Arrival,
-    Counter,
-    Passing,
-    Region,
-    Scalar,
-    Table,
-    zeros,
-)
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Table, zeros
 
 PAST = "sent:"
 """Beginning of the names of past messages in a State."""
@@ -28,9 +18,8 @@ def allocate(plan: Plan, tile: int) -> Memory:
     """Zeroed memory for ``tile`` samples."""
     sizes, types = plan.sizes, plan.types
     arrays = zeros(
-        (len(Region) * tile * sizes.neurons, types.number),
-        (len(Arrival) * plan.constants, types.arrival),
-        (len(Passing) * plan.constants, types.number),
+        (tile * sizes.states, types.number),
+        (sizes.ports, types.arrival),
         (tile * sizes.neurons, np.uint8),
         (tile * sizes.values, types.message),
         (tile * sizes.pairs, np.int32),
@@ -40,11 +29,11 @@ def allocate(plan: Plan, tile: int) -> Memory:
         (tile * sizes.lengths, np.uint64),
         (tile * sizes.narrow_sums, types.narrow_sums),
         (tile * sizes.broad_sums, types.broad_sums),
-        (len(plan.rows) * len(Counter), np.int64),
+        (len(plan.counters), np.int64),
     )
-    state, ports, passing, spikes, values, pairs, bytes_, *rest = arrays
+    state, ports, spikes, values, pairs, bytes_, *rest = arrays
     words, byte_words = spikes.view(np.uint64), bytes_.view(np.uint64)
-    return Memory(state, ports, passing, spikes, words, values, pairs, bytes_, byte_words, *rest)
+    return Memory(state, ports, spikes, words, values, pairs, bytes_, byte_words, *rest)
 
 
 def check_registers(plan: Plan, state: State, expected: State) -> State:
@@ -72,13 +61,12 @@ class Tile:
         self.bytes = sum(array.nbytes for array in self.memory)
         self.registers: list[tuple[str, str, Table]] = []
         self.past: list[tuple[str, str, _Values | _Events]] = []
-        regions = self.memory.state.reshape(len(Region), -1)
         for name, kept in shapes.items():
             p = plan.tables.populations[plan.rows[name]]
-            spikes = neurons_of(self.memory.spikes, samples, p)
+            spikes = neurons_of(self.memory.spikes, samples, p["spikes"], p)
             for register in kept:
                 if register.startswith(PAST):
-                    variable: Variable = register.removeprefix(PAST)  # type: ignore[assignment]
+                    variable = register.removeprefix(PAST)
                     m = plan.tables.messages[plan.messages[name, variable]]
                     ring = (
                         _Events(self.memory, samples, m, spikes)
@@ -89,8 +77,9 @@ class Tile:
                 elif register == "spikes":
                     self.registers.append((name, register, spikes))
                 else:
-                    region = regions[REGION_OF_VARIABLE[register]]
-                    self.registers.append((name, register, neurons_of(region, samples, p)))
+                    start = plan.start_of(name, register)
+                    row = neurons_of(self.memory.state, samples, start, p)
+                    self.registers.append((name, register, row))
 
     def load(self, state: State | None, first: int, samples: int) -> None:
         """Take over samples ``first .. first + samples - 1``; everything else becomes zero."""
@@ -175,10 +164,10 @@ def listed(events: Table, lengths: Table) -> Table:
     return there
 
 
-def neurons_of(array: Table, samples: int, p: Table) -> Table:
-    """View (samples, N) of a population in an array of all neurons."""
-    start, stride, size = int(p["start"]), int(p["stride"]), int(p["size"])
-    rows = array[samples * start : samples * (start + stride)].reshape(samples, stride)
+def neurons_of(array: Table, samples: int, start: Scalar, p: Table) -> Table:
+    """View (samples, N) of a population's row; ``start`` is where it would be for one sample."""
+    first, stride, size = samples * int(start), int(p["stride"]), int(p["size"])
+    rows = array[first : first + samples * stride].reshape(samples, stride)
     return rows[:, :size]
 
 

@@ -1,311 +1,290 @@
-"""The stages of neurons, compiled: the counterparts of the functions of the integer engine.
-
-Every kernel goes once over the neurons that an :class:`At` names, and returns how many values did
-not fit their word.
-"""
+"""From a neuron's step to the loops that compute it, and the numbers that they read."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
-from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.fast.arithmetic import (
-    counted,
-    fit,
-    given,
-    held,
-    integral,
-    number,
-    product,
-    scaled,
-    small_product,
-    unpacked,
-)
-from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import Arrival, Constant, Passing, Region, Scalar, Table
-from ltc2hw.simulations.fast.vectors import LANES, interpolate_block, interpolates_blocks
+from ltc2hw.compilation.llvm import PROCESSOR
+from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
+from ltc2hw.dynamics.program import Value
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
+from ltc2hw.simulations.fast.intervals import within
+from ltc2hw.simulations.fast.layout import ALIVE, Layout
+from ltc2hw.simulations.fast.loops import Do, Line, Loop
+from ltc2hw.simulations.fast.proofs import INT32, Needed, short_product
+from ltc2hw.simulations.fast.vectorized import BLOCK_BITS
 
-SPAN_BITS = TABLE_SPAN_BITS
-ZERO, BLOCK = np.uint64(0), np.uint64(LANES)
-
-# Numba sees members of enumerations as objects, so the kernels use plain integers.
-CURRENT_REGION, MEMBRANE_REGION = np.uint64(Region.CURRENT), np.uint64(Region.MEMBRANE)
-ADAPTATION_REGION, KEPT_REGION = np.uint64(Region.ADAPTATION), np.uint64(Region.TAU_MEM)
-TAU_MEM, TAU_ADP = np.uint64(Passing.TAU_MEM), np.uint64(Passing.TAU_ADP)
-THETA, PASSING = np.uint64(Passing.THRESHOLD), np.uint64(len(Passing))
-CURRENT_PORT = np.uint64(Arrival.CURRENT)
-
-BIAS_CURRENT, FIXED_THRESHOLD = np.uint64(Constant.BIAS_CURRENT), np.uint64(Constant.THRESHOLD)
-STRENGTH = np.uint64(Constant.STRENGTH)
-CURRENT_KEPT, MEMBRANE_KEPT = np.uint64(Constant.CURRENT_KEPT), np.uint64(Constant.MEMBRANE_KEPT)
-
-ARRIVING, CURRENT, STATE, TAU, RHO, THRESHOLD, ADAPTATION, SPIKES, CONSTANTS, ENTRIES = range(10)
-"""Streams; STATE is the variable that a gate steers, or the membrane."""
+PLAIN: Mapping[Operation, Do] = {
+    Operation.ADD: Do.ADD,
+    Operation.SUBTRACT: Do.SUBTRACT,
+    Operation.MULTIPLY: Do.MULTIPLY,
+    Operation.MINIMUM: Do.MINIMUM,
+    Operation.MAXIMUM: Do.MAXIMUM,
+    Operation.GREATER: Do.GREATER,
+    Operation.SELECT: Do.SELECT,
+}
+"""Operations without numbers."""
 
 
-class At(NamedTuple):
-    """Where neurons are: the same numbers for every region. All fields are unsigned."""
+@dataclass(frozen=True)
+class Compiled:
+    """A loop and the numbers that it is given."""
 
-    first: Any
-    """First neuron within a region of the state."""
-    span: Any
-    """Length of a region of the state."""
-    constant: Any
-    """First neuron within a region of constants."""
-    reach: Any
-    """Length of a region of constants."""
-    width: Any
-    """Neurons, possibly of several samples side by side."""
+    loop: Loop
+    numbers: tuple[float, ...]
+    bits: tuple[int, ...]
 
 
-@inlined
-def in_state(region: Scalar, at: At) -> Scalar:
-    """Index of the first neuron's variable."""
-    return region * at.span + at.first
+def build(
+    layout: Layout, stored: Sequence[str], known: Sequence[str] = (), *, early: bool = False
+) -> Compiled:
+    """The loop that stores some results; those that are known already are read from the state.
 
-
-@inlined
-def arrived(ports: Table, place: Scalar, like: Any) -> Any:
-    """What arrives, as a number of the state."""
-    return number(load(ports, ARRIVING, place), like)
-
-
-@inlined
-def in_passing(region: Scalar, at: At) -> Scalar:
-    """Index of the first neuron's constant, or of what arrives and passes there."""
-    return region * at.reach + at.constant
-
-
-@kernel
-def saturating_sums(
-    ports: Table, constants: Table, at: At, p: Any, port: Scalar, constant: Scalar, results: Table,
-    out: Scalar,
-) -> Scalar:  # fmt: skip
-    """``sat(arriving + bias)`` of a port, to ``results`` from ``out`` on."""
-    arriving, bias = in_passing(port, at), in_passing(constant, at)
-    low, high, wraps = given(p.low), given(p.high), p.wraps
-    misfits = counted(False, low)
-    for j in range(at.width):
-        total = arrived(ports, arriving + j, low) + load(constants, CONSTANTS, bias + j)
-        fitted = fit(total, low, high, wraps)
-        misfits += counted(fitted != total, low)
-        store(results, TAU, out + j, fitted)
-    return np.int64(misfits)
-
-
-@inlined
-def saturating_current(state: Table, ports: Table, constants: Table, at: At, p: Any) -> Scalar:
-    """``I = sat(arriving + bias)`` of LTC and readout neurons."""
-    out = in_state(CURRENT_REGION, at)
-    return saturating_sums(ports, constants, at, p, CURRENT_PORT, BIAS_CURRENT, state, out)
-
-
-@kernel
-def gate_arguments(
-    state: Table, ports: Table, passing: Table, constants: Table, at: At, p: Any, gate: Any
-) -> Scalar:
-    """``sat(arriving + bias + rsz(from_state·x) + rsz(from_current·I))``, where the gate will be.
-
-    The regions of a gate's factors follow that of its bias.
+    It counts what does not fit any word, or with ``early`` those words that the results need.
     """
-    out, arriving = in_passing(gate.out, at), in_passing(gate.port, at)
-    if gate.own == 0:
-        return saturating_sums(ports, constants, at, p, gate.port, gate.bias, passing, out)
-    steered, current = in_state(gate.steered, at), in_state(CURRENT_REGION, at)
-    bias = in_passing(gate.bias, at)
-    from_state, from_current = bias + at.reach, bias + at.reach + at.reach
-    state_shift, current_shift = gate.state_shift, gate.current_shift
-    low, high, wraps = given(p.low), given(p.high), p.wraps
-    misfits = counted(False, low)
-    for j in range(at.width):
-        factor = load(constants, CONSTANTS, from_state + j)
-        own = product(factor, load(state, STATE, steered + j), state_shift)
-        factor = load(constants, CONSTANTS, from_current + j)
-        own += product(factor, load(state, CURRENT, current + j), current_shift)
-        total = arrived(ports, arriving + j, low) + load(constants, CONSTANTS, bias + j) + own
-        fitted = fit(total, low, high, wraps)
-        misfits += counted(fitted != total, low)
-        store(passing, TAU, out + j, fitted)
-    return np.int64(misfits)
+    builder = _Builder(layout, known)
+    for name in stored:
+        builder.store(name)
+    if not early:
+        for index in builder.needed.words:
+            if index not in builder.counted:
+                builder.place(index)
+    for name in known:
+        builder.carry(name)
+    lines = (*builder.lines, *builder.stores)
+    loop = Loop(lines, len(layout.counters), builder.alive_line)
+    return Compiled(loop, tuple(builder.numbers), tuple(builder.bits))
 
 
-@kernel
-def plan_gate(passing: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with PLAN, as :func:`ltc2hw.numbers.nonlinearity.plan_integer`."""
-    out = in_passing(gate.out, at)
-    bits, down = gate.output_fraction, gate.fraction - gate.output_fraction
-    like = integral(given(p.low))
-    one = number(np.int64(1) << bits, like)
-    five = number(np.int64(40) << (gate.fraction - 3), like)
-    two = number(np.int64(19) << (gate.fraction - 3), like)
-    unity = number(np.int64(8) << (gate.fraction - 3), like)
-    outer, outer_offset = number(down + 5, like), number(np.int64(27) << (bits - 5), like)
-    middle, middle_offset = number(down + 3, like), number(np.int64(5) << (bits - 3), like)
-    inner, inner_offset = number(down + 2, like), number(np.int64(1) << (bits - 1), like)
-    zero = number(0, like)
-    for j in range(at.width):
-        argument = integral(load(passing, TAU, out + j))
-        magnitude = -argument if argument < zero else argument
-        slope, offset = outer, outer_offset
-        if magnitude < two:
-            slope, offset = middle, middle_offset
-        if magnitude < unity:
-            slope, offset = inner, inner_offset
-        y = (magnitude >> slope) + offset if magnitude < five else one
-        store(passing, TAU, out + j, one - y if argument < zero else y)
+class _Builder:
+    """Writes lines for the values that are asked for."""
 
-
-@inlined
-def table_offset(argument: Any, half: Any, last: Any) -> Any:
-    """Where an argument lies in the span of a table, from 0 to 2 half - 1."""
-    return integral(min(max(argument, -half), last) + half)
-
-
-@kernel
-def table_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with a plain table, as :func:`ltc2hw.numbers.nonlinearity.lookup_integer`."""
-    out, table = in_passing(gate.out, at), gate.table
-    low = given(p.low)
-    shift = number(gate.fraction + SPAN_BITS - gate.index_bits, integral(low))
-    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
-    last = half - number(1, low)
-    for j in range(at.width):
-        offset = table_offset(load(passing, TAU, out + j), half, last)
-        store(passing, TAU, out + j, load(entries, ENTRIES, table + np.uint64(offset >> shift)))
-
-
-@kernel
-def interpolated_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with an interpolated table, as :func:`ltc2hw.numbers.nonlinearity.lookup_integer`.
-
-    An entry holds the rise to the next knot above the knot, so that one look-up does.
-    """
-    out, table = in_passing(gate.out, at), gate.table
-    low = given(p.low)
-    like = integral(low)
-    shift = number(gate.fraction + SPAN_BITS - gate.index_bits, like)
-    mask = number((np.int64(1) << np.int64(shift)) - 1, like)
-    half = number(np.int64(1) << (gate.fraction + SPAN_BITS - 1), low)
-    last = half - number(1, low)
-    if interpolates_blocks(passing, gate.index_bits):
-        for j in range(at.width):
-            offset = table_offset(load(passing, TAU, out + j), half, last)
-            store(passing, TAU, out + j, offset)
-        for j in range(ZERO, at.width, BLOCK):
-            interpolate_block(passing, out + j, entries, table, shift)
-        return
-    for j in range(at.width):
-        offset = table_offset(load(passing, TAU, out + j), half, last)
-        entry = load(entries, ENTRIES, table + np.uint64(offset >> shift))
-        knot, rise = unpacked(entry, low)
-        store(passing, TAU, out + j, knot + ((rise * (offset & mask)) >> shift))
-
-
-@inlined
-def leaked(membrane: Any, current: Any, tau: Any, gate: Any) -> Any:
-    """``u + rsz(τ (I - u), bits)``; ``gate`` holds the unit of τ and the bits."""
-    unit, bits = gate
-    return membrane + product(scaled(tau, unit), current - membrane, bits)
-
-
-@kernel
-def leak(state: Table, passing: Table, at: At, gate: Any) -> None:
-    """Membranes of readout neurons."""
-    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
-    tau = in_passing(TAU_MEM, at)
-    units = (gate.unit, gate.output_fraction)
-    for j in range(at.width):
-        u = leaked(
-            load(state, STATE, membrane + j),
-            load(state, CURRENT, current + j),
-            load(passing, TAU, tau + j),
-            units,
+    def __init__(self, layout: Layout, known: Sequence[str]) -> None:
+        self.layout = layout
+        self.step = layout.step
+        self.types = layout.types
+        self.width = 8 * np.dtype(layout.types.integer).itemsize
+        self.needed = Needed(layout.step)
+        self.lines: list[Line] = []
+        self.numbers: list[float] = []
+        self.bits: list[int] = []
+        self.places: dict[int, int] = {}
+        self.shared: dict[Line, int] = {}
+        self.runs: dict[tuple[int, ...], int] = {}
+        self.stores: list[Line] = []
+        self.alive_line = (
+            self.line(Do.CONSTANT, slots=(layout.constant(ALIVE, 0),)) if layout.alive else None
         )
-        store(state, STATE, membrane + j, u)
+        self.counted = self.needed.behind(self.step.results[name] for name in known)
+        for name in known:
+            row = layout.row_of_sent(name)
+            self.places[self.step.results[name]] = self.line(Do.STATE, slots=(row,))
+
+    def line(self, do: Do, *arguments: int, slots: tuple[int, ...] = ()) -> int:
+        """Place of a line, written unless it is there."""
+        line = Line(do, arguments, slots)
+        if line not in self.shared:
+            self.shared[line] = len(self.lines)
+            self.lines.append(line)
+        return self.shared[line]
+
+    def number(self, value: float) -> int:
+        """Place among the numbers."""
+        if value not in self.numbers:
+            self.numbers.append(value)
+        return self.numbers.index(value)
+
+    def integers(self, *values: int) -> int:
+        """First place of a run of integers."""
+        if values not in self.runs:
+            self.runs[values] = len(self.bits)
+            self.bits += values
+        return self.runs[values]
+
+    def store(self, name: str) -> None:
+        """Store a result; states are overwritten, so that everything is read before."""
+        self.stored(name, self.place(self.step.results[name]))
+
+    def carry(self, name: str) -> None:
+        """Let a known result that is a state become its next value."""
+        fresh = self.layout.fresh.get(name)
+        if fresh is not None:
+            value = self.line(Do.STATE, slots=(fresh,))
+            self.stored(name, value, self.layout.rows[name])
+
+    def stored(self, name: str, place: int, row: int | None = None) -> None:
+        """Note what is stored at the end."""
+        alive = self.alive_line
+        zeroed = alive is not None and name in self.kept
+        arguments = (place, alive) if zeroed and alive is not None else (place,)
+        if name == SPIKES:
+            self.stores.append(Line(Do.SPIKE_ALIVE if zeroed else Do.SPIKE, arguments))
+            return
+        if row is None:
+            row = self.layout.row_of_sent(name)
+        self.stores.append(Line(Do.STORE_ALIVE if zeroed else Do.STORE, arguments, (row,)))
+
+    @property
+    def kept(self) -> set[str]:
+        """Results that have to be 0 in padding: those that are sent or read by the next step."""
+        neurons = self.step.neurons
+        return {*neurons.model.states, *neurons.variables, SPIKES}
+
+    def place(self, index: int) -> int:
+        """Line of a value; the values that it needs are written before it."""
+        wanted = {index}
+        for earlier in range(index, -1, -1):
+            if earlier in wanted and earlier not in self.places:
+                fused = self.needed.fused(earlier)
+                wanted.update(self.step.values[earlier].arguments if fused is None else fused[:2])
+        for earlier in sorted(wanted):
+            if earlier not in self.places:
+                self.places[earlier] = self.write(earlier)
+        return self.places[index]
+
+    def write(self, index: int) -> int:
+        """Write the line of a value whose arguments have theirs."""
+        value = self.step.values[index]
+        operation, name = value.operation, value.name
+        numbers = self.needed.numbers(index)
+        fused = self.needed.fused(index)
+        if fused is not None:
+            return self.product(*fused)
+        arguments = [self.places[argument] for argument in value.arguments]
+        if operation in PLAIN:
+            return self.line(PLAIN[operation], *arguments)
+        if operation is Operation.NUMBER:
+            return self.line(Do.NUMBER, slots=(self.number(numbers[0]),))
+        if operation is Operation.PARAMETER:
+            return self.line(Do.CONSTANT, slots=(self.layout.constant(name, 0),))
+        if operation is Operation.PORT:
+            return self.line(Do.PORT, slots=(self.layout.ports[name],))
+        if operation is Operation.STATE:
+            if name == SPIKES:
+                return self.line(Do.SPIKED)
+            return self.line(Do.STATE, slots=(self.layout.rows[name],))
+        if operation in COUNTED:
+            counter = () if index in self.counted else (self.layout.counters[name],)
+            return WRITE_WORD[operation](self, value, counter, *arguments)
+        return WRITE[operation](self, value, numbers, *arguments)
+
+    def product(self, a: int, b: int, bits: int) -> int:
+        """``rsz(a b, bits)``."""
+        if not self.types.floats:
+            return self.integer_product(a, b, bits)
+        for factor, other in ((a, b), (b, a)):
+            value = self.step.values[factor]
+            if value.operation is Operation.PARAMETER:
+                row = self.layout.constant(value.name, bits)
+                scaled = self.line(Do.CONSTANT, slots=(row,))
+                return self.line(Do.SCALED_PRODUCT, scaled, self.places[other])
+        unit = self.line(Do.NUMBER, slots=(self.number(2.0**-bits),))
+        scaled = self.line(Do.MULTIPLY, self.places[a], unit)
+        return self.line(Do.SCALED_PRODUCT, scaled, self.places[b])
+
+    def integer_product(self, a: int, b: int, bits: int) -> int:
+        """The same of integers, in pieces where 32 bits are too few for the product."""
+        place = self.integers(bits)
+        if self.types.number is np.int32:
+            found = short_product(self.needed, a, b, bits)
+            assert found is not None
+            factor, value, small = found
+            if not small:
+                arguments = self.places[factor], self.places[value]
+                return self.line(Do.PRODUCT, *arguments, slots=(place,))
+        whole = self.line(Do.MULTIPLY, self.places[a], self.places[b])
+        return self.line(Do.SHIFT_TOWARD_ZERO, whole, slots=(place,))
+
+    def power(self, bits: int) -> int:
+        """Place of a shift: floats are multiplied by its power of two."""
+        return self.number(2.0**bits) if self.types.floats else self.integers(abs(bits))
+
+    def end(self, value: int) -> int:
+        """Place of the end of a word; 32 bits hold all that can reach it."""
+        if self.types.number is np.int32:
+            value = min(max(value, -INT32 - 1), INT32)
+        return self.number(value)
 
 
-@kernel
-def adaptive_spikes(
-    state: Table, passing: Table, spikes: Table, constants: Table, at: At, p: Any, tau_mem: Any,
-    tau_adp: Any,
-) -> Scalar:  # fmt: skip
-    """Membrane, adaptation, threshold, spikes and reset of LTC neurons."""
-    membrane, current = in_state(MEMBRANE_REGION, at), in_state(CURRENT_REGION, at)
-    tau, rho, threshold = in_passing(TAU_MEM, at), in_passing(TAU_ADP, at), in_passing(THETA, at)
-    adaptation = in_state(ADAPTATION_REGION, at)
-    fixed, strength = in_passing(FIXED_THRESHOLD, at), in_passing(STRENGTH, at)
-    low, high, wraps, shift = given(p.low), given(p.high), p.wraps, p.strength_shift
-    units = (tau_mem.unit, tau_mem.output_fraction)
-    unit, bits = tau_adp.unit, tau_adp.output_fraction
-    zero, one, gain = number(0, low), number(np.int64(1) << bits, low), given(p.adaptation_unit)
-    misfits = counted(False, low)
-    for j in range(at.width):
-        u = leaked(
-            load(state, STATE, membrane + j),
-            load(state, CURRENT, current + j),
-            load(passing, TAU, tau + j),
-            units,
-        )
-        kept = load(passing, RHO, rho + j)
-        before = load(spikes, SPIKES, at.first + j)
-        eta = small_product(scaled(kept, unit), load(state, ADAPTATION, adaptation + j), bits)
-        eta += (one - kept) * gain if before != 0 else zero
-        total = load(constants, CONSTANTS, fixed + j) + small_product(
-            load(constants, CONSTANTS, strength + j), eta, shift
-        )
-        theta = fit(total, low, high, wraps)
-        misfits += counted(theta != total, low)
-        spike = u > theta
-        store(state, STATE, membrane + j, zero if spike else u)
-        store(state, ADAPTATION, adaptation + j, eta)
-        store(passing, THRESHOLD, threshold + j, theta)
-        store(spikes, SPIKES, at.first + j, np.uint8(spike))
-    return np.int64(misfits)
+Numbers = list[int]
+Counter = tuple[int, ...]
 
 
-@kernel
-def leaky_spikes(
-    state: Table, ports: Table, spikes: Table, constants: Table, at: At, p: Any
-) -> Any:
-    """Current, membrane, spikes and reset of LIF neurons; returns misfits of current and membrane.
-
-    The current wraps in its register, then once; the membrane is clipped at ±(2^(bits-1) - 1).
-    """
-    current, arriving = in_state(CURRENT_REGION, at), in_passing(CURRENT_PORT, at)
-    membrane = in_state(MEMBRANE_REGION, at)
-    current_kept, membrane_kept = in_passing(CURRENT_KEPT, at), in_passing(MEMBRANE_KEPT, at)
-    bias, threshold = in_passing(BIAS_CURRENT, at), in_passing(FIXED_THRESHOLD, at)
-    limit, bits, alignment = given(p.high), p.decay_fraction, given(p.alignment)
-    zero, half = number(0, limit), limit + number(1, limit)
-    full, mask = half + half, p.wraps
-    wraps, misfits = counted(False, limit), counted(False, limit)
-    for j in range(at.width):
-        kept = load(constants, CONSTANTS, current_kept + j)
-        decayed = product(kept, load(state, CURRENT, current + j), bits)
-        total = decayed + arrived(ports, arriving + j, limit) * alignment
-        inner = held(total, mask)
-        over = inner - full if inner > half else inner
-        i = over + full if over <= -half else over
-        wraps += counted(i != total, limit)
-        kept = load(constants, CONSTANTS, membrane_kept + j)
-        decayed = product(kept, load(state, STATE, membrane + j), bits)
-        total = decayed + i + load(constants, CONSTANTS, bias + j)
-        v = min(max(total, -limit), limit)
-        misfits += counted(v != total, limit)
-        spike = v > load(constants, CONSTANTS, threshold + j)
-        store(state, CURRENT, current + j, i)
-        store(state, STATE, membrane + j, zero if spike else v)
-        store(spikes, SPIKES, at.first + j, np.uint8(spike))
-    return np.int64(wraps), np.int64(misfits)
+def _shift_left(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
+    return b.line(Do.SHIFT_LEFT, argument, slots=(b.power(numbers[0]),))
 
 
-@kernel
-def keep(state: Table, passing: Table, at: At) -> None:
-    """Copy what passes to where it is recorded from."""
-    for variable in range(PASSING):
-        first, out = in_passing(variable, at), in_state(KEPT_REGION + variable, at)
-        for j in range(at.width):
-            store(state, STATE, out + j, load(passing, TAU, first + j))
+def _shift_right(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
+    return b.line(Do.SHIFT_RIGHT, argument, slots=(b.integers(numbers[0]),))
+
+
+def _shift_toward_zero(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
+    return b.line(Do.SHIFT_TOWARD_ZERO, argument, slots=(b.power(-numbers[0]),))
+
+
+def _saturate(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    ends = (b.end(int(number)) for number in value.numbers)
+    return b.line(Do.SATURATE, argument, slots=(*ends, *counter))
+
+
+def _wrap(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    bits, signed = (int(number) for number in value.numbers)
+    if not signed:
+        slots = (b.integers((1 << bits) - 1), *counter)
+        return b.line(Do.WRAP_UNSIGNED, argument, slots=slots)
+    return b.line(Do.WRAP, argument, slots=(b.integers(b.width - bits), *counter))
+
+
+def _wrap_once(b: _Builder, value: Value, counter: Counter, argument: int) -> int:
+    bits, register_bits = (int(number) for number in value.numbers)
+    half = 1 << (register_bits - 1)
+    held = argument
+    if not within(b.step.intervals[value.arguments[0]], -half, half - 1):
+        held = b.line(Do.WRAP, argument, slots=(b.integers(b.width - register_bits),))
+    return b.line(Do.WRAP_ONCE, held, argument, slots=(b.number(1 << (bits - 1)), *counter))
+
+
+def _plan(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
+    fraction, result = numbers
+    segments = PLAN_SEGMENTS[::-1]
+    ends = [eighths << (fraction - 3) for eighths, *_ in segments]
+    slopes = [slope + fraction - result for _, slope, *_ in segments]
+    offsets = [numerator << (result - bits) for *_, numerator, bits in segments]
+    place = b.integers(*ends, *slopes, *offsets, 1 << result)
+    return b.line(Do.PLAN, argument, slots=(place,))
+
+
+def _table(b: _Builder, value: Value, numbers: Numbers, argument: int) -> int:
+    start = b.layout.table(value.name, value.operation)
+    if value.operation is Operation.ENTRY:
+        last = b.step.neurons.tables[value.name].size - 1
+        return b.line(Do.ENTRY, argument, slots=(b.integers(0, last, start),))
+    fraction, index_bits = numbers
+    shift = fraction + TABLE_SPAN_BITS - index_bits
+    slots = (b.integers(shift, 1 << (fraction + TABLE_SPAN_BITS - 1), start),)
+    if value.operation is Operation.LOOK_UP:
+        return b.line(Do.LOOK_UP, argument, slots=slots)
+    short = b.types.integer is np.int32 and index_bits <= BLOCK_BITS
+    in_registers = short and PROCESSOR.permute is not None
+    return b.line(Do.INTERPOLATE_BLOCK if in_registers else Do.INTERPOLATE, argument, slots=slots)
+
+
+WRITE: Mapping[Operation, Callable[..., int]] = {
+    Operation.SHIFT_LEFT: _shift_left,
+    Operation.SHIFT_RIGHT: _shift_right,
+    Operation.SHIFT_TOWARD_ZERO: _shift_toward_zero,
+    Operation.PLAN: _plan,
+    **dict.fromkeys(TABULATED, _table),
+}
+"""Lines of operations with numbers of their own."""
+
+WRITE_WORD: Mapping[Operation, Callable[..., int]] = {
+    Operation.SATURATE: _saturate,
+    Operation.WRAP: _wrap,
+    Operation.WRAP_ONCE: _wrap_once,
+}
+"""Lines of words, with the counter of what does not fit, if it counts here."""

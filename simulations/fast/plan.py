@@ -2,66 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
-from ltc2hw.graph.fixed import (
-    FixedInput,
-    FixedNetwork,
-    FixedPopulation,
-    message_format,
-    message_word,
-)
+from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.fixed_state import Range
-from ltc2hw.graph.structure import (
-    STAGE_OF_PORT,
-    STAGE_OF_VARIABLE,
-    Node,
-    Port,
-    Stage,
-    Variable,
-    evaluation_order,
-    history_length,
-)
-from ltc2hw.numbers.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.structure import Node, Variable, evaluation_order, history_length
 from ltc2hw.numbers.weights import Sparse
-from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits, state_limits
+from ltc2hw.simulations.fast.constants import limits
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
+from ltc2hw.simulations.fast.machine import address_of
 from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
+from ltc2hw.simulations.fast.simplify import simplified
 from ltc2hw.simulations.fast.sparse import packed
+from ltc2hw.simulations.fast.stages import Stages, Work, constant_rows, copies, stages_of
 from ltc2hw.simulations.fast.steps import Parameters, Tables
 from ltc2hw.simulations.fast.tables import (
     EVENT_SLACK,
     FAN,
     FAN_LANES,
     MESSAGE,
+    POPULATION,
     PORT,
     RECORD,
-    Arrival,
-    Constant,
-    Counter,
-    Function,
+    STAGE,
     Operation,
-    Passing,
-    Region,
     Shape,
     Table,
     contribution_table,
-    gate_table,
     padded,
-    population_table,
     zeros,
 )
-from ltc2hw.simulations.fast.widths import largest_sum, register_limits
-
-REPEATED_NEURONS = 128
-"""Constants of small populations are repeated to about this length, to update samples at once."""
+from ltc2hw.simulations.fast.widths import (
+    Facts,
+    largest_arrivals,
+    largest_sum,
+    message_of,
+    register_limits,
+    sent_word,
+)
 
 PIECE = 1024
 """Neurons of larger populations that are updated at once, while the first cache holds them.
@@ -69,51 +55,15 @@ PIECE = 1024
 Where all neurons are alike, all pieces but the last, with its padding, read the same constants.
 """
 
-REGION_OF_VARIABLE: Mapping[str, Region] = {
-    "value": Region.CURRENT,
-    "current": Region.CURRENT,
-    "membrane": Region.MEMBRANE,
-    "adaptation": Region.ADAPTATION,
-    "tau_mem": Region.TAU_MEM,
-    "tau_adp": Region.TAU_ADP,
-    "threshold": Region.THRESHOLD,
-}
-ARRIVAL: Mapping[Port, Arrival] = {
-    "current": Arrival.CURRENT,
-    "tau_mem": Arrival.TAU_MEM,
-    "tau_adp": Arrival.TAU_ADP,
-}
-COUNTER_OF_MESSAGE: Mapping[str, Counter] = {
-    "current": Counter.MESSAGE_CURRENT,
-    "membrane": Counter.MESSAGE_MEMBRANE,
-    "adaptation": Counter.MESSAGE_ADAPTATION,
-}
-MEMBRANE_GATE = (Passing.TAU_MEM, Arrival.TAU_MEM, Region.MEMBRANE, Constant.MEM_BIAS)
-ADAPTATION_GATE = (Passing.TAU_ADP, Arrival.TAU_ADP, Region.ADAPTATION, Constant.ADP_BIAS)
-"""Where a gate's values go, what arrives, the state that it steers, and its constants."""
-
-FUNCTION: Mapping[GateFunction, Function] = {
-    "plan": Function.PLAN,
-    "table": Function.TABLE,
-    "interpolated": Function.INTERPOLATED,
-}
-# Nothing can read the current of a LIF neuron, so its update computes it.
-OPERATION: Mapping[tuple[type, Stage], Operation] = {
-    (FixedLTC, "current"): Operation.CURRENT,
-    (FixedReadout, "current"): Operation.CURRENT,
-    (FixedLTC, "update"): Operation.UPDATE_LTC,
-    (FixedReadout, "update"): Operation.UPDATE_READOUT,
-    (FixedLIF, "update"): Operation.UPDATE_LIF,
-}
-
-STAGES: tuple[Stage, ...] = ("current", "update")
-
 
 @dataclass(frozen=True)
 class Sizes:
     """Lengths of a tile's memory for one sample."""
 
+    states: int
     neurons: int
+    ports: int
+    """Of what arrives, for all samples that are computed at once."""
     values: int
     pairs: int
     bytes: int
@@ -132,16 +82,39 @@ class Plan:
     tables: Tables
     parameters: Parameters
     sizes: Sizes
-    constants: int
-    """Length of a region of constants."""
     rows: Mapping[str, int]
     """Row of each population in the table of populations."""
-    messages: Mapping[tuple[str, Variable], int]
+    messages: Mapping[tuple[str, str], int]
     """Row of each message in the table of messages."""
     limits: Mapping[tuple[str, str], Range]
     """Smallest and largest value of every register."""
+    stages: Mapping[str, Stages]
+    full_stages: Table
+    """The table of stages where everything is stored, without addresses."""
+    counters: tuple[tuple[str, str], ...]
+    """Population and word of every counter of values that did not fit."""
     work: int
     """Estimated operations of a sample's step."""
+
+    def start_of(self, name: str, variable: str) -> int:
+        """Where a variable of a population starts among the spikes or in the state, in samples."""
+        p = self.tables.populations[self.rows[name]]
+        if variable == SPIKES:
+            return int(p["spikes"])
+        row = self.stages[name].layout.rows[variable] if name in self.stages else 0
+        return int(p["start"]) + row * int(p["stride"])
+
+    def stages_for(self, recorded: Set[tuple[str, str]]) -> Table:
+        """The table of stages whose loops store what is recorded, compiled."""
+        stages = self.tables.stages.copy()
+        works = ((name, work) for name, own in self.stages.items() for work in own.works)
+        for row, (name, work) in enumerate(works):
+            plain = all(v in work.stored or n != name for n, v in recorded)
+            if not plain:
+                stages[row] = self.full_stages[row]
+            loop = work.plain.loop if plain else work.full.loop
+            stages["address"][row] = address_of(loop, self.types)
+        return stages
 
 
 @dataclass
@@ -167,62 +140,91 @@ class _Arena:
         return whole
 
 
+def facts_of(network: FixedNetwork) -> Facts:
+    """What widths and kinds of numbers are worked out from."""
+    populations = {p.name: p for p in network.populations}
+    sums = [largest_sum(populations[p.source], p) for p in network.projections]
+    arrivals = largest_arrivals(network, sums)
+    steps = {
+        name: simplified(neurons, {p: arrivals.get((name, p), 0) for p in neurons.ports})
+        for name, neurons in populations.items()
+        if isinstance(neurons, FixedNeurons)
+    }
+    return Facts(network, populations, steps, sums, arrivals)
+
+
 def build_plan(network: FixedNetwork, *, matrices: bool = False) -> Plan:
     """Lay a network out for the kernels, in the narrowest types that are provably wide enough.
 
     With ``matrices`` the matrix unit multiplies dense weights: for many samples at once.
     """
-    sums = [largest_sum(network, projection) for projection in network.projections]
-    types = types_of(network, sums)
-    return _Builder(network, types, sums, matrices and types is not WIDE).plan()
+    facts = facts_of(network)
+    types = types_of(facts)
+    return _Builder(facts, types, matrices and types is not WIDE).plan()
 
 
 class _Builder:
     """Collects tables and arrays; every method adds one kind of thing."""
 
-    def __init__(
-        self, network: FixedNetwork, types: Types, sums: Sequence[int], matrices: bool
-    ) -> None:
-        self.network = network
+    def __init__(self, facts: Facts, types: Types, matrices: bool) -> None:
+        self.facts = facts
+        self.network = facts.network
         self.types = types
-        self.rows = {p.name: row for row, p in enumerate(network.populations)}
+        self.rows = {name: row for row, name in enumerate(facts.populations)}
         self.starts: dict[str, int] = {}
-        self.neurons = 0
-        for population in network.populations:
-            self.starts[population.name] = self.neurons
-            self.neurons += padded(population.size)
+        self.state_starts: dict[str, int] = {}
+        self.neurons = self.states = self.ports_length = 0
+        sent = [(p.source, p.variable) for p in self.network.projections]
+        self.stages = {
+            name: stages_of(step, types, [v for n, v in sent if n == name])
+            for name, step in facts.steps.items()
+        }
+        for name, population in facts.populations.items():
+            stride = padded(population.size)
+            self.starts[name], self.state_starts[name] = self.neurons, self.states
+            self.neurons += stride
+            rows = self.stages[name].layout.states if name in self.stages else 1
+            self.states += rows * stride
+        self.constants = _Arena(types.number)
+        self.numbers = _Arena(types.number)
+        self.bits = _Arena(types.integer)
+        self.counters: list[tuple[str, str]] = []
+        self.stage_rows: dict[tuple[str, str], int] = {}
+        self.stage_records: list[tuple[int, ...]] = []
+        self.full_records: list[tuple[int, ...]] = []
         self.entries = _Arena(types.entries)
         self.weights = _Arena(types.weights)
         self.blocks = _Arena(np.int8)
         self.synapses = _Arena(types.synapses)
         self.synapse_count = 0
         self.pointers = _Arena(np.uint64)
-        self.gates: list[tuple[Any, ...]] = []
-        self.messages: dict[tuple[str, Variable], int] = {}
+        self.messages: dict[tuple[str, str], int] = {}
         self.message_records: list[tuple[Any, ...]] = []
         self.fans: list[tuple[Any, ...]] = []
         self.contributions: list[tuple[Any, ...]] = []
         self.schedule: list[tuple[int, int]] = []
         self.ports: list[tuple[Any, ...]] = []
-        self.arriving: dict[tuple[str, Port], list[tuple[Any, ...]]] = {}
+        self.arriving: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         self.lengths = dict.fromkeys(
             ("values", "pairs", "bytes", "crowds", "events", "lengths", "narrow", "broad"), 0
         )
-        self.sums = sums
-        self.fan_groups = group_fans(network, types, sums, matrices=matrices)
+        self.fan_groups = group_fans(facts, types, matrices=matrices)
 
     def plan(self) -> Plan:
-        constants, starts = self.constants()
-        for source, variable in dict.fromkeys(
+        for name, variable in dict.fromkeys(
             (c.source, c.variable) for c in self.network.projections
         ):
-            self.message(source, variable)
+            self.message(name, variable)
+        for name, own in self.stages.items():
+            for work in own.works:
+                self.stage_rows[name, work.stage] = len(self.stage_rows)
         self.schedule_step()
-        populations = [self.population(p, starts[p.name]) for p in self.network.populations]
+        populations = [self.population(name) for name in self.facts.populations]
+        stages = np.array(self.stage_records, dtype=STAGE)
         tables = Tables(
             schedule=np.array(self.schedule, dtype=np.int64).reshape(-1, 2),
-            populations=np.array(populations, dtype=population_table(self.types.number)),
-            gates=np.array(self.gates, dtype=gate_table(self.types.number)),
+            populations=np.array(populations, dtype=POPULATION),
+            stages=stages,
             messages=np.array(self.message_records, dtype=MESSAGE),
             fans=np.array(self.fans, dtype=FAN),
             ports=np.array(self.ports, dtype=PORT),
@@ -232,7 +234,9 @@ class _Builder:
             records=np.zeros(0, dtype=RECORD),
         )
         parameters = Parameters(
-            constants=constants,
+            constants=self.constants.array(),
+            numbers=self.numbers.array(),
+            bits=self.bits.array(),
             entries=self.entries.array(),
             weights=self.weights.array(),
             synapses=self.synapses.array(),
@@ -240,7 +244,9 @@ class _Builder:
             blocks=self.blocks.array(),
         )
         sizes = Sizes(
+            self.states,
             self.neurons,
+            self.ports_length,
             self.lengths["values"],
             self.lengths["pairs"],
             self.lengths["bytes"],
@@ -250,79 +256,54 @@ class _Builder:
             self.lengths["narrow"],
             self.lengths["broad"],
         )
-        work = 30 * self.neurons + sum(p.weights.values.size for p in self.network.projections) // 8
-        length = constants.size // len(Constant)
-        limits = register_limits(self.network, self.sums)
+        synapses = sum(p.weights.values.size for p in self.network.projections)
         return Plan(
-            self.types, tables, parameters, sizes, length, self.rows, self.messages, limits, work
-        )
+            self.types, tables, parameters, sizes, self.rows, self.messages,
+            register_limits(self.facts), self.stages, np.array(self.full_records, dtype=STAGE),
+            tuple(self.counters), 30 * self.neurons + synapses // 8,
+        )  # fmt: skip
 
-    def constants(self) -> tuple[Table, dict[str, int]]:
-        """All constants, region after region, and each population's start within a region."""
-        starts, length = {}, 0
-        rows = {p.name: constant_rows(p, self.types) for p in self.network.populations}
-        for name, own in rows.items():
-            starts[name] = length
-            length += own.shape[1]
-        (flat,) = zeros((len(Constant) * length, self.types.number))
-        regions = flat.reshape(len(Constant), length)
-        for name, own in rows.items():
-            regions[:, starts[name] : starts[name] + own.shape[1]] = own
-        return flat, starts
-
-    def population(self, population: FixedPopulation, constants: int) -> tuple[Any, ...]:
-        first_gate = len(self.gates)
-        strength_shift = adaptation_unit = decay_fraction = alignment = 0
-        if isinstance(population, (FixedLTC, FixedReadout)):
-            self.gate(population.tau_mem, MEMBRANE_GATE)
-        if isinstance(population, FixedLTC):
-            gate = population.tau_adp
-            self.gate(gate, ADAPTATION_GATE)
-            strength_shift = population.adaptation_strength.shift
-            adaptation_unit = 1 << (population.adaptation_fraction - gate.output_fraction)
-        if isinstance(population, FixedLIF):
-            decay_fraction, alignment = population.decay_fraction, 1 << population.alignment
+    def population(self, name: str) -> tuple[int, ...]:
+        """Record of a population; its stages, constants, tables and counters."""
+        population = self.facts.populations[name]
+        stride = padded(population.size)
+        own = (self.state_starts[name], self.starts[name], stride, population.size)
+        if isinstance(population, FixedInput):
+            return (*own, 0, 0, 0, 1, PIECE, 0, 0, 0)
+        stages = self.stages[name]
+        for work in stages.works:
+            self.stage(name, work)
+        layout = stages.layout
+        rows, shared = constant_rows(layout, PIECE)
+        reach = rows.shape[1]
+        ports = self.ports_length
+        self.ports_length += len(population.ports) * reach
+        counters = len(self.counters)
+        self.counters += [(name, word) for word in layout.counters]
+        entries = self.entries.length
+        for table in layout.entries:
+            self.entries.add(table)
         return (
-            self.rows[population.name],
-            self.starts[population.name],
-            padded(population.size),
-            population.size,
-            constants,
-            copies(population.size),
-            PIECE,
-            shares_constants(population, self.types),
-            *state_limits(population),
-            first_gate,
-            len(self.gates) - first_gate,
-            *self.ports_of(population),
-            0,
-            strength_shift,
-            adaptation_unit,
-            decay_fraction,
-            alignment,
-        )
+            *own, self.constants.add(rows), ports, reach, copies(population.size), PIECE, shared,
+            entries, counters,
+        )  # fmt: skip
 
-    def gate(self, gate: FixedGate, regions: tuple[int, int, int, int]) -> None:
-        self.gates.append(
-            (
-                FUNCTION[gate.function],
-                gate.fraction,
-                gate.output_fraction,
-                self.types.shifted(np.array(1), gate.output_fraction),
-                bool(gate.from_state.values.any() or gate.from_current.values.any()),
-                gate.from_state.shift,
-                gate.from_current.shift,
-                self.entries.add(entries_of(gate, self.types)),
-                0 if gate.function == "plan" else table_index_bits(gate.table.size, gate.function),
-                *regions,
+    def stage(self, name: str, work: Work) -> None:
+        """Records of a stage: as it is, and where it stores everything."""
+        first, last = self.ports_of(name, work.ports)
+        for records, loop in ((self.stage_records, work.plain), (self.full_records, work.full)):
+            numbers = self.numbers.add(
+                np.array(loop.numbers, dtype=np.float64 if self.types.floats else np.int64)
             )
-        )
+            bits = self.bits.add(np.array(loop.bits, dtype=np.int64))
+            records.append((self.rows[name], 0, numbers, bits, first, last))
 
     def message(self, source: str, variable: Variable) -> None:
-        population = self.network.population(source)
+        """Record of a message, and room for it and past ones."""
+        population = self.facts.populations[source]
         stride = padded(population.size)
         slots = history_length(self.network.projections, source, variable) + 1
-        form = message_format(population, variable)
+        form = message_of(population, variable)
         fans = [f for f in self.fan_groups if (f.source, f.variable) == (source, variable)]
         reach = padded(population.size, BLOCK_BYTES) * any(fan.matrix for fan in fans)
         start_of_bytes, crowds = self.lengths["bytes"], self.lengths["crowds"]
@@ -337,14 +318,12 @@ class _Builder:
         self.messages[source, variable] = len(self.message_records)
         self.message_records.append(
             (
-                self.rows[source],
-                self.starts[source],
+                self.start_of_sent(source, variable),
                 population.size,
                 stride,
-                REGION_OF_VARIABLE.get(variable, 0),
-                COUNTER_OF_MESSAGE.get(variable, 0),
+                self.counter_of_message(source, variable),
                 0 if form is None else form.shift,
-                *limits(message_word(population, variable)),
+                *limits(sent_word(population, variable)),
                 slots,
                 ring,
                 self.lengths["lengths"],
@@ -356,29 +335,45 @@ class _Builder:
         )
         self.lengths["lengths"] += slots
 
+    def start_of_sent(self, name: str, variable: str) -> int:
+        """Where what is sent starts, in samples."""
+        if variable == SPIKES:
+            return self.starts[name]
+        stride = padded(self.facts.populations[name].size)
+        row = self.stages[name].layout.row_of_sent(variable) if name in self.stages else 0
+        return self.state_starts[name] + row * stride
+
+    def counter_of_message(self, name: str, variable: str) -> int:
+        """Counter of the values of a message that do not fit its word."""
+        self.counters.append((name, f"message {variable}"))
+        return len(self.counters) - 1
+
     def schedule_step(self) -> None:
         """Past messages first, then stage by stage what the network's order says."""
         for fan in self.fan_groups:
             if fan.delay:
                 self.fan_out(fan)
         for node in evaluation_order(self.network.populations, self.network.projections):
-            self.stage(node)
+            self.schedule_stage(node)
 
-    def stage(self, node: Node) -> None:
+    def schedule_stage(self, node: Node) -> None:
+        """Compute a stage, and send what it makes."""
         name, stage = node
-        population = self.network.population(name)
+        population = self.facts.populations[name]
+        early: tuple[str, ...] = ()
         if isinstance(population, FixedInput):
-            if stage == "current":
-                return
-            enter = Operation.ENTER_VALUES if population.graded else Operation.ENTER_SPIKES
-            self.schedule.append((enter, self.rows[name]))
-        elif (type(population), stage) in OPERATION:
-            self.schedule.append((OPERATION[type(population), stage], self.rows[name]))
+            if stage == "late":
+                enter = Operation.ENTER_VALUES if population.graded else Operation.ENTER_SPIKES
+                self.schedule.append((enter, self.rows[name]))
+        else:
+            early = population.model.early
+            if node in self.stage_rows:
+                self.schedule.append((Operation.COMPUTE, self.stage_rows[node]))
         for variable in population.variables:
             row = self.messages.get((name, variable))
-            if row is None or STAGE_OF_VARIABLE[variable] != stage:
+            if row is None or (variable in early) != (stage == "early"):
                 continue
-            send = Operation.SEND_SPIKES if variable == "spikes" else Operation.SEND_VALUES
+            send = Operation.SEND_SPIKES if variable == SPIKES else Operation.SEND_VALUES
             self.schedule.append((send, row))
             for fan in self.fan_groups:
                 if (fan.source, fan.variable, fan.delay) == (name, variable, 0):
@@ -386,7 +381,7 @@ class _Builder:
 
     def fan_out(self, fan: Fan) -> None:
         """Schedule a fan-out, and note its sums for the ports that they will arrive at."""
-        strides = [padded(self.network.population(p.target).size) for p in fan.projections]
+        strides = [padded(self.facts.populations[p.target].size) for p in fan.projections]
         width = padded(sum(strides), FAN_LANES)
         place = "narrow" if fan.narrow else "broad"
         sums, column = self.lengths[place], 0
@@ -422,23 +417,16 @@ class _Builder:
             self.lengths["bytes"] += fan.planes * reach
         return self.blocks.add(in_blocks(fan.rows(width, self.types))), reach, start
 
-    def ports_of(self, population: FixedPopulation) -> tuple[int, int, int]:
-        """Rows of the ports at which something arrives: where those of both stages start, and end.
-
-        The only stage of LIF neurons that computes is their update.
-        """
-        starts = [len(self.ports)]
-        for stage in STAGES:
-            for port in population.ports:
-                contributions = self.arriving.get((population.name, port), [])
-                own = "update" if isinstance(population, FixedLIF) else STAGE_OF_PORT[port]
-                if own == stage and contributions:
-                    first = len(self.contributions)
-                    self.contributions += sorted(contributions, key=lambda c: not c[0])
-                    self.ports.append((ARRIVAL[port], first, len(self.contributions)))
-            starts.append(len(self.ports))
-        first_row, update, last = starts
-        return first_row, update, last
+    def ports_of(self, name: str, ports: tuple[str, ...]) -> tuple[int, int]:
+        """Rows of those of some ports at which something arrives."""
+        rows, start = self.stages[name].layout.ports, len(self.ports)
+        for port in ports:
+            contributions = self.arriving.get((name, port), [])
+            if contributions:
+                first = len(self.contributions)
+                self.contributions += sorted(contributions, key=lambda c: not c[0])
+                self.ports.append((rows[port], first, len(self.contributions)))
+        return start, len(self.ports)
 
     def store(self, fan: Fan, width: int) -> tuple[int, int, int]:
         """Store weights by source: where dense ones, sparse columns and synapses start."""
@@ -457,27 +445,3 @@ class _Builder:
             rows = paired(rows)
             self.lengths["pairs"] = max(self.lengths["pairs"], -(-fan.sources // 2))
         return self.weights.add(rows), 0, 0
-
-
-def copies(size: int) -> int:
-    """How often the constants of a population are repeated."""
-    return max(1, REPEATED_NEURONS // padded(size))
-
-
-def constant_rows(population: FixedPopulation, types: Types) -> Table:
-    """A population's constants (regions, neurons), repeated or shared by its pieces."""
-    stride = padded(population.size)
-    rows: Table = np.zeros((len(Constant), stride), dtype=types.number)
-    for constant, values in constants_of(population, types).items():
-        rows[constant, : population.size] = values
-    if shares_constants(population, types):
-        last = (stride - 1) // PIECE * PIECE
-        return np.concatenate([rows[:, :PIECE], rows[:, last:]], axis=1)
-    return np.tile(rows, copies(population.size))
-
-
-def shares_constants(population: FixedPopulation, types: Types) -> bool:
-    """Whether a population has several pieces, and every neuron the same constants."""
-    return padded(population.size) > PIECE and all(
-        np.ptp(values) == 0 for values in constants_of(population, types).values()
-    )

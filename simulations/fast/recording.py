@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.trace import check_record
-from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
+from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
-from ltc2hw.simulations.fast.tables import RECORD, Operation, Passing, Region, Table
-
-PASSING = {variable.name.lower() for variable in Passing}
-"""Variables that are kept only where they are recorded."""
+from ltc2hw.simulations.fast.tables import RECORD, Operation, Table
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def lay_out(
     draft = _Draft(plan, steps, batch)
     for name, variables in wanted.items():
         for variable in variables:
-            draft.add(name, variable, in_values=variable != "spikes")
+            draft.add(name, variable, in_values=variable != SPIKES)
     output = network.population(network.output)
     draft.add(output.name, output.output_variable, in_values=True)
     *places, last = draft.places
@@ -106,19 +104,18 @@ class _Draft:
         self.values = 0
         self.places: list[Place] = []
         self.schedule: list[tuple[int, int]] = []
-        self.records: list[tuple[int, int, int, int, int]] = []
+        self.records: list[tuple[int, int, int, int]] = []
 
     def add(self, name: str, variable: str, *, in_values: bool) -> None:
         """Record a variable among the values, or spikes among the spikes."""
-        p = self.plan.tables.populations[self.plan.rows[name]]
-        size = int(p["size"])
+        size = int(self.plan.tables.populations[self.plan.rows[name]]["size"])
         start = self.values if in_values else self.spikes
         operation = Operation.RECORD_VALUES
-        if variable == "spikes":
+        if variable == SPIKES:
             operation = Operation.RECORD_SPIKES_AS_VALUES if in_values else Operation.RECORD_SPIKES
-        region = REGION_OF_VARIABLE.get(variable, Region.CURRENT)
+        stride = int(self.plan.tables.populations[self.plan.rows[name]]["stride"])
         self.schedule.append((operation, len(self.records)))
-        self.records.append((region, int(p["start"]), int(p["stride"]), size, start))
+        self.records.append((self.plan.start_of(name, variable), stride, size, start))
         end = start + self.steps * self.batch * size
         shape = (self.steps, self.batch, size)
         self.places.append(Place(name, variable, in_values, slice(start, end), shape))
@@ -130,16 +127,10 @@ class _Draft:
     def tables(self) -> Tables:
         """The plan's tables, with records at the end of every step."""
         tables = self.plan.tables
-        passing = {
-            self.plan.rows[place.population] for place in self.places if place.variable in PASSING
-        }
-        populations = tables.populations
-        if passing:
-            populations = populations.copy()
-            populations["recorded"][list(passing)] = 1
+        recorded = {(place.population, place.variable) for place in self.places}
         rows = np.array(self.schedule, dtype=np.int64)
         return tables._replace(
-            populations=populations,
+            stages=self.plan.stages_for(recorded),
             schedule=np.concatenate([tables.schedule, rows]),
             records=np.array(self.records, dtype=RECORD),
         )

@@ -36,8 +36,6 @@ INSTRUCTIONS: dict[Callable[..., Any], str] = {
     operator.mul: "mul",
     operator.rshift: "ashr",
     operator.and_: "and_",
-    operator.xor: "xor",
-    operator.neg: "neg",
 }
 COMPARISONS: dict[Callable[..., Any], str] = {
     operator.lt: "<",
@@ -61,15 +59,14 @@ def comparison(name: str) -> Callable[..., Any]:
 
 def define(function: Callable[..., Any], result: Any, emit: Callable[..., Any]) -> None:
     """Teach Numba an operator on short numbers."""
-    operands = [SHORT] if function is operator.neg else [SHORT, SHORT]
-    cases = {"cases": [numba_typing.signature(result, *operands)]}
+    cases = {"cases": [numba_typing.signature(result, SHORT, SHORT)]}
     template = type(f"Short_{function.__name__}", (numba_typing.ConcreteTemplate,), cases)
     numba_typing.infer_global(function)(template)
 
     def codegen(context: Any, builder: Any, typed: Any, arguments: Any) -> Any:
         return emit(builder, *arguments)
 
-    numba_api.lower_builtin(function, *(Short for _ in operands))(codegen)
+    numba_api.lower_builtin(function, Short, Short)(codegen)
 
 
 for function, name in INSTRUCTIONS.items():

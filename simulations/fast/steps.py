@@ -9,6 +9,7 @@ import numpy as np
 from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
+from ltc2hw.simulations.fast.machine import call_loop
 from ltc2hw.simulations.fast.matrices import configure_for, release
 from ltc2hw.simulations.fast.messages import (
     fan_bytes,
@@ -20,52 +21,24 @@ from ltc2hw.simulations.fast.messages import (
     keep_spikes,
     list_events,
 )
-from ltc2hw.simulations.fast.neurons import (
-    At,
-    adaptive_spikes,
-    gate_arguments,
-    interpolated_gate,
-    keep,
-    leak,
-    leaky_spikes,
-    plan_gate,
-    saturating_current,
-    table_gate,
-)
 from ltc2hw.simulations.fast.rounding import restore_rounding, round_toward_zero
 from ltc2hw.simulations.fast.sparse import scatter_events, scatter_values
 from ltc2hw.simulations.fast.streams import load, store
-from ltc2hw.simulations.fast.tables import (
-    Counter,
-    Function,
-    Operation,
-    Region,
-    Scalar,
-    Shape,
-    Table,
-)
+from ltc2hw.simulations.fast.tables import Operation, Scalar, Shape, Table
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 FAN_OUT = int(Operation.FAN_OUT)
 LAST_ENTER = int(Operation.ENTER_VALUES)
 LAST_SEND, FIRST_RECORD = int(Operation.SEND_VALUES), int(Operation.RECORD_SPIKES)
 ENTER_SPIKES, SEND_SPIKES = int(Operation.ENTER_SPIKES), int(Operation.SEND_SPIKES)
-CURRENT_STAGE = int(Operation.CURRENT)
-UPDATE_LIF, UPDATE_READOUT = int(Operation.UPDATE_LIF), int(Operation.UPDATE_READOUT)
 RECORD_SPIKES = int(Operation.RECORD_SPIKES)
 RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 DENSE_PAIRS, SPARSE_VALUES = int(Shape.DENSE_PAIRS), int(Shape.SPARSE_VALUES)
 DENSE_BYTES = int(Shape.DENSE_BYTES)
-PLAN, INTERPOLATED = int(Function.PLAN), int(Function.INTERPOLATED)
 
-CURRENT = np.uint64(Region.CURRENT)
-COUNTERS = np.uint64(len(Counter))
-COUNT_CURRENT, COUNT_TAU_MEM = np.uint64(Counter.CURRENT), np.uint64(Counter.TAU_MEM)
-COUNT_THRESHOLD, COUNT_MEMBRANE = np.uint64(Counter.THRESHOLD), np.uint64(Counter.MEMBRANE)
-
-ZERO, ONE = np.uint64(0), np.uint64(1)
+ZERO = np.uint64(0)
 
 FROM, TO = range(2)
 """Streams."""
@@ -76,7 +49,7 @@ class Tables(NamedTuple):
 
     schedule: Table
     populations: Table
-    gates: Table
+    stages: Table
     messages: Table
     fans: Table
     ports: Table
@@ -88,6 +61,9 @@ class Parameters(NamedTuple):
     """Read-only numbers of the network."""
 
     constants: Table
+    numbers: Table
+    """What loops read that is the same for all neurons: as numbers, and as integers."""
+    bits: Table
     entries: Table
     weights: Table
     synapses: Table
@@ -101,8 +77,6 @@ class Memory(NamedTuple):
     state: Table
     ports: Table
     """What arrives at the samples that are computed at once."""
-    passing: Table
-    """Gates and thresholds of these samples."""
     spikes: Table
     words: Table
     """The spikes again, as 64-bit words."""
@@ -141,107 +115,65 @@ class Extent(NamedTuple):
     """Samples of this tile, at most ``tile``."""
     tile: Any
     """Samples for which memory is laid out."""
-    neurons: Any
-    """Padded neurons of the network: length of a region for one sample."""
-    constants: Any
-    """Length of a region of constants."""
 
 
-@inlined
-def gate_values(
-    memory: Memory, constants: Table, entries: Table, at: At, p: Any, gate: Any
-) -> Scalar:
-    """Values of a gate; returns the misfits of its arguments."""
-    passing = memory.passing
-    misfits = gate_arguments(memory.state, memory.ports, passing, constants, at, p, gate)
-    if gate.function == INTERPOLATED:
-        interpolated_gate(passing, entries, at, p, gate)
-    elif gate.function == PLAN:
-        plan_gate(passing, at, p, gate)
-    else:
-        table_gate(passing, entries, at, p, gate)
-    return misfits
+class At(NamedTuple):
+    """Which neurons are computed at once. All fields are unsigned."""
 
-
-@inlined
-def arrive_at(
-    memory: Memory, tables: Tables, p: Any, at: At, extent: Extent, first: Scalar, count: Scalar,
-    piece: Scalar, ports: Any,
-) -> None:  # fmt: skip
-    """Sums of what arrives at some ports of ``count`` samples."""
-    for row in range(ports[0], ports[1]):
-        port = tables.ports[row]
-        arrive(
-            memory.ports, memory.narrow_sums, memory.broad_sums, port, tables.contributions,
-            port.region * at.reach + at.constant, min(p.stride, at.width), extent.tile, first,
-            count, piece,
-        )  # fmt: skip
+    first: Any
+    """The first of them, in the population's rows of neurons of all samples."""
+    constant: Any
+    """The first in its rows of constants, and of what arrives."""
+    width: Any
+    """How many they are, possibly of several samples side by side."""
 
 
 @inlined
 def compute(
-    operation: Scalar, parameters: Parameters, memory: Memory, tables: Tables, p: Any,
-    extent: Extent,
-) -> None:  # fmt: skip
+    parameters: Parameters, memory: Memory, tables: Tables, stage: Any, extent: Extent
+) -> None:
     """One stage of a population, piece by piece.
 
     Small populations go as many samples at once as their constants are repeated.
     """
+    p = tables.populations[stage.population]
     # Not ranges: their lengths would take divisions, which small networks notice.
     first = ZERO
     while first < extent.samples:
         count = min(p.copies, extent.samples - first)
         neurons = count * p.stride
-        start = extent.tile * p.start + first * p.stride
         piece = ZERO
         while piece < neurons:
             constant: Scalar = piece
             if p.shared != 0:
                 constant = p.piece if piece + p.piece >= neurons else ZERO
-            at = At(
-                start + piece, extent.tile * extent.neurons, p.constants + constant,
-                extent.constants, min(p.piece, neurons - piece),
-            )  # fmt: skip
-            compute_piece(operation, parameters, memory, tables, p, at, extent, first, count, piece)
+            at = At(first * p.stride + piece, constant, min(p.piece, neurons - piece))
+            for row in range(stage.first_port, stage.last_port):
+                port = tables.ports[row]
+                arrive(
+                    memory.ports, memory.narrow_sums, memory.broad_sums, port, tables.contributions,
+                    p.ports + port.row * p.reach + constant, min(p.stride, at.width), extent.tile,
+                    first, count, piece,
+                )  # fmt: skip
+            compute_piece(parameters, memory, stage, p, at, extent.tile)
             piece += p.piece
         first += p.copies
 
 
 @inlined
 def compute_piece(
-    operation: Scalar, parameters: Parameters, memory: Memory, tables: Tables, p: Any, at: At,
-    extent: Extent, first: Scalar, count: Scalar, piece: Scalar,
-) -> None:  # fmt: skip
-    """One stage of the neurons at ``at``: ``count`` samples from ``first`` on."""
-    state, spikes, constants = memory.state, memory.spikes, parameters.constants
-    counts, counter = memory.counts, p.number * COUNTERS
-    if operation == CURRENT_STAGE:
-        early = (p.ports, p.update_ports)
-        arrive_at(memory, tables, p, at, extent, first, count, piece, early)
-        misfits = saturating_current(state, memory.ports, constants, at, p)
-        counts[counter + COUNT_CURRENT] += misfits
-        return
-    late = (p.update_ports, p.last_port)
-    arrive_at(memory, tables, p, at, extent, first, count, piece, late)
-    if operation == UPDATE_LIF:
-        wraps, misfits = leaky_spikes(state, memory.ports, spikes, constants, at, p)
-        counts[counter + COUNT_CURRENT] += wraps
-        counts[counter + COUNT_MEMBRANE] += misfits
-        return
-    for k in range(p.gates):
-        counts[counter + COUNT_TAU_MEM + k] += gate_values(
-            memory, constants, parameters.entries, at, p, tables.gates[p.first_gate + k]
-        )
-    tau_mem = tables.gates[p.first_gate]
-    if operation == UPDATE_READOUT:
-        leak(state, memory.passing, at, tau_mem)
-    else:
-        tau_adp = tables.gates[p.first_gate + ONE]
-        counts[counter + COUNT_THRESHOLD] += adaptive_spikes(
-            state, memory.passing, spikes, constants, at, p, tau_mem, tau_adp
-        )
-    if p.recorded != 0:
-        keep(state, memory.passing, at)
+    parameters: Parameters, memory: Memory, stage: Any, p: Any, at: At, tile: Scalar
+) -> None:
+    """One stage of the neurons at ``at``."""
+    arrays = (
+        memory.state, memory.spikes, memory.ports, parameters.constants, parameters.numbers,
+        parameters.bits, parameters.entries, memory.counts,
+    )  # fmt: skip
+    firsts = (
+        tile * p.start + at.first, tile * p.spikes + at.first, p.ports + at.constant,
+        p.constants + at.constant, stage.numbers, stage.bits, p.entries, p.counters,
+    )  # fmt: skip
+    call_loop(stage.address, arrays, firsts, (tile * p.stride, p.reach, at.width))
 
 
 @kernel
@@ -270,7 +202,8 @@ def fan_out(
     parameters: Parameters, memory: Memory, tables: Tables, fan: Any, extent: Extent, t: Scalar
 ) -> None:
     """Multiply a message by all weights that read it."""
-    _, _, weights, synapses, pointers, blocks = parameters
+    weights, synapses = parameters.weights, parameters.synapses
+    pointers, blocks = parameters.pointers, parameters.blocks
     values, pairs, messages, crowds = memory.values, memory.pairs, memory.bytes, memory.crowds
     events, lengths = memory.events, memory.lengths
     narrow_sums, sums = memory.narrow_sums, memory.broad_sums
@@ -312,10 +245,9 @@ def send(memory: Memory, operation: Scalar, m: Any, extent: Extent, t: Scalar) -
         if crowd == ZERO or m.lists != 0:
             list_events(words, memory.events, memory.lengths, m, tile, samples, slot)
     else:
-        variable = tile * (m.region * extent.neurons + m.start)
         out = tile * (m.ring + slot * m.stride)
-        memory.counts[m.number * COUNTERS + m.counter] += grade(
-            memory.state, variable, memory.values, out, samples * m.stride, m
+        memory.counts[m.counter] += grade(
+            memory.state, tile * m.start, memory.values, out, samples * m.stride, m
         )
 
 
@@ -325,12 +257,10 @@ def enter_samples(
 ) -> None:
     """Copy a step's encoded samples into the input's variable."""
     offset = (t - extent.first_step) * extent.samples * p.size
-    start = extent.tile * p.start
     if operation == ENTER_SPIKES:
-        enter(memory.spikes, p, samples, start, offset, extent.samples)
+        enter(memory.spikes, p, samples, extent.tile * p.spikes, offset, extent.samples)
     else:
-        start += CURRENT * extent.tile * extent.neurons
-        enter(memory.state, p, samples, start, offset, extent.samples)
+        enter(memory.state, p, samples, extent.tile * p.start, offset, extent.samples)
 
 
 @inlined
@@ -344,7 +274,6 @@ def record_variable(
     elif operation == RECORD_SPIKES_AS_VALUES:
         record(memory.spikes, r, start, recorded.values, extent, t)
     else:
-        start += r.region * extent.tile * extent.neurons
         record(memory.state, r, start, recorded.values, extent, t)
 
 
@@ -381,7 +310,7 @@ def run_steps(
             elif operation >= FIRST_RECORD:
                 record_variable(memory, recorded, operation, tables.records[index], extent, t)
             else:
-                compute(operation, parameters, memory, tables, tables.populations[index], extent)
+                compute(parameters, memory, tables, tables.stages[index], extent)
     restore_rounding(before)
     if multiplies:
         release()

@@ -1,4 +1,4 @@
-"""The vocabulary of a plan: operations, regions of memory, and the records that describe them.
+"""The vocabulary of a plan: operations, and the records that describe what they work on.
 
 Offsets and lengths are uint64 (compiled indexing of unsigned numbers needs no check for negative
 ones, and loops over it become vector instructions); values and shifts are int64. Offsets into
@@ -45,75 +45,10 @@ class Operation(IntEnum):
     SEND_SPIKES = 2
     SEND_VALUES = 3
     FAN_OUT = 4
-    CURRENT = 5
-    UPDATE_LTC = 6
-    UPDATE_LIF = 7
-    UPDATE_READOUT = 8
-    RECORD_SPIKES = 9
-    RECORD_SPIKES_AS_VALUES = 10
-    RECORD_VALUES = 11
-
-
-class Region(IntEnum):
-    """Variables of all neurons, one region of the state each; an input's value is a current.
-
-    The last ones are passing: they are there only where they are recorded.
-    """
-
-    CURRENT = 0
-    MEMBRANE = 1
-    ADAPTATION = 2
-    TAU_MEM = 3
-    TAU_ADP = 4
-    THRESHOLD = 5
-
-
-class Passing(IntEnum):
-    """Variables that no later step reads, in the same order as their regions of the state.
-
-    They have room for as many samples as are computed at once: less memory is faster.
-    """
-
-    TAU_MEM = 0
-    TAU_ADP = 1
-    THRESHOLD = 2
-
-
-class Arrival(IntEnum):
-    """What arrives at the ports of all neurons, one region each; passing, too."""
-
-    CURRENT = 0
-    TAU_MEM = 1
-    TAU_ADP = 2
-
-
-class Constant(IntEnum):
-    """Constants of all neurons, one region each; LIF neurons keep ``full - decay`` as factors."""
-
-    BIAS_CURRENT = 0
-    MEM_BIAS = 1
-    MEM_FROM_STATE = 2
-    MEM_FROM_CURRENT = 3
-    ADP_BIAS = 4
-    ADP_FROM_STATE = 5
-    ADP_FROM_CURRENT = 6
-    THRESHOLD = 7
-    STRENGTH = 8
-    CURRENT_KEPT = 9
-    MEMBRANE_KEPT = 10
-
-
-class Counter(IntEnum):
-    """Saturation counters of a population; its gates are neighbours."""
-
-    CURRENT = 0
-    TAU_MEM = 1
-    TAU_ADP = 2
-    THRESHOLD = 3
-    MEMBRANE = 4
-    MESSAGE_CURRENT = 5
-    MESSAGE_MEMBRANE = 6
-    MESSAGE_ADAPTATION = 7
+    COMPUTE = 5
+    RECORD_SPIKES = 6
+    RECORD_SPIKES_AS_VALUES = 7
+    RECORD_VALUES = 8
 
 
 class Shape(IntEnum):
@@ -129,74 +64,39 @@ class Shape(IntEnum):
     """Values of at most 16 bits, byte by byte, times blocks of weights."""
 
 
-class Function(IntEnum):
-    """Gate functions."""
+POPULATION = np.dtype(
+    [
+        ("start", np.uint64),  # start of its rows of the state, in samples
+        ("spikes", np.uint64),  # start of its spikes, in samples
+        ("stride", np.uint64),  # neurons with padding
+        ("size", np.uint64),
+        ("constants", np.uint64),  # start of its rows of constants
+        ("ports", np.uint64),  # start of its rows of what arrives
+        ("reach", np.uint64),  # length of a row of either
+        ("copies", np.uint64),  # samples for which constants are repeated
+        ("piece", np.uint64),  # neurons that are updated at once
+        ("shared", np.int64),  # whether all pieces but the last have the same constants
+        ("entries", np.uint64),  # start of its tables
+        ("counters", np.uint64),  # its first counter
+    ]
+)
 
-    PLAN = 0
-    TABLE = 1
-    INTERPOLATED = 2
-
-
-def gate_table(number: npt.DTypeLike) -> np.dtype[Any]:
-    """Records of gates; ``number`` is the type that kernels compute with."""
-    return np.dtype(
-        [
-            ("function", np.int64),
-            ("fraction", np.int64),
-            ("output_fraction", np.int64),
-            ("unit", number),  # what one unit of the gate is worth before its product is shifted
-            ("own", np.int64),  # whether the neuron's own state and current steer it
-            ("state_shift", np.int64),
-            ("current_shift", np.int64),
-            ("table", np.uint64),  # start of its entries
-            ("index_bits", np.int64),
-            ("out", np.uint64),  # region of what passes
-            ("port", np.uint64),  # region of what arrives
-            ("steered", np.uint64),  # region of the state
-            ("bias", np.uint64),  # region of constants, followed by those of the two factors
-        ]
-    )
-
-
-def population_table(number: npt.DTypeLike) -> np.dtype[Any]:
-    """Records of populations; ``number`` is the type that kernels compute with."""
-    return np.dtype(
-        [
-            ("number", np.uint64),  # place in the network, for counters
-            ("start", np.uint64),  # start in every region, in samples
-            ("stride", np.uint64),  # neurons with padding
-            ("size", np.uint64),
-            ("constants", np.uint64),  # start in every region of constants
-            ("copies", np.uint64),  # samples for which constants are repeated
-            ("piece", np.uint64),  # neurons that are updated at once
-            ("shared", np.int64),  # whether all pieces but the last have the same constants
-            ("low", number),  # state word
-            ("high", number),
-            (
-                "wraps",
-                np.int64,
-            ),  # 2^bits - 1 where the word wraps, 0 where it saturates; LIF: current
-            ("first_gate", np.uint64),  # rows of the table of gates
-            ("gates", np.uint64),
-            ("ports", np.uint64),  # first row of the table of ports, those of the current first
-            ("update_ports", np.uint64),  # first row of those of the update
-            ("last_port", np.uint64),
-            ("recorded", np.int64),  # whether passing variables are
-            ("strength_shift", np.int64),
-            ("adaptation_unit", number),  # 2^(adaptation fraction - gate fraction)
-            ("decay_fraction", np.int64),
-            ("alignment", number),  # 2^alignment
-        ]
-    )
-
+STAGE = np.dtype(
+    [
+        ("population", np.uint64),  # row of the table of populations
+        ("address", np.uint64),  # of the machine code of the loop
+        ("numbers", np.uint64),  # start of the numbers of the loop
+        ("bits", np.uint64),  # start of its shifts and other integers
+        ("first_port", np.uint64),  # rows of the table of ports that the loop reads
+        ("last_port", np.uint64),
+    ]
+)
 
 MESSAGE = np.dtype(
     [
-        ("number", np.uint64),  # of the population
-        ("start", np.uint64),
+        ("start", np.uint64),  # of the spikes or values, in samples
         ("size", np.uint64),
         ("stride", np.uint64),
-        ("region", np.uint64),
         ("counter", np.uint64),
         ("shift", np.int64),
         ("low", np.int64),
@@ -233,7 +133,7 @@ FAN = np.dtype(
 
 PORT = np.dtype(
     [
-        ("region", np.uint64),
+        ("row", np.uint64),  # among the ports of its population
         ("first", np.uint64),  # rows of the table of contributions, those of narrow sums first
         ("last", np.uint64),
     ]
@@ -255,8 +155,7 @@ def contribution_table(arrival: npt.DTypeLike) -> np.dtype[Any]:
 
 RECORD = np.dtype(
     [
-        ("region", np.uint64),
-        ("start", np.uint64),
+        ("start", np.uint64),  # of the spikes or values, in samples
         ("stride", np.uint64),
         ("size", np.uint64),
         ("destination", np.uint64),  # start of the (T, B, N) array in the record

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from ltc2hw.compilation.llvm import PROCESSOR, element_pointer, emit, shuffled, spread
 from ltc2hw.simulations.fast.tables import FAN_LANES
@@ -24,11 +24,8 @@ LANES = PROCESSOR.vector_bytes // 4
 """32-bit lanes of a vector."""
 VECTORS = 2 if PROCESSOR.vector_bytes == 32 else 4
 """Vectors of a block of sums, which leaves some registers free."""
-BLOCK_BITS = 6
-"""Tables of up to this many index bits fit four vectors of 16 lanes."""
-
 BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
-SUMS, FLOATS = ir.VectorType(INT32, LANES), ir.VectorType(ir.FloatType(), LANES)
+SUMS = ir.VectorType(INT32, LANES)
 
 
 def broadcast(builder: Any, word: Any) -> Any:
@@ -121,63 +118,6 @@ def _add_rows(
     return signature, codegen
 
 
-def interpolates_blocks(state: Any, index_bits: Any) -> Any:
-    """Whether :func:`interpolate_block` serves registers of this type and tables of this size."""
-    raise NotImplementedError
-
-
-@overload(interpolates_blocks, strict=False)
-def _interpolates_blocks(state: Any, index_bits: Any) -> Any:
-    if PROCESSOR.permute is not None and state.dtype in (types.int32, types.float32):
-        return lambda state, index_bits: index_bits <= BLOCK_BITS
-    return lambda state, index_bits: False
-
-
-def _interpolate_block(
-    typing_context: Any, state: Any, start: Any, entries: Any, table: Any, shift: Any
-) -> Any:
-    """Replace LANES offsets by the values there of a table of ``2^BLOCK_BITS`` entries.
-
-    Offsets are short or single numbers. The whole table is held in registers, so that looking up is
-    permuting. An entry is the rise to the next knot above 16 bits of the knot. Arrays of other
-    types compile, too, but must never be given. Without the instruction it does nothing, because
-    kernels that ask :func:`interpolates_blocks` contain both of their ways.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if PROCESSOR.permute is None:
-            return context.get_dummy_value()
-        state, start, entries, table, shift = zip(signature.args, arguments, strict=True)
-        single = state[0].dtype == types.float32
-        address = pointer(context, builder, state, start[1], FLOATS if single else SUMS)
-        offsets = builder.load(address, align=1)
-        if single:
-            offsets = builder.fptosi(offsets, SUMS)
-        shifts = spread(builder, builder.trunc(shift[1], INT32), LANES)
-        cells = builder.lshr(offsets, shifts)
-        rests = builder.sub(offsets, builder.shl(cells, shifts))
-        halves = []
-        for half in range(0, 1 << BLOCK_BITS, 2 * LANES):
-            pieces = []
-            for first in (half, half + LANES):
-                place = builder.add(table[1], ir.Constant(table[1].type, first))
-                piece = builder.load(pointer(context, builder, entries, place, SUMS), align=1)
-                pieces.append(piece)
-            form = ir.FunctionType(SUMS, (SUMS, SUMS, SUMS))
-            function = emit.get_or_insert_function(builder.module, form, PROCESSOR.permute)
-            halves.append(builder.call(function, (pieces[0], cells, pieces[1])))
-        upper = builder.icmp_unsigned(">=", cells, SUMS([2 * LANES] * LANES))
-        found = builder.select(upper, halves[1], halves[0])
-        knots = builder.and_(found, SUMS([0xFFFF] * LANES))
-        rises = builder.ashr(found, SUMS([16] * LANES))
-        values = builder.add(knots, builder.ashr(builder.mul(rises, rests), shifts))
-        builder.store(builder.sitofp(values, FLOATS) if single else values, address, align=1)
-        return context.get_dummy_value()
-
-    place = types.uint64
-    return types.void(state, place, entries, place, types.int64), codegen
-
-
 class _Kernel:
     """Emits the code of one call: sums of FAN_LANES columns for some samples."""
 
@@ -262,7 +202,6 @@ def _multiply(
     return types.void(sums, place, place, weights, place, messages, place, place, rows), codegen
 
 
-interpolate_block: Any = intrinsic(_interpolate_block)
 list_bits: Any = intrinsic(_list_bits)
 add_rows: Any = intrinsic(prefer_literal=True)(_add_rows)
 multiply: Any = intrinsic(prefer_literal=True)(_multiply)

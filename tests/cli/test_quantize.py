@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
-from ltc2hw.converters.populations import Gate, Readout
+from ltc2hw.converters.populations import Gate, is_model
+from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.quantization.report import read_report
@@ -25,7 +25,9 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = ltc2hw.load(write_pair(folder)[0])
     assert isinstance(network, Network)
     populations = tuple(
-        replace(p, tau_mem=Gate(np.full(p.size, -9.0))) if isinstance(p, Readout) else p
+        p.with_constants(Gate(np.full(p.size, -9.0)).constants("tau_mem"))
+        if is_model(p, readout)
+        else p
         for p in network.populations
     )
     # Without projections onto the gate, its leak is the bias's.

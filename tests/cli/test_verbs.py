@@ -11,10 +11,10 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
-from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.files.bundle import load_trace
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.targets import TARGETS, load_target
 from ltc2hw.tasks import load_task
@@ -73,7 +73,9 @@ def test_simulate_writes_the_trace_and_the_score(
     outputs = ltc2hw.simulate(network, test.x[:, :25], engine).outputs
     assert np.array_equal(load_trace(out).outputs, outputs)
     readout = network.population("readout")
-    unit = 2.0**-readout.fraction if isinstance(readout, FixedReadout) else 1.0
+    unit = 1.0
+    if isinstance(readout, FixedNeurons):
+        unit = 2.0 ** -readout.fractions["membrane"]
     errors = (outputs[-1] * unit - test.labels[:25]) ** 2
     assert read(measured)["mse"] == pytest.approx(np.mean(errors))
     assert read(measured)["engine"] == engine

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.converters.populations import LIF, LTC, FixedLIF, Gate, Readout
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Network
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 
 REALS = np.array([0.0, -0.0, 5e-324, 1e-300, -1e-300, 1e300, -1.7e308, np.pi, 1 - 2**-53, 1 / 3])
 DECAYS = np.array([0.0, 5e-324, 1e-300, 1e-16, 1e-9, 1 - 2**-53, 1.0, 1 / 3])
@@ -38,30 +38,14 @@ def extreme(rng: Rng, network: Network) -> Network:
 
 
 def _population(rng: Rng, population: FloatPopulation) -> FloatPopulation:
-    def reals(*names: str) -> dict[str, Any]:
-        return {name: mixed(rng, getattr(population, name), REALS) for name in names}
-
-    if isinstance(population, LIF):
-        decays = {
-            name: mixed(rng, getattr(population, name), DECAYS)
-            for name in ("current_decay", "membrane_decay")
-        }
-        return replace(population, **decays, **reals("threshold", "bias"))
-    if isinstance(population, LTC):
-        return replace(
-            population,
-            **reals("threshold", "adaptation_strength", "bias_current"),
-            tau_mem=_gate(rng, population.tau_mem),
-            tau_adp=_gate(rng, population.tau_adp),
-        )
-    if isinstance(population, Readout):
-        return replace(population, **reals("bias_current"), tau_mem=_gate(rng, population.tau_mem))
-    return population
-
-
-def _gate(rng: Rng, gate: Gate) -> Gate:
-    names = ("bias", "from_state", "from_current")
-    return replace(gate, **{name: mixed(rng, getattr(gate, name), REALS) for name in names})
+    if not isinstance(population, Neurons):
+        return population
+    constants = {}
+    for name, values in population.constants.items():
+        described = population.model.constant(name)
+        bounded = (described.low, described.high) == (0.0, 1.0)
+        constants[name] = mixed(rng, values, DECAYS if bounded else REALS)
+    return population.with_constants(constants)
 
 
 def extreme_integers(rng: Rng, network: FixedNetwork) -> FixedNetwork:
@@ -70,13 +54,13 @@ def extreme_integers(rng: Rng, network: FixedNetwork) -> FixedNetwork:
         "current_decay": [1, 4095, 4096],
         "membrane_decay": [0, 1, 4095, 4096],
         "threshold": [0, 1, (1 << 17) - 1],
-        "bias_mantissa": [-4096, -1, 0, 4095],
+        "bias": [-4096, -1, 0, 4095],
     }
     return replace(
         network,
         populations=tuple(
-            replace(p, **{name: mixed(rng, getattr(p, name), pool) for name, pool in pools.items()})
-            if isinstance(p, FixedLIF)
+            p.with_constants({name: mixed(rng, p.constants[name], pools[name]) for name in pools})
+            if isinstance(p, FixedNeurons)
             else p
             for p in network.populations
         ),

@@ -13,9 +13,11 @@ import pytest
 
 from ltc2hw.converters import foreign_hdf5, netx, nir
 from ltc2hw.converters.foreign_hdf5 import ForeignTree, tree_of
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import Ltc2hwError
 from ltc2hw.files.bundle import load, save
 from tests.converters.test_netx import random_chain
+from tests.converters.test_nir_neurons import network_of
 from tests.fuzz.formats import make_nir_image
 from tests.random_networks import random_network
 
@@ -45,6 +47,10 @@ def ltc_graph(rng: Rng, path: Path) -> None:
     nir.write(random_network(rng, gate="dense", hidden=(3,)), path)
 
 
+def models_graph(rng: Rng, path: Path) -> None:
+    nir.write(network_of(find_model("alif")), path)
+
+
 def image_graph(rng: Rng, path: Path) -> None:
     """Layers without neurons, as other tools write them."""
     pytest.importorskip("nir", reason="the nir extra is not installed")
@@ -58,6 +64,7 @@ def netx_file(rng: Rng, path: Path) -> None:
 READERS: dict[Callable[[Rng, Path], None], Callable[[Path], object]] = {
     lif_graph: nir.read,
     ltc_graph: nir.read,
+    models_graph: nir.read,
     image_graph: lambda path: nir.read(path, dt=1e-3),
     netx_file: netx.read,
 }

@@ -18,7 +18,8 @@ import ltc2hw
 from ltc2hw.converters import netx
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.netx_network import rescaled
-from ltc2hw.converters.populations import FixedLIF
+from ltc2hw.converters.populations import FixedLIF, is_model
+from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.errors import (
     DamagedFileError,
     HardwareRuleError,
@@ -27,6 +28,7 @@ from ltc2hw.errors import (
     UnsupportedError,
 )
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
 from ltc2hw.numbers.words import IntArray, Word
 from tests.converters.extremes import extreme_integers
@@ -83,7 +85,7 @@ def random_chain(
 
 def random_lif(
     rng: np.random.Generator, name: str, size: int, *, bias: bool, graded: bool
-) -> FixedLIF:
+) -> FixedNeurons:
     shared = bool(rng.integers(2))
     decays = rng.integers(200, 4097, (2, 1 if shared else size))
     return FixedLIF(
@@ -255,7 +257,9 @@ def finer_chain(rng: np.random.Generator) -> FixedNetwork:
         network,
         projections=tuple(replace(p, exponent=5, weight_fraction=9) for p in network.projections),
         populations=tuple(
-            replace(p, threshold=p.threshold * 16 + 3) if isinstance(p, FixedLIF) else p
+            p.with_constants({"threshold": p.constants["threshold"] * 16 + 3})
+            if isinstance(p, FixedNeurons)
+            else p
             for p in network.populations
         ),
     )
@@ -342,11 +346,14 @@ def test_rescaling_keeps_the_real_numbers() -> None:
         rounded = less.weights.to_array() / 2.0**less.weight_fraction
         assert np.abs(real - rounded).max() <= 0.5 / 2.0**less.weight_fraction
     for first, second in zip(network.populations[1:], coarse.populations[1:], strict=True):
-        assert isinstance(first, FixedLIF)
-        assert isinstance(second, FixedLIF)
-        exact = first.threshold / 2.0**first.fraction
-        cut = second.threshold / 2.0**second.fraction
-        assert np.all((exact - cut >= 0) & (exact - cut < 1 / 2.0**second.fraction))
+        assert is_model(first, lif)
+        assert is_model(second, lif)
+        exact, cut = (
+            p.constants["threshold"] / 2.0 ** p.formats.constants["threshold"]
+            for p in (first, second)
+        )
+        unit = 1 / 2.0 ** second.formats.constants["threshold"]
+        assert np.all((exact - cut >= 0) & (exact - cut < unit))
 
 
 def test_random_graphs_are_written_or_refused_by_name(tmp_path: Path) -> None:

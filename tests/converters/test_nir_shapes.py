@@ -12,7 +12,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
-from ltc2hw.converters.populations import LIF, Readout
+from ltc2hw.converters.populations import is_model
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
@@ -52,8 +53,8 @@ def test_constants_per_channel_hold_for_all_its_places(shape: tuple[int, ...]) -
     network = read(image, conv(weight), nir.LIF(**constants(shape, values)))
     assert network == read(image, conv(weight), nir.LIF(**constants((3, 4, 5), full)))
     lif = network.population("lif")
-    assert isinstance(lif, LIF)
-    assert np.array_equal(lif.membrane_decay, (1 / full).ravel())
+    assert is_model(lif, find_model("lif"))
+    assert np.array_equal(lif.constants["membrane_decay"], (1 / full).ravel())
     # What comes behind still knows the image; so do scales and delays per channel.
     two = np.array([2, 2])
     pool = (nir.AvgPool2d(two, two, 0 * two), nir.Output(np.array([3, 2, 2])))
@@ -92,7 +93,7 @@ def test_padding_by_name_is_torchs(kernel: Any, dilation: Any, padding: str) -> 
         nir.Output(np.array(expected.shape[1:])),
         graded_input=True,
     )
-    assert isinstance(network.population("output"), Readout)
+    assert is_model(network.population("output"), find_model("readout"))
     outputs = ltc2hw.simulate(network, x.reshape(1, 4, -1)).outputs
     assert np.abs(outputs[0] - expected.reshape(4, -1)).max() < 1e-12
     strided = conv(weight, padding, (2, 2), dilation)

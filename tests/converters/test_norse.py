@@ -15,10 +15,14 @@ from torch import nn
 
 import ltc2hw
 from ltc2hw.converters import norse
-from ltc2hw.converters.populations import LIF, LTC, Readout
+from ltc2hw.converters.assembly import static_gate
+from ltc2hw.converters.populations import LTC, Readout, is_model
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnsupportedError
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_network
 
 STEPS, BATCH = 60, 3
@@ -117,6 +121,11 @@ def lsnn(rng: Rng) -> Any:
     return sequence(linear(rng, 7, 12), snn.LSNN(lsnn_parameters(rng, 12)))
 
 
+def lsnn_at_rest_elsewhere(rng: Rng) -> Any:
+    p = shifted(lsnn_parameters(rng, 12), -0.1, 0.0)
+    return sequence(linear(rng, 7, 12), snn.LSNN(p))
+
+
 def lsnn_recurrent(rng: Rng) -> Any:
     return sequence(recurrent(snn.LSNNRecurrent, lsnn_parameters(rng, 12), rng, 7, 12))
 
@@ -158,6 +167,7 @@ MODULES = [
     lif_box,
     integrate_and_fire,
     lsnn,
+    lsnn_at_rest_elsewhere,
     lsnn_recurrent,
     lsnn_without_synapse,
     leaky_box,
@@ -207,8 +217,12 @@ def test_what_is_exported_answers_the_same_in_norse(make: Any) -> None:
     assert np.abs(norse_answer(module, x) - outputs).max() < 1e-6
     again = norse.from_module(module)
     assert np.abs(run(again, x).outputs - outputs).max() < 1e-6
-    kinds = [type(p) for p in network.populations]
-    assert sorted(map(str, kinds)) == sorted(str(type(p)) for p in again.populations)
+    assert models(network) == models(again)
+
+
+def models(network: Network) -> list[str]:
+    """Names of the models of all neurons, sorted."""
+    return sorted(p.model.name for p in network.populations if isinstance(p, Neurons))
 
 
 def states_in(value: Any) -> list[Any]:
@@ -234,8 +248,8 @@ def voltages(module: Any, x: Any) -> list[Any]:
     return [np.stack(layer) for layer in zip(*steps, strict=True)]
 
 
-RESET = {"lif_at_rest_elsewhere": -0.2, "integrate_and_fire": 0.3}
-"""Where membranes are reset to, if not to 0."""
+ZERO = {"lif_at_rest_elsewhere": -0.2, "lsnn_at_rest_elsewhere": -0.1, "integrate_and_fire": 0.3}
+"""Where membranes of ours are 0, if not at 0."""
 
 
 @pytest.mark.parametrize("make", MODULES, ids=lambda make: make.__name__)
@@ -253,7 +267,36 @@ def test_membranes_are_those_of_norse_step_by_step(make: Any) -> None:
     theirs = voltages(module, x)
     assert len(ours) == len(theirs) > 0
     for membrane, voltage in zip(ours, theirs, strict=True):
-        assert np.abs(membrane + RESET.get(make.__name__, 0.0) - voltage).max() < 1e-6
+        assert np.abs(membrane + ZERO.get(make.__name__, 0.0) - voltage).max() < 1e-6
+
+
+@pytest.mark.parametrize("synapse", [True, False])
+def test_static_ltc_neurons_are_norses_adaptive_ones(synapse: bool) -> None:
+    """They are exported as LSNN cells; what comes back is the model of those cells."""
+    rng = np.random.default_rng(11)
+    size, one = 12, np.ones(12)
+    gates = (static_gate(rng.uniform(0.05, 0.9, size)), static_gate(rng.uniform(0.5, 0.98, size)))
+    neurons = LTC("a", size, 0.1 * one, rng.uniform(0.1, 5.0, size), 0.0 * one, *gates)
+    current = Readout("synapse", size, rng.normal(0, 0.2, size), static_gate(0.3 * one))
+    into = Dense(rng.normal(0, 1, (size, 7)))
+    own = Dense(rng.normal(0, 0.4, (size, size)))
+    entry = "synapse" if synapse else "a"
+    links = [
+        Projection("input", "spikes", entry, "current", into, int(not synapse)),
+        Projection("a", "spikes", entry, "current", own, 1 + int(not synapse)),
+        Projection("synapse", "membrane", "a", "current", Dense(np.diag(2.0 * one)), 1),
+    ]
+    hidden = (current, neurons) if synapse else (neurons,)
+    network = Network((Input("input", 7), *hidden), tuple(links[: 2 + int(synapse)]), "a")
+    module, changes = norse.to_module(network)
+    assert changes == ()
+    x = samples(rng, 7)
+    outputs = run(network, x).outputs
+    assert outputs.any()
+    assert np.array_equal(norse_answer(module, x), outputs)
+    again = norse.from_module(module)
+    assert np.array_equal(run(again, x).outputs, outputs)
+    assert set(models(again)) == ({"alif", "lif"} if synapse else {"alif"})
 
 
 def test_currents_are_those_of_norse_before_their_decay() -> None:
@@ -308,13 +351,13 @@ def test_convolutions_become_sparse_weights() -> None:
 def test_kinds_of_populations() -> None:
     rng = np.random.default_rng(6)
     kinds = {
-        "lif": (lif, LIF),
-        "lsnn": (lsnn, LTC),
-        "leaky": (leaky_box, Readout),
+        "lif": lif,
+        "alif": lsnn,
+        "readout": leaky_box,
     }
-    for make, kind in kinds.values():
+    for kind, make in kinds.items():
         network = norse.from_module(make(rng))
-        assert type(network.population(network.output)) is kind
+        assert is_model(network.population(network.output), find_model(kind))
 
 
 def test_what_cannot_be_is_named() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from ltc2hw.converters import nir
 from ltc2hw.converters.nir_record import KEY
-from ltc2hw.converters.populations import LIF
+from ltc2hw.converters.populations import LIF, is_model
 from ltc2hw.converters.signals import Signal
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import DamagedFileError, ShapeError, TooLargeError, UnsupportedError
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers import capacity
@@ -145,8 +146,8 @@ def test_a_constant_of_one_stays_a_constant() -> None:
     affine = {"type": "Affine", "weight": np.ones((1, 1)), "bias": np.ones(1)}
     network = read(end("Input", 1), affine, lif(), end("Output", 1))
     neuron = network.population(network.output)
-    assert isinstance(neuron, LIF)
-    assert neuron.bias == [0.5]  # dt / tau
+    assert is_model(neuron, find_model("lif"))
+    assert neuron.constants["bias"] == [0.5]  # dt / tau
 
 
 def test_a_delay_of_another_size_is_refused() -> None:

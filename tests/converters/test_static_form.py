@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw.converters.populations import LTC
+from ltc2hw.converters.populations import is_model
+from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.weights import Sparse
@@ -22,7 +23,7 @@ def spiking_static(seed: int) -> Network:
     rng = np.random.default_rng(seed)
     network = random_network(rng, gate="static", hidden=(9, 4), graded=False)
     populations = tuple(
-        replace(p, adaptation_strength=real(0.0)) if isinstance(p, LTC) else p
+        p.with_constants({"adaptation_strength": real(0.0)}) if is_model(p, ltc) else p
         for p in network.populations
         if p.name != "readout"
     )

@@ -18,9 +18,11 @@ from ltc2hw.errors import Ltc2hwError
 from ltc2hw.files.bundle import load, load_trace, save, save_trace
 from ltc2hw.files.learning_file import load_learning, save_learning
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.learning.learn import learn
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.scaling import QuantizeOptions
 from tests.random_networks import random_fixed_network, random_network, random_samples
 
@@ -116,6 +118,13 @@ def make_nir_lif(rng: Rng, path: Path) -> None:
 def make_nir_ltc(rng: Rng, path: Path) -> None:
     """Our extension nodes."""
     nir.write(random_network(rng, gate="dense", hidden=(3,), inputs=3, outputs=2), path)
+
+
+def make_nir_model(rng: Rng, path: Path) -> None:
+    """Neurons of a model that NIR has no node for, which holds the model itself."""
+    neurons = Neurons("hidden", 3, "alif", {"jump": rng.uniform(0.1, 1.0, 3)})
+    into = Projection("input", "spikes", "hidden", "current", Dense(rng.normal(0, 1, (3, 4))))
+    nir.write(Network((Input("input", 4), neurons), (into,), "hidden"), path)
 
 
 def make_nir_image(rng: Rng, path: Path) -> None:
@@ -240,6 +249,7 @@ FORMATS: Mapping[str, Format] = {
     "trace": Format("own", make_trace, use_trace),
     "NIR (LIF)": Format("hdf5", make_nir_lif, use_nir, ".nir"),
     "NIR (LTC)": Format("hdf5", make_nir_ltc, use_nir, ".nir"),
+    "NIR (model)": Format("hdf5", make_nir_model, use_nir, ".nir"),
     "NIR (image)": Format("hdf5", make_nir_image, use_nir, ".nir"),
     "netx": Format("hdf5", make_netx, lambda path: use_network(netx.read(path))),
     "state dict (.pth)": Format(

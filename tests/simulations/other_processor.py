@@ -34,7 +34,7 @@ def main() -> None:
     import ltc2hw
     from ltc2hw.compilation.llvm import PROCESSOR
     from ltc2hw.simulations import fast, integer
-    from ltc2hw.simulations.fast import encode, steps
+    from ltc2hw.simulations.fast import encode, machine, steps
     from ltc2hw.simulations.fast.engine import plan_of
     from ltc2hw.simulations.fast.kinds import SHORT
     from tests.random_networks import random_network, random_samples
@@ -53,10 +53,12 @@ def main() -> None:
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
     entries: tuple[Any, ...] = (encode.encode, steps.run_steps)
-    for entry in entries:
-        for code in entry.inspect_llvm().values():
-            assert "llvm.x86" not in code
-            assert len(translated(code)) > 1000
+    codes = [code for entry in entries for code in entry.inspect_llvm().values()]
+    loops = [library.get_llvm_str() for library in machine.LIBRARIES.values()]
+    assert len(loops) >= 3  # two kinds of neurons, and currents that are known early
+    for code in (*codes, *loops):
+        assert "llvm.x86" not in code
+        assert len(translated(code)) > (1000 if code in codes else 500), code
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
 from ltc2hw.numbers.words import Overflow, Rounding, Word
@@ -30,6 +29,7 @@ from ltc2hw.simulations.fast.kinds import SHORT, SINGLE, WIDE
 from ltc2hw.simulations.fast.rounding import EXISTS
 from ltc2hw.simulations.fast.steps import run_steps
 from tests.random_networks import GATE_KINDS, random_fixed_network, random_network, random_samples
+from tests.simulations.programs import wrapping
 from tests.simulations.traces import assert_same_state, assert_same_trace
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -148,16 +148,11 @@ def test_large_populations_go_in_pieces(seed: int, alike: bool) -> None:
 
 
 def like_the_first(population: FixedPopulation) -> FixedPopulation:
-    """A population of LIF neurons that all have the constants of the first."""
-    if not isinstance(population, FixedLIF):
+    """A population of neurons that all have the constants of the first."""
+    if isinstance(population, FixedInput):
         return population
-    return replace(
-        population,
-        current_decay=np.full_like(population.current_decay, population.current_decay[0]),
-        membrane_decay=np.full_like(population.membrane_decay, population.membrane_decay[0]),
-        threshold=np.full_like(population.threshold, population.threshold[0]),
-        bias_mantissa=np.full_like(population.bias_mantissa, population.bias_mantissa[0]),
-    )
+    constants = {name: np.full_like(c, c[0]) for name, c in population.constants.items()}
+    return population.with_constants(constants)
 
 
 @settings(max_examples=15)
@@ -186,9 +181,8 @@ def test_inputs_of_every_word(
 @given(SEEDS)
 def test_words_that_wrap(seed: int) -> None:
     rng, network = drawn(seed, models=("LTC",))
-    word = Word(24, overflow=Overflow.WRAP)
     populations = tuple(
-        p if isinstance(p, FixedInput) else replace(p, state=word) for p in network.populations
+        p if isinstance(p, FixedInput) else wrapping(p) for p in network.populations
     )
     compare(replace(network, populations=populations), random_samples(rng, network, 12, 3))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +13,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw.converters.populations import FixedLTC
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import kinds
-from ltc2hw.simulations.fast.arithmetic import product, small_product
 from ltc2hw.simulations.fast.engine import plan_of
 from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE, Types
+from ltc2hw.simulations.fast.loops import Do, Line, Loop
+from ltc2hw.simulations.fast.machine import address_of, call_loop
+from ltc2hw.simulations.fast.proofs import INT32, fits_product
+from ltc2hw.simulations.fast.proofs import SINGLE as LARGEST_SINGLE
 from ltc2hw.simulations.fast.rounding import EXISTS, restore_rounding, round_toward_zero
-from ltc2hw.simulations.fast.short import to_short, to_single
-from ltc2hw.simulations.fast.widths import INT32, fits_product
-from ltc2hw.simulations.fast.widths import SINGLE as LARGEST_SINGLE
+from ltc2hw.simulations.fast.tables import padded
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_trace
 
@@ -54,22 +55,44 @@ def rounded(value: int, bits: int) -> int:
 
 
 @numba.njit
-def short_product(factor: int, value: int, bits: int) -> Any:
-    return np.int64(product(to_short(factor), to_short(value), bits))
-
-
-@numba.njit
-def short_small_product(factor: int, value: int, bits: int) -> Any:
-    return np.int64(small_product(to_short(factor), to_short(value), bits))
-
-
-@numba.njit
-def single_product(factor: int, value: int, bits: int) -> Any:
+def call(address: Any, arrays: Any, firsts: Any, lengths: Any) -> None:
     before = round_toward_zero()
-    scaled = to_single(factor) / to_single(np.int64(1) << bits)
-    result = np.int64(product(scaled, to_single(value), bits))
+    call_loop(address, arrays, firsts, lengths)
     restore_rounding(before)
-    return result
+
+
+def products(pairs: Sequence[tuple[int, int]], bits: int, types: Types, *, small: bool) -> Any:
+    """``rsz(factor value, bits)`` of pairs, by a compiled loop."""
+    lines = [Line(Do.STATE, slots=(0,)), Line(Do.STATE, slots=(1,))]
+    if types.floats:
+        lines.append(Line(Do.SCALED_PRODUCT, (0, 1)))
+    elif small:
+        lines.append(Line(Do.MULTIPLY, (0, 1)))
+        lines.append(Line(Do.SHIFT_TOWARD_ZERO, (2,), (0,)))
+    else:
+        lines.append(Line(Do.PRODUCT, (0, 1), (0,)))
+    lines.append(Line(Do.STORE, (len(lines) - 1,), (2,)))
+    width = padded(len(pairs))
+    state = np.zeros((3, width))
+    state[:2, : len(pairs)] = np.array(pairs).T
+    if types.floats:
+        state[0] = np.ldexp(state[0], -bits)
+    number, integer = types.number, types.integer
+    memory = state.astype(number).ravel()
+    arrays = (
+        memory, np.zeros(1, np.uint8), np.zeros(1, types.arrival), np.zeros(1, number),
+        np.zeros(1, number), np.array([bits], integer), np.zeros(1, types.entries),
+        np.zeros(1, np.int64),
+    )  # fmt: skip
+    zero, row = np.uint64(0), np.uint64(width)
+    address = np.uint64(address_of(Loop(tuple(lines), 0), types))
+    call(address, arrays, (zero,) * 8, (row, zero, row))
+    return memory.reshape(3, width)[2, : len(pairs)].astype(np.int64).tolist()
+
+
+def signed(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
+    """Pairs of magnitudes with all signs."""
+    return [(s * factor, t * value) for factor, value in pairs for s, t in SIGNS]
 
 
 @settings(max_examples=300)
@@ -78,9 +101,8 @@ def test_single_products_are_exact_up_to_24_bits(factor: int, value: int, bits: 
     if not EXISTS:
         pytest.skip("the rounding mode cannot be set here")
     assume(factor * value >> bits < LARGEST_SINGLE)
-    for sign, other_sign in SIGNS:
-        f, v = sign * factor, other_sign * value
-        assert single_product(f, v, bits) == rounded(f * v, bits)
+    pairs = signed((factor, value))
+    assert products(pairs, bits, SINGLE, small=False) == [rounded(f * v, bits) for f, v in pairs]
     assert np.float32(1) / np.float32(3) == np.float32(1 / 3)  # the mode is what it was
 
 
@@ -90,17 +112,14 @@ def test_products_are_exact_up_to_their_limit(value: int, bits: int, data: Any) 
     assume(fits_product(0, value, bits))
     limit = largest_fitting(lambda factor: fits_product(factor, value, bits), INT32)
     inner = data.draw(st.tuples(st.integers(0, limit), st.integers(0, value)))
-    for factor, other in ((limit, value), (limit, max(value - 1, 0)), inner):
-        for sign, other_sign in SIGNS:
-            f, v = sign * factor, other_sign * other
-            assert short_product(f, v, bits) == rounded(f * v, bits)
+    pairs = signed((limit, value), (limit, max(value - 1, 0)), inner)
+    assert products(pairs, bits, SHORT, small=False) == [rounded(f * v, bits) for f, v in pairs]
 
 
 @given(st.integers(1, INT32), st.integers(0, 30))
 def test_small_products_are_exact_up_to_32_bits(value: int, bits: int) -> None:
-    for sign, other_sign in SIGNS:
-        f, v = sign * (INT32 // value), other_sign * value
-        assert short_small_product(f, v, bits) == rounded(f * v, bits)
+    pairs = signed((INT32 // value, value))
+    assert products(pairs, bits, SHORT, small=True) == [rounded(f * v, bits) for f, v in pairs]
 
 
 def test_products_beyond_the_proof_are_refused() -> None:
@@ -130,7 +149,7 @@ def test_every_kind_of_number_gives_the_same_bits(seed: int) -> None:
     assert_same_trace(fast.simulate(network, x, "all"), expected)
     for refused, lost in (("fits_single", SINGLE), ("fits_short", SHORT), ("fits_narrow", NARROW)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kinds, refused, lambda network, sums: False)
+            patch.setattr(kinds, refused, lambda facts: False)
             copy = replace(network)
             assert types_of(copy) is not lost
             assert_same_trace(fast.simulate(copy, x, "all"), expected)
@@ -139,9 +158,9 @@ def test_every_kind_of_number_gives_the_same_bits(seed: int) -> None:
 def with_bias(network: FixedNetwork, name: str, bias: int) -> FixedNetwork:
     """The network with a current bias of ± ``bias`` in all neurons of a population."""
     population = network.population(name)
-    assert isinstance(population, FixedLTC)
+    assert isinstance(population, FixedNeurons)
     signs = np.where(np.arange(population.size) % 2, 1, -1)
-    changed = replace(population, bias_current=bias * signs)
+    changed = population.with_constants({"bias_current": bias * signs})
     populations = tuple(changed if p is population else p for p in network.populations)
     return replace(network, populations=populations)
 

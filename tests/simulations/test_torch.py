@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.fixed import FixedInput
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation
 from ltc2hw.numbers.weights import Dense
-from ltc2hw.numbers.words import Overflow, Word
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import integer
 from tests.random_networks import random_fixed_network, random_samples
+from tests.simulations.programs import wrapping
 from tests.simulations.traces import assert_same_trace
 
 torch = pytest.importorskip("torch")
@@ -42,9 +43,8 @@ def test_same_bits_as_integer(device: str, seed: int, extreme: bool) -> None:
 def test_words_that_wrap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = random_fixed_network(rng, models=("LTC",))
-    word = Word(24, overflow=Overflow.WRAP)
     populations = tuple(
-        p if isinstance(p, FixedInput) else replace(p, state=word) for p in network.populations
+        p if isinstance(p, FixedInput) else wrapping(p) for p in network.populations
     )
     network = replace(network, populations=populations)
     x = random_samples(rng, network, 9, 3)
@@ -71,7 +71,10 @@ def test_sums_beyond_doubles_are_refused() -> None:
         for p in network.projections
     )
     source = FixedInput("input", network.input.size, True, Word(24), 0)
-    populations = (source, *(p for p in network.populations if not isinstance(p, FixedInput)))
+    populations: tuple[FixedPopulation, ...] = (
+        source,
+        *(p for p in network.populations if not isinstance(p, FixedInput)),
+    )
     wide = tuple(replace(p, variable="value") if p.source == "input" else p for p in wide)
     beyond = replace(network, populations=populations, projections=wide)
     with pytest.raises(InvalidValueError, match=r"2\^53"):

@@ -9,6 +9,7 @@ import numpy as np
 from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.quantize import quantize
@@ -18,12 +19,12 @@ SIZE = 3
 ONE, ZERO, HALF = np.ones(SIZE), np.zeros(SIZE), np.full(SIZE, 0.5)
 
 
-def lif(name: str = "a", **changes: Any) -> LIF:
+def lif(name: str = "a", **changes: Any) -> Neurons:
     given = {"current_decay": HALF, "membrane_decay": HALF, "threshold": ONE, "bias": ZERO}
     return LIF(name, SIZE, **{**given, **changes})
 
 
-def ltc(name: str = "a", **changes: Any) -> LTC:
+def ltc(name: str = "a", **changes: Any) -> Neurons:
     given = {
         "threshold": ONE,
         "adaptation_strength": ONE,
@@ -34,7 +35,7 @@ def ltc(name: str = "a", **changes: Any) -> LTC:
     return LTC(name, SIZE, **{**given, **changes})
 
 
-def readout(name: str = "a", **changes: Any) -> Readout:
+def readout(name: str = "a", **changes: Any) -> Neurons:
     return Readout(name, SIZE, **{"bias_current": ZERO, "tau_mem": Gate(0.4), **changes})
 
 

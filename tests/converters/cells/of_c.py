@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ltc2hw.converters.c import write
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.neurons import Neurons
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, quantized, readout
 from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, chain, link
@@ -27,6 +28,7 @@ EXPORTED: Mapping[str, FixedNetwork] = {
     "lif": chain(),
     "ltc": quantized(network(ltc())),
     "readout": quantized(network(readout())),
+    "other-model": quantized(network(Neurons("a", 3, "alif"))),
     "membrane-bias": chain(b=BIASED),
     "recurrence": chain(link("b", "b", 1)),
     "topology": quantized(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ltc2hw.converters.lava import export
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.words import Word
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, quantized, readout
@@ -28,6 +29,7 @@ EXPORTED: Mapping[str, FixedNetwork] = {
     "lif": chain(),
     "ltc": quantized(network(ltc())),
     "readout": quantized(network(readout())),
+    "other-model": quantized(network(Neurons("a", 3, "alif"))),
     "membrane-bias": chain(b=BIASED),
     "other-words": chain(b=population("b", state=Word(33))),
     "recurrence": chain(link("b", "b", 1)),

@@ -15,6 +15,7 @@ import pytest
 from ltc2hw.converters import netx
 from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.quantize import quantize
@@ -25,15 +26,14 @@ Allow = frozenset[str]
 SIZE = 3
 
 
-def population(name: str, **changes: Any) -> FixedLIF:
+def population(name: str, **changes: Any) -> FixedNeurons:
     numbers = {"current_decay": 500, "membrane_decay": 200, "threshold": 90, "bias_mantissa": 0}
-    constants = {name: np.full(SIZE, value) for name, value in numbers.items()}
-    lif = FixedLIF(name, SIZE, Word(24), 12, 12, 6, **constants, bias_exponent=6)
-    arrays: dict[str, Any] = {
+    words = {"state": Word(24), "fraction": 12, "decay_fraction": 12, "alignment": 6}
+    given: dict[str, Any] = {
         field: np.full(SIZE, value) if field in numbers else value
-        for field, value in changes.items()
+        for field, value in {**numbers, **words, "bias_exponent": 6, **changes}.items()
     }
-    return replace(lif, **arrays)
+    return FixedLIF(name, SIZE, **given)
 
 
 def link(source: str, target: str, delay: int = 0, mantissas: Any = None) -> FixedProjection:
@@ -44,7 +44,7 @@ def link(source: str, target: str, delay: int = 0, mantissas: Any = None) -> Fix
 
 
 def chain(
-    *links: FixedProjection, a: FixedLIF | None = None, b: FixedLIF | None = None
+    *links: FixedProjection, a: FixedNeurons | None = None, b: FixedNeurons | None = None
 ) -> FixedNetwork:
     """input -> a -> b, with the given projections besides or instead."""
     source = FixedInput("input", SIZE, False, Word(1, signed=False), 0)
@@ -150,6 +150,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
 EXPORTS: Mapping[str, Callable[..., str]] = {
     "ltc": partial(write_quantized, network(ltc())),
     "readout": partial(write_quantized, network(readout())),
+    "other-model": partial(write_quantized, network(Neurons("a", SIZE, "adlif"))),
     **{
         name: partial(write, exported)
         for name, exported in {

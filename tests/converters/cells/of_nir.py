@@ -17,6 +17,7 @@ from ltc2hw.converters.lowering import Window, convolution
 from ltc2hw.converters.populations import LIF, Gate
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.weights import Sparse
 from tests.converters.cells.networks import HALF, ONE, ZERO, lif, link, ltc, network, readout
 from tests.random_networks import random_fixed_network
@@ -112,6 +113,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
         read, nir.CubaLI(tau_syn=TAU["tau"], tau_mem=TAU["tau"], r=ONE, v_leak=ZERO)
     ),
     "gated-readout": partial(read_back, network(readout(tau_mem=Gate(0.3, 0.1)))),
+    "other-model": partial(read_back, network(Neurons("a", 3, "adlif"))),
     "integrator": partial(read, nir.I(r=ONE)),
     "step-too-long": partial(read, cuba(tau_mem=0.5 * DT * ONE)),
     "soft-reset": partial(read, cuba(), reset="subtract"),
@@ -171,6 +173,7 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
     "ltc": network(ltc()),
     "readout": network(readout()),
     "gated-readout": network(readout(tau_mem=Gate(0.3, 0.1))),
+    "other-model": network(Neurons("a", 3, "adlif")),
     "integrator": network(readout(tau_mem=Gate(-900.0))),
     "membrane-bias": network(lif(bias=HALF)),
     "overflow": network(lif(membrane_decay=5e-324 * ONE)),
@@ -207,4 +210,7 @@ EXPORTED = {
 
 EXPORTS: Mapping[str, Callable[..., str]] = {
     name: partial(write, exported) for name, exported in EXPORTED.items()
-} | {"no-reset-potential": partial(write, network(lif()), nir_version="1.0.4")}
+} | {
+    "no-reset-potential": partial(write, network(lif()), nir_version="1.0.4"),
+    "soft-reset": partial(write, network(Neurons("a", 3, "if_subtract")), nir_version="1.0.4"),
+}

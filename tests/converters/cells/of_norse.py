@@ -19,6 +19,7 @@ from torch import nn
 from ltc2hw.converters import norse
 from ltc2hw.converters.populations import Gate
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import Neurons
 from tests.converters.cells.networks import (
     HALF,
     ONE,
@@ -109,6 +110,7 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
         "no-leak-with-current": network(lif(membrane_decay=ZERO)),
         "alif": network(ltc(), link("input", "a", delay=1)),
         "ltc": network(ltc(tau_mem=Gate(0.3, 0.1)), link("input", "a", delay=1)),
+        "other-model": network(Neurons("a", 3, "cuba")),
         "readout": network(readout()),
         "gated-readout": network(readout(tau_mem=Gate(0.3, 0.1))),
         "integrator": network(ltc(tau_adp=Gate(900.0)), link("input", "a", delay=1)),
