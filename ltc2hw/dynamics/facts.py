@@ -48,7 +48,7 @@ class Mix:
 class Facts:
     """The mixes and the shared factors of a program's sums, by index of the sum; its magnitudes.
 
-    ``curves`` are the x and n of curves; ``made_of`` are the values that a value is made of by sums,
+    ``curves`` are their x and n; ``made_of`` are the values that a value is made of by sums,
     shifts, choices and one product.
     """
 
