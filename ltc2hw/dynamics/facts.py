@@ -6,7 +6,8 @@ Facts of a sum ``a + b`` or a difference:
 - a **shared factor** r: ``rsz(r e, G) + ((2^G - r) << k)`` is nearly a straight line in r, so its
   largest value is that at one end of r, not the sum of both parts' largest.
 
-And a **magnitude** ``max(x, 0 - x)`` is never negative.
+And a **magnitude** ``max(x, 0 - x)`` is never negative, a **curve** ``x (n - x)`` with x in 0 .. n
+at most n² / 4.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Mix:
 class Facts:
     """The mixes and the shared factors of a program's sums, by index of the sum; its magnitudes.
 
-    ``made_of`` are the values that a value is made of by sums, shifts, choices and one product.
+    ``curves`` are their x and n; ``made_of`` are the values that a value is made of by sums,
+    shifts, choices and one product.
     """
 
     values: Values
@@ -55,11 +57,16 @@ class Facts:
     shared: Mapping[int, tuple[int, ...]]
     made_of: tuple[frozenset[int], ...]
     magnitudes: frozenset[int]
+    curves: Mapping[int, tuple[int, int]]
 
     def narrowed(self, index: int, plain: Interval, found: Found) -> Interval:
         """The interval of a value, no wider than the plain one, when all before it are known."""
         if index in self.magnitudes:
             return plain.meet(Interval(0, plain.high))
+        if index in self.curves:
+            x, top = self.curves[index]
+            within = found[x].within(Interval(0, top))
+            return plain.meet(Interval(0, top * top // 4)) if within else plain
         for mix in self.mixes.get(index, ()):
             share = found[mix.share]
             if share.low >= 0 and share.high <= 1 << mix.bits:
@@ -95,7 +102,20 @@ def facts(values: Values) -> Facts:
         if value.operation is Operation.ADD:
             mixes[index] = tuple(_mixes(values, *parts))
     made_of = tuple(a | b for a, b in zip(linear, multiplied, strict=True))
-    return Facts(values, mixes, shared, made_of, frozenset(_magnitudes(values)))
+    return Facts(
+        values, mixes, shared, made_of, frozenset(_magnitudes(values)), dict(_curves(values))
+    )
+
+
+def _curves(values: Values) -> Iterator[tuple[int, tuple[int, int]]]:
+    for index, value in enumerate(values):
+        if value.operation is Operation.MULTIPLY:
+            for x, rest in (value.arguments, value.arguments[::-1]):
+                left = values[rest]
+                if left.operation is Operation.SUBTRACT and left.arguments[1] == x:
+                    top = values[left.arguments[0]]
+                    if top.operation is Operation.NUMBER:
+                        yield index, (x, int(top.numbers[0]))
 
 
 def _magnitudes(values: Values) -> Iterator[int]:

@@ -178,7 +178,6 @@ def _walk(
 ) -> Iterator[Interval]:
     """Interval of every value of a program without states."""
     leaves = {Operation.PARAMETER: constants, Operation.PORT: ports}
-    narrow = facts(program.values)
     known: list[Interval] = []
     for index, value in enumerate(program.values):
         if value.operation in leaves:
@@ -186,8 +185,8 @@ def _walk(
         else:
             arguments = [known[argument] for argument in value.arguments]
             plain = transfer(value, arguments, tables)
-            known.append(narrow.narrowed(index, plain, known))
-        yield known[index]
+            known.append(facts(program.values).narrowed(index, plain, known))
+    yield from known
 
 
 def _arriving(errors: Errors, name: str, port: str) -> int:

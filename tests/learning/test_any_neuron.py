@@ -100,7 +100,7 @@ def by_torch(program: Program, leaves: Mapping[Operation, Any]) -> dict[str, tor
         Operation.MAXIMUM: torch.maximum,
         Operation.REGISTER: lambda x: x,
         Operation.GATE: torch.sigmoid,
-        Operation.GREATER: lambda a, b: Fires.apply(a - b),
+        Operation.GREATER: lambda a, b: Fires.apply(a - b),  # type: ignore[no-untyped-call]
         Operation.SELECT: lambda c, a, b: c * a + (1 - c) * b,
     }
     for value in program.values:
@@ -155,7 +155,8 @@ def test_factors_are_the_gradients_of_autograd_with_the_state_detached(name: str
         }
         results = by_torch(found.program, leaves)
         # One at a time: a variable that another is made of gets that one's credit, too.
-        loss = sum((results[v] * torch.tensor(credit[v])).sum() for v in credited)
+        parts = [(results[v] * torch.tensor(credit[v])).sum() for v in credited]
+        loss = torch.stack(parts).sum()
         torch.autograd.backward(loss)
         for key, tensor in arriving.items():
             wanted = np.zeros((4, HIDDEN)) if tensor.grad is None else tensor.grad.numpy()
@@ -163,7 +164,7 @@ def test_factors_are_the_gradients_of_autograd_with_the_state_detached(name: str
             np.testing.assert_allclose(factor, wanted, rtol=0, atol=1e-10)
         for own in learnable(found):
             tensor = learned[own.constant]
-            met = np.ones((4, HIDDEN))
+            met: FloatArray = np.ones((4, HIDDEN))
             if own.message.startswith("state."):
                 met = states[own.message.removeprefix("state.")]
             elif own.message != "one":
