@@ -1,40 +1,24 @@
-"""Compiled windows of any layer: products with the synapses around each family's own step."""
+"""Compiled windows of any layer: products with the synapses around the kernels of its model."""
 
 from __future__ import annotations
 
-from ltc2hw.neurons import lif_kernels, ltc_kernels, readout_kernels
-from ltc2hw.neurons.kernels import (
-    Array,
-    add,
-    add_columns,
-    clear,
-    compiled,
-    entry,
-    joined,
-    merged,
-    stacked,
-)
-from ltc2hw.neurons.packed import (
-    CURRENT,
-    DENSE,
-    LIF,
-    LTC,
-    READOUT,
-    SPIKES,
-    Plan,
-    Record,
-    Weights,
-)
+from ltc2hw.neurons.calls import matrix_ends, operands, run
+from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, merged, stacked
+from ltc2hw.neurons.layout import Step
+from ltc2hw.neurons.packed import Plan, Record, Weights
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
-from ltc2hw.neurons.surrogate_kernels import surrogate_slopes
 from ltc2hw.sources import SOURCES
+
+PREPARE, EARLY, FORWARD = int(Step.PREPARE), int(Step.EARLY), int(Step.FORWARD)
+BACKWARD, BACK_EARLY, FINISH = int(Step.BACKWARD), int(Step.BACK_EARLY), int(Step.FINISH)
 
 
 @entry
 def forward(
     plan: Plan,
+    wiring: Array,
     weights: Weights,
-    constants: Array,
+    fixed: Array,
     record: Record,
     x: Array,
     sources: int = SOURCES,
@@ -43,28 +27,43 @@ def forward(
 
     ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
-    recurrent = weights.weight_recurrent.shape[0] > 0
+    batch = x.shape[1]
+    prepare = operands(plan, wiring, PREPARE, weights, weights, fixed, record)
+    early = operands(plan, wiring, EARLY, weights, weights, fixed, record)
+    step = operands(plan, wiring, FORWARD, weights, weights, fixed, record)
+    run(plan, wiring, PREPARE, prepare, 0, 1)
     for t in range(x.shape[0]):
         sums = joined(record.sums[t])
         clear(sums)
-        if recurrent:
-            spikes = record.states[SPIKES, t]
-            add_product(spikes, weights.weight_recurrent, sums)
+        if plan.recurrent:
+            add_product(record.states[plan.output, t], weights.weight_recurrent, sums)
         add_product(x[t], weights.weight_input, sums)
-        if plan.family == LTC:
-            ltc_kernels.forward(plan, weights, constants, record, t)
-        elif plan.family == LIF:
-            lif_kernels.forward(weights, constants, record, t)
-        else:
-            readout_kernels.forward(plan, weights, record, t)
+        for port in range(plan.graded):
+            clear(record.graded[port, t])
+        run(plan, wiring, EARLY, early, t, batch)
+        for index in range(plan.matrices):
+            source = graded_source(plan, wiring, record, index, t)
+            _, _, target = matrix_ends(plan, wiring, index)
+            add_dense(source, weights.matrices[index], record.graded[target, t])
+        run(plan, wiring, FORWARD, step, t, batch)
+
+
+@compiled
+def graded_source(plan: Plan, wiring: Array, record: Record, index: int, t: int) -> Array:
+    """What a matrix of graded synapses carries in a step, (B, N)."""
+    early, source, _ = matrix_ends(plan, wiring, index)
+    if early:
+        return record.kept[source, t]
+    return record.states[source, t]
 
 
 @entry
 def backward(
     plan: Plan,
+    wiring: Array,
     weights: Weights,
     grads: Weights,
-    constants: Array,
+    fixed: Array,
     record: Record,
     x: Array,
     above: Array,
@@ -73,24 +72,32 @@ def backward(
     to_x: Array,
     sources: int = SOURCES,
 ) -> None:
-    """Walk back through a window; ``grads``, zero before, become the parameters' gradients.
+    """Walk back through a window; the parameters' gradients are added to ``grads``.
 
-    ``above`` (V, L, B, N) are the gradients of V states after each step, from the state ``first``
-    on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With ``to_state``,
-    ``record.back`` ends as the gradients of the state before the window. ``sources`` is not read.
+    ``above`` (V, L, B, N) are the gradients of V registers after each step, from the register
+    ``first`` on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With
+    ``to_state``, ``record.back`` ends as the gradients of the state before the window. ``sources``
+    is not read.
     """
-    steps = x.shape[0]
-    for state in range(record.back.shape[0]):
-        clear(record.back[state])
+    steps, batch = x.shape[0], x.shape[1]
+    step = operands(plan, wiring, BACKWARD, weights, grads, fixed, record)
+    early = operands(plan, wiring, BACK_EARLY, weights, grads, fixed, record)
+    finish = operands(plan, wiring, FINISH, weights, grads, fixed, record)
+    for register in range(plan.registers):
+        clear(record.back[register])
+    clear(record.row_totals)
     for t in range(steps - 1, -1, -1):
         through = t > 0 or to_state
         for index in range(above.shape[0]):
             add(above[index, t], record.back[first + index])
-        if plan.family == READOUT:
-            readout_kernels.backward(plan, weights, grads, record, t, through)
-        else:
-            back_spiking(plan, weights, grads, constants, record, t, through)
-    add_weight_gradients(plan, grads, record, x)
+        run(plan, wiring, BACKWARD, step, t, batch)
+        back_graded(plan, wiring, weights, record, t, through)
+        run(plan, wiring, BACK_EARLY, early, t, batch)
+        if through and plan.recurrent:
+            back = record.back[plan.output]
+            add_dense(joined(record.sums[t]), weights.weight_recurrent.T, back)
+    run(plan, wiring, FINISH, finish, 0, 1)
+    add_weight_gradients(plan, wiring, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):
             clear(to_x[t])
@@ -98,46 +105,32 @@ def backward(
 
 
 @merged
-def back_spiking(
-    plan: Plan,
-    weights: Weights,
-    grads: Weights,
-    constants: Array,
-    record: Record,
-    t: int,
-    through: bool,
+def back_graded(
+    plan: Plan, wiring: Array, weights: Weights, record: Record, t: int, through: bool
 ) -> None:
-    """One step back through neurons that spike, recurrent synapses included."""
-    if plan.family == LTC:
-        ltc_kernels.distances(constants, record, t)
-    else:
-        lif_kernels.distances(constants, record, t)
-    surrogate_slopes(plan, record.slope)
-    if plan.family == LTC:
-        ltc_kernels.backward(plan, weights, grads, constants, record, t, through)
-    else:
-        lif_kernels.backward(grads, constants, record, t)
-    if through and weights.weight_recurrent.shape[0] > 0:
-        add_dense(joined(record.sums[t]), weights.weight_recurrent.T, record.back[SPIKES])
+    """From the gradients of graded ports to those of what arrived there."""
+    for index in range(plan.matrices):
+        early, source, target = matrix_ends(plan, wiring, index)
+        grad = record.graded[target, t]
+        if early:
+            add_dense(grad, weights.matrices[index].T, record.back_early[source])
+        elif through:
+            add_dense(grad, weights.matrices[index].T, record.back[source])
 
 
 @compiled
-def add_weight_gradients(plan: Plan, grads: Weights, record: Record, x: Array) -> None:
-    """Synapses, biases and dense gate terms, from what :func:`backward` left in the record."""
+def add_weight_gradients(
+    plan: Plan, wiring: Array, grads: Weights, record: Record, x: Array
+) -> None:
+    """Synapses, from what :func:`backward` left in the record."""
     steps = x.shape[0]
     _, batch, ports, size = record.sums.shape
     sums = record.sums[:steps].reshape(steps * batch, ports * size)
     add_outer(stacked(x), sums, grads.weight_input)
-    if grads.weight_recurrent.shape[0]:
-        add_outer(stacked(record.states[SPIKES, :steps]), sums, grads.weight_recurrent)
-    if plan.family == LIF:
-        return
-    add_columns(sums, grads.bias.reshape(-1)[: sums.shape[1]])
-    for which in range(record.gates.shape[0]):
-        gates = record.gates[which, :steps].reshape(steps * batch, size)
-        add_columns(gates, grads.bias[1 + which])
-        if plan.gate == DENSE:
-            before = stacked(record.states[which, :steps])
-            current = stacked(record.values[CURRENT, :steps])
-            add_outer(before, gates, grads.terms[2 * which])
-            add_outer(current, gates, grads.terms[2 * which + 1])
+    if plan.recurrent:
+        add_outer(stacked(record.states[plan.output, :steps]), sums, grads.weight_recurrent)
+    for index in range(plan.matrices):
+        early, source, target = matrix_ends(plan, wiring, index)
+        before = record.kept[source] if early else record.states[source]
+        gates = stacked(record.graded[target, :steps])
+        add_outer(stacked(before[:steps]), gates, grads.matrices[index])
