@@ -24,6 +24,12 @@ class Graded(NamedTuple):
     port: str
 
 
+def _require_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(what, name, known)
+
+
 @dataclass(frozen=True)
 class Form:
     """What a layer of N neurons with M inputs computes in a step.
@@ -53,19 +59,17 @@ class Form:
         for what, names, known in (
             ("port", self.ports, model.ports),
             ("constant", (*self.learned, *self.fixed), constants),
-            ("graded synapses", self.graded, None),
         ):
+            label = f"{what} of model {model.name}"
             if len(set(names)) < len(names):
-                raise InvalidValueError(f"{what} of model {model.name}", names, "each name once")
-            for name in names if known is not None else ():
-                if name not in known:
-                    raise UnknownNameError(f"{what} of model {model.name}", name, known)
+                raise InvalidValueError(label, ", ".join(names), "each name once")
+            _require_known(label, names, known)
+        if len(set(self.graded)) < len(self.graded):
+            raise InvalidValueError("graded synapses", self.graded, "each pair once")
+        carried = (*self.registers, *model.early)
         for variable, port in self.graded:
-            if port not in model.ports:
-                raise UnknownNameError(f"port of model {model.name}", port, model.ports)
-            if variable not in (*self.registers, *model.early):
-                known = (*self.registers, *model.early)
-                raise UnknownNameError(f"graded variable of model {model.name}", variable, known)
+            _require_known(f"port of model {model.name}", (port,), model.ports)
+            _require_known(f"graded variable of model {model.name}", (variable,), carried)
 
     @cached_property
     def registers(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import Any, Union
 
 from llvmlite import ir
 
+from ltc2hw.llvm import emit
+
 Number = Union["Lanes", float]
 
 FLAGS = ("contract",)
@@ -82,6 +84,13 @@ class Lanes:
     def is_truth(self) -> bool:
         """Whether these are truths instead of reals."""
         return bool(self.value.type.element == ir.IntType(1))
+
+
+def intrinsic(builder: Any, name: str, kind: Any, vector: Any) -> Any:
+    """LLVM's function of that name for a type of vectors."""
+    bits = 32 if vector.element == ir.FloatType() else 64
+    own = name.replace("*", f"v{vector.count}f{bits}")
+    return emit.get_or_insert_function(builder.module, kind, own)
 
 
 def polynomial(x: Lanes, factors: Sequence[float]) -> Lanes:

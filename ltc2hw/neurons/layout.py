@@ -51,8 +51,8 @@ class Buffer(IntEnum):
 class Place(NamedTuple):
     """One plane or row of a buffer."""
 
-    buffer: int
-    index: int
+    buffer: Buffer
+    row: int
 
 
 class Step(IntEnum):
@@ -263,7 +263,7 @@ def _only(results: Mapping[str, int], names: tuple[str, ...]) -> dict[str, int]:
 
 def _split_ports(form: Form, graded: tuple[str, ...]) -> Program:
     """The program in which what graded synapses bring is a port of its own, added to the port's."""
-    builder, place = Builder("real"), []
+    builder, place = Builder("real"), list[int]()
     for value in form.program.values:
         made = builder.add(
             value.operation,
@@ -281,7 +281,7 @@ def _split_ports(form: Form, graded: tuple[str, ...]) -> Program:
 
 def _slopes_of_sigmoids(program: Program, functions: Mapping[str, str]) -> Program:
     """The program that takes the slope of a sigmoid from its value y, as y (1 - y)."""
-    builder, place = Builder("real"), []
+    builder, place = Builder("real"), list[int]()
     for value in program.values:
         arguments = [place[argument] for argument in value.arguments]
         if value.operation is Operation.SLOPE and functions[value.name] == "sigmoid":
@@ -289,9 +289,7 @@ def _slopes_of_sigmoids(program: Program, functions: Mapping[str, str]) -> Progr
             shut = builder.add(Operation.SUBTRACT, builder.number(1.0), gate)
             place.append(builder.add(Operation.MULTIPLY, gate, shut))
         else:
-            made = builder.add(
-                value.operation, *arguments, name=value.name, numbers=value.numbers
-            )
+            made = builder.add(value.operation, *arguments, name=value.name, numbers=value.numbers)
             place.append(made)
     results = {name: place[index] for name, index in program.results.items()}
     return Program("real", tuple(builder.values), results)

@@ -92,7 +92,7 @@ class SpikingNetwork(nn.Module):
         for cell in (*self.cells, self.readout):
             require_window(cell)
         states: list[Any] = []
-        sequence, shown = x, (x,)
+        sequence, shown = x, [x]
         for index, layer in enumerate(self.cells):
             before = None if state is None else state.layers[index]
             *shown, after = layer.window(sequence, before)

@@ -80,12 +80,16 @@ class Plan(NamedTuple):
     """Where its record begins, and after that the gradients of what is seen of it."""
     wiring_at: int
     """Where its wiring begins."""
+    operands: int
+    """Operands of its kernels."""
+    operands_at: int
+    """Where they are written down, in a table of all layers' operands."""
 
 
 KERNELS = 6
 """Kernels of a layer, :class:`~ltc2hw.neurons.layout.Step`.
 
-Its wiring is, as integers: address, operands and first operand of each kernel; source kind (0 a
+Its wiring is, as integers: address (0 for none) and first operand of each kernel; source kind (0 a
 register, 1 an early result), source and target of each matrix; buffer and index of each operand.
 """
 
@@ -155,4 +159,6 @@ def plan_at(plans: Array, index: int) -> Plan:
         row[14],
         row[15],
         row[16],
+        row[17],
+        row[18],
     )

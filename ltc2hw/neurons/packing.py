@@ -15,7 +15,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.layout import layout_of
-from ltc2hw.neurons.packed import KERNELS, Plan, Weights
+from ltc2hw.neurons.packed import Plan, Weights
 from ltc2hw.neurons.vector_code import Machine
 
 FLOATS = (torch.float32, torch.float64)
@@ -29,6 +29,7 @@ def plan_of(
     fixed_at: int = 0,
     record_at: int = 0,
     wiring_at: int = 0,
+    operands_at: int = 0,
 ) -> Plan:
     """A layer's plan, for vectors in which its parts begin at the given places.
 
@@ -55,6 +56,8 @@ def plan_of(
         fixed_at=fixed_at,
         record_at=record_at,
         wiring_at=wiring_at,
+        operands=sum(len(kernel.places) for kernel in layout.kernels),
+        operands_at=operands_at,
     )
 
 
@@ -76,10 +79,10 @@ def _wiring(form: Form, bytes_of_real: int) -> tuple[Machine, Array]:
         early = variable in form.early
         source = (form.early if early else form.registers).index(variable)
         ends += [int(early), source, layout.graded.index(port)]
-    first, head, places = 3 * KERNELS + len(ends), list[int](), list[int]()
+    head, places = list[int](), list[int]()
     for address, kernel in zip(addresses, layout.kernels, strict=True):
-        head += [address, len(kernel.places), first + len(places)]
-        places += [number for place in kernel.places for number in place]
+        head += [address, len(places) // 2]
+        places += [int(number) for place in kernel.places for number in place]
     return machine, np.array([*head, *ends, *places], np.int64)
 
 

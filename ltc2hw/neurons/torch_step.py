@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.neurons.nonlinearity import Nonlinearity
 from ltc2hw.neurons.surrogate import Surrogate
 
-Real = Union[Tensor, float]
+Real = Tensor | float
 """A value of a step; numbers that are the same for every neuron stay Python's."""
 
 Tensors = Mapping[str, Tensor]
@@ -42,7 +42,8 @@ _choose: Callable[..., Tensor] = _Choice.apply
 
 def choose(c: Tensor, a: Real, b: Real) -> Tensor:
     """``a`` where ``c`` is not 0, else ``b``, with a gradient for the condition, too."""
-    return _choose(*torch.broadcast_tensors(*(tensor(value).to(c) for value in (c, a, b))))
+    shape = torch.broadcast_shapes(c.shape, tensor(a).shape, tensor(b).shape)
+    return _choose(*(tensor(value).to(c).expand(shape) for value in (c, a, b)))
 
 
 def smaller(a: Real, b: Real) -> Tensor:
@@ -144,47 +145,64 @@ class TorchStep:
         return MEANING[value.operation]
 
 
-def _fused(program: Program, index: int) -> tuple[Any, tuple[int, ...]] | None:
+Fused = tuple[Callable[..., Any], tuple[int, ...]]
+
+
+def _fused(program: Program, index: int) -> Fused | None:
     """One operation of torch for several of a program: fewer passes over memory, same value."""
-    values = program.values
-    value = values[index]
-
-    def number(place: int) -> float | None:
-        found = values[place]
-        return found.numbers[0] if found.operation is Operation.NUMBER else None
-
-    def factors(place: int) -> tuple[int, int] | None:
-        found = values[place]
-        if found.operation is not Operation.MULTIPLY:
-            return None
-        left, right = found.arguments
-        return (left, right) if number(left) is None and number(right) is None else None
-
+    value = program.values[index]
     if value.operation is Operation.SELECT:
-        condition, then, otherwise = value.arguments
-        # A comparison is 0 or 1, which makes the choice a sum; zero makes that a product.
-        if values[condition].operation is Operation.GREATER and number(then) == 0.0:
-            return (lambda c, b: torch.addcmul(b, b, c, value=-1.0)), (condition, otherwise)
+        return _reset(program, value)
+    if value.operation is not Operation.ADD:
         return None
-    if value.operation is not Operation.ADD or any(number(a) is not None for a in value.arguments):
+    if any(_number(program, argument) is not None for argument in value.arguments):
         return None
     for kept, product in (value.arguments, value.arguments[::-1]):
-        pair = factors(product)
-        if pair is None:
-            continue
-        for share, towards in (pair, pair[::-1]):
-            rest = values[towards]
-            if rest.operation is not Operation.SUBTRACT:
-                continue
-            first, second = rest.arguments
-            if second == kept and number(first) is None:
-                return torch.lerp, (kept, first, share)
-            other = factors(kept)
-            if other is not None and number(first) == 1.0 and second in other:
-                ends = other[1] if other[0] == second else other[0]
-                return torch.lerp, (share, ends, second)
-    for kept, product in (value.arguments[::-1], value.arguments):
-        pair = factors(product)
-        if pair is not None:
-            return torch.addcmul, (kept, *pair)
+        mixed = _mixed(program, kept, product)
+        if mixed is not None:
+            return mixed
+    for product, kept in (value.arguments, value.arguments[::-1]):
+        factors = _factors(program, product)
+        if factors is not None:
+            return torch.addcmul, (kept, *factors)
     return None
+
+
+def _reset(program: Program, value: Value) -> Fused | None:
+    """``c ? 0 : b`` of a comparison, which is 0 or 1, as ``b - b c``."""
+    condition, then, otherwise = value.arguments
+    compared = program.values[condition].operation is Operation.GREATER
+    if not compared or _number(program, then) != 0.0 or _number(program, otherwise) is not None:
+        return None
+    return (lambda c, b: torch.addcmul(b, b, c, value=-1.0)), (condition, otherwise)
+
+
+def _mixed(program: Program, kept: int, product: int) -> Fused | None:
+    """``a + g (b - a)`` and ``g a + (1 - g) b`` as one interpolation."""
+    pair = _factors(program, product)
+    for share, rest in () if pair is None else (pair, pair[::-1]):
+        if program.values[rest].operation is not Operation.SUBTRACT:
+            continue
+        first, second = program.values[rest].arguments
+        if second == kept and _number(program, first) is None:
+            return torch.lerp, (kept, first, share)
+        other = _factors(program, kept)
+        if other is not None and second in other and _number(program, first) == 1.0:
+            end = other[1] if other[0] == second else other[0]
+            return torch.lerp, (share, end, second)
+    return None
+
+
+def _number(program: Program, index: int) -> float | None:
+    value = program.values[index]
+    return value.numbers[0] if value.operation is Operation.NUMBER else None
+
+
+def _factors(program: Program, index: int) -> tuple[int, int] | None:
+    """What a product is made of, if none of it is a number."""
+    value = program.values[index]
+    if value.operation is not Operation.MULTIPLY:
+        return None
+    left, right = value.arguments
+    numbers = (_number(program, left), _number(program, right))
+    return (left, right) if numbers == (None, None) else None

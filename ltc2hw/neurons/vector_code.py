@@ -18,7 +18,7 @@ from ltc2hw.dynamics.operations import LEAVES, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.llvm import PROCESSOR, emit, processor_features
 from ltc2hw.neurons.function_code import GATES, SURROGATES
-from ltc2hw.neurons.lanes import Lanes
+from ltc2hw.neurons.lanes import Lanes, intrinsic
 
 INT, VOID = ir.IntType(64), ir.VoidType()
 
@@ -63,7 +63,7 @@ def select(condition: Lanes, then: Lanes, otherwise: Lanes) -> Lanes:
 def square_root(value: Lanes) -> Lanes:
     """√a."""
     kind = value.value.type
-    root = value.builder.module.declare_intrinsic("llvm.sqrt", [kind])
+    root = intrinsic(value.builder, "llvm.sqrt.*", ir.FunctionType(kind, (kind,)), kind)
     return Lanes(value.builder, value.builder.call(root, [value.value]))
 
 
@@ -93,7 +93,7 @@ class _Body:
 
     def results(self, leaves: Mapping[Leaf, Lanes]) -> list[Lanes]:
         """All results as reals."""
-        program, values = self.source.program, []
+        program, values = self.source.program, list[Lanes]()
         for value in program.values:
             values.append(self.made(value, [values[index] for index in value.arguments], leaves))
         one, zero = self.real(1.0), self.real(0.0)
@@ -193,7 +193,8 @@ class _Walk:
         if mask is None:
             return builder.load(pointer, align=self.size)
         kinds = (pointer.type, ir.IntType(32), self.truths, self.vector)
-        function = self.masked("load", ir.FunctionType(self.vector, kinds))
+        kind = ir.FunctionType(self.vector, kinds)
+        function = intrinsic(builder, "llvm.masked.load.*.p0*", kind, self.vector)
         zero = ir.Constant(self.vector, [0.0] * self.vector.count)
         return builder.call(function, [pointer, ir.IntType(32)(self.size), mask, zero])
 
@@ -203,14 +204,9 @@ class _Walk:
             builder.store(value, pointer, align=self.size)
             return
         kinds = (self.vector, pointer.type, ir.IntType(32), self.truths)
-        function = self.masked("store", ir.FunctionType(VOID, kinds))
+        kind = ir.FunctionType(VOID, kinds)
+        function = intrinsic(builder, "llvm.masked.store.*.p0*", kind, self.vector)
         builder.call(function, [value, pointer, ir.IntType(32)(self.size), mask])
-
-    def masked(self, what: str, kind: Any) -> Any:
-        """LLVM's masked load or store of these vectors."""
-        kind_name = f"v{self.vector.count}f{8 * self.size}"
-        name = f"llvm.masked.{what}.{kind_name}.p0{kind_name}"
-        return emit.get_or_insert_function(self.builder.module, kind, name)
 
 
 class Machine:

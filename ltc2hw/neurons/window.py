@@ -14,6 +14,7 @@ from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
 from ltc2hw.fields import require_finite
 from ltc2hw.neurons import window_kernels
+from ltc2hw.neurons.calls import fill_operands
 from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, Weights, record_length, record_of, weights_of
@@ -25,6 +26,7 @@ from ltc2hw.neurons.packing import (
     weights_length,
     wiring_of,
 )
+from ltc2hw.neurons.vector_code import COLUMNS
 from ltc2hw.samples import all_finite
 
 MOST_RECORDED = 1 << 30
@@ -77,27 +79,31 @@ class _Window(torch.autograd.Function):
         require_all_finite("input of a window", values)
         wiring = wiring_of(form, values.dtype)
         fixed = fixed_constants(tensors, form.size)
-        window_kernels.forward(plan, wiring, weights, fixed, record, values)
+        operands = np.zeros((plan.operands, COLUMNS), np.int64)
+        # Gradients have no place yet; the way forward adds to none.
+        fill_operands(plan, wiring, weights, weights, fixed, record, operands)
+        window_kernels.forward(plan, wiring, operands, weights, record, values)
         outputs = tuple(torch.from_numpy(states[1:]) for states in record.states)
         # Outputs are read on the way back, too: torch then notices if they were changed in place.
         ctx.save_for_backward(x, *outputs)
-        ctx.window = (plan, wiring, tensors, weights, fixed, record)
+        ctx.window = (plan, wiring, operands, tensors, weights, fixed, record)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, *_ = ctx.saved_tensors
-        plan, wiring, tensors, weights, fixed, record = ctx.window
+        plan, wiring, operands, tensors, weights, fixed, record = ctx.window
         totals = weights_of(plan, zero_vector(plan, tensors))
+        fill_operands(plan, wiring, weights, totals, fixed, record, operands)
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
         to_x = x.new_zeros(wanted)
         window_kernels.backward(
             plan,
             wiring,
+            operands,
             weights,
             totals,
-            fixed,
             record,
             x.detach().contiguous().numpy(),
             torch.stack(grads).numpy(),

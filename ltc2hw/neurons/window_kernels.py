@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltc2hw.neurons.calls import matrix_ends, operands, run
+from ltc2hw.neurons.calls import matrix_ends, run
 from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, merged, stacked
 from ltc2hw.neurons.layout import Step
 from ltc2hw.neurons.packed import Plan, Record, Weights
@@ -17,21 +17,19 @@ BACKWARD, BACK_EARLY, FINISH = int(Step.BACKWARD), int(Step.BACK_EARLY), int(Ste
 def forward(
     plan: Plan,
     wiring: Array,
+    operands: Array,
     weights: Weights,
-    fixed: Array,
     record: Record,
     x: Array,
     sources: int = SOURCES,
 ) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything.
 
+    ``operands``: as :func:`~ltc2hw.neurons.calls.fill_operands` found these arrays.
     ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     batch = x.shape[1]
-    prepare = operands(plan, wiring, PREPARE, weights, weights, fixed, record)
-    early = operands(plan, wiring, EARLY, weights, weights, fixed, record)
-    step = operands(plan, wiring, FORWARD, weights, weights, fixed, record)
-    run(plan, wiring, PREPARE, prepare, 0, 1)
+    run(plan, wiring, operands, PREPARE, 0, 1)
     for t in range(x.shape[0]):
         sums = joined(record.sums[t])
         clear(sums)
@@ -40,30 +38,29 @@ def forward(
         add_product(x[t], weights.weight_input, sums)
         for port in range(plan.graded):
             clear(record.graded[port, t])
-        run(plan, wiring, EARLY, early, t, batch)
+        run(plan, wiring, operands, EARLY, t, batch)
         for index in range(plan.matrices):
             source = graded_source(plan, wiring, record, index, t)
             _, _, target = matrix_ends(plan, wiring, index)
             add_dense(source, weights.matrices[index], record.graded[target, t])
-        run(plan, wiring, FORWARD, step, t, batch)
+        run(plan, wiring, operands, FORWARD, t, batch)
 
 
 @compiled
 def graded_source(plan: Plan, wiring: Array, record: Record, index: int, t: int) -> Array:
     """What a matrix of graded synapses carries in a step, (B, N)."""
     early, source, _ = matrix_ends(plan, wiring, index)
-    if early:
-        return record.kept[source, t]
-    return record.states[source, t]
+    carried: Array = record.kept[source, t] if early else record.states[source, t]
+    return carried
 
 
 @entry
 def backward(
     plan: Plan,
     wiring: Array,
+    operands: Array,
     weights: Weights,
     grads: Weights,
-    fixed: Array,
     record: Record,
     x: Array,
     above: Array,
@@ -80,9 +77,6 @@ def backward(
     is not read.
     """
     steps, batch = x.shape[0], x.shape[1]
-    step = operands(plan, wiring, BACKWARD, weights, grads, fixed, record)
-    early = operands(plan, wiring, BACK_EARLY, weights, grads, fixed, record)
-    finish = operands(plan, wiring, FINISH, weights, grads, fixed, record)
     for register in range(plan.registers):
         clear(record.back[register])
     clear(record.row_totals)
@@ -90,13 +84,13 @@ def backward(
         through = t > 0 or to_state
         for index in range(above.shape[0]):
             add(above[index, t], record.back[first + index])
-        run(plan, wiring, BACKWARD, step, t, batch)
+        run(plan, wiring, operands, BACKWARD, t, batch)
         back_graded(plan, wiring, weights, record, t, through)
-        run(plan, wiring, BACK_EARLY, early, t, batch)
+        run(plan, wiring, operands, BACK_EARLY, t, batch)
         if through and plan.recurrent:
             back = record.back[plan.output]
             add_dense(joined(record.sums[t]), weights.weight_recurrent.T, back)
-    run(plan, wiring, FINISH, finish, 0, 1)
+    run(plan, wiring, operands, FINISH, 0, 1)
     add_weight_gradients(plan, wiring, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):

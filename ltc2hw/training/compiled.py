@@ -108,11 +108,12 @@ class CompiledLearner:
         )
         self.updates, self.threads = 0, options.threads
         self.plans: list[Plan] = []
-        weights_at = fixed_at = wiring_at = 0
+        weights_at = fixed_at = wiring_at = operands_at = 0
         wirings, fixed = list[Array](), list[Array]()
         for cell in self.cells:
             tensors = cell.tensors()
-            plan = plan_of(cell.form, tensors, weights_at, fixed_at, wiring_at=wiring_at)
+            places = {"wiring_at": wiring_at, "operands_at": operands_at}
+            plan = plan_of(cell.form, tensors, weights_at, fixed_at, **places)
             found = cell.weight_input.dtype
             if found != like:
                 raise InvalidValueError("types of a network's cells", f"{found} and {like}",
@@ -123,11 +124,13 @@ class CompiledLearner:
             weights_at += weights_length(plan)
             fixed_at += len(fixed[-1])
             wiring_at += len(wirings[-1])
+            operands_at += plan.operands
         last = module.cells[-1].form.registers.index(module.seen)
         self.net = Net(
             np.zeros((0, len(Plan._fields)), np.int64),
             np.concatenate(wirings),
             np.concatenate(fixed),
+            operands_at,
             np.array([*(plan.output for plan in self.plans[:-2]), last, self.plans[-1].output]),
         )
         remedy = "use fewer threads or smaller layers"

@@ -11,6 +11,7 @@ from numba import prange
 
 from ltc2hw.compilation import cached
 from ltc2hw.neurons import window_kernels
+from ltc2hw.neurons.calls import fill_operands
 from ltc2hw.neurons.kernels import Array, clear, compiled, copy, entry, merged
 from ltc2hw.neurons.packed import (
     Plan,
@@ -19,6 +20,7 @@ from ltc2hw.neurons.packed import (
     take,
     weights_of,
 )
+from ltc2hw.neurons.vector_code import COLUMNS
 from ltc2hw.sources import SOURCES
 from ltc2hw.training.loss_kernels import window_loss
 from ltc2hw.training.update_kernels import (
@@ -55,6 +57,8 @@ class Net(NamedTuple):
     wiring: Array
     fixed: Array
     """The fixed constants of all layers."""
+    operands: int
+    """Operands of all layers."""
     seen: Array
     """(layers,): the register of each that is seen by the layer above, or as the output."""
 
@@ -67,6 +71,19 @@ def fixed_of(plan: Plan, vector: Array) -> Array:
 
 
 @compiled
+def find_operands(
+    aim: Aim, net: Net, vectors: Vectors, room: Array, thread: int, batch: int, operands: Array
+) -> None:
+    """Where the operands of all layers lie for the samples of a thread."""
+    for index in range(len(net.plans)):
+        plan = plan_at(net.plans, index)
+        record, _ = record_of(plan, room, aim.longest, batch)
+        weights, grads = weights_of(plan, vectors.values), weights_of(plan, vectors.grad[thread])
+        fixed = fixed_of(plan, net.fixed)
+        fill_operands(plan, net.wiring, weights, grads, fixed, record, operands)
+
+
+@compiled
 def shown(index: int, aim: Aim, net: Net, room: Array, x: Array) -> Array:
     """What a layer shows to the one above, (L, B, N); the inputs for index -1."""
     if index < 0:
@@ -76,22 +93,19 @@ def shown(index: int, aim: Aim, net: Net, room: Array, x: Array) -> Array:
 
 
 @merged
-def run_window(
-    aim: Aim, net: Net, values: Array, room: Array, x: Array
-) -> None:
+def run_window(aim: Aim, net: Net, values: Array, room: Array, operands: Array, x: Array) -> None:
     """All layers over a window, from the states that their records begin with."""
     for index in range(len(net.plans)):
         plan = plan_at(net.plans, index)
         record, _ = record_of(plan, room, aim.longest, x.shape[1])
         below = shown(index - 1, aim, net, room, x)
         weights = weights_of(plan, values)
-        fixed = fixed_of(plan, net.fixed)
-        window_kernels.forward(plan, net.wiring, weights, fixed, record, below)
+        window_kernels.forward(plan, net.wiring, operands, weights, record, below)
 
 
 @merged
 def back_window(
-    aim: Aim, net: Net, values: Array, grad: Array, room: Array, x: Array
+    aim: Aim, net: Net, values: Array, grad: Array, room: Array, operands: Array, x: Array
 ) -> None:
     """All layers back over a window, from the outputs' gradients to those of the parameters."""
     steps, batch = x.shape[0], x.shape[1]
@@ -105,9 +119,9 @@ def back_window(
         window_kernels.backward(
             plan,
             net.wiring,
+            operands,
             weights_of(plan, values),
             weights_of(plan, grad),
-            fixed_of(plan, net.fixed),
             record,
             shown(index - 1, aim, net, room, x),
             above[:, :steps],
@@ -133,6 +147,7 @@ def learn_window(
     values: Array,
     grad: Array,
     room: Array,
+    operands: Array,
     x: Array,
     targets: Array,
     weights: Array,
@@ -142,14 +157,14 @@ def learn_window(
     Without any weight, only the states go on.
     """
     steps, batch = x.shape[0], x.shape[1]
-    run_window(aim, net, values, room, x)
+    run_window(aim, net, values, room, operands, x)
     loss = 0.0
     if np.any(weights):
         last = len(net.plans) - 1
         _, grads = record_of(plan_at(net.plans, last), room, aim.longest, batch)
         outputs = shown(last, aim, net, room, x)
         loss = window_loss(aim.classes, outputs, targets, weights, aim.scale, grads[0, :steps])
-        back_window(aim, net, values, grad, room, x)
+        back_window(aim, net, values, grad, room, operands, x)
     keep_states(aim, net, room, steps, batch)
     return loss
 
@@ -182,6 +197,10 @@ def _learn_sequence(
     threads, steps = len(shares) - 1, len(weights)
     width = net.plans[0, INPUTS]
     parts = np.zeros(threads)
+    operands = np.empty((threads, net.operands, COLUMNS), np.int64)
+    for thread in range(threads):
+        batch = shares[thread + 1] - shares[thread]
+        find_operands(aim, net, vectors, rooms[thread], thread, batch, operands[thread])
     made = 0
     round_values(rule, vectors)
     for window in range(len(edges) - 1):
@@ -198,6 +217,7 @@ def _learn_sequence(
                 vectors.values,
                 vectors.grad[thread],
                 rooms[thread],
+                operands[thread],
                 x[begin:end],
                 targets[first:after],
                 weights[begin:end],
