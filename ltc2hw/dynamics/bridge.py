@@ -92,7 +92,7 @@ class FixedNeurons:
     @property
     def fractions(self) -> Mapping[str, int]:
         """Fractional bits of every result."""
-        return result_fractions(self.model.program, self.formats)
+        return result_fractions(self.model.working, self.formats)
 
 
 def real_neurons(population: LTC | LIF | Readout) -> Neurons:
@@ -155,7 +155,7 @@ def lowered(population: FixedLTC | FixedLIF | FixedReadout) -> FixedNeurons:
     model = ltc if isinstance(population, FixedLTC) else readout
     formats = Formats(held, ports, fractions, gates)
     return FixedNeurons(
-        population.name, population.size, model, formats, lower(model.program, formats),
+        population.name, population.size, model, formats, lower(model.working, formats),
         constants, tables, population.messages,
     )  # fmt: skip
 
@@ -187,5 +187,5 @@ def _lif(population: FixedLIF) -> FixedNeurons:
         "bias": population.bias_mantissa,
     }
     return FixedNeurons(
-        population.name, population.size, lif, formats, lower(lif.program, formats), constants, {}
+        population.name, population.size, lif, formats, lower(lif.working, formats), constants, {}
     )

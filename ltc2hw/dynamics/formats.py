@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.nonlinearity import GateFunction
+from ltc2hw.nonlinearity import TABLE_SPAN_BITS, GateFunction
 from ltc2hw.words import Overflow, Word
 
 FACTOR_BITS = 16
@@ -45,11 +45,17 @@ class Held:
 
 @dataclass(frozen=True)
 class GateFormat:
-    """Integer form of a gate: its function, fractional bits of its result, bits of a table index."""
+    """Integer form of a gate: function, fractional bits of its result, bits of a table index."""
 
     function: GateFunction
     output_fraction: int
     index_bits: int = 0
+
+    @property
+    def coarsest_argument(self) -> int:
+        """Fewest fractional bits with which the argument meets all breaks, or all cells."""
+        plan = self.function == "plan"
+        return max(3, self.output_fraction - 2 if plan else self.index_bits - TABLE_SPAN_BITS)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ A value has a *natural* fraction: a leaf's is its format's, a sum's the finest o
 product's that of what is multiplied (constants and gates only scale). A place asks for a fraction;
 values are brought there by ``rescale``: a left shift to finer ones, a right shift toward zero to
 coarser ones. Products of fractions p and q are computed whole and shifted by ``p + q - asked``.
+Quotients and roots of constants are made constants of their own before
+(:mod:`ltc2hw.dynamics.derived`).
 """
 
 from __future__ import annotations
@@ -29,24 +31,14 @@ def lower(program: Program, formats: Formats) -> Program:
         InvalidValueError: for a value that has no format.
     """
     lowering = Lowering(program, formats)
-    results = {}
-    for name, index in program.results.items():
-        held = formats.held.get(name) if name in program.states else None
-        fraction = held.fraction if held is not None else lowering.natural(index)
-        results[name] = lowering.at(index, fraction or 0)
-    lowered = lowering.builder.program(results)
+    lowered = lowering.builder.program(lowering.results())
     verify(lowered)
     return lowered
 
 
 def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
     """Fractional bits of every result of the lowered program."""
-    lowering = Lowering(program, formats)
-    return {
-        name: formats.held[name].fraction if name in program.states and name in formats.held
-        else lowering.natural(index) or 0
-        for name, index in program.results.items()
-    }  # fmt: skip
+    return Lowering(program, formats).fractions()
 
 
 class Lowering:
@@ -56,9 +48,25 @@ class Lowering:
         self.program = program
         self.formats = formats
         self.builder = Builder("integer")
-        self._binary = _binary_values(program)
+        self._binary = _binary_values(self.program)
         self._natural: dict[int, int | None] = {}
+        self._scaling: dict[int, bool] = {}
         self._done: dict[tuple[int, int], int] = {}
+
+    def fractions(self) -> dict[str, int]:
+        """Fraction of every result: a state's is its format's, another's its natural one."""
+        held, states = self.formats.held, self.program.states
+        return {
+            name: held[name].fraction if name in states and name in held
+            else self.natural(index) or 0
+            for name, index in self.program.results.items()
+        }  # fmt: skip
+
+    def results(self) -> dict[str, int]:
+        """Write all results: their places by name."""
+        fractions = self.fractions()
+        places = self.program.results
+        return {name: self.at(index, fractions[name]) for name, index in places.items()}
 
     def natural(self, index: int) -> int | None:
         """Fraction that a value has by itself; None for a number, which takes any."""
@@ -102,11 +110,15 @@ class Lowering:
 
     def _scales(self, index: int) -> bool:
         """Whether a value only scales what it multiplies: constants, gates, and what they make."""
-        value = self.program.values[index]
-        if value.operation in _SCALING or constant_only(self.program, index):
-            return True
-        made = value.operation in (*_SUMS, Operation.MULTIPLY)
-        return made and all(self._scales(argument) for argument in value.arguments)
+        if index not in self._scaling:
+            value = self.program.values[index]
+            made = value.operation in (*_SUMS, Operation.MULTIPLY)
+            self._scaling[index] = (
+                value.operation in _SCALING
+                or constant_only(self.program, index)
+                or (made and all(self._scales(argument) for argument in value.arguments))
+            )
+        return self._scaling[index]
 
     def at(self, index: int, fraction: int) -> int:
         """Integer value with the given fraction."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
@@ -52,6 +53,11 @@ class Model:
         for name in self.program.states:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+
+    @property
+    def working(self) -> Program:
+        """The step with its derived constants as parameters: what is lowered."""
+        return fold(self.program).program
 
     @property
     def ports(self) -> tuple[str, ...]:

@@ -95,10 +95,14 @@ def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
 
 def constant_only(program: Program, index: int) -> bool:
     """Whether a value is made of constants and numbers alone."""
-    value = program.values[index]
-    if value.operation in (Operation.PORT, Operation.STATE):
-        return False
-    return all(constant_only(program, argument) for argument in value.arguments)
+    reached = {index}
+    for place in range(index, -1, -1):
+        if place in reached:
+            value = program.values[place]
+            if value.operation in (Operation.PORT, Operation.STATE):
+                return False
+            reached.update(value.arguments)
+    return True
 
 
 def _integer_problems(value: Value) -> Iterator[Problem]:
