@@ -22,7 +22,7 @@ STEPS = ((1.0, 1 / 4 - 1 / 8), (2.375, 1 / 8 - 1 / 32), (5.0, 1 / 32))
 JUMP = 1 / 256
 """PLAN's second and third pieces do not meet at 2.375: the value falls by 1/256 there."""
 
-FARTHEST_SPIKE = 12.0
+FARTHEST_SPIKE = 16.0
 """Beyond this distance the surrogate is zero in any precision that counts."""
 
 

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,7 +43,7 @@ _choose: Callable[..., Tensor] = _Choice.apply
 
 def choose(c: Tensor, a: Real, b: Real) -> Tensor:
     """``a`` where ``c`` is not 0, else ``b``, with a gradient for the condition, too."""
-    shape = torch.broadcast_shapes(c.shape, tensor(a).shape, tensor(b).shape)
+    shape = np.broadcast_shapes(c.shape, tensor(a).shape, tensor(b).shape)
     return _choose(*(tensor(value).to(c).expand(shape) for value in (c, a, b)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ltc2hw.neurons.calls import matrix_ends, run
-from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, merged, stacked
+from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, stacked
 from ltc2hw.neurons.layout import Step
 from ltc2hw.neurons.packed import Plan, Record, Weights
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
@@ -38,20 +38,23 @@ def forward(
         add_product(x[t], weights.weight_input, sums)
         for port in range(plan.graded):
             clear(record.graded[port, t])
-        run(plan, wiring, operands, EARLY, t, batch)
-        for index in range(plan.matrices):
-            source = graded_source(plan, wiring, record, index, t)
-            _, _, target = matrix_ends(plan, wiring, index)
-            add_dense(source, weights.matrices[index], record.graded[target, t])
+        add_graded(plan, wiring, weights, record, t, 0)
+        if plan.early:
+            run(plan, wiring, operands, EARLY, t, batch)
+            add_graded(plan, wiring, weights, record, t, 1)
         run(plan, wiring, operands, FORWARD, t, batch)
 
 
 @compiled
-def graded_source(plan: Plan, wiring: Array, record: Record, index: int, t: int) -> Array:
-    """What a matrix of graded synapses carries in a step, (B, N)."""
-    early, source, _ = matrix_ends(plan, wiring, index)
-    carried: Array = record.kept[source, t] if early else record.states[source, t]
-    return carried
+def add_graded(
+    plan: Plan, wiring: Array, weights: Weights, record: Record, t: int, early: int
+) -> None:
+    """Add what graded synapses carry of registers, or of early results, to their ports."""
+    for index in range(plan.matrices):
+        kind, source, target = matrix_ends(plan, wiring, index)
+        if kind == early:
+            values = record.kept[source, t] if early else record.states[source, t]
+            add_dense(values, weights.matrices[index], record.graded[target, t])
 
 
 @entry
@@ -85,8 +88,11 @@ def backward(
         for index in range(above.shape[0]):
             add(above[index, t], record.back[first + index])
         run(plan, wiring, operands, BACKWARD, t, batch)
-        back_graded(plan, wiring, weights, record, t, through)
-        run(plan, wiring, operands, BACK_EARLY, t, batch)
+        if plan.early:
+            back_graded(plan, wiring, weights, record, t, 1)
+            run(plan, wiring, operands, BACK_EARLY, t, batch)
+        if through:
+            back_graded(plan, wiring, weights, record, t, 0)
         if through and plan.recurrent:
             back = record.back[plan.output]
             add_dense(joined(record.sums[t]), weights.weight_recurrent.T, back)
@@ -98,18 +104,16 @@ def backward(
             add_dense(joined(record.sums[t]), weights.weight_input.T, to_x[t])
 
 
-@merged
+@compiled
 def back_graded(
-    plan: Plan, wiring: Array, weights: Weights, record: Record, t: int, through: bool
+    plan: Plan, wiring: Array, weights: Weights, record: Record, t: int, early: int
 ) -> None:
-    """From the gradients of graded ports to those of what arrived there."""
+    """From the gradients of graded ports to those of early results, or of registers."""
     for index in range(plan.matrices):
-        early, source, target = matrix_ends(plan, wiring, index)
-        grad = record.graded[target, t]
-        if early:
-            add_dense(grad, weights.matrices[index].T, record.back_early[source])
-        elif through:
-            add_dense(grad, weights.matrices[index].T, record.back[source])
+        kind, source, target = matrix_ends(plan, wiring, index)
+        if kind == early:
+            back = record.back_early[source] if early else record.back[source]
+            add_dense(record.graded[target, t], weights.matrices[index].T, back)
 
 
 @compiled
