@@ -10,19 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.converters.cells import Source, synapses_of
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
 from ltc2hw.errors import ShapeError, UnsupportedError
-from ltc2hw.graph import PORTS, Port, Variable
 from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
-from ltc2hw.neurons.nonlinearity import nonlinearity_named
+from ltc2hw.neurons import Cell, LIFCell, LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.weights import Dense
 
 Array = npt.NDArray[np.float64]
-Source = tuple[str, Variable]
-
 CHANGED = FEATURES["changed-module"].title
 
 
@@ -47,31 +43,10 @@ def _gate(
     return Gate(_array(bias), _own(from_state, size), _own(from_current, size), kind)
 
 
-def _synapses(
-    source: Source, name: str, weights: Tensor | None, delay: int = 0
-) -> list[Projection]:
-    """One projection per port of weights (P, N, N_source)."""
-    if weights is None:
-        return []
-    return [
-        Projection(*source, name, port, Dense(matrix), delay)
-        for port, matrix in zip(PORTS, _array(weights), strict=False)
-    ]
-
-
-def _dense_gate(
-    name: str, variable: Variable, port: Port, weights: Tensor | None, delay: int
-) -> list[Projection]:
-    """The projection of a population's analog state into its own gate, if that is a matrix."""
-    if weights is None or weights.dim() == 1:
-        return []
-    return [Projection(name, variable, name, port, Dense(_array(weights)), delay)]
-
-
-def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[LTC, list[Projection]]:
+def _ltc(cell: LTCCell, name: str) -> LTC:
     p = cell.parameters_of_step()
     kind = cell.nonlinearity
-    population = LTC(
+    return LTC(
         name=name,
         size=cell.size,
         threshold=_array(p.threshold),
@@ -80,20 +55,11 @@ def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[LTC, list[Projection
         tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, kind),
         tau_adp=_gate(p.bias[2], p.tau_adp_from_state, p.tau_adp_from_current, kind),
     )
-    projections = [
-        *_synapses(source, name, p.weight_input),
-        *_synapses((name, "spikes"), name, p.weight_recurrent, delay=1),
-        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
-        *_dense_gate(name, "adaptation", "tau_adp", p.tau_adp_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_adp", p.tau_adp_from_current, delay=0),
-    ]
-    return population, projections
 
 
-def _lif(cell: LIFCell, name: str, source: Source) -> tuple[LIF, list[Projection]]:
+def _lif(cell: LIFCell, name: str) -> LIF:
     p = cell.parameters_of_step()
-    population = LIF(
+    return LIF(
         name=name,
         size=cell.size,
         current_decay=_array(p.current_decay),
@@ -101,29 +67,25 @@ def _lif(cell: LIFCell, name: str, source: Source) -> tuple[LIF, list[Projection
         threshold=_array(p.threshold),
         bias=_array(p.bias),
     )
-    matrices = (p.weight_input, source, 0), (p.weight_recurrent, (name, "spikes"), 1)
-    projections = [
-        Projection(sender, cast(Variable, variable), name, "current", Dense(_array(weight)), delay)
-        for weight, (sender, variable), delay in matrices
-        if weight is not None
-    ]
-    return population, projections
 
 
-def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Readout, list[Projection]]:
+def _readout(cell: ReadoutCell, name: str) -> Readout:
     p = cell.parameters_of_step()
-    population = Readout(
+    return Readout(
         name=name,
         size=cell.size,
         bias_current=_array(p.bias[0]),
         tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, cell.nonlinearity),
     )
-    projections = [
-        *_synapses(source, name, p.weight_input),
-        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
-    ]
-    return population, projections
+
+
+def _population(cell: Cell, name: str) -> LTC | LIF | Readout:
+    """The population of a cell that :func:`_require_cell` let pass."""
+    if isinstance(cell, LTCCell):
+        return _ltc(cell, name)
+    if isinstance(cell, LIFCell):
+        return _lif(cell, name)
+    return _readout(cast(ReadoutCell, cell), name)
 
 
 def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str) -> None:
@@ -133,12 +95,10 @@ def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str
         names = " or ".join(kind.__name__ for kind in known)
         raise _refusal(f"{name} ({type(cell).__name__})", "a cell of a class of its own", names)
     _require_plain(cell, kind, name)
-    if not isinstance(cell, LIFCell):
-        # A name that was changed later reaches one of its two ways to run and not the other.
-        used = cell._functions[0] if isinstance(cell, LTCCell) else cell._nonlinearity
-        if used is not nonlinearity_named(str(cell.nonlinearity)):
-            node = f"{name} with another nonlinearity than it began with"
-            raise _refusal(node, CHANGED, "make it anew")
+    # A name that was changed later does not reach what the cell computes.
+    if not isinstance(cell, LIFCell) and cell.form.nonlinearity != cell.nonlinearity:
+        node = f"{name} with another nonlinearity than it began with"
+        raise _refusal(node, CHANGED, "make it anew")
     anew = _anew(cell, kind)
     like = dict((*anew.named_parameters(), *anew.named_buffers()))
     for entry, values in (*cell.named_parameters(), *cell.named_buffers()):
@@ -200,23 +160,17 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
     first = Input("input", module.cells[0].inputs, module.graded_input)
     populations: list[FloatPopulation] = [first]
     projections: list[Projection] = []
-    hidden: LTC | LIF
     source: Source = ("input", "value" if module.graded_input else "spikes")
     for number, cell in enumerate(module.cells, start=1):
         name = "hidden" if len(module.cells) == 1 else f"hidden{number}"
-        if isinstance(cell, LTCCell):
-            hidden, arriving = _ltc(cell, name, source)
-        else:
-            hidden, arriving = _lif(cell, name, source)
-        populations.append(hidden)
-        projections.extend(arriving)
+        populations.append(_population(cell, name))
+        projections.extend(synapses_of(cell, name, source))
         source = (name, "spikes")
     if module.read_from == "membrane":
         source = (source[0], "membrane")
-    readout, arriving = _readout(module.readout, "output", source)
     return Network(
-        populations=(*populations, readout),
-        projections=(*projections, *arriving),
+        populations=(*populations, _population(module.readout, "output")),
+        projections=(*projections, *synapses_of(module.readout, "output", source)),
         output="output",
         provenance=dict(provenance or {}),
     )

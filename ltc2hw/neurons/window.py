@@ -95,6 +95,10 @@ class _Window(torch.autograd.Function):
         x, *_ = ctx.saved_tensors
         plan, wiring, operands, tensors, weights, fixed, record = ctx.window
         totals = weights_of(plan, zero_vector(plan, tensors))
+        # The way back may be asked for again: what it writes is not kept.
+        record = record._replace(
+            sums=record.sums.copy(), graded=record.graded.copy(), back=np.zeros_like(record.back)
+        )
         fill_operands(plan, wiring, weights, totals, fixed, record, operands)
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
         to_x = x.new_zeros(wanted)

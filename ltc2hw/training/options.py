@@ -101,9 +101,9 @@ class ModelOptions:
 
     ``neuron`` is the name of a model of this package or a model itself; ``constants`` set where the
     constants of another than the LTC start. Gate, threshold, adaptation and the biases with their
-    spreads are the LTC's alone. The biases are those of the gates before the first update: ``σ(tau_mem_bias)`` is how much of
-    the current enters the membrane per step; single neurons' are uniform in ``bias ± spread``.
-    Cells check names and sizes.
+    spreads are the LTC's alone. The biases are those of the gates before the first update:
+    ``σ(tau_mem_bias)`` is how much of the current enters the membrane per step; single neurons' are
+    uniform in ``bias ± spread``. Cells check names and sizes.
 
     Raises:
         InvalidValueError: without a layer, for sizes below one, numbers that are not finite, and
