@@ -43,8 +43,10 @@ _choose: Callable[..., Tensor] = _Choice.apply
 
 def choose(c: Tensor, a: Real, b: Real) -> Tensor:
     """``a`` where ``c`` is not 0, else ``b``, with a gradient for the condition, too."""
-    shape = np.broadcast_shapes(c.shape, tensor(a).shape, tensor(b).shape)
-    return _choose(*(tensor(value).to(c).expand(shape) for value in (c, a, b)))
+    # Numbers are made where the condition is: a captured CUDA graph copies nothing from the host.
+    then, otherwise = (v if isinstance(v, Tensor) else c.new_full((), v) for v in (a, b))
+    shape = np.broadcast_shapes(c.shape, then.shape, otherwise.shape)
+    return _choose(c.expand(shape), then.to(c).expand(shape), otherwise.to(c).expand(shape))
 
 
 def smaller(a: Real, b: Real) -> Tensor:
