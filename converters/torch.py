@@ -88,7 +88,7 @@ def _population(cell: Cell, name: str) -> LTC | LIF | Readout:
     return _readout(cast(ReadoutCell, cell), name)
 
 
-def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str) -> None:
+def _require_cell(cell: Any, known: tuple[type[nn.Module], ...], name: str) -> None:
     """Refuse a cell that is none of ours, or not made of plain numbers."""
     kind = next((kind for kind in known if isinstance(cell, kind)), None)
     if kind is None:

@@ -8,15 +8,15 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from ltc2hw.llvm import element_pointer
-from ltc2hw.neurons.kernels import Array, compiled, entry
+from ltc2hw.neurons.kernels import Array, compiled
 from ltc2hw.neurons.layout import Buffer
 from ltc2hw.neurons.packed import KERNELS, Plan, Record, Weights
 from ltc2hw.neurons.vector_code import COLUMNS, SIGNATURE
-from ltc2hw.sources import SOURCES
 
 AFTER = int(Buffer.AFTER)
 """The second of the two buffers of registers, which come first."""
 SUMS, GRADED, KEPT = int(Buffer.SUMS), int(Buffer.GRADED), int(Buffer.KEPT)
+BACK_SUMS, BACK_GRADED = int(Buffer.BACK_SUMS), int(Buffer.BACK_GRADED)
 BACK = int(Buffer.BACK)
 ROWS, ROW_TOTALS = int(Buffer.ROWS), int(Buffer.ROW_TOTALS)
 """Rows come after planes."""
@@ -55,6 +55,14 @@ def planes(array: Array, index: int, operand: Array) -> None:
 
 
 @compiled
+def port(sums: Array, index: int, operand: Array) -> None:
+    """An operand that is one port of sums (L, B, P, N)."""
+    operand[0] = sums.ctypes.data + index * sums.strides[2]
+    operand[1] = sums.strides[0]
+    operand[2] = sums.strides[1]
+
+
+@compiled
 def plane(array: Array, index: int, operand: Array) -> None:
     """An operand that is one plane: array (planes, B, N)."""
     operand[0] = array.ctypes.data + index * array.strides[0]
@@ -77,12 +85,13 @@ def find_plane(record: Record, buffer: int, index: int, operand: Array) -> None:
         planes(record.states, index, operand)
         operand[0] += buffer * operand[1]
     elif buffer == SUMS:
-        sums = record.sums
-        operand[0] = sums.ctypes.data + index * sums.strides[2]
-        operand[1] = sums.strides[0]
-        operand[2] = sums.strides[1]
+        port(record.sums, index, operand)
+    elif buffer == BACK_SUMS:
+        port(record.back_sums, index, operand)
     elif buffer == GRADED:
         planes(record.graded, index, operand)
+    elif buffer == BACK_GRADED:
+        planes(record.back_graded, index, operand)
     elif buffer == KEPT:
         planes(record.kept, index, operand)
     elif buffer == BACK:
@@ -114,7 +123,7 @@ def find_row(
         row(grads.learned, index, operand)
 
 
-@entry
+@compiled
 def fill_operands(
     plan: Plan,
     wiring: Array,
@@ -123,12 +132,8 @@ def fill_operands(
     fixed: Array,
     record: Record,
     table: Array,
-    sources: int = SOURCES,
 ) -> None:
-    """Write down where all operands of a layer's kernels lie: its rows of ``table`` (n, 3).
-
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
-    """
+    """Write down where all operands of a layer's kernels lie: its rows of ``table`` (n, 3)."""
     at = plan.wiring_at + 2 * KERNELS + 3 * plan.matrices
     for k in range(plan.operands):
         buffer, index = wiring[at + 2 * k], wiring[at + 2 * k + 1]

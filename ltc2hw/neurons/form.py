@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -70,6 +70,11 @@ class Form:
         for variable, port in self.graded:
             _require_known(f"port of model {model.name}", (port,), model.ports)
             _require_known(f"graded variable of model {model.name}", (variable,), carried)
+
+    @cached_property
+    def sizeless(self) -> Form:
+        """The same for layers of any size."""
+        return replace(self, inputs=1, size=1)
 
     @cached_property
     def registers(self) -> tuple[str, ...]:

@@ -29,22 +29,26 @@ class Buffer(IntEnum):
     AFTER = 1
     """A register after the step."""
     SUMS = 2
-    """What synapses bring to a port; on the way back, its gradient."""
-    GRADED = 3
-    """What graded synapses bring to a port; on the way back, its gradient."""
-    KEPT = 4
-    """Results that graded synapses carry, then gates."""
-    BACK = 5
-    """The gradient of a register."""
-    BACK_EARLY = 6
-    """The gradient of a result that graded synapses carry."""
-    ROWS = 7
-    """What is made of constants alone."""
-    ROW_TOTALS = 8
+    """What synapses bring to a port."""
+    BACK_SUMS = 3
     """The gradient of that."""
-    LEARNED = 9
-    FIXED = 10
-    LEARNED_TOTALS = 11
+    GRADED = 4
+    """What graded synapses bring to a port."""
+    BACK_GRADED = 5
+    """The gradient of that."""
+    KEPT = 6
+    """Results that graded synapses carry, then gates."""
+    BACK = 7
+    """The gradient of a register."""
+    BACK_EARLY = 8
+    """The gradient of a result that graded synapses carry."""
+    ROWS = 9
+    """What is made of constants alone."""
+    ROW_TOTALS = 10
+    """The gradient of that."""
+    LEARNED = 11
+    FIXED = 12
+    LEARNED_TOTALS = 13
     """The gradient of a learned constant."""
 
 
@@ -194,9 +198,9 @@ class Layout:
             for row in self.learned_rows
         }
         for i, name in enumerate(self.form.ports):
-            places[gradient_of(Operation.PORT, name)] = Place(Buffer.SUMS, i)
+            places[gradient_of(Operation.PORT, name)] = Place(Buffer.BACK_SUMS, i)
         for i, name in enumerate(self.graded):
-            places[gradient_of(Operation.PORT, f"graded.{name}")] = Place(Buffer.GRADED, i)
+            places[gradient_of(Operation.PORT, f"graded.{name}")] = Place(Buffer.BACK_GRADED, i)
         for i, name in enumerate(self.form.registers):
             places[gradient_of(Operation.STATE, name)] = Place(Buffer.BACK, i)
         if not early:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -37,7 +36,7 @@ def plan_of(
         ShapeError, InvalidValueError, UnsupportedError: as :func:`check_tensors`.
     """
     check_tensors(form, tensors)
-    layout = layout_of(dataclasses.replace(form, inputs=1, size=1))
+    layout = layout_of(form.sizeless)
     return Plan(
         inputs=form.inputs,
         size=form.size,
@@ -63,7 +62,7 @@ def plan_of(
 
 def wiring_of(form: Form, dtype: np.dtype[Any]) -> Array:
     """A layer's wiring for floats of a type; see :data:`~ltc2hw.neurons.packed.KERNELS`."""
-    return _wiring(dataclasses.replace(form, inputs=1, size=1), dtype.itemsize)[1]
+    return _wiring(form.sizeless, dtype.itemsize)[1]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A window of steps of any cell under autograd, its gradient compiled and written by hand."""
+"""A window of steps of any cell under autograd, compiled forward and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
 from ltc2hw.fields import require_finite
 from ltc2hw.neurons import window_kernels
-from ltc2hw.neurons.calls import fill_operands
 from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, Weights, record_length, record_of, weights_of
@@ -26,7 +25,6 @@ from ltc2hw.neurons.packing import (
     weights_length,
     wiring_of,
 )
-from ltc2hw.neurons.vector_code import COLUMNS
 from ltc2hw.samples import all_finite
 
 MOST_RECORDED = 1 << 30
@@ -79,40 +77,36 @@ class _Window(torch.autograd.Function):
         require_all_finite("input of a window", values)
         wiring = wiring_of(form, values.dtype)
         fixed = fixed_constants(tensors, form.size)
-        operands = np.zeros((plan.operands, COLUMNS), np.int64)
-        # Gradients have no place yet; the way forward adds to none.
-        fill_operands(plan, wiring, weights, weights, fixed, record, operands)
-        window_kernels.forward(plan, wiring, operands, weights, record, values)
+        window_kernels.forward_window(plan, wiring, weights, fixed, record, values)
         outputs = tuple(torch.from_numpy(states[1:]) for states in record.states)
         # Outputs are read on the way back, too: torch then notices if they were changed in place.
         ctx.save_for_backward(x, *outputs)
-        ctx.window = (plan, wiring, operands, tensors, weights, fixed, record)
+        ctx.window = (plan, wiring, tensors, weights, fixed, record)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, *_ = ctx.saved_tensors
-        plan, wiring, operands, tensors, weights, fixed, record = ctx.window
+        plan, wiring, tensors, weights, fixed, record = ctx.window
         totals = weights_of(plan, zero_vector(plan, tensors))
-        # The way back may be asked for again: what it writes is not kept.
+        # The way back may be asked for again: what it writes has a place of its own.
         record = record._replace(
-            sums=record.sums.copy(), graded=record.graded.copy(), back=np.zeros_like(record.back)
+            back_sums=np.empty_like(record.sums),
+            back_graded=np.empty_like(record.graded),
+            back=np.empty_like(record.back),
         )
-        fill_operands(plan, wiring, weights, totals, fixed, record, operands)
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
         to_x = x.new_zeros(wanted)
-        window_kernels.backward(
+        window_kernels.backward_window(
             plan,
             wiring,
-            operands,
             weights,
             totals,
+            fixed,
             record,
             x.detach().contiguous().numpy(),
             torch.stack(grads).numpy(),
-            0,
-            True,
             to_x.numpy(),
         )
         states = torch.from_numpy(record.back[: len(record.states)]).unbind()

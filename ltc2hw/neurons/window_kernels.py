@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from ltc2hw.neurons.calls import matrix_ends, run
+import numpy as np
+
+from ltc2hw.neurons.calls import fill_operands, matrix_ends, run
 from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, stacked
 from ltc2hw.neurons.layout import Step
 from ltc2hw.neurons.packed import Plan, Record, Weights
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
+from ltc2hw.neurons.vector_code import COLUMNS
 from ltc2hw.sources import SOURCES
 
 PREPARE, EARLY, FORWARD = int(Step.PREPARE), int(Step.EARLY), int(Step.FORWARD)
 BACKWARD, BACK_EARLY, FINISH = int(Step.BACKWARD), int(Step.BACK_EARLY), int(Step.FINISH)
 
 
-@entry
+@compiled
 def forward(
     plan: Plan,
     wiring: Array,
@@ -21,12 +24,10 @@ def forward(
     weights: Weights,
     record: Record,
     x: Array,
-    sources: int = SOURCES,
 ) -> None:
     """Run x: (L, B, M) from the state in ``record.states[:, 0]``; the record keeps everything.
 
     ``operands``: as :func:`~ltc2hw.neurons.calls.fill_operands` found these arrays.
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
     """
     batch = x.shape[1]
     run(plan, wiring, operands, PREPARE, 0, 1)
@@ -57,7 +58,7 @@ def add_graded(
             add_dense(values, weights.matrices[index], record.graded[target, t])
 
 
-@entry
+@compiled
 def backward(
     plan: Plan,
     wiring: Array,
@@ -70,14 +71,12 @@ def backward(
     first: int,
     to_state: bool,
     to_x: Array,
-    sources: int = SOURCES,
 ) -> None:
     """Walk back through a window; the parameters' gradients are added to ``grads``.
 
     ``above`` (V, L, B, N) are the gradients of V registers after each step, from the register
     ``first`` on. ``to_x`` (L, B, M) receives the inputs' gradients, unless it is empty. With
-    ``to_state``, ``record.back`` ends as the gradients of the state before the window. ``sources``
-    is not read.
+    ``to_state``, ``record.back`` ends as the gradients of the state before the window.
     """
     steps, batch = x.shape[0], x.shape[1]
     for register in range(plan.registers):
@@ -95,13 +94,13 @@ def backward(
             back_graded(plan, wiring, weights, record, t, 0)
         if through and plan.recurrent:
             back = record.back[plan.output]
-            add_dense(joined(record.sums[t]), weights.weight_recurrent.T, back)
+            add_dense(joined(record.back_sums[t]), weights.weight_recurrent.T, back)
     run(plan, wiring, operands, FINISH, 0, 1)
     add_weight_gradients(plan, wiring, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):
             clear(to_x[t])
-            add_dense(joined(record.sums[t]), weights.weight_input.T, to_x[t])
+            add_dense(joined(record.back_sums[t]), weights.weight_input.T, to_x[t])
 
 
 @compiled
@@ -113,7 +112,7 @@ def back_graded(
         kind, source, target = matrix_ends(plan, wiring, index)
         if kind == early:
             back = record.back_early[source] if early else record.back[source]
-            add_dense(record.graded[target, t], weights.matrices[index].T, back)
+            add_dense(record.back_graded[target, t], weights.matrices[index].T, back)
 
 
 @compiled
@@ -122,13 +121,55 @@ def add_weight_gradients(
 ) -> None:
     """Synapses, from what :func:`backward` left in the record."""
     steps = x.shape[0]
-    _, batch, ports, size = record.sums.shape
-    sums = record.sums[:steps].reshape(steps * batch, ports * size)
+    _, batch, ports, size = record.back_sums.shape
+    sums = record.back_sums[:steps].reshape(steps * batch, ports * size)
     add_outer(stacked(x), sums, grads.weight_input)
     if plan.recurrent:
         add_outer(stacked(record.states[plan.output, :steps]), sums, grads.weight_recurrent)
     for index in range(plan.matrices):
         early, source, target = matrix_ends(plan, wiring, index)
         before = record.kept[source] if early else record.states[source]
-        gates = stacked(record.graded[target, :steps])
+        gates = stacked(record.back_graded[target, :steps])
         add_outer(stacked(before[:steps]), gates, grads.matrices[index])
+
+
+@entry
+def forward_window(
+    plan: Plan,
+    wiring: Array,
+    weights: Weights,
+    fixed: Array,
+    record: Record,
+    x: Array,
+    sources: int = SOURCES,
+) -> None:
+    """:func:`forward` of one layer by itself.
+
+    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    """
+    operands = np.empty((plan.operands, COLUMNS), np.int64)
+    # Gradients have no place yet; the way forward adds to none.
+    fill_operands(plan, wiring, weights, weights, fixed, record, operands)
+    forward(plan, wiring, operands, weights, record, x)
+
+
+@entry
+def backward_window(
+    plan: Plan,
+    wiring: Array,
+    weights: Weights,
+    grads: Weights,
+    fixed: Array,
+    record: Record,
+    x: Array,
+    above: Array,
+    to_x: Array,
+    sources: int = SOURCES,
+) -> None:
+    """:func:`backward` of one layer by itself, from gradients of all registers to all gradients.
+
+    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    """
+    operands = np.empty((plan.operands, COLUMNS), np.int64)
+    fill_operands(plan, wiring, weights, grads, fixed, record, operands)
+    backward(plan, wiring, operands, weights, grads, record, x, above, 0, True, to_x)

@@ -12,6 +12,7 @@ from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons import GATES, GateKind, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
+from ltc2hw.words import FloatArray
 from tests.neurons.randomised import randomised
 
 
@@ -22,7 +23,9 @@ def test_neurons_and_synapses_compute_what_the_cell_does(name: str) -> None:
     neurons, synapses = neurons_of(cell, "hidden"), synapses_of(cell, "hidden", ("in", "value"))
     x = torch.rand(8, 4, 3, generator=generator, dtype=torch.float64)
     state = None
-    before = {register: np.zeros((4, 5)) for register in neurons.model.results}
+    before: dict[str, FloatArray] = {
+        register: np.zeros((4, 5)) for register in neurons.model.results
+    }
     for values in x:
         with torch.no_grad():
             _, state = cell(values, state)

@@ -36,7 +36,7 @@ def run_compiled(
     (like,) = {array.dtype for array in given}
     batch = max(len(array) for array in given if array.ndim == 2)
     size = given[0].shape[-1]
-    found = {name: np.full((batch, size), 7.0, like) for name in program.results}
+    found: dict[str, Array] = {name: np.full((batch, size), 7.0, like) for name in program.results}
     for name, values in (added or {}).items():
         found[name][:] = values
     table = np.array(
