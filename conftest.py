@@ -13,6 +13,7 @@ NEEDS = {
         "ltc2hw/training/*",
         "ltc2hw/converters/torch.py",
         "tests/neurons/*",
+        "tests/golden/training.py",
         "tests/training/*",
         "tests/converters/test_torch.py",
     ),
@@ -26,7 +27,11 @@ NEEDS = {
         "tests/converters/nir_reference.py",
         "tests/converters/cells/of_nir.py",
     ),
-    "matplotlib": ("ltc2hw/figures.py", "ltc2hw/page.py", "tests/test_report.py"),
+    "matplotlib": (
+        "ltc2hw/comparison/figures.py",
+        "ltc2hw/comparison/page.py",
+        "tests/comparison/test_report.py",
+    ),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }
 

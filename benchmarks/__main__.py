@@ -25,6 +25,7 @@ BENCHMARKS = {
     "training": "benchmarks.training",
     "learning": "benchmarks.learning",
     "learning-exactness": "benchmarks.learning_exactness",
+    "c": "benchmarks.c_export",
 }
 """Module of each benchmark; its function ``run()`` returns a table."""
 
@@ -35,6 +36,7 @@ NEEDS = {
     "torch": "torch",
     "slayer": "lava.lib.dl.slayer",
     "transfer": "norse",
+    "c": "unicorn",
 }
 """Packages that some benchmarks compare with; without them they are left out."""
 

@@ -13,12 +13,12 @@ import numpy as np
 
 import ltc2hw
 from benchmarks.report import ResultTable
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.trace import Array, Trace
+from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast.engine import plan_of
 from ltc2hw.simulations.fast.kinds import NARROW, SHORT, SINGLE, WIDE
-from ltc2hw.trace import Array, Trace
-from ltc2hw.words import FloatArray, Word
 from tests.random_networks import (
     GATE_KINDS,
     random_fixed_network,

@@ -22,9 +22,10 @@ from benchmarks.fast_turns import HIDDEN, STEPS, FastTurns
 from benchmarks.measure import seconds_of
 from benchmarks.networks import recurrent_lif, recurrent_ltc
 from ltc2hw.converters.lava.assembly import Feed, build_network
-from ltc2hw.fixed import FixedLIF, FixedNetwork
+from ltc2hw.converters.populations import FixedLIF
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations import fast
-from ltc2hw.words import FloatArray
 
 ROUNDS = 7
 

@@ -13,7 +13,7 @@ from benchmarks.report import ResultTable
 from experiments.on_chip_runs import untrained
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, quantize
 from ltc2hw.converters.lava.runner import run_job
-from ltc2hw.words import FloatArray, IntArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 STEPS, INPUTS, OUTPUTS = 8, 8, 10
 HIDDEN = 128

@@ -13,12 +13,12 @@ import numpy as np
 
 from benchmarks.learning import RULE, STEPS, WORDS, deployed, stream
 from benchmarks.report import ResultTable
-from ltc2hw.learned import Learning
-from ltc2hw.plasticity import Memory, parameter_name
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import Memory, parameter_name
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.plasticity import fast
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.words import IntArray
 
 UPDATES = 10_000
 SMALL, LARGE = 12, 128

@@ -11,8 +11,9 @@ from lava.magma.core.run_conditions import RunSteps
 from benchmarks.learning import HIDDEN as NEURONS
 from benchmarks.learning import RULE, STEPS, WORDS, deployed, stream
 from benchmarks.measure import seconds_of
-from ltc2hw.converters.lava.learning import build_learner, encode
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.converters.lava.learning import encode
+from ltc2hw.converters.lava.learning_build import build_learner
+from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.simulations.plasticity import fast
 
 ROUNDS = 7

@@ -8,21 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ltc2hw.fixed import (
-    Factor,
-    FixedGate,
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
-    FixedReadout,
-)
-from ltc2hw.graph import Port, Variable
-from ltc2hw.nonlinearity import sigmoid_table
-from ltc2hw.weights import Dense, Sparse, Weights
-from ltc2hw.words import Word
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.nonlinearity import sigmoid_table
+from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.words import Word
 
 STATE = Word(24)
 SPIKE = Word(1, signed=False)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ltc2hw.errors import MissingExtraError
 
-FORMATS = ("lava", "netx", "nir", "norse", "sfptt", "torch")
+FORMATS = ("c", "lava", "netx", "nir", "norse", "sfptt", "torch")
 
 EXTRAS = ("norse", "torch")
 """Packages that a whole converter needs, each with an extra of its name."""

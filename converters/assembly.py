@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
-from ltc2hw.graph import Port
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.weights import Dense, Sparse
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.words import FloatArray
 
 OPEN_GATE = 40.0
 """Gate argument whose sigmoid is 1 in float64; with the opposite sign 0 to 4e-18."""

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ltc2hw.converters.plain_modules import exact_array
-from ltc2hw.dynamics.bridge import Neurons
-from ltc2hw.graph import Port, Variable
-from ltc2hw.network import Projection
+from ltc2hw.graph.network import Projection
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.structure import Variable
 from ltc2hw.neurons import Cell
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.weights import Dense
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray
 
 Source = tuple[str, Variable]
 
@@ -57,9 +57,9 @@ def synapses_of(cell: Cell, name: str, source: Source) -> list[Projection]:
             precision.
     """
     form, tensors = cell.form, cell.tensors()
-    own = (name, cast(Variable, form.model.output))
+    own = (name, form.model.output)
     found = [
-        Projection(*sender, name, cast(Port, port), Dense(matrix), delay)
+        Projection(*sender, name, port, Dense(matrix), delay)
         for sender, weights, delay in (
             (source, tensors.weight_input, 0),
             (own, tensors.weight_recurrent, 1),
@@ -69,9 +69,9 @@ def synapses_of(cell: Cell, name: str, source: Source) -> list[Projection]:
     ]
     for (variable, port), weights in zip(form.graded, tensors.matrices, strict=True):
         delay = 0 if variable in form.early else 1
-        sender = (name, cast(Variable, variable))
+        sender = (name, variable)
         (matrix,) = _matrices(weights, name)
-        found.append(Projection(*sender, name, cast(Port, port), Dense(matrix), delay))
+        found.append(Projection(*sender, name, port, Dense(matrix), delay))
     return found
 
 

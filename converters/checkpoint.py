@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ltc2hw import archive
-from ltc2hw.archive import StrPath, shown
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.torch_file import read_tensors
 from ltc2hw.errors import DamagedFileError
-from ltc2hw.npz import read_npz
+from ltc2hw.files import archive
+from ltc2hw.files.archive import StrPath, shown
+from ltc2hw.files.npz import read_npz
+from ltc2hw.numbers.capacity import require_capacity
 
 Array = npt.NDArray[Any]
 

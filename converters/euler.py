@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.populations import LIF, LTC, Readout
 from ltc2hw.converters.signals import Signal
-from ltc2hw.fields import real_vector
-from ltc2hw.network import LIF, LTC, Readout
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.fields import real_vector
+from ltc2hw.numbers.words import FloatArray
 
 LateReset = Literal["before-leak", "after-leak"]
 """Whether the membrane loses its threshold before the leak of the next step, or after it."""
@@ -90,7 +90,7 @@ def leaky(
 def place_spiking(
     assembly: Assembly, neurons: Leaky, threshold: npt.ArrayLike, reset: npt.ArrayLike
 ) -> Placed:
-    """Add leaky neurons that spike above a threshold: a :class:`~ltc2hw.network.LIF`."""
+    """Add leaky neurons that spike above a threshold: a :class:`~ltc2hw.graph.network.LIF`."""
     above = real_vector(f"{neurons.node} threshold", threshold, neurons.size)
     zero = real_vector(f"{neurons.node} reset potential", reset, neurons.size)
     name = assembly.free_name(neurons.node)
@@ -108,9 +108,10 @@ def place_subtracting(
 ) -> Placed:
     """Add leaky neurons from which a spike takes their threshold instead of all they hold.
 
-    The membrane is a :class:`~ltc2hw.network.Readout`, from which a spike of the step before takes
-    (1 - leak) threshold, or all of it after the leak; a :class:`~ltc2hw.network.LIF` that forgets
-    everything at every step compares it. A membrane without leak is one that receives itself.
+    The membrane is a :class:`~ltc2hw.graph.network.Readout`, from which a spike of the step before
+    takes (1 - leak) threshold, or all of it after the leak; a :class:`~ltc2hw.graph.network.LIF`
+    that forgets everything at every step compares it. A membrane without leak is one that receives
+    itself.
     """
     size, leak = neurons.size, neurons.leak
     above = real_vector(f"{neurons.node} threshold", threshold, size)
@@ -137,7 +138,7 @@ def place_subtracting(
 
 
 def place_integrator(assembly: Assembly, conversion: Conversion, neurons: Leaky) -> Placed:
-    """Add leaky neurons that answer their voltage: a :class:`~ltc2hw.network.Readout`.
+    """Add leaky neurons that answer their voltage: a :class:`~ltc2hw.graph.network.Readout`.
 
     A synaptic current is a second readout before the first.
     """
@@ -170,7 +171,7 @@ def place_adaptive(
     adaptation: npt.ArrayLike,
     step: npt.ArrayLike,
 ) -> Placed:
-    """Add leaky neurons with the threshold of an LSNN: static :class:`~ltc2hw.network.LTC`.
+    """Add leaky neurons with the threshold of an LSNN: static :class:`~ltc2hw.graph.network.LTC`.
 
     The threshold is higher by a, with ``a = (1 - adaptation) (a + step s[t-1])``.
     The membrane follows the synaptic current of the step before.

@@ -14,7 +14,15 @@ from enum import Enum
 from typing import Literal
 
 Column = Literal[
-    "norse-in", "norse-out", "nir-in", "nir-out", "netx-in", "netx-out", "sfptt-in", "lava-out"
+    "norse-in",
+    "norse-out",
+    "nir-in",
+    "nir-out",
+    "netx-in",
+    "netx-out",
+    "sfptt-in",
+    "lava-out",
+    "c-out",
 ]
 
 COLUMNS: Mapping[Column, str] = {
@@ -26,6 +34,7 @@ COLUMNS: Mapping[Column, str] = {
     "netx-out": "netx export",
     "sfptt-in": "sFPTT import",
     "lava-out": "Lava export",
+    "c-out": "C export",
 }
 """What each column is called in errors and documents."""
 
@@ -83,6 +92,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": exact(),
             "sfptt-in": exact("`graded_input=False`"),
             "lava-out": exact(),
+            "c-out": exact(),
         },
     ),
     "graded-input": Feature(
@@ -96,6 +106,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": exact("pass `input_message_bits` to `netx.hdf5.Network`"),
             "sfptt-in": exact(),
             "lava-out": exact(),
+            "c-out": exact("encoded by the caller; the header says how"),
         },
     ),
     "several-ends": Feature(
@@ -125,6 +136,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact("CUBA"),
             "netx-out": exact("CUBA"),
             "lava-out": exact("Lava's own LIF where it computes the same, else a process of ours"),
+            "c-out": exact(),
         },
     ),
     "lif-box": Feature(
@@ -185,6 +197,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": refused("netx holds CUBA neurons alone; export to lava"),
             "sfptt-in": exact("dense gates"),
             "lava-out": exact("a process of ours"),
+            "c-out": exact(),
         },
     ),
     "readout": Feature(
@@ -197,6 +210,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": refused("netx answers spikes alone; export to lava, or read LIF spikes"),
             "sfptt-in": exact(),
             "lava-out": exact("a process of ours, static and gated"),
+            "c-out": exact("static and gated"),
         },
     ),
     "li-current": Feature(
@@ -271,6 +285,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact(),
             "netx-out": exact(),
             "lava-out": exact(),
+            "c-out": exact(),
         },
     ),
     "initial-membrane": Feature(
@@ -390,6 +405,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": exact("with delay 1"),
             "sfptt-in": exact(),
             "lava-out": exact(),
+            "c-out": exact(),
         },
     ),
     "topology": Feature(
@@ -403,6 +419,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-out": refused("a netx file is a chain that ends in its output; export to lava"),
             "sfptt-in": exact("the second layer's recurrence comes from the first, as in the code"),
             "lava-out": exact("cycles of k hops within a step take k chip steps"),
+            "c-out": exact(),
         },
     ),
     "clock-neuron": Feature(
@@ -431,6 +448,7 @@ FEATURES: Mapping[str, Feature] = {
             "netx-in": exact(),
             "netx-out": exact(),
             "lava-out": exact("up to what 62 chip steps hold"),
+            "c-out": exact("rings of messages in the state"),
         },
     ),
     "fractional-delay": Feature(

@@ -6,17 +6,14 @@ A test holds the page against :func:`filled`; ``scripts/write_formats.py`` renew
 from __future__ import annotations
 
 from ltc2hw.converters.features import COLUMNS, FEATURES, Column, Status, cell_of
+from ltc2hw.files.texts import with_parts
 
 MARKS = {Status.EXACT: "yes", Status.REFUSED: "no"}
 
 
 def filled(page: str) -> str:
     """The page with its generated parts renewed; the prose stays."""
-    for name, part in (("table", table()), ("notes", "\n".join(map(notes, COLUMNS)))):
-        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, _, rest = page.partition(start)
-        page = before + start + part + end + rest.partition(end)[2]
-    return page
+    return with_parts(page, {"table": table(), "notes": "\n".join(map(notes, COLUMNS))})
 
 
 def table() -> str:

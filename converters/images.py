@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from ltc2hw.converters.lowering import Shape
-from ltc2hw.network import Network
+from ltc2hw.graph.network import Network
 
 IMAGES = "images"
 """Key in provenance: JSON of the shapes (C, L) or (C, H, W) by population."""

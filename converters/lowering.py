@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.words import FloatArray, IntArray
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 BLOCK = 1 << 20
 """How many weights are made at once."""

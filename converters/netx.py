@@ -1,7 +1,7 @@
 """lava-dl: slayer modules and netx HDF5 files into integer networks, and CUBA networks into netx.
 
 Both directions keep every bit: the neurons are slayer's quantized CUBA neurons, which are Lava's
-fixed-point LIF (:class:`~ltc2hw.fixed.FixedLIF`) as long as nothing overflows.
+fixed-point LIF (:class:`~ltc2hw.graph.fixed.FixedLIF`) as long as nothing overflows.
 
 Time: slayer delays what a block sends by one step (``delay_shift``), as Lava's ``Dense`` does, so
 layers after the first are reached with delay 1 + the block's axonal delay. Spikes of layer k at
@@ -26,11 +26,11 @@ from ltc2hw.converters.netx_layers import read_layers, write_input, write_layer
 from ltc2hw.converters.netx_network import chain_of, layers_of, network_of, rescaled, too_fine
 from ltc2hw.converters.netx_record import default_record, read_record, write_record
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.hdf5 import writing
+from ltc2hw.files.hdf5 import writing
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.words import Word
 from ltc2hw.registry import find_target
-from ltc2hw.target import Target
-from ltc2hw.words import Word
 
 StrPath = str | os.PathLike[str]
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.foreign_hdf5 import Foreign, ForeignTree
 from ltc2hw.errors import DamagedFileError
-from ltc2hw.fields import ArrayFields
-from ltc2hw.words import IntArray
+from ltc2hw.numbers.fields import ArrayFields
+from ltc2hw.numbers.words import IntArray
 
 BIAS_EXPONENT = 6
 """netx gives Lava ``bias_exp = 6``."""

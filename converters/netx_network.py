@@ -27,20 +27,14 @@ from ltc2hw.converters.netx_record import (
     NetxRecord,
     Places,
 )
+from ltc2hw.converters.populations import FixedLIF, FixedLTC
 from ltc2hw.errors import DamagedFileError, ShapeError
-from ltc2hw.fixed import (
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
-)
-from ltc2hw.graph import connection_name
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.words import IntArray, Word, shift_toward_zero
+from ltc2hw.quantization.rules import check_fixed
 from ltc2hw.registry import find_target
-from ltc2hw.rules import check_fixed
-from ltc2hw.weights import Dense, Sparse
-from ltc2hw.words import IntArray, Word, shift_toward_zero
 
 STATE = Word(24)
 """Register of Lava's LIF."""

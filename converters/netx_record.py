@@ -17,7 +17,7 @@ import numpy as np
 from ltc2hw.converters.foreign_hdf5 import ForeignTree
 from ltc2hw.converters.netx_layers import BIAS_EXPONENT, Layer
 from ltc2hw.errors import DamagedFileError
-from ltc2hw.words import IntArray, Word
+from ltc2hw.numbers.words import IntArray, Word
 
 Places = tuple[IntArray, IntArray]
 """``indptr`` and ``indices`` of sparse weights."""

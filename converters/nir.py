@@ -16,7 +16,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ltc2hw.capacity import MAXIMUM_NUMBERS
 from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.foreign_hdf5 import read_foreign
 from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
@@ -25,11 +24,12 @@ from ltc2hw.converters.nir_graph import flatten
 from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
-from ltc2hw.dequantize import dequantize
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.hdf5 import writing
-from ltc2hw.network import Network
+from ltc2hw.files.hdf5 import writing
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
+from ltc2hw.quantization.dequantize import dequantize
 
 StrPath = str | os.PathLike[str]
 

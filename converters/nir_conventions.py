@@ -16,7 +16,7 @@ from ltc2hw.converters.euler import LateReset
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_graph import Node
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 
 Discretization = Literal["euler", "exact"]
 

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.capacity import MAXIMUM_NUMBERS
 from ltc2hw.converters.images import image_shapes
 from ltc2hw.converters.lowering import Shape, Window, convolution
-from ltc2hw.network import LIF, Input, Network, Projection, Readout
-from ltc2hw.weights import Sparse
-from ltc2hw.words import FloatArray
+from ltc2hw.converters.populations import LIF, Readout
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import FloatArray
 
 Integers = npt.NDArray[np.int64]
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import clocks_of
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape
@@ -24,11 +23,13 @@ from ltc2hw.converters.nir_record import (
     lif_metadata,
     readout_metadata,
 )
-from ltc2hw.graph import connection_name, evaluation_order
-from ltc2hw.network import LIF, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.nonlinearity import evaluate
-from ltc2hw.weights import Sparse
-from ltc2hw.words import FloatArray
+from ltc2hw.converters.populations import LIF, Gate, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.structure import connection_name, evaluation_order
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.nonlinearity import evaluate
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import FloatArray
 
 Entries = dict[str, Any]
 

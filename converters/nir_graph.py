@@ -17,7 +17,7 @@ from scipy.sparse import csgraph
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Shape
 from ltc2hw.errors import DamagedFileError, ShapeError
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 
 PASS = "pass"
 """Type of what Identity, and the inputs and outputs of nested graphs, become."""

@@ -22,7 +22,6 @@ from typing import cast
 
 import numpy as np
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import (
@@ -50,12 +49,14 @@ from ltc2hw.converters.nir_graph import (
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.converters.signals import Signal, numbers_in
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
-from ltc2hw.graph import Port, Variable
-from ltc2hw.network import LIF, LTC, Gate, Input, Network, Readout
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import Input, Network
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.words import FloatArray
 
 NEURON_NUMBERS = 8
 """How many numbers a neuron's constants, and what they are computed from, take."""

@@ -47,7 +47,7 @@ class _Extension(NIRNode):
 
 @dataclass(eq=False)
 class LTCNode(_Extension):
-    """LTC spiking neurons (:class:`ltc2hw.network.LTC`), arrays of shape (N,)."""
+    """LTC spiking neurons (:class:`ltc2hw.graph.network.LTC`), arrays of shape (N,)."""
 
     threshold: Array
     adaptation_strength: Array
@@ -70,7 +70,7 @@ class LTCNode(_Extension):
 
 @dataclass(eq=False)
 class GatedLINode(_Extension):
-    """Leaky integrators whose gate moves (:class:`ltc2hw.network.Readout`), arrays (N,)."""
+    """Leaky integrators whose gate moves (:class:`ltc2hw.graph.network.Readout`), arrays (N,)."""
 
     bias_current: Array
     tau_mem_bias: Array

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.converters.populations import LIF, Gate, Readout
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
-from ltc2hw.network import LIF, Gate, Network, Projection, Readout
-from ltc2hw.nonlinearity import evaluate
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import Network, Projection
+from ltc2hw.numbers.nonlinearity import evaluate
+from ltc2hw.numbers.words import FloatArray
 
 KEY = "ltc2hw"
 """Name of our entry in metadata."""

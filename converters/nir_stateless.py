@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.lowering import Pair, Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.nir_graph import Node, spread
 from ltc2hw.converters.nir_record import KEY
 from ltc2hw.converters.signals import Matrix, Signal
 from ltc2hw.errors import Ltc2hwError, ShapeError
-from ltc2hw.weights import Sparse
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import FloatArray
 
 STEP_TOLERANCE = 1e-6
 """How far, relative to itself, a delay may be from a whole number of steps."""

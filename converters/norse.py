@@ -21,7 +21,6 @@ from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
 from torch import nn
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import (
@@ -38,8 +37,9 @@ from ltc2hw.converters.norse_layers import Layer, layers_of, require_own_functio
 from ltc2hw.converters.plain_modules import exact_array
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.network import Input, Network
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import Input, Network
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.words import FloatArray
 
 __all__ = ["from_module", "to_module"]
 

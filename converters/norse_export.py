@@ -18,15 +18,16 @@ from norse.torch.module.iaf import IAF, IAFParameters
 from scipy import sparse
 from torch import nn
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph import Port
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Readout
-from ltc2hw.nonlinearity import evaluate
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import FloatPopulation, Input, Network
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.nonlinearity import evaluate
+from ltc2hw.numbers.words import FloatArray
 
 Arriving = Mapping[tuple[str, Port], Signal]
 

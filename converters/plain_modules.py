@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 
 HARMLESS = frozenset(
     (

@@ -7,7 +7,7 @@ import numpy as np
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import Leaky
 from ltc2hw.converters.signals import CONSTANT, Signal
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 
 HORIZON = 1000
 """Steps in which a neuron must be able to spike once, if everything before it spikes at each."""

@@ -31,17 +31,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.archive import shown
 from ltc2hw.converters.assembly import Assembly, static_gate
 from ltc2hw.converters.checkpoint import load_arrays
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph import Port, Variable
-from ltc2hw.network import LTC, Gate, Input, Network, Readout
-from ltc2hw.state import zero_state
-from ltc2hw.trace import State
-from ltc2hw.words import FloatArray
+from ltc2hw.files.archive import shown
+from ltc2hw.graph.network import Input, Network
+from ltc2hw.graph.state import zero_state
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.graph.trace import State
+from ltc2hw.numbers.words import FloatArray
 
 THRESHOLD, ADAPTATION_STRENGTH = 0.1, 1.8
 """``b_j0`` and ``beta`` of the authors' code."""

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
-from ltc2hw.graph import Variable
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.structure import Variable
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.words import FloatArray
 
 Matrix: TypeAlias = "FloatArray | sparse.csr_matrix"
 """Shape (N, N_source); convolutions and identities are sparse."""

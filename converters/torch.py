@@ -3,89 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ltc2hw.converters.cells import Source, synapses_of
+from ltc2hw.converters.cells import Source, neurons_of, synapses_of
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
 from ltc2hw.errors import ShapeError, UnsupportedError
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.neurons import Cell, LIFCell, LTCCell, ReadoutCell, SpikingNetwork
-from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 
-Array = npt.NDArray[np.float64]
 CHANGED = FEATURES["changed-module"].title
-
-
-def _array(tensor: Tensor) -> Array:
-    """A float64 copy, exact for float32 parameters."""
-    values: Array = tensor.detach().cpu().double().numpy().copy()
-    return values
-
-
-def _own(term: Tensor | None, size: int) -> Array:
-    """A gate's own-state term as a vector (N,); zero where matrices or nothing take its place."""
-    if term is None or term.dim() != 1:
-        return np.zeros(size)
-    return _array(term)
-
-
-def _gate(
-    bias: Tensor, from_state: Tensor | None, from_current: Tensor | None, nonlinearity: str
-) -> Gate:
-    size = len(bias)
-    kind = cast(Nonlinearity, nonlinearity)
-    return Gate(_array(bias), _own(from_state, size), _own(from_current, size), kind)
-
-
-def _ltc(cell: LTCCell, name: str) -> LTC:
-    p = cell.parameters_of_step()
-    kind = cell.nonlinearity
-    return LTC(
-        name=name,
-        size=cell.size,
-        threshold=_array(p.threshold),
-        adaptation_strength=_array(p.adaptation_strength),
-        bias_current=_array(p.bias[0]),
-        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, kind),
-        tau_adp=_gate(p.bias[2], p.tau_adp_from_state, p.tau_adp_from_current, kind),
-    )
-
-
-def _lif(cell: LIFCell, name: str) -> LIF:
-    p = cell.parameters_of_step()
-    return LIF(
-        name=name,
-        size=cell.size,
-        current_decay=_array(p.current_decay),
-        membrane_decay=_array(p.membrane_decay),
-        threshold=_array(p.threshold),
-        bias=_array(p.bias),
-    )
-
-
-def _readout(cell: ReadoutCell, name: str) -> Readout:
-    p = cell.parameters_of_step()
-    return Readout(
-        name=name,
-        size=cell.size,
-        bias_current=_array(p.bias[0]),
-        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, cell.nonlinearity),
-    )
-
-
-def _population(cell: Cell, name: str) -> LTC | LIF | Readout:
-    """The population of a cell that :func:`_require_cell` let pass."""
-    if isinstance(cell, LTCCell):
-        return _ltc(cell, name)
-    if isinstance(cell, LIFCell):
-        return _lif(cell, name)
-    return _readout(cast(ReadoutCell, cell), name)
 
 
 def _require_cell(cell: Any, known: tuple[type[nn.Module], ...], name: str) -> None:
@@ -96,7 +26,7 @@ def _require_cell(cell: Any, known: tuple[type[nn.Module], ...], name: str) -> N
         raise _refusal(f"{name} ({type(cell).__name__})", "a cell of a class of its own", names)
     _require_plain(cell, kind, name)
     # A name that was changed later does not reach what the cell computes.
-    if not isinstance(cell, LIFCell) and cell.form.nonlinearity != cell.nonlinearity:
+    if isinstance(cell, (LTCCell, ReadoutCell)) and cell.form.nonlinearity != cell.nonlinearity:
         node = f"{name} with another nonlinearity than it began with"
         raise _refusal(node, CHANGED, "make it anew")
     anew = _anew(cell, kind)
@@ -115,6 +45,12 @@ def _anew(cell: Any, kind: type[nn.Module]) -> nn.Module:
         return ReadoutCell(cell.inputs, cell.size, gate=cell.gate, generator=draw)
     if kind is LIFCell:
         return LIFCell(cell.inputs, cell.size, recurrent=cell.recurrent, generator=draw)
+    if kind is ProgramCell:
+        form = cell.form
+        return ProgramCell(
+            form.model, form.inputs, form.size, ports=form.ports, recurrent=cell.recurrent,
+            graded=form.graded, fixed=form.fixed, generator=draw,
+        )  # fmt: skip
     return LTCCell(cell.inputs, cell.size, gate=cell.gate, recurrent=cell.recurrent, generator=draw)
 
 
@@ -155,21 +91,21 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
         )
     _require_plain(module, SpikingNetwork, "the network")
     for number, cell in enumerate(module.cells, start=1):
-        _require_cell(cell, (LTCCell, LIFCell), f"layer {number}")
-    _require_cell(module.readout, (ReadoutCell,), "the readout")
+        _require_cell(cell, (LTCCell, LIFCell, ProgramCell), f"layer {number}")
+    _require_cell(module.readout, (ReadoutCell, ProgramCell), "the readout")
     first = Input("input", module.cells[0].inputs, module.graded_input)
     populations: list[FloatPopulation] = [first]
     projections: list[Projection] = []
     source: Source = ("input", "value" if module.graded_input else "spikes")
     for number, cell in enumerate(module.cells, start=1):
         name = "hidden" if len(module.cells) == 1 else f"hidden{number}"
-        populations.append(_population(cell, name))
+        populations.append(neurons_of(cell, name))
         projections.extend(synapses_of(cell, name, source))
-        source = (name, "spikes")
+        source = (name, cell.form.model.output)
     if module.read_from == "membrane":
         source = (source[0], "membrane")
     return Network(
-        populations=(*populations, _population(module.readout, "output")),
+        populations=(*populations, neurons_of(module.readout, "output")),
         projections=(*projections, *synapses_of(module.readout, "output", source)),
         output="output",
         provenance=dict(provenance or {}),

@@ -17,10 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.archive import DAMAGE, MAXIMUM_BYTES, Archive, StrPath, one_line, read_bytes, shown
-from ltc2hw.capacity import require_capacity
 from ltc2hw.converters.torch_pickle import Foreign, Global, Layout, Storage, load
 from ltc2hw.errors import DamagedFileError
+from ltc2hw.files.archive import (
+    DAMAGE,
+    MAXIMUM_BYTES,
+    Archive,
+    StrPath,
+    one_line,
+    read_bytes,
+    shown,
+)
+from ltc2hw.numbers.capacity import require_capacity
 
 Array = npt.NDArray[Any]
 Bytes = Callable[[Storage], memoryview]

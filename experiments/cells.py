@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ltc2hw import quantize, simulate
+from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.converters.torch import from_module
-from ltc2hw.excerpt import real_outputs
-from ltc2hw.files import write_text
+from ltc2hw.files.atomic import write_text
 from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import Task, load_task

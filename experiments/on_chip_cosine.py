@@ -14,12 +14,12 @@ import numpy as np
 
 from experiments.on_chip_runs import untrained
 from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, quantize
-from ltc2hw.graph import Port
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.comparison.tables import Table
+from ltc2hw.graph.structure import Port
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.plasticity.verify import verify
-from ltc2hw.tables import Table
 from ltc2hw.tasks import load_task
-from ltc2hw.words import FloatArray
 
 SEEDS, SAMPLES, HIDDEN = range(10), 8, 32
 WIDTHS = (20, 16, 12)

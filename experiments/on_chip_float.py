@@ -17,13 +17,13 @@ import numpy as np
 
 from experiments.on_chip_runs import untrained
 from ltc2hw import FPTTRule, Network, learn
+from ltc2hw.converters.populations import LTC, Readout
 from ltc2hw.errors import InvalidValueError, TrainingError
-from ltc2hw.network import LTC, Readout
-from ltc2hw.plastic_values import read_parameter, write_parameters
-from ltc2hw.plasticity import Feedback, Parameter, feedback_matrix, surrogate_slope
+from ltc2hw.learning.rule import Feedback, Parameter, feedback_matrix, surrogate_slope
+from ltc2hw.learning.values import read_parameter, write_parameters
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.tasks import load_task
-from ltc2hw.words import FloatArray, IntArray
 
 SLOTS: tuple[tuple[str, str, str], ...] = (
     ("hidden", "current", "input"),

@@ -25,10 +25,10 @@ from experiments.on_chip_runs import (
 )
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
 from ltc2hw.converters.lava.learning_engine import Connection, learn_in_process
-from ltc2hw.engine_rule import OFFSET, EngineForm
-from ltc2hw.learned import Learned, Learning, Memories
-from ltc2hw.plastic_values import write_parameters
-from ltc2hw.plasticity import Parameter
+from ltc2hw.learning.engine_rule import OFFSET, EngineForm
+from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.rule import Parameter
+from ltc2hw.learning.values import write_parameters
 from ltc2hw.simulations.learning_engine import fast
 from ltc2hw.simulations.learning_engine.integer import EngineLearner, Met
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan

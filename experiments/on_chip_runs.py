@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ltc2hw import FixedNetwork, Network, simulate
-from ltc2hw.files import write_text
-from ltc2hw.graph import Port
-from ltc2hw.network import LTC, Gate, Input, Projection, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.files.atomic import write_text
+from ltc2hw.graph.network import Input, Projection
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.tasks import Split
-from ltc2hw.weights import Dense
 
 BUILD = Path("build/on-chip")
 RESULTS = Path("docs/results")

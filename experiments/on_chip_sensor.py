@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks import Split, Task
-from ltc2hw.words import FloatArray
 
 Change = Callable[[FloatArray], FloatArray]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ltc2hw.files import write_text
+from ltc2hw.files.atomic import write_text
 
 Measured = Mapping[str, Any]
 

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.measure import peak_megabytes
 from experiments.training import RESULTS
-from ltc2hw.files import write_text
+from ltc2hw.files.atomic import write_text
 from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.training import TrainingOptions
 from ltc2hw.training.compiled import CompiledLearner

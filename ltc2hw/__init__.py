@@ -7,29 +7,34 @@ and compared with the float reference.
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ltc2hw.starting import ending_quietly
 
 with ending_quietly():
-    from ltc2hw.bundle import load, save
-    from ltc2hw.compare import compare
-    from ltc2hw.fixed import FixedNetwork
-    from ltc2hw.learn import learn
-    from ltc2hw.network import Network
-    from ltc2hw.plasticity import FPTTRule
-    from ltc2hw.plasticity_words import PlasticWords
-    from ltc2hw.quantize import quantize
-    from ltc2hw.report import Report
-    from ltc2hw.scaling import QuantizeOptions
+    from ltc2hw.comparison.compare import compare
+    from ltc2hw.comparison.report import Report
+    from ltc2hw.files.bundle import load, save
+    from ltc2hw.graph.fixed import FixedNetwork
+    from ltc2hw.graph.network import Network
+    from ltc2hw.graph.neurons import FixedNeurons, Neurons
+    from ltc2hw.graph.trace import Trace
+    from ltc2hw.learning.learn import learn
+    from ltc2hw.learning.rule import FPTTRule
+    from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.quantization.quantize import quantize
+    from ltc2hw.quantization.scaling import QuantizeOptions
     from ltc2hw.simulate import simulate
-    from ltc2hw.static_form import static_form
-    from ltc2hw.trace import Trace
+
+if TYPE_CHECKING:
+    from ltc2hw.converters.static_form import static_form
 
 __all__ = [
     "FPTTRule",
     "FixedNetwork",
+    "FixedNeurons",
     "Network",
+    "Neurons",
     "PlasticWords",
     "QuantizeOptions",
     "Report",
@@ -46,8 +51,10 @@ __all__ = [
 PROVIDERS = ("converters", "simulations", "targets")
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """Import a provider package when it is first named, ``ltc2hw.converters`` for example."""
     if name in PROVIDERS:
         return import_module(f"{__name__}.{name}")
+    if name == "static_form":
+        return import_module(f"{__name__}.converters.static_form").static_form
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

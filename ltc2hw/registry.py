@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any, cast
 
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.scalars import require_type
-from ltc2hw.target import Target
-from ltc2hw.trace import Trace
+from ltc2hw.graph.target import Target
+from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.scalars import require_type
 
 Simulate = Callable[..., Trace]
 
@@ -32,6 +32,9 @@ LEARNERS: dict[str, str] = {
     "fast": "ltc2hw.simulations.plasticity.fast",
 }
 """Module of each engine that learns; its function ``learn(network, x, targets, ...)`` runs it."""
+
+OLD_SCHEMAS: dict[int, str] = {1: "ltc2hw.converters.schema1"}
+"""Module that reads files of each older schema; its ``decode_old`` builds what they hold."""
 
 FLOAT_ENGINES: tuple[str, ...] = ("float64",)
 """Engines that run a Network; the others run a FixedNetwork."""
@@ -71,6 +74,18 @@ def find_learner(name: str) -> Callable[..., Any]:
     if name not in LEARNERS:
         raise UnknownNameError("learning engine", name, tuple(LEARNERS))
     return cast(Callable[..., Any], import_module(LEARNERS[name]).learn)
+
+
+def find_schema(version: int) -> Callable[[Any, tuple[type, ...]], Any]:
+    """Return the function that builds objects from trees of an older schema.
+
+    Raises:
+        UnknownNameError: if there is no such version.
+    """
+    if version not in OLD_SCHEMAS:
+        raise UnknownNameError("schema version", str(version), tuple(map(str, OLD_SCHEMAS)))
+    reader = import_module(OLD_SCHEMAS[version]).decode_old
+    return cast(Callable[[Any, tuple[type, ...]], Any], reader)
 
 
 def find_target(target: str | Target) -> Target:

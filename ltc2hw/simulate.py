@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.trace import State, Trace
+from ltc2hw.numbers.scalars import require_type, shown
 from ltc2hw.registry import find_engine, require_kind
-from ltc2hw.scalars import require_type, shown
-from ltc2hw.trace import State, Trace
 
 
 def simulate(
@@ -25,9 +25,9 @@ def simulate(
 ) -> Trace:
     """Run samples x of shape (T, B, N_in) through a network.
 
-    ``engine`` is ``"float64"`` for a :class:`~ltc2hw.network.Network`, and ``"integer"``,
-    ``"fast"``, ``"torch"`` or ``"lava"`` for a :class:`~ltc2hw.fixed.FixedNetwork`; None takes
-    ``"float64"`` or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every
+    ``engine`` is ``"float64"`` for a :class:`~ltc2hw.graph.network.Network`, and ``"integer"``,
+    ``"fast"``, ``"torch"`` or ``"lava"`` for a :class:`~ltc2hw.graph.fixed.FixedNetwork`; None
+    takes ``"float64"`` or ``"fast"``. ``record`` names the variables to keep (``"all"`` for every
     one); ``state`` continues from an earlier ``trace.state``. ``fast`` alone takes ``threads``
     (None: one per core) and ``progress``, called with the sample-steps done and their total.
 

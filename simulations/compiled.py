@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from ltc2hw.compilation import cached
+from ltc2hw.compilation.caching import cached
 
 F = TypeVar("F", bound=Callable[..., Any])
 

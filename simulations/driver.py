@@ -1,7 +1,7 @@
 """The time loop shared by the readable engines: graph order, delays, recording, streaming.
 
 An engine supplies an :class:`Arithmetic`: how samples are encoded, how weights are applied, how a
-variable becomes a message, and the two stages of each kind of population. The loop supplies
+variable becomes a message, and the stages of a population. The loop supplies
 everything else, so that the float reference and the integer specification differ in their
 arithmetic alone.
 """
@@ -15,9 +15,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph import (
-    STAGE_OF_PORT,
-    STAGE_OF_VARIABLE,
+from ltc2hw.graph.state import check_state, zero_state
+from ltc2hw.graph.structure import (
     Connection,
     Graph,
     Node,
@@ -26,9 +25,10 @@ from ltc2hw.graph import (
     Stage,
     Variable,
     evaluation_order,
+    port_stage,
+    variable_stage,
 )
-from ltc2hw.state import check_state, zero_state
-from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
+from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 Values = Mapping[str, Array]
 P = TypeVar("P", bound=Population)
@@ -63,14 +63,13 @@ class Arithmetic(Protocol[P_contra, C_contra]):
         """What is sent of a variable, under the variable's name."""
         ...
 
-    def current(self, population: P_contra, registers: Values, ports: Values) -> StageResult:
-        """Stage ``current``: produces at least the variable ``current``."""
-        ...
-
-    def update(
-        self, population: P_contra, registers: Values, current: Array, ports: Values
+    def stage(
+        self, population: P_contra, registers: Values, ports: Values, known: Values
     ) -> StageResult:
-        """Stage ``update``: produces every other recordable variable."""
+        """What a population computes: its early results, or all others where they are ``known``.
+
+        ``ports`` is what arrived so far in this step.
+        """
         ...
 
 
@@ -168,25 +167,41 @@ def step(
     for name, stage in plan.order:
         population = network.population(name)
         if name == network.input.name:
-            result = StageResult(sample if stage == "update" else {}, {})
+            result = StageResult(sample if stage == "late" else {}, {})
         else:
             ports = _ports(arithmetic, network, plan, population, stage, messages, carried, batch)
             arrived[name].update(ports)
-            registers = carried[name]
-            if stage == "current":
-                result = arithmetic.current(population, registers, ports)
-            else:
-                current = produced[name]["current"]
-                result = arithmetic.update(population, registers, current, ports)
+            result = StageResult({}, {})
+            if stage == "late" or population.early:
+                known = produced[name]
+                result = arithmetic.stage(population, carried[name], arrived[name], known)
         produced[name].update(result.values)
         add_counts(counts, {name: result.saturations})
         for variable in population.variables:
-            if STAGE_OF_VARIABLE[variable] == stage and (name, variable) in plan.sent:
+            if variable_stage(population, variable) == stage and (name, variable) in plan.sent:
                 sent = arithmetic.message(population, variable, produced[name][variable])
                 messages[name, variable] = sent.values[variable]
                 add_counts(counts, {name: sent.saturations})
     done = Step(produced, arrived, messages, counts)
     return done, _advance(carried, produced, messages)
+
+
+def stage_results(population: Population, known: Values) -> tuple[str, ...]:
+    """Names of what a stage produces: the early results first, then all that is not yet known."""
+    if population.early and not known:
+        return population.early
+    return tuple(name for name in population.recordable if name not in known)
+
+
+def broadcast(
+    values: Mapping[str, Array], size: int, registers: Values, ports: Values
+) -> dict[str, Array]:
+    """Results as arrays (B, N), those too that are the same for all samples or neurons."""
+    shape = (next(iter((ports or registers).values())).shape[0], size)
+    return {
+        name: value if value.shape == shape else np.array(np.broadcast_to(value, shape))
+        for name, value in values.items()
+    }
 
 
 def sent_message(
@@ -211,7 +226,7 @@ def _ports(
 ) -> Values:
     ports: dict[str, Array] = {}
     for port in population.ports:
-        if STAGE_OF_PORT[port] != stage:
+        if port_stage(population, port) != stage:
             continue
         total: Array = np.zeros((batch, population.size), arithmetic.dtype)
         for index in plan.incoming.get((population.name, port), ()):

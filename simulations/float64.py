@@ -1,4 +1,4 @@
-"""The float64 engine: the definition of correct for a float :class:`~ltc2hw.network.Network`."""
+"""The float64 engine: what is correct for a float :class:`~ltc2hw.graph.network.Network`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.real import RealStep
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph import Variable
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.samples import check_samples
-from ltc2hw.simulations.driver import StageResult, Values, run
-from ltc2hw.trace import Array, State, Trace
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import Array, State, Trace
+from ltc2hw.simulations.driver import StageResult, Values, broadcast, run, stage_results
 
 
 def simulate(
@@ -51,9 +53,12 @@ def _require_finite(network: Network, trace: Trace) -> None:
 
 
 class FloatArithmetic:
-    """Real numbers: no rounding, no saturation."""
+    """Real numbers: no rounding, no saturation. One object serves one network."""
 
     dtype: npt.DTypeLike = np.float64
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, bool], RealStep] = {}
 
     def encode(self, population: FloatPopulation, x: npt.NDArray[np.float64]) -> StageResult:
         """Pass samples on as they are."""
@@ -67,68 +72,14 @@ class FloatArithmetic:
         """Graded variables are sent unrounded."""
         return StageResult({variable: value}, {})
 
-    def current(self, population: FloatPopulation, registers: Values, ports: Values) -> StageResult:
-        """Arriving current plus bias; for LIF neurons the decaying current."""
-        if isinstance(population, LIF):
-            current = (1.0 - population.current_decay) * registers["current"] + ports["current"]
-        else:
-            assert not isinstance(population, Input)
-            current = ports["current"] + population.bias_current
-        return StageResult({"current": current}, {})
-
-    def update(
-        self, population: FloatPopulation, registers: Values, current: Array, ports: Values
+    def stage(
+        self, population: FloatPopulation, registers: Values, ports: Values, known: Values
     ) -> StageResult:
-        """Gates, membrane, adaptation, threshold, spikes, reset."""
-        if isinstance(population, LTC):
-            return StageResult(ltc_update(population, registers, current, ports), {})
-        if isinstance(population, LIF):
-            return StageResult(lif_update(population, registers, current), {})
-        assert isinstance(population, Readout)
-        tau = gate(population.tau_mem, ports["tau_mem"], registers["membrane"], current)
-        membrane = registers["membrane"] + tau * (current - registers["membrane"])
-        return StageResult({"tau_mem": tau, "membrane": membrane}, {})
-
-
-def gate_argument(parameters: Gate, arriving: Array, state: Array, current: Array) -> Array:
-    """``arriving + bias + from_state·state + from_current·current``, all (B, N)."""
-    argument: Array = (
-        arriving
-        + parameters.bias
-        + parameters.from_state * state
-        + parameters.from_current * current
-    )
-    return argument
-
-
-def gate(parameters: Gate, arriving: Array, state: Array, current: Array) -> Array:
-    """``σ`` of the :func:`gate_argument`."""
-    argument = gate_argument(parameters, arriving, state, current)
-    return parameters.evaluate(argument)
-
-
-def ltc_update(population: LTC, registers: Values, current: Array, ports: Values) -> Values:
-    """One step of :class:`~ltc2hw.network.LTC` after its current is known."""
-    membrane, adaptation = registers["membrane"], registers["adaptation"]
-    tau_mem = gate(population.tau_mem, ports["tau_mem"], membrane, current)
-    tau_adp = gate(population.tau_adp, ports["tau_adp"], adaptation, current)
-    membrane = membrane + tau_mem * (current - membrane)
-    adaptation = tau_adp * adaptation + (1.0 - tau_adp) * registers["spikes"]
-    threshold = population.threshold + population.adaptation_strength * adaptation
-    spikes = (membrane > threshold).astype(np.float64)
-    return {
-        "tau_mem": tau_mem,
-        "tau_adp": tau_adp,
-        "membrane": membrane * (1.0 - spikes),
-        "adaptation": adaptation,
-        "threshold": threshold,
-        "spikes": spikes,
-    }
-
-
-def lif_update(population: LIF, registers: Values, current: Array) -> Values:
-    """One step of :class:`~ltc2hw.network.LIF` after its current is known."""
-    decayed = (1.0 - population.membrane_decay) * registers["membrane"]
-    membrane = decayed + current + population.bias
-    spikes = (membrane > population.threshold).astype(np.float64)
-    return {"membrane": membrane * (1.0 - spikes), "spikes": spikes}
+        """Interpret the model's program."""
+        assert isinstance(population, Neurons)
+        key = (population.name, bool(known))
+        if key not in self._steps:
+            program, results = population.model.program, stage_results(population, known)
+            self._steps[key] = RealStep(program, population.functions, results, tuple(known))
+        values = self._steps[key](population.constants, ports, registers, known)
+        return StageResult(broadcast(values, population.size, registers, ports), {})

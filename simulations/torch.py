@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, MissingExtraError
-from ltc2hw.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
-from ltc2hw.fixed_state import starting_state
-from ltc2hw.graph import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_format, recorded_dtype
+from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import STAGE_OF_PORT, STAGE_OF_VARIABLE, Node, Variable
+from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.trace import Array, State, Trace, check_record, empty_record, make_trace
 
 try:
     import torch

@@ -14,21 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import (
-    Factor,
-    FixedGate,
-    FixedLIF,
-    FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedReadout,
-    message_word,
-)
-from ltc2hw.graph import Port
-from ltc2hw.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, table_index_bits
-from ltc2hw.weights import Sparse
-from ltc2hw.words import IntArray, Overflow, Word
+from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_word
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import IntArray, Overflow, Word
 
 EXACT = 1 << 53
 """Doubles hold every integer up to this."""
@@ -140,7 +132,7 @@ def gate(
 
 
 def plan(x: Tensor, parameters: FixedGate) -> Tensor:
-    """As :func:`ltc2hw.nonlinearity.plan_integer`."""
+    """As :func:`ltc2hw.numbers.nonlinearity.plan_integer`."""
     fraction, bits = parameters.fraction, parameters.output_fraction
     magnitude = x.abs()
     result = torch.full_like(x, 1 << bits)
@@ -151,7 +143,7 @@ def plan(x: Tensor, parameters: FixedGate) -> Tensor:
 
 
 def look_up(x: Tensor, parameters: FixedGate, constants: Tensors) -> Tensor:
-    """As :func:`ltc2hw.nonlinearity.lookup_integer`."""
+    """As :func:`ltc2hw.numbers.nonlinearity.lookup_integer`."""
     table = constants.of(parameters.table)
     span = parameters.fraction + TABLE_SPAN_BITS
     shift = span - table_index_bits(parameters.table.size, parameters.function)

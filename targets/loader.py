@@ -1,4 +1,4 @@
-"""Read a chip's TOML file into a :class:`~ltc2hw.target.Target`."""
+"""Read a chip's TOML file into a :class:`~ltc2hw.graph.target.Target`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from ltc2hw.errors import DamagedFileError, UnknownNameError
-from ltc2hw.target import GateHardware, LIFWords, Resources, Target, Words
+from ltc2hw.graph.target import GateHardware, LIFWords, Resources, Target, Words
 
 if sys.version_info >= (3, 11):
     import tomllib

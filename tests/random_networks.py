@@ -11,26 +11,27 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import (
+from ltc2hw.converters.populations import (
+    LIF,
+    LTC,
     Factor,
     FixedGate,
-    FixedInput,
     FixedLIF,
     FixedLTC,
-    FixedNetwork,
-    FixedPopulation,
-    FixedProjection,
     FixedReadout,
-    Message,
+    Gate,
+    Readout,
 )
-from ltc2hw.graph import Port, Variable
-from ltc2hw.network import LIF, LTC, Gate, Input, Network, Projection, Readout
-from ltc2hw.nonlinearity import GateFunction, Nonlinearity, sigmoid_table
-from ltc2hw.rules import check_fixed, exponent_range, worst_arrivals
-from ltc2hw.target import Target
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.neurons import Message
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.nonlinearity import GateFunction, Nonlinearity, sigmoid_table
+from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.words import FloatArray, IntArray, Word
+from ltc2hw.quantization.rules import check_fixed, exponent_range, worst_arrivals
 from ltc2hw.targets import load_target
-from ltc2hw.weights import Dense, Sparse, Weights
-from ltc2hw.words import FloatArray, IntArray, Word
 
 GateKind = Literal["event", "dense", "static"]
 Model = Literal["LTC", "LIF"]

@@ -1,4 +1,4 @@
-"""Imports go one way: foundations, nouns, verbs, providers, command line."""
+"""Imports go one way: numbers, graphs, what is done with them, providers, command line."""
 
 from __future__ import annotations
 
@@ -15,23 +15,55 @@ ROOT = Path(__file__).parents[1]
 PROVIDERS = ("ltc2hw.converters", "ltc2hw.simulations", "ltc2hw.targets")
 LEARNERS = ("ltc2hw.neurons", "ltc2hw.tasks", "ltc2hw.training")
 FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
-VERBS = ("ltc2hw.compare", "ltc2hw.quantize", "ltc2hw.rules")
-NOUNS = ("ltc2hw.fixed", "ltc2hw.network", "ltc2hw.plasticity", "ltc2hw.target", "ltc2hw.trace")
-FOUNDATIONS = (
-    "ltc2hw.capacity",
-    "ltc2hw.compilation",
-    "ltc2hw.errors",
-    "ltc2hw.llvm",
-    "ltc2hw.scalars",
-    "ltc2hw.sources",
-    "ltc2hw.words",
+
+MOST_ROOT_MODULES = 12
+
+FOLDERS = {
+    "errors": "",
+    "starting": "",
+    "compilation": "",
+    "numbers": "errors",
+    "dynamics": "errors numbers",
+    "graph": "errors numbers dynamics",
+    "registry": "errors numbers graph",
+    "simulate": "errors numbers graph registry",
+    "quantization": "errors numbers dynamics graph registry",
+    "learning": "errors numbers dynamics graph registry quantization",
+    "files": "errors numbers dynamics graph registry learning",
+    "comparison": "errors numbers dynamics graph registry simulate quantization files",
+    "tasks": "errors numbers graph",
+    "neurons": "errors numbers graph compilation",
+    "training": "errors numbers graph compilation quantization files tasks neurons",
+    "targets": "errors graph",
+    "simulations": "errors numbers dynamics graph compilation quantization learning",
+    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
+    "": "starting graph simulate quantization learning files comparison",
+    "cli": "errors starting numbers graph registry simulate quantization learning files comparison "
+    "tasks training targets simulations converters",
+    "__main__": "cli",
+}
+"""What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
+
+CORE = tuple(
+    f"ltc2hw.{place}"
+    for place in (
+        *(
+            "errors",
+            "starting",
+            "compilation",
+            "numbers",
+            "dynamics",
+            "graph",
+            "registry",
+            "simulate",
+        ),
+        *("quantization", "learning", "files", "comparison"),
+    )
 )
 
 # What the modules of a layer must not reach, be it through any chain of imports.
 FORBIDDEN = {
-    FOUNDATIONS: (*NOUNS, *VERBS, *LEARNERS, *PROVIDERS, *FRONT),
-    NOUNS: (*VERBS, *LEARNERS, *PROVIDERS, *FRONT),
-    VERBS: (*LEARNERS, *PROVIDERS, *FRONT),
+    CORE: (*LEARNERS, *PROVIDERS, *FRONT),
     LEARNERS: (*PROVIDERS, *FRONT),
     PROVIDERS: FRONT,
 }
@@ -128,7 +160,34 @@ def test_the_reading_finds_every_layer() -> None:
         assert any(_inside(module, packages) for module in TREES), packages
     for provider in PROVIDERS:
         assert sum(_inside(module, (provider,)) for module in TREES) > 1, provider
-    assert "ltc2hw.errors" in EDGES["ltc2hw.network"]
+    assert "ltc2hw.errors" in EDGES["ltc2hw.graph.network"]
+    assert set(CORE) == {f"ltc2hw.{place}" for place in FOLDERS if place} - {
+        *LEARNERS,
+        *PROVIDERS,
+        *FRONT,
+    }
+
+
+def _place(module: str) -> str:
+    """The folder or root module that a module belongs to."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def test_folders_import_what_the_table_says_and_nothing_else() -> None:
+    found: dict[str, set[str]] = {_place(module): set() for module in TREES}
+    for module, others in EDGES.items():
+        found[_place(module)] |= {_place(other) for other in others} - {_place(module)}
+    assert found == {place: set(others.split()) for place, others in FOLDERS.items()}
+
+
+def test_the_table_of_folders_is_in_order() -> None:
+    places = list(FOLDERS)
+    for index, (place, others) in enumerate(FOLDERS.items()):
+        assert set(others.split()) <= set(places[:index]), place
+
+
+def test_few_modules_lie_beside_the_folders() -> None:
+    assert len(list((ROOT / "ltc2hw").glob("*.py"))) <= MOST_ROOT_MODULES
 
 
 @pytest.mark.parametrize("layer", list(FORBIDDEN), ids=lambda layer: layer[0])

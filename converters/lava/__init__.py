@@ -13,7 +13,7 @@ from ltc2hw.converters.lava.shim import install_finder, require_lava
 if TYPE_CHECKING:
     from ltc2hw.converters.conversion import Change
     from ltc2hw.converters.lava.assembly import LavaNetwork
-    from ltc2hw.fixed import FixedNetwork
+    from ltc2hw.graph.fixed import FixedNetwork
 
 install_finder()
 

@@ -1,8 +1,8 @@
 """Builds the Lava processes of an integer network and connects them.
 
-Weights become Lava's own connections; LIF populations become Lava's own ``LIF`` where it computes
-exactly what the network says; everything else becomes a process of
-:mod:`ltc2hw.converters.lava.processes`.
+Weights become Lava's own connections; neurons become Lava's own ``LIF`` where it computes exactly
+what their program says, and otherwise a process of :mod:`~ltc2hw.converters.lava.processes.neurons`
+that interprets it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,16 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.lif.process import LIF as LavaLIF
 
 from ltc2hw.converters.lava.connections import connection_recipe
-from ltc2hw.converters.lava.limits import check_expressible, suits_lava_lif
-from ltc2hw.converters.lava.populations import (
-    Recipe,
-    lava_lif_recipe,
-    ltc_recipe,
-    readout_recipe,
-    scheduled_lif_recipe,
-)
+from ltc2hw.converters.lava.limits import check_expressible, programmed, suits_lava_lif
+from ltc2hw.converters.lava.populations import Recipe, lava_lif_recipe, neurons_recipe
 from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.schedule import Schedule, make_schedule
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork, FixedPopulation
-from ltc2hw.graph import Port
-from ltc2hw.words import IntArray
+from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation
+from ltc2hw.graph.structure import Port
+from ltc2hw.numbers.words import IntArray
 
 FIXED_POINT = "fixed_pt"
 """Lava's tag of the bit-accurate models."""
@@ -158,22 +152,19 @@ def population_recipe(
     name = population.name
     timing = _timing(schedule, name, feed)
     run = Run() if feed is None else feed.runs.get(name, Run())
-    if isinstance(population, FixedInput):
+    neurons = programmed(population)
+    if neurons is None:
         if feed is None:
             return None
         data = feed.samples.transpose(1, 0, 2).astype(np.int32)
         return Source, {"data": data, "timing": timing, "run": run, "name": name}
-    if isinstance(population, FixedLTC):
-        return ltc_recipe(population, timing, run)
-    if isinstance(population, FixedLIF):
-        if suits_lava_lif(population, schedule.period, schedule.skew(name)):
-            return lava_lif_recipe(population, timing, run)
-        return scheduled_lif_recipe(population, timing, run)
-    return readout_recipe(population, timing, run)
+    if suits_lava_lif(neurons, schedule.period, schedule.skew(name)):
+        return lava_lif_recipe(neurons, timing, run)
+    return neurons_recipe(neurons, timing, run)
 
 
 def _timing(schedule: Schedule, name: str, feed: Feed | None) -> Timing:
-    current, update = schedule.offsets[name, "current"], schedule.offsets[name, "update"]
+    current, update = schedule.offsets[name, "early"], schedule.offsets[name, "late"]
     if feed is None:
         return Timing(schedule.period, current, update)
     steps, samples, _ = feed.samples.shape

@@ -11,9 +11,9 @@ from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 
 from ltc2hw.converters.lava.limits import MIXED_SIGN_BITS
-from ltc2hw.fixed import FixedNetwork, FixedProjection, message_word
-from ltc2hw.graph import connection_name
-from ltc2hw.weights import Sparse as SparseWeights
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.weights import Sparse as SparseWeights
 
 
 def connection_recipe(

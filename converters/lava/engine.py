@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.bundle import load, save
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.converters.lava.shim import require_lava
-from ltc2hw.files import write_arrays
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.trace import State, Trace
+from ltc2hw.files.atomic import write_arrays
+from ltc2hw.files.bundle import load, save
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.trace import State, Trace
 
 NETWORK_FILE = "network.h5"
 RUN_FILE = "run.npz"

@@ -9,51 +9,33 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Collection, Mapping
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.exported import meet_features, random_samples
+from ltc2hw.converters.lava.copies import copied_modules
 from ltc2hw.converters.lava.limits import check_expressible
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import ARRAYS_FILE, EXPECTED_FILE, NETWORK_FILE, digest
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.files import require_output_folder, write_files
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedLTC, FixedNetwork
-from ltc2hw.graph import connection_name
-from ltc2hw.quantization_report import KEY as REPORT
+from ltc2hw.files.atomic import require_output_folder, write_files
+from ltc2hw.files.texts import in_markdown
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.quantization.report import KEY as REPORT
 from ltc2hw.registry import find_engine
-from ltc2hw.texts import in_markdown
-from ltc2hw.words import FloatArray
 
 PACKAGE = "ltc2hw_lava"
 """Name of the package of process models in the folder."""
 
-RENAMED = (
-    (re.compile(r"\bltc2hw\.converters\.lava\b"), PACKAGE),
-    (re.compile(r"\bltc2hw\.errors\b"), f"{PACKAGE}.errors"),
-)
-"""What copied modules import, and under which name the folder has it."""
+ROOTS = ("ltc2hw.converters.lava.standalone",)
+"""What an exported network needs of ltc2hw, beside all that this imports."""
 
-PROCESS_FILES = (
-    "__init__.py",
-    "arithmetic.py",
-    "scheduled.py",
-    "lif/__init__.py",
-    "ltc/__init__.py",
-    "readout/__init__.py",
-    "source/__init__.py",
-)
-"""What an exported network needs of our processes: nothing of it imports more of ltc2hw."""
-
-SAMPLE_STEPS = 32
-"""Steps of the random sample whose integers are promised unless samples are given."""
+PACKAGE_TEXT = '"""What runs the network of this folder in Lava; copied from ltc2hw."""\n'
 
 SCRIPT = f'''"""Runs the network of this folder in Lava; see README.md."""
 
@@ -75,43 +57,12 @@ def write_folder(
 ) -> tuple[Change, ...]:
     """What :func:`ltc2hw.converters.lava.export` does."""
     conversion = Conversion("lava-out", allow)
-    _meet_features(network, conversion)
+    meet_features(network, conversion)
     _check_limits(network, conversion)
     require_output_folder(folder)
     x = random_samples(network) if samples is None else samples
     write_files(folder, _files(network, x))
     return tuple(conversion.changes)
-
-
-def random_samples(network: FixedNetwork) -> FloatArray:
-    """One sample over the whole range of the input, the same for every network of its size."""
-    rng, given = np.random.default_rng(0), network.input
-    shape = (SAMPLE_STEPS, 1, given.size)
-    if not given.graded:
-        return (rng.random(shape) < 0.3).astype(np.float64)
-    integers = rng.integers(given.word.minimum, given.word.maximum + 1, shape)
-    return np.ldexp(integers.astype(np.float64), -given.fraction)
-
-
-def _meet_features(network: FixedNetwork, conversion: Conversion) -> None:
-    for population in network.populations:
-        label = f"population {population.name!r}"
-        if isinstance(population, FixedInput):
-            conversion.meet("graded-input" if population.graded else "spiking-input", label)
-        elif isinstance(population, FixedLIF):
-            conversion.meet("lif", label)
-            if np.any(population.bias_mantissa):
-                conversion.meet("membrane-bias", label)
-        else:
-            conversion.meet("ltc" if isinstance(population, FixedLTC) else "readout", label)
-    for projection in network.projections:
-        label = connection_name(projection)
-        if projection.source == projection.target:
-            conversion.meet("recurrence", label)
-        elif projection.delay:
-            conversion.meet("delay", label)
-        if sum(p.target == projection.target for p in network.projections) > 1:
-            conversion.meet("topology", label)
 
 
 def _check_limits(network: FixedNetwork, conversion: Conversion) -> None:
@@ -156,21 +107,8 @@ def _files(network: FixedNetwork, x: npt.ArrayLike) -> dict[str, bytes]:
 
 def _modules() -> dict[str, str]:
     """What runs in Lava, importing from the folder's package instead of from ltc2hw."""
-    here = Path(__file__).parent
-    sources = {
-        **{f"processes/{name}": here / "processes" / name for name in PROCESS_FILES},
-        "__init__.py": here / "processes" / "__init__.py",
-        "shim.py": here / "shim.py",
-        "standalone.py": here / "standalone.py",
-        "errors.py": Path(str(import_module("ltc2hw.errors").__file__)),
-    }
-    modules = {}
-    for name, source in sources.items():
-        text = source.read_text(encoding="utf-8")
-        for pattern, replacement in RENAMED:
-            text = pattern.sub(replacement, text)
-        modules[f"{PACKAGE}/{name}"] = text
-    return modules
+    modules = {"__init__.py": PACKAGE_TEXT, **copied_modules(ROOTS, PACKAGE)}
+    return {f"{PACKAGE}/{path}": text for path, text in modules.items()}
 
 
 def _readme(network: FixedNetwork, plan: Mapping[str, Any]) -> str:
@@ -223,10 +161,11 @@ populations act one after the other; recorded arrays are in algorithmic steps, w
 
 | file | holds |
 |---|---|
-| `network.json` | processes with their constants, and the wires between them |
+| `network.json` | processes with their constants and programs, and the wires between them |
 | `arrays.npz` | weights and other arrays, and the stored samples |
 | `expected.json` | SHA-256 of every recorded array (shape, then little-endian 64-bit integers) |
 | `{package}/processes` | the process models |
+| `{package}/dynamics/integer.py` | what the programs of the neurons mean: the bit specification |
 
 Provenance:
 

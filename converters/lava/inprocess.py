@@ -25,19 +25,16 @@ from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAc
 from lava.proc.sparse.process import DelaySparse, Sparse
 
 from ltc2hw.converters.lava.assembly import build_network
-from ltc2hw.converters.lava.processes.lif import RecordedLIFModel, ScheduledLIF, ScheduledLIFModel
-from ltc2hw.converters.lava.processes.ltc import LTC, LTCModel
-from ltc2hw.converters.lava.processes.readout import Readout, ReadoutModel
+from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
+from ltc2hw.converters.lava.processes.neurons import Neurons, NeuronsModel
 from ltc2hw.converters.lava.processes.source import Source, SourceModel
 from ltc2hw.converters.lava.runs import Request
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.trace import State, Trace
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.trace import State, Trace
 
 MODELS: dict[type[AbstractProcess], type[Any]] = {
     Source: SourceModel,
-    LTC: LTCModel,
-    Readout: ReadoutModel,
-    ScheduledLIF: ScheduledLIFModel,
+    Neurons: NeuronsModel,
     LavaLIF: RecordedLIFModel,
     Dense: PyDenseModelBitAcc,
     Sparse: PySparseModelBitAcc,
@@ -96,22 +93,27 @@ def simulate(
         source, target = neurons[projection.source], neurons[projection.target]
         connection.s_in.senders.append(_out_port(source, projection.variable))
         _in_port(target, projection.port).senders.append(connection.a_out)
-    for chip_step in range(1, request.chip_steps + 1):
-        for model in (*neurons.values(), *connections):
-            model.time_step = chip_step
-        for connection in connections:
-            _send_only(connection)
-        for model in neurons.values():
-            model.run_spk()
-        for connection in connections:
-            connection.run_spk()
+    run_models(tuple(neurons.values()), connections, request.chip_steps)
     return request.trace(
         {
-            p.name: neurons[p.name].recorder.arrays
+            p.name: neurons[p.name].recorder.record
             for p in network.populations
             if not isinstance(p, FixedInput)
         }
     )
+
+
+def run_models(neurons: Sequence[Any], connections: Sequence[Any], chip_steps: int) -> None:
+    """Run wired models from the first chip step on; connections send what they last added up."""
+    for chip_step in range(1, chip_steps + 1):
+        for model in (*neurons, *connections):
+            model.time_step = chip_step
+        for connection in connections:
+            _send_only(connection)
+        for model in neurons:
+            model.run_spk()
+        for connection in connections:
+            connection.run_spk()
 
 
 def _send_only(connection: Any) -> None:

@@ -17,8 +17,8 @@ from lava.utils.weightutils import SignMode
 
 from ltc2hw.converters.lava.assembly import FIXED_POINT
 from ltc2hw.converters.lava.inprocess import make_model
-from ltc2hw.engine_rule import OFFSET, SynapseRule
-from ltc2hw.words import IntArray
+from ltc2hw.learning.engine_rule import OFFSET, SynapseRule
+from ltc2hw.numbers.words import IntArray
 
 SLOW = float(np.iinfo(np.uint16).max)
 """Time constant of traces that should not decay: the largest that Lava itself uses."""

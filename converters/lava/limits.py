@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+
+from ltc2hw.dynamics.formats import Formats, Held
+from ltc2hw.dynamics.lowering import lower
+from ltc2hw.dynamics.models.lif import lif
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     FixedInput,
-    FixedLIF,
     FixedNetwork,
     FixedPopulation,
     FixedProjection,
     message_word,
 )
-from ltc2hw.graph import connection_name
-from ltc2hw.integer_limits import largest
-from ltc2hw.rules import worst_arrivals
-from ltc2hw.words import Overflow, Word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.integer_limits import largest
+from ltc2hw.numbers.words import Word, bits_for
+from ltc2hw.quantization.rules import worst_arrivals
 
 WEIGHT_BITS = 8
 """Widest weight mantissa of Lava's connections."""
@@ -25,10 +33,12 @@ MIXED_SIGN_BITS = 9
 CHANNEL = Word(32)
 """Type of what Lava's ports carry and its connections add up in."""
 
-LIF_STATE_BITS = 24
+LIF_STATE = Word(24)
+LIF_CURRENT_BITS = 32
 LIF_DECAY_FRACTION = 12
 LIF_ALIGNMENT = 6
 LIF_BIAS = Word(16)
+LARGEST_BIAS_EXPONENT = LIF_STATE.bits - 1
 """Lava's LIF: widths that its model has built in (``lava/proc/lif/models.py``)."""
 
 _REMEDY = "quantize for loihi2"
@@ -51,22 +61,36 @@ def check_expressible(network: FixedNetwork) -> None:
             )
 
 
+def programmed(population: FixedPopulation) -> FixedNeurons | None:
+    """The program of a population; None for the input."""
+    return None if isinstance(population, FixedInput) else population
+
+
 def _check_population(population: FixedPopulation) -> None:
-    word = population.word if isinstance(population, FixedInput) else population.state
-    if word.bits > CHANNEL.bits:
-        raise UnsupportedError(
-            "lava", f"population {population.name}", f"registers of {word.bits} bits", _REMEDY
-        )
-    if word.overflow is not Overflow.SATURATE:
-        raise UnsupportedError(
-            "lava", f"population {population.name}", f"{word.overflow.value} on overflow", _REMEDY
-        )
-    for message in getattr(population, "messages", ()):
-        if message.word.overflow is not Overflow.SATURATE:
+    neurons = programmed(population)
+    held = [] if neurons is None else [w for v in neurons.program.values for w in _words(v)]
+    words = [population.word] if isinstance(population, FixedInput) else held
+    for word in words:
+        if word.bits > CHANNEL.bits:
             raise UnsupportedError(
-                "lava", f"message {population.name}.{message.variable}",
-                f"{message.word.overflow.value} on overflow", _REMEDY,
-            )  # fmt: skip
+                "lava", f"population {population.name}", f"registers of {word.bits} bits", _REMEDY
+            )
+    for message in () if neurons is None else neurons.messages:
+        _check_message(f"message {population.name}.{message.variable}", message.word)
+
+
+def _check_message(label: str, word: Word) -> None:
+    if word.bits - word.signed >= CHANNEL.bits:
+        raise UnsupportedError("lava", label, f"messages of {word.bits} bits", _REMEDY)
+
+
+def _words(value: Value) -> Iterator[Word]:
+    """The word in which a value is held, if it is held in one."""
+    numbers = [int(number) for number in value.numbers]
+    if value.operation is Operation.SATURATE:
+        yield Word(bits_for(max(numbers[1], -numbers[0] - 1)))
+    elif value.operation in (Operation.WRAP, Operation.WRAP_ONCE):
+        yield Word(numbers[0])
 
 
 def _check_projection(network: FixedNetwork, projection: FixedProjection) -> None:
@@ -78,27 +102,54 @@ def _check_projection(network: FixedNetwork, projection: FixedProjection) -> Non
         raise UnsupportedError(
             "lava", name, f"weight exponent {projection.exponent}, at least {lowest}", _REMEDY
         )
-    word = message_word(network.population(projection.source), projection.variable)
-    if word.bits - word.signed >= CHANNEL.bits:
-        raise UnsupportedError("lava", name, f"messages of {word.bits} bits", _REMEDY)
+    _check_message(name, message_word(network.population(projection.source), projection.variable))
 
 
-def suits_lava_lif(population: FixedLIF, period: int, skew: int) -> bool:
-    """Whether Lava's own LIF computes exactly what this population specifies.
+def suits_lava_lif(neurons: FixedNeurons, period: int, skew: int) -> bool:
+    """Whether Lava's own LIF computes exactly what the program of these neurons says.
 
     It has one stage per chip step and computes in every chip step, so it must stay silent until
     its first own one. It adds the membrane up in 32 bits without a look at overflow: the current
     stays 2^24 inside of them, so that a bias of up to 2^23 has room.
     """
-    if (population.state.bits, population.decay_fraction, population.alignment) != (
-        LIF_STATE_BITS,
-        LIF_DECAY_FRACTION,
-        LIF_ALIGNMENT,
-    ):
+    exponent = lava_bias_exponent(neurons)
+    if exponent is None:
         return False
-    bias = population.bias_mantissa
+    bias, threshold = neurons.constants["bias"], neurons.constants["threshold"]
     if bias.min() < LIF_BIAS.minimum or bias.max() > LIF_BIAS.maximum:
         return False
-    stays_silent = bool(population.threshold.min() >= 0) and (skew == 0 or not bias.any())
-    stays_within = largest(bias) << population.bias_exponent <= 1 << (LIF_STATE_BITS - 1)
+    stays_silent = bool(threshold.min() >= 0) and (skew == 0 or not bias.any())
+    stays_within = largest(bias) << exponent <= 1 << (LIF_STATE.bits - 1)
     return period == 1 and stays_silent and stays_within
+
+
+def lava_bias_exponent(neurons: FixedNeurons) -> int | None:
+    """Exponent of the bias with which a program is that of Lava's own LIF, None if it is not."""
+    membrane = neurons.formats.held.get("membrane")
+    bias = neurons.formats.constants.get("bias")
+    if membrane is None or bias is None:
+        return None
+    exponent = membrane.fraction - bias
+    if not 0 <= exponent <= LARGEST_BIAS_EXPONENT or neurons.program != lava_lif(exponent):
+        return None
+    return exponent
+
+
+@lru_cache(maxsize=LARGEST_BIAS_EXPONENT + 1)
+def lava_lif(bias_exponent: int) -> Program:
+    """The program of Lava's own LIF, whatever the fraction of its membrane."""
+    membrane, arriving = 0, -LIF_ALIGNMENT
+    formats = Formats(
+        held={
+            "current": Held.wrapping_once(LIF_STATE.bits, LIF_CURRENT_BITS, membrane),
+            "membrane": Held.between(LIF_STATE.maximum, membrane),
+        },
+        ports={"current": arriving},
+        constants={
+            "current_decay": LIF_DECAY_FRACTION,
+            "membrane_decay": LIF_DECAY_FRACTION,
+            "threshold": arriving,
+            "bias": membrane - bias_exponent,
+        },
+    )
+    return lower(lif.program, formats)

@@ -17,9 +17,10 @@ from ltc2hw.converters.lava.runs import Request
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.converters.lava.shim import LAVA_RELEASE
 from ltc2hw.converters.lava.standalone import SCHEMA_VERSION
-from ltc2hw.fixed import FixedInput, FixedNetwork
-from ltc2hw.graph import connection_name
-from ltc2hw.words import IntArray
+from ltc2hw.dynamics.program import Program
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.words import IntArray
 
 RECORDED = ("spikes", "membrane")
 """Variables that an exported network records, where a population has them."""
@@ -97,6 +98,8 @@ class Plan:
             parts = ("data", "indices", "indptr")
             content = {name: self.encode(f"{path}/{name}", getattr(value, name)) for name in parts}
             return {"csr": {**content, "shape": list(map(int, value.shape))}}
+        if isinstance(value, Program):
+            return {"program": value.to_text()}
         if is_dataclass(value):
             content = {
                 field.name: self.encode(f"{path}/{field.name}", getattr(value, field.name))

@@ -10,26 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.lava.assembly import Feed
-from ltc2hw.converters.lava.processes.scheduled import Run
+from ltc2hw.converters.lava.populations import carrier
+from ltc2hw.converters.lava.processes.scheduled import LOST, Run
 from ltc2hw.converters.lava.schedule import make_schedule
-from ltc2hw.fixed import (
+from ltc2hw.graph.fixed import (
     FixedInput,
     FixedNetwork,
     FixedPopulation,
     message_format,
     recorded_dtype,
 )
-from ltc2hw.fixed_state import starting_state
-from ltc2hw.graph import Variable
-from ltc2hw.samples import check_samples
-from ltc2hw.trace import State, Trace, check_record, make_trace
-from ltc2hw.words import IntArray, shift_toward_zero
+from ltc2hw.graph.fixed_state import starting_state
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import State, Trace, check_record, make_trace
+from ltc2hw.numbers.words import IntArray, shift_toward_zero
 
 SENT = "sent:"
 """Prefix of past messages in a state."""
 
 Recorded = Mapping[str, Mapping[str, IntArray]]
-"""Arrays (B, T, N) by population and variable."""
+"""Arrays (B, T, N) by population and variable, and counts by ``LOST`` and the word."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,14 @@ class Request:
         return tuple(dict.fromkeys(wanted))
 
     def trace(self, recorded: Recorded) -> Trace:
-        """Put what the processes recorded together; Lava counts no saturations but the input's."""
+        """Put what the processes recorded together; Lava's own LIF counts no saturations."""
         dtype = recorded_dtype(self.network)
         values: dict[str, dict[str, IntArray]] = {
-            name: {variable: array.transpose(1, 0, 2) for variable, array in arrays.items()}
+            name: {
+                variable: array.transpose(1, 0, 2)
+                for variable, array in arrays.items()
+                if not variable.startswith(LOST)
+            }
             for name, arrays in recorded.items()
         }
         entrance = self.network.input
@@ -116,10 +121,22 @@ class Request:
         }
         output = self.network.population(self.network.output)
         outputs = values[output.name][output.output_variable].astype(dtype)
+        return make_trace(kept, outputs, self._counts(recorded), self._final_state(values))
+
+    def _counts(self, recorded: Recorded) -> dict[str, dict[str, int]]:
+        """Values that did not fit, by population and word; of messages only those that are read."""
         counts: dict[str, dict[str, int]] = {p.name: {} for p in self.network.populations}
+        entrance = self.network.input
         if self.misfits:
             counts[entrance.name][entrance.variables[0]] = self.misfits
-        return make_trace(kept, outputs, counts, self._final_state(values))
+        read = {(p.source, carrier(p.variable)) for p in self.network.projections}
+        for name, arrays in recorded.items():
+            messages = {carrier(variable) for variable in self.network.population(name).variables}
+            for key, array in arrays.items():
+                word = key.removeprefix(LOST)
+                if word != key and (word not in messages or (name, word) in read):
+                    counts[name][word] = int(array)
+        return counts
 
     def _final_state(self, values: Mapping[str, Mapping[str, IntArray]]) -> State:
         following: dict[str, dict[str, npt.NDArray[Any]]] = {}

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import FixedNetwork, FixedProjection
-from ltc2hw.graph import Node, Stage, connection_name, source_node, target_node
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
+from ltc2hw.graph.structure import Node, Stage, connection_name, connection_nodes
 
 LARGEST_DELAY = 62
 """Chip steps that a connection can add to its own one (6 bits, the last value kept free)."""
@@ -35,7 +35,7 @@ class Schedule:
 
     def skew(self, population: str) -> int:
         """Chip steps from the start of an algorithmic step to the population's update."""
-        return self.offsets[population, "update"]
+        return self.offsets[population, "late"]
 
     def chip_steps(self, steps: int) -> int:
         """Chip steps after which every population has computed that many algorithmic steps."""
@@ -59,8 +59,8 @@ def make_schedule(network: FixedNetwork) -> Schedule:
     """Return the schedule with the fewest chip steps per algorithmic step, earliest offsets.
 
     Constraints: a hop takes one chip step, ``c_target + d·M >= c_source + 1``; a population
-    computes its current no later than its update and holds one current at a time,
-    ``c_current <= c_update <= c_current + M - 1``. The earliest solution for a given M is the
+    computes its early results no later than the others and holds one of each at a time,
+    ``c_early <= c_late <= c_early + M - 1``. The earliest solution for a given M is the
     longest path from zero (Bellman-Ford); M is the first for which there is one.
 
     Raises:
@@ -72,25 +72,27 @@ def make_schedule(network: FixedNetwork) -> Schedule:
     # Every cycle has a delay >= 1 and at most as many hops as there are nodes, so this ends.
     while (offsets := _earliest(nodes, constraints, period)) is None:
         period += 1
-    delays = tuple(_extra_delay(p, offsets, period) for p in network.projections)
+    delays = tuple(_extra_delay(network, p, offsets, period) for p in network.projections)
     return Schedule(period, offsets, delays)
 
 
 def _nodes(network: FixedNetwork) -> Iterator[Node]:
     for population in network.populations:
-        yield population.name, "current"
-        yield population.name, "update"
+        yield population.name, "early"
+        yield population.name, "late"
 
 
 def _constraints(network: FixedNetwork) -> Iterator[_Constraint]:
-    current: Stage = "current"
-    update: Stage = "update"
+    by_name = {population.name: population for population in network.populations}
+    early: Stage = "early"
+    late: Stage = "late"
     for population in network.populations:
-        yield _Constraint((population.name, current), (population.name, update), 0, 0)
+        yield _Constraint((population.name, early), (population.name, late), 0, 0)
         # One register holds the current between the stages: c_current >= c_update + 1 - M.
-        yield _Constraint((population.name, update), (population.name, current), 1, 1)
+        yield _Constraint((population.name, late), (population.name, early), 1, 1)
     for projection in network.projections:
-        yield _Constraint(source_node(projection), target_node(projection), 1, projection.delay)
+        source, target = connection_nodes(by_name, projection)
+        yield _Constraint(source, target, 1, projection.delay)
 
 
 def _earliest(
@@ -110,13 +112,19 @@ def _earliest(
     return None
 
 
-def _extra_delay(projection: FixedProjection, offsets: Mapping[Node, int], period: int) -> int:
+def _extra_delay(
+    network: FixedNetwork,
+    projection: FixedProjection,
+    offsets: Mapping[Node, int],
+    period: int,
+) -> int:
     """Fewest chip steps to wait so that a message arrives within its target's window.
 
     The target collects what arrives in the M chip steps up to its own, so only what exceeds the
     window has to be waited for on the way.
     """
-    source, target = offsets[source_node(projection)], offsets[target_node(projection)]
+    by_name = {population.name: population for population in network.populations}
+    source, target = (offsets[node] for node in connection_nodes(by_name, projection))
     slack = target + projection.delay * period - source - 1
     delay = max(0, slack - (period - 1))
     if delay > LARGEST_DELAY:

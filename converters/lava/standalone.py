@@ -1,7 +1,7 @@
-"""Runs an exported network in Lava. Needs lava-nc and numpy, and nothing else of ltc2hw.
+"""Runs an exported network in Lava. Needs lava-nc and numpy, and of ltc2hw what it imports.
 
-:mod:`ltc2hw.converters.lava.folder` copies this file, the process models and the shim for newer
-Pythons into every folder that it writes; ``run.py`` there calls :func:`main`.
+:mod:`ltc2hw.converters.lava.folder` copies this file and every module that it imports, the process
+models and the interpreter of programs among them, into each folder; ``run.py`` calls :func:`main`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Recorded = dict[str, Integers]
 
 NETWORK_FILE, ARRAYS_FILE, EXPECTED_FILE = "network.json", "arrays.npz", "expected.json"
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 INTEGER_KINDS = "bui"
 """NumPy's letters for flags and integers."""
@@ -62,16 +62,11 @@ def decode(value: Any, arrays: Mapping[str, Integers]) -> Any:
     from lava.utils.weightutils import SignMode
     from scipy.sparse import csr_matrix
 
-    from ltc2hw.converters.lava.processes.arithmetic import GateConstants, MessageFormat
-    from ltc2hw.converters.lava.processes.lif import LIFConstants
-    from ltc2hw.converters.lava.processes.ltc import LTCConstants
-    from ltc2hw.converters.lava.processes.readout import ReadoutConstants
+    from ltc2hw.converters.lava.processes.neurons import Dynamics
     from ltc2hw.converters.lava.processes.scheduled import Run, Timing
+    from ltc2hw.dynamics.program import Program
 
-    known = (
-        GateConstants, LIFConstants, LTCConstants, MessageFormat, ReadoutConstants, Run, Timing,
-    )  # fmt: skip
-    classes = {kind.__name__: kind for kind in known}
+    classes: dict[str, Any] = {kind.__name__: kind for kind in (Dynamics, Run, Timing)}
     if not isinstance(value, dict):
         return tuple(decode(part, arrays) for part in value) if isinstance(value, list) else value
     (kind, content), *_ = value.items()
@@ -79,6 +74,8 @@ def decode(value: Any, arrays: Mapping[str, Integers]) -> Any:
         return arrays[content]
     if kind == "sign_mode":
         return SignMode[content]
+    if kind == "program":
+        return Program.from_text(content)
     parts = {name: decode(part, arrays) for name, part in content.items()}
     if kind == "csr":
         return csr_matrix(
@@ -105,13 +102,12 @@ def run(folder: Path, samples: Integers) -> Recorded:
     from lava.proc.lif.process import LIF
     from lava.proc.sparse.process import DelaySparse, Sparse
 
-    from ltc2hw.converters.lava.processes.lif import RecordedLIFModel, ScheduledLIF
-    from ltc2hw.converters.lava.processes.ltc import LTC
-    from ltc2hw.converters.lava.processes.readout import Readout
+    from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
+    from ltc2hw.converters.lava.processes.neurons import Neurons
     from ltc2hw.converters.lava.processes.scheduled import Run
     from ltc2hw.converters.lava.processes.source import Source
 
-    known = (DelayDense, Dense, LIF, DelaySparse, Sparse, ScheduledLIF, LTC, Readout, Source)
+    known = (DelayDense, Dense, LIF, DelaySparse, Sparse, Neurons, Source)
     classes: dict[str, Any] = {kind.__name__: kind for kind in known}
     plan, arrays = read(folder)
     steps, batch, _ = samples.shape

@@ -12,28 +12,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.cli.common import decision_of
 from ltc2hw.cli.console import Console
-from ltc2hw.decision import Decision
+from ltc2hw.comparison.decision import Decision
+from ltc2hw.comparison.excerpt import real_outputs
+from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.excerpt import real_outputs
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.hdf5 import digest
-from ltc2hw.learn import learn
-from ltc2hw.learned import Counts, Learning
-from ltc2hw.learning_file import (
+from ltc2hw.files.hdf5 import digest
+from ltc2hw.files.learning_file import (
     REMEDY,
     Checkpoint,
     load_checkpoint,
     require_same_plan,
     save_checkpoint,
 )
-from ltc2hw.plasticity_fixed import IntegerRule
-from ltc2hw.plasticity_scope import scope_of, told
-from ltc2hw.schema import encode
+from ltc2hw.files.schema import encode
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.learning.fixed import IntegerRule
+from ltc2hw.learning.learn import learn
+from ltc2hw.learning.learned import Counts, Learning
+from ltc2hw.learning.scope import scope_of, told
+from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.simulate import simulate
-from ltc2hw.tables import score_text
 from ltc2hw.tasks import Split, Task
 
 PIECES = 20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ltc2hw.decision import Metric
+from ltc2hw.comparison.decision import Metric
+from ltc2hw.comparison.report import Bound, Report
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.report import Bound, Report
 
 
 def exact_bounds(report: Report) -> tuple[Bound, ...]:

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.bundle import load
 from ltc2hw.cli.foreign import foreign_format
-from ltc2hw.decision import Classification, Decision, Regression
+from ltc2hw.comparison.decision import Classification, Decision, Regression
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import require_input, require_output, write_text
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
-from ltc2hw.quantization_limits import LIMITS
-from ltc2hw.scalars import LARGEST_SEED
+from ltc2hw.files.atomic import require_input, require_output, write_text
+from ltc2hw.files.bundle import load
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.numbers.scalars import LARGEST_SEED
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task
 
 OUTPUTS = ("out", "json", "checkpoint")

@@ -21,9 +21,9 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.compare import check_engines, compare
-from ltc2hw.report import Report, find_renderer
-from ltc2hw.tables import bound_table, ladder_table, score_table
+from ltc2hw.comparison.compare import check_engines, compare
+from ltc2hw.comparison.report import Report, find_renderer
+from ltc2hw.comparison.tables import bound_table, ladder_table, score_table
 from ltc2hw.tasks import load_task
 
 

@@ -1,7 +1,7 @@
 """What the command line prints: lines, tables, and progress; nothing at all with ``--quiet``.
 
 Nothing is printed but through :func:`emit`, and nothing of a file or a user reaches a terminal but
-through :func:`~ltc2hw.texts.printable`.
+through :func:`~ltc2hw.files.texts.printable`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
-from ltc2hw.tables import Table
-from ltc2hw.texts import encodable, printable
+from ltc2hw.comparison.tables import Table
+from ltc2hw.files.texts import encodable, printable
 
 BAR_WIDTH = 24
 

@@ -9,19 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
 from ltc2hw.cli.common import add_limits, decision_of, natural
 from ltc2hw.cli.compare import show
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.train import require_torch, train_network
 from ltc2hw.cli.verb import Verb
-from ltc2hw.compare import compare
+from ltc2hw.comparison.compare import compare
+from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.errors import MissingExtraError
-from ltc2hw.quantization_limits import check_allowed
-from ltc2hw.quantize import quantize
-from ltc2hw.report import Report, find_renderer
-from ltc2hw.scaling import QuantizeOptions
+from ltc2hw.files.bundle import save
+from ltc2hw.quantization.limits import check_allowed
+from ltc2hw.quantization.quantize import quantize
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Task, load_task
 
 if TYPE_CHECKING:

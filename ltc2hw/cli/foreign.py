@@ -13,8 +13,8 @@ import h5py
 from ltc2hw.cli.wording import FLAGS
 from ltc2hw.converters.foreign_hdf5 import root_names
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 
 READERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "nir": (

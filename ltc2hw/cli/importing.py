@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.common import check_output, positive
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.foreign import READERS, foreign_format, read_foreign_network
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.words import Word
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import Word
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import numpy as np
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.adapting import Adaptation, Stream, goals
 from ltc2hw.cli.common import (
     add_json,
@@ -25,15 +24,16 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.decision import Decision
+from ltc2hw.comparison.decision import Decision
+from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.graph import Port
-from ltc2hw.plasticity import Feedback, FPTTRule, Surrogate
-from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
-from ltc2hw.plasticity_scope import PARTIAL, Scope, require_reach, scope_of
-from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
-from ltc2hw.tables import score_text
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.structure import Port
+from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate
+from ltc2hw.learning.scope import PARTIAL, Scope, require_reach, scope_of
+from ltc2hw.learning.words import PlasticRounding, PlasticWords
 from ltc2hw.tasks import Task, load_task
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.common import (
     add_json,
     add_limits,
@@ -18,13 +17,14 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.graph import connection_name
-from ltc2hw.quantization_account import STAYS
-from ltc2hw.quantization_limits import check_allowed
-from ltc2hw.quantization_report import QuantizationReport, read_report
-from ltc2hw.quantize import SATURATED, quantize
-from ltc2hw.rules import utilization
-from ltc2hw.scaling import QuantizeOptions
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.quantization.account import STAYS
+from ltc2hw.quantization.limits import check_allowed
+from ltc2hw.quantization.quantize import SATURATED, quantize
+from ltc2hw.quantization.report import QuantizationReport, read_report
+from ltc2hw.quantization.rules import utilization
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 from ltc2hw.tasks import load_task
 
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_task(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument("--weight-bits", type=positive, metavar="N")
+    parser.add_argument(
+        "--fine-states",
+        action="store_true",
+        help="give membranes all bits that their word has left, so that slow leaks are kept",
+    )
     add_limits(parser)
     add_json(parser)
 
@@ -48,7 +53,11 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     chip = load_target(arguments.target)
     task = load_task(arguments.task)
     check_fit(network, task)
-    options = QuantizeOptions(weight_bits=arguments.weight_bits, allow=arguments.allow)
+    options = QuantizeOptions(
+        weight_bits=arguments.weight_bits,
+        allow=arguments.allow,
+        fine_states=arguments.fine_states,
+    )
     fixed = quantize(network, chip, task.train.x, options)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)

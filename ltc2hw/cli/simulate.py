@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.bundle import save_trace
 from ltc2hw.cli.common import (
     add_json,
     add_samples,
@@ -22,11 +21,12 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.excerpt import real_outputs
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.comparison.excerpt import real_outputs
+from ltc2hw.comparison.tables import score_text
+from ltc2hw.files.bundle import save_trace
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.registry import ENGINES
 from ltc2hw.simulate import simulate
-from ltc2hw.tables import score_text
 from ltc2hw.tasks import load_task
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from ltc2hw.cli.common import add_json, check_output, write_json
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.tables import Table
+from ltc2hw.comparison.tables import Table
 from ltc2hw.targets import TARGETS as NAMES
 from ltc2hw.targets import load_target
 

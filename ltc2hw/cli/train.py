@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltc2hw.bundle import save
 from ltc2hw.cli.common import add_json, check_output, decision_of, natural, positive, write_json
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
+from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import MissingExtraError
-from ltc2hw.network import Network
-from ltc2hw.tables import score_text
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.network import Network
 from ltc2hw.tasks import Task, load_task
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import Reals
 from ltc2hw.dynamics.survey import Survey
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.integer_limits import EXACT_BITS, LARGEST_SHIFT
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS
-from ltc2hw.scalars import require_range
-from ltc2hw.words import IntArray, Word, largest_fraction
+from ltc2hw.numbers.integer_limits import EXACT_BITS, LARGEST_SHIFT
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.numbers.scalars import require_range
+from ltc2hw.numbers.words import IntArray, Word, largest_fraction
 
 SPREAD = 12
 """A word is at most this many bits finer than the coarsest word or port of its neuron, and than a

@@ -12,7 +12,7 @@ from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.real import Reals, evaluate_real
 from ltc2hw.dynamics.verify import constant_only
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 
 WORKED_OUT = (Operation.MULTIPLY, Operation.DIVIDE, Operation.SQUARE_ROOT)
 """Operations that constants are rid of; their sums stay, which integers compute without error."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS, GateFunction
-from ltc2hw.words import Overflow, Word
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS, GateFunction
+from ltc2hw.numbers.words import Overflow, Word
 
 FACTOR_BITS = 16
 """Width of a model's own numbers where they multiply: sign and 15 bits."""
@@ -58,6 +58,24 @@ class GateFormat:
         return max(3, self.output_fraction - 2 if plan else self.index_bits - TABLE_SPAN_BITS)
 
 
+SURROGATE_TABLE = "surrogate"
+"""Name of the table of a surrogate's slopes."""
+
+
+@dataclass(frozen=True)
+class SurrogateFormat:
+    """Integer form of the surrogate's slope, at the difference d of a comparison.
+
+    Without ``index_bits`` the triangle ``max(0, 1 - |d|)``, with the fraction of d. Else the entry
+    of the table ``surrogate`` over ``|d|`` in [0, 2^span_bits), 2^index_bits of them with
+    ``fraction`` bits, and 0 beyond.
+    """
+
+    fraction: int = 0
+    index_bits: int | None = None
+    span_bits: int = 2
+
+
 @dataclass(frozen=True)
 class Formats:
     """Formats of a model's values, ports, constants and gates, all by name.
@@ -71,6 +89,7 @@ class Formats:
     ports: Mapping[str, int]
     constants: Mapping[str, int]
     gates: Mapping[str, GateFormat] = field(default_factory=dict)
+    surrogate: SurrogateFormat = SurrogateFormat()
 
 
 def mantissa(number: float) -> tuple[int, int]:
@@ -81,9 +100,18 @@ def mantissa(number: float) -> tuple[int, int]:
     """
     if number == 0.0:
         return 0, 0
-    _, exponent = math.frexp(number)
-    fraction = FACTOR_BITS - 1 - exponent
+    fraction = mantissa_fraction(number)
     value = round(math.ldexp(number, fraction))
     while value % 2 == 0:
         value, fraction = value // 2, fraction - 1
     return value, fraction
+
+
+def mantissa_fraction(number: float) -> int:
+    """Fractional bits with which a number takes all 15 bits; 0 for 0.
+
+    >>> mantissa_fraction(0.75), mantissa_fraction(0.0)
+    (15, 0)
+    """
+    _, exponent = math.frexp(number)
+    return FACTOR_BITS - 1 - exponent if number else 0

@@ -14,11 +14,12 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ltc2hw.dynamics.formats import Formats, mantissa
+from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats, mantissa, mantissa_fraction
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_only, verify
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS
 
 _SUMS = (Operation.ADD, Operation.SUBTRACT, Operation.MINIMUM, Operation.MAXIMUM)
 _SCALING = (Operation.GATE, Operation.SLOPE)
@@ -41,6 +42,11 @@ def result_fractions(program: Program, formats: Formats) -> dict[str, int]:
     return Lowering(program, formats).fractions()
 
 
+def natural_fraction(program: Program, formats: Formats, index: int) -> int:
+    """Fraction that a value of a real program has by itself; for numbers that of their 15 bits."""
+    return Lowering(program, formats).own(index)
+
+
 class Lowering:
     """Writes the integer values of one real program, each once per fraction asked for."""
 
@@ -58,7 +64,7 @@ class Lowering:
         held, states = self.formats.held, self.program.states
         return {
             name: held[name].fraction if name in states and name in held
-            else self.natural(index) or 0
+            else self.own(index)
             for name, index in self.program.results.items()
         }  # fmt: skip
 
@@ -89,6 +95,9 @@ class Lowering:
             return _format(self.formats.held, name, "word").fraction
         if operation in _SCALING:
             return _format(self.formats.gates, name, "gate").output_fraction
+        if operation is Operation.SURROGATE:
+            form = self.formats.surrogate
+            return self.natural(value.arguments[0]) if form.index_bits is None else form.fraction
         if operation is Operation.MULTIPLY:
             return self._natural_product(*value.arguments)
         if operation in _SUMS or operation is Operation.SELECT:
@@ -99,12 +108,31 @@ class Lowering:
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
 
+    def own(self, index: int) -> int:
+        """Natural fraction; for what is made of numbers alone that of the largest one's 15 bits."""
+        natural = self.natural(index)
+        return mantissa_fraction(self._largest(index)) if natural is None else natural
+
+    def _largest(self, index: int) -> float:
+        """Largest magnitude of a value that is made of numbers and choices between them."""
+        value = self.program.values[index]
+        if index in self._binary:
+            return 1.0
+        if value.operation is Operation.NUMBER:
+            return abs(value.numbers[0])
+        first, second = map(self._largest, value.arguments[-2:])
+        if value.operation is Operation.MULTIPLY:
+            return first * second
+        added = value.operation in (Operation.ADD, Operation.SUBTRACT)
+        return first + second if added else max(first, second)
+
     def _natural_product(self, left: int, right: int) -> int | None:
-        for factor, scaled in ((left, right), (right, left)):
-            if self._scales(factor) and not self._scales(scaled):
-                return self.natural(scaled)
         if left in self._binary or right in self._binary:
             return self.natural(right if left in self._binary else left)
+        for factor, scaled in ((left, right), (right, left)):
+            natural = self.natural(scaled)
+            if natural is not None and self._scales(factor) and not self._scales(scaled):
+                return natural
         found = [n for n in (self.natural(left), self.natural(right)) if n is not None]
         return max(found, default=None)
 
@@ -158,10 +186,14 @@ class Lowering:
             return self.builder.add(held.overflow, inner, name=name, numbers=held.numbers)
         if operation is Operation.GATE:
             return self._gate(value.arguments[0], name)
+        if operation is Operation.SLOPE:
+            return self._slope(value.arguments[0], name)
+        if operation is Operation.SURROGATE:
+            return self._surrogate(value.arguments[0])
         if operation is Operation.GREATER:
             found = [n for n in map(self.natural, value.arguments) if n is not None]
-            compared = (self.at(a, max(found, default=0)) for a in value.arguments)
-            return self.builder.add(operation, *compared)
+            finest = max(found or map(self.own, value.arguments))
+            return self.builder.add(operation, *(self.at(a, finest) for a in value.arguments))
         raise InvalidValueError(
             f"operation {operation.value} of a neuron", "not to be lowered", "an integer form"
         )
@@ -175,6 +207,41 @@ class Lowering:
             return self.builder.add(Operation.PLAN, inner, numbers=(fraction, form.output_fraction))
         operation = Operation.LOOK_UP if form.function == "table" else Operation.INTERPOLATE
         return self.builder.add(operation, inner, name=name, numbers=(fraction, form.index_bits))
+
+    def _slope(self, argument: int, name: str) -> int:
+        """``y (2^o - y) >> o`` of a table's value y; PLAN's slopes 1/4, 1/8, 1/32, 0."""
+        add, number, form = self.builder.add, self.builder.number, self.formats.gates[name]
+        one = 1 << form.output_fraction
+        if form.function != "plan":
+            gate = self._gate(argument, name)
+            rest = add(Operation.SUBTRACT, number(one), gate)
+            product = add(Operation.MULTIPLY, gate, rest)
+            return add(Operation.SHIFT_RIGHT, product, numbers=(form.output_fraction,))
+        fraction = self.natural(argument)
+        assert fraction is not None
+        magnitude = self._magnitude(self.at(argument, fraction))
+        slope = number(0)
+        for eighths, shift, _, _ in reversed(PLAN_SEGMENTS):
+            inside = add(Operation.GREATER, number(eighths << (fraction - 3)), magnitude)
+            slope = add(Operation.SELECT, inside, number(one >> shift), slope)
+        return slope
+
+    def _magnitude(self, index: int) -> int:
+        negative = self.builder.add(Operation.SUBTRACT, self.builder.number(0), index)
+        return self.builder.add(Operation.MAXIMUM, index, negative)
+
+    def _surrogate(self, argument: int) -> int:
+        add, number, form = self.builder.add, self.builder.number, self.formats.surrogate
+        fraction = self.natural(argument)
+        assert fraction is not None
+        magnitude = self._magnitude(self.at(argument, fraction))
+        if form.index_bits is None:
+            rest = add(Operation.SUBTRACT, number(1 << fraction), magnitude)
+            return add(Operation.MAXIMUM, rest, number(0))
+        cell = self.rescale(magnitude, fraction + form.span_bits - form.index_bits)
+        beyond = add(Operation.GREATER, cell, number((1 << form.index_bits) - 1))
+        entry = add(Operation.ENTRY, cell, name=SURROGATE_TABLE)
+        return add(Operation.SELECT, beyond, number(0), entry)
 
     def _product(self, left: int, right: int, *, fraction: int) -> int:
         """``rescale(left right, p + q - fraction)``; a choice where one of them is 0 or 1."""
@@ -192,8 +259,7 @@ class Lowering:
         if value.operation is Operation.NUMBER:
             number, fraction = mantissa(value.numbers[0])
             return self.builder.number(number), fraction
-        natural = self.natural(index)
-        fraction = 0 if natural is None else natural
+        fraction = self.own(index)
         return self.at(index, fraction), fraction
 
     def rescale(self, index: int, bits: int) -> int:
@@ -220,5 +286,5 @@ def _binary_values(program: Program) -> frozenset[int]:
     return frozenset(
         index
         for index, value in enumerate(program.values)
-        if index in made or value.operation is Operation.STATE and value.name in held
+        if index in made or (value.operation is Operation.STATE and value.name in held)
     )

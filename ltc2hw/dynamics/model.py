@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
-from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.scalars import require_type
+from ltc2hw.errors import UnknownNameError
+from ltc2hw.numbers.scalars import require_type
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""
 
-
-@dataclass(frozen=True)
-class Word:
-    """How a model wants one of its values held: see :data:`OVERFLOWS`."""
-
-    overflow: str = "state"
+STATE_WORDS, LIF_WORDS = "state", "lif"
+"""How a chip holds a model's values; see :class:`Model`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Model:
     next step reads; ``sends`` are the results that projections may carry, ``output`` the one that
     is read where the population is the network's output. ``words`` names how a chip holds its
     values: ``state`` (each register saturates in the state word) or ``lif`` (the decays, aligned
-    thresholds and wrapping current of Lava's LIF).
+    thresholds and wrapping current of Lava's LIF). ``unit`` are the states that lie in 0 .. 1.
     """
 
     name: str
@@ -41,12 +38,28 @@ class Model:
     output: str
     sends: tuple[str, ...]
     source: str = ""
-    words: str = "state"
+    words: str = STATE_WORDS
+    unit: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, value, kind in (
+            ("name", self.name, str), ("program", self.program, Program),
+            ("output", self.output, str), ("source", self.source, str), ("words", self.words, str),
+            ("constants", self.constants, tuple), ("sends", self.sends, tuple),
+            ("unit", self.unit, tuple),
+        ):  # fmt: skip
+            require_type(f"{name} of a neuron model", value, kind)
+        if self.words not in (STATE_WORDS, LIF_WORDS):
+            raise UnknownNameError(
+                f"words of model {self.name}", self.words, (STATE_WORDS, LIF_WORDS)
+            )
         verify(self.program)
         results = self.program.results
-        for what, names in (("output", (self.output,)), ("sent variable", self.sends)):
+        for what, names in (
+            ("output", (self.output,)),
+            ("sent variable", self.sends),
+            ("fraction", self.unit),
+        ):
             for name in names:
                 if name not in results:
                     raise UnknownNameError(f"{what} of model {self.name}", name, tuple(results))
@@ -54,33 +67,49 @@ class Model:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
 
-    @property
+    @cached_property
     def working(self) -> Program:
         """The step with its derived constants as parameters: what is lowered."""
         return fold(self.program).program
 
-    @property
+    @cached_property
+    def worked_out(self) -> Model:
+        """The same model with its derived constants as constants: what a chip holds.
+
+        It is the model itself where nothing is derived.
+        """
+        working = self.working
+        if working == self.program:
+            return self
+        described = {constant.name: constant for constant in self.constants}
+        constants = tuple(
+            described.get(name, Constant(name, meaning="made of the model's other constants"))
+            for name in working.parameters
+        )
+        return replace(self, program=working, constants=constants)
+
+    @cached_property
     def ports(self) -> tuple[str, ...]:
         """Where projections may land."""
         return self.program.ports
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """Registers: results that the next step reads, in the order of the results."""
         read = set(self.program.states)
         return tuple(name for name in self.program.results if name in read)
 
-    @property
+    @cached_property
     def results(self) -> tuple[str, ...]:
         """What can be recorded."""
         return tuple(self.program.results)
 
-    @property
+    @cached_property
     def gates(self) -> tuple[str, ...]:
         """Names of the non-linearities, each with a port's argument."""
         return self.program.names(Operation.GATE)
 
-    @property
+    @cached_property
     def early(self) -> tuple[str, ...]:
         """Results that need the first port alone and that the rest is made of.
 
@@ -117,7 +146,8 @@ def model(
     output: str = SPIKES,
     sends: tuple[str, ...] | None = None,
     source: str = "",
-    words: str = "state",
+    words: str = STATE_WORDS,
+    unit: tuple[str, ...] = (),
 ) -> Callable[[Step], Model]:
     """Make a model of a function without arguments that returns a step's results by name.
 
@@ -149,6 +179,7 @@ def model(
             sends=(output,) if sends is None else sends,
             source=source,
             words=words,
+            unit=unit,
         )
 
     return make

@@ -53,13 +53,15 @@ class Operation(str, Enum):
     WRAP = "wrap"
     """Two's complement; misfits are counted under the value's name."""
     WRAP_ONCE = "wrap_once"
-    """Two's complement of a register, then one wrap at each end of a narrower one, as Lava's LIF."""
+    """Two's complement of a register, then one wrap at each end of a narrower, as Lava's LIF."""
     PLAN = "plan"
     """The piecewise linear sigmoid of shifts and adds."""
     LOOK_UP = "look_up"
     """Cell of the table of that name over [-8, 8)."""
     INTERPOLATE = "interpolate"
     """On the line between two knots of the table of that name over [-8, 8)."""
+    ENTRY = "entry"
+    """Entry of the table of that name; an index beyond its ends takes the end."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,12 @@ INTEGER: dict[Operation, Form] = {
     Operation.PLAN: Form(1, numbers=("fraction", "result's fraction")),
     Operation.LOOK_UP: Form(1, named=True, numbers=("fraction", "index bits")),
     Operation.INTERPOLATE: Form(1, named=True, numbers=("fraction", "index bits")),
+    Operation.ENTRY: Form(1, named=True),
 }
 """Operations on integers: all that an engine, a chip or a printed program needs."""
 
 COUNTED = (Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE)
 """Operations that count the values which did not fit, under their name."""
 
-TABULATED = (Operation.LOOK_UP, Operation.INTERPOLATE)
+TABULATED = (Operation.LOOK_UP, Operation.INTERPOLATE, Operation.ENTRY)
 """Operations that read the table of their name."""

@@ -106,7 +106,7 @@ class Program:
             places = {_text(name): _index(place) for name, place in results.items()}
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidValueError("program of a neuron", error, "values as JSON") from error
-        if language not in FORMS:
+        if language not in tuple(FORMS):
             raise InvalidValueError("language of a program", repr(language), "real or integer")
         return cls(language, values, places)
 

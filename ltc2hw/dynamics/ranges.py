@@ -12,8 +12,8 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import Reals, evaluate_real
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.words import FloatArray
 
 
 def watched(program: Program) -> tuple[Program, Mapping[str, str]]:

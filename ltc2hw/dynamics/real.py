@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
-from ltc2hw.nonlinearity import Nonlinearity, evaluate, evaluate_slope
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.nonlinearity import GateCurve, Nonlinearity, evaluate, evaluate_slope
+from ltc2hw.numbers.words import FloatArray
 
 Reals = Mapping[str, FloatArray]
 Surrogate = Callable[[FloatArray], FloatArray]
@@ -42,12 +43,79 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
 """Operations that need their arguments alone."""
 
 
+LEAVES = (Operation.PARAMETER, Operation.PORT, Operation.STATE)
+"""Operations whose values a step is given, by name."""
+
+
+class RealStep:
+    """A program, or the part of it that some results need, prepared to run step after step.
+
+    ``results``: those to compute, empty for all; ``known``: those that each step is given.
+    ``functions``: the non-linearity of every gate.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        functions: Mapping[str, Nonlinearity | GateCurve],
+        results: tuple[str, ...] = (),
+        known: tuple[str, ...] = (),
+        surrogate: Surrogate | None = None,
+    ) -> None:
+        wanted = results or tuple(program.results)
+        self._results = {name: program.results[name] for name in wanted}
+        self._known = {name: program.results[name] for name in known}
+        self._places: list[Any] = [None] * len(program.values)
+        self._leaves: list[tuple[int, int, str]] = []
+        self._work: list[tuple[int, Callable[..., Any], tuple[int, ...]]] = []
+        for index in schedule(program, wanted, known):
+            value = program.values[index]
+            if value.operation is Operation.NUMBER:
+                self._places[index] = np.float64(value.numbers[0])
+            elif value.operation in LEAVES:
+                self._leaves.append((index, LEAVES.index(value.operation), value.name))
+            else:
+                meaning = _meaning(value, functions, surrogate)
+                self._work.append((index, meaning, value.arguments))
+
+    def __call__(
+        self, constants: Reals, ports: Reals, states: Reals, known: Reals | None = None
+    ) -> dict[str, FloatArray]:
+        """As :func:`evaluate_real`."""
+        values = self._places.copy()
+        given = (constants, ports, states)
+        for place, kind, name in self._leaves:
+            values[place] = given[kind][name]
+        for name, place in self._known.items():
+            values[place] = (known or {})[name]
+        for place, meaning, arguments in self._work:
+            values[place] = meaning(*[values[argument] for argument in arguments])
+        return {name: values[place] for name, place in self._results.items()}
+
+
+def _meaning(
+    value: Value,
+    functions: Mapping[str, Nonlinearity | GateCurve],
+    surrogate: Surrogate | None,
+) -> Callable[..., Any]:
+    if value.operation is Operation.GATE:
+        return partial(evaluate, functions[value.name])
+    if value.operation is Operation.SLOPE:
+        function = functions[value.name]
+        assert not isinstance(function, GateCurve), "the slope of a rounded gate"
+        return partial(evaluate_slope, function)
+    if value.operation is Operation.SURROGATE:
+        assert surrogate is not None
+        return surrogate
+    return MEANING[value.operation]
+
+
 def evaluate_real(
     program: Program,
     constants: Reals,
     ports: Reals,
     states: Reals,
-    functions: Mapping[str, Nonlinearity],
+    functions: Mapping[str, Nonlinearity | GateCurve],
     *,
     results: tuple[str, ...] = (),
     known: Reals | None = None,
@@ -56,28 +124,8 @@ def evaluate_real(
     """Results of a step by name, arrays (B, N); all of them unless ``results`` names some.
 
     ``constants`` (N,); ``ports`` and ``states`` (B, N), only those that are read; ``functions``:
-    the non-linearity of every gate; ``known``: results that an earlier call gave.
+    the non-linearity of every gate; ``known``: results that an earlier call gave. Prepare a
+    :class:`RealStep` where the same program runs step after step.
     """
-    given = dict(known or {})
-    wanted = results or tuple(program.results)
-    leaves = {Operation.PARAMETER: constants, Operation.PORT: ports, Operation.STATE: states}
-    values: dict[int, Any] = {program.results[name]: value for name, value in given.items()}
-
-    def meaning(value: Value) -> Any:
-        arguments = [values[argument] for argument in value.arguments]
-        if value.operation is Operation.NUMBER:
-            return np.float64(value.numbers[0])
-        if value.operation in leaves:
-            return leaves[value.operation][value.name]
-        if value.operation is Operation.GATE:
-            return evaluate(functions[value.name], arguments[0])
-        if value.operation is Operation.SLOPE:
-            return evaluate_slope(functions[value.name], arguments[0])
-        if value.operation is Operation.SURROGATE:
-            assert surrogate is not None
-            return surrogate(arguments[0])
-        return MEANING[value.operation](*arguments)
-
-    for index in schedule(program, wanted, tuple(given)):
-        values[index] = meaning(program.values[index])
-    return {name: values[program.results[name]] for name in wanted}
+    step = RealStep(program, functions, results, tuple(known or {}), surrogate)
+    return step(constants, ports, states, known)

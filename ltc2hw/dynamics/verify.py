@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator
 
 from ltc2hw.dynamics.operations import Form, Operation
 from ltc2hw.dynamics.program import FORMS, Program, Value
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.integer_limits import EXACT_BITS, LARGEST_SHIFT
-from ltc2hw.words import WIDEST_WORD
+from ltc2hw.numbers.integer_limits import EXACT_BITS, FINEST_GATE, FINEST_RESULT, LARGEST_SHIFT
+from ltc2hw.numbers.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
+from ltc2hw.numbers.words import WIDEST_WORD
 
 MOST_VALUES = 1024
 """Largest program: bounds the work of a step of a file that is not ours."""
@@ -45,7 +46,7 @@ def _require_results(program: Program) -> None:
     if not program.results:
         raise InvalidValueError("results of a neuron's program", "missing", "at least one")
     for name, index in program.results.items():
-        if not name.isidentifier() or len(name) > LONGEST_NAME:
+        if not _is_plain(name):
             raise InvalidValueError("result of a neuron's program", repr(name), "a plain name")
         if index >= count:
             raise InvalidValueError(f"result {name}", index, f"a value below {count}")
@@ -55,6 +56,11 @@ def _require_results(program: Program) -> None:
                 f"state {name} of a neuron's program", "never written", "a result of that name",
                 "return its next value",
             )  # fmt: skip
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is made of identifiers with dots between them, and not too long."""
+    return len(name) <= LONGEST_NAME and all(part.isidentifier() for part in name.split("."))
 
 
 Problem = tuple[object, str]
@@ -75,8 +81,7 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
         yield f"given numbers {value.numbers}", f"{len(form.numbers)}: {', '.join(form.numbers)}"
         return
     named = bool(value.name)
-    plain = all(part.isidentifier() for part in value.name.split("."))
-    if named != form.named or named and (not plain or len(value.name) > LONGEST_NAME):
+    if named != form.named or (named and not _is_plain(value.name)):
         yield f"named {value.name!r}", "a plain name" if form.named else "no name"
     if program.language == "real":
         yield from _real_problems(program, value)
@@ -85,7 +90,7 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
 
 
 def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
-    if not all(math.isfinite(number) for number in value.numbers):
+    if not all(-sys.float_info.max <= number <= sys.float_info.max for number in value.numbers):
         yield value.numbers[0], "a finite number"
     if value.operation in CONSTANT_ONLY:
         for argument in value.arguments:
@@ -129,9 +134,6 @@ def _integer_problems(value: Value) -> Iterator[Problem]:
 
 def _function_problems(operation: Operation, numbers: list[int]) -> Iterator[Problem]:
     """Arguments and results of gates: enough bits for the breaks of PLAN, or for every cell."""
-    from ltc2hw.integer_limits import FINEST_GATE, FINEST_RESULT
-    from ltc2hw.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
-
     if operation is Operation.PLAN:
         fraction, result = numbers
         if not PLAN_MINIMUM_FRACTION <= result <= FINEST_RESULT:

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import PROCESSOR, element_pointer, emit, spread
+from ltc2hw.compilation.llvm import PROCESSOR, element_pointer, emit, spread
 
 BYTES, ROWS = PROCESSOR.vector_bytes, 4
 VECTORS = 4 if BYTES == 64 else 2

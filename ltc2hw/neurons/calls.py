@@ -7,7 +7,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import element_pointer
+from ltc2hw.compilation.llvm import element_pointer
 from ltc2hw.neurons.kernels import Array, compiled
 from ltc2hw.neurons.layout import Buffer
 from ltc2hw.neurons.packed import KERNELS, Plan, Record, Weights

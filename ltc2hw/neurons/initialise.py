@@ -8,9 +8,9 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons.gate import GateKind
+from ltc2hw.numbers.capacity import require_capacity
 
 MOST_PARAMETERS = 1 << 26
 """Most parameters of one cell, 256 MiB in float32; training holds six times as much."""

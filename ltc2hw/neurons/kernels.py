@@ -15,14 +15,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.compilation import cached
+from ltc2hw.compilation.caching import cached
 
 Array = npt.NDArray[Any]
 
 compiled = numba.njit(error_model="numpy", nogil=True)
 """For what entry points call."""
 entry = partial(cached, error_model="numpy", nogil=True)
-"""For what Python calls: machine code is kept between processes (:mod:`ltc2hw.sources`)."""
+"""For what Python calls: its machine code is kept (:mod:`ltc2hw.compilation.sources`)."""
 merged = numba.njit(inline="always", error_model="numpy")
 """For what is called from one or two places: compiled as a part of each caller."""
 

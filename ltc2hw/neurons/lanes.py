@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from llvmlite import ir
 
-from ltc2hw.llvm import emit
+from ltc2hw.compilation.llvm import emit
 
 Number = Union["Lanes", float]
 

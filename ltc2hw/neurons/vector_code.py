@@ -14,9 +14,9 @@ from typing import Any
 
 from llvmlite import binding, ir
 
+from ltc2hw.compilation.llvm import PROCESSOR, emit, processor_features
 from ltc2hw.dynamics.operations import LEAVES, Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.llvm import PROCESSOR, emit, processor_features
 from ltc2hw.neurons.function_code import GATES, SURROGATES
 from ltc2hw.neurons.lanes import Lanes, intrinsic
 

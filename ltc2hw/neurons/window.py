@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import ShapeError
-from ltc2hw.fields import require_finite
+from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.kernels import Array
@@ -25,7 +24,8 @@ from ltc2hw.neurons.packing import (
     weights_length,
     wiring_of,
 )
-from ltc2hw.samples import all_finite
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.fields import require_finite
 
 MOST_RECORDED = 1 << 30
 """Most numbers in the record of a window, 4 GiB in float32."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.neurons.calls import fill_operands, matrix_ends, run
 from ltc2hw.neurons.kernels import Array, add, clear, compiled, entry, joined, stacked
 from ltc2hw.neurons.layout import Step
 from ltc2hw.neurons.packed import Plan, Record, Weights
 from ltc2hw.neurons.products import add_dense, add_outer, add_product
 from ltc2hw.neurons.vector_code import COLUMNS
-from ltc2hw.sources import SOURCES
 
 PREPARE, EARLY, FORWARD = int(Step.PREPARE), int(Step.EARLY), int(Step.FORWARD)
 BACKWARD, BACK_EARLY, FINISH = int(Step.BACKWARD), int(Step.BACK_EARLY), int(Step.FINISH)
@@ -145,7 +145,7 @@ def forward_window(
 ) -> None:
     """:func:`forward` of one layer by itself.
 
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     operands = np.empty((plan.operands, COLUMNS), np.int64)
     # Gradients have no place yet; the way forward adds to none.
@@ -168,7 +168,7 @@ def backward_window(
 ) -> None:
     """:func:`backward` of one layer by itself, from gradients of all registers to all gradients.
 
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     operands = np.empty((plan.operands, COLUMNS), np.int64)
     fill_operands(plan, wiring, weights, grads, fixed, record, operands)

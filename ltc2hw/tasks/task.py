@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fields import require_finite, require_size, set_field
-from ltc2hw.labels import TIME_FIRST, Labels, class_labels, plain_labels, real_targets
-from ltc2hw.samples import real_array, require_spikes
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.labels import TIME_FIRST, Labels, class_labels, plain_labels, real_targets
+from ltc2hw.graph.samples import real_array, require_spikes
+from ltc2hw.numbers.fields import require_finite, require_size, set_field
+from ltc2hw.numbers.words import FloatArray
 
 Kind = Literal["classification", "regression"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -24,7 +24,7 @@ class Split:
     """Samples and what they should give.
 
     ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
-    form of :mod:`ltc2hw.labels`. Both may be arrays, nested lists or tensors and are kept as
+    form of :mod:`ltc2hw.graph.labels`. Both may be arrays, nested lists or tensors and are kept as
     float64, and int64 or float64. Samples given batch-first are noticed where B and T differ.
 
     Raises:
@@ -124,7 +124,7 @@ class Task:
         """Classes (B,) or targets (B, N_out) of this task, from labels of any accepted form.
 
         Raises:
-            ShapeError, InvalidValueError: as :mod:`ltc2hw.labels`.
+            ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
         """
         if self.kind == "classification":
             return class_labels(labels, samples, self.outputs)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.archive import DAMAGE, one_line, shown
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.files import write_arrays
-from ltc2hw.npz import read_npz
+from ltc2hw.files.archive import DAMAGE, one_line, shown
+from ltc2hw.files.atomic import write_arrays
+from ltc2hw.files.npz import read_npz
 from ltc2hw.training.options import complete
 
 MOST_UPDATES = 1 << 53

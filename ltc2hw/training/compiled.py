@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltc2hw.capacity import require_capacity
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
@@ -25,13 +24,14 @@ from ltc2hw.neurons.packing import (
     wiring_of,
 )
 from ltc2hw.neurons.window import MOST_RECORDED
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.words import Word
 from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
-from ltc2hw.words import Word
 
 
 @dataclass(frozen=True)

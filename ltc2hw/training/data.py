@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.samples import all_finite
+from ltc2hw.graph.samples import all_finite
 from ltc2hw.tasks import Split
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.neurons.kernels import Array
-from ltc2hw.scaling import weight_fraction
+from ltc2hw.numbers.words import Word
+from ltc2hw.quantization.scaling import weight_fraction
 from ltc2hw.training.model import is_synaptic
-from ltc2hw.words import Word
 
 Matrices = Callable[[Array], Iterable[Array]]
 """From a vector of all parameters to views of the weight matrices in it."""

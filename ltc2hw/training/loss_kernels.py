@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.labels import class_labels, real_targets
+from ltc2hw.graph.labels import class_labels, real_targets
 from ltc2hw.neurons.kernels import Array, compiled
 
 
@@ -66,7 +66,7 @@ def as_targets(classes: bool, labels: object, batch: int, outputs: int, dtype: A
     """Labels as the losses take them, (B, N): classes become rows of zeros with a one.
 
     Raises:
-        ShapeError, InvalidValueError: as :mod:`ltc2hw.labels`.
+        ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
     """
     if not classes:
         return np.ascontiguousarray(real_targets(labels, batch, outputs), dtype)

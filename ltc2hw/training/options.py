@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.fields import set_field
-from ltc2hw.scalars import LARGEST_SEED
+from ltc2hw.numbers.fields import set_field
+from ltc2hw.numbers.scalars import LARGEST_SEED
 
 Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numba import prange
 
-from ltc2hw.compilation import cached
+from ltc2hw.compilation.caching import cached
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.neurons import window_kernels
 from ltc2hw.neurons.calls import fill_operands
 from ltc2hw.neurons.kernels import Array, clear, compiled, copy, entry, merged
@@ -21,7 +22,6 @@ from ltc2hw.neurons.packed import (
     weights_of,
 )
 from ltc2hw.neurons.vector_code import COLUMNS
-from ltc2hw.sources import SOURCES
 from ltc2hw.training.loss_kernels import window_loss
 from ltc2hw.training.update_kernels import (
     Rule,
@@ -192,7 +192,7 @@ def _learn_sequence(
     number of updates made, ``losses`` their losses; it stops after the first loss that is not
     finite, without that update. Where a gradient is not finite, it stops without that update, too,
     and the number is negative. Gradients are those at the rounded values where parameters have
-    steps. ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    steps. ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     threads, steps = len(shares) - 1, len(weights)
     width = net.plans[0, INPUTS]

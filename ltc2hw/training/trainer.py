@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import SpikingNetwork
-from ltc2hw.samples import all_finite
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (

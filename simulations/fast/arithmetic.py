@@ -1,4 +1,4 @@
-"""Rounding shift and word fitting, compiled: the counterparts of :mod:`ltc2hw.words`.
+"""Rounding shift and word fitting, compiled: the counterparts of :mod:`ltc2hw.numbers.words`.
 
 The same kernels run with three kinds of numbers, of which a network takes the fastest that
 :mod:`~ltc2hw.simulations.fast.widths` proves to be exact:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.fixed import FixedGate, FixedInput, FixedLIF, FixedLTC, FixedPopulation
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation
+from ltc2hw.numbers.words import IntArray, Overflow, Word
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.tables import Constant, Table
 from ltc2hw.simulations.fast.vectors import BLOCK_BITS
-from ltc2hw.words import IntArray, Overflow, Word
 
 
 def limits(word: Word) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Encoding of samples, compiled: the counterpart of :meth:`ltc2hw.words.Word.encode`."""
+"""Encoding of samples, compiled: the counterpart of :meth:`ltc2hw.numbers.words.Word.encode`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ltc2hw.fixed import FixedInput
+from ltc2hw.compilation.sources import SOURCES
+from ltc2hw.graph.fixed import FixedInput
+from ltc2hw.numbers.words import WIDEST_WORD, Rounding
 from ltc2hw.simulations.compiled import entry, inlined
 from ltc2hw.simulations.fast.constants import limits
 from ltc2hw.simulations.fast.streams import load, store
 from ltc2hw.simulations.fast.tables import Scalar, Table
-from ltc2hw.sources import SOURCES
-from ltc2hw.words import WIDEST_WORD, Rounding
 
 NEAREST_EVEN, FLOOR = 0, 1
 ROUNDING = {Rounding.NEAREST_EVEN: NEAREST_EVEN, Rounding.FLOOR: FLOOR, Rounding.TOWARD_ZERO: 2}

@@ -12,9 +12,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.samples import check_samples, plain_array, real_array
-from ltc2hw.scalars import require_range
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.samples import check_samples, plain_array, real_array
+from ltc2hw.graph.trace import State, Trace, make_trace
+from ltc2hw.numbers.scalars import require_range
 from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
 from ltc2hw.simulations.fast.memory import Tile, check_registers
@@ -23,7 +24,6 @@ from ltc2hw.simulations.fast.prepared import Prepared, prepared
 from ltc2hw.simulations.fast.recording import Recording
 from ltc2hw.simulations.fast.steps import Extent, run_steps
 from ltc2hw.simulations.fast.tables import Counter, Table
-from ltc2hw.trace import State, Trace, make_trace
 
 Unsigned = TypeVar("Unsigned", Rows, Extent)
 

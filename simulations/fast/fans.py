@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.fixed import FixedNetwork, FixedProjection, message_word
-from ltc2hw.graph import Variable
-from ltc2hw.integer_limits import magnitude
+from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
+from ltc2hw.graph.structure import Variable
+from ltc2hw.numbers.integer_limits import magnitude
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations.fast.kinds import WIDE, Types
 from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
 from ltc2hw.simulations.fast.widths import INT8, INT16
-from ltc2hw.weights import Sparse
-from ltc2hw.words import Word
 
 FEWEST_SOURCES = 32
 """Half a block of messages; the matrix unit multiplies fewer no faster."""

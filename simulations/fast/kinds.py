@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.fixed import Factor, FixedNetwork
+from ltc2hw.converters.populations import Factor
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.simulations.fast import rounding
 from ltc2hw.simulations.fast.tables import Table
 from ltc2hw.simulations.fast.widths import fits_narrow, fits_short, fits_single

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import PROCESSOR, emit
+from ltc2hw.compilation.llvm import PROCESSOR, emit
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.tables import Scalar, Table, padded
 from ltc2hw.simulations.fast.vectors import pointer

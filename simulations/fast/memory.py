@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.graph import Variable
+from ltc2hw.graph.state import Shapes, check_ranges, check_state
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import State
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Memory
 from ltc2hw.simulations.fast.tables import (
@@ -17,8 +19,6 @@ from ltc2hw.simulations.fast.tables import (
     Table,
     zeros,
 )
-from ltc2hw.state import Shapes, check_ranges, check_state
-from ltc2hw.trace import State
 
 PAST = "sent:"
 """Beginning of the names of past messages in a State."""
@@ -63,7 +63,7 @@ def check_registers(plan: Plan, state: State, expected: State) -> State:
 class Tile:
     """Memory of a tile of samples, whose registers and past messages go to and from a State.
 
-    ``shapes`` are those of :func:`~ltc2hw.state.register_shapes`.
+    ``shapes`` are those of :func:`~ltc2hw.graph.state.register_shapes`.
     """
 
     def __init__(self, plan: Plan, shapes: Shapes, samples: int) -> None:

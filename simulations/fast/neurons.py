@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.arithmetic import (
     counted,
@@ -134,7 +134,7 @@ def gate_arguments(
 
 @kernel
 def plan_gate(passing: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with PLAN, as :func:`ltc2hw.nonlinearity.plan_integer`."""
+    """Gate with PLAN, as :func:`ltc2hw.numbers.nonlinearity.plan_integer`."""
     out = in_passing(gate.out, at)
     bits, down = gate.output_fraction, gate.fraction - gate.output_fraction
     like = integral(given(p.low))
@@ -166,7 +166,7 @@ def table_offset(argument: Any, half: Any, last: Any) -> Any:
 
 @kernel
 def table_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with a plain table, as :func:`ltc2hw.nonlinearity.lookup_integer`."""
+    """Gate with a plain table, as :func:`ltc2hw.numbers.nonlinearity.lookup_integer`."""
     out, table = in_passing(gate.out, at), gate.table
     low = given(p.low)
     shift = number(gate.fraction + SPAN_BITS - gate.index_bits, integral(low))
@@ -179,7 +179,7 @@ def table_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> Non
 
 @kernel
 def interpolated_gate(passing: Table, entries: Table, at: At, p: Any, gate: Any) -> None:
-    """Gate with an interpolated table, as :func:`ltc2hw.nonlinearity.lookup_integer`.
+    """Gate with an interpolated table, as :func:`ltc2hw.numbers.nonlinearity.lookup_integer`.
 
     An entry holds the rise to the next knot above the knot, so that one look-up does.
     """

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import (
-    FixedGate,
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
+from ltc2hw.graph.fixed import (
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
-    FixedReadout,
     message_format,
     message_word,
 )
-from ltc2hw.fixed_state import Range
-from ltc2hw.graph import (
+from ltc2hw.graph.fixed_state import Range
+from ltc2hw.graph.structure import (
     STAGE_OF_PORT,
     STAGE_OF_VARIABLE,
     Node,
@@ -31,7 +28,8 @@ from ltc2hw.graph import (
     evaluation_order,
     history_length,
 )
-from ltc2hw.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.numbers.nonlinearity import GateFunction, table_index_bits
+from ltc2hw.numbers.weights import Sparse
 from ltc2hw.simulations.fast.constants import constants_of, entries_of, limits, state_limits
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
@@ -61,7 +59,6 @@ from ltc2hw.simulations.fast.tables import (
     zeros,
 )
 from ltc2hw.simulations.fast.widths import largest_sum, register_limits
-from ltc2hw.weights import Sparse
 
 REPEATED_NEURONS = 128
 """Constants of small populations are repeated to about this length, to update samples at once."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.state import make_state, register_shapes
+from ltc2hw.graph.trace import State, record_names
 from ltc2hw.simulations.fast.encode import encoder_of
 from ltc2hw.simulations.fast.memory import Tile
 from ltc2hw.simulations.fast.plan import build_plan
 from ltc2hw.simulations.fast.recording import Layout, Recording, lay_out
-from ltc2hw.state import make_state, register_shapes
-from ltc2hw.trace import State, record_names
 
 LAYOUTS = 16
 """Layouts that are kept: most callers run samples of one shape."""

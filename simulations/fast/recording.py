@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.trace import check_record
 from ltc2hw.simulations.fast.plan import REGION_OF_VARIABLE, Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Passing, Region, Table
-from ltc2hw.trace import check_record
 
 PASSING = {variable.name.lower() for variable in Passing}
 """Variables that are kept only where they are recorded."""

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import PROCESSOR, emit
+from ltc2hw.compilation.llvm import PROCESSOR, emit
 
 EXISTS = PROCESSOR.rounding_mode
 """Whether the mode can be set here."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
 from ltc2hw.simulations.fast.matrices import configure_for, release
@@ -43,7 +44,6 @@ from ltc2hw.simulations.fast.tables import (
     Shape,
     Table,
 )
-from ltc2hw.sources import SOURCES
 
 # Numba sees members of enumerations as objects, so the kernels use plain integers.
 FAN_OUT = int(Operation.FAN_OUT)
@@ -361,7 +361,7 @@ def run_steps(
     """Steps ``first_step .. last_step - 1`` of one tile.
 
     ``samples`` are the encoded samples of these steps and this tile, flat. ``sources`` is not
-    read: see :func:`~ltc2hw.sources.SOURCES`.
+    read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     schedule = tables.schedule
     multiplies = parameters.blocks.shape[0] != 0

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ltc2hw.llvm import element_pointer, emit
+from ltc2hw.compilation.llvm import element_pointer, emit
 from ltc2hw.simulations.fast.short import SHORT
 
 STREAMS = 10

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload
 
-from ltc2hw.llvm import PROCESSOR, element_pointer, emit, shuffled, spread
+from ltc2hw.compilation.llvm import PROCESSOR, element_pointer, emit, shuffled, spread
 from ltc2hw.simulations.fast.tables import FAN_LANES
 
 INT8, INT16, INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)

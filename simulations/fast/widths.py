@@ -10,26 +10,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ltc2hw.fixed import (
-    FixedGate,
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
+from ltc2hw.graph.fixed import (
     FixedInput,
-    FixedLIF,
-    FixedLTC,
     FixedNetwork,
     FixedPopulation,
     FixedProjection,
-    FixedReadout,
-    Message,
     message_word,
 )
-from ltc2hw.fixed_state import Range
-from ltc2hw.fixed_state import register_range as word_range
-from ltc2hw.graph import PORTS, Port
-from ltc2hw.integer_limits import largest, magnitude
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.graph.fixed_state import Range
+from ltc2hw.graph.fixed_state import register_range as word_range
+from ltc2hw.graph.neurons import Message
+from ltc2hw.graph.structure import PORTS, Port
+from ltc2hw.numbers.integer_limits import largest, magnitude
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS, table_index_bits
+from ltc2hw.numbers.words import Overflow
 from ltc2hw.simulations.fast.arithmetic import SPLIT_BITS
 from ltc2hw.simulations.fast.tables import TARGET_BITS, WEIGHT_BITS
-from ltc2hw.words import Overflow
 
 INT8 = (1 << 7) - 1
 INT16 = (1 << 15) - 1

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.engine_rule import (
+from ltc2hw.graph.trace import Array
+from ltc2hw.learning.engine_rule import (
     ACCUMULATOR_BITS,
     OFFSET,
     TRACE_LIMIT,
@@ -22,8 +23,7 @@ from ltc2hw.engine_rule import (
     Product,
     SynapseRule,
 )
-from ltc2hw.trace import Array
-from ltc2hw.words import IntArray
+from ltc2hw.numbers.words import IntArray
 
 FRACTION_BITS = 7
 """Bits of the accumulator below the least bit of a weight, tag or delay."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.graph import PORTS
-from ltc2hw.learned import Counts, Learned, Learning
-from ltc2hw.plasticity import FPTTRule, Parameter, parameter_name
-from ltc2hw.plasticity_scope import require_reach, with_scope
-from ltc2hw.scalars import require_range
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.structure import PORTS
+from ltc2hw.learning.engine_rule import ACCUMULATOR_BITS, EXPONENTS, Operand, Product
+from ltc2hw.learning.learned import Counts, Learned, Learning
+from ltc2hw.learning.rule import FPTTRule, Parameter, parameter_name
+from ltc2hw.learning.scope import require_reach, with_scope
+from ltc2hw.numbers.scalars import require_range
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner

@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.counter import draw
-from ltc2hw.fixed import FixedNetwork, recorded_dtype
-from ltc2hw.learned import Learned, Learning, Memories
-from ltc2hw.plastic_values import read_parameter
-from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
-from ltc2hw.plasticity_scope import require_reach, with_scope
-from ltc2hw.plasticity_state import checked_learning
-from ltc2hw.plasticity_words import DRAW_BITS, time_weight
+from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.rule import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.learning.scope import require_reach, with_scope
+from ltc2hw.learning.state import checked_learning
+from ltc2hw.learning.values import read_parameter
+from ltc2hw.learning.words import DRAW_BITS, time_weight
+from ltc2hw.numbers.counter import draw
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.driver import add_counts, sent_message
 from ltc2hw.simulations.learning_engine.connection import (
     DELAY_RANGE,
@@ -37,8 +39,6 @@ from ltc2hw.simulations.learning_engine.plan import (
 )
 from ltc2hw.simulations.plasticity.integer import IntegerLearner, Observation
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
-from ltc2hw.trace import Array, State
-from ltc2hw.words import IntArray
 
 
 def learn(

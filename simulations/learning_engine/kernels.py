@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.engine_rule import OFFSET, TRACE_LIMIT
+from ltc2hw.compilation.sources import SOURCES
+from ltc2hw.learning.engine_rule import OFFSET, TRACE_LIMIT
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.learning_engine.connection import (
     DELAY_RANGE,
@@ -31,7 +32,6 @@ from ltc2hw.simulations.plasticity.typed import (
     right_unsigned,
     times,
 )
-from ltc2hw.sources import SOURCES
 
 Array = npt.NDArray[Any]
 Number = Any

@@ -13,8 +13,18 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ltc2hw.counter import step_key
-from ltc2hw.engine_rule import (
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.graph.fixed import (
+    FixedNetwork,
+    FixedProjection,
+    message_fraction,
+    message_word,
+)
+from ltc2hw.graph.state import zero_state
+from ltc2hw.graph.structure import PORTS
+from ltc2hw.graph.trace import Array
+from ltc2hw.learning.checks import require_choice, require_integer, require_seed
+from ltc2hw.learning.engine_rule import (
     EXPONENTS,
     GRAMMAR,
     OFFSET,
@@ -24,27 +34,17 @@ from ltc2hw.engine_rule import (
     ThirdFactor,
     synapse_rule,
 )
-from ltc2hw.errors import InvalidValueError, UnsupportedError
-from ltc2hw.fields import set_field
-from ltc2hw.fixed import (
-    FixedNetwork,
-    FixedProjection,
-    message_fraction,
-    message_word,
-)
-from ltc2hw.graph import PORTS
-from ltc2hw.learned import Learning
-from ltc2hw.plastic_values import read_parameter, write_parameters
-from ltc2hw.plasticity import FPTTRule, Memory, Parameter, parameter_name
-from ltc2hw.plasticity_checks import require_choice, require_integer, require_seed
-from ltc2hw.plasticity_fixed import IntegerRule, constant_fraction, draw_count, integer_rule
-from ltc2hw.plasticity_scope import Scope, scope_of
-from ltc2hw.plasticity_words import PlasticRounding, PlasticWords
-from ltc2hw.scalars import require_range
-from ltc2hw.state import zero_state
-from ltc2hw.trace import Array
-from ltc2hw.weights import Dense
-from ltc2hw.words import IntArray, Word
+from ltc2hw.learning.fixed import IntegerRule, constant_fraction, draw_count, integer_rule
+from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import FPTTRule, Memory, Parameter, parameter_name
+from ltc2hw.learning.scope import Scope, scope_of
+from ltc2hw.learning.values import read_parameter, write_parameters
+from ltc2hw.learning.words import PlasticRounding, PlasticWords
+from ltc2hw.numbers.counter import step_key
+from ltc2hw.numbers.fields import set_field
+from ltc2hw.numbers.scalars import require_range
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import IntArray, Word
 
 Graded = Literal["trace", "held"]
 DrawKind = Literal["shared", "own"]
@@ -65,7 +65,7 @@ class EngineOptions:
     """
 
     form: EngineForm = "damped"
-    """See :func:`~ltc2hw.engine_rule.synapse_rule`."""
+    """See :func:`~ltc2hw.learning.engine_rule.synapse_rule`."""
     third_factor: ThirdFactor = "signed"
     output_reach: int = 0
     """Third factors of the readout saturate beyond ``±2^this``."""
@@ -222,7 +222,7 @@ def engine_plan(
         UnsupportedError: self terms that learn, graded messages with a sign or more than 8 bits,
             sparse weights that learn, products that the grammar cannot express.
         InvalidValueError: rules that integers cannot run; see
-            :func:`~ltc2hw.plasticity_fixed.integer_rule`.
+            :func:`~ltc2hw.learning.fixed.integer_rule`.
     """
     chosen = options or EngineOptions()
     if rule.self_terms:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.plasticity_words import EXPONENT_FRACTION, LOG2_E, SURROGATE_SPAN_BITS, WEIGHT_FRACTION
+from ltc2hw.learning.words import EXPONENT_FRACTION, LOG2_E, SURROGATE_SPAN_BITS, WEIGHT_FRACTION
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.plasticity.records import (
     ADP_FROM_CURRENT,

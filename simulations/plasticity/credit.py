@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph import STAGE_OF_PORT, Graph, Port, Variable
-from ltc2hw.plasticity import Parameter
+from ltc2hw.graph.structure import STAGE_OF_PORT, Graph, Port, Variable
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.rule import Parameter
 from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Values, sent_message
-from ltc2hw.trace import Array, State
 
 Factors = Mapping[tuple[str, Port], Array]
 """Post-synaptic factors, ``-∂loss/∂port`` (B, N), by population and port."""

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.learned import Learned, Learning
-from ltc2hw.plasticity import FPTTRule, parameter_name
-from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
-from ltc2hw.plasticity_words import PlasticWords, time_weight
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.trace import Array
+from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.learned import Learned, Learning
+from ltc2hw.learning.rule import FPTTRule, parameter_name
+from ltc2hw.learning.words import PlasticWords, time_weight
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
@@ -21,7 +22,6 @@ from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
 from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 from ltc2hw.simulations.plasticity.tables import COUNTER_NAMES, Counter
-from ltc2hw.trace import Array
 
 
 def learn(

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import LTC, Gate, Readout
 from ltc2hw.errors import TrainingError
-from ltc2hw.graph import VARIABLES, Port
-from ltc2hw.learned import Learned, Learning, Memories
-from ltc2hw.network import LTC, FloatPopulation, Gate, Network, Projection, Readout
-from ltc2hw.nonlinearity import evaluate_slope
-from ltc2hw.plastic_values import read_parameter, write_parameters
-from ltc2hw.plasticity import (
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.state import zero_state
+from ltc2hw.graph.structure import VARIABLES, Port
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.rule import (
     FPTTRule,
     Memory,
     Parameter,
@@ -31,15 +32,15 @@ from ltc2hw.plasticity import (
     plastic_parameters,
     surrogate_slope,
 )
-from ltc2hw.plasticity_scope import reached_populations
-from ltc2hw.plasticity_state import checked_learning
+from ltc2hw.learning.scope import reached_populations
+from ltc2hw.learning.state import checked_learning
+from ltc2hw.learning.values import read_parameter, write_parameters
+from ltc2hw.numbers.nonlinearity import evaluate_slope
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic, gate_argument
 from ltc2hw.simulations.plasticity.credit import backward, meeting
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
-from ltc2hw.state import zero_state
-from ltc2hw.trace import Array, State
-from ltc2hw.words import FloatArray
 
 
 class FloatLearner:

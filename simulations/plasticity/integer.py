@@ -12,29 +12,30 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.counter import draw, step_key
-from ltc2hw.fixed import FixedNetwork, FixedReadout, recorded_dtype
-from ltc2hw.learned import Learned, Learning, Memories
-from ltc2hw.plastic_values import read_parameter, write_parameters
-from ltc2hw.plasticity import FPTTRule, Parameter, check_labels, check_targets, parameter_name
-from ltc2hw.plasticity_fixed import (
+from ltc2hw.converters.populations import FixedReadout
+from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
+from ltc2hw.graph.state import zero_state
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.fixed import (
     IntegerRule,
     draw_indices,
     first_memory,
     integer_rule,
     network_value,
 )
-from ltc2hw.plasticity_state import checked_learning, word_ranges
-from ltc2hw.plasticity_words import PlasticWords, time_weight
+from ltc2hw.learning.learned import Learned, Learning, Memories
+from ltc2hw.learning.rule import FPTTRule, Parameter, check_labels, check_targets, parameter_name
+from ltc2hw.learning.state import checked_learning, word_ranges
+from ltc2hw.learning.values import read_parameter, write_parameters
+from ltc2hw.learning.words import PlasticWords, time_weight
+from ltc2hw.numbers.counter import draw, step_key
+from ltc2hw.numbers.words import IntArray, shift_toward_zero
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic
 from ltc2hw.simulations.plasticity.credit import Factors, backward, meeting
 from ltc2hw.simulations.plasticity.integer_factors import IntegerCredit, output_error
 from ltc2hw.simulations.plasticity.integer_update import update
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
-from ltc2hw.state import zero_state
-from ltc2hw.trace import Array, State
-from ltc2hw.words import IntArray, shift_toward_zero
 
 
 def learn(
@@ -54,7 +55,7 @@ def learn(
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit, or a rule
-            that integers cannot run (see :func:`~ltc2hw.plasticity_fixed.integer_rule`).
+            that integers cannot run (see :func:`~ltc2hw.learning.fixed.integer_rule`).
     """
     learner = IntegerLearner(integer_rule(network, rule, words))
     return stream(learner, x, targets, learning, reset=reset)

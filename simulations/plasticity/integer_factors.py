@@ -7,17 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedGate, FixedLTC, FixedReadout
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import FixedGate, FixedLTC, FixedPopulation, FixedProjection, FixedReadout
-from ltc2hw.graph import Port
-from ltc2hw.nonlinearity import slope_integer
-from ltc2hw.plasticity import FEEDBACK_BITS, feedback_mantissas
-from ltc2hw.plasticity_fixed import IntegerRule, rescale
-from ltc2hw.plasticity_words import EXPONENT_FRACTION, LOG2_E, SURROGATE_SPAN_BITS, WEIGHT_FRACTION
+from ltc2hw.graph.fixed import FixedPopulation, FixedProjection
+from ltc2hw.graph.structure import Port
+from ltc2hw.graph.trace import Array
+from ltc2hw.learning.fixed import IntegerRule, rescale
+from ltc2hw.learning.rule import FEEDBACK_BITS, feedback_mantissas
+from ltc2hw.learning.words import EXPONENT_FRACTION, LOG2_E, SURROGATE_SPAN_BITS, WEIGHT_FRACTION
+from ltc2hw.numbers.nonlinearity import slope_integer
+from ltc2hw.numbers.words import IntArray, Word, shift_toward_zero
 from ltc2hw.simulations.driver import Step, Values, add_counts
 from ltc2hw.simulations.integer import gate_argument, leak
-from ltc2hw.trace import Array
-from ltc2hw.words import IntArray, Word, shift_toward_zero
 
 
 def output_error(

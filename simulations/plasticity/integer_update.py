@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ltc2hw.plasticity import Memory
-from ltc2hw.plasticity_fixed import UpdateFormat
-from ltc2hw.plasticity_words import DRAW_BITS, GRADIENT_DITHER, MEAN_DITHER
-from ltc2hw.words import IntArray
+from ltc2hw.learning.fixed import UpdateFormat
+from ltc2hw.learning.rule import Memory
+from ltc2hw.learning.words import DRAW_BITS, GRADIENT_DITHER, MEAN_DITHER
+from ltc2hw.numbers.words import IntArray
 
 
 def update(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.plasticity.backward import (
     feed_back,
@@ -42,7 +43,6 @@ from ltc2hw.simulations.plasticity.records import (
 )
 from ltc2hw.simulations.plasticity.tables import LTC_KIND
 from ltc2hw.simulations.plasticity.updates import learn_all
-from ltc2hw.sources import SOURCES
 
 
 @kernel
@@ -116,7 +116,7 @@ def run(
 
     ``samples`` (S, T, N_in) encoded; ``goals`` (S, 1) labels or (S, N_out) targets; ``weights``
     (T,) of the loss in time; ``outputs`` (T, S, N_out) is filled; ``update``: updates done before.
-    ``sources`` is not read: see :func:`~ltc2hw.sources.SOURCES`.
+    ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     for s in range(samples.shape[0]):
         if reset:

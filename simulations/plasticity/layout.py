@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.converters.populations import FixedGate, FixedLIF, FixedLTC, FixedReadout
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import (
-    FixedGate,
-    FixedInput,
-    FixedLIF,
-    FixedLTC,
-    FixedPopulation,
-    FixedReadout,
-    message_format,
+from ltc2hw.graph.fixed import FixedInput, FixedPopulation, message_format
+from ltc2hw.graph.structure import (
+    PORTS,
+    STAGE_OF_VARIABLE,
+    Variable,
+    connection_name,
+    history_length,
 )
-from ltc2hw.graph import PORTS, STAGE_OF_VARIABLE, Variable, connection_name, history_length
-from ltc2hw.nonlinearity import table_index_bits
-from ltc2hw.plasticity import FEEDBACK_BITS, Parameter
-from ltc2hw.plasticity_fixed import IntegerRule
+from ltc2hw.learning.fixed import IntegerRule
+from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
+from ltc2hw.numbers.nonlinearity import table_index_bits
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
@@ -47,8 +48,6 @@ from ltc2hw.simulations.plasticity.tables import (
     Operation,
     Row,
 )
-from ltc2hw.weights import Dense
-from ltc2hw.words import Overflow, Word
 
 Array = npt.NDArray[Any]
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.fixed import FixedInput, FixedLTC, FixedReadout
-from ltc2hw.learned import Learning
-from ltc2hw.plasticity import Memory, Parameter, feedback_mantissas
-from ltc2hw.plasticity_fixed import IntegerRule, network_value
+from ltc2hw.converters.populations import FixedLTC, FixedReadout
+from ltc2hw.graph.fixed import FixedInput
+from ltc2hw.graph.trace import State
+from ltc2hw.learning.fixed import IntegerRule, network_value
+from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import Memory, Parameter, feedback_mantissas
 from ltc2hw.simulations.plasticity.layout import Array, Layout
 from ltc2hw.simulations.plasticity.tables import CONSTANT_OF, Constant, Row
-from ltc2hw.trace import State
 
 
 @dataclass(frozen=True, eq=False)

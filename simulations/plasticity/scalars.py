@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.nonlinearity import TABLE_SPAN_BITS
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.simulations.compiled import inlined
 from ltc2hw.simulations.plasticity.records import ONE, Array, Number
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.learned import Counts, Learned, Learning, Memories, Net
-from ltc2hw.plasticity import Parameter
-from ltc2hw.plasticity_checks import require_flag
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.checks import require_flag
+from ltc2hw.learning.learned import Counts, Learned, Learning, Memories, Net
+from ltc2hw.learning.rule import Parameter
 from ltc2hw.simulations.driver import add_counts
-from ltc2hw.trace import Array, State
 
 Misfits = dict[str, dict[str, int]]
 """Misfits by population or parameter, and variable."""

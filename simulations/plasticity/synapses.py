@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.counter import GOLDEN_64, MIX_1, MIX_2, SPLIT_1, SPLIT_2, SPREAD
-from ltc2hw.plasticity_fixed import UpdateFormat
-from ltc2hw.plasticity_words import GRADIENT_DITHER, MEAN_DITHER
+from ltc2hw.learning.fixed import UpdateFormat
+from ltc2hw.learning.words import GRADIENT_DITHER, MEAN_DITHER
+from ltc2hw.numbers.counter import GOLDEN_64, MIX_1, MIX_2, SPLIT_1, SPLIT_2, SPREAD
 from ltc2hw.simulations.compiled import inlined
 from ltc2hw.simulations.plasticity.typed import (
     either,

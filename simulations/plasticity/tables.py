@@ -7,8 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from ltc2hw.graph import Port, Variable
-from ltc2hw.nonlinearity import GateFunction
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.nonlinearity import GateFunction
 
 
 class Operation(IntEnum):

@@ -13,29 +13,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.fixed import (
+from ltc2hw.converters.populations import (
+    LIF,
+    LTC,
     FixedGate,
-    FixedInput,
     FixedLIF,
     FixedLTC,
+    FixedReadout,
+    Gate,
+    Readout,
+)
+from ltc2hw.graph.fixed import (
+    FixedInput,
     FixedNetwork,
     FixedPopulation,
-    FixedReadout,
     message_fraction,
     variable_fraction,
 )
-from ltc2hw.graph import Variable
-from ltc2hw.learned import Learning
-from ltc2hw.mixing import partly_fixed, real_tensors
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.plasticity import Memory, Parameter, fptt_update
-from ltc2hw.plasticity_fixed import IntegerRule
-from ltc2hw.samples import check_samples
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.samples import check_samples
+from ltc2hw.graph.structure import Variable
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.fixed import IntegerRule
+from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import Memory, Parameter, fptt_update
+from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.mixing import partly_fixed, real_tensors
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.stream import Update
-from ltc2hw.trace import Array, State
-from ltc2hw.words import FloatArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import ltc2hw
-from ltc2hw.network import Network
+from ltc2hw.graph.network import Network
 from ltc2hw.tasks import load_task
 from tests.random_networks import random_network
 

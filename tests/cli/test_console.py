@@ -7,7 +7,7 @@ import io
 import pytest
 
 from ltc2hw.cli.console import Console
-from ltc2hw.tables import Table
+from ltc2hw.comparison.tables import Table
 
 
 class Terminal(io.StringIO):

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.program import describe
+from ltc2hw.files.bundle import save
 from tests.cli.networks import TASK, write_pair
 from tests.random_networks import random_network
 

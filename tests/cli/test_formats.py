@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.cli.foreign import READERS
 from ltc2hw.cli.program import make_parser
 from ltc2hw.cli.wording import FLAGS
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.converters.netx_network import rescaled
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from tests.random_networks import random_network
 
 
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_one_line(
 def test_the_page_shows_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     commands = re.findall(r"^ltc2hw (\w+ .*?)(?: +#.*)?$", page, flags=re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         make_parser().parse_args(command.split())
     (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

@@ -11,8 +11,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.plasticity_scope import PARTIAL
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.learning.scope import PARTIAL
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair
 from tests.random_networks import random_network

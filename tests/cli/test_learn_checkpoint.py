@@ -18,15 +18,15 @@ from ltc2hw import FPTTRule, PlasticWords
 from ltc2hw.cli import adapting, main
 from ltc2hw.cli.adapting import Adaptation, Stream
 from ltc2hw.cli.console import Console
-from ltc2hw.decision import Decision, Metric
+from ltc2hw.comparison.decision import Decision, Metric
 from ltc2hw.errors import DamagedFileError, InvalidValueError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.hdf5 import read_tree, write_tree
-from ltc2hw.labels import Labels
-from ltc2hw.learning_file import load_learning, save_learning
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.files.hdf5 import read_tree, write_tree
+from ltc2hw.files.learning_file import load_learning, save_learning
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.labels import Labels
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks import load_task
-from ltc2hw.words import FloatArray
 from tests.cli.networks import TASK, write_pair
 
 SAMPLES = 30

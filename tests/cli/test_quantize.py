@@ -11,9 +11,10 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Gate, Network, Readout
-from ltc2hw.quantization_report import read_report
+from ltc2hw.converters.populations import Gate, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.quantization.report import read_report
 from tests.cli.networks import TASK, write_pair
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ltc2hw.bundle import load, load_trace
 from ltc2hw.cli import main, program
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.files.bundle import load, load_trace
+from ltc2hw.graph.fixed import FixedNetwork
 from tests.cli.networks import TASK, write_pair
 
 COMMAND = f"{sys.executable} -m ltc2hw"
@@ -237,7 +237,7 @@ import signal, sys, time
 from pathlib import Path
 from ltc2hw.cli import main, program
 from ltc2hw.cli.verb import Verb
-from ltc2hw.files import _draft
+from ltc2hw.files.atomic import _draft
 
 def wait(arguments, console):
     with _draft(Path(".")):

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.bundle import load_trace
 from ltc2hw.cli import main
-from ltc2hw.dequantize import dequantize
-from ltc2hw.fixed import FixedNetwork, FixedReadout
-from ltc2hw.network import Network
+from ltc2hw.converters.populations import FixedReadout
+from ltc2hw.files.bundle import load_trace
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.targets import TARGETS, load_target
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair

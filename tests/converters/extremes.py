@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.fixed import FixedLIF, FixedNetwork
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Network, Readout
+from ltc2hw.converters.populations import LIF, LTC, FixedLIF, Gate, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import FloatPopulation, Network
 
 REALS = np.array([0.0, -0.0, 5e-324, 1e-300, -1e-300, 1e300, -1.7e308, np.pi, 1 - 2**-53, 1 / 3])
 DECAYS = np.array([0.0, 5e-324, 1e-300, 1e-16, 1e-9, 1 - 2**-53, 1.0, 1 / 3])

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+import ltc2hw
 from ltc2hw.converters.cells import neurons_of, synapses_of
-from ltc2hw.dynamics.bridge import real_neurons
+from ltc2hw.converters.torch import from_module
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.neurons import GATES, GateKind, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
-from ltc2hw.words import FloatArray
-from tests.neurons.randomised import randomised
+from ltc2hw.neurons import ProgramCell, ReadoutCell, SpikingNetwork
+from ltc2hw.numbers.words import FloatArray
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -40,20 +40,17 @@ def test_neurons_and_synapses_compute_what_the_cell_does(name: str) -> None:
             np.testing.assert_allclose(before[register], value.numpy(), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("gate", GATES)
-def test_the_cells_of_gates_become_what_the_network_holds(gate: GateKind) -> None:
-    from ltc2hw.converters.torch import from_module
-
-    module = SpikingNetwork([LTCCell(3, 5, gate=gate)], ReadoutCell(5, 2, gate=gate))
-    randomised(module, seed=2)
-    network = from_module(module)
-    for cell, population in zip((*module.cells, module.readout), network.populations[1:],
-                                strict=True):  # fmt: skip
-        found, wanted = neurons_of(cell, population.name), real_neurons(population)  # type: ignore[arg-type]
-        assert found.functions == wanted.functions
-        assert found.constants.keys() == wanted.constants.keys()
-        for name, values in wanted.constants.items():
-            np.testing.assert_array_equal(found.constants[name], values)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_of_any_model_becomes_one_of_the_graph(name: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    gain = {"brf": 200.0, "adlif": 40.0, "izhikevich": 0.5}.get(name, 2.0)
+    cell = ProgramCell(find_model(name), 3, 5, gain=gain, generator=generator)
+    module = SpikingNetwork([cell], ReadoutCell(5, 2, generator=generator)).double()
+    x = torch.rand(9, 4, 3, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, _ = module(x)
+    trace = ltc2hw.simulate(from_module(module), x.numpy(), engine="float64")
+    np.testing.assert_allclose(trace.outputs, wanted.numpy(), rtol=1e-9, atol=1e-9)
 
 
 def test_constants_count_as_they_do_in_the_cell() -> None:

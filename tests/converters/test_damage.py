@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.bundle import load, save
 from ltc2hw.converters import foreign_hdf5, netx, nir
 from ltc2hw.converters.foreign_hdf5 import ForeignTree, tree_of
 from ltc2hw.errors import Ltc2hwError
+from ltc2hw.files.bundle import load, save
 from tests.converters.test_netx import random_chain
 from tests.fuzz.formats import make_nir_image
 from tests.random_networks import random_network

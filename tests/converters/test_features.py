@@ -34,6 +34,7 @@ SOURCES: Mapping[Column, tuple[str, str, str]] = {
     "netx-out": ("of_netx", "EXPORTS", "h5py"),
     "sfptt-in": ("of_sfptt", "IMPORTS", "numpy"),
     "lava-out": ("of_lava", "EXPORTS", "lava.magma"),
+    "c-out": ("of_c", "EXPORTS", "numpy"),
 }
 
 CELLS = [(column, name) for name, feature in FEATURES.items() for column in feature.cells]
@@ -126,7 +127,7 @@ def test_the_page_names_functions_that_are_there() -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     table = page.partition("| `ltc2hw.converters.` |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \|(.*)$", table, flags=re.MULTILINE)
-    assert {name for name, _ in rows} == {"norse", "nir", "netx", "sfptt", "lava"}
+    assert {name for name, _ in rows} == {"norse", "nir", "netx", "sfptt", "lava", "c"}
     for name, cells in rows:
         if name == "norse":
             pytest.importorskip("norse")

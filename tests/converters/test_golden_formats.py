@@ -9,9 +9,9 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import netx, nir
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.numbers.words import FloatArray
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 

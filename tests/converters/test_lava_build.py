@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.bundle import save
 from ltc2hw.converters.lava import build
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.errors import InvalidValueError, LavaError, UnknownNameError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import LIF
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
 from tests.random_networks import GateKind, Model, random_network, random_samples
+from tests.views import kind
 
 pytest.importorskip("lava.magma", reason="the lava extra is not installed")
 
@@ -33,7 +33,8 @@ def quantized(model: Model, gate: GateKind, *, graded: bool = True) -> FixedNetw
     rng = np.random.default_rng(11)
     network = random_network(rng, model=model, gate=gate, hidden=(15,), graded=graded)
     populations = tuple(
-        replace(p, bias=np.zeros(p.size)) if isinstance(p, LIF) else p for p in network.populations
+        p.with_constants({"bias": 0.0}) if kind(p) == "lif" else p  # type: ignore[union-attr]
+        for p in network.populations
     )
     network = replace(network, populations=populations)
     return ltc2hw.quantize(network, "loihi2", random_samples(rng, network, 20, 4))

@@ -14,12 +14,12 @@ pytest.importorskip("lava.magma")
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, quantize
 from ltc2hw.converters.lava import learning as lava_learning
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.plasticity import Memory, parameter_name
-from ltc2hw.plasticity_fixed import integer_rule
-from ltc2hw.plasticity_scope import scope_of
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.rule import Memory, parameter_name
+from ltc2hw.learning.scope import scope_of
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3

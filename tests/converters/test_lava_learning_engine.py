@@ -16,9 +16,10 @@ from ltc2hw import FPTTRule, QuantizeOptions, quantize
 from ltc2hw.converters.lava import learning_engine
 from ltc2hw.converters.lava.learning_engine import Connection
 from ltc2hw.converters.lava.runner import run_job
-from ltc2hw.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
-from ltc2hw.learned import Memories
-from ltc2hw.plasticity import Parameter
+from ltc2hw.learning.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
+from ltc2hw.learning.learned import Memories
+from ltc2hw.learning.rule import Parameter
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.learning_engine.connection import (
     Draws,
     Synapses,
@@ -29,7 +30,6 @@ from ltc2hw.simulations.learning_engine.connection import (
 from ltc2hw.simulations.learning_engine.integer import EngineLearner, Met
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
 from ltc2hw.simulations.plasticity.stream import stream
-from ltc2hw.words import IntArray
 from tests.converters.lava_jobs import learning_engine as job
 from tests.random_networks import random_network
 

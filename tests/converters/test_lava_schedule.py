@@ -12,21 +12,24 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.converters.lava.schedule import make_schedule
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.graph import Node, source_node, target_node
-from ltc2hw.network import LIF, Input, Network, Projection
-from ltc2hw.weights import Dense
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.structure import Node, connection_nodes
+from ltc2hw.numbers.weights import Dense
 from tests.random_networks import random_fixed_network, random_network
 
 
 def feasible(network: FixedNetwork, offsets: dict[Node, int], period: int) -> bool:
     """Every message is there in time, and no current is overwritten before its update."""
+    by_name = {population.name: population for population in network.populations}
     for p in network.projections:
-        if offsets[target_node(p)] + p.delay * period < offsets[source_node(p)] + 1:
+        source, target = connection_nodes(by_name, p)
+        if offsets[target] + p.delay * period < offsets[source] + 1:
             return False
     for population in network.populations:
-        wait = offsets[population.name, "update"] - offsets[population.name, "current"]
+        wait = offsets[population.name, "late"] - offsets[population.name, "early"]
         if not 0 <= wait < period:
             return False
     return True
@@ -40,9 +43,11 @@ def test_schedules_are_feasible_and_messages_arrive_in_their_window(seed: int) -
     schedule = make_schedule(network)
     offsets, period = dict(schedule.offsets), schedule.period
     assert feasible(network, offsets, period)
+    by_name = {population.name: population for population in network.populations}
     for p, wait in zip(network.projections, schedule.delays, strict=True):
-        arrival = offsets[source_node(p)] + 1 + wait
-        due = offsets[target_node(p)] + p.delay * period
+        source, target = connection_nodes(by_name, p)
+        arrival = offsets[source] + 1 + wait
+        due = offsets[target] + p.delay * period
         assert due - period < arrival <= due
 
 

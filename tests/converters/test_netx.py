@@ -18,6 +18,7 @@ import ltc2hw
 from ltc2hw.converters import netx
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.netx_network import rescaled
+from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import (
     DamagedFileError,
     HardwareRuleError,
@@ -25,9 +26,9 @@ from ltc2hw.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
-from ltc2hw.weights import Dense, Sparse, Weights
-from ltc2hw.words import IntArray, Word
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.words import IntArray, Word
 from tests.converters.extremes import extreme_integers
 from tests.random_networks import random_fixed_network
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import ltc2hw
 from ltc2hw.converters import nir as converter
 from ltc2hw.converters.assembly import clock
-from ltc2hw.dequantize import dequantize
+from ltc2hw.converters.populations import LIF, Gate, Readout
 from ltc2hw.errors import (
     DamagedFileError,
     InvalidValueError,
@@ -23,8 +23,9 @@ from ltc2hw.errors import (
     ShapeError,
     UnsupportedError,
 )
-from ltc2hw.network import LIF, Gate, Input, Network, Projection, Readout
-from ltc2hw.weights import Dense, Sparse
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.quantization.dequantize import dequantize
 from tests.converters.extremes import extreme
 from tests.random_networks import GATE_KINDS, random_fixed_network, random_network
 

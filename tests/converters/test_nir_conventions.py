@@ -13,7 +13,7 @@ import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.converters import nir as converter
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError, UnsupportedError
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.words import FloatArray
 from tests.random_networks import random_network
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")

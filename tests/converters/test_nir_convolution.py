@@ -14,10 +14,11 @@ import ltc2hw
 from ltc2hw.converters import nir as converter
 from ltc2hw.converters.lowering import Window, convolution
 from ltc2hw.converters.nir_convolution import find_kernel
-from ltc2hw.dequantize import dequantize
+from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import TooLargeError
-from ltc2hw.network import LIF, Input, Network, Projection
-from ltc2hw.weights import Sparse
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.weights import Sparse
+from ltc2hw.quantization.dequantize import dequantize
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
 

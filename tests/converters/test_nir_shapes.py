@@ -12,8 +12,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
+from ltc2hw.converters.populations import LIF, Readout
 from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
-from ltc2hw.network import LIF, Readout
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
 

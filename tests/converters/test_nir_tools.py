@@ -10,8 +10,9 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
-from ltc2hw.network import LIF, Input, Network, Projection
-from ltc2hw.weights import Dense
+from ltc2hw.converters.populations import LIF
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.weights import Dense
 
 nir = pytest.importorskip("nir", reason="the nir extra is not installed")
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")

@@ -10,12 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.bundle import save
 from ltc2hw.cli import main
 from ltc2hw.converters import nir as converter
+from ltc2hw.converters.populations import LIF, Gate, Readout
 from ltc2hw.errors import UnknownNameError, UnsupportedError
-from ltc2hw.network import LIF, Gate, Input, Network, Projection, Readout
-from ltc2hw.weights import Dense, Sparse
+from ltc2hw.files.bundle import save
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.weights import Dense, Sparse
 
 # What the constructors of nir 1.0.4 take, by type, and which of them take metadata.
 KNOWN: Mapping[str, frozenset[str]] = {

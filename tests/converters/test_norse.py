@@ -15,9 +15,10 @@ from torch import nn
 
 import ltc2hw
 from ltc2hw.converters import norse
+from ltc2hw.converters.populations import LIF, LTC, Readout
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnsupportedError
-from ltc2hw.network import LIF, LTC, Network, Readout
-from ltc2hw.trace import Trace
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.trace import Trace
 from tests.random_networks import random_network
 
 STEPS, BATCH = 60, 3

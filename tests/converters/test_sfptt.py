@@ -12,6 +12,7 @@ import pytest
 import ltc2hw
 from ltc2hw.converters import checkpoint, sfptt
 from ltc2hw.converters.checkpoint import load_arrays
+from ltc2hw.converters.populations import LTC
 from ltc2hw.errors import (
     DamagedFileError,
     InvalidValueError,
@@ -19,8 +20,7 @@ from ltc2hw.errors import (
     ShapeError,
     UnsupportedError,
 )
-from ltc2hw.network import LTC
-from ltc2hw.trace import State
+from ltc2hw.graph.trace import State
 
 Rng = np.random.Generator
 StateDict = dict[str, Any]

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltc2hw import capacity
 from ltc2hw.converters import nir
 from ltc2hw.converters.nir_record import KEY
+from ltc2hw.converters.populations import LIF
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import DamagedFileError, ShapeError, TooLargeError, UnsupportedError
-from ltc2hw.network import LIF, Network
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.network import Network
+from ltc2hw.numbers import capacity
+from ltc2hw.numbers.words import FloatArray
 
 Nodes = tuple[Mapping[str, Any], ...]
 

@@ -1,1 +1,1 @@
-"""Tests of neurons as programs."""
+"""Tests of ltc2hw.dynamics."""

@@ -15,8 +15,8 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.dynamics.ranges import largest_values
 from ltc2hw.dynamics.real import evaluate_real
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.words import FloatArray, IntArray
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 GATE = GateFormat("plan", 12)
 """Integer form of every gate of these runs."""

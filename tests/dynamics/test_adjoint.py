@@ -19,7 +19,7 @@ from ltc2hw.errors import UnknownNameError, UnsupportedError
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES
 from ltc2hw.neurons.surrogate import SURROGATES
 from ltc2hw.neurons.torch_step import TorchStep
-from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.numbers.nonlinearity import Nonlinearity
 from tests.dynamics.random_programs import random_program
 
 SAMPLES, SIZE = 7, 11

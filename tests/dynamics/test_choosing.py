@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.dynamics.bridge import lowered, real_neurons
 from ltc2hw.dynamics.choosing import (
     SPREAD,
     Widths,
@@ -33,9 +32,9 @@ from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedLTC, FixedReadout
-from ltc2hw.network import LTC, Readout
-from ltc2hw.words import FloatArray, IntArray, Word
+from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.neurons import Neurons as GraphNeurons
+from ltc2hw.numbers.words import FloatArray, IntArray, Word
 from tests.dynamics.running import (
     GATE,
     SIZE,
@@ -191,8 +190,8 @@ def test_constants_are_those_of_quantization(kind: str) -> None:
     fixed = ltc2hw.quantize(network, "loihi2", random_samples(rng, network, 20, 4))
     compared = 0
     for population, words in zip(network.populations, fixed.populations, strict=True):
-        if isinstance(population, (LTC, Readout)) and isinstance(words, (FixedLTC, FixedReadout)):
-            reals, integers = real_neurons(population), lowered(words)
+        if isinstance(population, GraphNeurons) and isinstance(words, FixedNeurons):
+            reals, integers = population, words
             constants = {n: np.broadcast_to(v, reals.size) for n, v in reals.constants.items()}
             widths = Widths(right_shifts_only=True)
             draft = replace(integers.formats, constants={})

@@ -18,7 +18,7 @@ from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.verify import constant_only, verify
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.words import Word
+from ltc2hw.numbers.words import Word
 from tests.dynamics.running import SIZE, random_case
 
 

@@ -12,7 +12,7 @@ from ltc2hw.dynamics.derived import derive
 from ltc2hw.dynamics.formats import Formats, Held
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.words import FloatArray, Word
+from ltc2hw.numbers.words import FloatArray, Word
 from tests.dynamics.running import (
     SAMPLES,
     SIZE,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import ltc2hw
-from ltc2hw.bundle import load, load_trace, save
 from ltc2hw.converters import netx, nir
-from ltc2hw.network import Network
+from ltc2hw.files.bundle import load, load_trace, save
+from ltc2hw.graph.network import Network
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair
 from tests.random_networks import random_network

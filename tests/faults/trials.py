@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ltc2hw.cli import main
-from ltc2hw.files import PART, write_text
+from ltc2hw.files.atomic import PART, write_text
 from tests.faults.runs import Fault, Run, run
 from tests.faults.scenarios import Scenario
 

@@ -13,15 +13,15 @@ from typing import Any, Literal
 import numpy as np
 
 import ltc2hw
-from ltc2hw.bundle import load, load_trace, save, save_trace
 from ltc2hw.converters import netx, nir, sfptt
 from ltc2hw.errors import Ltc2hwError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.learn import learn
-from ltc2hw.learning_file import load_learning, save_learning
-from ltc2hw.network import Network
-from ltc2hw.scaling import QuantizeOptions
-from ltc2hw.trace import ALL, Trace
+from ltc2hw.files.bundle import load, load_trace, save, save_trace
+from ltc2hw.files.learning_file import load_learning, save_learning
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.trace import ALL, Trace
+from ltc2hw.learning.learn import learn
+from ltc2hw.quantization.scaling import QuantizeOptions
 from tests.random_networks import random_fixed_network, random_network, random_samples
 
 Rng = np.random.Generator

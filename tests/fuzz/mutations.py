@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from ltc2hw.errors import DamagedFileError
-from ltc2hw.hdf5 import read_tree, write_tree
+from ltc2hw.files.hdf5 import read_tree, write_tree
 from tests.fuzz.formats import Container
 
 Rng = np.random.Generator

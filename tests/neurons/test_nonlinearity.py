@@ -10,7 +10,7 @@ import torch
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.neurons import plan
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES, nonlinearity_named, plan_slope
-from ltc2hw.nonlinearity import NONLINEARITIES as NAMES
+from ltc2hw.numbers.nonlinearity import NONLINEARITIES as NAMES
 
 BREAKS = (1.0, 2.375, 5.0)
 

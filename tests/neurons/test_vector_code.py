@@ -12,7 +12,7 @@ from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES, nonlinearity_named
 from ltc2hw.neurons.surrogate import SURROGATES, surrogate_named
-from ltc2hw.nonlinearity import Nonlinearity
+from ltc2hw.numbers.nonlinearity import Nonlinearity
 from tests.dynamics.random_programs import random_program
 from tests.neurons.compiled_program import Array, run_compiled
 

@@ -32,7 +32,7 @@ def main() -> None:
     import numpy as np
 
     import ltc2hw
-    from ltc2hw.llvm import PROCESSOR
+    from ltc2hw.compilation.llvm import PROCESSOR
     from ltc2hw.simulations import fast, integer
     from ltc2hw.simulations.fast import encode, steps
     from ltc2hw.simulations.fast.engine import plan_of

@@ -9,8 +9,8 @@ import pytest
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError, UnknownNameError
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import Network
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from tests.random_networks import random_network, random_samples
 
 ENGINES = ("float64", "integer", "fast", "torch")

@@ -19,15 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedPopulation
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
+from ltc2hw.numbers.words import Overflow, Rounding, Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import engine
 from ltc2hw.simulations.fast import plan as fast_plan
 from ltc2hw.simulations.fast.kinds import SHORT, SINGLE, WIDE
 from ltc2hw.simulations.fast.rounding import EXISTS
 from ltc2hw.simulations.fast.steps import run_steps
-from ltc2hw.words import Overflow, Rounding, Word
 from tests.random_networks import GATE_KINDS, random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_state, assert_same_trace
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.trace import Trace
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import engine
 from ltc2hw.simulations.fast.engine import MATRIX_BATCH, plan_of
@@ -24,7 +25,6 @@ from ltc2hw.simulations.fast.matrices import (
     release,
 )
 from ltc2hw.simulations.fast.tables import Shape, Table, padded, zeros
-from ltc2hw.trace import Trace
 from tests.random_networks import random_fixed_network, random_samples
 from tests.simulations.traces import assert_same_trace
 

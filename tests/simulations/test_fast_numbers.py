@@ -13,8 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedLTC
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedLTC, FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import fast, integer
 from ltc2hw.simulations.fast import kinds
 from ltc2hw.simulations.fast.arithmetic import product, small_product
@@ -24,7 +26,6 @@ from ltc2hw.simulations.fast.rounding import EXISTS, restore_rounding, round_tow
 from ltc2hw.simulations.fast.short import to_short, to_single
 from ltc2hw.simulations.fast.widths import INT32, fits_product
 from ltc2hw.simulations.fast.widths import SINGLE as LARGEST_SINGLE
-from ltc2hw.words import Word
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.traces import assert_same_trace
 

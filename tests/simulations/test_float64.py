@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.network import LIF, LTC, Gate, Input, Network, Projection, Readout
+from ltc2hw.graph.network import Input, Network, Projection
 from tests.random_networks import dense, real
 
 

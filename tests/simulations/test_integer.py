@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.converters.populations import FixedGate
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.fixed import FixedGate, FixedInput, FixedLIF, FixedLTC, FixedNetwork, FixedReadout
-from ltc2hw.graph import evaluation_order
-from ltc2hw.words import FloatArray
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.structure import evaluation_order
+from ltc2hw.numbers.words import FloatArray
 from tests.random_networks import random_fixed_network, random_network, random_samples
+from tests.views import kind, view
 
 
 def rsz(x: int, n: int) -> int:
@@ -122,18 +124,19 @@ class Scalar:
 
     def stage(self, p: Any, stage: str, now: dict[str, list[int]], sample: FloatArray) -> None:
         """One stage of one population."""
-        neurons, old = range(p.size), self.registers[p.name]
-        if isinstance(p, FixedInput):
-            if stage == "update":
+        neurons, old, name_of_kind = range(p.size), self.registers[p.name], kind(p)
+        p = view(p)
+        if name_of_kind == "input":
+            if stage == "late":
                 low, high = p.word.minimum, p.word.maximum
                 (name,) = p.variables
                 now[name] = [
                     self.saturate((p.name, name), round(float(v) * 2**p.fraction), low, high)
                     for v in sample
                 ]
-        elif isinstance(p, FixedLIF):
+        elif name_of_kind == "lif":
             self.lif(p, stage, now)
-        elif stage == "current":
+        elif stage == "early":
             now["current"] = [
                 self.saturate(
                     (p.name, "current"),
@@ -149,12 +152,12 @@ class Scalar:
             tau = [self.gate(p.tau_mem, where, n, u[n], i[n]) for n in neurons]
             moved = [u[n] + rsz(tau[n] * (i[n] - u[n]), 12) for n in neurons]
             now["tau_mem"], now["membrane"] = tau, moved
-            if isinstance(p, FixedLTC):
+            if name_of_kind == "ltc":
                 self.spike(p, now, moved)
             else:
-                assert isinstance(p, FixedReadout)
+                assert name_of_kind == "readout"
 
-    def spike(self, p: FixedLTC, now: dict[str, list[int]], moved: list[int]) -> None:
+    def spike(self, p: Any, now: dict[str, list[int]], moved: list[int]) -> None:
         """Adaptation, threshold, spike, reset."""
         old, neurons = self.registers[p.name], range(p.size)
         i, eta = now["current"], old["adaptation"]
@@ -179,10 +182,10 @@ class Scalar:
         now["spikes"] = spikes
         now["membrane"] = [0 if spikes[n] else moved[n] for n in neurons]
 
-    def lif(self, p: FixedLIF, stage: str, now: dict[str, list[int]]) -> None:
+    def lif(self, p: Any, stage: str, now: dict[str, list[int]]) -> None:
         """Lava's LIF: decay, align, wrap once; decay, add, saturate, compare, reset."""
         old, neurons = self.registers[p.name], range(p.size)
-        if stage == "current":
+        if stage == "early":
             currents = []
             for n in neurons:
                 u = rsz(old["current"][n] * (4096 - int(p.current_decay[n])), 12)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, QuantizeOptions, quantize
-from ltc2hw.engine_rule import OFFSET, EngineForm, Product, SynapseScale, synapse_rule
 from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.learning.engine_rule import OFFSET, EngineForm, Product, SynapseScale, synapse_rule
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.learning_engine import fast, integer
 from ltc2hw.simulations.learning_engine.connection import Synapses, Traces, update
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
-from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from ltc2hw import FPTTRule, PlasticWords, learn
+from ltc2hw.converters.populations import FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedReadout
-from ltc2hw.learned import Learned, Learning
-from ltc2hw.plasticity_fixed import integer_rule
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.simulations.learning_engine import fast as engine_fast
 from ltc2hw.simulations.learning_engine import integer as engine_integer
 from ltc2hw.simulations.plasticity import fast

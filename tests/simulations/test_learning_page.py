@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from ltc2hw.converters.populations import FixedLTC, FixedReadout
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedLTC, FixedReadout
-from ltc2hw.plasticity import Parameter
-from ltc2hw.plasticity_fixed import integer_rule
-from ltc2hw.plasticity_scope import PARTIAL
+from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.rule import Parameter
+from ltc2hw.learning.scope import PARTIAL
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.learning_page import Chip
 

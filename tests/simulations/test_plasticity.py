@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, learn, quantize, simulate
+from ltc2hw.converters.populations import LTC, FixedReadout, Gate, Readout
 from ltc2hw.errors import (
     InvalidValueError,
     ShapeError,
@@ -21,19 +22,18 @@ from ltc2hw.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from ltc2hw.fixed import FixedReadout
-from ltc2hw.learned import Learned, Learning
-from ltc2hw.network import LTC, Gate, Input, Network, Projection, Readout
-from ltc2hw.plasticity import Memory, feedback_matrix
-from ltc2hw.plasticity_fixed import IntegerRule, integer_rule
-from ltc2hw.plasticity_scope import PARTIAL
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.learned import Learned, Learning
+from ltc2hw.learning.rule import Memory, feedback_matrix
+from ltc2hw.learning.scope import PARTIAL
+from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.integer_factors import softmax
 from ltc2hw.simulations.plasticity.integer_update import update
 from ltc2hw.simulations.plasticity.verify import StepError, verify
-from ltc2hw.weights import Dense, Sparse
-from ltc2hw.words import FloatArray, IntArray
 from tests.random_networks import random_fixed_network, random_network, random_samples
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 5, 5, 3

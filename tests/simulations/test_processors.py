@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ltc2hw.llvm import Processor
+from ltc2hw.compilation.llvm import Processor
 
 AVX512 = "+avx,+avx2,+avx512f,+avx512bw,+avx512vl"
 
@@ -60,7 +60,7 @@ def test_only_what_the_processor_has_is_named(
     "settings", [{"NUMBA_CPU_NAME": "generic"}, {"NUMBA_ENABLE_AVX": "0"}], ids=str
 )
 def test_numbas_settings_are_those_of_the_kernels(settings: dict[str, str]) -> None:
-    program = "from ltc2hw.llvm import PROCESSOR; print(PROCESSOR.vector_bytes)"
+    program = "from ltc2hw.compilation.llvm import PROCESSOR; print(PROCESSOR.vector_bytes)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, **settings},

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.fixed import FixedInput
+from ltc2hw.graph.fixed import FixedInput
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations import integer
-from ltc2hw.weights import Dense
-from ltc2hw.words import Overflow, Word
 from tests.random_networks import random_fixed_network, random_samples
 from tests.simulations.traces import assert_same_trace
 

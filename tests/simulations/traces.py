@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltc2hw.trace import State, Trace
+from ltc2hw.graph.trace import State, Trace
 
 
 def assert_same_trace(found: Trace, expected: Trace) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltc2hw.decision import Classification, Regression, decision_for
+from ltc2hw.comparison.decision import Classification, Regression, decision_for
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.labels import class_labels, plain_labels, real_targets
-from ltc2hw.samples import check_samples, real_array
+from ltc2hw.graph.labels import class_labels, plain_labels, real_targets
+from ltc2hw.graph.samples import check_samples, real_array
 from ltc2hw.tasks import Split, Task
 
 CLASSES = [2, 0, 3, 1, 0]

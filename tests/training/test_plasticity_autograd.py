@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ltc2hw.learned import Learning
+from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import ErrorKind, FPTTRule, Parameter, Surrogate
 from ltc2hw.neurons import GateKind, LTCCell, NetworkState, ReadFrom, ReadoutCell, SpikingNetwork
-from ltc2hw.plasticity import ErrorKind, FPTTRule, Parameter, Surrogate
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.stream import Update
 from ltc2hw.training.fptt import FPTT
-from ltc2hw.words import FloatArray
 from tests.training.torch_networks import TorchLayout, flat
 
 TOLERANCE = 1e-10

@@ -16,8 +16,8 @@ from ltc2hw.errors import (
     TrainingError,
     UnknownNameError,
 )
-from ltc2hw.quantize import quantize
-from ltc2hw.scaling import QuantizeOptions
+from ltc2hw.quantization.quantize import quantize
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions, train
 from ltc2hw.training.checkpoint import load_checkpoint

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ltc2hw.graph import PORTS, Port, Variable
-from ltc2hw.network import LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
+from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.structure import PORTS, Port, Variable
+from ltc2hw.learning.rule import Parameter
 from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
-from ltc2hw.nonlinearity import Nonlinearity
-from ltc2hw.plasticity import Parameter
-from ltc2hw.weights import Dense
-from ltc2hw.words import FloatArray
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray
 
 Slices = dict[Parameter, tuple[nn.Parameter, int | None]]
 """Where each parameter of the network lies in the module: a tensor, and which port of it."""

@@ -1,7 +1,7 @@
 """Integer arithmetic of on-chip FPTT, written for arrays of int64.
 
 Written from the equations of ``docs/on-chip-learning.md`` alone, so that it checks the engines of
-``simulations/`` instead of repeating them.
+``simulations/`` instead of repeating them; the neurons' own step is their program.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.converters.lava.processes.arithmetic import GateConstants, Integers, cut, from_table
-from ltc2hw.plasticity_fixed import UpdateFormat
+from ltc2hw.converters.lava.processes.scheduled import Integers
+from ltc2hw.learning.fixed import UpdateFormat
+from ltc2hw.numbers.words import shift_toward_zero
 
 HASH = (0x9E3779B1, 0x7FEB352D, 0x846CA68B)
 SPLIT = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -32,6 +33,26 @@ class FactorConstants:
 
 
 @dataclass(frozen=True)
+class GateForm:
+    """Fractions of a gate's argument and value, its current's shift, and whether it is ``plan``."""
+
+    fraction: int
+    output_fraction: int
+    current_shift: int
+    plan: bool
+
+    def slope(self, value: Integers, argument: Integers) -> Integers:
+        """Derivative of the gate where it has this value at this argument."""
+        one, unit = 2**self.output_fraction, 2**self.fraction
+        if not self.plan:
+            curved: Integers = value * (one - value) >> self.output_fraction
+            return curved
+        a, slopes = 8 * np.abs(argument), [one // 4, one // 8, one // 32]
+        slope: Integers = np.select([a < 8 * unit, a < 19 * unit, a < 40 * unit], slopes)
+        return slope
+
+
+@dataclass(frozen=True)
 class Rounding:
     """Stochastic by draws of a seed, or to nearest."""
 
@@ -41,7 +62,7 @@ class Rounding:
 
 def shifted(x: Integers, bits: int) -> Integers:
     """Divide by ``2^bits`` toward zero; multiply, if negative."""
-    result: Integers = cut(x, bits) if bits >= 0 else x * 2**-bits
+    result: Integers = shift_toward_zero(x, bits) if bits >= 0 else x * 2**-bits
     return result
 
 
@@ -50,43 +71,16 @@ def fitted(x: Integers, bits: int) -> Integers:
     return np.clip(x, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def gate_slope(constants: GateConstants, bits: int, argument: Integers) -> Integers:
-    """Derivative of a gate at its argument, before saturation to ``bits``."""
-    one = 2**constants.output_fraction
-    x = fitted(argument, bits)
-    if constants.table.size:
-        value = from_table(constants, x)
-        curved: Integers = value * (one - value) >> constants.output_fraction
-        return curved
-    a, unit = 8 * np.abs(x), 2**constants.fraction
-    slopes = [one // 4, one // 8, one // 32]
-    slope: Integers = np.select([a < 8 * unit, a < 19 * unit, a < 40 * unit], slopes)
-    return slope
-
-
-def gate_argument(
-    constants: GateConstants, arriving: Integers, state: Integers, current: Integers
-) -> Integers:
-    """Argument of a gate before it saturates."""
-    own = cut(constants.state_factor * state, constants.state_shift)
-    return (
-        arriving
-        + constants.bias
-        + own
-        + cut(constants.current_factor * current, constants.current_shift)
-    )
-
-
 def spike_credit(
     c: FactorConstants, distance: Integers, fraction: int, credit: Integers
 ) -> Integers:
     """Credit of the membrane: ``ψ(d) L``, cut to the word's fraction."""
     a = np.abs(distance)
     if not c.slopes.size:
-        return cut(np.maximum(2**fraction - a, 0) * credit, fraction)
+        return shift_toward_zero(np.maximum(2**fraction - a, 0) * credit, fraction)
     cell = shifted(a, fraction + 2 - c.slope_index)
     padded = np.append(c.slopes, 0)
-    return cut(padded[np.minimum(cell, c.slopes.size)] * credit, c.fraction)
+    return shift_toward_zero(padded[np.minimum(cell, c.slopes.size)] * credit, c.fraction)
 
 
 def softmax(c: FactorConstants, u: Integers, fraction: int) -> Integers:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 
-Integers = npt.NDArray[Any]
+Integers = npt.NDArray[np.int64]
 Values = Mapping[str, Integers]
+Stage = Literal["early", "late"]
+
+STAGES: tuple[Stage, ...] = ("early", "late")
+
+LOST = "lost "
+"""What the names of counts of values that did not fit begin with, in a record."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,9 @@ class Timing:
     lead: int = 0
     samples: int = 1
 
-    def place(self, chip_step: int, stage: str) -> tuple[int, int] | None:
+    def place(self, chip_step: int, stage: Stage) -> tuple[int, int] | None:
         """(sample, step) of the stage due at this chip step; steps of the lead are negative."""
-        elapsed = chip_step - (self.current if stage == "current" else self.update)
+        elapsed = chip_step - (self.current if stage == "early" else self.update)
         if elapsed < 0 or elapsed % self.period:
             return None
         step = elapsed // self.period
@@ -75,8 +81,8 @@ class Recorder:
 
     def __init__(self, run: Run, timing: Timing, size: int) -> None:
         shape = (timing.samples, timing.steps, size)
-        # Any, because savez takes other things than arrays by name.
-        self.arrays: dict[str, Any] = {name: np.zeros(shape, np.int64) for name in run.record}
+        self.arrays = {name: np.zeros(shape, np.int64) for name in run.record}
+        self.lost: dict[str, int] = {}
         self.timing = timing
         self.file = run.file
 
@@ -86,80 +92,90 @@ class Recorder:
             if name in values:
                 array[sample, step] = values[name]
 
+    def count(self, lost: Mapping[str, int]) -> None:
+        """Add up how many values did not fit their words."""
+        for word, values in lost.items():
+            if values:
+                self.lost[word] = self.lost.get(word, 0) + values
+
+    @property
+    def record(self) -> dict[str, Integers]:
+        """All variables (B, T, N), and one count under ``LOST`` and the name of each word."""
+        counts = {f"{LOST}{word}": np.array(values) for word, values in self.lost.items()}
+        return {**self.arrays, **counts}
+
     def finish(self, sample: int, step: int) -> None:
         """Write the file if this was the last step."""
         if self.file and self.timing.is_last(sample, step):
-            np.savez(self.file, **self.arrays)
+            # Any, because savez takes other things than arrays by name.
+            record: dict[str, Any] = dict(self.record)
+            np.savez(self.file, **record)
 
 
 class ScheduledModel(PyLoihiProcessModel):
     """Base of the models: collects arrivals, acts on time, sends messages, records.
 
-    A subclass names its ports, variables and registers by stage and computes the stages. The
-    process parameters are ``timing``, ``run``, ``size`` and what the subclass adds.
+    A subclass computes two stages. ``ports``: which ones each collects; ``variables``: what each
+    sends, and which of its values carries it. The process parameters are ``timing``, ``run``,
+    ``size`` and what the subclass adds.
     """
 
-    stage_ports: ClassVar[Mapping[str, tuple[str, ...]]] = {"current": (), "update": ()}
-    stage_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {"current": (), "update": ()}
-    registers: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(
+        self,
+        proc_params: Any,
+        *,
+        ports: Mapping[Stage, tuple[str, ...]],
+        variables: Mapping[Stage, Mapping[str, str]],
+    ) -> None:
         super().__init__(proc_params)
         self.timing: Timing = proc_params["timing"]
         self.history: Run = proc_params["run"]
         size: int = proc_params["size"]
+        self.stage_ports = ports
+        self.stage_variables = variables
         self.recorder = Recorder(self.history, self.timing, size)
-        self.silence = np.zeros(size, np.int32)
-        ports = (port for names in self.stage_ports.values() for port in names)
-        self.arrived: dict[str, Integers] = {port: np.zeros(size, np.int64) for port in ports}
+        self.silence = np.zeros(size, np.int64)
+        names = (port for stage in STAGES for port in ports[stage])
+        self.arrived: dict[str, Integers] = {port: np.zeros(size, np.int64) for port in names}
 
     def run_spk(self) -> None:
         """One chip step."""
         for port, total in self.arrived.items():
             total += getattr(self, f"{port}_in").recv()
         messages: dict[str, Integers] = {}
-        for stage in ("current", "update"):
+        for stage in STAGES:
             place = self.timing.place(self.time_step - 1, stage)
             if place is not None:
                 messages.update(self._act(stage, *place))
-        for names in self.stage_variables.values():
-            for variable in names:
+        for stage in STAGES:
+            for variable in self.stage_variables[stage]:
                 sent = messages.get(variable, self.silence)
                 getattr(self, f"{variable}_out").send(sent)
 
-    def _act(self, stage: str, sample: int, step: int) -> Values:
+    def _act(self, stage: Stage, sample: int, step: int) -> Values:
         arriving = {port: self.arrived[port].copy() for port in self.stage_ports[stage]}
         for port in arriving:
             self.arrived[port][:] = 0
         if step < 0:
             return self._past_messages(stage, sample, -step)
-        if step == 0 and stage == "current":
-            self._start(sample)
+        if step == 0 and stage == "early":
+            self.begin(sample)
         values = self.compute(stage, sample, step, arriving)
-        for register in self.registers:
-            if register in values:
-                getattr(self, register)[:] = values[register]
         self.recorder.keep(sample, step, values)
-        if stage == "update":
+        if stage == "late":
             self.recorder.finish(sample, step)
-        return {name: self.message(name, values[name]) for name in self.stage_variables[stage]}
+        return {name: values[carrier] for name, carrier in self.stage_variables[stage].items()}
 
-    def _past_messages(self, stage: str, sample: int, age: int) -> Values:
+    def _past_messages(self, stage: Stage, sample: int, age: int) -> Values:
         return {
             variable: messages[age - 1, sample]
             for variable, messages in self.history.past.items()
             if variable in self.stage_variables[stage] and age <= len(messages)
         }
 
-    def _start(self, sample: int) -> None:
-        for register in self.registers:
-            initial = self.history.initial.get(register)
-            getattr(self, register)[:] = 0 if initial is None else initial[sample]
+    def begin(self, sample: int) -> None:
+        """What is to be done before a sample's first step: nothing, unless a model has state."""
 
-    def compute(self, stage: str, sample: int, step: int, arriving: Values) -> Values:
+    def compute(self, stage: Stage, sample: int, step: int, arriving: Values) -> Values:
         """Variables that a stage produces."""
         raise NotImplementedError
-
-    def message(self, variable: str, value: Integers) -> Integers:
-        """What is sent of a variable."""
-        return value

@@ -7,7 +7,7 @@ from typing import cast
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import UnknownNameError
-from ltc2hw.scalars import require_type
+from ltc2hw.numbers.scalars import require_type
 
 MODELS: dict[str, str] = {
     "ltc": "ltc2hw.dynamics.models.ltc:ltc",

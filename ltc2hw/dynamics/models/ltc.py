@@ -22,6 +22,7 @@ from ltc2hw.dynamics.model import model
     output="spikes",
     sends=("spikes", "current", "membrane", "adaptation"),
     source="Yin, Corradi, Bohte, arXiv 2112.11231",
+    unit=("adaptation",),
 )
 def ltc() -> Mapping[str, Expression]:
     """``u`` leaks toward the current with the gate τ, ``η`` toward the last spike with ρ.

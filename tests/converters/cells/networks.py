@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph import Port, Variable
-from ltc2hw.network import LIF, LTC, FloatPopulation, Gate, Input, Network, Projection, Readout
-from ltc2hw.weights import Dense
+from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.quantization.quantize import quantize
 
 SIZE = 3
 
@@ -54,3 +57,8 @@ def network(*parts: FloatPopulation | Projection, graded: bool = False) -> Netwo
         variable: Variable = "value" if graded else "spikes"
         links.insert(0, link("input", populations[0].name, variable=variable))
     return Network((Input("input", SIZE, graded), *populations), tuple(links), populations[-1].name)
+
+
+def quantized(float_network: Network) -> FixedNetwork:
+    """Integers of a network of spiking inputs."""
+    return quantize(float_network, "loihi2", calibration=np.ones((2, 1, SIZE)))

@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from ltc2hw.converters.lava import export
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.quantize import quantize
-from ltc2hw.words import Word
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import Word
 from tests.converters.cells.networks import link as float_link
-from tests.converters.cells.networks import ltc, network, readout
-from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, SIZE, chain, link, population
+from tests.converters.cells.networks import ltc, network, quantized, readout
+from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, chain, link, population
 
 Allow = frozenset[str]
 
@@ -23,10 +20,6 @@ def write(exported: FixedNetwork, allow: Allow, folder: Path) -> str:
     """Export a network; returns the changes that were made."""
     target = folder / f"net{len(list(folder.iterdir()))}"
     return "; ".join(map(str, export(exported, target, allow=allow)))
-
-
-def quantized(float_network: object) -> FixedNetwork:
-    return quantize(float_network, "loihi2", calibration=np.ones((2, 1, SIZE)))  # type: ignore[arg-type]
 
 
 EXPORTED: Mapping[str, FixedNetwork] = {

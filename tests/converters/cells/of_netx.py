@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from ltc2hw.converters import netx
-from ltc2hw.fixed import FixedInput, FixedLIF, FixedNetwork, FixedProjection
-from ltc2hw.quantize import quantize
-from ltc2hw.weights import Dense
-from ltc2hw.words import Word
+from ltc2hw.converters.populations import FixedLIF
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import Word
+from ltc2hw.quantization.quantize import quantize
 from tests.converters.cells.networks import ltc, network, readout
 
 Allow = frozenset[str]

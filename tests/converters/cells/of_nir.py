@@ -14,9 +14,10 @@ import numpy as np
 
 from ltc2hw.converters import nir as converter
 from ltc2hw.converters.lowering import Window, convolution
-from ltc2hw.fixed import FixedNetwork
-from ltc2hw.network import LIF, Gate, Input, Network, Projection
-from ltc2hw.weights import Sparse
+from ltc2hw.converters.populations import LIF, Gate
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.numbers.weights import Sparse
 from tests.converters.cells.networks import HALF, ONE, ZERO, lif, link, ltc, network, readout
 from tests.random_networks import random_fixed_network
 

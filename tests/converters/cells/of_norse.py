@@ -17,7 +17,8 @@ from norse.torch.module.lif_box import LIFBoxCell, LIFBoxParameters
 from torch import nn
 
 from ltc2hw.converters import norse
-from ltc2hw.network import Gate, Network
+from ltc2hw.converters.populations import Gate
+from ltc2hw.graph.network import Network
 from tests.converters.cells.networks import (
     HALF,
     ONE,

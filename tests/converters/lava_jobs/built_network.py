@@ -10,8 +10,8 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 
 import ltc2hw.converters.lava
-from ltc2hw.bundle import load
-from ltc2hw.fixed import FixedNetwork
+from ltc2hw.files.bundle import load
+from ltc2hw.graph.fixed import FixedNetwork
 
 
 def run(folder: Path) -> None:

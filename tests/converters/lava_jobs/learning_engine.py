@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ltc2hw.converters.lava import learning_engine
-from ltc2hw.engine_rule import SynapseScale, synapse_rule
-from ltc2hw.plasticity import FPTTRule
+from ltc2hw.learning.engine_rule import SynapseScale, synapse_rule
+from ltc2hw.learning.rule import FPTTRule
 
 
 def connection(folder: Path) -> learning_engine.Connection:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -14,7 +13,14 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ltc2hw.converters.lava.processes.scheduled import Integers, Run, ScheduledModel, Timing, Values
+from ltc2hw.converters.lava.processes.scheduled import (
+    Integers,
+    Run,
+    ScheduledModel,
+    Stage,
+    Timing,
+    Values,
+)
 
 
 class Source(AbstractProcess):
@@ -34,12 +40,14 @@ class SourceModel(ScheduledModel):
 
     value_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
-    stage_variables: ClassVar[Mapping[str, tuple[str, ...]]] = {"current": (), "update": ("value",)}
-
     def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
+        super().__init__(
+            proc_params,
+            ports={"early": (), "late": ()},
+            variables={"early": {}, "late": {"value": "value"}},
+        )
         self.data: Integers = proc_params["data"]
 
-    def compute(self, stage: str, sample: int, step: int, arriving: Values) -> Values:
+    def compute(self, stage: Stage, sample: int, step: int, arriving: Values) -> Values:
         """The sample of this step."""
-        return {"value": self.data[sample, step]} if stage == "update" else {}
+        return {"value": self.data[sample, step]} if stage == "late" else {}

@@ -1,0 +1,1 @@
+"""What integers cost: decisions, causes, reports and how they are shown."""

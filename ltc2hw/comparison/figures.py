@@ -1,0 +1,369 @@
+"""The pictures of a report, as SVG; needs matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.comparison.report import Membrane, Range, Report
+from ltc2hw.comparison.tables import change_text, score_text
+from ltc2hw.errors import MissingExtraError
+from ltc2hw.numbers.words import FloatArray
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator
+except ImportError as error:
+    raise MissingExtraError("plot", "pictures of reports") from error
+
+FLOAT_COLOR = "#0072b2"
+INTEGER_COLOR = "#d55e00"
+BOTH_COLOR = "#33383f"
+WORD_COLOR = "#e4e8ee"
+QUIET_COLOR = "#8a94a3"
+
+# Matplotlib types its settings differently from release to release.
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": QUIET_COLOR,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#eceff3",
+    "legend.frameon": False,
+    "xtick.color": BOTH_COLOR,
+    "ytick.color": BOTH_COLOR,
+    # Names are names, also with dollar signs.
+    "text.parse_math": False,
+    # The same report gives the same bytes.
+    "svg.hashsalt": "ltc2hw",
+}
+
+WIDTH = 6.2
+"""Of every figure, in inches."""
+
+LARGEST_RASTERS = 3
+LARGEST_MEMBRANES = 4
+LARGEST_CAUSES = 14
+
+LONGEST_NAME = 40
+"""Characters of a name that a picture has room for; tables have it whole."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure and the sentence that explains it."""
+
+    title: str
+    caption: str
+    svg: bytes
+
+
+def pictures(report: Report) -> tuple[Picture, ...]:
+    """All pictures for which the report has data, in reading order."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The tables beside the pictures have every name in full, in the reader's own font.
+        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
+        return tuple(
+            Picture(title, caption, to_svg(draw(report)))
+            for title, caption, has_data, draw in PICTURES
+            if has_data(report)
+        )
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Render a figure, without a date."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def shortened(name: str) -> str:
+    """A name as a picture shows it, without its middle if it is long.
+
+    >>> shortened("hidden current"), len(shortened("x" * 252))
+    ('hidden current', 40)
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = (LONGEST_NAME - 1) // 2
+    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
+
+
+def draw_ladder(report: Report) -> Figure:
+    """Score at each stage from float to integer."""
+    figure, (axes,) = _figure(0.38 * len(report.ladder) + 0.9)
+    scores = np.array([stage.score for stage in report.ladder])
+    shown = 100 * scores if report.metric == "accuracy" else scores
+    rows = np.arange(len(shown))[::-1]
+    axes.plot(shown, rows, color=QUIET_COLOR, linewidth=1, zorder=1)
+    colors = [FLOAT_COLOR, *[QUIET_COLOR] * (len(rows) - 2), INTEGER_COLOR]
+    axes.scatter(shown, rows, color=colors, s=42, zorder=2)
+    span = max(float(np.ptp(shown)), 0.02 * abs(float(shown[0])), 1e-9)
+    axes.set_xlim(shown.min() - 0.25 * span, shown.max() + 0.75 * span)
+    for stage, value, row in zip(report.ladder, shown, rows, strict=True):
+        text = score_text(report.metric, stage.score)
+        axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
+    axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel("accuracy (%)" if report.metric == "accuracy" else "mean squared error")
+    return figure
+
+
+def draw_causes(report: Report) -> Figure:
+    """How far each cause alone moves the outputs, and what it does to the score."""
+    causes = report.causes[:LARGEST_CAUSES]
+    figure, (axes,) = _figure(0.27 * len(causes) + 0.9)
+    rows = np.arange(len(causes))[::-1]
+    errors = np.array([100 * cause.output_error for cause in causes])
+    axes.barh(rows, errors, color=INTEGER_COLOR, height=0.62)
+    for cause, error, row in zip(causes, errors, rows, strict=True):
+        change = cause.score - report.ladder[0].score
+        note = f"{error:.2g} %" + (f", {change_text(report.metric, change)}" if change else "")
+        axes.annotate(note, (error, row), xytext=(4, 0), textcoords="offset points", va="center")
+    axes.set_yticks(rows, [shortened(cause.name) for cause in causes])
+    axes.set_xlim(0, max(float(errors.max()) * 1.6, 1e-6))
+    axes.set_xlabel("change of the outputs (% RMS)")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def draw_rasters(report: Report) -> Figure:
+    """Spikes of one sample: common ones, and those of only one side."""
+    names = list(report.excerpt.float_spikes)[:LARGEST_RASTERS]
+    heights = [max(1.4, min(3.6, 0.05 * report.excerpt.float_spikes[n].shape[1])) for n in names]
+    figure, all_axes = _figure(sum(heights) + 0.9, len(names), heights)
+    colors = ListedColormap(["white", FLOAT_COLOR, INTEGER_COLOR, BOTH_COLOR])
+    for axes, name in zip(all_axes, names, strict=True):
+        first = report.excerpt.float_spikes[name] > 0
+        second = report.excerpt.integer_spikes[name] > 0
+        image = first.astype(int) + 2 * second
+        axes.imshow(
+            image.T, cmap=colors, vmin=0, vmax=3, aspect="auto", interpolation="nearest",
+            origin="lower",
+        )  # fmt: skip
+        axes.grid(visible=False)
+        axes.set_ylabel(f"{shortened(name)}: neuron")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
+    legend = [
+        Patch(color=color, label=label)
+        for color, label in (
+            (BOTH_COLOR, "both"),
+            (FLOAT_COLOR, "float only"),
+            (INTEGER_COLOR, "integer only"),
+        )
+    ]
+    figure.legend(handles=legend, loc="outside upper left", ncols=3)
+    return figure
+
+
+def draw_membranes(report: Report) -> Figure:
+    """Membranes and thresholds of the neurons that spike most."""
+    membranes = report.excerpt.membranes[:LARGEST_MEMBRANES]
+    figure, all_axes = _figure(1.35 * len(membranes) + 0.8, len(membranes))
+    for axes, membrane in zip(all_axes, membranes, strict=True):
+        _draw_membrane(axes, membrane)
+    all_axes[-1].set_xlabel("step (membranes are shown after the reset, spikes at the threshold)")
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    return figure
+
+
+def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
+    steps = np.arange(len(membrane.float_membrane))
+    for side, color, line, size, values, thresholds, spikes in (
+        (
+            "float", FLOAT_COLOR, "-", 36, membrane.float_membrane, membrane.float_threshold,
+            membrane.float_spikes,
+        ),
+        (
+            "integer", INTEGER_COLOR, "--", 10, membrane.integer_membrane,
+            membrane.integer_threshold, membrane.integer_spikes,
+        ),
+    ):  # fmt: skip
+        fired = spikes > 0
+        axes.plot(steps, values, color=color, linestyle=line, label=f"membrane, {side}")
+        axes.plot(
+            steps, thresholds, color=color, linestyle=line, linewidth=0.8, alpha=0.7,
+            label=f"threshold, {side}",
+        )  # fmt: skip
+        axes.scatter(
+            steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
+            label=f"spike, {side}",
+        )  # fmt: skip
+    axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def draw_outputs(report: Report) -> Figure:
+    """Outputs of one sample."""
+    excerpt = report.excerpt
+    figure, (axes,) = _figure(3.0)
+    palette = mpl.colormaps["tab10"]
+    steps = np.arange(len(excerpt.float_outputs))
+    for index in range(min(excerpt.float_outputs.shape[1], 10)):
+        color = palette(index)
+        axes.plot(steps, excerpt.float_outputs[:, index], color=color, label=str(index))
+        axes.plot(steps, excerpt.integer_outputs[:, index], color=BOTH_COLOR, linestyle=":")
+    axes.set_xlabel("step")
+    axes.set_ylabel("output")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="output")
+    return figure
+
+
+def draw_weight_ranges(report: Report) -> Figure:
+    """Bits that the weights of each projection use."""
+    return _draw_ranges(report.weight_ranges)
+
+
+def draw_state_ranges(report: Report) -> Figure:
+    """Bits that each state used over all samples and steps."""
+    return _draw_ranges(report.state_ranges)
+
+
+def _draw_ranges(ranges: Sequence[Range]) -> Figure:
+    """Diverging bars on a scale of bits: representable in grey, occurring in colour."""
+    figure, (axes,) = _figure(0.27 * len(ranges) + 0.9)
+    rows = np.arange(len(ranges))[::-1]
+    for color, height, ends in (
+        (WORD_COLOR, 0.8, [(entry.minimum, entry.maximum) for entry in ranges]),
+        (INTEGER_COLOR, 0.45, [(entry.low, entry.high) for entry in ranges]),
+    ):
+        low, high = (_signed_bits(np.array(end)) for end in zip(*ends, strict=True))
+        # The outline keeps a state visible that has a single value.
+        axes.barh(rows, high - low, left=low, color=color, edgecolor=color, height=height)
+    axes.axvline(0, color=QUIET_COLOR, linewidth=0.8)
+    axes.set_yticks(rows, [shortened(entry.name) for entry in ranges])
+    axes.set_xlabel("sign · log2(1 + |integer|), bits")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _signed_bits(values: FloatArray) -> FloatArray:
+    bits: FloatArray = np.sign(values) * np.log2(1.0 + np.abs(values))
+    return bits
+
+
+def draw_divergence(report: Report) -> Figure:
+    """Samples by the step of their first differing spike."""
+    figure, (axes,) = _figure(2.6)
+    counts = report.divergence.first_step
+    axes.bar(np.arange(len(counts)), counts, color=INTEGER_COLOR, width=0.8)
+    axes.set_title(f"{report.divergence.never} samples never differ", fontweight="normal")
+    axes.set_xlabel("step of the first differing spike")
+    axes.set_ylabel("samples")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def draw_activity(report: Report) -> Figure:
+    """Spikes per neuron at each step."""
+    names = list(report.spikes)
+    figure, all_axes = _figure(2.0 * len(names) + 0.6, len(names))
+    for axes, name in zip(all_axes, names, strict=True):
+        rates = report.spikes[name]
+        axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
+        axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=2)
+    all_axes[-1].set_xlabel("step")
+    return figure
+
+
+def _figure(
+    height: float, rows: int = 1, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the common width, so that all texts have one size on the page."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(rows, 1, squeeze=False, height_ratios=heights, sharex=rows > 1)
+    return figure, list(axes[:, 0])
+
+
+def has_spikes(report: Report) -> bool:
+    """Whether some population spikes."""
+    return bool(report.spikes)
+
+
+def always(report: Report) -> bool:
+    """Every report has a ladder, ranges and outputs."""
+    return True
+
+
+Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
+
+PICTURES: tuple[Row, ...] = (
+    (
+        "From float to integer",
+        "The score as the integer network's properties are added one after another.",
+        always,
+        draw_ladder,
+    ),
+    (
+        "Every cause alone",
+        "Only the named numbers are rounded, everything else stays float; worst first.",
+        lambda report: bool(report.causes),
+        draw_causes,
+    ),
+    (
+        "Spikes of one sample",
+        "The first sample in which float and integer spikes differ, if there is one.",
+        has_spikes,
+        draw_rasters,
+    ),
+    (
+        "Membranes and thresholds",
+        "The neurons of that sample that differ most or spike most, in real units.",
+        has_spikes,
+        draw_membranes,
+    ),
+    (
+        "Outputs of the sample",
+        "Float in colour, integer dotted.",
+        always,
+        draw_outputs,
+    ),
+    (
+        "First differing spike",
+        "When the spike trains of a sample part.",
+        has_spikes,
+        draw_divergence,
+    ),
+    (
+        "Activity",
+        "Spikes per neuron at each step, over all samples.",
+        has_spikes,
+        draw_activity,
+    ),
+    (
+        "Weights",
+        "Mantissas of each projection against what its width can represent (grey).",
+        lambda report: bool(report.weight_ranges),
+        draw_weight_ranges,
+    ),
+    (
+        "States",
+        "Integers that occurred in any sample and step against what the register holds (grey).",
+        always,
+        draw_state_ranges,
+    ),
+)
+"""Title, caption, whether there is anything to draw, and how."""

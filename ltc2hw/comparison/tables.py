@@ -1,0 +1,274 @@
+"""A report's tables as texts, the same in every format and on the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltc2hw.comparison.decision import Metric
+from ltc2hw.comparison.report import Exactness, Report
+from ltc2hw.quantization.report import KEY, QuantizationReport
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of texts."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def is_numeric(self, column: int) -> bool:
+        """Whether a column holds numbers, which are aligned to the right.
+
+        >>> table = Table("", ("a", "b"), (("x", "-1"), ("y", "2.5 %")))
+        >>> table.is_numeric(0), table.is_numeric(1)
+        (False, True)
+        """
+        return all(row[column][:1] in "+-0123456789" for row in self.rows)
+
+
+def score_text(metric: Metric, score: float) -> str:
+    """Accuracy in per cent, or squared error.
+
+    >>> score_text("accuracy", 0.96389), score_text("mse", 0.0123456)
+    ('96.39 %', '0.01235')
+    """
+    return f"{100 * score:.2f} %" if metric == "accuracy" else f"{score:.4g}"
+
+
+def change_text(metric: Metric, change: float) -> str:
+    """Change of a score, with its sign: points of accuracy, or squared error.
+
+    >>> change_text("accuracy", -0.0028), change_text("mse", 0.5), change_text("accuracy", 0.0)
+    ('-0.28 points', '+0.5', '0')
+    """
+    if change == 0:
+        return "0"
+    return f"{100 * change:+.2f} points" if metric == "accuracy" else f"{change:+.3g}"
+
+
+def exact_text(exact: Exactness | None) -> str:
+    """Mismatches of an engine against ``integer`` in words."""
+    if exact is None:
+        return ""
+    return f"{exact.mismatches:,} of {exact.compared:,} integers differ"
+
+
+def score_table(report: Report) -> Table:
+    """Score and exactness of every engine."""
+    rows = tuple(
+        (
+            engine,
+            score_text(report.metric, score),
+            change_text(report.metric, score - report.scores["float64"]),
+            str(report.samples[engine]),
+            exact_text(report.exact.get(engine)),
+        )
+        for engine, score in report.scores.items()
+    )
+    title = "Accuracy" if report.metric == "accuracy" else "Mean squared error"
+    return Table(title, ("engine", report.metric, "change", "samples", "against integer"), rows)
+
+
+def bound_table(report: Report) -> Table:
+    """Stated bounds and what was measured."""
+    rows = tuple(
+        (bound.name, f"{bound.value:g}", f"{bound.limit:g}", "met" if bound.met else "MISSED")
+        for bound in report.bounds
+    )
+    return Table("Stated bounds", ("bound", "measured", "limit", ""), rows)
+
+
+def spike_table(report: Report) -> Table:
+    """How far the spikes of float and integer agree."""
+    rows = tuple(
+        (
+            name,
+            f"{100 * spikes.agreement:.2f} %",
+            f"{100 * spikes.overlap:.2f} %",
+            f"{sum(spikes.float_rate) / len(spikes.float_rate):.3f}",
+            f"{sum(spikes.integer_rate) / len(spikes.integer_rate):.3f}",
+        )
+        for name, spikes in report.spikes.items()
+    )
+    header = ("population", "equal", "common spikes", "float rate", "integer rate")
+    return Table("Spikes, float against integer", header, rows)
+
+
+def ladder_table(report: Report) -> Table:
+    """Score at every stage from float to integer."""
+    first = report.ladder[0].score
+    rows = tuple(
+        (
+            stage.name,
+            score_text(report.metric, stage.score),
+            change_text(report.metric, stage.score - first),
+        )
+        for stage in report.ladder
+    )
+    return Table("From float to integer", ("stage", report.metric, "change"), rows)
+
+
+def cause_table(report: Report) -> Table:
+    """Every cause alone, worst first."""
+    rows = tuple(
+        (
+            cause.name,
+            score_text(report.metric, cause.score),
+            change_text(report.metric, cause.score - report.ladder[0].score),
+            f"{100 * cause.output_error:.3g} %",
+        )
+        for cause in report.causes
+    )
+    header = ("only this rounded", report.metric, "change", "outputs move by")
+    return Table("Every cause alone", header, rows)
+
+
+def saturation_table(report: Report) -> Table:
+    """Values that did not fit their word."""
+    rows = tuple(
+        (f"{population} {variable}", f"{count:,}")
+        for population, counts in report.saturations.items()
+        for variable, count in counts.items()
+    )
+    return Table("Saturations", ("variable", "values"), rows)
+
+
+def utilization_table(report: Report) -> Table:
+    """Used and available resources of the target."""
+    rows = tuple(
+        (name, f"{used:,}", f"{limit:,}" if limit else "no limit")
+        for name, (used, limit) in report.utilization.items()
+    )
+    return Table(f"Resources of {report.target}", ("resource", "used", "limit"), rows)
+
+
+def range_table(report: Report) -> Table:
+    """Integers that occurred against those that can be represented."""
+    rows = tuple(
+        (
+            entry.name,
+            f"{entry.low:,} to {entry.high:,}",
+            f"{entry.minimum:,} to {entry.maximum:,}",
+            str(entry.bits_unused),
+        )
+        for entry in (*report.weight_ranges, *report.state_ranges)
+    )
+    header = ("weights or state", "occurred", "representable", "bits unused")
+    return Table("Ranges", header, rows)
+
+
+def quantized_tables(made: QuantizationReport) -> tuple[Table, ...]:
+    """What quantization made of every tensor, decay and state, and the limits it was allowed."""
+    allowed = tuple((text,) for text in made.allowed)
+    tensors = tuple(
+        (
+            row.name,
+            f"{row.size:,}",
+            f"{row.clipped:,}",
+            f"{row.zeroed:,}",
+            f"{100 * row.error:.3g} %",
+            f"{100 * row.worst_error:.3g} %",
+            str(row.worst),
+        )
+        for row in made.tensors
+    )
+    decays = tuple(
+        (
+            row.name,
+            f"{row.asked:.6g}",
+            f"{row.got:.6g}",
+            error_text(row.error),
+            str(row.neuron),
+            str(row.lost),
+            str(row.gained),
+        )
+        for row in made.decays
+    )
+    states = tuple(
+        (
+            row.name,
+            row.effect,
+            "all" if row.band is None else f"{row.band:.3g}",
+            f"{row.in_use:.3g}" if row.calibrated else f"{row.in_use:.3g} at worst",
+            f"{row.register:.3g}",
+            str(row.neuron),
+        )
+        for row in made.states
+    )
+    sent = tuple(
+        (row.name, f"{row.unit:.3g}", f"{row.in_use:.3g}", str(row.silent), str(row.neuron))
+        for row in made.messages
+    )
+    error = ("error", "largest of a neuron", "neuron")
+    leak = ("leak", "asked", "got", "off by", "neuron", "lost", "gained")
+    step = ("message", "step", "in use", "silent neurons", "quietest neuron")
+    band = ("state", "in the band it", "band", "in use", "register", "neuron")
+    return (
+        Table("Limits exceeded and allowed", ("limit",), allowed),
+        Table("Rounded tensors", ("tensor", "values", "clipped", "became 0", *error), tensors),
+        Table("Leaks per step", leak, decays),
+        Table("States that do not decay", band, states),
+        Table("Rounded messages", step, sent),
+    )
+
+
+def error_text(error: float) -> str:
+    """Relative error in per cent.
+
+    >>> error_text(0.1234), error_text(float("inf"))
+    ('12.3 %', 'no leak was asked for')
+    """
+    return f"{100 * error:.3g} %" if error < float("inf") else "no leak was asked for"
+
+
+def provenance_table(report: Report) -> Table:
+    """Where the network comes from."""
+    shown = () if report.quantization is None else (KEY,)
+    rows = tuple((key, text) for key, text in report.provenance.items() if key not in shown)
+    return Table("Provenance", ("key", "value"), rows)
+
+
+TABLES = (
+    bound_table,
+    score_table,
+    ladder_table,
+    cause_table,
+    spike_table,
+    saturation_table,
+    utilization_table,
+    range_table,
+    provenance_table,
+)
+"""All tables of what was measured, in reading order; what quantization made comes before the last.
+Those without rows are left out."""
+
+
+def tables(report: Report) -> tuple[Table, ...]:
+    """All tables of a report that have rows."""
+    made = report.quantization
+    own = quantized_tables(made) if made is not None else ()
+    *measured, provenance = (make(report) for make in TABLES)
+    return tuple(table for table in (*measured, *own, provenance) if table.rows)
+
+
+def title(report: Report) -> str:
+    """What was compared, in one line."""
+    return f"{report.task or 'network'} on {report.target}: float against integer"
+
+
+def summary(report: Report) -> str:
+    """The result in one sentence."""
+    scores, metric = report.scores, report.metric
+    text = (
+        f"{score_text(metric, scores['float64'])} in float, "
+        f"{score_text(metric, scores['integer'])} in integers"
+    )
+    if not report.exact:
+        return f"{text}; no other engine was compared."
+    compared = sum(exact.compared for exact in report.exact.values())
+    others = " and ".join(report.exact)
+    return (
+        f"{text}; {report.mismatches:,} of {compared:,} integers of {others} "
+        "differ from the bit specification."
+    )

@@ -1,0 +1,321 @@
+"""What the float and the integer graph share: ports, variables, stages, checks and order.
+
+A population is computed in two stages per algorithmic step. Stage ``early`` needs what arrives at
+the first port, and produces the model's early results (an LTC neuron's current); stage ``late``
+needs the other ports and produces everything else. Projections with delay 0 therefore order stages,
+not populations, which is what lets a population gate itself with its own current within one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Literal, Protocol, TypeVar
+
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.fields import require_name, require_size
+from ltc2hw.numbers.scalars import COUNTABLE, require_range, require_type, shown
+from ltc2hw.numbers.weights import Dense, Sparse, Weights
+
+Variable = str
+"""Name of what a population sends."""
+Port = str
+"""Name of where a projection lands."""
+Stage = Literal["early", "late"]
+PORTS = ("current", "tau_mem", "tau_adp")
+VARIABLES = ("spikes", "value", "current", "membrane", "adaptation")
+Node = tuple[str, Stage]
+
+
+class Population(Protocol):
+    """What every population of either graph has."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Where projections may land."""
+        ...
+
+    @property
+    def early(self) -> tuple[str, ...]:
+        """Results that are known before anything arrives at the ports after the first."""
+        ...
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """States that a step takes over from the one before."""
+        ...
+
+    @property
+    def output_variable(self) -> str:
+        """What is read where the population is the network's output."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Unique name, a plain identifier."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        ...
+
+    @property
+    def recordable(self) -> tuple[str, ...]:
+        """Variables that an engine can record."""
+        ...
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Variables that projections may send."""
+        ...
+
+
+class Connection(Protocol):
+    """What every projection of either graph has."""
+
+    @property
+    def source(self) -> str:
+        """Name of the sending population."""
+        ...
+
+    @property
+    def variable(self) -> Variable:
+        """What is sent."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Name of the receiving population."""
+        ...
+
+    @property
+    def port(self) -> Port:
+        """Where it lands."""
+        ...
+
+    @property
+    def weights(self) -> Weights:
+        """Operator of shape (N_target, N_source)."""
+        ...
+
+    @property
+    def delay(self) -> int:
+        """Algorithmic steps, 0 meaning the same step."""
+        ...
+
+
+P_co = TypeVar("P_co", bound=Population, covariant=True)
+C_co = TypeVar("C_co", bound=Connection, covariant=True)
+
+
+class Graph(Protocol[P_co, C_co]):
+    """What both networks have."""
+
+    @property
+    def populations(self) -> tuple[P_co, ...]:
+        """All populations, the input among them."""
+        ...
+
+    @property
+    def projections(self) -> tuple[C_co, ...]:
+        """All projections."""
+        ...
+
+    @property
+    def output(self) -> str:
+        """Name of the population that is read out."""
+        ...
+
+    @property
+    def input(self) -> P_co:
+        """The population where samples enter."""
+        ...
+
+    def population(self, name: str) -> P_co:
+        """Return the population of that name."""
+        ...
+
+
+PopulationType = TypeVar("PopulationType", bound=Population)
+
+
+def named(populations: Sequence[PopulationType], name: str) -> PopulationType:
+    """Return the population of that name.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    for population in populations:
+        if population.name == name:
+            return population
+    raise UnknownNameError("population", name, [population.name for population in populations])
+
+
+def connection_name(connection: Connection) -> str:
+    """Readable identity of a projection, for example ``hidden.spikes->hidden.tau_mem``."""
+    return f"{connection.source}.{connection.variable}->{connection.target}.{connection.port}"
+
+
+def check_population(kind: str, name: str, size: int) -> None:
+    """Check what every population has: a name, and a size that can be allocated.
+
+    Raises:
+        InvalidValueError: for any other name or size.
+        TooLargeError: for more neurons than :data:`ltc2hw.numbers.capacity.MAXIMUM_NUMBERS`.
+    """
+    require_name(kind, name)
+    require_size(name, size)
+    require_capacity(f"size of {name}", size)
+
+
+def check_connection(connection: Connection) -> None:
+    """Check what a projection can check alone: its names, its delay, what its weights are."""
+    require_type("source of a projection", connection.source, str)
+    require_type("target of a projection", connection.target, str)
+    require_type("variable of a projection", connection.variable, str)
+    require_type("port of a projection", connection.port, str)
+    require_type(f"weights of {connection_name(connection)}", connection.weights, Dense, Sparse)
+    delay: Any = connection.delay
+    if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
+        raise InvalidValueError(
+            f"delay of {connection_name(connection)}", shown(delay), "an integer >= 0 (steps)"
+        )
+    require_range(f"delay of {connection_name(connection)}", delay, 0, COUNTABLE)
+
+
+def check_graph(
+    populations: Sequence[Population],
+    connections: Sequence[Connection],
+    inputs: Sequence[Population],
+    output: str,
+) -> None:
+    """Check that the parts make one network.
+
+    Raises:
+        InvalidValueError: duplicate names, not exactly one input, parallel projections with the
+            same ends, or a cycle of projections without delay.
+        UnknownNameError: a projection from or to something that does not exist.
+        ShapeError: weights that do not fit their ends.
+        TooLargeError: a population too large, or delays that would need too many past messages.
+    """
+    require_type("output population", output, str)
+    by_name = {population.name: population for population in populations}
+    names = tuple(by_name)
+    if len(by_name) != len(populations):
+        listed = [population.name for population in populations]
+        raise InvalidValueError("population names", listed, "distinct names")
+    if len(inputs) != 1:
+        raise InvalidValueError("number of inputs", len(inputs), "exactly one Input population")
+    if output not in by_name or output == inputs[0].name:
+        others = [name for name in names if name != inputs[0].name]
+        raise UnknownNameError("output population", output, others)
+    for population in populations:
+        require_capacity(f"size of {population.name}", population.size)
+    seen = set()
+    for connection in connections:
+        check_ends(connection, by_name)
+        identity = (connection_name(connection), connection.delay)
+        if identity in seen:
+            raise InvalidValueError(
+                f"projection {identity[0]}", "given twice", "one projection", "add the weights up"
+            )
+        seen.add(identity)
+    evaluation_order(populations, connections)
+    check_histories(by_name, connections)
+
+
+def check_histories(by_name: Mapping[str, Population], connections: Sequence[Connection]) -> None:
+    """Check that the past messages which delays need can be kept.
+
+    Raises:
+        TooLargeError: naming the population whose messages are most.
+    """
+    longest: dict[tuple[str, Variable], int] = {}
+    for connection in connections:
+        sent = connection.source, connection.variable
+        longest[sent] = max(longest.get(sent, 0), connection.delay)
+    kept = {sent: length * by_name[sent[0]].size for sent, length in longest.items()}
+    if kept:
+        name, variable = max(kept, key=lambda sent: kept[sent])
+        require_capacity(
+            f"past {variable} of {name}", sum(kept.values()), remedy="use shorter delays"
+        )
+
+
+def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> None:
+    """Check that a projection's ends exist, have its variable and port, and fit its weights.
+
+    Raises:
+        UnknownNameError, ShapeError: naming the projection and what is wrong with it.
+    """
+    label = connection_name(connection)
+    for end in (connection.source, connection.target):
+        if end not in by_name:
+            raise UnknownNameError(f"end of projection {label}", end, tuple(by_name))
+    source, target = by_name[connection.source], by_name[connection.target]
+    if connection.variable not in source.variables:
+        raise UnknownNameError(
+            f"variable of projection {label}", connection.variable, source.variables
+        )
+    if connection.port not in target.ports:
+        ports = target.ports or ("no port at all (an input)",)
+        raise UnknownNameError(f"port of projection {label}", connection.port, ports)
+    if connection.weights.shape != (target.size, source.size):
+        raise ShapeError(
+            f"weights of {label}",
+            connection.weights.shape,
+            f"(targets, sources) = ({target.size}, {source.size})",
+        )
+
+
+def port_stage(population: Population, port: Port) -> Stage:
+    """Stage that consumes what arrives at a port: the first port has one of its own."""
+    return "early" if port == population.ports[0] else "late"
+
+
+def variable_stage(population: Population, variable: Variable) -> Stage:
+    """Stage that produces a variable."""
+    return "early" if variable in population.early else "late"
+
+
+def connection_nodes(
+    populations: Mapping[str, Population], connection: Connection
+) -> tuple[Node, Node]:
+    """Stage that produces what a projection sends, and stage that consumes it."""
+    source, target = populations[connection.source], populations[connection.target]
+    sends = variable_stage(source, connection.variable)
+    return (source.name, sends), (target.name, port_stage(target, connection.port))
+
+
+def evaluation_order(
+    populations: Sequence[Population], connections: Sequence[Connection]
+) -> tuple[Node, ...]:
+    """Order in which the stages of one algorithmic step are computed.
+
+    Raises:
+        InvalidValueError: if projections with delay 0 form a cycle; names the cycle.
+    """
+    by_name = {population.name: population for population in populations}
+    needs: dict[Node, set[Node]] = {}
+    for population in populations:
+        needs[population.name, "early"] = set()
+        needs[population.name, "late"] = {(population.name, "early")}
+    for connection in connections:
+        if connection.delay == 0:
+            sender, receiver = connection_nodes(by_name, connection)
+            needs[receiver].add(sender)
+    try:
+        return tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        cycle = " -> ".join(f"{name}.{stage}" for name, stage in error.args[1])
+        raise InvalidValueError(
+            "cycle of projections without delay", cycle, "a delay >= 1 in every cycle"
+        ) from error
+
+
+def history_length(connections: Sequence[Connection], source: str, variable: Variable) -> int:
+    """Largest delay with which a variable of a population is read: past messages to keep."""
+    delays = [c.delay for c in connections if (c.source, c.variable) == (source, variable)]
+    return max(delays, default=0)

@@ -1,0 +1,1 @@
+"""Local learning rules as data: their words, constants, bounds and states."""

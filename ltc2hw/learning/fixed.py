@@ -1,0 +1,404 @@
+"""A rule, word widths and an integer network, turned into constants: shifts, words, tables.
+
+Every rate is a power of two, so the rule is products of factor and message, shifts and adds. The
+readable engine, the compiled one and the Lava processes all read the same :class:`IntegerRule`.
+``docs/on-chip-learning.md`` has the equations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.converters.populations import Factor, FixedGate, FixedLTC, FixedReadout
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word
+from ltc2hw.learning.bounds import Errors, check_products
+from ltc2hw.learning.rule import (
+    FPTTRule,
+    Memory,
+    Parameter,
+    Term,
+    error_paths,
+    parameter_name,
+    plastic_parameters,
+)
+from ltc2hw.learning.scope import SPIKES, reached_populations
+from ltc2hw.learning.values import read_parameter
+from ltc2hw.learning.words import PlasticWords, power_of_two, power_table, slope_table
+from ltc2hw.numbers.words import WIDEST_WORD, IntArray, Word, shift_toward_zero
+
+FACTOR_WORD = Word(16)
+"""Multipliers of a neuron's own state that learn."""
+
+PRODUCT_BITS = 50
+"""States behind self terms are cut so that their products with factors stay this narrow."""
+
+SMALLEST_RANGE: Mapping[Term, int] = {"bias": 2, "from_state": 1, "from_current": 1}
+"""Learned constants of neurons can reach at least ±2^this."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Exponents of the powers of two: ``2^-learning_rate``, ``2^-alpha``, ``2^-beta``."""
+
+    learning_rate: int
+    alpha: int
+    beta: int
+
+    @classmethod
+    def of(cls, rule: FPTTRule) -> Rates:
+        """Take them from a rule.
+
+        Raises:
+            InvalidValueError: for a rate that is no power of two, or above 1.
+        """
+        return cls(
+            power_of_two("learning_rate", rule.learning_rate),
+            power_of_two("alpha", rule.alpha),
+            power_of_two("beta", rule.beta),
+        )
+
+
+@dataclass(frozen=True)
+class PlasticWord:
+    """Where a parameter's integers live.
+
+    ``value``, ``mean``, ``gradient``: words of Φ, Φ̄, λ, and their fractions. The network computes
+    with ``Φ >> network_shift`` (a left shift if negative). Factors meet the message
+    ``rsz(x, message_shift)``, which has ``message_bits`` bits and ``message_fraction``.
+    """
+
+    value: Word
+    mean: Word
+    gradient: Word
+    fraction: int
+    mean_fraction: int
+    gradient_fraction: int
+    network_shift: int
+    message_shift: int
+    message_bits: int
+    message_fraction: int
+
+
+@dataclass(frozen=True)
+class UpdateFormat:
+    """Words and shifts of one parameter's update; the equations are in :func:`update_format`."""
+
+    word: PlasticWord
+    value_up: int
+    mean_up: int
+    product_up: int
+    gradient_up: int
+    departure_up: int
+    value_down: int
+    back_up: int
+    gradient_down: int
+    mean_departure_up: int
+    mean_gradient_up: int
+    mean_down: int
+    largest: int
+    """No sum of an update exceeds this in magnitude."""
+    first: int
+    """Index of the parameter's first draw."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerRule:
+    """A rule, word widths and an integer network, turned into constants.
+
+    ``network`` is the one given, with room for its self terms to grow. ``parameters`` in the order
+    of their draws; ``reached``: the populations that learn, the output first; ``crossed``: indices
+    of the projections that carry errors back. ``slopes``: table of ψ (empty for the triangle);
+    ``powers``: table of ``2^-x``.
+    """
+
+    network: FixedNetwork
+    rule: FPTTRule
+    words: PlasticWords
+    parameters: tuple[Parameter, ...]
+    formats: Mapping[Parameter, UpdateFormat]
+    reached: tuple[str, ...]
+    crossed: tuple[int, ...]
+    slopes: IntArray
+    powers: IntArray
+
+    @property
+    def factor(self) -> Word:
+        """Word of errors, credits and factors."""
+        return Word(self.words.factor)
+
+    @property
+    def bytes_per_synapse(self) -> float:
+        """Bytes of Φ, Φ̄ and λ of one plastic synapse."""
+        return (self.words.value + self.words.mean + self.words.gradient) / 8
+
+
+def integer_rule(
+    network: FixedNetwork, rule: FPTTRule, words: PlasticWords | None = None
+) -> IntegerRule:
+    """Work out every constant with which a rule runs on a network's integers.
+
+    Errors cross projections of spikes alone: an error of a graded message would need a product per
+    synapse on its way back.
+
+    Raises:
+        InvalidValueError: rates that are not powers of two, ``own_current``, words too narrow for
+            the network's weights or too wide for 64-bit sums, no plastic path.
+        UnknownNameError: populations or ports of the rule that do not exist.
+    """
+    if rule.own_current:
+        raise InvalidValueError(
+            "own_current", True, "False for integers", "errors through own currents are not local"
+        )
+    chosen = words or PlasticWords()
+    reached = reached_populations(network)
+    parameters = plastic_parameters(network, rule, reached)
+    roomy = with_room(network, parameters)
+    crossed = error_paths(network, reached, SPIKES, own_current=False)
+    slopes = slope_table(rule, chosen)
+    check_products(Errors(roomy, rule, chosen, reached, crossed, slopes))
+    formats: dict[Parameter, UpdateFormat] = {}
+    first = 0
+    for parameter in parameters:
+        formats[parameter] = update_format(roomy, rule, chosen, parameter, first)
+        first += draw_count(roomy, parameter)
+    if first > 1 << 32:
+        raise InvalidValueError("plastic synapses", first, "at most 2^32", "learn fewer ports")
+    return IntegerRule(
+        roomy,
+        rule,
+        chosen,
+        parameters,
+        formats,
+        reached,
+        crossed,
+        slopes,
+        power_table(chosen),
+    )
+
+
+def update_format(
+    network: FixedNetwork, rule: FPTTRule, words: PlasticWords, parameter: Parameter, first: int
+) -> UpdateFormat:
+    """Words and shifts of one parameter.
+
+    With fractions ``v``, ``m``, ``l`` of Φ, Φ̄, λ, ``c = max(v, m)``, rates ``2^-k`` (learning),
+    ``2^-a`` (alpha), ``2^-b`` (beta), ``p`` the fraction of factor times message, and
+    ``s = max(p, c + a, l, v - k + 1)``, ``h = max(c + a, l + 1)``,
+    ``q = max(c + b, l + b - a, m + 1)``::
+
+        D  = (Φ << c-v) - (Φ̄ << c-m)
+        Φ' = sat(Φ + round((F x << s-p) + (λ << s-l) - (D << s-c-a), s+k-v))
+        D' = (Φ' << c-v) - (Φ̄ << c-m)
+        λ' = sat(λ + round(-(D' << h-c-a), h-l))
+        Φ̄' = sat(Φ̄ + round((D' << q-c-b) - (λ' << q-l-b+a), q-m))
+
+    Raises:
+        InvalidValueError: if a word is narrower than the weight that is read from it, or the sums
+            leave 64-bit integers.
+    """
+    rates = Rates.of(rule)
+    k, a, b = rates.learning_rate, rates.alpha, rates.beta
+    word = plastic_word(network, words, parameter)
+    v, m = word.fraction, word.mean_fraction
+    l = word.gradient_fraction  # noqa: E741
+    p = words.factor_fraction + word.message_fraction
+    c = max(v, m)
+    s = max(p, c + a, l, v - k + 1)
+    h = max(c + a, l + 1)
+    q = max(c + b, l + b - a, m + 1)
+    departure = 1 << max(word.value.bits + c - v, word.mean.bits + c - m)
+    remembered = 1 << (word.gradient.bits - 1)
+    product = 1 << (words.factor - 1 + word.message_bits)
+    sums = (
+        (product << (s - p)) + (remembered << (s - l)) + (departure << (s - c - a)),
+        departure << (h - c - a),
+        (departure << (q - c - b)) + (remembered << (q - l - b + a)),
+    )
+    downs = (s + k - v, h - l, q - m)
+    largest = max(total + (1 << down) for total, down in zip(sums, downs, strict=True))
+    if largest > 1 << WIDEST_WORD:
+        raise InvalidValueError(
+            f"widest sum of {parameter_name(network, parameter)}",
+            f"{largest.bit_length()} bits",
+            f"{WIDEST_WORD} bits",
+            "narrow the plastic words or raise the rates",
+        )
+    return UpdateFormat(
+        word=word,
+        value_up=c - v,
+        mean_up=c - m,
+        product_up=s - p,
+        gradient_up=s - l,
+        departure_up=s - c - a,
+        value_down=downs[0],
+        back_up=h - c - a,
+        gradient_down=downs[1],
+        mean_departure_up=q - c - b,
+        mean_gradient_up=q - l - b + a,
+        mean_down=downs[2],
+        largest=largest,
+        first=first,
+    )
+
+
+def plastic_word(network: FixedNetwork, words: PlasticWords, parameter: Parameter) -> PlasticWord:
+    """Words and scales of one parameter, and of the message that its factor meets.
+
+    Raises:
+        InvalidValueError: if Φ is narrower than the weight that is read from it.
+    """
+    if parameter.projection is None:
+        return _constant_word(network, words, parameter)
+    projection = network.projections[parameter.projection]
+    shift = words.value - projection.bits
+    if shift < 0:
+        raise InvalidValueError(
+            f"plastic value word of {parameter_name(network, parameter)}",
+            f"{words.value} bits",
+            f"at least the {projection.bits} bits of the weight",
+            "widen the word or quantize to narrower weights",
+        )
+    source = network.population(projection.source)
+    fraction = projection.weight_fraction + shift
+    return PlasticWord(
+        Word(words.value),
+        Word(words.mean),
+        Word(words.gradient),
+        fraction,
+        fraction + words.mean - words.value,
+        fraction + words.gradient - words.value + words.gradient_shift,
+        shift,
+        0,
+        message_word(source, projection.variable).bits,
+        message_fraction(source, projection.variable),
+    )
+
+
+def _constant_word(network: FixedNetwork, words: PlasticWords, parameter: Parameter) -> PlasticWord:
+    """A neuron's bias or self term; ±2^r leaves it room to double."""
+    held = constant_fraction(network, parameter)
+    fraction = words.neuron - 1 - range_bits(read_parameter(network, parameter), held, parameter)
+    shift, bits, message = 0, 1, 0
+    if parameter.term != "bias":
+        state = gated(network, parameter).state.bits
+        shift = max(0, words.factor + state - PRODUCT_BITS)
+        bits, message = state - shift, state_fraction(network, parameter) - shift
+    word, network_shift = Word(words.neuron), fraction - held
+    finer = fraction + words.gradient_shift
+    widest = word.bits + max(0, -network_shift)
+    if network_shift > WIDEST_WORD or widest > WIDEST_WORD:
+        raise InvalidValueError(
+            f"fraction of {parameter_name(network, parameter)}",
+            held,
+            f"one that is at most {WIDEST_WORD} bits from the learned {fraction}",
+            "quantize the network again, or hold this port",
+        )
+    return PlasticWord(
+        word, word, word, fraction, fraction, finer, network_shift, shift, bits, message
+    )
+
+
+def range_bits(values: IntArray, fraction: int, parameter: Parameter) -> int:
+    """The r of the smallest range ±2^r in which constants can double."""
+    largest = int(np.max(np.abs(values)))
+    needed = math.ceil(math.log2(largest)) + 1 - fraction if largest else 0
+    return max(SMALLEST_RANGE[parameter.term], needed)
+
+
+def gated(network: FixedNetwork, parameter: Parameter) -> FixedLTC | FixedReadout:
+    """The population of a parameter."""
+    population = network.population(parameter.population)
+    assert isinstance(population, (FixedLTC, FixedReadout))
+    return population
+
+
+def constant_fraction(network: FixedNetwork, parameter: Parameter) -> int:
+    """Fractional bits of a neuron's constant as the network holds it."""
+    population = gated(network, parameter)
+    if parameter.port == "current":
+        return population.fraction
+    gate: FixedGate = getattr(population, parameter.port)
+    if parameter.term == "bias":
+        return gate.fraction
+    factor: Factor = getattr(gate, parameter.term)
+    return factor.shift - state_fraction(network, parameter) + gate.fraction
+
+
+def state_fraction(network: FixedNetwork, parameter: Parameter) -> int:
+    """Fractional bits of the state that a self term multiplies."""
+    population = gated(network, parameter)
+    if parameter.term == "from_state" and parameter.port == "tau_adp":
+        assert isinstance(population, FixedLTC)
+        return population.adaptation_fraction
+    return population.fraction
+
+
+def draw_count(network: FixedNetwork, parameter: Parameter) -> int:
+    """Indices reserved for a parameter's draws: every pair of neurons, connected or not."""
+    if parameter.projection is None:
+        return gated(network, parameter).size
+    targets, sources = network.projections[parameter.projection].weights.shape
+    return targets * sources
+
+
+def draw_indices(network: FixedNetwork, parameter: Parameter, first: int) -> IntArray:
+    """Index of every value's draw: ``first + j N_source + i``, or ``first + j`` for constants."""
+    if parameter.projection is None:
+        return first + np.arange(gated(network, parameter).size, dtype=np.int64)
+    weights = network.projections[parameter.projection].weights
+    rows, columns = weights.coordinates
+    return first + rows * weights.shape[1] + columns
+
+
+def first_memory(form: UpdateFormat, value: IntArray) -> Memory:
+    """``Φ`` in the middle of what the network's integer stands for, ``Φ̄ = Φ``, ``λ = 0``."""
+    word = form.word
+    if word.network_shift > 0:
+        value = (value << word.network_shift) + (1 << (word.network_shift - 1))
+    else:
+        value = value >> -word.network_shift
+    first, _ = word.value.fit(value)
+    finer = word.mean.bits - word.value.bits
+    mean = first << finer if finer >= 0 else first >> -finer
+    return Memory(first, mean, np.zeros_like(first))
+
+
+def network_value(form: UpdateFormat, value: IntArray) -> IntArray:
+    """The top bits of Φ: ``Φ >> network_shift`` (floor), or a left shift."""
+    shift = form.word.network_shift
+    return value >> shift if shift >= 0 else value << -shift
+
+
+def with_room(network: FixedNetwork, parameters: tuple[Parameter, ...]) -> FixedNetwork:
+    """Rescale the self terms that learn, so that they can at least double."""
+    populations = {population.name: population for population in network.populations}
+    for parameter in parameters:
+        if parameter.term not in ("from_state", "from_current"):
+            continue
+        population = populations[parameter.population]
+        assert isinstance(population, (FixedLTC, FixedReadout))
+        gate: FixedGate = getattr(population, parameter.port)
+        old: Factor = getattr(gate, parameter.term)
+        held = constant_fraction(network, parameter)
+        lowest = gate.fraction - state_fraction(network, parameter)
+        fraction = max(FACTOR_WORD.bits - 1 - range_bits(old.values, held, parameter), lowest)
+        values, _ = FACTOR_WORD.fit(rescale(old.values, held - fraction))
+        changed: dict[str, Any] = {parameter.term: Factor(values, fraction - lowest)}
+        roomy: dict[str, Any] = {parameter.port: replace(gate, **changed)}
+        populations[population.name] = replace(population, **roomy)
+    return replace(network, populations=tuple(populations.values()))
+
+
+def rescale(values: IntArray, bits: int) -> IntArray:
+    """Right shift toward zero by ``bits``, or left shift by ``-bits``.
+
+    >>> rescale(np.array([-7]), 1), rescale(np.array([-7]), -1)
+    (array([-3]), array([-14]))
+    """
+    return shift_toward_zero(values, bits) if bits >= 0 else values << -bits

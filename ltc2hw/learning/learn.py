@@ -1,0 +1,78 @@
+"""Adapt a network to a stream of samples with a named engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy.typing as npt
+
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.learning.learned import Learned, Learning
+from ltc2hw.learning.rule import FPTTRule
+from ltc2hw.learning.scope import require_reach, scope_of, with_scope
+from ltc2hw.learning.words import PlasticWords
+from ltc2hw.numbers.scalars import shown
+from ltc2hw.registry import find_learner, require_kind
+
+
+def learn(
+    network: Network | FixedNetwork,
+    x: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    rule: FPTTRule | None = None,
+    words: PlasticWords | None = None,
+    engine: str | None = None,
+    learning: Learning | None = None,
+    *,
+    reset: bool = True,
+    allow: Collection[str] = (),
+) -> Learned[Any]:
+    """Learn a stream of S samples x (T, S, N_in), one after the other, an update every step.
+
+    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one. A
+    :class:`~ltc2hw.graph.network.Network` learns in real numbers (``engine="float64"``), a
+    :class:`~ltc2hw.graph.fixed.FixedNetwork` in the integers of ``words``: ``"integer"`` is the
+    readable specification, ``"fast"`` the same bits compiled. ``reset`` clears the registers before
+    each sample; ``learning`` (``learned.learning`` of an earlier run) goes on with its memories.
+
+    What no error reaches is held: ``learned.held`` and the provenance of ``learned.network`` say
+    what and why. Where that holds weights of the samples, nothing is learned unless the rule names
+    its ``ports`` or ``allow`` holds ``"partial-learning"``.
+
+    Raises:
+        UnknownNameError: for an unknown engine, populations and ports that do not exist, or a
+            change to allow that does not.
+        InvalidValueError: for an engine that does not run this kind of network, samples, labels or
+            targets that do not fit, a rule that integers cannot run, no plastic path, a state to go
+            on from that is not one of this network, rule and words.
+        ShapeError: for samples, targets, memories or registers of the wrong shape.
+        TrainingError: if learning in real numbers diverges.
+        UnsupportedError: for populations that an engine cannot learn in, or weights of the samples
+            that no error reaches.
+    """
+    chosen = FPTTRule() if rule is None else rule
+    for name, value, kinds in (
+        ("network to learn", network, (Network, FixedNetwork)),
+        ("rule", chosen, (FPTTRule,)),
+        ("words", words, (PlasticWords, type(None))),
+        ("learning engine", engine, (str, type(None))),
+    ):
+        if not isinstance(value, kinds):
+            names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+            raise InvalidValueError(name, shown(value), f"a {names}")
+    is_float = isinstance(network, Network)
+    name = engine or ("float64" if is_float else "fast")
+    run = find_learner(name)
+    require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
+    scope = scope_of(network, chosen)
+    require_reach(scope, chosen, allow)
+    if is_float:
+        if words is not None:
+            raise InvalidValueError("words", words, "None for a float network")
+        result: Learned[Any] = run(network, x, targets, chosen, learning, reset=reset)
+    else:
+        result = run(network, x, targets, chosen, words, learning, reset=reset)
+    return with_scope(result, scope)

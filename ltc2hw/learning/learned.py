@@ -1,0 +1,44 @@
+"""What a learning network remembers and returns, the same for every engine that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.rule import Memory, Parameter
+
+Memories = Mapping[Parameter, Memory]
+Counts = Mapping[str, Mapping[str, int]]
+Net = TypeVar("Net", Network, FixedNetwork)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a learning network remembers between steps; its arrays are never changed in place."""
+
+    memories: Memories
+    registers: State
+    step: int
+    """Updates done so far."""
+
+
+@dataclass(frozen=True)
+class Learned(Generic[Net]):
+    """A stream of S samples of T steps, learned.
+
+    ``network``: as adapted; ``learning``: memories and registers, to go on from; ``outputs``:
+    readout membranes (T, S, N_out) as they were while learning; ``saturations``: misfits by
+    population or parameter, and variable, clipped samples (under the input) and linear targets
+    (``target`` of the readout) included; ``held``: what could not learn or was not to, by name,
+    and why.
+    """
+
+    network: Net
+    learning: Learning
+    outputs: Array
+    saturations: Counts
+    held: Mapping[str, str] = field(default_factory=dict)

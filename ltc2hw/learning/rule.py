@@ -1,0 +1,380 @@
+"""Forward propagation through time (FPTT) as a local rule: what learns, how fast, from what error.
+
+One update per algorithmic step, on one sample at a time, state never differentiated through: the
+gradient of every synapse is then a post-synaptic factor times the message that it carried. This
+module holds the rule as data and the part of it that is the same for every neuron model; the
+factors of the neurons are in ``simulations/``, once for real numbers and once for integers.
+
+Sources: Kag and Saligrama, ICML 2021 (FPTT); Yin, Corradi, Bohte, arXiv 2112.11231 (spiking
+neurons). ``docs/on-chip-learning.md`` has all equations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.labels import class_labels, real_targets
+from ltc2hw.graph.structure import (
+    PORTS,
+    Connection,
+    Graph,
+    Population,
+    Port,
+    Variable,
+    connection_name,
+    named,
+)
+from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
+from ltc2hw.numbers.counter import draw, step_key
+from ltc2hw.numbers.fields import set_field
+from ltc2hw.numbers.scalars import shown
+from ltc2hw.numbers.words import FloatArray, IntArray
+
+ErrorKind = Literal["softmax", "linear"]
+Weighting = Literal["ramp", "uniform"]
+Feedback = Literal["symmetric", "random"]
+Surrogate = Literal["multi_gaussian", "triangle"]
+Term = Literal["weights", "bias", "from_state", "from_current"]
+
+SURROGATES: tuple[Surrogate, ...] = get_args(Surrogate)
+
+
+@dataclass(frozen=True)
+class FPTTRule:
+    """On-chip FPTT: one update per algorithmic step, batch of one, no autograd.
+
+    With ``g`` the gradient of the step's loss with the state held fixed, ``Φ̄`` the running mean
+    and ``λ`` the gradient memory of a parameter ``Φ``::
+
+        Φ ← Φ - learning_rate (g - λ + alpha (Φ - Φ̄))
+        λ ← λ - alpha (Φ - Φ̄)
+        Φ̄ ← Φ̄ + beta (Φ - Φ̄) - (beta / alpha) λ
+
+    ``error``: ``softmax`` (cross-entropy of labels) or ``linear`` (half the squared error of real
+    targets), on the readout's membrane. ``weighting``: the loss of step t of T counts ``(t+1)/T``
+    (``ramp``) or 1 (``uniform``). ``feedback``: errors travel back through the transposed weights
+    (``symmetric``) or through fixed random ones (``random``, drawn from ``feedback_seed``).
+
+    ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
+    None means all that an error reaches. ``biases`` and ``self_terms`` (how event gates depend on
+    their own neuron's state and current) may be held constant. ``own_current`` carries errors from
+    dense gates back through the graded currents of the population itself: exact, but not local,
+    because each neuron then needs the gate errors of all others within the step. Integer rules
+    refuse it.
+
+    Raises:
+        InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
+            64 bits; a switch that is neither True nor False; a port that is named twice.
+        UnknownNameError: an unknown error, weighting, feedback, surrogate or port.
+
+    >>> FPTTRule(learning_rate=2**-5).beta
+    0.5
+    """
+
+    learning_rate: float = 2.0**-6
+    alpha: float = 0.5
+    beta: float = 0.5
+    error: ErrorKind = "softmax"
+    weighting: Weighting = "ramp"
+    feedback: Feedback = "symmetric"
+    feedback_seed: int = 0
+    surrogate: Surrogate = "multi_gaussian"
+    ports: Mapping[str, tuple[Port, ...]] | None = None
+    biases: bool = True
+    self_terms: bool = True
+    own_current: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "alpha", "beta"):
+            set_field(self, name, require_rate(name, getattr(self, name)))
+        if self.beta > 1:
+            raise InvalidValueError("beta", self.beta, "at most 1", "0.5 is usual")
+        for name, known in (
+            ("error", get_args(ErrorKind)),
+            ("weighting", get_args(Weighting)),
+            ("feedback", get_args(Feedback)),
+            ("surrogate", SURROGATES),
+        ):
+            require_choice(name, getattr(self, name), known)
+        for name in ("biases", "self_terms", "own_current"):
+            set_field(self, name, require_flag(name, getattr(self, name)))
+        set_field(self, "feedback_seed", require_seed("feedback_seed", self.feedback_seed))
+        if self.ports is not None:
+            set_field(self, "ports", _checked_ports(self.ports))
+
+    def step_weight(self, step: int, steps: int) -> float:
+        """Weight of the loss of step ``step`` (from 0) of a sample of ``steps`` steps."""
+        return (step + 1) / steps if self.weighting == "ramp" else 1.0
+
+
+def _checked_ports(ports: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Ports by population as plain tuples; each name is known and stands once."""
+    if not isinstance(ports, Mapping):
+        raise InvalidValueError("plastic ports", shown(ports), "ports by population, or None")
+    checked: dict[str, tuple[str, ...]] = {}
+    for name, own in ports.items():
+        if not isinstance(name, str):
+            raise InvalidValueError("population of plastic ports", shown(name), "a name")
+        if not isinstance(own, (tuple, list)):
+            raise InvalidValueError(f"plastic ports of {name}", shown(own), "a tuple of ports")
+        for port in own:
+            require_choice("plastic port", port, PORTS)
+            if own.count(port) > 1:
+                raise InvalidValueError(
+                    f"plastic port of {name}", f"{port} {own.count(port)} times", "each port once"
+                )
+        checked[name] = tuple(own)
+    return checked
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array that learns: the weights of a projection, or a vector of a population.
+
+    ``projection`` is the index of the projection for ``weights``, None for the other terms.
+    """
+
+    population: str
+    port: Port
+    term: Term
+    projection: int | None = None
+
+
+class Memory(NamedTuple):
+    """The three numbers of every plastic synapse, arrays of one shape."""
+
+    value: npt.NDArray[Any]
+    """``Φ``."""
+    mean: npt.NDArray[Any]
+    """``Φ̄``, the running mean."""
+    gradient: npt.NDArray[Any]
+    """``λ``, the gradient memory."""
+
+
+def fptt_update(rule: FPTTRule, memory: Memory, gradient: FloatArray) -> Memory:
+    """One FPTT update in float64; the equations are those of :class:`FPTTRule`.
+
+    >>> start = Memory(*(np.array([v]) for v in (1.0, 0.5, 0.0)))
+    >>> fptt_update(FPTTRule(learning_rate=0.5), start, np.array([0.25])).value
+    array([0.75])
+    """
+    pull = gradient - memory.gradient + rule.alpha * (memory.value - memory.mean)
+    value = memory.value - rule.learning_rate * pull
+    departure = value - memory.mean
+    remembered = memory.gradient - rule.alpha * departure
+    mean = memory.mean + rule.beta * departure - (rule.beta / rule.alpha) * remembered
+    return Memory(value, mean, remembered)
+
+
+def learning_populations(
+    graph: Graph[Any, Any], gated: type, readout: type, variables: Sequence[Variable]
+) -> tuple[str, ...]:
+    """Populations that an error of the output reaches within one step, the output first.
+
+    Errors start at a readout and cross projections of the given ``variables``, backwards, into
+    populations of the ``gated`` type. A projection with a delay carries a message of the past, and
+    the past is held fixed.
+
+    Raises:
+        InvalidValueError: if the output population is not a readout.
+    """
+    output: Population = graph.population(graph.output)
+    if not isinstance(output, readout):
+        raise InvalidValueError(
+            f"output population {output.name}",
+            type(output).__name__,
+            "a readout, whose membranes are compared with targets",
+            "add a Readout behind it",
+        )
+    reached = [graph.output]
+    for name in reached:
+        for connection in graph.projections:
+            source: Population = graph.population(connection.source)
+            if (
+                connection.target == name
+                and connection.delay == 0
+                and connection.variable in variables
+                and isinstance(source, gated)
+                and source.name not in reached
+            ):
+                reached.append(source.name)
+    return tuple(reached)
+
+
+def error_paths(
+    graph: Graph[Any, Any],
+    reached: Sequence[str],
+    variables: Sequence[Variable],
+    *,
+    own_current: bool,
+) -> tuple[int, ...]:
+    """Indices of the projections that carry errors back.
+
+    Those without delay between populations that learn, of the given ``variables``; a population's
+    own graded current to its own gates only if ``own_current``.
+    """
+    return tuple(
+        index
+        for index, connection in enumerate(graph.projections)
+        if connection.delay == 0
+        and connection.variable in variables
+        and {connection.source, connection.target} <= set(reached)
+        and (own_current or connection.source != connection.target)
+    )
+
+
+def plastic_parameters(
+    graph: Graph[Any, Any], rule: FPTTRule, reached: Sequence[str]
+) -> tuple[Parameter, ...]:
+    """Every array that the rule changes: weights in the order of the projections, then vectors.
+
+    Vectors come population by population in the order of ``reached``, port by port in the order of
+    the population's ports: bias, then ``from_state`` and ``from_current``. ``reached``: the
+    populations that an error reaches, see :func:`learning_populations`.
+
+    Raises:
+        UnknownNameError: if the rule names a population that does not exist.
+        InvalidValueError: if it names one that no error reaches or a port that it lacks, or if
+            nothing is left to learn.
+    """
+    chosen = _chosen_ports(graph.populations, rule, reached)
+    parameters = [
+        Parameter(connection.target, connection.port, "weights", index)
+        for index, connection in enumerate(graph.projections)
+        if (connection.target, connection.port) in chosen
+    ]
+    gate_terms: tuple[Term, ...] = ("from_state", "from_current")
+    for name, port in chosen:
+        if rule.biases:
+            parameters.append(Parameter(name, port, "bias"))
+        if rule.self_terms and port != "current" and _event_driven(graph, name, port):
+            parameters += [Parameter(name, port, term) for term in gate_terms]
+    if not parameters:
+        raise InvalidValueError(
+            "plastic path", "empty", "at least one port that learns", "name it in the rule's ports"
+        )
+    return tuple(parameters)
+
+
+def _event_driven(graph: Graph[Any, Any], name: str, port: Port) -> bool:
+    """Whether anything but the population's own graded state steers a gate."""
+    return any(
+        (connection.target, connection.port) == (name, port)
+        and (connection.source != name or connection.variable == "spikes")
+        for connection in graph.projections
+    )
+
+
+def _chosen_ports(
+    populations: Sequence[Population], rule: FPTTRule, reached: Sequence[str]
+) -> tuple[tuple[str, Port], ...]:
+    if rule.ports is None:
+        return tuple((name, port) for name in reached for port in named(populations, name).ports)
+    for name, ports in rule.ports.items():
+        population = named(populations, name)
+        if name not in reached:
+            raise InvalidValueError(
+                f"plastic path to {name}",
+                "absent",
+                "projections without delay from it to the readout",
+                f"name only {', '.join(reached)}",
+            )
+        for port in ports:
+            if port not in population.ports:
+                raise UnknownNameError(f"plastic port of {name}", port, population.ports)
+    # In the graph's order, so that the order of naming does not change what is drawn.
+    return tuple(
+        (name, port)
+        for name in reached
+        for port in named(populations, name).ports
+        if port in rule.ports.get(name, ())
+    )
+
+
+def parameter_name(graph: Graph[Any, Any], parameter: Parameter) -> str:
+    """Readable identity: ``hidden.spikes->readout.current`` or ``hidden.tau_mem.bias``."""
+    if parameter.projection is None:
+        return f"{parameter.population}.{parameter.port}.{parameter.term}"
+    connection: Connection = graph.projections[parameter.projection]
+    suffix = f" delay {connection.delay}" if connection.delay > 1 else ""
+    return connection_name(connection) + suffix
+
+
+def check_labels(labels: object, samples: int, classes: int) -> IntArray:
+    """Return labels as int64 (S,), each naming one of the readout's neurons.
+
+    Raises:
+        ShapeError, InvalidValueError: as :func:`~ltc2hw.graph.labels.class_labels`.
+
+    >>> check_labels([0, 2], samples=2, classes=3)
+    array([0, 2])
+    """
+    return class_labels(labels, samples, classes)
+
+
+def check_targets(targets: object, shape: tuple[int, int]) -> FloatArray:
+    """Return real targets as float64 (S, N_out), one per sample, wanted at every step.
+
+    Raises:
+        ShapeError, InvalidValueError: as :func:`~ltc2hw.graph.labels.real_targets`.
+    """
+    return real_targets(targets, *shape)
+
+
+FEEDBACK_BITS = 8
+"""Width of random feedback weights."""
+
+
+def feedback_mantissas(seed: int, projection: int, shape: tuple[int, int]) -> IntArray:
+    """Fixed random feedback weights of a projection, integers from -128 to 127.
+
+    Entry (j, i) of shape (N_target, N_source) is made of the top eight bits of the draw
+    ``draw(step_key(seed, projection), j N_source + i)``, in two's complement.
+
+    >>> feedback_mantissas(0, 1, (1, 3))
+    array([[ 47,  15, -57]])
+    """
+    index = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape)
+    top = draw(step_key(seed, projection), index) >> (32 - FEEDBACK_BITS)
+    return top - ((top >> (FEEDBACK_BITS - 1)) << FEEDBACK_BITS)
+
+
+def feedback_matrix(rule: FPTTRule, projection: int, shape: tuple[int, int]) -> FloatArray:
+    """Random feedback weights as reals in [-1/2, 1/2): mantissas / 2^FEEDBACK_BITS."""
+    return np.ldexp(
+        feedback_mantissas(rule.feedback_seed, projection, shape).astype(np.float64), -FEEDBACK_BITS
+    )
+
+
+_GAMMA, _HEIGHT, _WIDTH, _SPREAD = 0.5, 0.15, 0.3, 6.0
+
+
+def surrogate_slope(surrogate: Surrogate, distance: FloatArray) -> FloatArray:
+    """Surrogate derivative ψ of the spike at ``d = u - θ``, any shape.
+
+    ``multi_gaussian`` (Yin, Corradi, Bohte, arXiv 2112.11231): ``0.5 [1.15 N(d; 0, 0.3)
+    - 0.15 N(d; 0.3, 1.8) - 0.15 N(d; -0.3, 1.8)]``. ``triangle``: ``max(0, 1 - |d|)``.
+
+    >>> surrogate_slope("triangle", np.array([-2.0, 0.25]))
+    array([0.  , 0.75])
+    """
+    if surrogate == "triangle":
+        return np.maximum(0.0, 1.0 - np.abs(distance))
+    wide = _WIDTH * _SPREAD
+    sides = _normal(distance, _WIDTH, wide) + _normal(distance, -_WIDTH, wide)
+    slope: FloatArray = _GAMMA * (
+        (1.0 + _HEIGHT) * _normal(distance, 0.0, _WIDTH) - _HEIGHT * sides
+    )
+    return slope
+
+
+def _normal(x: FloatArray, mean: float, deviation: float) -> FloatArray:
+    density: FloatArray = np.exp(-0.5 * ((x - mean) / deviation) ** 2)
+    return density / (deviation * math.sqrt(2.0 * math.pi))

@@ -1,0 +1,185 @@
+"""Weight operators of projections: a dense matrix or compressed sparse rows.
+
+Both hold float64 numbers in a float graph and int64 mantissas in an integer graph, and have the
+same interface, so that nothing else in the program asks which one it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.numbers.fields import (
+    ArrayFields,
+    frozen,
+    integer_array,
+    number_array,
+    require_finite,
+    require_size,
+    set_field,
+)
+
+Numbers = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(ArrayFields):
+    """All-to-all weights: ``y_j = Σ_i matrix[j, i] x_i``, matrix of shape (N_target, N_source).
+
+    Raises:
+        ShapeError: unless the matrix has two dimensions, none of them empty.
+        InvalidValueError: if a weight is NaN or infinite.
+
+    >>> Dense([[1.0, 2.0]]).apply(np.array([[3.0, 4.0]]))
+    array([[11.]])
+    """
+
+    matrix: Numbers
+
+    def __post_init__(self) -> None:
+        matrix = _numbers("weights", self.matrix)
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            raise ShapeError("shape of weights", matrix.shape, "(targets, sources), both >= 1")
+        set_field(self, "matrix", matrix)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N_target, N_source)."""
+        return self.matrix.shape[0], self.matrix.shape[1]
+
+    @property
+    def values(self) -> Numbers:
+        """The stored weights as one vector."""
+        return self.matrix.ravel()
+
+    @property
+    def coordinates(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Target and source of every value, in the order of :attr:`values`."""
+        rows, columns = np.indices(self.matrix.shape).reshape(2, -1)
+        return rows, columns
+
+    def with_values(self, values: Numbers) -> Dense:
+        """Return the same structure holding other weights (in the order of :attr:`values`)."""
+        return Dense(np.asarray(values).reshape(self.matrix.shape))
+
+    def apply(self, messages: Numbers) -> Numbers:
+        """Messages of shape (B, N_source) to sums of shape (B, N_target)."""
+        return np.asarray(messages @ self.matrix.T)
+
+    def row_magnitudes(self, source_limits: Numbers) -> Numbers:
+        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
+        return np.asarray(np.abs(self.matrix) @ source_limits)
+
+    def to_array(self) -> Numbers:
+        """Return the matrix of shape (N_target, N_source)."""
+        return self.matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(ArrayFields):
+    """Compressed sparse rows: row j holds ``data[indptr[j]:indptr[j+1]]`` at columns ``indices``.
+
+    Columns within a row rise strictly, so equal operators have equal arrays.
+
+    Raises:
+        ShapeError, InvalidValueError: if the arrays do not describe such a matrix.
+
+    >>> Sparse.from_array(np.array([[0.0, 2.0]])).apply(np.array([[3.0, 4.0]]))
+    array([[8.]])
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+    data: Numbers
+    sources: int
+
+    def __post_init__(self) -> None:
+        require_size("sources of sparse weights", self.sources)
+        indptr = integer_array("indptr", self.indptr)
+        indices = integer_array("column indices", self.indices)
+        data = _numbers("weights", self.data)
+        if indptr.ndim != 1 or indptr.size < 2 or indices.shape != data.shape or data.ndim != 1:
+            raise ShapeError(
+                "shape of sparse weights",
+                (indptr.shape, indices.shape, data.shape),
+                "indptr (targets + 1,), indices and data of one length",
+            )
+        # Each entry by itself first: differences of any numbers would overflow.
+        outside = indptr.min() < 0 or indptr.max() > data.size
+        if outside or indptr[0] != 0 or indptr[-1] != data.size or np.any(np.diff(indptr) < 0):
+            worst = (int(indptr.min()), int(indptr.max()))
+            raise InvalidValueError("indptr", worst, f"rising from 0 to {data.size}")
+        require_size("the sources of sparse weights", self.sources)
+        row = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+        if indices.size and (indices.min() < 0 or indices.max() >= self.sources):
+            raise InvalidValueError("column index", int(indices.max()), f"0 to {self.sources - 1}")
+        if np.any((np.diff(indices) <= 0) & (np.diff(row) == 0)):
+            raise InvalidValueError("column indices", "unsorted", "rising strictly in each row")
+        set_field(self, "indptr", indptr)
+        set_field(self, "indices", indices)
+        set_field(self, "data", data)
+
+    @classmethod
+    def from_array(cls, array: Numbers) -> Sparse:
+        """Keep the non-zero entries of a matrix of shape (N_target, N_source)."""
+        return cls.from_scipy(sparse.csr_matrix(np.asarray(array)))
+
+    @classmethod
+    def from_scipy(cls, matrix: sparse.spmatrix) -> Sparse:
+        """Take any SciPy sparse matrix of shape (N_target, N_source); duplicates are summed."""
+        rows = matrix.tocsr().copy()
+        rows.sum_duplicates()
+        return cls(rows.indptr, rows.indices, rows.data, int(rows.shape[1]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N_target, N_source)."""
+        return self.indptr.size - 1, self.sources
+
+    @property
+    def values(self) -> Numbers:
+        """The stored weights as one vector."""
+        return self.data
+
+    @property
+    def coordinates(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Target and source of every value, in the order of :attr:`values`."""
+        rows = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+        return rows, self.indices
+
+    def with_values(self, values: Numbers) -> Sparse:
+        """Return the same structure holding other weights (in the order of :attr:`values`)."""
+        return Sparse(self.indptr, self.indices, values, self.sources)
+
+    def apply(self, messages: Numbers) -> Numbers:
+        """Messages of shape (B, N_source) to sums of shape (B, N_target)."""
+        return np.asarray((self.to_scipy() @ messages.T).T)
+
+    def row_magnitudes(self, source_limits: Numbers) -> Numbers:
+        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
+        return np.asarray(abs(self.to_scipy()) @ source_limits)
+
+    def to_array(self) -> Numbers:
+        """Return the full matrix of shape (N_target, N_source)."""
+        return np.asarray(self.to_scipy().toarray())
+
+    def to_scipy(self) -> sparse.csr_matrix:
+        """Return the same weights as a SciPy CSR matrix."""
+        return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=self.shape)
+
+
+Weights = Dense | Sparse
+
+
+def _numbers(name: str, value: npt.ArrayLike) -> Numbers:
+    array = number_array(name, value, "iubf", "real numbers")
+    if array.dtype.kind != "f":
+        return integer_array(name, array)
+    reals = array.astype(np.float64)
+    require_finite(name, reals)
+    return frozen(reals)

@@ -1,0 +1,123 @@
+"""What a float run of calibration samples says about the range of every variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.dynamics.model import SPIKES, Model
+from ltc2hw.dynamics.roles import integrates
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.trace import ALL, Array
+from ltc2hw.numbers.words import FloatArray
+from ltc2hw.registry import find_engine
+
+BATCH = 64
+"""Samples per float run while calibrating; bounds the memory of the recorded states."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Extremes of each neuron's variables, by population and variable, in a float run.
+
+    ``largest``: largest magnitudes, ``highest``: largest values, (N,) each; None and empty where
+    there was no calibration. ``recovered``: how far below zero each integrated membrane has been
+    between two spikes, or the start and a spike, (N,). ``steps``: length of the run, None without
+    one.
+    """
+
+    largest: Mapping[Key, FloatArray] | None
+    input_negative: bool
+    highest: Mapping[Key, FloatArray] = field(default_factory=dict)
+    recovered: Mapping[str, FloatArray] = field(default_factory=dict)
+    steps: int | None = None
+
+    def magnitude(self, population: str, variable: str) -> float:
+        """Largest magnitude seen.
+
+        Raises:
+            InvalidValueError: if there was no calibration.
+        """
+        return float(self.each(population, variable).max())
+
+    def each(self, population: str, variable: str) -> FloatArray:
+        """Largest magnitude seen of each neuron, (N,).
+
+        Raises:
+            InvalidValueError: if there was no calibration.
+        """
+        if self.largest is None:
+            raise InvalidValueError(
+                f"calibration for {population}.{variable}",
+                "missing",
+                "samples of shape (T, B, N_in)",
+                "pass calibration=x",
+            )
+        return self.largest[population, variable]
+
+    def peak(self, population: str, variable: str) -> float:
+        """Largest value seen, at least 0."""
+        return max(float(self.highest[population, variable].max()), 0.0)
+
+
+def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
+    """Run calibration samples (T, B, N_in) in float and note the extremes of every variable.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples that do not fit the network.
+    """
+    if calibration is None:
+        return Ranges(None, input_negative=False)
+    x = np.asarray(calibration, dtype=np.float64)
+    simulate = find_engine("float64")
+    largest: dict[Key, FloatArray] = {}
+    highest: dict[Key, FloatArray] = {}
+    recovered: dict[str, FloatArray] = {}
+    batches = x.shape[1] if x.ndim == 3 else 1
+    for start in range(0, max(batches, 1), BATCH):
+        # A malformed array goes through whole, so that the engine names what is wrong with it.
+        part = x[:, start : start + BATCH] if x.ndim == 3 else x
+        trace = simulate(network, part, ALL)
+        for key, values in trace.recorded().items():
+            high = np.asarray(values.max(axis=(0, 1)), dtype=np.float64)
+            far = np.maximum(high, -np.asarray(values.min(axis=(0, 1)), dtype=np.float64))
+            highest[key] = np.maximum(highest.get(key, high), high)
+            largest[key] = np.maximum(largest.get(key, far), far)
+        for population in network.populations:
+            name = population.name
+            if isinstance(population, Neurons) and has_integrated_membrane(population.model):
+                depth = recovered_depth(trace.states[name][MEMBRANE], trace.spikes[name])
+                recovered[name] = np.maximum(recovered.get(name, depth), depth)
+    return Ranges(largest, bool(x.min() < 0), highest, recovered, int(x.shape[0]))
+
+
+MEMBRANE = "membrane"
+"""The state that is compared with the threshold, where a model has one of that name."""
+
+
+def has_integrated_membrane(model: Model) -> bool:
+    """Whether neurons spike from a membrane that nothing but its word bounds."""
+    return integrates(model) and MEMBRANE in model.states and SPIKES in model.results
+
+
+def recovered_depth(membrane: Array, spikes: Array) -> FloatArray:
+    """Depth below zero from which each neuron came back to spike; (T, B, N) each to (N,).
+
+    >>> membrane = np.array([-3.0, -5.0, 0.0, -9.0]).reshape(4, 1, 1)
+    >>> recovered_depth(membrane, np.array([0, 0, 1, 0]).reshape(4, 1, 1))
+    array([5.])
+    """
+    lowest = np.zeros(membrane.shape[1:])
+    deepest = np.zeros(membrane.shape[1:])
+    for now, fired in zip(membrane, spikes, strict=True):
+        lowest = np.minimum(lowest, now)
+        deepest = np.where(fired, np.maximum(deepest, -lowest), deepest)
+        lowest = np.where(fired, 0.0, lowest)
+    return np.asarray(deepest.max(axis=0))

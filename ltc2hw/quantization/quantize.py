@@ -1,0 +1,323 @@
+"""Network -> FixedNetwork: choose every scale, round every number, check every rule.
+
+All scales are powers of two. A population's fraction is the largest with which no message,
+however extreme, can overflow its accumulators; LTC and readout membranes then cannot overflow
+either, because they only move toward the current. Only LIF neurons, which integrate, need
+calibration data for their scale, as do graded inputs and graded messages between populations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from ltc2hw.dynamics.bounds import bounds
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.lowering import result_fractions
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
+from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
+from ltc2hw.dynamics.survey import Survey
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.nonlinearity import sigmoid_table
+from ltc2hw.numbers.words import (
+    FloatArray,
+    IntArray,
+    Word,
+    bits_for,
+    decompose,
+    largest_fraction,
+)
+from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
+from ltc2hw.quantization.calibration import measure
+from ltc2hw.quantization.limits import COARSE_BITS, exceeded
+from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
+from ltc2hw.quantization.report import KEY, bounded
+from ltc2hw.quantization.rules import (
+    check_network,
+    fixed_violations,
+    raise_violations,
+    worst_arrivals,
+)
+from ltc2hw.quantization.scaling import (
+    ProjectionScale,
+    QuantizeOptions,
+    Scales,
+    check_options,
+    choose_scales,
+    named_function,
+    port_alignment,
+)
+from ltc2hw.registry import find_target
+
+SATURATED = "saturated_constants"
+"""Entry of the provenance that lists the constants beyond their words."""
+
+LIF_CURRENT_BITS = 32
+"""Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
+
+MAXIMUM_SHIFT = 62
+"""Shifts beyond the widest word would only say zero."""
+
+
+def quantize(
+    network: Network,
+    target: str | Target = "loihi2",
+    calibration: npt.ArrayLike | None = None,
+    options: QuantizeOptions | None = None,
+) -> FixedNetwork:
+    """Turn a float network into the integers of a chip, or refuse with every broken rule.
+
+    ``calibration``: samples (T, B, N_in), float, time first; needed for graded inputs, graded
+    messages between populations, and LIF neurons. What was made of every number is in
+    ``provenance["quantization"]`` (:func:`ltc2hw.quantization.report.read_report`); constants
+    beyond their word (say a threshold that no membrane can reach) saturate and are also listed in
+    ``provenance["saturated_constants"]``. Integers that no longer mean the float network break a
+    limit of :mod:`ltc2hw.quantization.limits`, which ``options.allow`` may allow by name.
+
+    Raises:
+        HardwareRuleError: with all rules of the target that the network breaks, and all limits.
+        InvalidValueError: if calibration data are needed and missing, or hold NaN.
+        UnknownNameError: for an unknown target, gate function, projection or limit.
+    """
+    chip = find_target(target)
+    chosen = options or QuantizeOptions()
+    check_options(chosen, network, chip)
+    check_network(network, chip)
+    network = worked_out(network)
+    ranges = measure(network, calibration)
+    builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
+    fixed = builder.network(network)
+    if chosen.fine_states:
+        builder.room = rooms(fixed, builder.state)
+        fixed = builder.network(network)
+    over = tuple(
+        exceeded(
+            network,
+            fixed,
+            ranges,
+            builder.clipped,
+            learns=chosen.weight_reach is not None,
+            coarse_messages=(chosen.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
+            function_chosen=(chosen.gate_function, chosen.table_index_bits) != (None, None),
+        )
+    )
+    refused = (violation for violation in over if violation.rule not in chosen.allow)
+    raise_violations(chip, chain(fixed_violations(fixed, chip), refused))
+    report = bounded(
+        tuple(tensor_changes(network, fixed, builder.clipped)),
+        tuple(leak.row() for leak in leaks(network, fixed)),
+        tuple(band.row() for band in bands(network, fixed, ranges)),
+        tuple(sent.row() for sent in messages(fixed, ranges)),
+        ranges.steps,
+        tuple(str(violation) for violation in over),
+    )
+    return replace(fixed, provenance={**fixed.provenance, KEY: report.to_text()})
+
+
+def rooms(fixed: FixedNetwork, state: Word) -> dict[str, int]:
+    """Bits that the state word has left beside the largest current of each population."""
+    arriving = worst_arrivals(fixed)
+    found = {}
+    for population in fixed.populations:
+        if isinstance(population, FixedNeurons):
+            ports = {port: arriving.get((population.name, port), 0) for port in population.ports}
+            reached = bounds(population, ports)
+            names = set(signals(population.model)) - set(registers(population.model))
+            largest = max((reached.states[name].magnitude for name in names), default=0)
+            found[population.name] = max(0, state.bits - bits_for(largest))
+    return found
+
+
+class _Builder:
+    """Rounds every number of a network at scales already chosen; remembers what saturated."""
+
+    def __init__(self, chip: Target, options: QuantizeOptions, scales: Scales) -> None:
+        self.chip = chip
+        self.options = options
+        self.scales = scales
+        self.state = Word(chip.words.state)
+        self.clipped: dict[Tensor, int] = {}
+        self.room: Mapping[str, int] = {}
+        """Bits by which states that are in no register are finer than what they move toward."""
+
+    def network(self, network: Network) -> FixedNetwork:
+        populations = tuple(self.population(p) for p in network.populations)
+        projections = tuple(
+            self.projection(projection, scale)
+            for projection, scale in zip(network.projections, self.scales.projections, strict=True)
+        )
+        # A network that was quantized before may still carry what was said then.
+        stale = (KEY, SATURATED)
+        provenance = {key: text for key, text in network.provenance.items() if key not in stale}
+        saturated = [
+            f"{tensor.owner}.{tensor.field}: {count}"
+            for tensor, count in self.clipped.items()
+            if tensor.field != WEIGHTS
+        ]
+        if saturated:
+            provenance[SATURATED] = "; ".join(saturated)
+        return FixedNetwork(populations, projections, network.output, self.chip.name, provenance)
+
+    def population(self, population: FloatPopulation) -> FixedPopulation:
+        if isinstance(population, Input):
+            return self.input(population)
+        rough = self.formats(population)
+        values, constants = self.constants(population, rough)
+        formats = replace(rough, constants=constants)
+        gates = {gate: self.gate(population, gate) for gate in population.model.gates}
+        fractions = result_fractions(population.model.program, formats)
+        return FixedNeurons(
+            population.name,
+            population.size,
+            population.model,
+            formats,
+            values,
+            {gate: table for gate, (_, table) in gates.items()},
+            self.messages(population.name, fractions),
+        )
+
+    def input(self, population: Input) -> FixedInput:
+        word, fraction = self.scales.messages[population.name, population.variables[0]]
+        return FixedInput(population.name, population.size, population.graded, word, fraction)
+
+    def formats(self, population: Neurons) -> Formats:
+        """Formats of everything but the constants that multiply, whose fractions follow them."""
+        name, model = population.name, population.model
+        fraction = self.scales.ports[name, model.ports[0]] + port_alignment(population, self.chip)
+        landing = {landing_register(model, port): port for port in model.ports}
+        held: dict[str, Held] = {}
+        for word in dict.fromkeys((*registers(model), *model.states)):
+            if word in model.gates:
+                held[word] = Held.within(self.state, self.scales.ports[name, landing[word]])
+            elif word in model.unit:
+                held[word] = Held(self.chip.words.adaptation)
+            elif word in signals(model):
+                held[word] = self.register(model, word, fraction, lands=word in landing)
+                if word not in registers(model):
+                    held[word] = Held(fraction + self.room.get(name, 0))
+        return Formats(
+            held,
+            {port: self.scales.ports[name, port] for port in model.ports},
+            {},
+            {gate: self.gate(population, gate)[0] for gate in model.gates},
+        )
+
+    def register(self, model: Model, word: str, fraction: int, *, lands: bool) -> Held:
+        """Format of a register or state in the unit of what arrives."""
+        if word not in registers(model):
+            return Held(fraction)
+        if model.words != LIF_WORDS:
+            return Held.within(self.state, fraction)
+        if lands:
+            bits = self.state.bits
+            return Held.wrapping_once(bits, max(LIF_CURRENT_BITS, bits + 4), fraction)
+        return Held.between(self.state.maximum, fraction)
+
+    def constants(
+        self, population: Neurons, formats: Formats
+    ) -> tuple[dict[str, IntArray], dict[str, int]]:
+        """Every constant rounded into its word, and its fraction."""
+        places = constant_places(population.model)
+        survey = Survey(population.model.program, formats)
+        values: dict[str, IntArray] = {}
+        fractions: dict[str, int] = {}
+        for name, real in population.constants.items():
+            if population.model.words == LIF_WORDS:
+                fraction, word = self.lif_constant(places[name], real, formats)
+            else:
+                fraction, word = self.constant_format(survey, name, real)
+            values[name] = self.encode(population.name, name, real, fraction, word)
+            fractions[name] = fraction
+        return values, fractions
+
+    def constant_format(self, survey: Survey, name: str, values: FloatArray) -> tuple[int, Word]:
+        """Fraction and word of a constant: what its place asks for, or all that a factor holds."""
+        if name not in survey.factors:
+            return survey.added(name, 0), self.state
+        needed = survey.factors[name]
+        fraction = self.factor(values, needed)
+        if survey.is_added(name):
+            fraction = max(min(fraction, survey.added(name, fraction)), needed)
+        return fraction, Word(self.chip.words.factor)
+
+    def lif_constant(self, place: Place, values: FloatArray, formats: Formats) -> tuple[int, Word]:
+        """Decays, aligned thresholds, and biases with an exponent, as Lava's LIF has them."""
+        words, asked = self.chip.lif, formats.held[place.word].fraction
+        if place.operand is not None:
+            return words.decay, Word(words.decay + 1, signed=False)
+        if place.compared:
+            # Signed, so that the rule on thresholds sees those below zero.
+            return asked - words.alignment, Word(words.threshold_mantissa + 1)
+        return asked - self.bias_exponent(values, asked), Word(words.bias_mantissa)
+
+    def bias_exponent(self, bias: FloatArray, fraction: int) -> int:
+        """Smallest exponent with which every rounded bias fits its mantissa, or the largest."""
+        words = self.chip.lif
+        limit, highest = Word(words.bias_mantissa).maximum, (1 << words.bias_exponent) - 1
+        scaled = np.ldexp(np.max(np.abs(bias)), fraction)
+        largest = int(min(np.rint(scaled), limit << highest))
+        _, exponent = decompose(largest, words.bias_mantissa, highest)
+        rounds_up = np.rint(np.ldexp(scaled, -exponent)) > limit
+        return min(exponent + int(rounds_up), highest)
+
+    def projection(self, projection: Projection, scale: ProjectionScale) -> FixedProjection:
+        tensor, values = tensor_of(projection), projection.weights.values
+        word = Word(scale.bits)
+        mantissas = self.encode(tensor.owner, WEIGHTS, values, scale.weight_fraction, word)
+        return FixedProjection(
+            source=projection.source,
+            variable=projection.variable,
+            target=projection.target,
+            port=projection.port,
+            weights=projection.weights.with_values(mantissas),
+            bits=scale.bits,
+            exponent=scale.exponent,
+            weight_fraction=scale.weight_fraction,
+            delay=projection.delay,
+        )
+
+    def gate(self, population: Neurons, gate: str) -> tuple[GateFormat, IntArray]:
+        """Integer form of a gate, and its table."""
+        output = self.chip.words.gate
+        named = named_function(population, gate)
+        function = self.options.function_of(named, self.chip)
+        if function == "plan":
+            return GateFormat(function, output), np.zeros(0, dtype=np.int64)
+        bits = self.options.table_index_bits or self.chip.gates.table_index
+        table = sigmoid_table(
+            bits, output, interpolated=function == "interpolated", nonlinearity=named
+        )
+        return GateFormat(function, output, bits), table
+
+    def encode(
+        self, owner: str, field: str, values: FloatArray, fraction: int, word: Word
+    ) -> IntArray:
+        """Round reals into a word and remember how many did not fit."""
+        encoded, misfits = word.encode(values, fraction)
+        if misfits:
+            self.clipped[Tensor(owner, field)] = misfits
+        return encoded
+
+    def factor(self, values: FloatArray, needed: int) -> int:
+        """Fraction of a constant that multiplies, at least what its product needs."""
+        largest = float(np.max(np.abs(values)))
+        if largest == 0.0:
+            return needed
+        # The product is shifted right only; a multiplier too large for that saturates.
+        fraction = max(largest_fraction(largest, Word(self.chip.words.factor)), needed)
+        return min(fraction, needed + MAXIMUM_SHIFT)
+
+    def messages(self, name: str, fractions: Mapping[str, int]) -> tuple[Message, ...]:
+        """Formats of the graded variables that some projection sends."""
+        return tuple(
+            Message(variable, word, fractions[variable] - fraction)
+            for (source, variable), (word, fraction) in self.scales.messages.items()
+            if source == name and variable != SPIKES
+        )

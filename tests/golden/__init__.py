@@ -1,0 +1,1 @@
+"""Checksums of what the first version computed, which every later version is held against."""

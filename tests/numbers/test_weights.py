@@ -1,0 +1,72 @@
+"""Dense and sparse operators give the same sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.words import FloatArray
+
+
+@given(st.integers(0, 2**32), st.integers(1, 20), st.integers(1, 20), st.booleans())
+def test_sparse_equals_dense(seed: int, targets: int, sources: int, integers: bool) -> None:
+    """Sums, magnitudes, arrays and replaced values agree, integers exactly."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.integers(-128, 128, (targets, sources)) * (rng.random((targets, sources)) < 0.4)
+    array = matrix if integers else matrix / 64
+    dense, sparse = Dense(array), Sparse.from_array(array)
+    messages = rng.integers(-5, 6, (3, sources))
+    assert np.array_equal(dense.apply(messages), messages @ array.T)
+    assert np.array_equal(sparse.apply(messages), dense.apply(messages))
+    limits = rng.integers(0, 9, sources)
+    assert np.array_equal(sparse.row_magnitudes(limits), dense.row_magnitudes(limits))
+    assert np.array_equal(sparse.to_array(), array)
+    doubled = sparse.with_values(sparse.values * 2)
+    assert np.array_equal(doubled.to_array(), array * 2)
+    assert sparse.apply(messages).dtype == dense.apply(messages).dtype
+
+
+def test_stored_weights_cannot_be_changed() -> None:
+    """Stages never mutate what they are given."""
+    given_array = np.ones((2, 2))
+    dense = Dense(given_array)
+    given_array[0, 0] = 5
+    assert dense.matrix[0, 0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        dense.matrix[0, 0] = 5
+
+
+@pytest.mark.parametrize("matrix", [np.zeros(3), np.zeros((0, 3)), np.zeros((1, 2, 3))])
+def test_weights_need_two_dimensions(matrix: FloatArray) -> None:
+    """A vector or an empty matrix is no weight operator."""
+    with pytest.raises(ShapeError, match="shape of weights"):
+        Dense(matrix)
+
+
+def test_nan_is_named_with_its_place() -> None:
+    """The first bad weight and where it is."""
+    with pytest.raises(InvalidValueError, match=r"weights\[1, 0\] is nan"):
+        Dense(np.array([[0.0], [np.nan]]))
+
+
+@pytest.mark.parametrize(
+    ("indptr", "indices"),
+    [
+        ([0, 1], [0, 1]),
+        ([0, 2], [1, 0]),
+        ([0, 2], [0, 0]),
+        ([0, 2], [0, 9]),
+        ([1, 2], [0, 1]),
+        # Rows that would need terabytes, and differences that overflow 64 bits.
+        ([0, 10**12, 2], [0, 1]),
+        ([0, 2**62 + 5, -(2**62) - 5, 2], [0, 1]),
+    ],
+)
+def test_broken_row_structure_is_refused(indptr: list[int], indices: list[int]) -> None:
+    """Wrong ends, unsorted, repeated or out-of-range columns."""
+    with pytest.raises(InvalidValueError):
+        Sparse(np.array(indptr), np.array(indices), np.array([1, 2]), sources=3)
