@@ -79,7 +79,7 @@ def row(array: Array, index: int, operand: Array) -> None:
 
 
 @compiled
-def find_plane(record: Record, buffer: int, index: int, operand: Array) -> None:
+def find_plane(record: Record, back: Record, buffer: int, index: int, operand: Array) -> None:
     """An operand that changes from sample to sample."""
     if buffer <= AFTER:
         planes(record.states, index, operand)
@@ -87,15 +87,15 @@ def find_plane(record: Record, buffer: int, index: int, operand: Array) -> None:
     elif buffer == SUMS:
         port(record.sums, index, operand)
     elif buffer == BACK_SUMS:
-        port(record.back_sums, index, operand)
+        port(back.sums, index, operand)
     elif buffer == GRADED:
         planes(record.graded, index, operand)
     elif buffer == BACK_GRADED:
-        planes(record.back_graded, index, operand)
+        planes(back.graded, index, operand)
     elif buffer == KEPT:
         planes(record.kept, index, operand)
     elif buffer == BACK:
-        plane(record.back, index, operand)
+        plane(back.back, index, operand)
     else:
         plane(record.back_early, index, operand)
 
@@ -131,15 +131,19 @@ def fill_operands(
     grads: Weights,
     fixed: Array,
     record: Record,
+    back: Record,
     table: Array,
 ) -> None:
-    """Write down where all operands of a layer's kernels lie: its rows of ``table`` (n, 3)."""
+    """Write down where all operands of a layer's kernels lie: its rows of ``table`` (n, 3).
+
+    ``back`` has the places of gradients; it may be the record itself, which they then overwrite.
+    """
     at = plan.wiring_at + 2 * KERNELS + 3 * plan.matrices
     for k in range(plan.operands):
         buffer, index = wiring[at + 2 * k], wiring[at + 2 * k + 1]
         operand = table[plan.operands_at + k]
         if buffer < ROWS:
-            find_plane(record, buffer, index, operand)
+            find_plane(record, back, buffer, index, operand)
         else:
             find_row(record, weights, grads, fixed, buffer, index, operand)
 

@@ -36,13 +36,9 @@ class Record(NamedTuple):
     states: Array
     """(registers, L + 1, B, N), before the window and after each step."""
     sums: Array
-    """(L, B, P, N): weighted sums of each port."""
-    back_sums: Array
-    """Their gradients, which may lie in their place."""
+    """(L, B, P, N): weighted sums of each port; of a way back, their gradients."""
     graded: Array
-    """(graded ports, L, B, N): what graded synapses bring."""
-    back_graded: Array
-    """Its gradients, which may lie in its place."""
+    """(graded ports, L, B, N): what graded synapses bring, likewise."""
     kept: Array
     """(kept, L, B, N): what else the gradient needs."""
     back: Array
@@ -138,8 +134,7 @@ def record_of(plan: Plan, vector: Array, steps: int, batch: int) -> tuple[Record
     rows, at = take(vector, at, (plan.rows, size))
     row_totals, at = take(vector, at, (plan.rows, size))
     above, at = take(vector, at, (1, steps, batch, size))
-    record = Record(states, sums, sums, graded, graded, kept, back, back_early, rows, row_totals)
-    return record, above
+    return Record(states, sums, graded, kept, back, back_early, rows, row_totals), above
 
 
 @compiled

@@ -91,9 +91,9 @@ class _Window(torch.autograd.Function):
         plan, wiring, tensors, weights, fixed, record = ctx.window
         totals = weights_of(plan, zero_vector(plan, tensors))
         # The way back may be asked for again: what it writes has a place of its own.
-        record = record._replace(
-            back_sums=np.empty_like(record.sums),
-            back_graded=np.empty_like(record.graded),
+        back = record._replace(
+            sums=np.empty_like(record.sums),
+            graded=np.empty_like(record.graded),
             back=np.empty_like(record.back),
         )
         wanted = x.shape if ctx.needs_input_grad[2] else (0, *x.shape[1:])
@@ -105,11 +105,12 @@ class _Window(torch.autograd.Function):
             totals,
             fixed,
             record,
+            back,
             x.detach().contiguous().numpy(),
             torch.stack(grads).numpy(),
             to_x.numpy(),
         )
-        states = torch.from_numpy(record.back[: len(record.states)]).unbind()
+        states = torch.from_numpy(back.back).unbind()
         into = to_x if ctx.needs_input_grad[2] else None
         return (None, None, into, *states, *unpack(totals, tensors))
 

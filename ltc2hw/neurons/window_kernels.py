@@ -94,13 +94,13 @@ def backward(
             back_graded(plan, wiring, weights, record, t, 0)
         if through and plan.recurrent:
             back = record.back[plan.output]
-            add_dense(joined(record.back_sums[t]), weights.weight_recurrent.T, back)
+            add_dense(joined(record.sums[t]), weights.weight_recurrent.T, back)
     run(plan, wiring, operands, FINISH, 0, 1)
     add_weight_gradients(plan, wiring, grads, record, x)
     if to_x.shape[0]:
         for t in range(steps):
             clear(to_x[t])
-            add_dense(joined(record.back_sums[t]), weights.weight_input.T, to_x[t])
+            add_dense(joined(record.sums[t]), weights.weight_input.T, to_x[t])
 
 
 @compiled
@@ -112,7 +112,7 @@ def back_graded(
         kind, source, target = matrix_ends(plan, wiring, index)
         if kind == early:
             back = record.back_early[source] if early else record.back[source]
-            add_dense(record.back_graded[target, t], weights.matrices[index].T, back)
+            add_dense(record.graded[target, t], weights.matrices[index].T, back)
 
 
 @compiled
@@ -121,15 +121,15 @@ def add_weight_gradients(
 ) -> None:
     """Synapses, from what :func:`backward` left in the record."""
     steps = x.shape[0]
-    _, batch, ports, size = record.back_sums.shape
-    sums = record.back_sums[:steps].reshape(steps * batch, ports * size)
+    _, batch, ports, size = record.sums.shape
+    sums = record.sums[:steps].reshape(steps * batch, ports * size)
     add_outer(stacked(x), sums, grads.weight_input)
     if plan.recurrent:
         add_outer(stacked(record.states[plan.output, :steps]), sums, grads.weight_recurrent)
     for index in range(plan.matrices):
         early, source, target = matrix_ends(plan, wiring, index)
         before = record.kept[source] if early else record.states[source]
-        gates = stacked(record.back_graded[target, :steps])
+        gates = stacked(record.graded[target, :steps])
         add_outer(stacked(before[:steps]), gates, grads.matrices[index])
 
 
@@ -149,7 +149,7 @@ def forward_window(
     """
     operands = np.empty((plan.operands, COLUMNS), np.int64)
     # Gradients have no place yet; the way forward adds to none.
-    fill_operands(plan, wiring, weights, weights, fixed, record, operands)
+    fill_operands(plan, wiring, weights, weights, fixed, record, record, operands)
     forward(plan, wiring, operands, weights, record, x)
 
 
@@ -161,6 +161,7 @@ def backward_window(
     grads: Weights,
     fixed: Array,
     record: Record,
+    back: Record,
     x: Array,
     above: Array,
     to_x: Array,
@@ -168,8 +169,9 @@ def backward_window(
 ) -> None:
     """:func:`backward` of one layer by itself, from gradients of all registers to all gradients.
 
+    ``back`` is the record with other places for the gradients, so that the record stays as it is.
     ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     operands = np.empty((plan.operands, COLUMNS), np.int64)
-    fill_operands(plan, wiring, weights, grads, fixed, record, operands)
-    backward(plan, wiring, operands, weights, grads, record, x, above, 0, True, to_x)
+    fill_operands(plan, wiring, weights, grads, fixed, record, back, operands)
+    backward(plan, wiring, operands, weights, grads, back, x, above, 0, True, to_x)

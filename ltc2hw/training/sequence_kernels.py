@@ -80,7 +80,7 @@ def find_operands(
         record, _ = record_of(plan, room, aim.longest, batch)
         weights, grads = weights_of(plan, vectors.values), weights_of(plan, vectors.grad[thread])
         fixed = fixed_of(plan, net.fixed)
-        fill_operands(plan, net.wiring, weights, grads, fixed, record, operands)
+        fill_operands(plan, net.wiring, weights, grads, fixed, record, record, operands)
 
 
 @compiled
