@@ -3,144 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ltc2hw.converters.cells import Source, neurons_of, synapses_of
 from ltc2hw.converters.features import FEATURES
 from ltc2hw.converters.plain_modules import departure, exact_array
-from ltc2hw.converters.populations import LIF, LTC, Gate, Readout
 from ltc2hw.errors import ShapeError, UnsupportedError
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.neurons import Neurons
-from ltc2hw.graph.structure import PORTS, Port, Variable
-from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
-from ltc2hw.neurons.nonlinearity import nonlinearity_named
-from ltc2hw.numbers.nonlinearity import Nonlinearity
-from ltc2hw.numbers.weights import Dense
-
-Array = npt.NDArray[np.float64]
-Source = tuple[str, Variable]
+from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 
 CHANGED = FEATURES["changed-module"].title
 
 
-def _array(tensor: Tensor) -> Array:
-    """A float64 copy, exact for float32 parameters."""
-    values: Array = tensor.detach().cpu().double().numpy().copy()
-    return values
-
-
-def _own(term: Tensor | None, size: int) -> Array:
-    """A gate's own-state term as a vector (N,); zero where matrices or nothing take its place."""
-    if term is None or term.dim() != 1:
-        return np.zeros(size)
-    return _array(term)
-
-
-def _gate(
-    bias: Tensor, from_state: Tensor | None, from_current: Tensor | None, nonlinearity: str
-) -> Gate:
-    size = len(bias)
-    kind = cast(Nonlinearity, nonlinearity)
-    return Gate(_array(bias), _own(from_state, size), _own(from_current, size), kind)
-
-
-def _synapses(
-    source: Source, name: str, weights: Tensor | None, delay: int = 0
-) -> list[Projection]:
-    """One projection per port of weights (P, N, N_source)."""
-    if weights is None:
-        return []
-    return [
-        Projection(*source, name, port, Dense(matrix), delay)
-        for port, matrix in zip(PORTS, _array(weights), strict=False)
-    ]
-
-
-def _dense_gate(
-    name: str, variable: Variable, port: Port, weights: Tensor | None, delay: int
-) -> list[Projection]:
-    """The projection of a population's analog state into its own gate, if that is a matrix."""
-    if weights is None or weights.dim() == 1:
-        return []
-    return [Projection(name, variable, name, port, Dense(_array(weights)), delay)]
-
-
-def _ltc(cell: LTCCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
-    p = cell.parameters_of_step()
-    kind = cell.nonlinearity
-    population = LTC(
-        name=name,
-        size=cell.size,
-        threshold=_array(p.threshold),
-        adaptation_strength=_array(p.adaptation_strength),
-        bias_current=_array(p.bias[0]),
-        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, kind),
-        tau_adp=_gate(p.bias[2], p.tau_adp_from_state, p.tau_adp_from_current, kind),
-    )
-    projections = [
-        *_synapses(source, name, p.weight_input),
-        *_synapses((name, "spikes"), name, p.weight_recurrent, delay=1),
-        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
-        *_dense_gate(name, "adaptation", "tau_adp", p.tau_adp_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_adp", p.tau_adp_from_current, delay=0),
-    ]
-    return population, projections
-
-
-def _lif(cell: LIFCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
-    p = cell.parameters_of_step()
-    population = LIF(
-        name=name,
-        size=cell.size,
-        current_decay=_array(p.current_decay),
-        membrane_decay=_array(p.membrane_decay),
-        threshold=_array(p.threshold),
-        bias=_array(p.bias),
-    )
-    matrices = (p.weight_input, source, 0), (p.weight_recurrent, (name, "spikes"), 1)
-    projections = [
-        Projection(sender, variable, name, "current", Dense(_array(weight)), delay)
-        for weight, (sender, variable), delay in matrices
-        if weight is not None
-    ]
-    return population, projections
-
-
-def _readout(cell: ReadoutCell, name: str, source: Source) -> tuple[Neurons, list[Projection]]:
-    p = cell.parameters_of_step()
-    population = Readout(
-        name=name,
-        size=cell.size,
-        bias_current=_array(p.bias[0]),
-        tau_mem=_gate(p.bias[1], p.tau_mem_from_state, p.tau_mem_from_current, cell.nonlinearity),
-    )
-    projections = [
-        *_synapses(source, name, p.weight_input),
-        *_dense_gate(name, "membrane", "tau_mem", p.tau_mem_from_state, delay=1),
-        *_dense_gate(name, "current", "tau_mem", p.tau_mem_from_current, delay=0),
-    ]
-    return population, projections
-
-
-def _require_cell(cell: nn.Module, known: tuple[type[nn.Module], ...], name: str) -> None:
+def _require_cell(cell: Any, known: tuple[type[nn.Module], ...], name: str) -> None:
     """Refuse a cell that is none of ours, or not made of plain numbers."""
     kind = next((kind for kind in known if isinstance(cell, kind)), None)
     if kind is None:
         names = " or ".join(kind.__name__ for kind in known)
         raise _refusal(f"{name} ({type(cell).__name__})", "a cell of a class of its own", names)
     _require_plain(cell, kind, name)
-    if not isinstance(cell, LIFCell):
-        # A name that was changed later reaches one of its two ways to run and not the other.
-        used = cell._functions[0] if isinstance(cell, LTCCell) else cell._nonlinearity
-        if used is not nonlinearity_named(str(cell.nonlinearity)):
-            node = f"{name} with another nonlinearity than it began with"
-            raise _refusal(node, CHANGED, "make it anew")
+    # A name that was changed later does not reach what the cell computes.
+    if isinstance(cell, (LTCCell, ReadoutCell)) and cell.form.nonlinearity != cell.nonlinearity:
+        node = f"{name} with another nonlinearity than it began with"
+        raise _refusal(node, CHANGED, "make it anew")
     anew = _anew(cell, kind)
     like = dict((*anew.named_parameters(), *anew.named_buffers()))
     for entry, values in (*cell.named_parameters(), *cell.named_buffers()):
@@ -157,6 +45,12 @@ def _anew(cell: Any, kind: type[nn.Module]) -> nn.Module:
         return ReadoutCell(cell.inputs, cell.size, gate=cell.gate, generator=draw)
     if kind is LIFCell:
         return LIFCell(cell.inputs, cell.size, recurrent=cell.recurrent, generator=draw)
+    if kind is ProgramCell:
+        form = cell.form
+        return ProgramCell(
+            form.model, form.inputs, form.size, ports=form.ports, recurrent=cell.recurrent,
+            graded=form.graded, fixed=form.fixed, generator=draw,
+        )  # fmt: skip
     return LTCCell(cell.inputs, cell.size, gate=cell.gate, recurrent=cell.recurrent, generator=draw)
 
 
@@ -197,25 +91,22 @@ def from_module(module: nn.Module, provenance: Mapping[str, str] | None = None) 
         )
     _require_plain(module, SpikingNetwork, "the network")
     for number, cell in enumerate(module.cells, start=1):
-        _require_cell(cell, (LTCCell, LIFCell), f"layer {number}")
-    _require_cell(module.readout, (ReadoutCell,), "the readout")
+        _require_cell(cell, (LTCCell, LIFCell, ProgramCell), f"layer {number}")
+    _require_cell(module.readout, (ReadoutCell, ProgramCell), "the readout")
     first = Input("input", module.cells[0].inputs, module.graded_input)
     populations: list[FloatPopulation] = [first]
     projections: list[Projection] = []
     source: Source = ("input", "value" if module.graded_input else "spikes")
     for number, cell in enumerate(module.cells, start=1):
         name = "hidden" if len(module.cells) == 1 else f"hidden{number}"
-        layer = _ltc(cell, name, source) if isinstance(cell, LTCCell) else _lif(cell, name, source)
-        hidden, arriving = layer
-        populations.append(hidden)
-        projections.extend(arriving)
-        source = (name, "spikes")
+        populations.append(neurons_of(cell, name))
+        projections.extend(synapses_of(cell, name, source))
+        source = (name, cell.form.model.output)
     if module.read_from == "membrane":
         source = (source[0], "membrane")
-    readout, arriving = _readout(module.readout, "output", source)
     return Network(
-        populations=(*populations, readout),
-        projections=(*projections, *arriving),
+        populations=(*populations, neurons_of(module.readout, "output")),
+        projections=(*projections, *synapses_of(module.readout, "output", source)),
         output="output",
         provenance=dict(provenance or {}),
     )

@@ -75,6 +75,7 @@ NAMES_PROVIDERS = ("ltc2hw.registry", "ltc2hw.cli")
 OPTIONAL = {
     "torch": (
         *LEARNERS,
+        "ltc2hw.converters.cells",
         "ltc2hw.converters.netx",
         "ltc2hw.converters.norse",
         "ltc2hw.converters.norse_export",

@@ -100,6 +100,7 @@ def test_every_model_learns_on_the_chip(name: str) -> None:
 LATE = ("alif",)
 """Models in which what arrives changes the membrane in the next step, and the past is fixed."""
 
+
 def test_derived_constants_are_refused_where_they_are_no_numbers() -> None:
     """The resonator's damping is a root of what must not be negative."""
     wrong = Neurons("n", 2, "brf", {"omega": [10.0, 200.0]})

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.lava.assembly import Feed
 from ltc2hw.converters.exported import carrier
+from ltc2hw.converters.lava.assembly import Feed
 from ltc2hw.converters.lava.processes.scheduled import LOST, Run
 from ltc2hw.converters.lava.schedule import make_schedule
 from ltc2hw.graph.fixed import (

@@ -140,6 +140,15 @@ class Builder:
         self.values: list[Value] = []
         self._places: dict[Value, int] = {}
 
+    @classmethod
+    def after(cls, program: Program) -> Builder:
+        """A builder that goes on after a program, whose values keep their places."""
+        builder = cls(program.language)
+        builder.values = list(program.values)
+        for index, value in enumerate(program.values):
+            builder._places.setdefault(value, index)
+        return builder
+
     def add(
         self,
         operation: Operation,

@@ -1,12 +1,15 @@
 """Spiking neurons as torch modules and pure step functions; one file per family."""
 
+from ltc2hw.neurons.cell import Cell, NeuronState, ProgramCell
+from ltc2hw.neurons.form import Form, Graded, Tensors
 from ltc2hw.neurons.gate import GATES, GateKind
-from ltc2hw.neurons.lif import LIFCell, LIFParameters, LIFState, lif_step
-from ltc2hw.neurons.ltc import LTCParameters, LTCState, ltc_step
+from ltc2hw.neurons.layer_step import LayerStep, layer_step
+from ltc2hw.neurons.lif import LIFCell, LIFParameters, LIFState
+from ltc2hw.neurons.ltc import LTCParameters, LTCState
 from ltc2hw.neurons.ltc_cell import LTCCell
 from ltc2hw.neurons.network import NetworkState, ReadFrom, SpikingNetwork
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES, plan
-from ltc2hw.neurons.readout import ReadoutParameters, ReadoutState, readout_step
+from ltc2hw.neurons.readout import ReadoutParameters, ReadoutState
 from ltc2hw.neurons.readout_cell import ReadoutCell
 from ltc2hw.neurons.surrogate import SURROGATES, multi_gaussian_slope, triangle_slope
 
@@ -14,23 +17,28 @@ __all__ = [
     "GATES",
     "NONLINEARITIES",
     "SURROGATES",
+    "Cell",
+    "Form",
     "GateKind",
+    "Graded",
     "LIFCell",
     "LIFParameters",
     "LIFState",
     "LTCCell",
     "LTCParameters",
     "LTCState",
+    "LayerStep",
     "NetworkState",
+    "NeuronState",
+    "ProgramCell",
     "ReadFrom",
     "ReadoutCell",
     "ReadoutParameters",
     "ReadoutState",
     "SpikingNetwork",
-    "lif_step",
-    "ltc_step",
+    "Tensors",
+    "layer_step",
     "multi_gaussian_slope",
     "plan",
-    "readout_step",
     "triangle_slope",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +14,13 @@ STEP, WINDOW = ("batch",), ("steps", "batch")
 """Axes of an input before that of its channels."""
 
 
-State = TypeVar("State", bound="tuple[Tensor, ...]")
-Made_co = TypeVar("Made_co", bound="tuple[Tensor, ...]", covariant=True)
+class State(Protocol):
+    """A tuple of registers (B, N) with names."""
 
+    @property
+    def _fields(self) -> tuple[str, ...]: ...
 
-class Layer(Protocol[Made_co]):
-    """A cell: its size, its bias, which tells its type and place, and its state of zeros."""
-
-    size: int
-    bias: nn.Parameter
-
-    def initial_state(self, batch: int) -> Made_co:
-        """Zeros."""
+    def __iter__(self) -> Iterator[Tensor]: ...
 
 
 def entering(cell: object, x: object, inputs: int, like: Tensor, axes: tuple[str, ...]) -> Tensor:
@@ -43,41 +39,29 @@ def entering(cell: object, x: object, inputs: int, like: Tensor, axes: tuple[str
     return value.to(like.dtype)
 
 
-def state_of(cell: Layer[State], kind: type[State], state: State | None, batch: int) -> State:
-    """The state given to a cell, or zeros.
-
-    Raises:
-        ShapeError, InvalidValueError: as :func:`state_in`.
-    """
-    if state is None:
-        return cell.initial_state(batch)
-    return state_in(cell, kind, state, (batch, cell.size), cell.bias)
-
-
 def state_in(
-    cell: object, kind: type[State], state: object, shape: tuple[int, ...], like: Tensor
-) -> State:
-    """A state whose registers all have a shape, in the type of a cell's parameters, ``like``.
+    cell: object, zeros: State, state: object, shape: tuple[int, ...], like: Tensor
+) -> tuple[Tensor, ...]:
+    """Registers of a state of the kind of ``zeros``, in the type of a cell's parameters, ``like``.
 
     Raises:
         ShapeError: for a register of another shape.
         InvalidValueError: for a state of another kind of cell, or a register that is no tensor
             beside the parameters.
     """
-    owner = type(cell).__name__
-    if not isinstance(state, kind):
+    owner, names = type(cell).__name__, zeros._fields
+    if not isinstance(state, type(zeros)) or state._fields != names:
         remedy = "use the state that the cell gave, or None"
-        raise InvalidValueError(f"state of {owner}", type(state).__name__, kind.__name__, remedy)
-    make: Any = kind
+        kind = type(zeros).__name__
+        raise InvalidValueError(f"state of {owner}", type(state).__name__, kind, remedy)
     registers = []
-    for field, register in zip(make._fields, state, strict=True):
+    for field, register in zip(names, state, strict=True):
         name = f"{field} of the state of {owner}"
         value = _plain(name, register, like)
         if value.shape != shape:
             raise ShapeError(name, tuple(value.shape), f"{shape}")
         registers.append(value.to(like.dtype))
-    given: State = make(*registers)
-    return given
+    return tuple(registers)
 
 
 def has_hooks(module: nn.Module) -> bool:

@@ -1,13 +1,15 @@
-"""Arithmetic that gated populations share: gate terms and their gradients."""
+"""What steers the gates of LTC neurons and readouts, as forms."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-import torch
 from torch import Tensor
 
+from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import UnknownNameError
+from ltc2hw.neurons.form import Form, Graded
 
 GateKind = Literal["event", "dense", "static"]
 """What steers a gate: spikes and own state; the whole layer's analog state (the paper); nothing."""
@@ -21,23 +23,45 @@ def check_gate(name: str, gate: str) -> None:
         raise UnknownNameError(name, gate, GATES)
 
 
-def gate_term(weight: Tensor | None, value: Tensor, onto: Tensor) -> Tensor:
-    """``onto`` plus a gate's term of ``value`` (B, N).
+def gated_form(
+    model: Model,
+    inputs: int,
+    size: int,
+    gate: GateKind,
+    gates: Mapping[str, str],
+    fixed: tuple[str, ...],
+    nonlinearity: str,
+    surrogate: str = "multi_gaussian",
+) -> Form:
+    """A model of gates, each a port with the state beside it, steered by one of the kinds.
 
-    A vector (N,) multiplies each neuron's own value, a matrix (N, N) the whole layer's, None adds
-    nothing.
+    Learned are the biases; with event gates the own terms, too, state before current.
     """
-    if weight is None:
-        return onto
-    if weight.dim() == 1:
-        return torch.addcmul(onto, value, weight)
-    return torch.addmm(onto, value, weight.t())
+    terms = tuple(f"{port}.from_{term}" for port in gates for term in ("state", "current"))
+    graded = tuple(
+        Graded(variable, port) for port, state in gates.items() for variable in (state, "current")
+    )
+    return Form(
+        model,
+        inputs,
+        size,
+        ports=("current", *gates) if gate == "event" else ("current",),
+        learned=(
+            "bias_current",
+            *(f"{port}.bias" for port in gates),
+            *(terms if gate == "event" else ()),
+        ),
+        fixed=fixed,
+        graded=graded if gate == "dense" else (),
+        nonlinearity=nonlinearity,
+        surrogate=surrogate,
+    )
 
 
-def drive(weight_input: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """What inputs contribute to each port, biases included: (..., N_in) -> (P, ..., N)."""
-    ports = weight_input.shape[0]
-    flat = x.reshape(-1, x.shape[-1])
-    expanded = flat.unsqueeze(0).expand(ports, -1, -1)
-    summed = torch.baddbmm(bias[:ports].unsqueeze(1), expanded, weight_input.transpose(1, 2))
-    return summed.view(ports, *x.shape[:-1], -1)
+def rows_and_matrices(
+    bias: Tensor, terms: tuple[Tensor | None, ...]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Biases and gate terms, (N,) each with event gates, (N, N) with dense ones, as a form's."""
+    present = tuple(term for term in terms if term is not None)
+    vectors = tuple(term for term in present if term.dim() == 1)
+    return (bias, *vectors), tuple(term for term in present if term.dim() != 1)

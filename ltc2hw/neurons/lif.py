@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
+from ltc2hw.neurons.cell import Cell
+from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.initialise import (
     check_numbers,
     check_parameters,
@@ -16,10 +19,7 @@ from ltc2hw.neurons.initialise import (
     constant,
     uniform_weight,
 )
-from ltc2hw.neurons.packed import LIF, STATIC, Kind
-from ltc2hw.neurons.packing import Tensors
-from ltc2hw.neurons.surrogate import Surrogate, surrogate_named
-from ltc2hw.neurons.window import run_window
+from ltc2hw.neurons.surrogate import surrogate_named
 
 
 class LIFState(NamedTuple):
@@ -48,31 +48,21 @@ class LIFParameters(NamedTuple):
     membrane_decay: Tensor
     threshold: Tensor
 
-
-def lif_step(
-    parameters: LIFParameters, state: LIFState, x: Tensor, surrogate: Surrogate
-) -> tuple[Tensor, LIFState]:
-    """One step of a layer of LIF neurons, x: (B, N_in) -> spikes (B, N).
-
-    ``i = (1 - current_decay) i + W x + R s[t-1]``; ``v = (1 - membrane_decay) v + i + bias``;
-    ``s = v > threshold``; ``v = v (1 - s)``.
-    Source: Lava 0.10.0, process LIF, floating-point model.
-    """
-    arriving = torch.nn.functional.linear(x, parameters.weight_input)
-    if parameters.weight_recurrent is not None:
-        arriving = torch.addmm(arriving, state.spikes, parameters.weight_recurrent.t())
-    current = torch.addcmul(arriving, 1.0 - parameters.current_decay, state.current)
-    charged = torch.addcmul(
-        current + parameters.bias, 1.0 - parameters.membrane_decay, state.membrane
-    )
-    spikes = surrogate.spike(charged - parameters.threshold)
-    return spikes, LIFState(current, charged * (1.0 - spikes), spikes)
+    def tensors(self) -> Tensors:
+        """The same in the order of :func:`lif_form`."""
+        return Tensors(self.weight_input, self.weight_recurrent, (self.bias,), (), self[3:])
 
 
-class LIFCell(nn.Module):
+def lif_form(inputs: int, size: int, surrogate: str = "multi_gaussian") -> Form:
+    """The model :func:`~ltc2hw.dynamics.models.lif.lif`, whose bias alone is learned."""
+    fixed = ("current_decay", "membrane_decay", "threshold")
+    return Form(lif, inputs, size, ("current",), ("bias",), fixed, surrogate=surrogate)
+
+
+class LIFCell(Cell):
     """A layer of N current-based LIF neurons, called as ``(input, state) -> (spikes, state)``.
 
-    Equations in :func:`lif_step`. Decays and threshold are constants (buffers).
+    Equations in :mod:`~ltc2hw.dynamics.models.lif`. Decays and threshold are constants (buffers).
 
     Raises:
         InvalidValueError: if a size is no integer of at least one, a decay lies outside 0 to 1, or
@@ -106,9 +96,9 @@ class LIFCell(nn.Module):
             check_numbers(**{name: decay})
             if not 0.0 <= decay <= 1.0:
                 raise InvalidValueError(name, decay, "0 to 1")
-        self.inputs, self.size, self.recurrent = inputs, size, recurrent
-        self.surrogate = surrogate
-        self._surrogate = surrogate_named(surrogate)
+        surrogate_named(surrogate)
+        self.form = lif_form(inputs, size, surrogate)
+        self.recurrent, self.surrogate = recurrent, surrogate
         self.weight_input = uniform_weight((size, inputs), inputs, gain, generator)
         self.weight_recurrent = (
             uniform_weight((size, size), size, gain, generator) if recurrent else None
@@ -119,36 +109,13 @@ class LIFCell(nn.Module):
         self.register_buffer("threshold", constant(size, threshold))
 
     def parameters_of_step(self) -> LIFParameters:
-        """The module's tensors as the step function takes them."""
+        """The module's tensors by name."""
         return LIFParameters(*(getattr(self, name) for name in LIFParameters._fields))
 
-    @property
-    def kind(self) -> Kind:
-        """What compiled windows compute."""
-        return Kind(LIF, STATIC, 0, int(self.surrogate == "triangle"))
-
     def tensors(self) -> Tensors:
-        """The module's tensors as compiled windows take them."""
-        values = self.parameters_of_step()
-        return Tensors(*values[:3], constants=values[3:])
+        """The module's tensors in the form's order."""
+        return self.parameters_of_step().tensors()
 
-    def initial_state(self, batch: int) -> LIFState:
-        """Zeros, (B, N) each."""
-        zero = self.bias.new_zeros(batch, self.size)
-        return LIFState(zero, zero, zero)
-
-    def forward(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState]:
-        """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        x = entering(self, x, self.inputs, self.bias, STEP)
-        state = state_of(self, LIFState, state, len(x))
-        return lif_step(self.parameters_of_step(), state, x, self._surrogate)
-
-    def window(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, Tensor, LIFState]:
-        """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        x = entering(self, x, self.inputs, self.bias, WINDOW)
-        state = state_of(self, LIFState, state, x.shape[1])
-        current, membrane, spikes = state
-        membrane, current, spikes = run_window(
-            self.kind, self.tensors(), (membrane, current, spikes), x
-        )
-        return spikes, membrane, LIFState(current[-1], membrane[-1], spikes[-1])
+    def state(self, registers: Sequence[Tensor]) -> LIFState:
+        """Registers as a state."""
+        return LIFState(*registers)

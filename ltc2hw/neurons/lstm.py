@@ -45,7 +45,10 @@ class LSTMNetwork(nn.Module):
         """Run over x; a state of None is all zeros."""
         like = self.readout.bias
         x = entering(self, x, self.lstm.input_size, like, WINDOW)
-        before = None if state is None else state_in(self, LSTMState, state, self._shape(x), like)
+        shape = self._shape(x)
+        zero = like.new_zeros(shape)
+        zeros = LSTMState(zero, zero)
+        before = state_in(self, zeros, zeros if state is None else state, shape, like)
         hidden, after = self.lstm(x, before)
         return self.readout(hidden), LSTMState(*after)
 

@@ -1,15 +1,14 @@
-"""Liquid-time-constant spiking neurons: parameters, state, one pure step."""
+"""Liquid-time-constant spiking neurons: form, parameters, state, one pure step."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from ltc2hw.neurons.gate import drive, gate_term
-from ltc2hw.neurons.nonlinearity import Nonlinearity
-from ltc2hw.neurons.surrogate import Surrogate
+from ltc2hw.dynamics.models.ltc import ltc
+from ltc2hw.neurons.form import Form, Tensors
+from ltc2hw.neurons.gate import GateKind, gated_form, rows_and_matrices
 
 
 class LTCState(NamedTuple):
@@ -54,44 +53,17 @@ class LTCParameters(NamedTuple):
     tau_adp_from_current: Tensor | None
     """From ``I`` into the adaptation gate."""
 
+    def tensors(self) -> Tensors:
+        """The same in the order of :func:`ltc_form`."""
+        rows, matrices = rows_and_matrices(self.bias, self[5:])
+        return Tensors(*self[:2], rows, matrices, (self.threshold, self.adaptation_strength))
 
-def ltc_drive(parameters: LTCParameters, x: Tensor) -> Tensor:
-    """What the inputs alone contribute, biases included: (..., N_in) -> (P, ..., N)."""
-    return drive(parameters.weight_input, parameters.bias, x)
 
-
-def ltc_step(
-    parameters: LTCParameters,
-    state: LTCState,
-    x: Tensor,
-    nonlinearity: Nonlinearity,
-    surrogate: Surrogate,
-) -> tuple[Tensor, LTCState]:
-    """One step of a layer of LTC neurons, x: (B, N_in) -> spikes (B, N).
-
-    With ``P`` the weighted inputs plus weighted ``s[t-1]`` plus biases, per port::
-
-        I = P_current
-        τ = σ(P_mem + a_u·u[t-1] + a_I·I);      u = u[t-1] + τ (I - u[t-1])
-        ρ = σ(P_adp + c_η·η[t-1] + c_I·I);      η = ρ η[t-1] + (1 - ρ) s[t-1]
-        θ = threshold + adaptation_strength·η;      s = u > θ;      u = u (1 - s)
-
-    Source: Yin, Corradi, Bohte, arXiv 2112.11231; the event gates are ltc2hw's.
-    """
-    ports = ltc_drive(parameters, x)
-    if parameters.weight_recurrent is not None:
-        ports = ports + state.spikes @ parameters.weight_recurrent.transpose(1, 2)
-    current = ports[0]
-    if len(ports) == 1:
-        gate_mem, gate_adp = (bias.expand_as(current) for bias in parameters.bias[1:])
-    else:
-        gate_mem, gate_adp = ports[1], ports[2]
-    gate_mem = gate_term(parameters.tau_mem_from_state, state.membrane, gate_mem)
-    gate_mem = gate_term(parameters.tau_mem_from_current, current, gate_mem)
-    gate_adp = gate_term(parameters.tau_adp_from_state, state.adaptation, gate_adp)
-    gate_adp = gate_term(parameters.tau_adp_from_current, current, gate_adp)
-    charged = torch.lerp(state.membrane, current, nonlinearity.value(gate_mem))
-    adaptation = torch.lerp(state.spikes, state.adaptation, nonlinearity.value(gate_adp))
-    threshold = parameters.threshold + parameters.adaptation_strength * adaptation
-    spikes = surrogate.spike(charged - threshold)
-    return spikes, LTCState(charged * (1.0 - spikes), adaptation, spikes)
+def ltc_form(
+    inputs: int, size: int, gate: GateKind, nonlinearity: str = "sigmoid",
+    surrogate: str = "multi_gaussian",
+) -> Form:  # fmt: skip
+    """The model :func:`~ltc2hw.dynamics.models.ltc.ltc` with one of the kinds of gates."""
+    gates = {"tau_mem": "membrane", "tau_adp": "adaptation"}
+    fixed = ("threshold", "adaptation_strength")
+    return gated_form(ltc, inputs, size, gate, gates, fixed, nonlinearity, surrogate)

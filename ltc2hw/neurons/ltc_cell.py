@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Sequence
 
-from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_of
+import torch
+from torch import Tensor
+
+from ltc2hw.neurons.cell import Cell
+from ltc2hw.neurons.form import Tensors
 from ltc2hw.neurons.gate import GateKind, check_gate
 from ltc2hw.neurons.initialise import (
     bias_rows,
@@ -16,18 +19,15 @@ from ltc2hw.neurons.initialise import (
     gate_term_weight,
     uniform_weight,
 )
-from ltc2hw.neurons.ltc import LTCParameters, LTCState, ltc_step
+from ltc2hw.neurons.ltc import LTCParameters, LTCState, ltc_form
 from ltc2hw.neurons.nonlinearity import nonlinearity_named
-from ltc2hw.neurons.packed import GATE_CODES, LTC, Kind
-from ltc2hw.neurons.packing import Tensors
 from ltc2hw.neurons.surrogate import surrogate_named
-from ltc2hw.neurons.window import run_window
 
 
-class LTCCell(nn.Module):
+class LTCCell(Cell):
     """A layer of N LTC spiking neurons, called as ``(input, state) -> (spikes, state)``.
 
-    Equations in :func:`~ltc2hw.neurons.ltc.ltc_step`, tensors in
+    Equations in :mod:`~ltc2hw.dynamics.models.ltc`, tensors in
     :class:`~ltc2hw.neurons.ltc.LTCParameters`. The gates start as ``σ(tau_mem_bias)`` and
     ``σ(tau_adp_bias)``: slow membranes and slow adaptation when these are below and above zero;
     with a spread, the biases of single neurons are uniform that far to either side.
@@ -74,12 +74,13 @@ class LTCCell(nn.Module):
             tau_adp_spread=tau_adp_spread,
             gain=gain,
         )
-        self.inputs, self.size = inputs, size
+        nonlinearity_named(nonlinearity)
+        surrogate_named(surrogate)
+        self.form = ltc_form(inputs, size, gate, nonlinearity, surrogate)
         self.gate: GateKind = gate
         self.recurrent = recurrent
         self.nonlinearity, self.surrogate = nonlinearity, surrogate
-        self._functions = (nonlinearity_named(nonlinearity), surrogate_named(surrogate))
-        ports = 3 if gate == "event" else 1
+        ports = len(self.form.ports)
         # Dense gates have four matrices of the layer's own size.
         check_parameters(inputs, size, ports, 4 * size if gate == "dense" else size)
         self.weight_input = uniform_weight((ports, size, inputs), inputs, gain, generator)
@@ -99,34 +100,13 @@ class LTCCell(nn.Module):
             self.register_parameter(name, gate_term_weight(gate, size, generator))
 
     def parameters_of_step(self) -> LTCParameters:
-        """The module's tensors as the step functions take them."""
+        """The module's tensors by name."""
         return LTCParameters(*(getattr(self, name) for name in LTCParameters._fields))
 
-    @property
-    def kind(self) -> Kind:
-        """What compiled windows compute."""
-        plan, triangle = self.nonlinearity == "plan", self.surrogate == "triangle"
-        return Kind(LTC, GATE_CODES[self.gate], int(plan), int(triangle))
-
     def tensors(self) -> Tensors:
-        """The module's tensors as compiled windows take them."""
-        values = self.parameters_of_step()
-        return Tensors(*values[:3], terms=values[5:], constants=values[3:5])
+        """The module's tensors in the form's order."""
+        return self.parameters_of_step().tensors()
 
-    def initial_state(self, batch: int) -> LTCState:
-        """Zeros, (B, N) each."""
-        zero = self.bias.new_zeros(batch, self.size)
-        return LTCState(zero, zero, zero)
-
-    def forward(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, LTCState]:
-        """One step, x: (B, N_in) -> spikes (B, N); a state of None is all zeros."""
-        x = entering(self, x, self.inputs, self.bias, STEP)
-        state = state_of(self, LTCState, state, len(x))
-        return ltc_step(self.parameters_of_step(), state, x, *self._functions)
-
-    def window(self, x: Tensor, state: LTCState | None = None) -> tuple[Tensor, Tensor, LTCState]:
-        """L steps, x: (L, B, N_in) -> spikes and membrane (L, B, N), and the final state."""
-        x = entering(self, x, self.inputs, self.bias, WINDOW)
-        state = state_of(self, LTCState, state, x.shape[1])
-        membrane, adaptation, spikes = run_window(self.kind, self.tensors(), tuple(state), x)
-        return spikes, membrane, LTCState(membrane[-1], adaptation[-1], spikes[-1])
+    def state(self, registers: Sequence[Tensor]) -> LTCState:
+        """Registers as a state."""
+        return LTCState(*registers)

@@ -9,12 +9,8 @@ from typing import Any, Literal, NamedTuple, cast
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.neurons.cell import Cell
 from ltc2hw.neurons.entering import require_window
-from ltc2hw.neurons.lif import LIFCell, LIFState
-from ltc2hw.neurons.ltc import LTCState
-from ltc2hw.neurons.ltc_cell import LTCCell
-from ltc2hw.neurons.readout import ReadoutState
-from ltc2hw.neurons.readout_cell import ReadoutCell
 
 ReadFrom = Literal["spikes", "membrane"]
 READ_FROM: tuple[ReadFrom, ...] = ("spikes", "membrane")
@@ -23,8 +19,8 @@ READ_FROM: tuple[ReadFrom, ...] = ("spikes", "membrane")
 class NetworkState(NamedTuple):
     """States of all layers, in order, and of the readout."""
 
-    layers: tuple[LTCState | LIFState, ...]
-    readout: ReadoutState
+    layers: tuple[Any, ...]
+    readout: Any
 
     def detach(self) -> NetworkState:
         """The same state without its past: no gradient crosses it."""
@@ -32,7 +28,7 @@ class NetworkState(NamedTuple):
 
 
 class SpikingNetwork(nn.Module):
-    """Layers of LTC or LIF cells, then a readout; time first: (T, B, N_in) -> (T, B, N_out).
+    """Layers of cells, then a readout; time first: (T, B, N_in) -> (T, B, N_out).
 
     ``read_from`` says what of the last layer the readout sees: its spikes, or its membranes after
     the reset (a graded message; the authors' code reads the Add task out that way).
@@ -40,9 +36,10 @@ class SpikingNetwork(nn.Module):
     Raises:
         InvalidValueError: if there is no layer.
         ShapeError: if a cell's inputs do not equal the size of the cell before it.
-        UnknownNameError: for an unknown ``read_from``.
+        UnknownNameError: for an unknown ``read_from``, or membranes that the last layer has not.
 
     >>> import torch
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
     >>> net = SpikingNetwork([LTCCell(3, 5)], ReadoutCell(5, 2))
     >>> outputs, state = net(torch.rand(7, 4, 3))
     >>> outputs.shape
@@ -51,8 +48,8 @@ class SpikingNetwork(nn.Module):
 
     def __init__(
         self,
-        layers: Sequence[LTCCell | LIFCell],
-        readout: ReadoutCell,
+        layers: Sequence[Cell],
+        readout: Cell,
         *,
         read_from: ReadFrom = "spikes",
         graded_input: bool = True,
@@ -62,6 +59,9 @@ class SpikingNetwork(nn.Module):
             raise InvalidValueError("layers", 0, "at least one layer")
         if read_from not in READ_FROM:
             raise UnknownNameError("read_from", read_from, READ_FROM)
+        if read_from == "membrane" and "membrane" not in layers[-1].shown:
+            model = layers[-1].form.model.name
+            raise UnknownNameError(f"state of model {model}", "membrane", layers[-1].shown)
         cells = (*layers, readout)
         for index, (cell, following) in enumerate(pairwise(cells)):
             if following.inputs != cell.size:
@@ -72,9 +72,14 @@ class SpikingNetwork(nn.Module):
         self.graded_input = graded_input
 
     @property
-    def cells(self) -> tuple[LTCCell | LIFCell, ...]:
+    def cells(self) -> tuple[Cell, ...]:
         """The layers, in order."""
-        return cast("tuple[LTCCell | LIFCell, ...]", tuple(self.layers))
+        return cast("tuple[Cell, ...]", tuple(self.layers))
+
+    @property
+    def seen(self) -> str:
+        """The register of the last layer that the readout sees."""
+        return "membrane" if self.read_from == "membrane" else self.cells[-1].form.model.output
 
     def forward(self, x: Tensor, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
         """Run over x: (T, B, N_in) -> readout membranes (T, B, N_out) and the final state.
@@ -86,26 +91,26 @@ class SpikingNetwork(nn.Module):
         self._check_state(state)
         for cell in (*self.cells, self.readout):
             require_window(cell)
-        states: list[LTCState | LIFState] = []
-        sequence, membranes = x, x
+        states: list[Any] = []
+        sequence, shown = x, [x]
         for index, layer in enumerate(self.cells):
-            # The protocol pairs each cell with its own state type; a union cannot say that.
-            before: Any = None if state is None else state.layers[index]
-            sequence, membranes, after = layer.window(sequence, before)
+            before = None if state is None else state.layers[index]
+            *shown, after = layer.window(sequence, before)
+            sequence = shown[0]
             states.append(after)
-        seen = sequence if self.read_from == "spikes" else membranes
-        outputs, readout = self.readout.window(seen, None if state is None else state.readout)
+        seen = shown[self.cells[-1].shown.index(self.seen)]
+        outputs, *_, readout = self.readout.window(seen, None if state is None else state.readout)
         return outputs, NetworkState(tuple(states), readout)
 
     def step(self, x: Tensor, state: NetworkState | None = None) -> tuple[Tensor, NetworkState]:
         """One step, x: (B, N_in) -> readout membranes (B, N_out), by the cells' own steps."""
         self._check_state(state)
-        states = []
-        values, seen = x, x
+        states: list[Any] = []
+        values = x
         for index, layer in enumerate(self.cells):
             values, after = layer(values, None if state is None else state.layers[index])
-            seen = values if self.read_from == "spikes" else after.membrane
             states.append(after)
+        seen = values if self.read_from == "spikes" else after.membrane
         output, readout = self.readout(seen, None if state is None else state.readout)
         return output, NetworkState(tuple(states), readout)
 

@@ -1,4 +1,4 @@
-"""How compiled windows see a layer: a few integers and contiguous arrays, the same for all cells.
+"""How compiled windows see a layer: a few integers and contiguous arrays, the same for all models.
 
 A network is a table of integers (:class:`Plan`, a row per layer) and a few vectors, which compiled
 loops cut into the layers' arrays as they go.
@@ -10,107 +10,95 @@ from typing import NamedTuple
 
 from ltc2hw.neurons.kernels import Array, compiled, entry
 
-LTC, LIF, READOUT = 0, 1, 2
-"""Families of neurons."""
-
-STATIC, EVENT, DENSE = 0, 1, 2
-"""Kinds of gates, as in :class:`~ltc2hw.neurons.ltc.LTCParameters`."""
-
-GATE_CODES = {"static": STATIC, "event": EVENT, "dense": DENSE}
-
-GATES_OF = (2, 0, 1)
-"""Gates of a neuron by its family; LTC and readouts have one port more than that."""
-
-
-class Kind(NamedTuple):
-    """What a layer computes."""
-
-    family: int
-    gate: int
-    plan: int
-    """1 for PLAN, 0 for the logistic function."""
-    triangle: int
-    """1 for the triangular surrogate, 0 for the paper's."""
-
 
 class Weights(NamedTuple):
     """Parameters of a layer of N neurons with M inputs, or the gradients of these.
 
-    Columns are ports side by side (P N: ``current``, ``tau_mem``, ``tau_adp`` with event gates,
-    else ``current`` alone), rows are sources.
+    Columns are ports side by side (P N), rows are sources.
     """
 
     weight_input: Array
     """(M, P N)."""
     weight_recurrent: Array
     """(N, P N), (0, P N) without recurrence."""
-    bias: Array
-    """(ports, N); LIF neurons have one, of the membrane."""
-    terms: Array
-    """Gate terms: (2 gates, 1, N) of own states, (2 gates, N, N) transposed, or (0, 1, N)."""
+    learned: Array
+    """(constants, N)."""
+    matrices: Array
+    """(matrices, N, N): graded synapses, rows are sources."""
 
 
 class Record(NamedTuple):
-    """A window of L steps of B samples as it was computed, and room to compute in."""
+    """A window of L steps of B samples as it was computed, and room to compute in.
+
+    Planes are those of :class:`~ltc2hw.neurons.layout.Buffer`.
+    """
 
     states: Array
-    """(3 or 1, L + 1, B, N), before the window and after each step: membrane; adaptation (LTC) or
-    current (LIF); spikes."""
+    """(registers, L + 1, B, N), before the window and after each step."""
     sums: Array
-    """(L, B, P, N): weighted sums of each port; after the way back, their gradients."""
-    gates: Array
-    """(gates, L, B, 1, N): pre-activations of gates without synapses; then their gradients."""
-    values: Array
-    """(6, L, B, N): what else the gradient needs."""
+    """(L, B, P, N): weighted sums of each port; of a way back, their gradients."""
+    graded: Array
+    """(graded ports, L, B, N): what graded synapses bring, likewise."""
+    kept: Array
+    """(kept, L, B, N): what else the gradient needs."""
     back: Array
-    """(3, B, N): gradients of the states on the way back."""
-    slope: Array
-    """(B, N): surrogate derivatives."""
-
-
-CURRENT, CHARGED, TAU_MEM, TAU_ADP, MEM_SLOPE, ADP_SLOPE, VALUES = 0, 1, 2, 3, 4, 5, 6
-"""First axis of :attr:`Record.values`."""
-
-MEMBRANE, SECOND, SPIKES = 0, 1, 2
-"""First axis of :attr:`Record.states`: ``SECOND`` is the adaptation (LTC) or the current (LIF)."""
+    """(registers, B, N): gradients on the way back."""
+    back_early: Array
+    """(early, B, N)."""
+    rows: Array
+    """(rows, N)."""
+    row_totals: Array
+    """(rows, N)."""
 
 
 class Plan(NamedTuple):
     """Where a layer of N neurons with M inputs lies in vectors that hold a whole network."""
 
-    family: int
-    gate: int
-    plan: int
-    triangle: int
     inputs: int
     """M."""
     size: int
     """N."""
     ports: int
+    """P, those with synapses from inputs."""
     recurrent: int
     """N with recurrent synapses, else 0."""
-    biases: int
-    terms: int
-    term_rows: int
-    constants: int
+    learned: int
+    matrices: int
+    fixed: int
+    registers: int
+    output: int
+    """Which register goes through recurrent synapses."""
+    graded: int
+    """Ports of graded synapses."""
+    early: int
+    kept: int
+    rows: int
     weights_at: int
     """Where its parameters begin, in the order of :class:`Weights`."""
-    constants_at: int
+    fixed_at: int
     record_at: int
     """Where its record begins, and after that the gradients of what is seen of it."""
+    wiring_at: int
+    """Where its wiring begins."""
+    operands: int
+    """Operands of its kernels."""
+    operands_at: int
+    """Where they are written down, in a table of all layers' operands."""
 
 
-@compiled
-def separate_gates(plan: Plan) -> int:
-    """Gates without synapses, whose pre-activations lie apart from the sums."""
-    return 0 if plan.gate == EVENT else GATES_OF[plan.family]
+KERNELS = 6
+"""Kernels of a layer, :class:`~ltc2hw.neurons.layout.Step`.
+
+Its wiring is, as integers: address (0 for none) and first operand of each kernel; source kind (0 a
+register, 1 an early result), source and target of each matrix; buffer and index of each operand.
+"""
 
 
 def record_length(plan: Plan, steps: int, batch: int) -> int:
     """Numbers in a record and in the gradients that :func:`record_of` finds after it."""
-    kept = 1 if plan.family == READOUT else 3
-    each_step = kept + plan.ports + separate_gates(plan) + VALUES + 1
-    return (steps * each_step + kept + 3 + 1) * batch * plan.size
+    each_step = plan.registers + plan.ports + plan.graded + plan.kept + 1
+    planes = steps * each_step + 2 * plan.registers + plan.early
+    return (planes * batch + 2 * plan.rows) * plan.size
 
 
 @compiled
@@ -128,25 +116,25 @@ def weights_of(plan: Plan, vector: Array) -> Weights:
     columns = plan.ports * plan.size
     weight_input, at = take(vector, plan.weights_at, (plan.inputs, columns))
     weight_recurrent, at = take(vector, at, (plan.recurrent, columns))
-    bias, at = take(vector, at, (plan.biases, plan.size))
-    terms, at = take(vector, at, (plan.terms, plan.term_rows, plan.size))
-    return Weights(weight_input, weight_recurrent, bias, terms)
+    learned, at = take(vector, at, (plan.learned, plan.size))
+    matrices, at = take(vector, at, (plan.matrices, plan.size, plan.size))
+    return Weights(weight_input, weight_recurrent, learned, matrices)
 
 
 @entry
 def record_of(plan: Plan, vector: Array, steps: int, batch: int) -> tuple[Record, Array]:
     """A layer's record, and the gradients of what is seen of it (1, L, B, N)."""
-    size, ports = plan.size, plan.ports
-    kept = 1 if plan.family == READOUT else 3
-    gates = separate_gates(plan)
-    states, at = take(vector, plan.record_at, (kept, steps + 1, batch, size))
-    sums, at = take(vector, at, (steps, batch, ports, size))
-    separate, at = take(vector, at, (gates, steps, batch, 1, size))
-    values, at = take(vector, at, (VALUES, steps, batch, size))
-    back, at = take(vector, at, (3, batch, size))
-    slope, at = take(vector, at, (batch, size))
+    size = plan.size
+    states, at = take(vector, plan.record_at, (plan.registers, steps + 1, batch, size))
+    sums, at = take(vector, at, (steps, batch, plan.ports, size))
+    graded, at = take(vector, at, (plan.graded, steps, batch, size))
+    kept, at = take(vector, at, (plan.kept, steps, batch, size))
+    back, at = take(vector, at, (plan.registers, batch, size))
+    back_early, at = take(vector, at, (plan.early, batch, size))
+    rows, at = take(vector, at, (plan.rows, size))
+    row_totals, at = take(vector, at, (plan.rows, size))
     above, at = take(vector, at, (1, steps, batch, size))
-    return Record(states, sums, separate, values, back, slope), above
+    return Record(states, sums, graded, kept, back, back_early, rows, row_totals), above
 
 
 @compiled
@@ -169,4 +157,8 @@ def plan_at(plans: Array, index: int) -> Plan:
         row[12],
         row[13],
         row[14],
+        row[15],
+        row[16],
+        row[17],
+        row[18],
     )

@@ -1,14 +1,14 @@
-"""Leaky readouts without spikes: parameters, state, one pure step."""
+"""Leaky readouts without spikes: form, parameters, state."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from ltc2hw.neurons.gate import drive, gate_term
-from ltc2hw.neurons.nonlinearity import Nonlinearity
+from ltc2hw.dynamics.models.readout import readout
+from ltc2hw.neurons.form import Form, Tensors
+from ltc2hw.neurons.gate import GateKind, gated_form, rows_and_matrices
 
 
 class ReadoutState(NamedTuple):
@@ -32,20 +32,11 @@ class ReadoutParameters(NamedTuple):
     tau_mem_from_state: Tensor | None
     tau_mem_from_current: Tensor | None
 
+    def tensors(self) -> Tensors:
+        """The same in the order of :func:`readout_form`."""
+        return Tensors(self.weight_input, None, *rows_and_matrices(self.bias, self[2:]))
 
-def readout_step(
-    parameters: ReadoutParameters, state: ReadoutState, x: Tensor, nonlinearity: Nonlinearity
-) -> tuple[Tensor, ReadoutState]:
-    """One step of a readout, x: (B, N_in) -> membrane (B, N).
 
-    With ``P`` the weighted inputs plus biases, per port: ``I = P_current``;
-    ``τ = σ(P_mem + a_u·u[t-1] + a_I·I)``; ``u = u[t-1] + τ (I - u[t-1])``.
-    Source: output neurons of Yin, Corradi, Bohte, arXiv 2112.11231.
-    """
-    ports = drive(parameters.weight_input, parameters.bias, x)
-    current = ports[0]
-    gate_mem = ports[1] if len(ports) > 1 else parameters.bias[1].expand_as(current)
-    gate_mem = gate_term(parameters.tau_mem_from_state, state.membrane, gate_mem)
-    gate_mem = gate_term(parameters.tau_mem_from_current, current, gate_mem)
-    membrane = torch.lerp(state.membrane, current, nonlinearity.value(gate_mem))
-    return membrane, ReadoutState(membrane)
+def readout_form(inputs: int, size: int, gate: GateKind, nonlinearity: str = "sigmoid") -> Form:
+    """The model :func:`~ltc2hw.dynamics.models.readout.readout` with one of the kinds of gates."""
+    return gated_form(readout, inputs, size, gate, {"tau_mem": "membrane"}, (), nonlinearity)

@@ -15,7 +15,14 @@ from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
-from ltc2hw.neurons.packing import constants, pack, plan_of, unpack, weights_length
+from ltc2hw.neurons.packing import (
+    fixed_constants,
+    pack,
+    plan_of,
+    unpack,
+    weights_length,
+    wiring_of,
+)
 from ltc2hw.neurons.window import MOST_RECORDED
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.words import Word
@@ -23,7 +30,7 @@ from ltc2hw.training.batch import LostUpdateError, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
-from ltc2hw.training.sequence_kernels import Aim, learn_sequence, learn_sequence_threads
+from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
 
 
@@ -87,7 +94,8 @@ class CompiledLearner:
     ) -> None:
         self.module = module
         self.cells = (*module.cells, module.readout)
-        dtype = module.readout.bias.detach().numpy().dtype
+        like = module.readout.weight_input.dtype
+        dtype = module.readout.weight_input.detach().numpy().dtype
         self.dtype, self.classes = dtype, kind == "classification"
         self.weights, self.edges = weights.astype(dtype), np.array(edges)
         self.rule = Rule(
@@ -100,17 +108,30 @@ class CompiledLearner:
         )
         self.updates, self.threads = 0, options.threads
         self.plans: list[Plan] = []
-        weights_at = constants_at = 0
+        weights_at = fixed_at = wiring_at = operands_at = 0
+        wirings, fixed = list[Array](), list[Array]()
         for cell in self.cells:
-            plan = plan_of(cell.kind, cell.tensors(), weights_at, constants_at)
-            if cell.bias.dtype != module.readout.bias.dtype:
-                found = f"{cell.bias.dtype} and {module.readout.bias.dtype}"
-                raise InvalidValueError("types of a network's cells", found, "one type")
+            tensors = cell.tensors()
+            places = {"wiring_at": wiring_at, "operands_at": operands_at}
+            plan = plan_of(cell.form, tensors, weights_at, fixed_at, **places)
+            found = cell.weight_input.dtype
+            if found != like:
+                raise InvalidValueError("types of a network's cells", f"{found} and {like}",
+                                        "one type")  # fmt: skip
             self.plans.append(plan)
+            wirings.append(wiring_of(cell.form, dtype))
+            fixed.append(fixed_constants(tensors, plan.size).reshape(-1))
             weights_at += weights_length(plan)
-            constants_at += plan.constants * plan.size
-        self.constants = np.concatenate(
-            [constants(cell.tensors()).reshape(-1) for cell in self.cells]
+            fixed_at += len(fixed[-1])
+            wiring_at += len(wirings[-1])
+            operands_at += plan.operands
+        last = module.cells[-1].form.registers.index(module.seen)
+        self.net = Net(
+            np.zeros((0, len(Plan._fields)), np.int64),
+            np.concatenate(wirings),
+            np.concatenate(fixed),
+            operands_at,
+            np.array([*(plan.output for plan in self.plans[:-2]), last, self.plans[-1].output]),
         )
         remedy = "use fewer threads or smaller layers"
         require_capacity("gradients", self.threads * weights_at, MOST_RECORDED, remedy)
@@ -137,8 +158,7 @@ class CompiledLearner:
             for weights in (part.weight_input, part.weight_recurrent):
                 if len(weights):
                     yield from np.split(weights, plan.ports, axis=1)
-            if plan.term_rows > 1:
-                yield from part.terms
+            yield from part.matrices
 
     def fetch(self) -> None:
         """Take the parameters of the module."""
@@ -192,12 +212,10 @@ class CompiledLearner:
         targets = as_targets(self.classes, labels, batch, self.plans[-1].size, self.dtype)
         scale = 1.0 / (batch if self.classes else targets.size)
         learn = learn_sequence if room.threads == 1 else learn_sequence_threads
-        membranes = int(self.module.read_from == "membrane")
         made = learn(
-            Aim(int(self.classes), membranes, scale, self.longest),
+            Aim(int(self.classes), scale, self.longest),
             self.rule,
-            room.plans,
-            self.constants,
+            self.net._replace(plans=room.plans),
             self.vectors._replace(grad=self.vectors.grad[: room.threads]),
             room.records,
             np.concatenate([part.reshape(-1) for part in np.split(values, room.inner, axis=1)]),

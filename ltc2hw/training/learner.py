@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from ltc2hw.errors import UnsupportedError
-from ltc2hw.neurons import LIFCell, LTCCell, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.entering import has_hooks
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import AutogradLearner
@@ -20,7 +20,7 @@ from ltc2hw.training.options import TrainingOptions, loss_weights, updates_of, w
 
 Array = npt.NDArray[Any]
 
-OWN_CELLS = (LTCCell, LIFCell, ReadoutCell)
+OWN_CELLS = (LTCCell, LIFCell, ReadoutCell, ProgramCell)
 
 
 class Learner(Protocol):

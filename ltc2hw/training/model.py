@@ -6,7 +6,17 @@ from typing import cast
 
 import torch
 
-from ltc2hw.neurons import GateKind, LTCCell, ReadFrom, ReadoutCell, SpikingNetwork
+from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.models import find_model
+from ltc2hw.neurons import (
+    Cell,
+    GateKind,
+    LTCCell,
+    ProgramCell,
+    ReadFrom,
+    ReadoutCell,
+    SpikingNetwork,
+)
 from ltc2hw.tasks import Task
 from ltc2hw.training.options import ModelOptions
 
@@ -19,37 +29,59 @@ def is_synaptic(name: str, parameter: torch.Tensor) -> bool:
     >>> is_synaptic("tau_mem_from_state", torch.ones(3))
     False
     """
-    return "weight" in name or ("_from_" in name and parameter.dim() == 2)
+    return parameter.dim() > 1 and ("weight" in name or "_from_" in name)
+
+
+def hidden_layer(options: ModelOptions, inputs: int, size: int, generator: torch.Generator) -> Cell:
+    """A new layer of the options' neuron.
+
+    Raises:
+        InvalidValueError, TooLargeError, UnknownNameError: as the cells do.
+    """
+    if not options.is_ltc:
+        neuron = options.neuron
+        return ProgramCell(
+            neuron if isinstance(neuron, Model) else find_model(neuron),
+            inputs,
+            size,
+            recurrent=options.recurrent,
+            constants=options.constants,
+            nonlinearity=options.nonlinearity,
+            surrogate=options.surrogate,
+            gain=options.gain,
+            generator=generator,
+        )
+    return LTCCell(
+        inputs,
+        size,
+        gate=cast(GateKind, options.gate),
+        recurrent=options.recurrent,
+        nonlinearity=options.nonlinearity,
+        surrogate=options.surrogate,
+        threshold=options.threshold,
+        adaptation_strength=options.adaptation_strength,
+        tau_mem_bias=options.tau_mem_bias,
+        tau_adp_bias=options.tau_adp_bias,
+        tau_mem_spread=options.tau_mem_spread,
+        tau_adp_spread=options.tau_adp_spread,
+        gain=options.gain,
+        generator=generator,
+    )
 
 
 def build_network(task: Task, options: ModelOptions, generator: torch.Generator) -> SpikingNetwork:
     """A new network for a task, its weights drawn from ``generator``.
 
     Raises:
-        InvalidValueError: for a size below one.
+        InvalidValueError: for a size below one, or a constant outside its range.
         TooLargeError: for layers of too many parameters.
-        UnknownNameError: for an unknown gate, non-linearity, surrogate or ``read_from``.
+        UnknownNameError: for an unknown neuron, constant, gate, non-linearity, surrogate or
+            ``read_from``.
     """
-    layers = []
+    layers: list[Cell] = []
     inputs = task.inputs
     for size in options.hidden:
-        layer = LTCCell(
-            inputs,
-            size,
-            gate=cast(GateKind, options.gate),
-            recurrent=options.recurrent,
-            nonlinearity=options.nonlinearity,
-            surrogate=options.surrogate,
-            threshold=options.threshold,
-            adaptation_strength=options.adaptation_strength,
-            tau_mem_bias=options.tau_mem_bias,
-            tau_adp_bias=options.tau_adp_bias,
-            tau_mem_spread=options.tau_mem_spread,
-            tau_adp_spread=options.tau_adp_spread,
-            gain=options.gain,
-            generator=generator,
-        )
-        layers.append(layer)
+        layers.append(hidden_layer(options, inputs, size, generator))
         inputs = size
     readout = ReadoutCell(
         inputs,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import LARGEST_SEED
@@ -82,19 +83,36 @@ def _fraction(name: str, value: object) -> float:
     return number
 
 
+LTC_OPTIONS = (
+    "gate",
+    "threshold",
+    "adaptation_strength",
+    "tau_mem_bias",
+    "tau_adp_bias",
+    "tau_mem_spread",
+    "tau_adp_spread",
+)
+"""Options that other neurons do not have."""
+
+
 @dataclass(frozen=True)
 class ModelOptions:
-    """The network: hidden layers of LTC neurons and a leaky readout.
+    """The network: hidden layers of neurons of one model, and a leaky readout.
 
-    The biases are those of the gates before the first update: ``σ(tau_mem_bias)`` is how much of
-    the current enters the membrane per step; single neurons' are uniform in ``bias ± spread``.
-    Cells check names and sizes.
+    ``neuron`` is the name of a model of this package or a model itself; ``constants`` set where the
+    constants of another than the LTC start. Gate, threshold, adaptation and the biases with their
+    spreads are the LTC's alone. The biases are those of the gates before the first update:
+    ``σ(tau_mem_bias)`` is how much of the current enters the membrane per step; single neurons' are
+    uniform in ``bias ± spread``. Cells check names and sizes.
 
     Raises:
-        InvalidValueError: without a layer, for sizes below one and numbers that are not finite.
+        InvalidValueError: without a layer, for sizes below one, numbers that are not finite, and
+            options of another neuron than the one chosen.
     """
 
     hidden: tuple[int, ...] = (64,)
+    neuron: str | Model = "ltc"
+    constants: Mapping[str, float] = field(default_factory=dict)
     gate: str = "event"
     recurrent: bool = True
     readout_gate: str = "static"
@@ -118,6 +136,30 @@ class ModelOptions:
         for option in dataclasses.fields(self):
             if isinstance(option.default, float):
                 set_field(self, option.name, _real(option.name, getattr(self, option.name)))
+        if not isinstance(self.neuron, (str, Model)):
+            limit = "the name of a model, or a model"
+            raise InvalidValueError("neuron", type(self.neuron).__name__, limit)
+        starts = {name: _real(name, value) for name, value in self.constants.items()}
+        set_field(self, "constants", starts)
+        self._require_own_options()
+
+    @property
+    def is_ltc(self) -> bool:
+        """Whether the hidden neurons are this package's LTC."""
+        return self.neuron == "ltc"
+
+    def _require_own_options(self) -> None:
+        """Raise unless what is set belongs to the chosen neuron."""
+        if self.is_ltc:
+            if self.constants:
+                remedy = "set threshold, adaptation_strength and the biases"
+                raise InvalidValueError("constants", self.constants, "none for the LTC", remedy)
+            return
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if option.name in LTC_OPTIONS and value != option.default:
+                limit, remedy = "an option of the LTC alone", "use constants"
+                raise InvalidValueError(option.name, value, limit, remedy)
 
 
 @dataclass(frozen=True)
@@ -204,7 +246,17 @@ class Recipe:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     def with_model(self, **changes: Any) -> Recipe:
-        """The same recipe with other fields of :class:`ModelOptions`."""
+        """The same recipe with other fields of :class:`ModelOptions`.
+
+        Another neuron than the LTC comes without what was chosen for the LTC.
+
+        >>> recipe = Recipe(ModelOptions(threshold=0.5)).with_model(neuron="alif")
+        >>> recipe.model.threshold
+        0.1
+        """
+        if changes.get("neuron", "ltc") != "ltc":
+            defaults = {option.name: option.default for option in dataclasses.fields(ModelOptions)}
+            changes = {name: defaults[name] for name in LTC_OPTIONS} | changes
         return dataclasses.replace(self, model=dataclasses.replace(self.model, **changes))
 
     def with_training(self, **changes: Any) -> Recipe:

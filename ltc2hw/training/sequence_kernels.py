@@ -12,16 +12,16 @@ from numba import prange
 from ltc2hw.compilation.caching import cached
 from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.neurons import window_kernels
+from ltc2hw.neurons.calls import fill_operands
 from ltc2hw.neurons.kernels import Array, clear, compiled, copy, entry, merged
 from ltc2hw.neurons.packed import (
-    MEMBRANE,
-    SPIKES,
     Plan,
     plan_at,
     record_of,
     take,
     weights_of,
 )
+from ltc2hw.neurons.vector_code import COLUMNS
 from ltc2hw.training.loss_kernels import window_loss
 from ltc2hw.training.update_kernels import (
     Rule,
@@ -40,8 +40,6 @@ class Aim(NamedTuple):
 
     classes: int
     """1 for classes, 0 for a regression."""
-    membranes: int
-    """1 if the readout sees the last layer's membranes instead of its spikes."""
     scale: float
     """One over the number of terms in the mean loss of a step."""
     longest: int
@@ -51,74 +49,93 @@ class Aim(NamedTuple):
 INPUTS = Plan._fields.index("inputs")
 
 
-@compiled
-def constants_of(plan: Plan, vector: Array) -> Array:
-    """A layer's constants as rows."""
-    length = plan.constants * plan.size
-    return vector[plan.constants_at : plan.constants_at + length].reshape(plan.constants, plan.size)
+class Net(NamedTuple):
+    """A network as compiled loops see it."""
+
+    plans: Array
+    """(layers, fields of :class:`~ltc2hw.neurons.packed.Plan`)."""
+    wiring: Array
+    fixed: Array
+    """The fixed constants of all layers."""
+    operands: int
+    """Operands of all layers."""
+    seen: Array
+    """(layers,): the register of each that is seen by the layer above, or as the output."""
 
 
 @compiled
-def seen_state(index: int, plans: Array, membranes: int) -> int:
-    """Which of a layer's states is seen: by the layer above, or as the output."""
-    last = len(plans) - 1
-    return MEMBRANE if index == last or (index == last - 1 and membranes) else SPIKES
+def fixed_of(plan: Plan, vector: Array) -> Array:
+    """A layer's fixed constants as rows."""
+    length = plan.fixed * plan.size
+    return vector[plan.fixed_at : plan.fixed_at + length].reshape(plan.fixed, plan.size)
 
 
 @compiled
-def seen(index: int, aim: Aim, plans: Array, room: Array, x: Array) -> Array:
+def find_operands(
+    aim: Aim, net: Net, vectors: Vectors, room: Array, thread: int, batch: int, operands: Array
+) -> None:
+    """Where the operands of all layers lie for the samples of a thread."""
+    for index in range(len(net.plans)):
+        plan = plan_at(net.plans, index)
+        record, _ = record_of(plan, room, aim.longest, batch)
+        weights, grads = weights_of(plan, vectors.values), weights_of(plan, vectors.grad[thread])
+        fixed = fixed_of(plan, net.fixed)
+        fill_operands(plan, net.wiring, weights, grads, fixed, record, record, operands)
+
+
+@compiled
+def shown(index: int, aim: Aim, net: Net, room: Array, x: Array) -> Array:
     """What a layer shows to the one above, (L, B, N); the inputs for index -1."""
     if index < 0:
         return x
-    record, _ = record_of(plan_at(plans, index), room, aim.longest, x.shape[1])
-    return record.states[seen_state(index, plans, aim.membranes), 1 : x.shape[0] + 1]
+    record, _ = record_of(plan_at(net.plans, index), room, aim.longest, x.shape[1])
+    return record.states[net.seen[index], 1 : x.shape[0] + 1]
 
 
 @merged
-def run_window(
-    aim: Aim, plans: Array, values: Array, constants: Array, room: Array, x: Array
-) -> None:
+def run_window(aim: Aim, net: Net, values: Array, room: Array, operands: Array, x: Array) -> None:
     """All layers over a window, from the states that their records begin with."""
-    for index in range(len(plans)):
-        plan = plan_at(plans, index)
+    for index in range(len(net.plans)):
+        plan = plan_at(net.plans, index)
         record, _ = record_of(plan, room, aim.longest, x.shape[1])
-        below = seen(index - 1, aim, plans, room, x)
+        below = shown(index - 1, aim, net, room, x)
         weights = weights_of(plan, values)
-        window_kernels.forward(plan, weights, constants_of(plan, constants), record, below)
+        window_kernels.forward(plan, net.wiring, operands, weights, record, below)
 
 
 @merged
 def back_window(
-    aim: Aim, plans: Array, values: Array, constants: Array, grad: Array, room: Array, x: Array
+    aim: Aim, net: Net, values: Array, grad: Array, room: Array, operands: Array, x: Array
 ) -> None:
     """All layers back over a window, from the outputs' gradients to those of the parameters."""
     steps, batch = x.shape[0], x.shape[1]
-    for index in range(len(plans) - 1, -1, -1):
-        plan = plan_at(plans, index)
+    for index in range(len(net.plans) - 1, -1, -1):
+        plan = plan_at(net.plans, index)
         record, above = record_of(plan, room, aim.longest, batch)
         to_x = x[:0]
         if index > 0:
-            _, below = record_of(plan_at(plans, index - 1), room, aim.longest, batch)
+            _, below = record_of(plan_at(net.plans, index - 1), room, aim.longest, batch)
             to_x = below[0, :steps]
         window_kernels.backward(
             plan,
+            net.wiring,
+            operands,
             weights_of(plan, values),
             weights_of(plan, grad),
-            constants_of(plan, constants),
             record,
-            seen(index - 1, aim, plans, room, x),
+            shown(index - 1, aim, net, room, x),
             above[:, :steps],
-            seen_state(index, plans, aim.membranes),
+            net.seen[index],
             False,
             to_x,
         )
 
 
 @merged
-def keep_states(aim: Aim, plans: Array, room: Array, steps: int, batch: int) -> None:
+def keep_states(aim: Aim, net: Net, room: Array, steps: int, batch: int) -> None:
     """The states after a window become those before the next; no gradient crosses them."""
-    for index in range(len(plans)):
-        record, _ = record_of(plan_at(plans, index), room, aim.longest, batch)
+    for index in range(len(net.plans)):
+        record, _ = record_of(plan_at(net.plans, index), room, aim.longest, batch)
         for state in range(record.states.shape[0]):
             copy(record.states[state, steps], record.states[state, 0])
 
@@ -126,11 +143,11 @@ def keep_states(aim: Aim, plans: Array, room: Array, steps: int, batch: int) -> 
 @merged
 def learn_window(
     aim: Aim,
-    plans: Array,
+    net: Net,
     values: Array,
-    constants: Array,
     grad: Array,
     room: Array,
+    operands: Array,
     x: Array,
     targets: Array,
     weights: Array,
@@ -140,23 +157,22 @@ def learn_window(
     Without any weight, only the states go on.
     """
     steps, batch = x.shape[0], x.shape[1]
-    run_window(aim, plans, values, constants, room, x)
+    run_window(aim, net, values, room, operands, x)
     loss = 0.0
     if np.any(weights):
-        last = len(plans) - 1
-        _, grads = record_of(plan_at(plans, last), room, aim.longest, batch)
-        outputs = seen(last, aim, plans, room, x)
+        last = len(net.plans) - 1
+        _, grads = record_of(plan_at(net.plans, last), room, aim.longest, batch)
+        outputs = shown(last, aim, net, room, x)
         loss = window_loss(aim.classes, outputs, targets, weights, aim.scale, grads[0, :steps])
-        back_window(aim, plans, values, constants, grad, room, x)
-    keep_states(aim, plans, room, steps, batch)
+        back_window(aim, net, values, grad, room, operands, x)
+    keep_states(aim, net, room, steps, batch)
     return loss
 
 
 def _learn_sequence(
     aim: Aim,
     rule: Rule,
-    plans: Array,
-    constants: Array,
+    net: Net,
     vectors: Vectors,
     rooms: Array,
     inputs: Array,
@@ -179,8 +195,12 @@ def _learn_sequence(
     steps. ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     threads, steps = len(shares) - 1, len(weights)
-    width = plans[0, INPUTS]
+    width = net.plans[0, INPUTS]
     parts = np.zeros(threads)
+    operands = np.empty((threads, net.operands, COLUMNS), np.int64)
+    for thread in range(threads):
+        batch = shares[thread + 1] - shares[thread]
+        find_operands(aim, net, vectors, rooms[thread], thread, batch, operands[thread])
     made = 0
     round_values(rule, vectors)
     for window in range(len(edges) - 1):
@@ -193,11 +213,11 @@ def _learn_sequence(
             clear(vectors.grad[thread : thread + 1])
             parts[thread] = learn_window(
                 aim,
-                plans,
+                net,
                 vectors.values,
-                constants,
                 vectors.grad[thread],
                 rooms[thread],
+                operands[thread],
                 x[begin:end],
                 targets[first:after],
                 weights[begin:end],

@@ -232,7 +232,7 @@ def test_a_window_itself_checks_what_it_is_given() -> None:
         (torch.zeros(T, B, N_IN), (*states[:2], torch.zeros(B, 1))),
     ):
         with pytest.raises(ShapeError, match="input of a window"):
-            run_window(cell.kind, cell.tensors(), given, x)
+            run_window(cell.form, cell.tensors(), given, x)
 
 
 def test_outputs_changed_in_place_give_no_wrong_gradient() -> None:

@@ -1,4 +1,4 @@
-"""Gate non-linearities in torch: PLAN's lines, its derivative, and the compiled copies."""
+"""Gate non-linearities in torch: PLAN's lines and its derivative."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from ltc2hw.errors import UnknownNameError
-from ltc2hw.neurons import kernels, plan
+from ltc2hw.neurons import plan
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES, nonlinearity_named, plan_slope
 from ltc2hw.numbers.nonlinearity import NONLINEARITIES as NAMES
 
 BREAKS = (1.0, 2.375, 5.0)
 
 
-def arguments(dtype: npt.DTypeLike = np.float64) -> npt.NDArray[np.float64]:
+def arguments() -> npt.NDArray[np.float64]:
     """Every 1/512 from -7 to 7, which includes all breaks."""
-    return (np.arange(-7 * 512, 7 * 512 + 1) / 512).astype(dtype)
+    return np.arange(-7 * 512, 7 * 512 + 1) / 512
 
 
 def lines(x: float) -> float:
@@ -54,20 +54,6 @@ def test_plan_slope_is_the_derivative_of_each_line() -> None:
 def test_slope_at_a_break_is_the_outer_lines() -> None:
     x = torch.tensor([*BREAKS, *(-value for value in BREAKS)])
     assert plan_slope(x, plan(x)).tolist() == [0.125, 0.03125, 0.0] * 2
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", list(NONLINEARITIES))
-def test_compiled_gates_equal_torch(name: str, dtype: npt.DTypeLike) -> None:
-    x = arguments(dtype)[None]
-    value, slope = np.empty_like(x), np.empty_like(x)
-    kernels.gate(name == "plan", x[:, None], 0, value, slope)
-    functions = nonlinearity_named(name)
-    tensor = torch.from_numpy(x)
-    wanted = functions.value(tensor)
-    tolerance = 1e-14 if dtype is np.float64 else 3e-6
-    np.testing.assert_allclose(value, wanted.numpy(), rtol=0, atol=tolerance)
-    np.testing.assert_allclose(slope, functions.slope(tensor, wanted), rtol=0, atol=tolerance)
 
 
 def test_names_are_those_of_the_network() -> None:

@@ -129,7 +129,7 @@ def test_readout_window_against_finite_differences(gate: GateKind, nonlinearity:
     start = torch.full((7, 3), 0.3, dtype=torch.float64, requires_grad=True)
 
     def run(x: Tensor, start: Tensor, *_: Tensor) -> Tensor:
-        membranes, _ = readout.window(x, ReadoutState(start))
+        membranes: Tensor = readout.window(x, ReadoutState(start))[0]
         return membranes
 
     assert gradcheck(run, (x, start, *readout.parameters()))
@@ -141,7 +141,8 @@ def test_silent_layer_against_finite_differences() -> None:
     randomised(cell, seed=15)
 
     def run(x: Tensor, *_: Tensor) -> Tensor:
-        return cell.window(x)[1]
+        membranes: Tensor = cell.window(x)[1]
+        return membranes
 
     assert gradcheck(run, (samples(5), *cell.parameters()))
 

@@ -33,6 +33,7 @@ class TorchLayout:
             name = f"hidden{index}"
             self.add_layer(layer, name, source, variable)
             source, variable = name, module.read_from
+        assert isinstance(module.readout, ReadoutCell)
         self.add_readout(module.readout, source, variable)
         self.network = Network(tuple(self.populations), tuple(self.projections), "readout")
 
