@@ -55,7 +55,7 @@ def checksum(memory: Memory) -> int:
 
 
 ROOM = QuantizeOptions(weight_reach=2.0)
-CASES = {
+CASES: dict[str, tuple[FPTTRule, PlasticWords, dict[str, Any]]] = {
     "defaults": (FPTTRule(learning_rate=2.0**-3), PlasticWords(seed=4), {}),
     "nearest, random feedback, linear": (
         FPTTRule(error="linear", feedback="random", surrogate="triangle", weighting="uniform"),
