@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.model import SPIKES, Model
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
+from ltc2hw.dynamics.ranges import watched
 from ltc2hw.dynamics.roles import integrates
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Array
 from ltc2hw.numbers.words import FloatArray
@@ -77,6 +78,7 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
         return Ranges(None, input_negative=False)
     x = np.asarray(calibration, dtype=np.float64)
     simulate = find_engine("float64")
+    shown, owners = watched_network(network)
     largest: dict[Key, FloatArray] = {}
     highest: dict[Key, FloatArray] = {}
     recovered: dict[str, FloatArray] = {}
@@ -84,8 +86,9 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
     for start in range(0, max(batches, 1), BATCH):
         # A malformed array goes through whole, so that the engine names what is wrong with it.
         part = x[:, start : start + BATCH] if x.ndim == 3 else x
-        trace = simulate(network, part, ALL)
-        for key, values in trace.recorded().items():
+        trace = simulate(shown, part, ALL)
+        for (name, variable), values in trace.recorded().items():
+            key = name, owners.get((name, variable), variable)
             high = np.asarray(values.max(axis=(0, 1)), dtype=np.float64)
             far = np.maximum(high, -np.asarray(values.min(axis=(0, 1)), dtype=np.float64))
             highest[key] = np.maximum(highest.get(key, high), high)
@@ -96,6 +99,31 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
                 depth = recovered_depth(trace.states[name][MEMBRANE], trace.spikes[name])
                 recovered[name] = np.maximum(recovered.get(name, depth), depth)
     return Ranges(largest, bool(x.min() < 0), highest, recovered, int(x.shape[0]))
+
+
+def watched_network(network: Network) -> tuple[Network, Mapping[Key, str]]:
+    """The network with the registers of neurons that integrate among what can be recorded.
+
+    Beside it, the register that each such variable shows. Lava's LIF is scaled by its threshold,
+    which is what its membrane overshoots.
+    """
+    owners: dict[Key, str] = {}
+    populations: list[FloatPopulation] = []
+    for population in network.populations:
+        if isinstance(population, Neurons) and scaled_by_registers(population.model):
+            program, own = watched(population.model.program)
+            model = replace(population.model, program=program)
+            owners |= {(population.name, variable): register for variable, register in own.items()}
+            population = Neurons(
+                population.name, population.size, model, population.constants, population.functions
+            )
+        populations.append(population)
+    return replace(network, populations=tuple(populations)), owners
+
+
+def scaled_by_registers(model: Model) -> bool:
+    """Whether the scale of a model follows from what its registers hold in a run."""
+    return integrates(model) and model.words != LIF_WORDS
 
 
 MEMBRANE = "membrane"

@@ -36,7 +36,9 @@ def integrated_fraction(
     name, model = population.name, population.model
     threshold = _largest(population, thresholds(model))
     bias = _largest(population, biases(model))
-    others = [r for r in signals(model) if r != MEMBRANE and r in population.recordable]
+    # Lava's LIF shows no registers but its results; without calibration the first is asked for.
+    seen = ranges.largest
+    others = [r for r in signals(model) if r != MEMBRANE and (seen is None or (name, r) in seen)]
     current = max((ranges.magnitude(name, register) for register in others), default=0.0)
     everything = current
     if MEMBRANE in model.states:

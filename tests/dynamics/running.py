@@ -13,8 +13,9 @@ from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.dynamics.lowering import lower, result_fractions
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import find_model
-from ltc2hw.dynamics.ranges import largest_values
-from ltc2hw.dynamics.real import evaluate_real
+from ltc2hw.dynamics.ranges import watched
+from ltc2hw.dynamics.real import Reals, evaluate_real
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.words import FloatArray, IntArray
 
@@ -108,6 +109,38 @@ def run_real(neurons: Neurons, ports: Mapping[str, FloatArray]) -> dict[str, Flo
         recorded.append(values)
         states = {name: values[name] for name in states}
     return {name: np.stack([step[name] for step in recorded]) for name in model.results}
+
+
+def largest_values(
+    model: Model,
+    constants: Reals,
+    ports: Mapping[str, FloatArray],
+    functions: Mapping[str, Nonlinearity],
+) -> dict[str, float]:
+    """Largest magnitude of every port, register and result of neurons that start at rest.
+
+    ``constants`` (N,) by name; ``ports`` (T, B, N) by name: what arrives in each step;
+    ``functions``: the non-linearity of every gate. NaN where a run leaves the real numbers.
+
+    Raises:
+        InvalidValueError: for ports that do not have the same steps, samples and neurons.
+    """
+    program, owners = watched(model.program)
+    shapes = {arriving.shape for arriving in ports.values()}
+    if len(shapes) != 1 or any(len(shape) != 3 for shape in shapes):
+        raise InvalidValueError("shapes of what arrives", sorted(shapes), "one shape (T, B, N)")
+    steps, *shape = shapes.pop()
+    states = {name: np.zeros(shape) for name in program.states}
+    largest = {name: float(np.max(np.abs(arriving))) for name, arriving in ports.items()}
+    for t in range(steps):
+        now = {name: arriving[t] for name, arriving in ports.items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # seen as infinite or NaN
+            values = evaluate_real(program, constants, now, states, functions)
+        states = {name: values[name] for name in states}
+        for key, value in values.items():
+            found = float(np.max(np.abs(value)))
+            largest[owners[key]] = float(np.maximum(largest.get(owners[key], 0.0), found))
+    return largest
 
 
 def ranges_of(neurons: Neurons, ports: Mapping[str, FloatArray]) -> dict[str, float]:
