@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Mapping
 from itertools import permutations
@@ -46,6 +47,18 @@ def positive(text: str) -> int:
 
 
 positive.__name__ = "positive integer"
+
+
+def named_number(text: str) -> tuple[str, float]:
+    """``NAME=VALUE`` with a finite value, as an argument's type."""
+    name, sign, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not sign or not name or not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE with a finite number")
+    return name, number
 
 
 def natural(text: str) -> int:

@@ -7,10 +7,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltc2hw.cli.common import add_json, check_output, decision_of, natural, positive, write_json
+from ltc2hw.cli.common import (
+    add_json,
+    check_output,
+    decision_of,
+    named_number,
+    natural,
+    positive,
+    write_json,
+)
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
+from ltc2hw.dynamics import MODELS
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
@@ -20,12 +29,29 @@ if TYPE_CHECKING:
     from ltc2hw.training import EpochRecord, Recipe
 
 
+LTC = next(iter(MODELS))
+"""The model that recipes are made for."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb; what is not given is the task's own recipe."""
     parser.add_argument("task", metavar="TASK", help="digits-rows, digits-pixels or add-T")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="float network")
     parser.add_argument("--method", choices=("fptt", "bptt"), default="fptt")
-    parser.add_argument("--gate", choices=("event", "dense", "static"), default="event")
+    parser.add_argument(
+        "--neuron", choices=tuple(MODELS), default=LTC, help="model of the hidden neurons"
+    )
+    parser.add_argument(
+        "--constant",
+        type=named_number,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="where a constant of another neuron than ltc starts, e.g. threshold=0.3",
+    )
+    parser.add_argument(
+        "--gate", choices=("event", "dense", "static"), help="of ltc neurons (default: event)"
+    )
     parser.add_argument("--hidden", type=positive, metavar="N", help="neurons of the hidden layer")
     parser.add_argument("--epochs", type=positive, metavar="N")
     parser.add_argument(
@@ -77,7 +103,10 @@ def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
     """The task's recipe with what the arguments change."""
     from ltc2hw.training.recipes import recipe_for
 
-    recipe = recipe_for(task).with_model(gate=arguments.gate)
+    constants = dict(arguments.constant)
+    recipe = recipe_for(task).with_model(neuron=arguments.neuron, constants=constants)
+    if arguments.gate is not None:
+        recipe = recipe.with_model(gate=arguments.gate)
     recipe = recipe.with_training(
         method=arguments.method,
         seed=arguments.seed,
@@ -118,6 +147,7 @@ def train_network(
     provenance = {
         "task": task.name,
         "method": recipe.training.method,
+        "neuron": str(getattr(recipe.model.neuron, "name", recipe.model.neuron)),
         "gate": recipe.model.gate,
         "seed": str(recipe.training.seed),
         "epochs": str(recipe.training.epochs),

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.dynamics import find_model
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import Neurons
 
 SEED = str(2**64)
 
@@ -21,6 +26,13 @@ CASES = {
     "threads": (["--threads", "100000000"], "threads is 100000000; expected an integer from 1 to"),
     "many epochs": (["--epochs", "1" + 12 * "0"], "epochs is 1000000000000; expected"),
     "epochs": (["--epochs", "1" + 30 * "0"], "argument --epochs: 1" + 30 * "0" + " is too large"),
+    "a constant without a number": (["--constant", "x"], "--constant: 'x' is not NAME=VALUE"),
+    "a constant of nobody": (
+        ["--neuron", "adlif", "--constant", "nothing=1"],
+        "constant of model adlif is 'nothing'",
+    ),
+    "a gate of a neuron without": (["--neuron", "lif", "--gate", "dense"], "gate is dense"),
+    "a neuron of nobody": (["--neuron", "alien"], "argument --neuron: invalid choice: 'alien'"),
     "weights too wide": (["--weight-bits", "1000"], "weight_bits is 1000; expected"),
     "weights too narrow": (["--weight-bits", "1"], "weight_bits is 1; expected"),
 }
@@ -47,6 +59,21 @@ def test_senseless_options_are_one_line(
     assert printed.err.count("\n") == 1
     assert message in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_neuron_trains_and_becomes_integers(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out, fixed = tmp_path / "out.h5", tmp_path / "fixed.h5"
+    options = ["--neuron", "adlif", "--constant", "threshold=0.2", "--hidden", "3", "--epochs", "1"]
+    assert main(["train", "add-4", "--quiet", "--out", str(out), *options]) == 0
+    network = ltc2hw.load(out)
+    assert isinstance(network, Network)
+    hidden = network.population("hidden")
+    assert isinstance(hidden, Neurons)
+    assert hidden.model == find_model("adlif")
+    task = ["--target", "loihi2", "--task", "add-4", "--out", str(fixed)]
+    assert main(["quantize", str(out), "--quiet", *task]) == 0
+    assert isinstance(ltc2hw.load(fixed), FixedNetwork)
 
 
 def test_the_largest_seed_trains(tmp_path: Path) -> None:
