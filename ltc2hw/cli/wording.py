@@ -27,7 +27,12 @@ FLAGS: Mapping[str, str] = {
 }
 """Flag of each argument that a verb has."""
 
-PYTHON_ONLY = frozenset(("force", "graded", "graded_spike", "input_shape", "self_terms"))
+PYTHON_ONLY = frozenset(
+    (
+        *("force", "graded", "graded_spike", "input_shape", "self_terms"),
+        *("reset_delay", "reset_mechanism", "threshold"),
+    )
+)
 """Arguments, of ours or of other tools, that no verb has; messages keep them as they are."""
 
 VALUES: Mapping[str, Mapping[str, str]] = {

@@ -58,7 +58,7 @@ CASES = {
     ),
     "LTC on Loihi 1": (
         ["quantize", "{in}/model.h5", "--target", "loihi1", *ON_TASK],
-        "[neuron-model] hidden0: LTC",
+        "[neuron-model] hidden0: ltc",
     ),
     "too wide weights": (
         ["quantize", "{in}/model.h5", "--target", "loihi2", *ON_TASK, "--weight-bits", "9"],

@@ -35,7 +35,7 @@ def texts() -> list[str]:
                 if isinstance(n, ast.Constant)
                 and isinstance(n.value, str)
                 and id(n) not in documents
-                and not re.search("[<\n]", n.value)  # HTML, and programs as texts
+                and not re.search('[<\n]|class="', n.value)  # HTML, and programs as texts
             ]
     return found
 
