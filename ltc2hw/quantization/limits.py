@@ -272,7 +272,7 @@ def is_silent(
     lowest = lowest_threshold(population)
     if lowest is None:
         return nobody
-    leak = np.ones(population.size)
+    leak: FloatArray = np.ones(population.size)
     forms = {form.state: form for form in leaks_of(population.model)}
     for state in signals(population.model):
         if state not in population.model.states:

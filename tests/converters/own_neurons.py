@@ -216,8 +216,8 @@ class Interpreted:
     def __init__(self, neurons: FixedNeurons, wires: list[Wire], samples: IntArray) -> None:
         self.neurons, self.wires, self.samples = neurons, wires, samples
         self.shape = len(samples), neurons.size
-        self.sent = {w.variable: np.zeros(self.shape, np.int64) for w in wires}
-        self.states = {name: np.zeros(self.shape, np.int64) for name in neurons.registers}
+        self.sent: Recorded = {w.variable: np.zeros(self.shape, np.int64) for w in wires}
+        self.states: Recorded = {name: np.zeros(self.shape, np.int64) for name in neurons.registers}
         self.misfits: dict[str, int] = {}
         steps = [self.step(t) for t in range(samples.shape[1])]
         self.record: Recorded = {
@@ -250,7 +250,7 @@ class Interpreted:
         return values
 
     def arriving(self) -> Recorded:
-        ports = {name: np.zeros(self.shape, np.int64) for name in self.neurons.ports}
+        ports: Recorded = {n: np.zeros(self.shape, np.int64) for n in self.neurons.ports}
         for w in self.wires:
             ports[w.port] += (self.sent[w.variable] @ w.weights.T) << EXPONENT
         return ports

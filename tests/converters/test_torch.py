@@ -81,7 +81,7 @@ def test_float32_parameters_are_copied_exactly() -> None:
     network = from_module(module, {"task": task.name})
     [projection] = [p for p in network.projections if (p.source, p.port) == ("hidden", "tau_adp")]
     weight = module.cells[0].weight_recurrent
-    assert weight is not None
+    assert isinstance(weight, torch.Tensor)
     wanted = weight[2].detach().numpy()
     found = projection.weights.apply(np.eye(wanted.shape[1])).T
     np.testing.assert_array_equal(found.astype(np.float32), wanted)
