@@ -17,8 +17,10 @@ from ltc2hw.dynamics.facts import Facts, facts
 from ltc2hw.dynamics.formats import Formats
 from ltc2hw.dynamics.intervals import Interval, transfer
 from ltc2hw.dynamics.invariant import States, invariant
+from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.operations import COUNTED, Operation
 from ltc2hw.dynamics.program import Program, Value
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.integer_limits import EXACT_BITS, require_exact
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.numbers.words import IntArray
@@ -27,6 +29,9 @@ FREE = (Operation.GREATER, Operation.PLAN, Operation.LOOK_UP, Operation.INTERPOL
 """Operations that give something in 0 .. 1 whatever they are given."""
 
 ZERO = Interval(0, 0)
+
+ENOUGH = 1 << 4 * EXACT_BITS
+"""No end of an interval is larger: values far below are refused."""
 
 
 class Lowered(Protocol):
@@ -112,8 +117,8 @@ def require_exact_program(neurons: Lowered, arriving: Mapping[str, int]) -> None
     """Raise unless 64-bit integers hold every sum and product, from every state that may be given.
 
     Raises:
-        InvalidValueError: naming the population and the value that could leave ±2^62, or the
-            register that no word holds.
+        InvalidValueError: naming the population and the value that could leave ±2^62, the
+            register that no word holds, or spikes that could be something else than one bit.
     """
     found = bounds(neurons, arriving, register_ranges(neurons))
     for index, value in enumerate(neurons.program.values):
@@ -122,6 +127,17 @@ def require_exact_program(neurons: Lowered, arriving: Mapping[str, int]) -> None
             largest = _largest_interpolation(neurons.tables[value.name], *map(int, value.numbers))
         if largest > 1 << EXACT_BITS:
             require_exact(_described(neurons, index), largest)
+    spikes = found.results.get(SPIKES)
+    if spikes is not None and not spikes.within(Interval(0, 1)):
+        raise InvalidValueError(
+            f"{SPIKES} of {neurons.name}", f"{spikes.low} to {spikes.high}", "0 or 1",
+            "make them of comparisons",
+        )  # fmt: skip
+
+
+def _clipped(interval: Interval) -> Interval:
+    """Ends that are no larger than is needed to refuse them: squares of squares have no end."""
+    return Interval(max(interval.low, -ENOUGH), min(interval.high, ENOUGH))
 
 
 def _largest_interpolation(table: IntArray, fraction: int, index_bits: int) -> int:
@@ -187,7 +203,7 @@ class _Step:
             else:
                 arguments = [found[argument] for argument in value.arguments]
                 plain = transfer(value, arguments, self.neurons.tables)
-                found.append(self.facts.narrowed(index, plain, found))
+                found.append(_clipped(self.facts.narrowed(index, plain, found)))
         return found
 
     def _fraction(self, value: Value) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,6 +52,7 @@ def _fold(language: str, values: tuple[Value, ...], results: tuple[tuple[str, in
         made = value.operation in WORKED_OUT or any(works[a] for a in value.arguments)
         works.append(made and constant_only(program, index))
     users = program.users()
+    own = set(program.parameters)
     ends = set(program.results.values())
     largest = [
         index
@@ -59,7 +61,9 @@ def _fold(language: str, values: tuple[Value, ...], results: tuple[tuple[str, in
     ]
     if not largest:
         return Folded(program, None)
-    names = {index: f"derived{count}" for count, index in enumerate(largest)}
+    # A model may have a constant of such a name itself.
+    free = (name for count in itertools.count() if (name := f"derived{count}") not in own)
+    names = dict(zip(largest, free, strict=False))
     replaced = tuple(
         Value(Operation.PARAMETER, name=names[index]) if index in names else value
         for index, value in enumerate(values)

@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
+import numpy as np
+
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
+from ltc2hw.dynamics.verify import DEEPEST, require_depth
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.scalars import require_type
 
 Real = Union["Expression", float]
 """A value of a model, or a number that is the same for every neuron."""
@@ -78,6 +83,7 @@ def real(value: Real) -> Expression:
     """A number as an expression; an expression as it is."""
     if isinstance(value, Expression):
         return value
+    require_type("value of a neuron", value, int, float, np.integer, np.floating)
     return Expression(Operation.NUMBER, number=float(value))
 
 
@@ -119,9 +125,9 @@ def fires(left: Real, right: Real) -> Expression:
     return _binary(Operation.GREATER, left, right)
 
 
-def where(condition: Expression, then: Real, otherwise: Real) -> Expression:
-    """``then`` where the condition is 1, else ``otherwise``."""
-    return Expression(Operation.SELECT, (condition, real(then), real(otherwise)))
+def where(condition: Real, then: Real, otherwise: Real) -> Expression:
+    """``then`` where the condition, which is made of comparisons, is 1, else ``otherwise``."""
+    return Expression(Operation.SELECT, (real(condition), real(then), real(otherwise)))
 
 
 def smaller(left: Real, right: Real) -> Expression:
@@ -154,23 +160,40 @@ class Collected:
 
 
 def collect(step: Callable[[], Mapping[str, Expression]]) -> Collected:
-    """Write a step's equations down as a program."""
+    """Write a step's equations down as a program.
+
+    Raises:
+        InvalidValueError: for results that are not values by name, one constant described in two
+            ways, or values nested too deeply.
+    """
     builder = Builder("real")
     constants: dict[str, Constant] = {}
     done: dict[int, int] = {}
 
-    def place(expression: Expression) -> int:
+    def place(expression: Expression, depth: int = 0) -> int:
         key = id(expression)
+        require_depth(depth, DEEPEST["real"])
         if key not in done:
-            arguments = [place(argument) for argument in expression.arguments]
+            arguments = [place(argument, depth + 1) for argument in expression.arguments]
             if expression.constant is not None:
-                constants.setdefault(expression.name, expression.constant)
+                _describe(constants, expression.constant)
             numbers = () if expression.number is None else (expression.number,)
             done[key] = builder.add(
                 expression.operation, *arguments, name=expression.name, numbers=numbers
             )
         return done[key]
 
-    results = dict(step())
+    results = step()
+    require_type("results of a neuron's step", results, Mapping)
     program = builder.program({name: place(real(value)) for name, value in results.items()})
     return Collected(program, tuple(constants.values()))
+
+
+def _describe(constants: dict[str, Constant], constant: Constant) -> None:
+    """Note a constant, which may be written down several times, but in one way."""
+    before = constants.setdefault(constant.name, constant)
+    if before != constant:
+        raise InvalidValueError(
+            f"constant {constant.name} of a neuron", f"described twice: {before} and {constant}",
+            "one description of each name", "write it down once and use the value",
+        )  # fmt: skip

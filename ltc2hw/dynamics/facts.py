@@ -13,7 +13,7 @@ at most n² / 4.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
@@ -192,6 +192,7 @@ class Bands:
     facts: Facts
     factor: int
     found: Found
+    known: dict[int, list[Band]] = field(default_factory=dict)
 
     def range(self, index: int) -> Interval:
         """Ends of a value that lies in several bands, one at a time: lines end at r's ends."""
@@ -203,6 +204,13 @@ class Bands:
 
     def of(self, index: int) -> list[Band]:
         """Bands of which at least one holds a value, whatever r is."""
+        if index not in self.known:
+            bands = self._find(index)
+            few = len(bands) <= MOST_CASES
+            self.known[index] = bands if few else [_flat(self.found[index])]
+        return self.known[index]
+
+    def _find(self, index: int) -> list[Band]:
         if index == self.factor:
             line = Line(Fraction(0), Fraction(1))
             return [Band(line, line)]

@@ -57,6 +57,7 @@ class Lowering:
         self._binary = _binary_values(self.program)
         self._natural: dict[int, int | None] = {}
         self._scaling: dict[int, bool] = {}
+        self._magnitudes: dict[int, float] = {}
         self._done: dict[tuple[int, int], int] = {}
 
     def fractions(self) -> dict[str, int]:
@@ -115,6 +116,11 @@ class Lowering:
 
     def _largest(self, index: int) -> float:
         """Largest magnitude of a value that is made of numbers and choices between them."""
+        if index not in self._magnitudes:
+            self._magnitudes[index] = self._find_largest(index)
+        return self._magnitudes[index]
+
+    def _find_largest(self, index: int) -> float:
         value = self.program.values[index]
         if index in self._binary:
             return 1.0

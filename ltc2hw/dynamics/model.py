@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
 
 from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
-from ltc2hw.dynamics.verify import verify
-from ltc2hw.errors import UnknownNameError
-from ltc2hw.numbers.scalars import require_type
+from ltc2hw.dynamics.verify import one_bit, verify
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.numbers.scalars import require_type, shown
 
 SPIKES = "spikes"
 """The result that is sent as one bit."""
@@ -53,6 +56,9 @@ class Model:
             raise UnknownNameError(
                 f"words of model {self.name}", self.words, (STATE_WORDS, LIF_WORDS)
             )
+        for described in self.constants:
+            require_type(f"constant of model {self.name}", described, Constant)
+            _check_constant(self.name, described)
         verify(self.program)
         results = self.program.results
         for what, names in (
@@ -66,6 +72,17 @@ class Model:
         for name in self.program.states:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+        if SPIKES in results and not self._spikes_are_bits():
+            raise InvalidValueError(
+                f"{SPIKES} of model {self.name}", "not 0 or 1", "a result made of comparisons",
+                "make it of fires(a, b), or give the result another name",
+            )  # fmt: skip
+
+    def _spikes_are_bits(self) -> bool:
+        """Whether spikes are 0 or 1 in integers, too: a state of other bits has a fraction."""
+        index = self.program.results[SPIKES]
+        compared = self.program.values[index].operation is Operation.GREATER
+        return compared or (index in one_bit(self.program) and SPIKES not in self.program.states)
 
     @cached_property
     def working(self) -> Program:
@@ -136,6 +153,20 @@ class Model:
                 return described
         known = tuple(described.name for described in self.constants)
         raise UnknownNameError(f"constant of model {self.name}", name, known)
+
+
+def _check_constant(model: str, described: Constant) -> None:
+    """Numbers that a constant states of itself: a finite default, ends in order."""
+    label = f"constant {shown(described.name)} of model {model}"
+    for what, number in (
+        ("default", described.default), ("low", described.low), ("high", described.high)
+    ):  # fmt: skip
+        require_type(f"{what} of {label}", number, int, float, np.integer, np.floating)
+    if not math.isfinite(described.default):
+        raise InvalidValueError(f"default of {label}", described.default, "a finite number")
+    if not described.low <= described.high:
+        ends = f"{described.low:g} to {described.high:g}"
+        raise InvalidValueError(f"range of {label}", ends, "low <= high")
 
 
 Step = Callable[[], Mapping[str, Expression]]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ltc2hw.dynamics.model import Model
+from ltc2hw.dynamics.model import SPIKES, Model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import constant_only
@@ -50,15 +49,29 @@ def landing_register(model: Model, port: str) -> str | None:
     return None
 
 
-def _added_ports(program: Program, index: int) -> Iterator[str]:
-    value = program.values[index]
-    if value.operation is Operation.PORT:
-        yield value.name
-    elif value.operation is Operation.ADD:
-        for argument in value.arguments:
-            yield from _added_ports(program, argument)
-    elif value.operation is Operation.SUBTRACT:
-        yield from _added_ports(program, value.arguments[0])
+def unit_port(model: Model) -> str:
+    """The port in whose unit registers and states are: the first that is no part of a gate.
+
+    Empty where there is none; the registers then have a scale of their own.
+    """
+    others = (port for port in model.ports if landing_register(model, port) not in model.gates)
+    return next(others, "")
+
+
+def _added_ports(program: Program, index: int) -> set[str]:
+    """Ports that are summands of a value; a program may have very many paths to one."""
+    found, reached = set(), {index}
+    for place in range(index, -1, -1):
+        value = program.values[place]
+        if place not in reached:
+            continue
+        if value.operation is Operation.PORT:
+            found.add(value.name)
+        elif value.operation is Operation.ADD:
+            reached.update(value.arguments)
+        elif value.operation is Operation.SUBTRACT:
+            reached.add(value.arguments[0])
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,8 +83,12 @@ class Comparison:
 
 
 def comparison(model: Model) -> Comparison | None:
-    """The comparison behind the spikes; None for a model that does not spike."""
-    for index in model.program.results.values():
+    """The comparison behind the spikes, or the first one of a model without; None without any.
+
+    None, too, where spikes are made of several.
+    """
+    results = model.program.results
+    for index in (results[SPIKES],) if SPIKES in results else results.values():
         value = model.program.values[index]
         if value.operation is Operation.GREATER:
             return Comparison(*value.arguments)
@@ -139,8 +156,11 @@ def constant_places(model: Model) -> dict[str, Place]:
             found[value.name] = [
                 _place(program, users, words, index, user) for user in users[index]
             ]
+    nowhere = Place("", None, False)  # a constant that is nothing but a result
     return {
-        name: min(places, key=lambda place: (place.operand is None, not place.compared))
+        name: min(
+            places, key=lambda place: (place.operand is None, not place.compared), default=nowhere
+        )
         for name, places in found.items()
     }
 
@@ -241,7 +261,8 @@ def _speed(program: Program, index: int) -> str:
     if value.operation in (Operation.GATE, Operation.PARAMETER):
         return value.name
     if value.operation in _LINEAR:
-        return next((name for a in value.arguments if (name := _speed(program, a))), "")
+        parts = dict.fromkeys(value.arguments)
+        return next((name for a in parts if (name := _speed(program, a))), "")
     return ""
 
 

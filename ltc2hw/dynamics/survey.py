@@ -48,6 +48,10 @@ class Survey(Lowering):
             return None
         return super()._find_natural(index)
 
+    def _find_largest(self, index: int) -> float:
+        named = self.program.values[index].operation is Operation.PARAMETER
+        return 1.0 if named else super()._find_largest(index)
+
     def _place(self, index: int, fraction: int) -> int:
         value = self.program.values[index]
         if value.operation in (Operation.PARAMETER, Operation.PORT):

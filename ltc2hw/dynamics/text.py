@@ -125,7 +125,7 @@ def _held(row: Any) -> Held:
     what = "word of a neuron"
     fields = _list(what, row)
     overflows = {operation.value: operation for operation in COUNTED}
-    if len(fields) != 3 or (fields[1] is not None and fields[1] not in overflows):
+    if len(fields) != 3 or fields[1] not in (None, *overflows):
         _refuse(what, row, f"a fraction, one of {', '.join(overflows)} or none, and its numbers")
     fraction, overflow, numbers = fields
     found: Operation | None = None if overflow is None else overflows[overflow]
@@ -138,7 +138,7 @@ def _held(row: Any) -> Held:
 def _gate(row: Any) -> GateFormat:
     what = "format of a gate"
     fields = _list(what, row)
-    if len(fields) != 3 or fields[0] not in GATE_FUNCTIONS:
+    if len(fields) != 3 or fields[0] not in tuple(GATE_FUNCTIONS):
         _refuse(what, row, f"one of {', '.join(GATE_FUNCTIONS)} and two numbers")
     return GateFormat(fields[0], _integer(what, fields[1]), _integer(what, fields[2]))
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from ltc2hw.dynamics.operations import Form, Operation
 from ltc2hw.dynamics.program import FORMS, Program, Value
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.integer_limits import EXACT_BITS, FINEST_GATE, FINEST_RESULT, LARGEST_SHIFT
 from ltc2hw.numbers.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
+from ltc2hw.numbers.scalars import is_integer, require_type, shown
 from ltc2hw.numbers.words import WIDEST_WORD
 
 MOST_VALUES = 1024
 """Largest program: bounds the work of a step of a file that is not ours."""
 
 LONGEST_NAME = 64
+
+DEEPEST: Mapping[str, int] = {"real": 96, "integer": 224}
+"""Most values from a leaf to what is made of it, each of the one before: what follows them by
+calling itself stays within Python's stack."""
 
 CONSTANT_ONLY = (Operation.DIVIDE, Operation.SQUARE_ROOT)
 """Operations whose arguments are made of constants alone."""
@@ -34,11 +40,29 @@ def verify(program: Program) -> None:
         raise InvalidValueError("size of a neuron's program", count, f"1 to {MOST_VALUES} values")
     forms = FORMS[program.language]
     for index, value in enumerate(program.values):
+        _require_types(index, value)
         problem = next(_problems(program, forms.get(value.operation), index, value), None)
         if problem is not None:
             label = f"value {index} of a neuron's program ({value.operation.value} {value.name})"
             raise InvalidValueError(label.replace(" )", ")"), *problem)
+    depths: list[int] = []
+    for value in program.values:
+        depths.append(1 + max((depths[argument] for argument in value.arguments), default=-1))
+    require_depth(max(depths), DEEPEST[program.language])
     _require_results(program)
+
+
+def _require_types(index: int, value: object) -> None:
+    """Raise unless a value has the types that it should have, whoever made it."""
+    label = f"value {index} of a neuron's program"
+    require_type(label, value, Value)
+    assert isinstance(value, Value)
+    require_type(f"operation of {label}", value.operation, Operation)
+    require_type(f"arguments of {label}", value.arguments, tuple)
+    require_type(f"numbers of {label}", value.numbers, tuple)
+    for argument in value.arguments:
+        if not is_integer(argument):
+            raise InvalidValueError(f"argument of {label}", shown(argument), "an earlier value")
 
 
 def _require_results(program: Program) -> None:
@@ -48,8 +72,8 @@ def _require_results(program: Program) -> None:
     for name, index in program.results.items():
         if not is_plain(name):
             raise InvalidValueError("result of a neuron's program", repr(name), "a plain name")
-        if index >= count:
-            raise InvalidValueError(f"result {name}", index, f"a value below {count}")
+        if not is_integer(index) or not 0 <= index < count:
+            raise InvalidValueError(f"result {name}", index, f"a value, 0 to {count - 1}")
     for name in program.states:
         if name not in program.results:
             raise InvalidValueError(
@@ -58,8 +82,23 @@ def _require_results(program: Program) -> None:
             )  # fmt: skip
 
 
-def is_plain(name: str) -> bool:
+def require_depth(depth: int, most: int) -> None:
+    """Raise unless a value is nested in few enough others.
+
+    Raises:
+        InvalidValueError: naming the limit.
+    """
+    if depth > most:
+        raise InvalidValueError(
+            "depth of a neuron's program", f"more than {most}", f"at most {most} values",
+            "add up in pairs, not one after the other",
+        )  # fmt: skip
+
+
+def is_plain(name: object) -> bool:
     """Whether a name is made of identifiers with dots between them, and not too long."""
+    if not isinstance(name, str):
+        return False
     return len(name) <= LONGEST_NAME and all(part.isidentifier() for part in name.split("."))
 
 
@@ -96,6 +135,37 @@ def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
         for argument in value.arguments:
             if not constant_only(program, argument):
                 yield "made of what changes from step to step", "constants and numbers alone"
+    if value.operation is Operation.SELECT and value.arguments[0] not in one_bit(program):
+        yield "of a condition that is not 0 or 1", "a condition made of comparisons: fires(a, b)"
+
+
+_BITWISE = (Operation.MULTIPLY, Operation.MINIMUM, Operation.MAXIMUM)
+"""Operations that make 0 or 1 of zeros and ones."""
+
+
+def one_bit(program: Program) -> frozenset[int]:
+    """Values that are 0 or 1 by what they are: comparisons, states that hold one, their products.
+
+    Integers have no fraction for them.
+    """
+    return _one_bit(program.values, tuple(program.results.items()))
+
+
+@lru_cache(maxsize=128)
+def _one_bit(values: tuple[Value, ...], results: tuple[tuple[str, int], ...]) -> frozenset[int]:
+    greater = {index for index, value in enumerate(values) if value.operation is Operation.GREATER}
+    held = {name for name, index in results if index in greater}
+    found: set[int] = set()
+    for index, value in enumerate(values):
+        made = (
+            value.operation is Operation.GREATER,
+            value.operation is Operation.STATE and value.name in held,
+            value.operation in _BITWISE and found.issuperset(value.arguments),
+            value.operation is Operation.SELECT and found.issuperset(value.arguments),
+        )
+        if any(made):
+            found.add(index)
+    return frozenset(found)
 
 
 def constant_only(program: Program, index: int) -> bool:

@@ -255,7 +255,7 @@ def _in_use(
     Without one, the largest conceivable.
     """
     name = population.name
-    port = population.ports[0]
+    port = roles.unit_port(population.model)
     towards = roles.landing_register(population.model, port)
     if ranges.largest is not None and towards in population.recordable:
         return ranges.magnitude(name, towards), ranges.magnitude(name, form.state)

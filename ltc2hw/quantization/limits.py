@@ -13,7 +13,13 @@ import numpy.typing as npt
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
-from ltc2hw.dynamics.roles import binary_states, comparison, signals, thresholds
+from ltc2hw.dynamics.roles import (
+    binary_states,
+    comparison,
+    constant_places,
+    signals,
+    thresholds,
+)
 from ltc2hw.dynamics.roles import leaks as leaks_of
 from ltc2hw.errors import UnknownNameError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
@@ -36,12 +42,13 @@ from ltc2hw.quantization.account import (
 from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane
 from ltc2hw.quantization.mixing import Tensor
 
-SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE = (
+SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE, LOST_FACTOR = (
     "slow-leak",
     "lost-decay",
     "lost-weights",
     "lost-messages",
     "unreachable-threshold",
+    "lost-factor",
 )
 LIMITS: Mapping[str, str] = {
     SLOW_LEAK: "a state stays away from where its leak would take it",
@@ -49,6 +56,7 @@ LIMITS: Mapping[str, str] = {
     LOST_WEIGHTS: "a neuron's weights are not the ones that were asked for",
     LOST_MESSAGES: "a neuron's graded inputs are too small to be told from 0",
     UNREACHABLE: "a threshold that saturated lies within reach",
+    LOST_FACTOR: "a constant that multiplies does not fit its word",
 }
 """Names that may be allowed, and what each means."""
 
@@ -133,8 +141,8 @@ def exceeded(
         for port in population.ports:
             yield from lost_messages(network, population, port, ranges, rounded)
     for integer in fixed.populations:
-        if isinstance(integer, FixedNeurons) and has_integrated_membrane(integer.model):
-            yield from unreachable_thresholds(integer, ranges, clipped)
+        if isinstance(integer, FixedNeurons):
+            yield from lost_constants(network, integer, ranges, clipped)
 
 
 def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
@@ -307,6 +315,43 @@ def lowest_threshold(population: Neurons) -> FloatArray | None:
     ]  # fmt: skip
     lowest: FloatArray = np.minimum(*lows)
     return lowest
+
+
+def lost_constants(
+    network: Network, integer: FixedNeurons, ranges: Ranges, clipped: Collection[Tensor]
+) -> Iterator[Violation]:
+    """Thresholds and factors of a population that saturated."""
+    if has_integrated_membrane(integer.model):
+        yield from unreachable_thresholds(integer, ranges, clipped)
+    population = network.population(integer.name)
+    assert isinstance(population, Neurons)
+    yield from lost_factors(population, integer, clipped)
+
+
+def lost_factors(
+    population: Neurons, integer: FixedNeurons, clipped: Collection[Tensor]
+) -> Iterator[Violation]:
+    """Constants that multiply and saturated by more than :data:`LARGEST_DECAY_ERROR`.
+
+    Arguments of gates are flat where such a constant takes them.
+    """
+    model = population.model
+    for name, place in constant_places(model).items():
+        flat = place.operand is None or place.word in model.gates
+        if flat or Tensor(population.name, name) not in clipped:
+            continue
+        asked = population.constants[name]
+        got = np.ldexp(integer.constants[name].astype(np.float64), -integer.formats.constants[name])
+        worst = int(np.argmax(np.abs(asked - got)))
+        if abs(asked[worst] - got[worst]) > LARGEST_DECAY_ERROR * abs(asked[worst]):
+            yield Violation(
+                LOST_FACTOR,
+                f"{population.name}.{name} of neuron {worst}",
+                f"{asked[worst]:.4g} became {got[worst]:.4g}",
+                f"{LARGEST_DECAY_ERROR:.0%} off",
+                "bring what it multiplies, or other constants of the product, closer to it,"
+                f" or allow {LOST_FACTOR}",
+            )
 
 
 def unreachable_thresholds(

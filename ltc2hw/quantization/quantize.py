@@ -19,7 +19,14 @@ from ltc2hw.dynamics.bounds import bounds
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held
 from ltc2hw.dynamics.lowering import result_fractions
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
-from ltc2hw.dynamics.roles import Place, constant_places, landing_register, registers, signals
+from ltc2hw.dynamics.roles import (
+    Place,
+    constant_places,
+    landing_register,
+    registers,
+    signals,
+    unit_port,
+)
 from ltc2hw.dynamics.survey import Survey
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
@@ -51,6 +58,7 @@ from ltc2hw.quantization.scaling import (
     Scales,
     check_options,
     choose_scales,
+    gate_fraction,
     named_function,
     port_alignment,
 )
@@ -190,12 +198,17 @@ class _Builder:
     def formats(self, population: Neurons) -> Formats:
         """Formats of everything but the constants that multiply, whose fractions follow them."""
         name, model = population.name, population.model
-        fraction = self.scales.ports[name, model.ports[0]] + port_alignment(population, self.chip)
+        fraction = self.scales.ports[name, unit_port(model)]
+        fraction += port_alignment(population, self.chip)
         landing = {landing_register(model, port): port for port in model.ports}
         held: dict[str, Held] = {}
         for word in dict.fromkeys((*registers(model), *model.states)):
             if word in model.gates:
-                held[word] = Held.within(self.state, self.scales.ports[name, landing[word]])
+                held[word] = Held.within(
+                    self.state,
+                    self.scales.ports[name, landing[word]] if word in landing
+                    else gate_fraction(population, word, self.chip, self.options),
+                )  # fmt: skip
             elif word in model.unit:
                 held[word] = Held(self.chip.words.adaptation)
             elif word in signals(model):

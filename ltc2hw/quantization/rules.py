@@ -220,7 +220,12 @@ def state_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
         if isinstance(population, FixedInput):
             continue
         bits = state_bits(population)
-        if bits != word.bits:
+        if not bits:
+            yield Violation(
+                "state-width", population.name, "no register", f"{word.bits} bits",
+                "put the neuron's values into register(..., name)",
+            )  # fmt: skip
+        elif bits != word.bits:
             yield Violation(
                 "state-width", population.name, f"{bits} bits",
                 f"{word.bits} bits", "quantize for this target",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
-from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals
+from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals, unit_port
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
-from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable, connection_name
 from ltc2hw.graph.target import Target
@@ -98,6 +98,7 @@ class ProjectionScale:
 class Scales:
     """Fractional bits of every port, format of every message, scale of every projection.
 
+    ``ports`` has that of the registers under :func:`~ltc2hw.dynamics.roles.unit_port`.
     ``projections`` is in the order of the network's projections.
     """
 
@@ -179,11 +180,11 @@ def choose_scales(
 def _state_fraction(
     network: Network, key: tuple[str, Variable], ports: Mapping[tuple[str, Port], int]
 ) -> int | None:
-    """Fraction of a graded variable in the unit of its population's first port; None for others."""
+    """Fraction of a graded variable in the unit of its population's registers; None for others."""
     population = network.population(key[0])
     if not isinstance(population, Neurons) or key[1] not in signals(population.model):
         return None
-    return ports[key[0], population.ports[0]]
+    return ports[key[0], unit_port(population.model)]
 
 
 def _message_formats(
@@ -223,7 +224,9 @@ def _port_scales(
     drafts = [_Draft.make(p, options, messages, chip) for p in network.projections]
     ports: dict[tuple[str, Port], int] = {}
     for population in network.populations:
-        for port in population.ports:
+        if isinstance(population, Input):
+            continue
+        for port in dict.fromkeys((*population.ports, unit_port(population.model))):
             landing = [
                 draft
                 for draft in drafts
@@ -239,7 +242,7 @@ def _port_scales(
 
 
 def _port_fraction(
-    population: FloatPopulation,
+    population: Neurons,
     port: Port,
     drafts: Sequence[_Draft],
     chip: Target,
@@ -247,7 +250,6 @@ def _port_fraction(
     options: QuantizeOptions,
 ) -> int:
     """Most fractional bits with which a port can neither overflow nor need too large a shift."""
-    assert isinstance(population, Neurons)
     model = population.model
     finest = [draft.finest_port for draft in drafts if draft.finest_port is not None]
     exact = max((draft.exact_port for draft in drafts if draft.has_scale), default=None)
@@ -275,10 +277,21 @@ def _port_fraction(
     # and more than the non-linearity's own resolution is enough.
     finest.append(chip.words.state - 1 - TABLE_SPAN_BITS)
     fraction = _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
+    return max(fraction, coarsest_gate(population, gate, chip, options))
+
+
+def gate_fraction(population: Neurons, gate: str, chip: Target, options: QuantizeOptions) -> int:
+    """Fractional bits of a gate's argument at which nothing arrives: all of its span fits."""
+    finest = chip.words.state - 1 - TABLE_SPAN_BITS
+    return max(finest, coarsest_gate(population, gate, chip, options))
+
+
+def coarsest_gate(population: Neurons, gate: str, chip: Target, options: QuantizeOptions) -> int:
+    """Fewest fractional bits with which a gate's argument meets every step of its function."""
     function = options.function_of(named_function(population, gate), chip)
     index_bits = options.table_index_bits or chip.gates.table_index
     coarsest = chip.words.gate - 2 if function == "plan" else index_bits - TABLE_SPAN_BITS
-    return max(fraction, coarsest, COARSEST_GATE)
+    return max(coarsest, COARSEST_GATE)
 
 
 def _without_overflow(

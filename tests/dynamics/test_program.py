@@ -162,7 +162,7 @@ BROKEN: list[tuple[Program, str]] = [
     (unary(Operation.INTERPOLATE, 2, 6, name="g"), "is fraction 2; expected 3 to 58"),
     (Program("real", (P,), {}), "results of a neuron's program is missing"),
     (of("real", P, **{"a b": 0}), "result of a neuron's program is 'a b'; expected a plain name"),
-    (of("real", P, y=1), "result y is 1; expected a value below 1"),
+    (of("real", P, y=1), "result y is 1; expected a value, 0 to 0"),
     (of("real", U, y=0), "state u of a neuron's program is never written"),
 ]
 
@@ -189,6 +189,6 @@ def test_what_is_at_the_limits_is_legal() -> None:
 
 
 def test_a_program_that_doubles_is_judged_at_once() -> None:
-    """2^1000 ways lead from its end to its beginning."""
-    values = [number(1.0), *(Value(MULTIPLY, (n, n)) for n in range(1000))]
-    verify(of("real", *values, Value(Operation.SQUARE_ROOT, (1000,))))
+    """2^90 ways lead from its end to its beginning."""
+    values = [number(1.0), *(Value(MULTIPLY, (n, n)) for n in range(90))]
+    verify(of("real", *values, Value(Operation.SQUARE_ROOT, (90,))))
