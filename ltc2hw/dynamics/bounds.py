@@ -19,9 +19,11 @@ from ltc2hw.dynamics.intervals import Interval, transfer
 from ltc2hw.dynamics.invariant import States, invariant
 from ltc2hw.dynamics.operations import COUNTED, Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.numbers.integer_limits import EXACT_BITS, require_exact
+from ltc2hw.numbers.integer_limits import EXACT_BITS, NARROWER, require_exact
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.numbers.words import IntArray
+
+HELD_OR_NARROWER = f"put what grows into register(..., name), or {NARROWER}"
 
 FREE = (Operation.GREATER, Operation.PLAN, Operation.LOOK_UP, Operation.INTERPOLATE)
 """Operations that give something in 0 .. 1 whatever they are given."""
@@ -121,7 +123,7 @@ def require_exact_program(neurons: Lowered, arriving: Mapping[str, int]) -> None
         if value.operation is Operation.INTERPOLATE:
             largest = _largest_interpolation(neurons.tables[value.name], *map(int, value.numbers))
         if largest > 1 << EXACT_BITS:
-            require_exact(_described(neurons, index), largest)
+            require_exact(_described(neurons, index), largest, HELD_OR_NARROWER)
 
 
 def _largest_interpolation(table: IntArray, fraction: int, index_bits: int) -> int:

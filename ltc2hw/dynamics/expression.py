@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import NoReturn, SupportsFloat, Union
 
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
+from ltc2hw.errors import InvalidValueError
 
 Real = Union["Expression", float]
 """A value of a model, or a number that is the same for every neuron."""
@@ -66,8 +67,30 @@ class Expression:
     def __neg__(self) -> Expression:
         return _binary(Operation.SUBTRACT, 0.0, self)
 
+    def __gt__(self, other: Real) -> NoReturn:
+        raise _not_supported(">", "fires(a, b) for a > b, larger(a, b) and smaller(a, b)")
+
+    def __lt__(self, other: Real) -> NoReturn:
+        raise _not_supported("<", "fires(b, a) for a < b, larger(a, b) and smaller(a, b)")
+
+    def __ge__(self, other: Real) -> NoReturn:
+        raise _not_supported(">=", "1 - fires(b, a) for a >= b")
+
+    def __le__(self, other: Real) -> NoReturn:
+        raise _not_supported("<=", "1 - fires(a, b) for a <= b")
+
+    def __pow__(self, other: Real) -> NoReturn:
+        raise _not_supported("**", "products, and square_root for constants alone")
+
+    def __abs__(self) -> NoReturn:
+        raise _not_supported("abs", "larger(a, -a)")
+
     def __bool__(self) -> bool:
         raise TypeError("a neuron's value has no truth of its own: use fires(a, b) and where(...)")
+
+
+def _not_supported(what: str, instead: str) -> TypeError:
+    return TypeError(f"{what} is not supported on a neuron's values: use {instead}")
 
 
 def _binary(operation: Operation, left: Real, right: Real) -> Expression:
@@ -78,6 +101,8 @@ def real(value: Real) -> Expression:
     """A number as an expression; an expression as it is."""
     if isinstance(value, Expression):
         return value
+    if isinstance(value, (bool, str)) or not isinstance(value, SupportsFloat):
+        raise TypeError(f"{value!r} is neither a neuron's value nor a number")
     return Expression(Operation.NUMBER, number=float(value))
 
 
@@ -99,7 +124,13 @@ def constant(
     low: float = float("-inf"),
     high: float = float("inf"),
 ) -> Expression:
-    """A number per neuron that a network sets; see :class:`Constant`."""
+    """A number per neuron that a network sets; see :class:`Constant`.
+
+    Raises:
+        InvalidValueError: for a default outside its range.
+    """
+    if not low <= default <= high:
+        raise InvalidValueError(f"default of constant {name}", default, f"{low:g} to {high:g}")
     described = Constant(name, default, meaning, low, high)
     return Expression(Operation.PARAMETER, name=name, constant=described)
 
@@ -121,6 +152,8 @@ def fires(left: Real, right: Real) -> Expression:
 
 def where(condition: Expression, then: Real, otherwise: Real) -> Expression:
     """``then`` where the condition is 1, else ``otherwise``."""
+    if not isinstance(condition, Expression):
+        raise TypeError(f"where({condition!r}, ...) has no condition: use fires(a, b) or a state")
     return Expression(Operation.SELECT, (condition, real(then), real(otherwise)))
 
 
@@ -154,7 +187,12 @@ class Collected:
 
 
 def collect(step: Callable[[], Mapping[str, Expression]]) -> Collected:
-    """Write a step's equations down as a program."""
+    """Write a step's equations down as a program.
+
+    Raises:
+        InvalidValueError: for a step that returns no results by name, or a constant described
+            twice, not alike.
+    """
     builder = Builder("real")
     constants: dict[str, Constant] = {}
     done: dict[int, int] = {}
@@ -163,14 +201,24 @@ def collect(step: Callable[[], Mapping[str, Expression]]) -> Collected:
         key = id(expression)
         if key not in done:
             arguments = [place(argument) for argument in expression.arguments]
-            if expression.constant is not None:
-                constants.setdefault(expression.name, expression.constant)
+            own = expression.constant
+            if own is not None and constants.setdefault(own.name, own) != own:
+                raise InvalidValueError(
+                    f"constant {own.name}", "described twice, not alike", "one description",
+                    "make it once and use it twice",
+                )  # fmt: skip
             numbers = () if expression.number is None else (expression.number,)
             done[key] = builder.add(
                 expression.operation, *arguments, name=expression.name, numbers=numbers
             )
         return done[key]
 
-    results = dict(step())
+    returned = step()
+    if not isinstance(returned, Mapping):
+        raise InvalidValueError(
+            "a step", type(returned).__name__, "a dictionary of results by name",
+            'return {"membrane": ..., "spikes": ...}',
+        )  # fmt: skip
+    results = dict(returned)
     program = builder.program({name: place(real(value)) for name, value in results.items()})
     return Collected(program, tuple(constants.values()))

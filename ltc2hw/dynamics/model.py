@@ -11,7 +11,7 @@ from ltc2hw.dynamics.expression import Constant, Expression, collect
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import verify
-from ltc2hw.errors import UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.scalars import require_type
 
 SPIKES = "spikes"
@@ -66,6 +66,12 @@ class Model:
         for name in self.program.states:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+        made = self.program.values[results[SPIKES]].operation if SPIKES in results else None
+        if made not in (None, Operation.GREATER):
+            raise InvalidValueError(
+                f"{SPIKES} of model {self.name}", f"the result of {made.value}", "a comparison",
+                "return fires(a, b), of a silenced membrane if need be; name other results else",
+            )  # fmt: skip
 
     @cached_property
     def working(self) -> Program:
