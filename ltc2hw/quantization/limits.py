@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
-from ltc2hw.dynamics.roles import binary_states, comparison, signals, thresholds
+from ltc2hw.dynamics.roles import MEMBRANE, binary_states, comparison, signals, thresholds
 from ltc2hw.dynamics.roles import leaks as leaks_of
 from ltc2hw.errors import UnknownNameError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
@@ -33,7 +33,7 @@ from ltc2hw.quantization.account import (
     leaks,
     messages,
 )
-from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane
+from ltc2hw.quantization.calibration import Ranges, has_integrated_membrane
 from ltc2hw.quantization.mixing import Tensor
 
 SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE = (

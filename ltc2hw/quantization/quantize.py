@@ -49,6 +49,7 @@ from ltc2hw.quantization.scaling import (
     ProjectionScale,
     QuantizeOptions,
     Scales,
+    argument_fraction,
     check_options,
     choose_scales,
     named_function,
@@ -191,11 +192,14 @@ class _Builder:
         """Formats of everything but the constants that multiply, whose fractions follow them."""
         name, model = population.name, population.model
         fraction = self.scales.ports[name, model.ports[0]] + port_alignment(population, self.chip)
-        landing = {landing_register(model, port): port for port in model.ports}
+        landing = {landing_register(model, port) for port in model.ports}
         held: dict[str, Held] = {}
         for word in dict.fromkeys((*registers(model), *model.states)):
             if word in model.gates:
-                held[word] = Held.within(self.state, self.scales.ports[name, landing[word]])
+                argument = argument_fraction(
+                    population, word, self.scales.ports, self.chip, self.options
+                )
+                held[word] = Held.within(self.state, argument)
             elif word in model.unit:
                 held[word] = Held(self.chip.words.adaptation)
             elif word in signals(model):

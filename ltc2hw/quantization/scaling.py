@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
-from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals
+from ltc2hw.dynamics.roles import biases, gate_ports, integrates, landing_register, signals
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
@@ -275,10 +275,35 @@ def _port_fraction(
     # and more than the non-linearity's own resolution is enough.
     finest.append(chip.words.state - 1 - TABLE_SPAN_BITS)
     fraction = _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
+    return max(fraction, coarsest_argument(population, gate, chip, options))
+
+
+def coarsest_argument(
+    population: Neurons, gate: str, chip: Target, options: QuantizeOptions
+) -> int:
+    """Fewest fractional bits of a gate's argument that its function can work on."""
     function = options.function_of(named_function(population, gate), chip)
     index_bits = options.table_index_bits or chip.gates.table_index
     coarsest = chip.words.gate - 2 if function == "plan" else index_bits - TABLE_SPAN_BITS
-    return max(fraction, coarsest, COARSEST_GATE)
+    return max(coarsest, COARSEST_GATE)
+
+
+def argument_fraction(
+    population: Neurons,
+    gate: str,
+    ports: Mapping[tuple[str, Port], int],
+    chip: Target,
+    options: QuantizeOptions,
+) -> int:
+    """Fractional bits of a gate's argument: its port's, or where none lands there all of its span.
+
+    ``ports`` are the fractions of all ports.
+    """
+    landing = gate_ports(population.model, gate)
+    if landing:
+        return ports[population.name, landing[-1]]
+    finest = chip.words.state - 1 - TABLE_SPAN_BITS
+    return max(finest, coarsest_argument(population, gate, chip, options))
 
 
 def _without_overflow(
