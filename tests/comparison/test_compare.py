@@ -308,7 +308,7 @@ def test_networks_that_do_not_belong_together_are_refused(
 ) -> None:
     network, fixed, x, labels = pair
     other = random_network(np.random.default_rng(0), hidden=(14, 8))
-    with pytest.raises(InvalidValueError, match="FixedLTC hidden1 9; expected FixedLTC hidden1 8"):
+    with pytest.raises(InvalidValueError, match="ltc hidden1 9; expected ltc hidden1 8"):
         compare(other, fixed, x, labels)
     fewer = replace(network, projections=network.projections[:-1])
     with pytest.raises(InvalidValueError, match=r"projection hidden1\.spikes->readout\.current"):
