@@ -66,6 +66,8 @@ class Model:
         for name in self.program.states:
             if name not in results:
                 raise UnknownNameError(f"state of model {self.name}", name, tuple(results))
+        if not self.program.ports:
+            raise InvalidValueError(f"ports of model {self.name}", "none", "at least one")
         made = self.program.values[results[SPIKES]].operation if SPIKES in results else None
         if made not in (None, Operation.GREATER):
             raise InvalidValueError(

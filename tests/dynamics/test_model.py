@@ -157,6 +157,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: {"spikes": fires(constant("k") * X, constant("k", 2.0))}, "k is described twice"),
     (lambda: {"spikes": fires(X, constant("k", 2.0, high=1.0))}, "of constant k is 2.0; expected"),
     (lambda: (X, fires(X, 1.0)), "a step is tuple; expected a dictionary"),
+    (lambda: {"spikes": fires(state("spikes"), 1.0)}, "ports of model <lambda> is none"),
     (lambda: None, "a step is NoneType; expected a dictionary"),
 ]
 
