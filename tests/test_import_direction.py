@@ -38,8 +38,8 @@ FOLDERS = {
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors numbers dynamics graph registry quantization learning files neurons",
     "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers graph registry simulate quantization learning files comparison "
-    "tasks training targets simulations converters",
+    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
+    "comparison tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltc2hw.comparison.report import Excerpt, Membrane
-from ltc2hw.dynamics.roles import thresholds
+from ltc2hw.dynamics.roles import charging, thresholds
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
@@ -42,8 +42,9 @@ def make_excerpt(network: Network, fixed: FixedNetwork, x: FloatArray, sample: i
         float_spikes={name: real.spikes[name][:, 0] for name in names},
         integer_spikes={name: integer.spikes[name][:, 0] for name in names},
         membranes=tuple(
-            membrane(network, fixed, real, integer, name, neuron)
+            membrane(network, fixed, real, integer, name, variable, neuron)
             for name in names
+            if (variable := charging(neurons_of(fixed, name).model)) is not None
             for neuron in worth_seeing(real.spikes[name][:, 0], integer.spikes[name][:, 0])
         ),
         float_outputs=real.outputs[:, 0],
@@ -59,6 +60,13 @@ def worth_seeing(first: FloatArray, second: FloatArray) -> Sequence[int]:
     return [int(neuron) for neuron in order[:PICTURED_NEURONS]]
 
 
+def neurons_of(fixed: FixedNetwork, name: str) -> FixedNeurons:
+    """A population of spiking neurons."""
+    chip = fixed.population(name)
+    assert isinstance(chip, FixedNeurons)
+    return chip
+
+
 THRESHOLD = "threshold"
 """The variable that spikes are compared with, where a model has one of that name."""
 
@@ -69,15 +77,15 @@ def membrane(
     real: Trace,
     integer: Trace,
     name: str,
+    variable: str,
     neuron: int,
 ) -> Membrane:
-    """One neuron of two runs of a single sample."""
-    chip = fixed.population(name)
+    """One neuron of two runs of a single sample; ``variable`` is what charges."""
+    chip = neurons_of(fixed, name)
     population = network.population(name)
     place = (slice(None), 0, neuron)
-    fraction = variable_fraction(chip, "membrane")
+    fraction = variable_fraction(chip, variable)
     assert isinstance(population, Neurons)
-    assert isinstance(chip, FixedNeurons)
     if THRESHOLD in chip.recordable:
         shift = variable_fraction(chip, THRESHOLD)
         float_threshold: FloatArray = real.states[name][THRESHOLD][place]
@@ -99,9 +107,9 @@ def membrane(
         neuron=neuron,
         float_spikes=real.spikes[name][place],
         integer_spikes=integer.spikes[name][place],
-        float_membrane=real.states[name]["membrane"][place],
+        float_membrane=real.states[name][variable][place],
         integer_membrane=np.ldexp(
-            integer.states[name]["membrane"][place].astype(np.float64), -fraction
+            integer.states[name][variable][place].astype(np.float64), -fraction
         ),
         float_threshold=float_threshold,
         integer_threshold=integer_threshold,

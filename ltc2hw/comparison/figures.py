@@ -298,6 +298,11 @@ def _figure(
     return figure, list(axes[:, 0])
 
 
+def has_membranes(report: Report) -> bool:
+    """Whether some population shows what its spikes come from."""
+    return bool(report.excerpt.membranes)
+
+
 def has_spikes(report: Report) -> bool:
     """Whether some population spikes."""
     return bool(report.spikes)
@@ -332,7 +337,7 @@ PICTURES: tuple[Row, ...] = (
     (
         "Membranes and thresholds",
         "The neurons of that sample that differ most or spike most, in real units.",
-        has_spikes,
+        has_membranes,
         draw_membranes,
     ),
     (

@@ -21,9 +21,11 @@ from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.operations import COUNTED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.numbers.integer_limits import EXACT_BITS, require_exact
+from ltc2hw.numbers.integer_limits import EXACT_BITS, NARROWER, require_exact
 from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS
 from ltc2hw.numbers.words import IntArray
+
+HELD_OR_NARROWER = f"put what grows into register(..., name), or {NARROWER}"
 
 FREE = (Operation.GREATER, Operation.PLAN, Operation.LOOK_UP, Operation.INTERPOLATE)
 """Operations that give something in 0 .. 1 whatever they are given."""
@@ -126,7 +128,7 @@ def require_exact_program(neurons: Lowered, arriving: Mapping[str, int]) -> None
         if value.operation is Operation.INTERPOLATE:
             largest = _largest_interpolation(neurons.tables[value.name], *map(int, value.numbers))
         if largest > 1 << EXACT_BITS:
-            require_exact(_described(neurons, index), largest)
+            require_exact(_described(neurons, index), largest, HELD_OR_NARROWER)
     spikes = found.results.get(SPIKES)
     if spikes is not None and not spikes.within(Interval(0, 1)):
         raise InvalidValueError(

@@ -70,11 +70,11 @@ def choose_formats(
 ) -> Formats:
     """Formats of a model's words, ports and constants, derived ones included.
 
-    ``ranges``: the largest magnitude of every register, state and port by name, as
-    :func:`~ltc2hw.dynamics.ranges.largest_values` finds them; ``constants`` (N,) by name;
-    ``gates``: the integer form of every gate, whose arguments hold the gate's span. Registers
-    saturate; states that never are in one hold what their model keeps between others, with no more
-    bits than those have. The wrapping words of Lava's LIF are not chosen here.
+    ``ranges``: the largest magnitude of every register, state and port by name, as a float run
+    shows them (:func:`~ltc2hw.dynamics.ranges.watched`); ``constants`` (N,) by name; ``gates``:
+    the integer form of every gate, whose arguments hold the gate's span. Registers saturate; states
+    that never are in one hold what their model keeps between others, with no more bits than those
+    have. The wrapping words of Lava's LIF are not chosen here.
 
     Raises:
         InvalidValueError: for a range that is missing, negative or not finite.

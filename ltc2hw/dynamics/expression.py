@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import NoReturn, Union
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Builder, Program
 from ltc2hw.dynamics.verify import DEEPEST, require_depth
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.numbers.scalars import require_type
+from ltc2hw.numbers.scalars import shown
 
 Real = Union["Expression", float]
 """A value of a model, or a number that is the same for every neuron."""
@@ -71,8 +71,30 @@ class Expression:
     def __neg__(self) -> Expression:
         return _binary(Operation.SUBTRACT, 0.0, self)
 
+    def __gt__(self, other: Real) -> NoReturn:
+        raise _not_supported(">", "fires(a, b) for a > b, larger(a, b) and smaller(a, b)")
+
+    def __lt__(self, other: Real) -> NoReturn:
+        raise _not_supported("<", "fires(b, a) for a < b, larger(a, b) and smaller(a, b)")
+
+    def __ge__(self, other: Real) -> NoReturn:
+        raise _not_supported(">=", "1 - fires(b, a) for a >= b")
+
+    def __le__(self, other: Real) -> NoReturn:
+        raise _not_supported("<=", "1 - fires(a, b) for a <= b")
+
+    def __pow__(self, other: Real) -> NoReturn:
+        raise _not_supported("**", "products, and square_root for constants alone")
+
+    def __abs__(self) -> NoReturn:
+        raise _not_supported("abs", "larger(a, -a)")
+
     def __bool__(self) -> bool:
         raise TypeError("a neuron's value has no truth of its own: use fires(a, b) and where(...)")
+
+
+def _not_supported(what: str, instead: str) -> TypeError:
+    return TypeError(f"{what} is not supported on a neuron's values: use {instead}")
 
 
 def _binary(operation: Operation, left: Real, right: Real) -> Expression:
@@ -83,7 +105,11 @@ def real(value: Real) -> Expression:
     """A number as an expression; an expression as it is."""
     if isinstance(value, Expression):
         return value
-    require_type("value of a neuron", value, int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InvalidValueError(
+            "value of a neuron", shown(value), "a neuron's value or a number",
+            "compare with fires(a, b); == and text mean nothing here",
+        )  # fmt: skip
     return Expression(Operation.NUMBER, number=float(value))
 
 
@@ -184,7 +210,11 @@ def collect(step: Callable[[], Mapping[str, Expression]]) -> Collected:
         return done[key]
 
     results = step()
-    require_type("results of a neuron's step", results, Mapping)
+    if not isinstance(results, Mapping):
+        raise InvalidValueError(
+            "results of a neuron's step", type(results).__name__, "a dictionary of results by name",
+            'return {"membrane": ..., "spikes": ...}',
+        )  # fmt: skip
     program = builder.program({name: place(real(value)) for name, value in results.items()})
     return Collected(program, tuple(constants.values()))
 

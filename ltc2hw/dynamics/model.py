@@ -167,6 +167,9 @@ def _check_constant(model: str, described: Constant) -> None:
     if not described.low <= described.high:
         ends = f"{described.low:g} to {described.high:g}"
         raise InvalidValueError(f"range of {label}", ends, "low <= high")
+    if not described.low <= described.default <= described.high:
+        ends = f"{described.low:g} to {described.high:g}"
+        raise InvalidValueError(f"default of {label}", described.default, ends)
 
 
 Step = Callable[[], Mapping[str, Expression]]

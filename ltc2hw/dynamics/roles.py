@@ -95,6 +95,35 @@ def comparison(model: Model) -> Comparison | None:
     return None
 
 
+MEMBRANE = "membrane"
+"""The result that is compared with the threshold, where a model has one of that name."""
+
+
+def charging(model: Model) -> str | None:
+    """The result that charges until it fires; None where no result holds it.
+
+    >>> from ltc2hw.dynamics.models.brf import brf
+    >>> charging(brf)
+    'membrane'
+    """
+    if MEMBRANE in model.results:
+        return MEMBRANE
+    fires = comparison(model)
+    for name, index in model.program.results.items():
+        if fires is not None and fires.charged in _kept_of(model.program, index):
+            return name
+    return None
+
+
+def _kept_of(program: Program, index: int) -> set[int]:
+    """What a value is made of, but for what only decides."""
+    found = {index}
+    for place in range(index, -1, -1):
+        if place in found and program.values[place].operation is not Operation.GREATER:
+            found.update(program.values[place].arguments)
+    return found
+
+
 def biases(model: Model) -> tuple[str, ...]:
     """Constants that are added on the way from the first port to what charges, or to the output."""
     fires = comparison(model)

@@ -94,7 +94,9 @@ class Neurons(ArrayFields, ModelNames):
         functions: Mapping[str, Nonlinearity | GateCurve] | None = None,
     ) -> None:
         found = find_model(model) if isinstance(model, str) else model
-        require_type(f"model of {shown(name)}", found, Model)
+        if not isinstance(found, Model):
+            limit, remedy = "a name, or a neuron model", "decorate its function with @model()"
+            raise InvalidValueError(f"model of {shown(name)}", shown(found), limit, remedy)
         check_population(found.name, name, size)
         set_field(self, "name", name)
         set_field(self, "size", size)

@@ -256,8 +256,9 @@ def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> Non
             raise UnknownNameError(f"end of projection {label}", end, tuple(by_name))
     source, target = by_name[connection.source], by_name[connection.target]
     if connection.variable not in source.variables:
+        remedy = "a model's sends says what it sends"
         raise UnknownNameError(
-            f"variable of projection {label}", connection.variable, source.variables
+            f"variable of projection {label}", connection.variable, source.variables, remedy
         )
     if connection.port not in target.ports:
         ports = target.ports or ("no port at all (an input)",)

@@ -194,7 +194,7 @@ def learning_populations(
             f"output population {output.name}",
             "read by its spikes",
             "a population read by numbers, such as membranes, which are compared with targets",
-            "add a Readout behind it",
+            "add neurons of the model readout behind it",
         )
     reached = [graph.output]
     for name in reached:

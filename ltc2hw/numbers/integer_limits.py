@@ -52,7 +52,10 @@ def require_state(name: str, word: Any, *, wraps: bool) -> None:
         )
 
 
-def require_exact(name: str, largest: int) -> None:
+NARROWER = "use narrower words, smaller constants or exponents"
+
+
+def require_exact(name: str, largest: int, remedy: str = NARROWER) -> None:
     """Raise if the largest magnitude of a sum or product is beyond 62 bits.
 
     >>> require_exact("product", 1 << 62)
@@ -63,12 +66,7 @@ def require_exact(name: str, largest: int) -> None:
 (use narrower words, smaller constants or exponents)
     """
     if largest > 1 << EXACT_BITS:
-        raise InvalidValueError(
-            f"largest {name}",
-            largest,
-            f"at most 2^{EXACT_BITS}",
-            "use narrower words, smaller constants or exponents",
-        )
+        raise InvalidValueError(f"largest {name}", largest, f"at most 2^{EXACT_BITS}", remedy)
 
 
 def magnitude(word: Word) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.ranges import watched
-from ltc2hw.dynamics.roles import integrates
+from ltc2hw.dynamics.roles import MEMBRANE, integrates
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
@@ -124,10 +124,6 @@ def watched_network(network: Network) -> tuple[Network, Mapping[Key, str]]:
 def scaled_by_registers(model: Model) -> bool:
     """Whether the scale of a model follows from what its registers hold in a run."""
     return integrates(model) and model.words != LIF_WORDS
-
-
-MEMBRANE = "membrane"
-"""The state that is compared with the threshold, where a model has one of that name."""
 
 
 def has_integrated_membrane(model: Model) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ltc2hw.dynamics.model import LIF_WORDS
-from ltc2hw.dynamics.roles import biases, signals, thresholds
+from ltc2hw.dynamics.roles import MEMBRANE, biases, signals, thresholds
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import FloatArray, Word, largest_fraction
-from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane
+from ltc2hw.quantization.calibration import Ranges, has_integrated_membrane
 
 HEADROOM = 2.0
 """Registers are scaled for this multiple of the largest value seen in calibration."""

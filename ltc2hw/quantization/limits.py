@@ -14,6 +14,7 @@ from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.roles import (
+    MEMBRANE,
     binary_states,
     comparison,
     constant_places,
@@ -39,7 +40,7 @@ from ltc2hw.quantization.account import (
     leaks,
     messages,
 )
-from ltc2hw.quantization.calibration import MEMBRANE, Ranges, has_integrated_membrane
+from ltc2hw.quantization.calibration import Ranges, has_integrated_membrane
 from ltc2hw.quantization.mixing import Tensor
 
 SLOW_LEAK, LOST_DECAY, LOST_WEIGHTS, LOST_MESSAGES, UNREACHABLE, LOST_FACTOR = (

@@ -31,6 +31,7 @@ from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 
 X, Y = port("x"), port("y")
+ANYTHING: Any = "1"
 PAIRS = np.array([[0.5, -2.0, 3.0, 1.0]]), np.array([[0.25, 4.0, -1.5, 1.0]])
 
 
@@ -64,8 +65,31 @@ def test_a_value_has_no_truth_of_its_own() -> None:
         bool(fires(X, Y))
     with pytest.raises(TypeError, match="no truth"):
         where(X and Y, X, Y)
-    with pytest.raises(TypeError, match="not supported"):
-        X > Y  # type: ignore[operator]  # noqa: B015
+
+
+@pytest.mark.parametrize(
+    ("write", "instead"),
+    [
+        (lambda: X > 0, r"fires\(a, b\) for a > b"),
+        (lambda: X < Y, r"fires\(b, a\) for a < b"),
+        (lambda: X >= Y, r"1 - fires\(b, a\) for a >= b"),
+        (lambda: X <= 1, r"1 - fires\(a, b\) for a <= b"),
+        (lambda: max(X, 0.0), r"larger\(a, b\) and smaller\(a, b\)"),
+        (lambda: X**2, "products"),
+        (lambda: abs(X), r"larger\(a, -a\)"),
+        (
+            lambda: where(ANYTHING == 1, 0.0, X),
+            "value of a neuron is False; expected a neuron's value or a number",
+        ),
+        (lambda: X + ANYTHING, "value of a neuron is '1'; expected a neuron's value or a number"),
+        (lambda: where(fires(X, 1.0), None, X), "value of a neuron is None"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_python_would_write_otherwise_is_answered_with_what_to_write(
+    write: Any, instead: str
+) -> None:
+    with pytest.raises((TypeError, InvalidValueError), match=instead):
+        write()
 
 
 def test_values_that_are_used_twice_are_written_once() -> None:
@@ -131,6 +155,20 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: {"spikes": port("a b")}, "expected a plain name"),
     (lambda: {"spikes": X, "two words": X}, "result of a neuron's program is 'two words'"),
     (lambda: {"spikes": constant("k" * 100) * X}, "expected a plain name"),
+    (
+        lambda: {"spikes": X},
+        r"not 0 or 1; expected a result made of comparisons .make it of fires\(a, b\)",
+    ),
+    (
+        lambda: {"spikes": fires(constant("k") * X, constant("k", 2.0))},
+        "k of a neuron is described twice",
+    ),
+    (
+        lambda: {"spikes": fires(X, constant("k", 2.0, high=1.0))},
+        "default of constant 'k' of model <lambda> is 2.0; expected",
+    ),
+    (lambda: (X, fires(X, 1.0)), "a neuron's step is tuple; expected a dictionary"),
+    (lambda: None, "a neuron's step is NoneType; expected a dictionary"),
 ]
 
 

@@ -41,7 +41,7 @@ def own() -> Mapping[str, Expression]:
     left = larger(waiting - 1.0, 0.0)
     return {
         "drive": drive,
-        "membrane": where(waiting, 0.5 * charged, where(spikes, 0.0, charged)),
+        "membrane": where(fires(waiting, 0.0), 0.5 * charged, where(spikes, 0.0, charged)),
         "waiting": where(spikes, 2.0, left),
         "spikes": spikes,
     }
@@ -95,7 +95,7 @@ def compare(cell: ProgramCell, x: Tensor, start: NeuronState | None = None) -> f
         # Some models are chaotic, their gradients large.
         scale = max(1.0, float(other.abs().max()))
         torch.testing.assert_close(value, other, rtol=0, atol=1e-10 * scale)
-    return float(cell.register(found, cell.form.model.output).abs().sum())
+    return float(cell.register(found, cell.form.model.output).detach().abs().sum())
 
 
 @pytest.mark.parametrize("name", CHOICES)

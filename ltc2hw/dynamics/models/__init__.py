@@ -35,6 +35,7 @@ def find_model(name: str) -> Model:
     """
     require_type("model", name, str)
     if name not in MODELS:
-        raise UnknownNameError("model", name, tuple(MODELS))
+        remedy = "one of your own is given itself, not by name"
+        raise UnknownNameError("model", name, tuple(MODELS), remedy)
     module, attribute = MODELS[name].split(":")
     return cast(Model, getattr(import_module(module), attribute))
