@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.dynamics.model import SPIKES, Model
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.roles import (
@@ -334,11 +334,13 @@ def lost_factors(
 ) -> Iterator[Violation]:
     """Constants that multiply and saturated by more than :data:`LARGEST_DECAY_ERROR`.
 
-    Arguments of gates are flat where such a constant takes them.
+    Arguments of gates are flat where such a constant takes them, and thresholds out of reach.
     """
     model = population.model
+    fires = comparison(model)
+    level = () if fires is None else constants_of(model, fires.threshold)
     for name, place in constant_places(model).items():
-        flat = place.operand is None or place.word in model.gates
+        flat = place.operand is None or place.word in model.gates or name in level
         if flat or Tensor(population.name, name) not in clipped:
             continue
         asked = population.constants[name]
@@ -353,6 +355,12 @@ def lost_factors(
                 "bring what it multiplies, or other constants of the product, closer to it,"
                 f" or allow {LOST_FACTOR}",
             )
+
+
+def constants_of(model: Model, index: int) -> tuple[str, ...]:
+    """Constants that a value of a model's program is made of."""
+    values = model.program.values
+    return Program("real", values, {"value": index}).needed(("value",)).parameters
 
 
 def unreachable_thresholds(
