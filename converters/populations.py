@@ -9,7 +9,7 @@ from typing import Any, TypeGuard, overload
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held, current_register_bits
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.lif import lif
@@ -32,9 +32,6 @@ from ltc2hw.numbers.words import IntArray, Word
 
 TERMS = ("bias", "from_state", "from_current")
 """Constants of a gate, ``tau_mem.bias`` and so on."""
-
-LIF_CURRENT_BITS = 32
-"""Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
 
 
 @overload
@@ -274,11 +271,8 @@ class LIFWords:
 
     @property
     def formats(self) -> Formats:
-        """The same as formats of the model's values.
-
-        The current has 32 bits as in Lava, four more than a wider state has.
-        """
-        register_bits = max(LIF_CURRENT_BITS, self.state.bits + 4)
+        """The same as formats of the model's values."""
+        register_bits = current_register_bits(self.state.bits)
         return Formats(
             {
                 "current": Held.wrapping_once(self.state.bits, register_bits, self.fraction),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ltc2hw.dynamics.formats import Formats, Held
+from ltc2hw.converters.populations import LIFWords
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.operations import Operation
@@ -34,7 +34,6 @@ CHANNEL = Word(32)
 """Type of what Lava's ports carry and its connections add up in."""
 
 LIF_STATE = Word(24)
-LIF_CURRENT_BITS = 32
 LIF_DECAY_FRACTION = 12
 LIF_ALIGNMENT = 6
 LIF_BIAS = Word(16)
@@ -138,18 +137,5 @@ def lava_bias_exponent(neurons: FixedNeurons) -> int | None:
 @lru_cache(maxsize=LARGEST_BIAS_EXPONENT + 1)
 def lava_lif(bias_exponent: int) -> Program:
     """The program of Lava's own LIF, whatever the fraction of its membrane."""
-    membrane, arriving = 0, -LIF_ALIGNMENT
-    formats = Formats(
-        held={
-            "current": Held.wrapping_once(LIF_STATE.bits, LIF_CURRENT_BITS, membrane),
-            "membrane": Held.between(LIF_STATE.maximum, membrane),
-        },
-        ports={"current": arriving},
-        constants={
-            "current_decay": LIF_DECAY_FRACTION,
-            "membrane_decay": LIF_DECAY_FRACTION,
-            "threshold": arriving,
-            "bias": membrane - bias_exponent,
-        },
-    )
-    return lower(lif.program, formats)
+    words = LIFWords(LIF_STATE, 0, LIF_DECAY_FRACTION, LIF_ALIGNMENT, bias_exponent)
+    return lower(lif.program, words.formats)

@@ -145,7 +145,7 @@ def _held(
 ) -> dict[str, Held]:
     """Formats of registers and states."""
     word = Word(widths.state)
-    registers, bits = program.names(Operation.REGISTER), _single_bits(program)
+    registers, bits = program.names(Operation.REGISTER), program.comparisons & set(program.states)
     fractions: dict[str, int] = {}
     for name in dict.fromkeys((*registers, *program.states)):
         if name in gates:
@@ -166,15 +166,6 @@ def _held(
             chosen = max(chosen, gates[name].coarsest_argument)
         held[name] = Held.within(word, chosen) if name in registers else Held(chosen)
     return held
-
-
-def _single_bits(program: Program) -> frozenset[str]:
-    """States that are 0 or 1."""
-    return frozenset(
-        name
-        for name in program.states
-        if program.values[program.results[name]].operation is Operation.GREATER
-    )
 
 
 def _ends(program: Program, index: int) -> set[str]:

@@ -14,6 +14,19 @@ FACTOR_BITS = 16
 """Width of a model's own numbers where they multiply: sign and 15 bits."""
 
 
+LIF_CURRENT_BITS = 32
+"""Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
+
+
+def current_register_bits(state_bits: int) -> int:
+    """Bits of the register of a wrapping current: 32 as in Lava, four more than a wider state has.
+
+    >>> current_register_bits(24), current_register_bits(40)
+    (32, 44)
+    """
+    return max(LIF_CURRENT_BITS, state_bits + 4)
+
+
 @dataclass(frozen=True)
 class Held:
     """Where a named value lives: fractional bits, and what a value that does not fit becomes.

@@ -287,10 +287,10 @@ def _format(formats: Mapping[str, T], name: str, what: str) -> T:
 
 def _binary_values(program: Program) -> frozenset[int]:
     """Values that are 0 or 1: comparisons, and the states that hold one."""
-    made = {i for i, v in enumerate(program.values) if v.operation is Operation.GREATER}
-    held = {name for name, index in program.results.items() if index in made}
+    held = program.comparisons
     return frozenset(
         index
         for index, value in enumerate(program.values)
-        if index in made or (value.operation is Operation.STATE and value.name in held)
+        if value.operation is Operation.GREATER
+        or (value.operation is Operation.STATE and value.name in held)
     )

@@ -62,6 +62,12 @@ class Program:
         """Names of the registers that are read."""
         return self.names(Operation.STATE)
 
+    @property
+    def comparisons(self) -> frozenset[str]:
+        """Names of the results that are comparisons, so 0 or 1."""
+        greater = Operation.GREATER
+        return frozenset(n for n, i in self.results.items() if self.values[i].operation is greater)
+
     def needed(self, results: Sequence[str]) -> Program:
         """The part of the program that some of its results need."""
         wanted = {self.results[name] for name in results}

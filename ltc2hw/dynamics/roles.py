@@ -14,9 +14,7 @@ _LINEAR = (Operation.ADD, Operation.SUBTRACT)
 
 def binary_states(model: Model) -> frozenset[str]:
     """States that are 0 or 1: the results of comparisons."""
-    values, results = model.program.values, model.program.results
-    compared = {n for n, i in results.items() if values[i].operation is Operation.GREATER}
-    return frozenset(compared & set(model.states))
+    return model.program.comparisons & set(model.states)
 
 
 def registers(model: Model) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from ltc2hw.dynamics.bounds import bounds, register_ranges, require_exact_progra
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.neurons import FixedNeurons, Message
 from ltc2hw.graph.structure import (
+    InputNames,
     Port,
     Variable,
     check_connection,
@@ -45,7 +45,7 @@ from ltc2hw.numbers.words import WIDEST_WORD, Word
 
 
 @dataclass(frozen=True, eq=False)
-class FixedInput(ArrayFields):
+class FixedInput(ArrayFields, InputNames):
     """Encoder of samples: ``word.fit(round_half_even(x * 2^fraction))``.
 
     Spiking inputs have a one-bit unsigned word and fraction 0; they accept only 0 and 1.
@@ -57,11 +57,6 @@ class FixedInput(ArrayFields):
     word: Word
     fraction: int
 
-    ports: ClassVar[tuple[Port, ...]] = ()
-    early: ClassVar[tuple[str, ...]] = ()
-    registers: ClassVar[tuple[str, ...]] = ()
-    output_variable: ClassVar[str] = ""
-
     def __post_init__(self) -> None:
         check_population("FixedInput", self.name, self.size)
         require_type(f"{self.name} graded", self.graded, bool, np.bool_)
@@ -71,16 +66,6 @@ class FixedInput(ArrayFields):
             raise InvalidValueError(
                 f"word of spiking input {self.name}", self.word, "one unsigned bit, fraction 0"
             )
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The one variable that it sends."""
-        return ("value",) if self.graded else ("spikes",)
-
-    @property
-    def recordable(self) -> tuple[str, ...]:
-        """What an engine can record of it."""
-        return self.variables
 
 
 FixedPopulation = FixedInput | FixedNeurons

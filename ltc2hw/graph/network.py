@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import (
+    InputNames,
     Port,
     Variable,
     check_connection,
@@ -27,7 +27,7 @@ from ltc2hw.numbers.weights import Weights
 
 
 @dataclass(frozen=True, eq=False)
-class Input(ArrayFields):
+class Input(ArrayFields, InputNames):
     """Where samples enter: binary spikes, or graded values.
 
     A spiking input accepts only 0 and 1; a graded one any finite real.
@@ -37,24 +37,9 @@ class Input(ArrayFields):
     size: int
     graded: bool = False
 
-    ports: ClassVar[tuple[Port, ...]] = ()
-    early: ClassVar[tuple[str, ...]] = ()
-    registers: ClassVar[tuple[str, ...]] = ()
-    output_variable: ClassVar[str] = ""
-
     def __post_init__(self) -> None:
         check_population("Input", self.name, self.size)
         require_type(f"{self.name} graded", self.graded, bool, np.bool_)
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The one variable that it sends."""
-        return ("value",) if self.graded else ("spikes",)
-
-    @property
-    def recordable(self) -> tuple[str, ...]:
-        """What an engine can record of it."""
-        return self.variables
 
 
 FloatPopulation = Input | Neurons

@@ -16,6 +16,7 @@ from ltc2hw.dynamics.model import SPIKES, Model
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
+from ltc2hw.dynamics.roles import binary_states
 from ltc2hw.dynamics.verify import verify
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.structure import check_population
@@ -288,7 +289,7 @@ def _require_same(what: str, given: Any, known: tuple[str, ...]) -> None:
 def _check_formats(name: str, model: Model, formats: Formats) -> None:
     """Every name of the model has a format, every fraction is one."""
     words = dict.fromkeys((*model.program.names(Operation.REGISTER), *model.states))
-    spikes = {state for state in model.states if _is_binary(model, state)}
+    spikes = binary_states(model)
     for what, given, known in (
         ("words", formats.held, tuple(word for word in words if word not in spikes)),
         ("ports", formats.ports, model.ports),
@@ -303,11 +304,6 @@ def _check_formats(name: str, model: Model, formats: Formats) -> None:
         require_fraction(f"{name} {key} fraction", held.fraction)
     for key, fraction in (*formats.ports.items(), *formats.constants.items()):
         require_fraction(f"{name} {key} fraction", fraction)
-
-
-def _is_binary(model: Model, state: str) -> bool:
-    value = model.program.values[model.program.results[state]]
-    return value.operation is Operation.GREATER
 
 
 def _check_table(label: str, table: IntArray, bits: int, function: Any, fraction: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.numbers.capacity import require_capacity
@@ -23,8 +23,6 @@ Variable = str
 Port = str
 """Name of where a projection lands."""
 Stage = Literal["early", "late"]
-PORTS = ("current", "tau_mem", "tau_adp")
-VARIABLES = ("spikes", "value", "current", "membrane", "adaptation")
 Node = tuple[str, Stage]
 
 
@@ -70,6 +68,27 @@ class Population(Protocol):
     def variables(self) -> tuple[Variable, ...]:
         """Variables that projections may send."""
         ...
+
+
+class InputNames:
+    """What the inputs of both graphs say of themselves: they send one variable and hear nothing."""
+
+    graded: bool
+
+    ports: ClassVar[tuple[Port, ...]] = ()
+    early: ClassVar[tuple[str, ...]] = ()
+    registers: ClassVar[tuple[str, ...]] = ()
+    output_variable: ClassVar[str] = ""
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The one variable that it sends."""
+        return ("value",) if self.graded else ("spikes",)
+
+    @property
+    def recordable(self) -> tuple[str, ...]:
+        """What an engine can record of it."""
+        return self.variables
 
 
 class Connection(Protocol):

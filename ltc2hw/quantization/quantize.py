@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.bounds import bounds
-from ltc2hw.dynamics.formats import Formats, GateFormat, Held
+from ltc2hw.dynamics.formats import Formats, GateFormat, Held, current_register_bits
 from ltc2hw.dynamics.lowering import result_fractions
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
 from ltc2hw.dynamics.roles import (
@@ -66,9 +66,6 @@ from ltc2hw.registry import find_target
 
 SATURATED = "saturated_constants"
 """Entry of the provenance that lists the constants beyond their words."""
-
-LIF_CURRENT_BITS = 32
-"""Bits in which Lava 0.10.0's fixed-point LIF computes its current of 24 bits."""
 
 MAXIMUM_SHIFT = 62
 """Shifts beyond the widest word would only say zero."""
@@ -230,7 +227,7 @@ class _Builder:
             return Held.within(self.state, fraction)
         if lands:
             bits = self.state.bits
-            return Held.wrapping_once(bits, max(LIF_CURRENT_BITS, bits + 4), fraction)
+            return Held.wrapping_once(bits, current_register_bits(bits), fraction)
         return Held.between(self.state.maximum, fraction)
 
     def constants(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ltc2hw.converters.populations import LTC, Gate, Readout
+from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
-from ltc2hw.graph.structure import PORTS, Port, Variable
+from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.neurons import LTCCell, ReadoutCell, SpikingNetwork
 from ltc2hw.numbers.nonlinearity import Nonlinearity
@@ -15,6 +16,8 @@ from ltc2hw.numbers.words import FloatArray
 
 Slices = dict[Parameter, tuple[nn.Parameter, int | None]]
 """Where each parameter of the network lies in the module: a tensor, and which port of it."""
+
+PORTS = ltc.ports
 
 
 class TorchLayout:
