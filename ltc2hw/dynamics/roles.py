@@ -23,8 +23,23 @@ def registers(model: Model) -> tuple[str, ...]:
 
 
 def integrates(model: Model) -> bool:
-    """Whether some state is put into a word: nothing else bounds it, so its range is measured."""
-    return bool(set(registers(model)) & set(model.states))
+    """Whether what arrives does not bound the words, so that their range is measured.
+
+    A state is put into one, or a port is multiplied on its way there.
+    """
+    return bool(set(registers(model)) & set(model.states)) or _scales_a_port(model.program)
+
+
+def _scales_a_port(program: Program) -> bool:
+    """Whether a port, or a sum that it is part of, is multiplied before any word or gate."""
+    summed: set[int] = set()
+    for index, value in enumerate(program.values):
+        met = not summed.isdisjoint(value.arguments)
+        if met and value.operation is Operation.MULTIPLY:
+            return True
+        if value.operation is Operation.PORT or (met and value.operation in _LINEAR):
+            summed.add(index)
+    return False
 
 
 def signals(model: Model) -> tuple[str, ...]:

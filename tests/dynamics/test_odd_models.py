@@ -20,9 +20,9 @@ from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.roles import comparison
 from ltc2hw.dynamics.text import read_formats
 from ltc2hw.errors import HardwareRuleError, InvalidValueError
-from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Input, Network, Projection
-from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
 
@@ -254,3 +254,23 @@ def test_a_value_that_is_none_is_refused(value: Any) -> None:
 def test_formats_of_odd_types_are_refused(text: str) -> None:
     with pytest.raises(InvalidValueError):
         read_formats(text)
+
+
+@pytest.mark.parametrize("gain", [0.01, 100.0])
+def test_a_word_that_scales_what_arrives_is_measured(gain: float) -> None:
+    """Scaled by what can arrive alone, it saturated at a twentieth of what it had to hold."""
+
+    @model(source="made for the tests")
+    def scaled() -> Mapping[str, Expression]:
+        drive = register(gain * port(), "drive")
+        return {"drive": drive, "spikes": fires(drive, constant("threshold", 1.0))}
+
+    link = Projection("input", "value", "n", "current", Dense(np.array([[0.5]])))
+    network = Network((Input("input", 1, True), Neurons("n", 1, scaled)), (link,), "n")
+    x = np.random.default_rng(0).uniform(-1, 1, (50, 2, 1))
+    fixed = ltc2hw.quantize(network, "loihi2", x)
+    real = ltc2hw.simulate(network, x, record="all").states["n"]["drive"]
+    trace = ltc2hw.simulate(fixed, x, engine="integer", record="all")
+    unit = 2.0 ** -variable_fraction(fixed.population("n"), "drive")
+    assert np.max(np.abs(trace.states["n"]["drive"] * unit - real)) < 0.01 * np.max(np.abs(real))
+    assert not any(trace.saturations.values())
