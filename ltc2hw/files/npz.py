@@ -42,17 +42,22 @@ SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (
 
 
 def read_npz(
-    path: StrPath, most: int = MAXIMUM_BYTES, *, texts: bool = False
+    path: StrPath,
+    most: int = MAXIMUM_BYTES,
+    *,
+    content: bytes | None = None,
+    texts: bool = False,
 ) -> dict[str, Array | str]:
     """Arrays of numbers, and single texts, by name; with ``texts`` also arrays of texts.
 
-    ``most`` is how many bytes they may have together, unless the file itself has more.
+    ``most`` is how many bytes they may have together, unless the file itself has more. With
+    ``content`` these bytes are read, and ``path`` is what errors call them.
 
     Raises:
         DamagedFileError: for anything else, naming the member.
         OSError: if the file cannot be opened.
     """
-    archive = Archive(read_bytes(path), path, most)
+    archive = Archive(read_bytes(path) if content is None else content, path, most)
     found: dict[str, Array | str] = {}
     for member in archive.sizes:
         name = member.removesuffix(".npy")
@@ -93,7 +98,7 @@ def _parsed(content: bytes, texts: bool) -> Array | str:
             content[place : place + size].decode(encoding).rstrip("\0")
             for place in range(start, start + count * size, size)
         ]
-        return found[0] if shape == () else np.array(found, dtype=np.str_).reshape(shape)
+        return found[0] if shape == () else np.array(found, dtype=np.str_).reshape(shape, order="F" if fortran else "C")
     values: Array
     if kind == "b":
         values = np.frombuffer(content, np.uint8, count, start) != 0
