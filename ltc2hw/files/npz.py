@@ -35,37 +35,48 @@ SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (
 """Bytes of a number, by kind."""
 
 
-def read_npz(path: StrPath, most: int = MAXIMUM_BYTES) -> dict[str, Array | str]:
-    """Arrays of numbers, and single texts, by name.
+def read_npz(
+    path: StrPath,
+    most: int = MAXIMUM_BYTES,
+    *,
+    content: bytes | None = None,
+    texts: bool = False,
+) -> dict[str, Array | str]:
+    """Arrays of numbers, and single texts, by name; with ``texts`` also arrays of texts.
 
-    ``most`` is how many bytes they may have together, unless the file itself has more.
+    ``most`` is how many bytes they may have together, unless the file itself has more. With
+    ``content`` these bytes are read, and ``path`` is what errors call them.
 
     Raises:
         DamagedFileError: for anything else, naming the member.
         OSError: if the file cannot be opened.
     """
-    archive = Archive(read_bytes(path), path, most)
+    archive = Archive(read_bytes(path) if content is None else content, path, most)
     found: dict[str, Array | str] = {}
     for member in archive.sizes:
         name = member.removesuffix(".npy")
         if name == member:
             raise DamagedFileError(path, f"member {shown(member)} is no array")
         try:
-            found[name] = _parsed(archive.read(member))
+            found[name] = _parsed(archive.read(member), texts)
         except ValueError as error:
             raise DamagedFileError(path, f"array {shown(name)}: {error}") from error
     return found
 
 
-def _parsed(content: bytes) -> Array | str:
+def _parsed(content: bytes, texts: bool) -> Array | str:
     """An array from the bytes of a ``.npy`` file; ValueError where it makes no sense."""
     kind, size, order, fortran, shape, start = _header(content)
     count = math.prod(shape)
     if len(content) - start != count * size:
         raise ValueError(f"{len(content) - start} bytes for {count} items of {size}")
-    if kind == "U":
-        if shape != ():
+    if kind == "U" and shape != ():
+        if not texts:
             raise ValueError("texts are read one by one")
+        found: Array = np.frombuffer(content, f"{order}U{size // 4}", count, start).astype("=U")
+        # What is no text shows itself only where Python reads it.
+        return np.array(found.tolist(), found.dtype).reshape(shape, order="F" if fortran else "C")
+    if kind == "U":
         # Ends of texts are filled up with zeros.
         text = content[start:].decode("utf-32-be" if order == ">" else "utf-32-le")
         return text.rstrip("\0")

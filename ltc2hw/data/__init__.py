@@ -1,0 +1,1 @@
+"""Data of your own: from files, arrays and event recordings to samples and tasks."""
