@@ -81,7 +81,9 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         for name, part in parts.items()
     }
     first = next(iter(parts.values()))
-    said = "as said" if layout is not None else "told by the labels"
+    said = "told by the labels"
+    if layout is not None:
+        said = "as said" if options.layout is not None else "as the data say"
     notes = {"layout": f"{layout or axes.layout}, {said}: {first.x.shape}"}
     if listed == {True}:
         notes = {"layout": "one sample after another"}
