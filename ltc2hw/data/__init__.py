@@ -1,1 +1,20 @@
-"""Data of your own: from files, arrays and event recordings to samples and tasks."""
+"""Data of one's own: read from files and objects, told apart, arranged; numpy, without torch."""
+
+from __future__ import annotations
+
+from ltc2hw.data.options import DataOptions
+from ltc2hw.data.prepared import Prepared, prepare
+from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source
+from ltc2hw.data.source import Part, Source
+
+__all__ = [
+    "SUFFIXES",
+    "DataOptions",
+    "Part",
+    "Prepared",
+    "Source",
+    "prepare",
+    "read_data",
+    "read_samples",
+    "read_source",
+]
