@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,12 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
 
 @dataclass(frozen=True, eq=False)
 class _Padded:
-    """A part of one array, its first two axes in any order."""
+    """A part of one array, its first two axes in any order; ``listed`` came one by one."""
 
     x: Array
     y: Array | None
     lengths: Array | None
+    listed: bool = False
 
 
 def _is_sequence(x: object) -> bool:
@@ -157,7 +159,7 @@ def _cut(part: Part, where: str) -> Part:
             f"{len(offsets)} numbers from {offsets[:1].tolist()} to {offsets[-1:].tolist()}",
             f"rising numbers from 0 to {len(x)}, one more than samples",
         )
-    pairs = list(zip(offsets[:-1], offsets[1:], strict=True))
+    pairs = list(pairwise(offsets))
     y: Any = part.y
     if y is not None and len(y) == len(x) != len(pairs):
         y = [label_array(y, where)[start:end] for start, end in pairs]

@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ltc2hw.data.events.binning import Binning
+from ltc2hw.data.events.recording import sensor_size
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.numbers.fields import require_size
-from ltc2hw.numbers.scalars import shown
+from ltc2hw.numbers.fields import require_size, set_field
+from ltc2hw.numbers.scalars import require_type, shown
 
 Layout = Literal["time-first", "batch-first", "channels-first"]
 """Axes of samples: (T, B, N), (B, T, N), or (B, N, T)."""
@@ -37,6 +39,8 @@ class DataOptions:
     - ``test``, ``validation``: files with those samples, read like the data themselves.
     - ``test_fraction``, ``validation_fraction``: what is set apart where there are no such
       samples: of all samples, by a fixed seed, each class in the same proportion.
+    - ``binning``, ``sensor``: how events become steps and channels, and (width, height) of their
+      sensor where their files do not tell it.
     - ``decision_steps``: how many of the last steps of the readout are averaged into a decision.
 
     Raises:
@@ -57,6 +61,8 @@ class DataOptions:
     test_fraction: float = TEST_FRACTION
     validation_fraction: float = VALIDATION_FRACTION
     decision_steps: int | None = None
+    binning: Binning = Binning()
+    sensor: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("layout", LAYOUTS), ("kind", KINDS)):
@@ -71,6 +77,9 @@ class DataOptions:
             value = getattr(self, name)
             if value is not None:
                 require_size(name, value)
+        require_type("binning", self.binning, Binning)
+        if self.sensor is not None:
+            set_field(self, "sensor", sensor_size(self.sensor))
         self._check_fractions()
 
     def _check_fractions(self) -> None:
@@ -84,3 +93,7 @@ class DataOptions:
                 "test and validation fraction together", together, "less than 1",
                 "the rest is for training",
             )  # fmt: skip
+
+
+DETECTED = DataOptions()
+"""Nothing is said of the data."""

@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ltc2hw.data.arranging import arrange
+from ltc2hw.data.event_source import events_source
+from ltc2hw.data.events.recording import NAMES
+from ltc2hw.data.events.reading import RECORDING_ENDS
+from ltc2hw.data.events.recordings import ARCHIVE, read_recordings
 from ltc2hw.data.names import arrays_source, only_samples, read_name
-from ltc2hw.data.options import DataOptions, StrPath
+from ltc2hw.data.options import DETECTED, DataOptions, StrPath
 from ltc2hw.data.prepared import Prepared, prepare
 from ltc2hw.data.source import Array, Part, PartName, Source
 from ltc2hw.data.splitting import training_part
@@ -71,41 +75,44 @@ SUFFIXES = (*ARRAYS, ".ts")
 """Ends of the names of files that are read."""
 
 
-def read_source(path: StrPath) -> Source:
-    """What a file or a folder holds.
+def read_source(path: StrPath, options: DataOptions = DETECTED) -> Source:
+    """What a file or a folder holds; the options say how events are counted.
 
     Raises:
         UnknownNameError: for a file of another kind.
-        DamagedFileError, InvalidValueError: for a file that is not what its name says.
+        InvalidValueError: for a file that is not what its name says.
         OSError: if there is none.
     """
     path = Path(path)
     suffix = path.suffix.casefold()
     if path.is_dir():
-        return _folder(path)
+        pairs = sorted(path.glob(f"*{TRAIN}"))
+        return read_ts(pairs[0]) if len(pairs) == 1 else _events(path, options)
     with path.open("rb"):
         pass
     if suffix == ".ts":
         return read_ts(path)
     if suffix in ARRAYS:
-        return arrays_source(ARRAYS[suffix](path), str(path))
-    raise _unknown(path)
+        arrays = ARRAYS[suffix](path)
+        if suffix == ".npz" and _are_events(arrays):
+            return _events(path, options)
+        return arrays_source(arrays, str(path))
+    if suffix == ARCHIVE or suffix in RECORDING_ENDS:
+        return _events(path, options)
+    known = (*SUFFIXES, "a folder or .zip of recordings")
+    raise UnknownNameError(f"end of the name of {path}", path.suffix, known)
 
 
-def _unknown(path: Path) -> UnknownNameError:
-    known = (*SUFFIXES, "a folder of recordings")
-    return UnknownNameError(f"end of the name of {path}", path.suffix, known)
+def _events(path: Path, options: DataOptions) -> Source:
+    return events_source(read_recordings(path, options.sensor), options)
 
 
-def _folder(path: Path) -> Source:
-    """The one pair of ``.ts`` files of a folder."""
-    pairs = sorted(path.glob(f"*{TRAIN}"))
-    if len(pairs) == 1:
-        return read_ts(pairs[0])
-    raise InvalidValueError(f"folder {path}", "without data", f"one *{TRAIN}")
+def _are_events(arrays: Arrays) -> bool:
+    """Whether arrays are coordinates, times and polarities."""
+    return all(any(name in arrays for name in names) for names in NAMES.values())
 
 
-def read_data(path: StrPath, options: DataOptions = DataOptions()) -> Prepared:
+def read_data(path: StrPath, options: DataOptions = DETECTED) -> Prepared:
     """Samples and labels of a file or folder, and of the files that the options name.
 
     Raises:
@@ -113,17 +120,19 @@ def read_data(path: StrPath, options: DataOptions = DataOptions()) -> Prepared:
         DamagedFileError: for damaged files.
         OSError: if there is no such file.
     """
-    source = read_source(path)
+    source = read_source(path, options)
     notes = {"source": str(path), **source.notes}
     parts = dict(source.parts)
     for name, other in (("test", options.test), ("validation", options.validation)):
         if other is not None:
-            _add(parts, name, other, str(path))  # type: ignore[arg-type]
+            _add(parts, name, other, str(path), options)  # type: ignore[arg-type]
             notes[f"{name} samples"] = str(other)
     return prepare(replace(source, parts=parts, notes=notes), options, str(path))
 
 
-def _add(parts: dict[PartName, Part], name: PartName, path: StrPath, where: str) -> None:
+def _add(
+    parts: dict[PartName, Part], name: PartName, path: StrPath, where: str, options: DataOptions
+) -> None:
     """Add the samples of another file.
 
     Raises:
@@ -131,7 +140,8 @@ def _add(parts: dict[PartName, Part], name: PartName, path: StrPath, where: str)
     """
     if name in parts:
         raise InvalidValueError(f"{name} samples", f"in {path} and in {where}", "in one of them")
-    found = dict((read_ts_file if str(path).endswith(".ts") else read_source)(path).parts)
+    single = str(path).endswith(".ts")
+    found = (read_ts_file(path) if single else read_source(path, options)).parts
     chosen = next((found[key] for key in (name, "all") if key in found), None)
     if chosen is None:
         raise InvalidValueError(
@@ -140,7 +150,7 @@ def _add(parts: dict[PartName, Part], name: PartName, path: StrPath, where: str)
     parts[name] = chosen
 
 
-def read_samples(path: StrPath, options: DataOptions = DataOptions()) -> tuple[Array, Array | None]:
+def read_samples(path: StrPath, options: DataOptions = DETECTED) -> tuple[Array, Array | None]:
     """Samples (T, B, N) for calibration, of any type, and their lengths; labels are not needed.
 
     Of a file with several parts, those for training.
@@ -150,10 +160,11 @@ def read_samples(path: StrPath, options: DataOptions = DataOptions()) -> tuple[A
             :func:`read_data`; where there are no labels, the layout is asked for.
     """
     where, suffix = str(path), Path(path).suffix.casefold()
-    if suffix in ARRAYS and Path(path).is_file():
-        source = only_samples(ARRAYS[suffix](path), where)
+    arrays = ARRAYS[suffix](path) if suffix in ARRAYS and Path(path).is_file() else {}
+    if arrays and not _are_events(arrays):
+        source = only_samples(arrays, where)
     else:
-        source = read_source(path)
+        source = read_source(path, options)
     name = training_part(source.parts, where) if len(source.parts) > 1 else next(iter(source.parts))
     arranged = arrange(replace(source, parts={name: source.parts[name]}), options, where)
     part = arranged.parts[name]

@@ -45,8 +45,8 @@ def read_npz(
     path: StrPath,
     most: int = MAXIMUM_BYTES,
     *,
-    texts: bool = False,
     content: bytes | None = None,
+    texts: bool = False,
 ) -> dict[str, Array | str]:
     """Arrays of numbers, and single texts, by name; with ``texts`` also arrays of texts.
 
@@ -98,7 +98,7 @@ def _parsed(content: bytes, texts: bool) -> Array | str:
             content[place : place + size].decode(encoding).rstrip("\0")
             for place in range(start, start + count * size, size)
         ]
-        return found[0] if shape == () else np.array(found, dtype=np.str_).reshape(shape)
+        return found[0] if shape == () else np.array(found, dtype=np.str_).reshape(shape, order="F" if fortran else "C")
     values: Array
     if kind == "b":
         values = np.frombuffer(content, np.uint8, count, start) != 0

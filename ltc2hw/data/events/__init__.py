@@ -6,8 +6,7 @@
 (2, 15)
 
 ``read_recordings(path)`` finds the recordings of a folder or an archive, ``bin_parts`` makes
-samples of them, ``dataset_recordings`` takes a data set of tonic's; ``events_source(path, binning)``
-does all of it for a path.
+samples of them, ``dataset_recordings`` takes a data set of tonic's.
 """
 
 from ltc2hw.data.events.batch import Binned, bin_parts, bin_recordings
@@ -17,7 +16,6 @@ from ltc2hw.data.events.frames import frames
 from ltc2hw.data.events.reading import read_recording
 from ltc2hw.data.events.recording import Events
 from ltc2hw.data.events.recordings import Recordings, read_recordings
-from ltc2hw.data.events.source import events_source, holds_recordings, recordings_source
 
 __all__ = [
     "Binned",
@@ -27,10 +25,7 @@ __all__ = [
     "bin_parts",
     "bin_recordings",
     "dataset_recordings",
-    "events_source",
     "frames",
-    "holds_recordings",
     "read_recording",
     "read_recordings",
-    "recordings_source",
 ]
