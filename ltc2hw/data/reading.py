@@ -10,8 +10,8 @@ import numpy as np
 
 from ltc2hw.data.arranging import arrange
 from ltc2hw.data.event_source import events_source
-from ltc2hw.data.events.recording import NAMES
 from ltc2hw.data.events.reading import RECORDING_ENDS
+from ltc2hw.data.events.recording import NAMES
 from ltc2hw.data.events.recordings import ARCHIVE, read_recordings
 from ltc2hw.data.names import arrays_source, only_samples, read_name
 from ltc2hw.data.options import DETECTED, DataOptions, StrPath

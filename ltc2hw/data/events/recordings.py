@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from ltc2hw.data.events.labelled import Labelled, labelled
 from ltc2hw.data.events.reading import FOREIGN_ENDS, RECORDING_ENDS, end_of, parse_recording
 from ltc2hw.data.events.recording import Events, Sensor, sensor_size
 from ltc2hw.data.events.tree import Tree, open_tree
-from ltc2hw.data.source import PartName
 from ltc2hw.errors import DamagedFileError, UnknownNameError
 from ltc2hw.files.archive import StrPath, read_bytes, shown
 from ltc2hw.numbers.words import IntArray
+
+PartName = Literal["all", "train", "validation", "test"]
 
 PART_NAMES: Mapping[str, PartName] = {
     "train": "train",
