@@ -11,7 +11,8 @@ import numpy as np
 
 from ltc2hw.data.layout import Shapes, read_axes
 from ltc2hw.data.options import DataOptions, Layout
-from ltc2hw.data.source import Array, Part, PartName, Source
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
 from ltc2hw.graph.samples import plain_array

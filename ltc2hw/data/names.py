@@ -13,7 +13,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from ltc2hw.data.options import KINDS, LAYOUTS, Kind, Layout
-from ltc2hw.data.source import Array, Part, PartName, Source
+from ltc2hw.data.parts import PART_NAMES, PartName
+from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.archive import shown
 
@@ -26,16 +27,6 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("offsets", "offset"), "offsets"),
 }
 """What an array is, by the name it has, in small letters."""
-
-PART_NAMES: Mapping[str, PartName] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
-"""Part that an array belongs to."""
 
 SETTINGS = ("kind", "layout", "every_step", "graded", "decision_steps", "classes", "name")
 """What a file that ltc2hw wrote says of itself."""

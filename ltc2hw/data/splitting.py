@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.data.options import DataOptions
-from ltc2hw.data.source import PartName
+from ltc2hw.data.parts import PartName
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import IntArray
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from ltc2hw.data import DETECTED, DataOptions, Prepared, Source, prepare
 from ltc2hw.data.objects import dataset_source, plain_part
 from ltc2hw.data.options import KINDS, Kind
+from ltc2hw.data.parts import PartName
 from ltc2hw.data.prepared import CHECKSUM, Samples
-from ltc2hw.data.source import Part, PartName
+from ltc2hw.data.source import Part
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.decision import Classification, Decision, Regression
 from ltc2hw.graph.labels import (
