@@ -12,11 +12,11 @@ from ltc2hw.cli.common import (
     check_fit,
     check_output,
     load_float,
-    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.structure import connection_name
