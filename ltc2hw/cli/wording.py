@@ -39,6 +39,8 @@ PYTHON_ONLY = frozenset(
     (
         *("force", "graded", "graded_spike", "input_shape", "self_terms"),
         *("reset_delay", "reset_mechanism", "threshold"),
+        # Within the flag --binning.
+        *("downsample", "window_us"),
     )
 )
 """Arguments, of ours or of other tools, that no verb has; messages keep them as they are."""

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.data.prepared import CHECKSUM
 from ltc2hw.files.atomic import StrPath, write_arrays
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks.task import Task
 
 PARTS = ("train", "validation", "test")
+
+ORIGIN = ("made from", "source", "binning")
+"""What of a task's provenance is kept."""
 
 COMPACT: tuple[str, ...] = ("uint8", "int8", "int16", "float32")
 """Types that samples are kept in if they hold every one of them exactly."""
@@ -40,9 +42,7 @@ def save_task(task: Task, path: StrPath) -> None:
         "every_step": np.array(task.every_step),
         "graded": np.array(task.graded),
         "decision_steps": np.array(task.decision_steps),
-        "provenance": np.array(
-            "; ".join(f"{key}: {text}" for key, text in task.provenance.items() if key != CHECKSUM)
-        ),
+        "provenance": np.array(_origin(task)),
     }
     if task.kind == "classification":
         names = task.classes or tuple(map(str, range(task.outputs)))
@@ -54,6 +54,12 @@ def save_task(task: Task, path: StrPath) -> None:
         if split.lengths is not None:
             arrays[f"lengths_{name}"] = split.lengths
     write_arrays(path, arrays)
+
+
+def _origin(task: Task) -> str:
+    """Where the samples come from, in one line."""
+    said = (task.provenance.get(key) for key in ORIGIN)
+    return "; ".join(text for text in said if text) or task.name
 
 
 def compact(x: FloatArray) -> npt.NDArray[Any]:
