@@ -35,7 +35,7 @@ class Aim(NamedTuple):
     weights: Tensor
     """Of the losses, (T,) or (T, B), as :func:`~ltc2hw.training.loss.window_loss` takes them."""
     progress: Tensor
-    """(t+1)/T, (T, 1) or (T, B), 1 after a sample's end; empty without an auxiliary loss."""
+    """(t+1)/T, (T,) or (T, B), 1 after a sample's end; empty without an auxiliary loss."""
 
 
 class AutogradLearner:
@@ -243,18 +243,16 @@ class AutogradLearner:
             self.steps.copy_(torch.from_numpy(self.grid.steps))
 
     def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:
-        weights = self._placed(weighing.weights).float()
-        progress = np.zeros((0, 1))
+        """A batch's weighing beside the parameters."""
+        progress = np.zeros(0)
         if self.options.auxiliary:
-            steps = len(weights)
-            own = loss_weights("ramp", steps, lengths).reshape(steps, -1)
-            progress = np.where(own > 0.0, own, 1.0)
-        return Aim(
-            weighing.windows,
-            weighing.with_loss,
-            weights[:, 0] if weights.shape[1] == 1 else weights,
-            self._placed(progress).float(),
-        )
+            progress = loss_weights("ramp", len(weighing.weights), lengths)
+            progress[progress == 0.0] = 1.0
+        weights = weighing.weights
+        weights = weights[:, 0] if weights.shape[1] == 1 else weights
+        like = self.flat.parameter.dtype
+        placed = (self._placed(values).to(like) for values in (weights, progress))
+        return Aim(weighing.windows, weighing.with_loss, *placed)
 
     def _placed(self, values: Array) -> Tensor:
         """An array as a tensor beside the parameters."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -34,17 +33,16 @@ def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
     """
     labels = torch.from_numpy(split.labels)
     if labels.is_floating_point():
-        # NaN is a step without a target, where there is one at every step.
-        known = ~np.isnan(split.labels) if split.every_step else True
-        labels = _single("targets", labels, known)
+        labels = _single("targets", labels, gaps=split.every_step)
     return _single("samples", torch.from_numpy(split.x)), labels
 
 
-def _single(name: str, values: Tensor, known: npt.NDArray[np.bool_] | bool = True) -> Tensor:
-    """Real numbers in float32; those that are not known may be NaN."""
+def _single(name: str, values: Tensor, gaps: bool = False) -> Tensor:
+    """Real numbers in float32; with ``gaps``, NaN is a number that is not there."""
     single = values.float()
-    if not all_finite(np.where(known, single.numpy(), 0.0) if known is not True else single.numpy()):
-        largest = float(values.abs().max())
+    if not all_finite((single[~single.isnan()] if gaps else single).numpy()):
+        known = values[~values.isnan()] if gaps else values
+        largest = float(known.abs().max())
         raise InvalidValueError(f"largest of {name}", largest, "at most 3.4e38", "scale them")
     return single
 

@@ -55,11 +55,11 @@ def _check(task: Task, outputs: Tensor, labels: Tensor) -> None:
     if outputs.dim() != 3 or outputs.shape[2] != task.outputs:
         expected = f"(steps, batch, {task.outputs})"
         raise ShapeError(f"outputs for task {task.name}", tuple(outputs.shape), expected)
-    expected_labels = outputs.shape[0 if task.every_step else 1 : 2]
+    expected_labels = tuple(outputs.shape[0 if task.every_step else 1 : 2])
     if task.kind == "regression":
         expected_labels = (*expected_labels, task.outputs)
     if labels.shape != expected_labels:
-        raise ShapeError("shape of labels", tuple(labels.shape), f"{tuple(expected_labels)}")
+        raise ShapeError("shape of labels", tuple(labels.shape), f"{expected_labels}")
 
 
 def window_loss(task: Task, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
 
     With ``P_t`` the softmax of outputs (L, B, classes), ``Q`` the distribution (B, classes) at the
     end of the window before, by the parameters before the update and without a gradient (uniform
-    before the first), and ``β_t = (t+1)/T`` as ``progress`` (L, 1), or (L, B) with each sample's own
-    T, 1 after its end::
+    before the first), and ``β_t = (t+1)/T`` as ``progress`` (L,), or (L, B) with each sample's
+    own T and 1 after its end::
 
         mean over steps and samples of  -(1 - β_t) Σ_c Q_c log P_t,c
 
@@ -90,9 +90,11 @@ def auxiliary_loss(outputs: Tensor, guess: Tensor, progress: Tensor) -> Tensor:
     public code keeps a soft target per class and window instead (``docs/training.md``).
 
     >>> even = torch.full((1, 2), 0.5)
-    >>> round(float(auxiliary_loss(torch.zeros(1, 1, 2), even, torch.tensor([[0.5]]))), 4)
+    >>> round(float(auxiliary_loss(torch.zeros(1, 1, 2), even, torch.tensor([0.5]))), 4)
     0.3466
     """
     surprise = -(guess * outputs.log_softmax(dim=-1)).sum(dim=-1)
+    if progress.dim() == 1:
+        surprise = surprise.mean(dim=1)
     loss: Tensor = (surprise * (1.0 - progress)).mean()
     return loss
