@@ -11,7 +11,7 @@ import numpy as np
 
 from ltc2hw.data.layout import Shapes, read_axes
 from ltc2hw.data.options import DataOptions, Layout
-from ltc2hw.data.parts import PartName
+from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
@@ -61,9 +61,7 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
             numbers, and where there are several readings.
     """
     layout = options.layout or source.layout
-    parts = {
-        name: _padded(part, f"{name} samples of {where}") for name, part in source.parts.items()
-    }
+    parts = {name: _padded(part, samples_of(name, where)) for name, part in source.parts.items()}
     listed = {part.listed for part in parts.values()}
     if len(listed) > 1:
         given = "lists of samples in some parts and arrays in others"
