@@ -15,7 +15,7 @@ from ltc2hw.learning.rule import FPTTRule
 from ltc2hw.learning.scope import require_reach, scope_of, with_scope
 from ltc2hw.learning.words import PlasticWords
 from ltc2hw.numbers.scalars import shown
-from ltc2hw.registry import find_learner, require_kind
+from ltc2hw.registry import default_engine, find_learner, require_kind
 
 
 def learn(
@@ -64,7 +64,7 @@ def learn(
             names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise InvalidValueError(name, shown(value), f"a {names}")
     is_float = isinstance(network, Network)
-    name = engine or ("float64" if is_float else "fast")
+    name = engine or default_engine(is_float=is_float)
     run = find_learner(name)
     require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
     scope = scope_of(network, chosen)
