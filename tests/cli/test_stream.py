@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -134,7 +135,7 @@ def test_pipes_by_name_and_classes(folder: Path, capsys: pytest.CaptureFixture[s
         ("fixed.h5", b"1 2 3\n", "line 1 is a row of 3; expected 2 numbers"),
         ("fixed.h5", b"1,,2\n", "line 1 is a row of 3"),
         ("fixed.h5", b"1,2,\n", "line 1 is a row of 3"),
-        ("fixed.h5", b"1 2\n\n1 nan\n", "line 3, column 2 is 'nan'; expected a finite number"),
+        ("fixed.h5", b"1 0\n\n1 nan\n", "line 3, column 2 is 'nan'; expected a finite number"),
         ("fixed.h5", b"1 1_0\n", "line 1, column 2 is '1_0'"),
         ("fixed.h5", b"0,5;0,5\n", "line 1, column 1 is '0,5'"),
         ("fixed.h5", b"a,b\n", "(--header leaves the first line out)"),
@@ -180,7 +181,9 @@ def test_wrong_calls_are_one_line(
 def test_what_is_clipped_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "large.csv"
     path.write_text("0 0\n99 0\n99 0\n")
-    assert main(["stream", str(folder / "fixed.h5"), str(path)]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["stream", str(folder / "fixed.h5"), str(path)]) == 0
     assert capsys.readouterr().err == (
         "ltc2hw stream: warning: row 2 does not fit the input's word: clipped\n"
     )
