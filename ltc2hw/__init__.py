@@ -25,6 +25,7 @@ with ending_quietly():
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
     from ltc2hw.simulate import simulate
+    from ltc2hw.stream import stream
 
 if TYPE_CHECKING:
     from ltc2hw.converters.static_form import static_form
@@ -46,6 +47,7 @@ __all__ = [
     "save",
     "simulate",
     "static_form",
+    "stream",
 ]
 
 PROVIDERS = ("converters", "simulations", "targets")

@@ -11,7 +11,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import State, Trace
 from ltc2hw.numbers.scalars import require_type, shown
-from ltc2hw.registry import find_engine, require_kind
+from ltc2hw.registry import default_engine, find_engine, require_kind
 
 
 def simulate(
@@ -39,7 +39,7 @@ def simulate(
     """
     require_type("network", network, Network, FixedNetwork)
     is_float = isinstance(network, Network)
-    name = engine or ("float64" if is_float else "fast")
+    name = engine or default_engine(is_float=is_float)
     run = find_engine(name)
     require_kind("engine", name, is_float=is_float, otherwise="use an engine of integers")
     if progress is not None and not callable(progress):

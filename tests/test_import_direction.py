@@ -27,6 +27,7 @@ FOLDERS = {
     "graph": "errors numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
+    "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
     "learning": "errors numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
@@ -38,9 +39,9 @@ FOLDERS = {
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison data tasks training targets simulations converters",
+    "": "starting graph simulate stream quantization learning files comparison converters",
+    "cli": "errors starting numbers dynamics graph registry simulate stream quantization learning "
+    "files comparison data tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -57,6 +58,7 @@ CORE = tuple(
             "graph",
             "registry",
             "simulate",
+            "stream",
         ),
         *("quantization", "learning", "files", "comparison", "data"),
     )

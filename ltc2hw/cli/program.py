@@ -24,6 +24,7 @@ from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.stopping import Stop, stopping
+from ltc2hw.cli.stream import STREAM
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
 from ltc2hw.cli.verb import Verb
@@ -36,6 +37,7 @@ VERBS: Mapping[str, Verb] = {
     "train": TRAIN,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
+    "stream": STREAM,
     "compare": COMPARE,
     "import": IMPORT,
     "export": EXPORT,
