@@ -70,7 +70,7 @@ class _Joined:
                 own[variable] = own.get(variable, 0) + number
 
     def end(self, state: State, which: Array, samples: IntArray) -> None:
-        """Keep the state of the samples that end with a piece; ``which`` of its samples they are."""
+        """Keep the state of the samples that end with a piece; ``which`` they are of its."""
         for name, registers in _samples_of(state, which).items():
             for register, array in registers.items():
                 self.state[name][register][..., samples, :] = array
