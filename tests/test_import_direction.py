@@ -19,7 +19,9 @@ FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 MOST_ROOT_MODULES = 12
 
 FOLDERS = {
-    "errors": "",
+    "extras": "",
+    "errors": "extras",
+    "lazy": "errors",
     "starting": "",
     "compilation": "",
     "numbers": "errors",
@@ -38,8 +40,8 @@ FOLDERS = {
     "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
-    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate stream quantization learning files comparison converters",
+    "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
+    "": "starting lazy graph simulate stream quantization learning files comparison converters",
     "cli": "errors starting numbers dynamics graph registry simulate stream quantization learning "
     "files comparison data tasks training targets simulations converters",
     "__main__": "cli",
@@ -50,7 +52,9 @@ CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
         *(
+            "extras",
             "errors",
+            "lazy",
             "starting",
             "compilation",
             "numbers",
