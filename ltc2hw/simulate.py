@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.notes import notes_of
 from ltc2hw.graph.trace import State, Trace
 from ltc2hw.numbers.scalars import require_type, shown
 from ltc2hw.registry import find_engine, require_kind
@@ -45,7 +47,9 @@ def simulate(
     if progress is not None and not callable(progress):
         raise InvalidValueError("progress", shown(progress), "a function of two integers")
     if threads is None and progress is None:
-        return run(network, x, record, state)
-    if name != "fast":
+        trace = run(network, x, record, state)
+    elif name != "fast":
         raise InvalidValueError("engine", repr(name), "fast, for its threads and progress")
-    return run(network, x, record, state, threads, progress)
+    else:
+        trace = run(network, x, record, state, threads, progress)
+    return replace(trace, notes=notes_of(network, name))
