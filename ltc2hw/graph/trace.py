@@ -65,9 +65,7 @@ class Trace(ArrayFields):
             result.update({(name, variable): array for variable, array in variables.items()})
         return result
 
-    def labelled(
-        self, labels: object, task: str = "", lengths: IntArray | None = None
-    ) -> Trace:
+    def labelled(self, labels: object, task: str = "", lengths: IntArray | None = None) -> Trace:
         """The same run with the labels of its samples, the task and, if given, their lengths.
 
         Raises:
