@@ -17,6 +17,7 @@ from ltc2hw.graph.structure import Population
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.scalars import require_type, shown
 from ltc2hw.numbers.words import FloatArray, IntArray
+from ltc2hw.showing import Shown, listed
 
 if TYPE_CHECKING:
     import pandas
@@ -31,7 +32,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
-class Trace(ArrayFields):
+class Trace(ArrayFields, Shown):
     """A run of B samples over T steps; two are equal if all of their numbers are.
 
     - ``spikes[population]``: (T, B, N) uint8
@@ -57,6 +58,23 @@ class Trace(ArrayFields):
         require_type("notes of a trace", self.notes, Notes)
         if self.notes.labels is not None or self.notes.lengths is not None:
             self.notes.require_fit(*self.outputs.shape[:2])
+
+    def __repr__(self) -> str:
+        return f"<Trace: {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """Steps, samples, and what was recorded of whom, in a line."""
+        variables: dict[str, list[str]] = {}
+        for name, variable in self.recorded():
+            variables.setdefault(name, []).append(variable)
+        own = [f"{name} ({', '.join(names)})" for name, names in variables.items()]
+        lost = sum(sum(counts.values()) for counts in self.saturations.values())
+        axes = zip(self.outputs.shape, ("steps", "samples", "outputs"), strict=False)
+        shape = ", ".join(f"{size:,} {name}" for size, name in axes)
+        by = f" by {self.notes.engine}" if self.notes.engine else ""
+        recorded = listed(own) or "nothing recorded"
+        return f"{shape}{by}; {recorded}; {lost:,} values saturated"
 
     def recorded(self) -> dict[tuple[str, str], Array]:
         """Every recorded array by (population, variable), spikes included."""

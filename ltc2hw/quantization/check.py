@@ -22,7 +22,7 @@ from ltc2hw.numbers.nonlinearity import GateFunction
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.account import tensor_changes
-from ltc2hw.quantization.calibration import Key, Ranges, measure
+from ltc2hw.quantization.calibration import Ranges, measure
 from ltc2hw.quantization.mixing import float_tensors, real_tensors, tensor_of, worked_out
 from ltc2hw.quantization.quantize import Conversion, convert
 from ltc2hw.quantization.report import TensorChange
@@ -201,7 +201,7 @@ def by_part(
 
 
 def owners(network: Network | FixedNetwork, who: str) -> tuple[Part, ...]:
-    """The parts that a violation's ``who`` names: a projection, or the population it starts with."""
+    """The parts that a violation's ``who`` names: projections, or the population it starts with."""
     named: tuple[Part, ...] = tuple(
         ("projection", tensor_of(projection).owner)
         for projection in network.projections
