@@ -22,6 +22,7 @@ with ending_quietly():
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule
     from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.quantization.check import check
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
     from ltc2hw.simulate import simulate
@@ -39,6 +40,7 @@ __all__ = [
     "QuantizeOptions",
     "Report",
     "Trace",
+    "check",
     "compare",
     "learn",
     "load",
@@ -50,10 +52,13 @@ __all__ = [
 
 PROVIDERS = ("converters", "simulations", "targets")
 
+LATER = (*PROVIDERS, "plot")
+"""Packages that are imported when they are first named."""
+
 
 def __getattr__(name: str) -> Any:
-    """Import a provider package when it is first named, ``ltc2hw.converters`` for example."""
-    if name in PROVIDERS:
+    """Import a package when it is first named, ``ltc2hw.converters`` for example."""
+    if name in LATER:
         return import_module(f"{__name__}.{name}")
     if name == "static_form":
         return import_module(f"{__name__}.converters.static_form").static_form

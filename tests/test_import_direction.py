@@ -21,10 +21,11 @@ MOST_ROOT_MODULES = 12
 FOLDERS = {
     "errors": "",
     "starting": "",
+    "showing": "",
     "compilation": "",
     "numbers": "errors",
     "dynamics": "errors numbers",
-    "graph": "errors numbers dynamics",
+    "graph": "errors showing numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
     "quantization": "errors numbers dynamics graph registry",

@@ -154,7 +154,7 @@ def resource_rows(network: FixedNetwork) -> list[Facts]:
         {
             "resource": name,
             "used": used,
-            "limit": limit or "no limit",
+            "limit": limit or None,
             "share": f"{100 * used / limit:.3g} %" if limit else None,
         }
         for name, (used, limit) in utilization(network, chip).items()
@@ -174,5 +174,5 @@ def rounding(network: FixedNetwork) -> Facts:
         "its_worst_neuron": worst.worst,
         "off_by": f"{100 * worst.worst_error:.3g} %",
         "calibrated_on_steps": made.steps,
-        "limits_allowed": list(made.allowed),
+        **({"limits_allowed": list(made.allowed)} if made.allowed else {}),
     }

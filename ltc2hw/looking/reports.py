@@ -32,7 +32,7 @@ def resources(pairs: Any) -> dict[str, Any]:
     if not isinstance(pairs, Mapping) or any(not isinstance(p, list) for p in pairs.values()):
         return {"utilization": pairs}
     rows = [
-        {"resource": name, "used": pair[0], "limit": pair[1] or "no limit"}
+        {"resource": name, "used": pair[0], "limit": pair[1] or None}
         for name, pair in pairs.items()
         if len(pair) == 2
     ]

@@ -79,7 +79,7 @@ def spike_row(trace: Trace, name: str, spikes: Array) -> Facts:
         "population": name,
         "neurons": int(rates.size),
         "spikes_per_step": float(rates.mean()),
-        "of_neurons": ends(rates),
+        "slowest_to_fastest": ends(rates),
         "silent": int(np.count_nonzero(rates == 0)),
         "saturated": int(np.count_nonzero(rates > SATURATED)),
     }

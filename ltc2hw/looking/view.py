@@ -58,8 +58,14 @@ def tables_of(facts: Mapping[str, Any]) -> tuple[Table, ...]:
     alone = {name: value for name, value in facts.items() if not is_section(value)}
     sections = {name: value for name, value in facts.items() if is_section(value)}
     found = [] if not alone else [named_table("summary", alone)]
-    found += [section_table(name, value) for name, value in sections.items() if value]
+    found += [section_table(name, value) for name, value in sections.items() if holds(value)]
     return tuple(found)
+
+
+def holds(section: Any) -> bool:
+    """Whether a section has anything to show."""
+    values = section.values() if isinstance(section, Mapping) else section
+    return any(value not in ({}, [], ()) for value in values)
 
 
 def span(low: float, high: float) -> dict[str, float]:
@@ -95,12 +101,11 @@ def is_rows(value: object) -> bool:
 
 def section_table(name: str, section: Any) -> Table:
     """A section as a table."""
-    if isinstance(section, Mapping):
-        if section and all(isinstance(value, Mapping) for value in section.values()):
-            rows = [{"": key, **value} for key, value in section.items()]
-            return rows_table(name, rows)
-        return named_table(name, section)
-    return rows_table(name, section)
+    if not isinstance(section, Mapping):
+        return rows_table(name, section)
+    if all(isinstance(value, Mapping) and not is_span(value) for value in section.values()):
+        return rows_table(name, [{"": key, **value} for key, value in section.items()])
+    return named_table(name, section)
 
 
 def rows_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -125,8 +130,12 @@ def titled(name: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """A key of JSON in words."""
-    return printable(str(name).replace("_", " "))
+    """A key of JSON in words; names of parts of a network stay what they are.
+
+    >>> spaced("batch_size"), spaced("hidden.tau_mem")
+    ('batch size', 'hidden.tau_mem')
+    """
+    return printable(name.replace("_", " ") if name.isidentifier() else name)
 
 
 def cell(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -39,8 +39,8 @@ CONVERTIBLE: tuple[Answer, ...] = ("exact", "approximate")
 NUMBERS = "numbers"
 """Rule of numbers that no words hold together; :func:`quantize` raises it without a name."""
 
-STOPS = "the network's other rules come first"
-WAITS = "the calibration of other parts comes first"
+STOPS = "judged when no other rule is broken"
+WAITS = "judged when the others are calibrated"
 
 
 @dataclass(frozen=True)
@@ -289,18 +289,24 @@ def _rounded(network: Network, made: Conversion) -> Iterator[Verdict]:
     for kind, name in parts_of(network):
         own = changes[name]
         notes = _notes(made.fixed, name) if kind == "population" else []
-        detail = "; ".join((*map(_change, own), *notes))
+        detail = "; ".join((*_change(own), *notes))
         coarse = _sample_error(made.fixed, name) if kind == "population" else 0.0
         error = max((*(row.worst_error for row in own), coarse))
         yield Verdict(kind, name, "approximate" if own or coarse else "exact", detail, error)
 
 
-def _change(row: TensorChange) -> str:
-    """What became of one tensor, in words."""
-    field_name = row.name.rpartition(" ")[2]
-    text = f"{field_name} of neuron {row.worst} {100 * row.worst_error:.3g} % off"
-    counts = ((row.zeroed, "became 0"), (row.clipped, "saturated"))
-    return ", ".join((text, *(f"{count} of {row.size} {what}" for count, what in counts if count)))
+def _change(rows: Sequence[TensorChange]) -> Iterator[str]:
+    """What became of a part's tensors that changed, in words."""
+    if not rows:
+        return
+    worst = max(rows, key=lambda row: row.worst_error)
+    of_several = f", the worst of {len(rows)}" if len(rows) > 1 else ""
+    field_name = worst.name.rpartition(" ")[2]
+    yield f"{field_name} of neuron {worst.worst} {100 * worst.worst_error:.3g} % off{of_several}"
+    counts = (sum(row.zeroed for row in rows), sum(row.clipped for row in rows))
+    for count, what in zip(counts, ("became 0", "saturated"), strict=True):
+        if count:
+            yield f"{count} of {sum(row.size for row in rows)} values {what}"
 
 
 def _notes(fixed: FixedNetwork, name: str) -> list[str]:
@@ -311,14 +317,14 @@ def _notes(fixed: FixedNetwork, name: str) -> list[str]:
             return []
         step = float(np.ldexp(1.0, -population.fraction))
         return [f"samples become {population.word.bits}-bit integers, in steps of {step:g}"]
-    gates = population.formats.gates.items()
-    return [f"gate {gate} becomes {FUNCTIONS[form.function]}" for gate, form in gates]
+    functions = dict.fromkeys(form.function for form in population.formats.gates.values())
+    return [f"gates are {FUNCTIONS[function]}" for function in functions]
 
 
 FUNCTIONS: Mapping[GateFunction, str] = {
     "plan": "straight pieces (plan)",
-    "table": "a table",
-    "interpolated": "an interpolated table",
+    "table": "tables",
+    "interpolated": "interpolated tables",
 }
 """What stands for a gate's function, in words."""
 
