@@ -11,10 +11,10 @@ from ltc2hw.cli.common import (
     check_fit,
     check_output,
     load_network,
-    positive,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import Table
 from ltc2hw.graph.fixed import FixedNetwork

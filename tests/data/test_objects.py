@@ -44,6 +44,19 @@ def test_samples_of_unequal_length() -> None:
     assert sorted(set(tasks[0].train.lengths.tolist())) == [3, 4, 5, 6, 7]
 
 
+def test_arrays_of_objects_that_have_one_reading() -> None:
+    texts = np.array([f"class {label}" for label in Y], dtype=object)
+    samples = np.empty(30, dtype=object)
+    samples[:] = UNEQUAL
+    task = Task.from_arrays(samples, texts)
+    assert task.classes == ("class 0", "class 1", "class 2")
+    assert task.checksum == Task.from_arrays(UNEQUAL, Y).checksum
+    pandas = pytest.importorskip("pandas")
+    assert Task.from_arrays(UNEQUAL, pandas.Series(texts)).checksum == task.checksum
+    with pytest.raises(InvalidValueError, match="expected numbers"):
+        Task.from_arrays(X, np.array([None] * 30))
+
+
 def test_labels_at_every_step_of_samples_of_unequal_length() -> None:
     labels = [np.arange(len(sample)) % 2 for sample in UNEQUAL]
     task = Task.from_arrays(UNEQUAL, labels)
