@@ -13,14 +13,17 @@ from functools import partial
 from importlib.metadata import version
 from typing import NoReturn, TextIO
 
+from ltc2hw.cli.check import CHECK
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.console import Console, complain, emit
+from ltc2hw.cli.data import DATA
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
 from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
+from ltc2hw.cli.show import SHOW
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.stopping import Stop, stopping
 from ltc2hw.cli.stream import STREAM
@@ -32,7 +35,9 @@ from ltc2hw.errors import Ltc2hwError
 
 VERBS: Mapping[str, Verb] = {
     "demo": DEMO,
+    "data": DATA,
     "train": TRAIN,
+    "check": CHECK,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
     "stream": STREAM,
@@ -40,6 +45,7 @@ VERBS: Mapping[str, Verb] = {
     "import": IMPORT,
     "export": EXPORT,
     "learn": LEARN,
+    "show": SHOW,
     "targets": TARGETS,
 }
 """Everything that ``ltc2hw`` can be told to do."""

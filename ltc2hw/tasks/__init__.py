@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from ltc2hw.data import DETECTED, SUFFIXES, DataOptions, read_data
