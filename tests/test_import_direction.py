@@ -29,18 +29,21 @@ FOLDERS = {
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
     "quantization": "errors numbers dynamics graph registry",
-    "learning": "errors numbers dynamics graph registry quantization",
+    "learning": "errors showing numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
-    "comparison": "errors numbers dynamics graph registry simulate quantization files",
-    "tasks": "errors numbers graph",
+    "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
+    "looking": "errors numbers graph registry quantization learning files comparison",
+    "plot": "errors numbers dynamics graph comparison",
+    "tasks": "errors showing numbers graph",
     "neurons": "errors numbers dynamics graph compilation",
-    "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
+    "training": "errors showing numbers dynamics graph compilation quantization files tasks "
+    "neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors numbers dynamics graph registry quantization learning files neurons",
     "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison tasks training targets simulations converters",
+    "cli": "errors starting showing numbers dynamics graph registry simulate quantization learning "
+    "files comparison looking tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -51,6 +54,7 @@ CORE = tuple(
         *(
             "errors",
             "starting",
+            "showing",
             "compilation",
             "numbers",
             "dynamics",
@@ -58,7 +62,7 @@ CORE = tuple(
             "registry",
             "simulate",
         ),
-        *("quantization", "learning", "files", "comparison"),
+        *("quantization", "learning", "files", "comparison", "looking", "plot"),
     )
 )
 
@@ -96,6 +100,8 @@ OPTIONAL = {
     "nir": ("ltc2hw.converters.nir", "ltc2hw.converters.nir_nodes"),
     "nirtorch": (),
     "sklearn": ("ltc2hw.tasks",),
+    "pandas": ("ltc2hw.graph.trace",),
+    "xarray": ("ltc2hw.graph.trace",),
 }
 
 

@@ -12,6 +12,7 @@ from ltc2hw.cli.common import (
     check_output,
     load_network,
     positive,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -23,7 +24,6 @@ from ltc2hw.quantization.check import Verdict, Verdicts, check
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
-from ltc2hw.tasks import load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     network = load_network(arguments.network)
     samples: FloatArray | None = None
     if arguments.task is not None and not isinstance(network, FixedNetwork):
-        task = load_task(arguments.task)
+        task = task_of(arguments)
         check_fit(network, task)
         samples = task.train.x
     options = QuantizeOptions(
