@@ -19,7 +19,9 @@ FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 MOST_ROOT_MODULES = 12
 
 FOLDERS = {
-    "errors": "",
+    "extras": "",
+    "errors": "extras",
+    "lazy": "errors",
     "starting": "",
     "showing": "",
     "compilation": "",
@@ -28,22 +30,24 @@ FOLDERS = {
     "graph": "errors showing numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
+    "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
     "learning": "errors showing numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
     "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
     "looking": "errors numbers graph registry quantization learning files comparison",
     "plot": "errors numbers dynamics graph comparison",
-    "tasks": "errors showing numbers graph",
+    "data": "errors numbers graph files",
+    "tasks": "errors showing numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
     "training": "errors showing numbers dynamics graph compilation quantization files tasks "
     "neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
-    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting showing numbers dynamics graph registry simulate quantization learning "
-    "files comparison looking tasks training targets simulations converters",
+    "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
+    "": "starting lazy graph simulate stream quantization learning files comparison converters",
+    "cli": "errors starting showing numbers dynamics graph registry simulate stream quantization "
+    "learning files comparison looking data tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -52,7 +56,9 @@ CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
         *(
+            "extras",
             "errors",
+            "lazy",
             "starting",
             "showing",
             "compilation",
@@ -61,8 +67,9 @@ CORE = tuple(
             "graph",
             "registry",
             "simulate",
+            "stream",
         ),
-        *("quantization", "learning", "files", "comparison", "looking", "plot"),
+        *("quantization", "learning", "files", "comparison", "looking", "plot", "data"),
     )
 )
 

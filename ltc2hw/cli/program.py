@@ -17,6 +17,7 @@ from ltc2hw.cli.check import CHECK
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.console import Console, complain, emit
+from ltc2hw.cli.data import DATA
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
@@ -25,6 +26,7 @@ from ltc2hw.cli.quantize import QUANTIZE
 from ltc2hw.cli.show import SHOW
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.stopping import Stop, stopping
+from ltc2hw.cli.stream import STREAM
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
 from ltc2hw.cli.verb import Verb
@@ -33,10 +35,12 @@ from ltc2hw.errors import Ltc2hwError
 
 VERBS: Mapping[str, Verb] = {
     "demo": DEMO,
+    "data": DATA,
     "train": TRAIN,
     "check": CHECK,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
+    "stream": STREAM,
     "compare": COMPARE,
     "import": IMPORT,
     "export": EXPORT,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltc2hw.comparison.report import Excerpt, Membrane
+from ltc2hw.comparison.samples import Samples
 from ltc2hw.dynamics.roles import charging, thresholds
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
@@ -31,9 +32,10 @@ def spiking_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
     return tuple(p.name for p in network.populations if p.output_variable == "spikes")
 
 
-def make_excerpt(network: Network, fixed: FixedNetwork, x: FloatArray, sample: int) -> Excerpt:
-    """Run one sample of x (T, B, N_in) in float and in integers, and keep what pictures show."""
-    part = x[:, sample : sample + 1]
+def make_excerpt(network: Network, fixed: FixedNetwork, samples: Samples, sample: int) -> Excerpt:
+    """Run one sample in float and in integers for its own steps; keep what pictures show."""
+    end = None if samples.lengths is None else samples.lengths[sample]
+    part = samples.x[:end, sample : sample + 1]
     real = simulate(network, part, "float64", ALL)
     integer = simulate(fixed, part, "integer", ALL)
     names = spiking_populations(network)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.comparison.report import Membrane, Range, Report
-from ltc2hw.comparison.tables import change_text, score_text
+from ltc2hw.comparison.tables import change_text, naming, score_text
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.numbers.words import FloatArray
 
@@ -120,7 +120,7 @@ def draw_ladder(report: Report) -> Figure:
         axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
     axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("accuracy (%)" if report.metric == "accuracy" else "mean squared error")
+    axes.set_xlabel(shortened(naming(report.metric).axis))
     return figure
 
 

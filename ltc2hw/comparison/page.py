@@ -9,7 +9,7 @@ from html import escape
 from ltc2hw.comparison.figures import Picture, pictures
 from ltc2hw.comparison.markup import table_html
 from ltc2hw.comparison.report import Report
-from ltc2hw.comparison.tables import change_text, score_text, summary, tables, title
+from ltc2hw.comparison.tables import change_text, naming, score_text, summary, tables, title
 
 STYLE = """
 :root { --ink: #1f2933; --quiet: #616e7c; --line: #e4e8ee; --good: #18794e; --bad: #b42318; }
@@ -83,14 +83,15 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 def tiles_html(report: Report) -> str:
     """The figures to see first, coloured where they are good or bad."""
     metric = report.metric
-    name = "accuracy" if metric == "accuracy" else "squared error"
-    change = report.scores["integer"] - report.scores["float64"]
+    name = naming(metric).sentence
+    integers = report.scores[report.reference]
+    change = integers - report.scores["float64"]
     changed = change_text(metric, change) if change else "unchanged"
     tiles = [
         (score_text(metric, report.scores["float64"]), f"{name}, float64", ""),
         (
-            score_text(metric, report.scores["integer"]),
-            f"{name}, integer ({changed})",
+            score_text(metric, integers),
+            f"{name}, {report.reference} ({changed})",
             "",
         ),
     ]

@@ -7,7 +7,7 @@ population is in ``docs/numerics.md`` and, as readable NumPy, in ``simulations/i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -145,6 +145,16 @@ class FixedNetwork(ArrayFields, Shown):
             UnknownNameError: if there is none.
         """
         return named(self.populations, name)
+
+    def with_output(self, name: str) -> FixedNetwork:
+        """The same network read out at another population; see :meth:`Network.with_output`.
+
+        Its integers stay what they are: a network is quantized once for all of its readouts.
+
+        Raises:
+            UnknownNameError: if there is none of that name, or it is the input.
+        """
+        return replace(self, output=name)
 
 
 def variable_fraction(population: FixedPopulation, variable: str) -> int:

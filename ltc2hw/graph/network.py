@@ -7,7 +7,7 @@ The equations of the neurons are those of their models (``ltc2hw/dynamics/models
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -112,3 +112,19 @@ class Network(ArrayFields, Shown):
             UnknownNameError: if there is none.
         """
         return named(self.populations, name)
+
+    def with_output(self, name: str) -> Network:
+        """The same network read out at another population: one of several readouts.
+
+        Raises:
+            UnknownNameError: if there is none of that name, or it is the input.
+
+        >>> import numpy as np
+        >>> from ltc2hw.numbers.weights import Dense
+        >>> a, b = (Neurons(name, 1, "lif", {"current_decay": 0.5}) for name in "ab")
+        >>> ends = (Projection("x", "spikes", end, "current", Dense([[1.0]])) for end in "ab")
+        >>> net = Network((Input("x", 1), a, b), tuple(ends), output="a")
+        >>> net.with_output("b").output
+        'b'
+        """
+        return replace(self, output=name)

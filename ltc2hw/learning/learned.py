@@ -24,7 +24,7 @@ class Learning(Shown):
     memories: Memories
     registers: State
     step: int
-    """Updates done so far."""
+    """Updates done so far: steps that had a label or target."""
 
     def __repr__(self) -> str:
         values = sum(memory.value.size for memory in self.memories.values())
@@ -36,10 +36,10 @@ class Learned(Generic[Net], Shown):
     """A stream of S samples of T steps, learned.
 
     ``network``: as adapted; ``learning``: memories and registers, to go on from; ``outputs``:
-    readout membranes (T, S, N_out) as they were while learning; ``saturations``: misfits by
-    population or parameter, and variable, clipped samples (under the input) and linear targets
-    (``target`` of the readout) included; ``held``: what could not learn or was not to, by name,
-    and why.
+    readout membranes (T, S, N_out) as they were while learning, 0 after a sample's end;
+    ``saturations``: misfits by population or parameter, and variable, clipped samples (under the
+    input) and linear targets (``target`` of the readout) included; ``held``: what could not learn
+    or was not to, by name, and why.
     """
 
     network: Net

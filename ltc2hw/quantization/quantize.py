@@ -77,11 +77,14 @@ def quantize(
     target: str | Target = "loihi2",
     calibration: npt.ArrayLike | None = None,
     options: QuantizeOptions | None = None,
+    *,
+    lengths: object = None,
 ) -> FixedNetwork:
     """Turn a float network into the integers of a chip, or refuse with every broken rule.
 
     ``calibration``: samples (T, B, N_in), float, time first; needed for graded inputs, graded
-    messages between populations, and LIF neurons. What was made of every number is in
+    messages between populations, and LIF neurons; ``lengths`` (B,) are the steps of those that end
+    before T, and what comes after an end changes nothing. What was made of every number is in
     ``provenance["quantization"]`` (:func:`ltc2hw.quantization.report.read_report`); constants
     beyond their word (say a threshold that no membrane can reach) saturate and are also listed in
     ``provenance["saturated_constants"]``. Integers that no longer mean the float network break a
@@ -89,7 +92,8 @@ def quantize(
 
     Raises:
         HardwareRuleError: with all rules of the target that the network breaks, and all limits.
-        InvalidValueError: if calibration data are needed and missing, or hold NaN.
+        InvalidValueError: if calibration data are needed and missing, or hold NaN; for lengths
+            beyond 1 to T.
         UnknownNameError: for an unknown target, gate function, projection or limit.
     """
     chip = find_target(target)
@@ -97,7 +101,7 @@ def quantize(
     check_options(chosen, network, chip)
     check_network(network, chip)
     network = worked_out(network)
-    ranges = measure(network, calibration)
+    ranges = measure(network, calibration, lengths)
     made = convert(network, chip, ranges, chosen)
     fixed = made.fixed
     raise_violations(chip, made.refused(chip, chosen))

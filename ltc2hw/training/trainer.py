@@ -231,7 +231,10 @@ class Trainer:
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
-        return {"task": {"name": self.task.name}, **self.recipe.to_dict()}
+        task = {"name": self.task.name}
+        if self.task.checksum is not None:
+            task["data"] = self.task.checksum
+        return {"task": task, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""
