@@ -201,8 +201,8 @@ def test_html_is_whole_and_shows_texts_as_they_are() -> None:
 
 
 def test_many_populations_are_cut_in_the_line() -> None:
-    populations = (Input("input", 1), *(Neurons(f"n{k}", 1, "lif") for k in range(300)))
-    network = Network(populations, (), "n0")
+    neurons = tuple(Neurons(f"n{k}", 1, "lif") for k in range(300))
+    network = Network((Input("input", 1), *neurons), (), "n0")
     assert len(repr(network)) < 300
     assert "and 295 more" in repr(network)
 

@@ -24,11 +24,16 @@ from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 from tests.random_networks import (
     GATE_KINDS,
+    GateKind,
+    Model,
     random_fixed_network,
     random_network,
     random_samples,
 )
 from tests.zoo import zoo
+
+
+MODELS: tuple[Model, ...] = ("LTC", "LIF")
 
 
 def harmed(rng: np.random.Generator, network: Network) -> Network:
@@ -74,14 +79,14 @@ def unsupported(verdicts: Verdicts) -> set[str]:
 @given(
     st.integers(0, 2**32),
     st.sampled_from(GATE_KINDS),
-    st.sampled_from(["LTC", "LIF"]),
+    st.sampled_from(MODELS),
     st.sampled_from(["loihi2", "loihi1", "ideal"]),
     st.booleans(),
     st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
 def test_unsupported_is_what_quantize_refuses(
-    seed: int, gate: str, model: str, target: str, graded: bool, calibrated: bool
+    seed: int, gate: GateKind, model: Model, target: str, graded: bool, calibrated: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(
@@ -91,7 +96,7 @@ def test_unsupported_is_what_quantize_refuses(
         graded=graded,
         hidden=(5, 4),
         inputs=3,
-        outputs=2,  # type: ignore[arg-type]
+        outputs=2,
     )
     network = harmed(rng, network)
     x = random_samples(rng, network, 6, 3) if calibrated else None
@@ -114,9 +119,9 @@ def test_unsupported_is_what_quantize_refuses(
 
 
 @pytest.mark.parametrize("gate", GATE_KINDS)
-def test_every_part_has_a_verdict_in_the_networks_order(gate: str) -> None:
+def test_every_part_has_a_verdict_in_the_networks_order(gate: GateKind) -> None:
     rng = np.random.default_rng(1)
-    network = random_network(rng, gate=gate)  # type: ignore[arg-type]
+    network = random_network(rng, gate=gate)
     verdicts = check(network, "loihi2", random_samples(rng, network, 8, 4))
     names = [part.name for part in verdicts.parts if part.kind == "population"]
     assert names == [population.name for population in network.populations]
