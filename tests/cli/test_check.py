@@ -79,9 +79,9 @@ def test_calibration_from_a_file_of_samples(
     pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "x.npz", x=load_task(TASK).train.x)
-    arguments = ["--calibration", tmp_path / "x.npz", "--layout", "time-first"]
+    arguments = (pair[0], "--target", "loihi2", "--calibration", tmp_path / "x.npz")
     status, _, told = checked(
-        pair[0], "--target", "loihi2", *arguments, tmp_path=tmp_path, capsys=capsys
+        *arguments, "--layout", "time-first", tmp_path=tmp_path, capsys=capsys
     )
     assert status == 0
     network = ltc2hw.load(pair[0])

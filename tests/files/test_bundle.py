@@ -29,6 +29,7 @@ from ltc2hw.graph import fixed, network, trace
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.notes import Notes
 from ltc2hw.numbers import weights, words
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
@@ -168,8 +169,8 @@ def test_membranes_read_in_real_units_from_the_file_alone(tmp_path: Path) -> Non
     save_trace(original, tmp_path / "trace.h5")
     with h5py.File(tmp_path / "trace.h5") as file:
         content = file["content"]
-        assert content["notes"].attrs["axes"] == "time, sample, neuron"
-        assert content["notes"].attrs["task"] == "tôy"
+        assert content["notes"].attrs["axes"].decode() == "time, sample, neuron"
+        assert content["notes"].attrs["task"].decode() == "tôy"
         assert content["notes/labels"][:].tolist() == [0, 1, 2]
         seen = 0
         for name in content["states"]:
@@ -186,7 +187,7 @@ def test_traces_of_schema_2_open_and_tell_their_integers() -> None:
     old = load_trace(Path(__file__).parent / "data" / "trace_schema_2.h5")
     assert old.spikes["out"][:, :, 0].tolist() == [[1, 0]] * 4
     assert old.states["out"]["membrane"].dtype == np.int32
-    assert old.notes == trace.Notes()
+    assert old.notes == Notes()
     with pytest.raises(InvalidValueError, match=r"fraction of out\.membrane is unknown"):
         old.real("out", "membrane")
 

@@ -32,7 +32,6 @@ from tests.random_networks import (
 )
 from tests.zoo import zoo
 
-
 MODELS: tuple[Model, ...] = ("LTC", "LIF")
 
 
