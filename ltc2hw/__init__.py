@@ -55,8 +55,8 @@ __all__ = [
 ]
 
 PARTS = (
-    *("converters", "data", "simulations", "targets"),
-    *("neurons", "plot", "tasks", "training"),
+    *("converters", "data", "plot", "simulations", "targets"),
+    *("neurons", "tasks", "training"),
 )
 """Packages that are imported when they are first named: some need an extra."""
 

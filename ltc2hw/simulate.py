@@ -17,7 +17,6 @@ from ltc2hw.graph.samples import check_samples, plain_array
 from ltc2hw.graph.sequences import sample_lengths
 from ltc2hw.graph.trace import Array, State, Trace, record_names
 from ltc2hw.numbers.scalars import require_type, shown
-from ltc2hw.numbers.words import IntArray
 from ltc2hw.registry import default_engine, find_engine, require_kind
 
 
@@ -81,16 +80,10 @@ def simulate(
             def piece(part: Array, start: State | None) -> Trace:
                 return run(network, part, names, start, *_options(name, threads, tell))
 
-            return noted(network, name, run_pieces(piece, samples, own, state), own)
+            trace = run_pieces(piece, samples, own, state)
+            return replace(trace, notes=notes_of(network, name, own))
     trace = run(network, x, record, state, *_options(name, threads, progress))
-    return noted(network, name, trace)
-
-
-def noted(
-    network: Network | FixedNetwork, engine: str, trace: Trace, lengths: IntArray | None = None
-) -> Trace:
-    """The trace with what is known of the run."""
-    return replace(trace, notes=notes_of(network, engine, lengths))
+    return replace(trace, notes=notes_of(network, name))
 
 
 def _options(
