@@ -24,6 +24,7 @@ with ending_quietly():
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule
     from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.quantization.check import check
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
     from ltc2hw.simulate import simulate
@@ -42,6 +43,7 @@ __all__ = [
     "QuantizeOptions",
     "Report",
     "Trace",
+    "check",
     "compare",
     "learn",
     "load",
@@ -53,7 +55,7 @@ __all__ = [
 ]
 
 PARTS = (
-    *("converters", "data", "simulations", "targets"),
+    *("converters", "data", "plot", "simulations", "targets"),
     *("neurons", "tasks", "training"),
 )
 """Packages that are imported when they are first named: some need an extra."""

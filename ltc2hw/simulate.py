@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.notes import notes_of
 from ltc2hw.graph.pieces import run_pieces
 from ltc2hw.graph.samples import check_samples, plain_array
 from ltc2hw.graph.sequences import sample_lengths
@@ -78,8 +80,10 @@ def simulate(
             def piece(part: Array, start: State | None) -> Trace:
                 return run(network, part, names, start, *_options(name, threads, tell))
 
-            return run_pieces(piece, samples, own, state)
-    return run(network, x, record, state, *_options(name, threads, progress))
+            trace = run_pieces(piece, samples, own, state)
+            return replace(trace, notes=notes_of(network, name, own))
+    trace = run(network, x, record, state, *_options(name, threads, progress))
+    return replace(trace, notes=notes_of(network, name))
 
 
 def _options(

@@ -17,16 +17,25 @@ def exact_bounds(report: Report) -> tuple[Bound, ...]:
     )
 
 
+def check_bound(measured: str, metric: str, limit: float) -> None:
+    """Raise unless a bound on a score can be held against what is measured.
+
+    Raises:
+        InvalidValueError: if another score is measured, or the limit is no number.
+    """
+    if measured != metric:
+        raise InvalidValueError(f"bound on {metric}", limit, f"one on {measured}")
+    if not math.isfinite(limit):
+        raise InvalidValueError(f"bound on {metric}", limit, "a finite number")
+
+
 def loss_bound(report: Report, metric: str, limit: float) -> tuple[Bound, ...]:
     """The integers lose at most ``limit``: points of accuracy, or of another score as it is.
 
     Raises:
-        InvalidValueError: if the task is measured otherwise, or the limit is no number.
+        InvalidValueError: as :func:`check_bound`.
     """
-    if report.metric != metric:
-        raise InvalidValueError(f"bound on {metric}", limit, f"one on {report.metric}")
-    if not math.isfinite(limit):
-        raise InvalidValueError(f"bound on {metric}", limit, "a finite number")
+    check_bound(report.metric, metric, limit)
     way = "lost" if report.higher_is_better else "added"
     name, lost = f"{naming(metric).axis} {way}, at most", report.lost
     if metric == "accuracy":

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ltc2hw.cli.bounds import exact_bounds, loss_bound
+from ltc2hw.cli.bounds import check_bound, exact_bounds, loss_bound
 from ltc2hw.cli.common import (
     add_json,
     add_samples,
@@ -98,6 +98,9 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     network, fixed = load_float(arguments.network), load_fixed(arguments.fixed)
     task = task_of(arguments)
     check_fit(network, task)
+    stated = stated_bounds(arguments)
+    for metric, limit in stated.items():
+        check_bound(task.decision.metric, metric, limit)
     split = first_samples(task.test, arguments.samples)
     report = compare(
         network,
@@ -112,16 +115,20 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         lengths=split.lengths,
     )
     bounds = exact_bounds(report)
-    if arguments.max_accuracy_drop is not None:
-        bounds += loss_bound(report, "accuracy", arguments.max_accuracy_drop)
-    if arguments.max_mse_increase is not None:
-        bounds += loss_bound(report, "mse", arguments.max_mse_increase)
+    for metric, limit in stated.items():
+        bounds += loss_bound(report, metric, limit)
     report = replace(report, bounds=bounds)
     report.save(arguments.out)
     write_json(arguments.json, report.to_dict())
     show(report, console)
     console.line(f"report: {arguments.out}")
     return report.bounds_met
+
+
+def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
+    """How much may be lost, by score; those that were stated."""
+    limits = {"accuracy": arguments.max_accuracy_drop, "mse": arguments.max_mse_increase}
+    return {metric: limit for metric, limit in limits.items() if limit is not None}
 
 
 def show(report: Report, console: Console) -> None:

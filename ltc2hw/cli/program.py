@@ -13,6 +13,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import NoReturn, TextIO
 
+from ltc2hw.cli.check import CHECK
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.compiling import telling_of_compilation
@@ -23,6 +24,7 @@ from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
 from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
+from ltc2hw.cli.show import SHOW
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.stopping import Stop, stopping
 from ltc2hw.cli.stream import STREAM
@@ -36,6 +38,7 @@ VERBS: Mapping[str, Verb] = {
     "demo": DEMO,
     "data": DATA,
     "train": TRAIN,
+    "check": CHECK,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
     "stream": STREAM,
@@ -43,6 +46,7 @@ VERBS: Mapping[str, Verb] = {
     "import": IMPORT,
     "export": EXPORT,
     "learn": LEARN,
+    "show": SHOW,
     "targets": TARGETS,
 }
 """Everything that ``ltc2hw`` can be told to do."""

@@ -73,6 +73,15 @@ THRESHOLD = "threshold"
 """The variable that spikes are compared with, where a model has one of that name."""
 
 
+def constant_threshold(population: Neurons | FixedNeurons, neuron: int) -> float:
+    """What a neuron's constants add to its threshold, in real units."""
+    total = 0.0
+    for name in thresholds(population.model):
+        shift = 0 if isinstance(population, Neurons) else population.formats.constants[name]
+        total += float(np.ldexp(float(population.constants[name][neuron]), -shift))
+    return total
+
+
 def membrane(
     network: Network,
     fixed: FixedNetwork,
@@ -96,14 +105,8 @@ def membrane(
         )
     else:
         steps = real.outputs.shape[0]
-        levels = [
-            (population.constants[c][neuron], chip.constants[c][neuron], chip.formats.constants[c])
-            for c in thresholds(chip.model)
-        ]
-        float_threshold = np.full(steps, sum(level for level, _, _ in levels))
-        integer_threshold = np.full(
-            steps, sum(np.ldexp(float(level), -shift) for _, level, shift in levels)
-        )
+        float_threshold = np.full(steps, constant_threshold(population, neuron))
+        integer_threshold = np.full(steps, constant_threshold(chip, neuron))
     return Membrane(
         population=name,
         neuron=neuron,

@@ -15,6 +15,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import write_text
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.report import KEY, QuantizationReport, read_report
+from ltc2hw.showing import Shown
 
 KNOWN_METRICS = ("accuracy", "mse")
 """Scores that have a name of their own in reports; those of other decisions have theirs."""
@@ -129,7 +130,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """Everything that :func:`ltc2hw.compare` measured.
 
     ``scores`` and ``samples`` are by engine, ``float64`` among them; ``float_scores`` are those of
@@ -160,6 +161,13 @@ class Report:
     provenance: Mapping[str, str]
     excerpt: Excerpt
     bounds: tuple[Bound, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{engine} {score:.4g}" for engine, score in self.scores.items())
+        wrong = f"{self.mismatches:,} integers differ"
+        return (
+            f"<Report: {self.task or 'network'} on {self.target}; {self.metric} {scores}; {wrong}>"
+        )
 
     @property
     def mismatches(self) -> int:

@@ -24,6 +24,7 @@ from ltc2hw.graph.structure import (
     check_population,
     connection_name,
     named,
+    summary_of,
 )
 from ltc2hw.numbers.fields import (
     ArrayFields,
@@ -42,6 +43,7 @@ from ltc2hw.numbers.integer_limits import (
 from ltc2hw.numbers.scalars import require_range, require_type
 from ltc2hw.numbers.weights import Weights
 from ltc2hw.numbers.words import WIDEST_WORD, Word
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ class FixedProjection(ArrayFields):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedNetwork(ArrayFields):
+class FixedNetwork(ArrayFields, Shown):
     """An integer network for one target; construction checks what :class:`Network` checks.
 
     It also checks that no sum can leave 62 bits, whatever the samples
@@ -127,6 +129,9 @@ class FixedNetwork(ArrayFields):
         inputs = [p for p in self.populations if isinstance(p, FixedInput)]
         check_graph(self.populations, self.projections, inputs, self.output)
         check_sums(self)
+
+    def __repr__(self) -> str:
+        return f"<FixedNetwork for {self.target}: {summary_of(self)}>"
 
     @property
     def input(self) -> FixedInput:

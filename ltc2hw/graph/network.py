@@ -20,10 +20,12 @@ from ltc2hw.graph.structure import (
     check_graph,
     check_population,
     named,
+    summary_of,
 )
 from ltc2hw.numbers.fields import ArrayFields, parts, set_field, texts
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Weights
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Projection(ArrayFields):
 
 
 @dataclass(frozen=True, eq=False)
-class Network(ArrayFields):
+class Network(ArrayFields, Shown):
     """A float network: populations, projections, and which population is its output.
 
     Construction checks names, shapes, ports, finite numbers and delays in every cycle.
@@ -94,6 +96,9 @@ class Network(ArrayFields):
         set_field(self, "provenance", texts("provenance", self.provenance))
         inputs = [p for p in self.populations if isinstance(p, Input)]
         check_graph(self.populations, self.projections, inputs, self.output)
+
+    def __repr__(self) -> str:
+        return f"<Network: {summary_of(self)}>"
 
     @property
     def input(self) -> Input:
