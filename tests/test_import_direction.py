@@ -46,8 +46,9 @@ FOLDERS = {
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
     "": "starting lazy graph simulate stream quantization learning files comparison converters",
-    "cli": "errors starting showing numbers dynamics graph registry simulate stream quantization "
-    "learning files comparison looking data tasks training targets simulations converters",
+    "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
+    "quantization learning files comparison looking data tasks training targets simulations "
+    "converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
