@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.errors import InvalidValueError, ShapeError, TrainingError
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
-from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
@@ -101,11 +102,16 @@ def require_fit(module: nn.Module, task: Task) -> None:
     Raises:
         ShapeError: naming the side that differs.
     """
-    if not isinstance(module, SpikingNetwork):
+    if isinstance(module, SpikingNetwork):
+        sizes = module.cells[0].inputs, module.readout.size
+    elif isinstance(module, GraphNetwork):
+        network = module.template
+        sizes = network.input.size, network.population(network.output).size
+    else:
         return
     for what, found, wanted in (
-        ("inputs", module.cells[0].inputs, task.inputs),
-        ("outputs", module.readout.size, task.outputs),
+        ("inputs", sizes[0], task.inputs),
+        ("outputs", sizes[1], task.outputs),
     ):
         if found != wanted:
             raise ShapeError(f"{what} of the network", found, f"{wanted} for task {task.name}")
@@ -227,13 +233,16 @@ def train(
     recipe: Recipe,
     *,
     module: nn.Module | None = None,
+    start: Network | None = None,
     progress: Progress | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> TrainingResult:
     """Train a network on a task; the best epoch is chosen on the validation samples alone.
 
     ``module``: any ``(x, state) -> (outputs, state)``, time first, whose state can ``detach()``
-    itself, in place of the recipe's network.
+    itself, in place of the recipe's network. ``start``: a network to go on from, as
+    :func:`~ltc2hw.neurons.to_module` makes a module of it; ``converters.torch.from_module`` makes
+    a network of the result's.
 
     ``progress`` is called after every epoch. With ``checkpoint`` the run is saved there after
     every epoch, and continues from there if the file exists: an interrupted run then ends with
@@ -251,6 +260,10 @@ def train(
     >>> len(train(load_task("add-4"), recipe).history)
     1
     """
+    if start is not None:
+        if module is not None:
+            raise InvalidValueError("start", "given beside module", "one of them")
+        module = to_module(start)
     trainer = Trainer(task, recipe, module)
     if checkpoint is not None and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint)
