@@ -34,6 +34,10 @@ class MisplacedError(UnsupportedError):
     """An operation that mixes samples or steps; perhaps the module takes one step at a time."""
 
 
+class OneStepError(MisplacedError):
+    """Several steps where the module takes one."""
+
+
 class Flow(Tensor):
     """Signals in the form (B, ...), or of several steps (T, B, ...); its numbers mean nothing.
 
@@ -131,7 +135,11 @@ MOVING = frozenset(
 
 REMEDIES: Mapping[str, str] = {
     **dict.fromkeys(
-        ("relu", "gelu", "sigmoid", "tanh", "softmax", "log_softmax", "leaky_relu", "elu", "silu"),
+        (
+            *("relu", "gelu", "sigmoid", "tanh", "softmax", "log_softmax", "leaky_relu", "elu"),
+            *("silu", "gt", "lt", "ge", "le", "eq", "ne", "where", "clamp", "clip", "abs", "pow"),
+            *("exp", "sqrt", "sign", "heaviside", "round", "floor"),
+        ),
         "let spiking cells be the only non-linearity, or put it behind the network",
     ),
     **dict.fromkeys(
@@ -168,6 +176,12 @@ def refused(name: str, feature: str = "", remedy: str = "") -> UnsupportedError:
 def misplaced(name: str, what: str, remedy: str) -> MisplacedError:
     """The error for an operation that mixes samples or steps."""
     return MisplacedError(WHERE, located(name), what, remedy)
+
+
+def one_step(name: str, flow: Flow, form: str) -> OneStepError:
+    """The error for an operation of one step that is given several."""
+    what = f"a tensor {tuple(flow.shape)}, not {form}"
+    return OneStepError(WHERE, located(name), what, "put it into a loop over time")
 
 
 def located(name: str) -> str:
@@ -289,8 +303,7 @@ class _Places:
                 if np.all((samples == wanted) | (samples < 0)):
                     return axis == 1
         raise misplaced(
-            self.name, "samples or steps that are mixed",
-            "keep (B, ...), or (T, B, ...), and put cells into a loop over time",
+            self.name, "samples or steps that are mixed", "keep (B, ...), or (T, B, ...)"
         )  # fmt: skip
 
     def _samples(self, places: IntArray) -> IntArray:

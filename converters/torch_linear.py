@@ -20,14 +20,12 @@ from ltc2hw.converters.torch_flow import (
     flow_like,
     misplaced,
     moved,
+    one_step,
     refused,
     same_for_all,
 )
 from ltc2hw.errors import ShapeError
 from ltc2hw.numbers.words import FloatArray
-
-ONE_STEP = "put it into a loop over time"
-
 
 def _each(flow: Flow, change: Callable[[Signal], Signal], features: Shape) -> Flow:
     """The same change to every step's signal."""
@@ -147,7 +145,7 @@ def _require_image(name: str, x: Any, axes: int) -> None:
         raise refused(name, "weights that depend on the numbers", "use weights of the module")
     if x.several or len(x.features) != axes + 1:
         form = "(B, C, H, W)" if axes == 2 else "(B, C, L)"
-        raise misplaced(name, f"a tensor {tuple(x.shape)}, not {form}", ONE_STEP)
+        raise one_step(name, x, form)
 
 
 def _image(x: Flow) -> Shape:
@@ -171,7 +169,7 @@ def batch_norm(
     if training or running_mean is None:
         raise refused("batch_norm", "statistics of the samples", "call module.eval() first")
     if x.several or not x.features:
-        raise misplaced("batch_norm", f"a tensor {tuple(x.shape)}, not (B, C, ...)", ONE_STEP)
+        raise one_step("batch_norm", x, "(B, C, ...)")
     scale = 1.0 / np.sqrt(exact_array(running_var, "variance of a batch norm") + eps)
     shift = -exact_array(running_mean, "mean of a batch norm") * scale
     if weight is not None:

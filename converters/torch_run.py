@@ -28,12 +28,13 @@ from ltc2hw.converters.torch_cells import refusal, require_cell
 from ltc2hw.converters.torch_flow import (
     Flow,
     MisplacedError,
+    OneStepError,
     Shape,
     constant_flow,
     flow_like,
-    located,
     misplaced,
     new_flow,
+    one_step,
 )
 from ltc2hw.converters.torch_linear import OPERATIONS
 from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError
@@ -127,8 +128,7 @@ class Run:
         """A call of a cell."""
         flow = self._entering(path, cell, x)
         if flow.several:
-            what = f"a tensor {tuple(flow.shape)}, not (B, {cell.inputs})"
-            raise misplaced(path, what, "call it step by step, or call its window")
+            raise one_step(path, flow, f"(B, {cell.inputs})")
         thread = self._thread(cell, path, state)
         thread.inputs.append(flow.signals[0])
         output = cell.form.model.output
@@ -408,18 +408,16 @@ def traced_network(module: nn.Module, shape: Shape, graded: bool) -> Network:
     """
     try:
         return _attempt(module, shape, graded, Run.over_time)
-    except MisplacedError as sequence:
-        problem: Ltc2hwError = sequence
-    except Ltc2hwError as sequence:
-        problem = sequence
+    except Ltc2hwError as error:
+        sequence = error
     try:
         return _attempt(module, shape, graded, Run.step_by_step)
-    except MisplacedError:
-        raise problem from None
-    except Ltc2hwError:
-        if isinstance(problem, MisplacedError):
+    except Ltc2hwError as error:
+        # What stopped a sequence may only say that the module takes one step.
+        mixed = isinstance(sequence, MisplacedError) and not isinstance(error, MisplacedError)
+        if mixed or isinstance(sequence, OneStepError):
             raise
-        raise problem from None
+    raise sequence
 
 
 def require_known(module: nn.Module) -> None:
@@ -428,6 +426,12 @@ def require_known(module: nn.Module) -> None:
     Raises:
         UnsupportedError: naming the layer.
     """
+    if not any(isinstance(part, Cell) for part in module.modules()):
+        raise refusal(
+            type(module).__name__,
+            "a module without a cell of ltc2hw.neurons, whose meaning is known",
+            "build the network from its cells, or use converters.norse or converters.nir",
+        )
     for path, part in module.named_modules():
         if isinstance(part, Cell):
             require_cell(part, KNOWN_CELLS, f"cell {path!r}")
