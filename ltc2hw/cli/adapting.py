@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.cli.common import decision_of
 from ltc2hw.cli.console import Console
-from ltc2hw.comparison.decision import Decision
 from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import DamagedFileError, InvalidValueError
@@ -27,6 +25,7 @@ from ltc2hw.files.learning_file import (
     save_checkpoint,
 )
 from ltc2hw.files.schema import encode
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.learn import learn
@@ -114,7 +113,7 @@ class Adaptation:
         self.task = task
         self.stream = stream
         self.engine = engine
-        self.decision = decision_of(task)
+        self.decision = task.decision
         self.adapted = network
         self.learning: Learning | None = None
         self.progress = NOTHING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from ltc2hw.comparison.decision import Metric
 from ltc2hw.comparison.report import Bound, Report
 from ltc2hw.errors import InvalidValueError
 
@@ -17,7 +16,7 @@ def exact_bounds(report: Report) -> tuple[Bound, ...]:
     )
 
 
-def loss_bound(report: Report, metric: Metric, limit: float) -> tuple[Bound, ...]:
+def loss_bound(report: Report, metric: str, limit: float) -> tuple[Bound, ...]:
     """The integers lose at most ``limit``: points of accuracy, or squared error.
 
     Raises:

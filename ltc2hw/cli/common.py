@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.cli.foreign import foreign_format
-from ltc2hw.comparison.decision import Classification, Decision, Regression
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.atomic import require_input, require_output, write_text
 from ltc2hw.files.bundle import load
@@ -22,7 +21,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.scalars import LARGEST_SEED
 from ltc2hw.quantization.limits import LIMITS
-from ltc2hw.tasks import Split, Task
+from ltc2hw.tasks import Split, Task, load_task
 
 OUTPUTS = ("out", "json", "checkpoint")
 """Arguments that name what is written; all other paths are read."""
@@ -98,6 +97,15 @@ def add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task", required=True, metavar="TASK", help="digits-rows, digits-pixels or add-T"
     )
+
+
+def task_of(arguments: argparse.Namespace) -> Task:
+    """The task that the arguments name.
+
+    Raises:
+        UnknownNameError, InvalidValueError: if there is none of that name.
+    """
+    return load_task(arguments.task)
 
 
 def add_samples(parser: argparse.ArgumentParser) -> None:
@@ -229,13 +237,6 @@ def check_fit(network: Network | FixedNetwork, task: Task) -> None:
     ):
         if found != wanted:
             raise InvalidValueError(f"number of {what}", found, f"{wanted} for task {task.name}")
-
-
-def decision_of(task: Task) -> Decision:
-    """How outputs are judged on a task."""
-    if task.kind == "classification":
-        return Classification(task.decision_steps)
-    return Regression(task.decision_steps)
 
 
 def write_json(path: Path | None, content: Mapping[str, Any]) -> None:

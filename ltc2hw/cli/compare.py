@@ -13,10 +13,10 @@ from ltc2hw.cli.common import (
     add_task,
     check_fit,
     check_output,
-    decision_of,
     first_samples,
     load_fixed,
     load_float,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -24,7 +24,6 @@ from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.compare import check_engines, compare
 from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.comparison.tables import bound_table, ladder_table, score_table
-from ltc2hw.tasks import load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     engines = tuple(name.strip() for name in arguments.engines.split(","))
     check_engines(engines)
     network, fixed = load_float(arguments.network), load_fixed(arguments.fixed)
-    task = load_task(arguments.task)
+    task = task_of(arguments)
     check_fit(network, task)
     split = first_samples(task.test, arguments.samples)
     report = compare(
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         split.x,
         split.labels,
         engines,
-        decision=decision_of(task),
+        decision=task.decision,
         task=task.name,
         progress=console.progress,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
-from ltc2hw.cli.common import add_limits, decision_of, natural
+from ltc2hw.cli.common import add_limits, natural
 from ltc2hw.cli.compare import show
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.train import require_torch, train_network
@@ -84,7 +84,7 @@ def pipeline(
         task.test.x,
         task.test.labels,
         engines,
-        decision=decision_of(task),
+        decision=task.decision,
         task=task.name,
         progress=console.progress,
     )

@@ -16,25 +16,25 @@ from ltc2hw.cli.common import (
     add_task,
     check_fit,
     check_output,
-    decision_of,
     load_fixed,
     natural,
     positive,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.comparison.decision import Decision
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
 from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate
 from ltc2hw.learning.scope import PARTIAL, Scope, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
-from ltc2hw.tasks import Task, load_task
+from ltc2hw.tasks import Task
 
 
 def power(text: str) -> float:
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Verify the first samples, adapt, save, and tell the scores."""
     check_output(arguments.out, arguments.json, arguments.checkpoint)
     network = load_fixed(arguments.network)
-    task = load_task(arguments.task)
+    task = task_of(arguments)
     check_fit(network, task)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
     scope = scope_of(network, rule)
@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
             "memory": memory_of(chip),
         },
     )
-    tell(console, decision_of(task), measured, verification, chip)
+    tell(console, task.decision, measured, verification, chip)
     console.line(f"adapted network: {arguments.out}")
     bound, lowest = arguments.min_cosine, (verification or {}).get("cosine", {}).get("lowest")
     return bound is None or (lowest is not None and lowest >= bound)

@@ -13,6 +13,7 @@ from ltc2hw.cli.common import (
     check_output,
     load_float,
     positive,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -26,7 +27,6 @@ from ltc2hw.quantization.report import QuantizationReport, read_report
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
-from ltc2hw.tasks import load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_allowed(arguments.allow)
     network = load_float(arguments.network)
     chip = load_target(arguments.target)
-    task = load_task(arguments.task)
+    task = task_of(arguments)
     check_fit(network, task)
     options = QuantizeOptions(
         weight_bits=arguments.weight_bits,

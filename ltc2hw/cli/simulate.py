@@ -14,9 +14,9 @@ from ltc2hw.cli.common import (
     add_task,
     check_fit,
     check_output,
-    decision_of,
     first_samples,
     load_network,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -27,7 +27,6 @@ from ltc2hw.files.bundle import save_trace
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.registry import ENGINES
 from ltc2hw.simulate import simulate
-from ltc2hw.tasks import load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +45,14 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Simulate, save the spikes and membranes, and tell the score."""
     check_output(arguments.out, arguments.json)
     network = load_network(arguments.network)
-    task = load_task(arguments.task)
+    task = task_of(arguments)
     check_fit(network, task)
     split = first_samples(task.test, arguments.samples)
     engine = arguments.engine or ("fast" if isinstance(network, FixedNetwork) else "float64")
     progress = partial(console.progress, "sample-steps") if engine == "fast" else None
     trace = simulate(network, split.x, engine, progress=progress)
     outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs
-    decision = decision_of(task)
+    decision = task.decision
     score = float(np.mean(decision.judge(outputs, split.labels)))
     save_trace(trace, arguments.out)
     saturations = {name: dict(counts) for name, counts in trace.saturations.items()}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ltc2hw.cli.common import (
     add_json,
     check_output,
-    decision_of,
     named_number,
     natural,
     positive,
+    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -23,7 +23,7 @@ from ltc2hw.dynamics import MODELS
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
-from ltc2hw.tasks import Task, load_task
+from ltc2hw.tasks import Task
 
 if TYPE_CHECKING:
     from ltc2hw.training import EpochRecord, Recipe
@@ -73,13 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Train, save, and tell the scores."""
     check_output(arguments.out, arguments.json, arguments.checkpoint)
-    task = load_task(arguments.task)
+    task = task_of(arguments)
     require_torch()
     recipe = chosen_recipe(task, arguments)
     network, measured = train_network(task, recipe, console, arguments.checkpoint)
     save(network, arguments.out)
     write_json(arguments.json, measured)
-    metric = decision_of(task).metric
+    metric = task.decision.metric
     scores = ", ".join(
         f"{split} {score_text(metric, measured[metric][split])}"
         for split in ("train", "validation", "test")
@@ -129,7 +129,7 @@ def train_network(
     from ltc2hw.converters.torch import from_module
     from ltc2hw.training import train
 
-    metric = decision_of(task).metric
+    metric = task.decision.metric
 
     def progress(record: EpochRecord) -> None:
         note = f"loss {record.loss:.4f}, validation {score_text(metric, record.validation)}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ltc2hw.comparison.decision import Decision, decision_for
 from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.comparison.ladder import (
     Cause,
@@ -20,6 +19,7 @@ from ltc2hw.comparison.ladder import (
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
 from ltc2hw.errors import UnknownNameError
+from ltc2hw.graph.decision import Decision, decision_for
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.labels import Labels, one_per_sample
 from ltc2hw.graph.network import Network
@@ -68,7 +68,7 @@ def compare(
 
     ``labels``: integers (B,) or one-hot integer rows for classes (the largest output of the last
     step decides, spiking outputs are counted over all steps), reals (B, N_out) for regression on
-    the last step (:func:`~ltc2hw.comparison.decision.decision_for`); another ``decision`` judges as
+    the last step (:func:`~ltc2hw.graph.decision.decision_for`); another ``decision`` judges as
     it likes. ``engine`` runs are compared with ``integer`` in every recorded integer; ``integer``
     itself is always run.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.comparison.decision import Decision
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.labels import Labels
 from ltc2hw.graph.network import Network

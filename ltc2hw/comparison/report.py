@@ -10,7 +10,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from ltc2hw.comparison.decision import Metric
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import write_text
@@ -133,7 +132,7 @@ class Report:
 
     task: str
     target: str
-    metric: Metric
+    metric: str
     scores: Mapping[str, float]
     samples: Mapping[str, int]
     exact: Mapping[str, Exactness]

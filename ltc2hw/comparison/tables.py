@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltc2hw.comparison.decision import Metric
 from ltc2hw.comparison.report import Exactness, Report
 from ltc2hw.quantization.report import KEY, QuantizationReport
 
@@ -27,7 +26,7 @@ class Table:
         return all(row[column][:1] in "+-0123456789" for row in self.rows)
 
 
-def score_text(metric: Metric, score: float) -> str:
+def score_text(metric: str, score: float) -> str:
     """Accuracy in per cent, or squared error.
 
     >>> score_text("accuracy", 0.96389), score_text("mse", 0.0123456)
@@ -36,7 +35,7 @@ def score_text(metric: Metric, score: float) -> str:
     return f"{100 * score:.2f} %" if metric == "accuracy" else f"{score:.4g}"
 
 
-def change_text(metric: Metric, change: float) -> str:
+def change_text(metric: str, change: float) -> str:
     """Change of a score, with its sign: points of accuracy, or squared error.
 
     >>> change_text("accuracy", -0.0028), change_text("mse", 0.5), change_text("accuracy", 0.0)

@@ -2,6 +2,8 @@
 
 What is accepted has one reading only: integers of any width, (B,) or (B, 1), or one-hot rows
 (B, classes), as arrays, lists or tensors; real targets (B, N_out), or (B,) for a single output.
+Labels at every step have the steps as one more axis before: (T, B) classes, where
+:data:`NO_LABEL` is a step without one, and targets (T, B, N_out), where NaN is a step without any.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.samples import plain_array
+from ltc2hw.graph.sequences import own_steps
 from ltc2hw.numbers.fields import require_finite
 from ltc2hw.numbers.words import FloatArray, IntArray
 
 Labels = npt.NDArray[Any]
+
+NO_LABEL = -1
+"""Class of a step that has no label."""
 
 TIME_FIRST = "samples look batch-first; time comes first: transpose them with x.swapaxes(0, 1)"
 
@@ -58,9 +64,42 @@ def plain_labels(labels: object, samples: int, steps: int = 0, name: str = "labe
         reals: FloatArray = array.astype(np.float64, copy=False)
         require_finite(name, reals)
         return reals
+    return _integers(array, name)
+
+
+def _integers(array: Labels, name: str) -> IntArray:
+    """Integers or booleans as int64.
+
+    Raises:
+        InvalidValueError: for one beyond 64 bits.
+    """
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise InvalidValueError(f"largest of {name}", int(array.max()), "integers of 64 bits")
     return array.astype(np.int64, copy=False)
+
+
+def step_labels(labels: object, steps: int, samples: int, name: str = "labels") -> Labels:
+    """Labels at every step, (T, B) or (T, B, N), as int64 or float64; NaN is a step without.
+
+    Raises:
+        ShapeError: unless there is a label (or row) for every step of every sample.
+        InvalidValueError: for what are no numbers, an infinity, or beyond 64 bits.
+
+    >>> step_labels([[0, -1], [1, 1]], steps=2, samples=2).dtype.name
+    'int64'
+    """
+    array = plain_array(name, labels)
+    if array.ndim not in (2, 3) or array.shape[:2] != (steps, samples):
+        expected = f"({steps}, {samples}) or ({steps}, {samples}, N), a label at every step"
+        exchanged = array.ndim in (2, 3) and array.shape[:2] == (samples, steps)
+        remedy = "time comes first, as in the samples" if exchanged else ""
+        raise ShapeError(f"shape of {name}", array.shape, expected, remedy)
+    if array.dtype.kind != "f":
+        return _integers(array, name)
+    reals: FloatArray = array.astype(np.float64, copy=False)
+    if np.isinf(reals).any():
+        raise InvalidValueError(f"value of {name}", "infinite", "finite numbers, NaN for none")
+    return reals
 
 
 def class_labels(labels: object, samples: int, classes: int, steps: int = 0) -> IntArray:
@@ -92,13 +131,102 @@ def class_labels(labels: object, samples: int, classes: int, steps: int = 0) -> 
         raise InvalidValueError(
             "type of labels", array.dtype, "integers", "round them if they are whole numbers"
         )
-    wrong = array[(array < 0) | (array >= classes)]
+    _require_classes(array, classes, 0)
+    return array
+
+
+def _require_classes(array: IntArray, classes: int, least: int) -> None:
+    """Raise unless all labels are from ``least`` to ``classes - 1``."""
+    wrong = array[(array < least) | (array >= classes)]
     if wrong.size:
         remedy = "there is one output per class"
-        if wrong.max() == classes and array.min() == 1:
+        if wrong.max() == classes and array[array != NO_LABEL].min() == 1:
             remedy = "classes count from 0: subtract 1"
-        raise InvalidValueError("label", int(wrong[0]), f"0 to {classes - 1}", remedy)
-    return array
+        raise InvalidValueError("label", int(wrong[0]), f"{least} to {classes - 1}", remedy)
+
+
+def step_classes(
+    labels: object, steps: int, samples: int, classes: int, lengths: IntArray | None = None
+) -> IntArray:
+    """Classes at every step as int64 (T, B); :data:`NO_LABEL` where there is none.
+
+    Takes integers (T, B) or (T, B, 1), and one-hot rows (T, B, classes) of any type. What is said
+    of steps after a sample's end is dropped.
+
+    Raises:
+        ShapeError: for another shape.
+        InvalidValueError: for a label that is no class, or a sample without any label.
+
+    >>> step_classes([[0, 1], [1, -1]], 2, 2, classes=2, lengths=np.array([1, 2])).tolist()
+    [[0, 1], [-1, -1]]
+    """
+    array = step_labels(labels, steps, samples)
+    if array.ndim == 3 and array.shape[2] == classes > 1:
+        array = _from_one_hot(array.reshape(-1, classes)).reshape(steps, samples)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2:
+        expected = f"({steps}, {samples}), or one-hot rows ({steps}, {samples}, {classes})"
+        raise ShapeError("shape of labels", array.shape, expected)
+    if array.dtype.kind == "f":
+        limit, remedy = "integers", "a step without a label is -1"
+        raise InvalidValueError("type of labels", array.dtype, limit, remedy)
+    own = np.where(own_steps(lengths, steps, samples), array, NO_LABEL)
+    _require_classes(own, classes, NO_LABEL)
+    _require_labelled(own != NO_LABEL)
+    return own
+
+
+def step_targets(
+    targets: object, steps: int, samples: int, outputs: int, lengths: IntArray | None = None
+) -> FloatArray:
+    """Targets at every step as float64 (T, B, N_out); NaN in all outputs where there is none.
+
+    (T, B) is one target each for one output. What is said of steps after a sample's end is dropped.
+
+    Raises:
+        ShapeError: for another shape.
+        InvalidValueError: for an infinity, a step with a target for some outputs only, or a sample
+            without any target.
+
+    >>> step_targets([[1.0], [2.0]], 2, 1, outputs=1).shape
+    (2, 1, 1)
+    """
+    array = step_labels(targets, steps, samples, "targets").astype(np.float64, copy=False)
+    if array.ndim == 2 and outputs == 1:
+        array = array[:, :, None]
+    if array.shape != (steps, samples, outputs):
+        expected = f"(steps, samples, outputs) = {(steps, samples, outputs)}"
+        raise ShapeError("shape of targets", array.shape, expected)
+    own = np.where(own_steps(lengths, steps, samples)[:, :, None], array, np.nan)
+    missing = np.isnan(own)
+    partly = missing.any(axis=2) & ~missing.all(axis=2)
+    if partly.any():
+        step, sample = np.argwhere(partly)[0]
+        limit = "a number for every output, or NaN for all of them"
+        raise InvalidValueError(f"targets[{step}, {sample}]", "NaN for some outputs", limit)
+    _require_labelled(~missing.all(axis=2))
+    return own
+
+
+def labelled_steps(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Which steps (T, B) of classes (T, B) or targets (T, B, N) have a label.
+
+    >>> labelled_steps(np.array([[0, -1]])).tolist()
+    [[True, False]]
+    """
+    known: npt.NDArray[np.bool_] = (
+        labels != NO_LABEL if labels.ndim == 2 else ~np.isnan(labels).all(axis=2)
+    )
+    return known
+
+
+def _require_labelled(known: npt.NDArray[np.bool_]) -> None:
+    """Raise unless every sample has a label at some step."""
+    without = np.flatnonzero(~known.any(axis=0))
+    if without.size:
+        limit = "a label at one of its steps at least"
+        raise InvalidValueError(f"labels of sample {without[0]}", "none", limit, "leave it out")
 
 
 def real_targets(targets: object, samples: int, outputs: int, steps: int = 0) -> FloatArray:

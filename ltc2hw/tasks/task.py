@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.data import DETECTED, DataOptions, Prepared, Source, prepare
+from ltc2hw.data.objects import dataset_source, plain_part
+from ltc2hw.data.options import KINDS, Kind
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.prepared import CHECKSUM, Samples
+from ltc2hw.data.source import Part
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.labels import TIME_FIRST, Labels, class_labels, plain_labels, real_targets
+from ltc2hw.graph.decision import Classification, Decision, Regression
+from ltc2hw.graph.labels import (
+    TIME_FIRST,
+    Labels,
+    class_labels,
+    plain_labels,
+    real_targets,
+    step_classes,
+    step_labels,
+    step_targets,
+)
 from ltc2hw.graph.samples import real_array, require_spikes
+from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
 from ltc2hw.numbers.fields import require_finite, require_size, set_field
-from ltc2hw.numbers.words import FloatArray
-
-Kind = Literal["classification", "regression"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,25 +38,38 @@ class Split:
     """Samples and what they should give.
 
     ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
-    form of :mod:`ltc2hw.graph.labels`. Both may be arrays, nested lists or tensors and are kept as
-    float64, and int64 or float64. Samples given batch-first are noticed where B and T differ.
+    form of :mod:`ltc2hw.graph.labels`, one per sample, or with ``every_step`` one per step and
+    sample. Both may be arrays, nested lists or tensors and are kept as float64, and int64 or
+    float64. ``lengths`` (B,) are the steps of samples that end before T; what ``x`` holds after an
+    end becomes zero. Samples given batch-first are noticed where B and T differ.
 
     Raises:
         ShapeError: unless x has three axes, none of them empty, and there is a label per sample.
-        InvalidValueError: for what are no numbers, NaN or infinite.
+        InvalidValueError: for what are no numbers, NaN or infinite, and lengths beyond 1 to T.
+
+    >>> Split(np.ones((3, 2, 1)), [0, 1], lengths=[1, 3]).x[:, 0, 0].tolist()
+    [1.0, 0.0, 0.0]
     """
 
     x: FloatArray
     labels: Labels
+    lengths: IntArray | None = None
+    every_step: bool = False
 
     def __post_init__(self) -> None:
         x = real_array("samples of a split", self.x)
         if x.ndim != 3 or 0 in x.shape:
             raise ShapeError("samples of a split", x.shape, "(steps, samples, inputs), none empty")
+        steps, samples, _ = x.shape
+        set_field(self, "lengths", sample_lengths(self.lengths, steps, samples))
+        x = silent_after(x, self.lengths)
         require_finite("samples of a split", x)
         set_field(self, "x", x)
-        labels = plain_labels(self.labels, x.shape[1], x.shape[0], "labels of a split")
-        set_field(self, "labels", labels)
+        name = "labels of a split"
+        if self.every_step:
+            set_field(self, "labels", step_labels(self.labels, steps, samples, name))
+        else:
+            set_field(self, "labels", plain_labels(self.labels, samples, steps, name))
 
     @property
     def samples(self) -> int:
@@ -51,7 +78,12 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """The samples at ``indices``, in that order."""
-        return Split(self.x[:, indices], self.labels[indices])
+        return Split(
+            self.x[:, indices],
+            self.labels[:, indices] if self.every_step else self.labels[indices],
+            None if self.lengths is None else self.lengths[indices],
+            self.every_step,
+        )
 
 
 Augmentation = Callable[[Split, np.random.Generator], Split]
@@ -63,8 +95,10 @@ class Task:
     """A named problem with fixed training, validation and test splits.
 
     ``augment`` makes each epoch's training samples; validation and test are never touched by it.
-    ``decision_steps`` is how many of the last steps of the readout are averaged into a decision.
-    Labels of the splits become classes (B,), or targets (B, N_out).
+    ``decision_steps`` is how many of a sample's last steps of the readout are averaged into a
+    decision; with ``every_step`` each labelled step is one. Labels of the splits become classes
+    (B,) or (T, B), or targets (B, N_out) or (T, B, N_out). ``classes`` names the classes, if they
+    have names; ``provenance`` says where the samples come from and how they were read.
 
     Raises:
         UnknownNameError: for an unknown kind.
@@ -84,6 +118,9 @@ class Task:
     augment: Augmentation | None = None
     decision_steps: int = 1
     graded: bool = True
+    every_step: bool = False
+    classes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -92,13 +129,150 @@ class Task:
             require_size(f"task {self.name}: {size}", getattr(self, size))
         if self.decision_steps > self.steps:
             raise InvalidValueError("decision_steps", self.decision_steps, f"1 to {self.steps}")
+        if self.every_step and self.decision_steps != 1:
+            remedy = "each step is a decision of its own"
+            raise InvalidValueError(
+                "decision_steps", self.decision_steps, "1 with every_step", remedy
+            )
+        if self.classes and len(self.classes) != self.outputs:
+            limit = f"{self.outputs}, one per output"
+            raise InvalidValueError(f"names of classes of {self.name}", len(self.classes), limit)
         for part in ("train", "validation", "test"):
             set_field(self, part, self.fitted(getattr(self, part), part))
+
+    @classmethod
+    def from_data(cls, data: Prepared, name: str) -> Task:
+        """A task of data that :mod:`ltc2hw.data` has read and arranged."""
+
+        def split(samples: Samples) -> Split:
+            return Split(samples.x, samples.labels, samples.lengths, data.every_step)
+
+        return cls(
+            name=name,
+            kind=data.kind,
+            steps=data.train.x.shape[0],
+            inputs=data.train.x.shape[2],
+            outputs=data.outputs,
+            train=split(data.train),
+            validation=split(data.validation),
+            test=split(data.test),
+            decision_steps=data.decision_steps,
+            graded=data.graded,
+            every_step=data.every_step,
+            classes=data.classes,
+            provenance=data.provenance,
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: Any,
+        y: Any,
+        options: DataOptions = DETECTED,
+        *,
+        lengths: Any = None,
+        validation: tuple[Any, ...] | None = None,
+        test: tuple[Any, ...] | None = None,
+        name: str = "arrays",
+    ) -> Task:
+        """A task of samples and labels: arrays, tensors or lists.
+
+        ``x`` is (B, T, N) or (T, B, N), told apart by the labels or by ``options.layout``, or a
+        list of samples (T_i, N). ``y`` are classes of any name, or targets; one per sample, or at
+        every step. ``lengths`` (B,) are steps of samples that end before T. ``validation`` and
+        ``test`` are (x, y) or (x, y, lengths); without them samples are set apart as the options
+        say.
+
+        Raises:
+            ShapeError, InvalidValueError: for arrays that do not belong together or have several
+                readings; says which option decides.
+
+        >>> task = Task.from_arrays(np.ones((30, 5, 2)), ["a", "b", "c"] * 10)
+        >>> task.steps, task.inputs, task.classes, task.test.samples
+        (5, 2, ('a', 'b', 'c'), 6)
+        """
+        parts: dict[PartName, Part] = {"train": plain_part(x, y, lengths)}
+        for part, given in _named(validation, test).items():
+            parts[part] = plain_part(*given)
+        return cls.from_data(prepare(Source(parts), options, name), name)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        train: Any,
+        options: DataOptions = DETECTED,
+        *,
+        validation: Any = None,
+        test: Any = None,
+        name: str = "dataset",
+    ) -> Task:
+        """A task of data sets as torch and tonic have them, or of loaders of such.
+
+        Items are pairs (sample, label); a sample is (T, N), or frames (T, ...), whose axes become
+        one, or a structured array of events, which ``options.binning`` counts into steps.
+
+        Raises:
+            ShapeError, InvalidValueError: as :meth:`from_arrays`, and for what is no data set.
+
+        >>> pairs = [(np.ones((5 + n % 2, 2)), n % 3) for n in range(30)]
+        >>> sorted(set(Task.from_dataset(pairs).train.lengths.tolist()))
+        [5, 6]
+        """
+        sets: dict[PartName, Any] = {"train": train, **_named(validation, test)}
+        return cls.from_data(prepare(dataset_source(sets, options), options, name), name)
+
+    @classmethod
+    def from_events(
+        cls,
+        recordings: Sequence[Any],
+        labels: Sequence[Any],
+        options: DataOptions,
+        *,
+        validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        test: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        name: str = "events",
+    ) -> Task:
+        """A task of recordings, structured arrays with x, y, t and p, and their labels.
+
+        ``options.binning`` says how events become steps and channels, ``options.sensor`` is
+        (width, height). ``validation`` and ``test`` are (recordings, labels).
+
+        Raises:
+            InvalidValueError: as :meth:`from_arrays`, and for events that make no sense.
+
+        >>> fields = [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "?")]
+        >>> clip = np.array([(0, 1, 0, True), (1, 1, 25_000, False)], fields)
+        >>> task = Task.from_events([clip] * 20, [0, 1] * 10, DataOptions(sensor=(2, 2)))
+        >>> task.steps, task.inputs
+        (3, 8)
+        """
+        pairs = {
+            part: _pairs(part, *given)
+            for part, given in {"train": (recordings, labels), **_named(validation, test)}.items()
+        }
+        return cls.from_dataset(
+            pairs["train"],
+            options,
+            validation=pairs.get("validation"),
+            test=pairs.get("test"),
+            name=name,
+        )
+
+    @property
+    def checksum(self) -> str | None:
+        """SHA-256 of the data that the task was made of; None for tasks that have none."""
+        return self.provenance.get(CHECKSUM)
+
+    @property
+    def decision(self) -> Decision:
+        """How outputs are judged."""
+        kind = Classification if self.kind == "classification" else Regression
+        return kind(self.decision_steps, self.every_step)
 
     @property
     def metric(self) -> str:
         """Name of the score: ``accuracy`` (higher is better) or ``mse`` (lower is better)."""
-        return "accuracy" if self.kind == "classification" else "mse"
+        return self.decision.metric
 
     def fitted(self, split: Split, part: str) -> Split:
         """A split with the labels of this kind of task; the split itself where they are.
@@ -115,17 +289,29 @@ class Task:
                 f"({self.steps}, samples, {self.inputs})",
                 TIME_FIRST if exchanged else "time first",
             )
+        if split.every_step != self.every_step:
+            limit = f"{self.every_step}, as for task {self.name}"
+            raise InvalidValueError(f"every_step of the {part} samples", split.every_step, limit)
         if not self.graded:
             require_spikes(split.x)
-        labels = self.targets(split.labels, samples)
-        return split if labels is split.labels else replace(split, labels=labels)
+        labels = self.targets(split.labels, samples, split.lengths)
+        same = np.array_equal(labels, split.labels, equal_nan=labels.dtype.kind == "f")
+        if labels.dtype == split.labels.dtype and same:
+            return split
+        return replace(split, labels=labels)
 
-    def targets(self, labels: object, samples: int) -> Labels:
-        """Classes (B,) or targets (B, N_out) of this task, from labels of any accepted form.
+    def targets(self, labels: object, samples: int, lengths: IntArray | None = None) -> Labels:
+        """Labels of any accepted form as this task's: classes (B,), targets (B, N_out).
+
+        With ``every_step`` classes (T, B), targets (T, B, N_out); ``lengths`` says which of them
+        come after a sample's end.
 
         Raises:
             ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
         """
+        if self.every_step:
+            kind = step_classes if self.kind == "classification" else step_targets
+            return kind(labels, self.steps, samples, self.outputs, lengths)
         if self.kind == "classification":
             return class_labels(labels, samples, self.outputs)
         return real_targets(labels, samples, self.outputs)
@@ -136,44 +322,66 @@ class Task:
             return self.train
         return self.fitted(self.augment(self.train, rng), "augmented")
 
-    def read(self, outputs: npt.NDArray[Any]) -> FloatArray:
-        """Average the readout's last ``decision_steps`` steps: (T, B, N_out) -> (B, N_out)."""
+    def read(self, outputs: npt.NDArray[Any], lengths: object = None) -> FloatArray:
+        """Average each sample's last ``decision_steps`` steps: (T, B, N_out) -> (B, N_out).
+
+        With ``every_step``, the outputs themselves.
+        """
         if outputs.ndim != 3 or outputs.shape[0] != self.steps or outputs.shape[2] != self.outputs:
             raise ShapeError(
                 f"outputs for task {self.name}",
                 outputs.shape,
                 f"({self.steps}, samples, {self.outputs})",
             )
-        last = outputs[self.steps - self.decision_steps :].astype(np.float64)
-        require_finite(f"outputs for task {self.name}", last)
-        mean: FloatArray = last.mean(axis=0)
-        return mean
+        own = sample_lengths(lengths, self.steps, outputs.shape[1])
+        values: FloatArray = outputs.astype(np.float64)
+        if not self.every_step:
+            values = read_out(values, self.decision_steps, own)
+        require_finite(f"outputs for task {self.name}", values)
+        return values
 
-    def decide(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def decide(self, outputs: npt.NDArray[Any], lengths: object = None) -> npt.NDArray[Any]:
         """Decisions from readout membranes (T, B, N_out), floats or integers of one scale.
 
         Classification: the class of the largest averaged output, (B,); the first of equals.
-        Regression: the averaged output itself, (B, N_out).
+        Regression: the averaged output itself, (B, N_out). With ``every_step``, of each step.
         """
-        values = self.read(outputs)
-        return values.argmax(axis=1) if self.kind == "classification" else values
+        values = self.read(outputs, lengths)
+        return values.argmax(axis=-1) if self.kind == "classification" else values
 
-    def score(self, outputs: npt.NDArray[Any], labels: object) -> float:
+    def score(self, outputs: npt.NDArray[Any], labels: object, lengths: object = None) -> float:
         """Accuracy in [0, 1], or the mean squared error, of readout membranes (T, B, N_out).
 
+        The mean over samples; with ``every_step``, of each sample's mean over its labelled steps.
         For a regression the outputs must be in real units.
 
         Raises:
             ShapeError, InvalidValueError: for outputs or labels that are not this task's.
         """
-        decisions = self.decide(outputs)
-        if len(decisions) == 0:
+        self.read(outputs, lengths)
+        samples = outputs.shape[1]
+        if samples == 0:
             raise InvalidValueError("number of samples", 0, "at least one")
-        targets = self.targets(labels, len(decisions))
-        if self.kind == "classification":
-            return float(np.mean(decisions == targets))
-        return float(np.mean((decisions - targets) ** 2))
+        targets = self.targets(labels, samples, sample_lengths(lengths, self.steps, samples))
+        return float(np.mean(self.decision.judge(outputs.astype(np.float64), targets, lengths)))
 
     def better(self, score: float, than: float) -> bool:
         """Whether one score beats another."""
-        return score > than if self.kind == "classification" else score < than
+        return score > than if self.decision.higher_is_better else score < than
+
+
+def _named(validation: Any, test: Any) -> dict[PartName, Any]:
+    """The parts that are given."""
+    given: dict[PartName, Any] = {"validation": validation, "test": test}
+    return {name: part for name, part in given.items() if part is not None}
+
+
+def _pairs(part: str, recordings: Sequence[Any], labels: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Recordings with their labels.
+
+    Raises:
+        ShapeError: unless there is a label for each.
+    """
+    if len(recordings) != len(labels):
+        raise ShapeError(f"number of {part} labels", len(labels), f"{len(recordings)}, one each")
+    return list(zip(recordings, labels, strict=True))

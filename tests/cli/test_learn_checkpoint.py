@@ -18,10 +18,10 @@ from ltc2hw import FPTTRule, PlasticWords
 from ltc2hw.cli import adapting, main
 from ltc2hw.cli.adapting import Adaptation, Stream
 from ltc2hw.cli.console import Console
-from ltc2hw.comparison.decision import Decision, Metric
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.hdf5 import read_tree, write_tree
 from ltc2hw.files.learning_file import load_learning, save_learning
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.labels import Labels
 from ltc2hw.learning.fixed import integer_rule
@@ -72,14 +72,18 @@ class Pressed:
     calls: int
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> str:
         return self.decision.metric
 
-    def judge(self, outputs: FloatArray, labels: Labels) -> FloatArray:
+    @property
+    def higher_is_better(self) -> bool:
+        return self.decision.higher_is_better
+
+    def judge(self, outputs: FloatArray, labels: Labels, lengths: object = None) -> FloatArray:
         self.calls -= 1
         if self.calls < 0:
             raise KeyboardInterrupt
-        return self.decision.judge(outputs, labels)
+        return self.decision.judge(outputs, labels, lengths)
 
 
 @pytest.mark.parametrize("save_after", [0.0, 1e9])

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.comparison.compare import CompareOptions, compare
-from ltc2hw.comparison.decision import Classification, Regression, decision_for
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tally import ExactTally
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.graph.decision import Classification, Regression, decision_for
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltc2hw.comparison.decision import Classification, Regression, decision_for
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.graph.decision import Classification, Regression, decision_for
 from ltc2hw.graph.labels import class_labels, plain_labels, real_targets
 from ltc2hw.graph.samples import check_samples, real_array
 from ltc2hw.tasks import Split, Task
