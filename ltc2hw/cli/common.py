@@ -23,7 +23,7 @@ from ltc2hw.numbers.scalars import LARGEST_SEED
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task, load_task
 
-OUTPUTS = ("out", "json", "checkpoint")
+OUTPUTS = ("out", "json", "checkpoint", "save_recipe")
 """Arguments that name what is written; all other paths are read."""
 
 RESUMED = "checkpoint"
@@ -136,9 +136,9 @@ def check_paths(arguments: argparse.Namespace) -> None:
     paths = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
     for output, other in permutations(paths, 2):
         if output in OUTPUTS and _same(paths[output], paths[other]):
-            label = f"--{other}" if other in OUTPUTS else "the input"
+            label = f"--{other.replace('_', '-')}" if other in OUTPUTS else "the input"
             raise InvalidValueError(
-                f"--{output}", paths[output], f"another file than {label}, which would be lost"
+                f"--{output.replace('_', '-')}", paths[output], f"another file than {label}, which would be lost"
             )
     for name, path in paths.items():
         if name not in OUTPUTS or (name == RESUMED and path.exists()):

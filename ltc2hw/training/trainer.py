@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,23 @@ class Trainer:
         ShapeError: for a network that does not fit the task.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, module: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        recipe: Recipe,
+        module: nn.Module | None = None,
+        start: Network | None = None,
+    ) -> None:
         self.task, self.recipe = task, recipe
+        if start is not None:
+            if module is not None:
+                raise InvalidValueError("start", "given beside module", "one of them")
+            module = to_module(start)
         generator = torch.Generator().manual_seed(recipe.training.seed)
         self.module = build_network(task, recipe.model, generator) if module is None else module
         require_fit(self.module, task)
         self.learner = new_learner(self.module, task, recipe.training)
+        self.start = "" if start is None else sha256(self.learner.values().tobytes()).hexdigest()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
         self.best_values = self.learner.values()
@@ -230,7 +242,8 @@ class Trainer:
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
-        return {"task": {"name": self.task.name}, **self.recipe.to_dict()}
+        start = {"start": {"parameters": self.start}} if self.start else {}
+        return {"task": {"name": self.task.name}, **start, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""
@@ -291,11 +304,7 @@ def train(
     >>> len(train(load_task("add-4"), recipe).history)
     1
     """
-    if start is not None:
-        if module is not None:
-            raise InvalidValueError("start", "given beside module", "one of them")
-        module = to_module(start)
-    trainer = Trainer(task, recipe, module)
+    trainer = Trainer(task, recipe, module, start)
     if checkpoint is not None and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint)
         require_same_plan(saved.plan, trainer.plan(), checkpoint)
