@@ -8,8 +8,8 @@ from dataclasses import replace
 from torch import nn
 
 from ltc2hw.converters.torch_cells import chain_network, require_plain
-from ltc2hw.converters.torch_shapes import shapes_to_try
 from ltc2hw.converters.torch_run import require_known, traced_network
+from ltc2hw.converters.torch_shapes import shapes_to_try
 from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError
 from ltc2hw.graph.network import Network
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module

@@ -56,6 +56,7 @@ def _anew(cell: Any, kind: type[nn.Module]) -> nn.Module:
 
 
 def require_plain(module: nn.Module, known: type[nn.Module], name: str) -> None:
+    """Refuse a module that computes something else than the class that it is of."""
     found = departure(module, known)
     if found:
         remedy = "remove what was added to it"
@@ -63,6 +64,7 @@ def require_plain(module: nn.Module, known: type[nn.Module], name: str) -> None:
 
 
 def refusal(node: str, feature: str, remedy: str) -> UnsupportedError:
+    """The error that names a part of a module, what is wrong with it and what to do."""
     return UnsupportedError("converters.torch", node, feature, remedy)
 
 

@@ -26,6 +26,9 @@ BATCH = 3
 
 WHERE = "converters.torch"
 
+# Without types in torch.
+_as_plain_tensors: Callable[[], Any] = torch._C.DisableTorchFunctionSubclass
+
 Shape = tuple[int, ...]
 Rules = Mapping[str, Callable[..., "Flow"]]
 
@@ -73,10 +76,10 @@ class Flow(Tensor):
         name = _name(func)
         given = dict(kwargs or {})
         if name in METADATA:
-            with torch._C.DisableTorchFunctionSubclass():
+            with _as_plain_tensors():
                 return func(*args, **given)
         if name in CREATING:
-            with torch._C.DisableTorchFunctionSubclass():
+            with _as_plain_tensors():
                 return func(*map(_plain, args), **given)
         if name in KEEPING:
             return _kept(name, args, given)
@@ -124,7 +127,16 @@ KEEPING = frozenset(
 
 MOVING = frozenset(
     (
-        *("flatten", "reshape", "view", "unflatten", "squeeze", "unsqueeze", "permute", "transpose"),
+        *(
+            "flatten",
+            "reshape",
+            "view",
+            "unflatten",
+            "squeeze",
+            "unsqueeze",
+            "permute",
+            "transpose",
+        ),
         *("movedim", "swapaxes", "swapdims", "__getitem__", "select", "narrow", "index_select"),
         *("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "__iter__", "T", "mT"),
         *("t", "cat", "concat", "concatenate", "stack", "hstack", "flip", "roll", "expand", "tile"),
@@ -248,7 +260,7 @@ def moved(name: str, func: Callable[..., Any], args: Any, given: Mapping[str, An
         MisplacedError: if samples do not stay apart, in the first or second dimension.
     """
     places = _Places(name)
-    with torch._C.DisableTorchFunctionSubclass():
+    with _as_plain_tensors():
         listed = [places.of(arg) for arg in args]
         named = {key: places.of(value) for key, value in given.items()}
         result = func(*listed, **named)
@@ -376,7 +388,9 @@ def _flows(values: Sequence[Any]) -> Iterator[Flow]:
 
 def _plain(value: Any) -> Any:
     """A tensor of a flow's form."""
-    return torch.empty((), dtype=value.dtype).expand(value.shape) if isinstance(value, Flow) else value
+    return (
+        torch.empty((), dtype=value.dtype).expand(value.shape) if isinstance(value, Flow) else value
+    )
 
 
 def _name(func: Callable[..., Any]) -> str:
@@ -385,5 +399,3 @@ def _name(func: Callable[..., Any]) -> str:
     if name == "__get__":
         return str(getattr(getattr(func, "__self__", None), "__name__", name))
     return name
-
-

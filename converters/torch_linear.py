@@ -27,6 +27,10 @@ from ltc2hw.converters.torch_flow import (
 from ltc2hw.errors import ShapeError
 from ltc2hw.numbers.words import FloatArray
 
+# Without types in some versions of torch.
+_broadcast: Callable[..., Shape] = torch.broadcast_shapes
+
+
 def _each(flow: Flow, change: Callable[[Signal], Signal], features: Shape) -> Flow:
     """The same change to every step's signal."""
     made: dict[int, Signal] = {}
@@ -225,7 +229,7 @@ def divide(a: Any, b: Any, rounding_mode: Any = None, out: Any = None) -> Flow:
 def _scaled(name: str, flow: Flow, factors: Any) -> Flow:
     values = torch.as_tensor(factors)
     values = values.double() if not values.is_floating_point() or not values.dim() else values
-    flow = _expanded(flow, torch.broadcast_shapes(flow.shape, values.shape))
+    flow = _expanded(flow, _broadcast(flow.shape, values.shape))
     rows = same_for_all(_spread(values, flow), name)
     pairs = zip(flow.signals, rows, strict=True)
     signals = [signal.scaled(row.ravel()) for signal, row in pairs]
@@ -236,7 +240,7 @@ def _together(name: str, a: Any, b: Any) -> tuple[Flow, Flow]:
     """Two operands as flows of one form."""
     shapes = [tuple(x.shape) if isinstance(x, Tensor) else () for x in (a, b)]
     try:
-        shape = torch.broadcast_shapes(*shapes)
+        shape = _broadcast(*shapes)
     except RuntimeError as error:
         raise ShapeError("sum of shapes", shapes[1], f"{shapes[0]}, or one alike") from error
     flow = next(operand for operand in (a, b) if isinstance(operand, Flow))
@@ -322,4 +326,3 @@ OPERATIONS: Mapping[str, Callable[..., Flow]] = {
     "mean": mean,
 }
 """Every operation that keeps a flow affine."""
-

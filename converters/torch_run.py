@@ -33,6 +33,7 @@ from ltc2hw.converters.torch_flow import (
     constant_flow,
     flow_like,
     misplaced,
+    moved,
     new_flow,
     one_step,
 )
@@ -78,7 +79,8 @@ class CellState:
         fields = self.__dict__.get("_fields", ())
         if name not in fields:
             raise AttributeError(f"a state of {', '.join(fields)} has no {name}")
-        return self._registers[fields.index(name)]
+        register: Flow = self._registers[fields.index(name)]
+        return register
 
     def __iter__(self) -> Iterator[Flow]:
         return iter(self._registers)
@@ -112,9 +114,7 @@ class Run:
         size = int(np.prod(shape, dtype=np.int64))
         self.assembly.add(Input("input", size, graded))
         self.threads: list[Thread] = []
-        dtype = next(
-            (p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32
-        )
+        dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
         variable = "value" if graded else "spikes"
         signals = [Signal.of("input", size, variable).delayed(step) for step in range(STEPS)]
         self.sequence = new_flow(signals, shape, dtype, OPERATIONS, several=True)
@@ -278,9 +278,7 @@ def _unsteady(where: str, step: int) -> Exception:
     return refusal(where, f"something else at step {step} than at others", remedy)
 
 
-def _relative(
-    signal: Signal, step: int, where: str
-) -> tuple[dict[Source, Matrix], FloatArray]:
+def _relative(signal: Signal, step: int, where: str) -> tuple[dict[Source, Matrix], FloatArray]:
     """Terms of a step by how long ago their sources were, and its constant."""
     terms: dict[Source, Matrix] = {}
     constant: FloatArray = np.zeros(signal.size)
@@ -298,9 +296,9 @@ def _relative(
 def _same(first: Matrix, second: Matrix) -> bool:
     if first is second:
         return True
-    if first.shape != second.shape or isinstance(first, np.ndarray) != isinstance(second, np.ndarray):
+    if first.shape != second.shape or type(first) is not type(second):
         return False
-    if isinstance(first, np.ndarray):
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
         return bool(np.array_equal(first, second))
     return bool((first != second).nnz == 0)
 
@@ -344,12 +342,13 @@ def _flows(name: str, result: Any) -> Iterator[tuple[str, Flow]]:
 
 def _joined(answers: Mapping[str, Flow]) -> Flow:
     """All answers side by side."""
-    flat = [flow.flatten(1 + flow.several) if len(flow.features) > 1 else flow
-            for flow in answers.values()]  # fmt: skip
-    for flow in flat:
+    flat = []
+    for flow in answers.values():
         if not flow.features:
             raise misplaced("forward", "an answer without features", "answer (B, N)")
-    return flat[0] if len(flat) == 1 else torch.cat(flat, dim=-1)  # type: ignore[return-value]
+        flat.append(moved("flatten", torch.flatten, (flow, 1 + flow.several), {}))
+    joined: Flow = moved("cat", torch.cat, (flat, -1), {}) if len(flat) > 1 else flat[0]
+    return joined
 
 
 def _parts(answers: Mapping[str, Flow]) -> str:
@@ -366,18 +365,18 @@ def _parts(answers: Mapping[str, Flow]) -> str:
 def _recorded(module: nn.Module, run: Run) -> Iterator[None]:
     """Within it, the module's cells are those of the run; then all is as before."""
     parts = dict(module.named_modules(remove_duplicate=True))
-    kept = {id(part): (part, dict(vars(part)), dict(part._buffers)) for part in parts.values()}
+    kept = {id(part): (part, dict(part.__dict__), dict(part._buffers)) for part in parts.values()}
     try:
         for path, part in parts.items():
             if isinstance(part, Cell):
-                vars(part)["forward"] = partial(run.step_of, part, path)
-                vars(part)["window"] = partial(run.window_of, part, path)
+                part.__dict__["forward"] = partial(run.step_of, part, path)
+                part.__dict__["window"] = partial(run.window_of, part, path)
         with torch.no_grad():
             yield
     finally:
         for part, own, buffers in kept.values():
-            vars(part).clear()
-            vars(part).update(own)
+            part.__dict__.clear()
+            part.__dict__.update(own)
             part._buffers.clear()
             part._buffers.update(buffers)
 
@@ -391,7 +390,7 @@ def _attempt(
             answers = way(run)
     except (Ltc2hwError, RecursionError):
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         # Whatever a forward of somebody else raises on flows.
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         remedy = "let it run with a state of None on tensors (T, B, ...), or (B, ...) per step"

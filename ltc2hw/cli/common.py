@@ -136,13 +136,18 @@ def check_paths(arguments: argparse.Namespace) -> None:
     paths = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
     for output, other in permutations(paths, 2):
         if output in OUTPUTS and _same(paths[output], paths[other]):
-            label = f"--{other.replace('_', '-')}" if other in OUTPUTS else "the input"
+            label = _flag(other) if other in OUTPUTS else "the input"
             raise InvalidValueError(
-                f"--{output.replace('_', '-')}", paths[output], f"another file than {label}, which would be lost"
+                _flag(output), paths[output], f"another file than {label}, which would be lost"
             )
     for name, path in paths.items():
         if name not in OUTPUTS or (name == RESUMED and path.exists()):
             require_input(path)
+
+
+def _flag(name: str) -> str:
+    """An argument as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _same(first: Path, second: Path) -> bool:

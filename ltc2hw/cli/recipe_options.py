@@ -184,11 +184,32 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     else:
         hidden = [p for p in start.populations if p.name != start.input.name]
         what = ", ".join(f"{population.name} ({population.size})" for population in hidden)
-    updates = f", {how.updates} updates per sequence" if how.method == "fptt" else ""
+    updates = f", {counted(how.updates, 'update')} per sequence" if how.method == "fptt" else ""
     bits = "" if how.weight_bits is None else f", weights of {how.weight_bits} bits"
     return (
         f"network: {what}",
-        f"recipe: {how.method}{updates}, {how.epochs} epochs, batches of {how.batch_size}, "
-        f"{how.optimizer} {how.learning_rate:g} ({how.schedule}), loss {how.loss_weighting}"
+        f"recipe: {how.method}{updates}, {counted(how.epochs, 'epoch')}, "
+        f"batches of {how.batch_size}, {how.optimizer} {how.learning_rate:g} ({how.schedule}), "
+        f"loss {how.loss_weighting}"
         f"{bits}, seed {how.seed}",
     )
+
+
+def counted(number: int, what: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "epoch"), counted(2, "epoch")
+    ('1 epoch', '2 epochs')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def require_named(recipe: Recipe) -> None:
+    """Raise unless a file can name all of a recipe, before any work is done.
+
+    Raises:
+        InvalidValueError: for a neuron model of one's own.
+    """
+    from ltc2hw.training.recipe_file import recipe_text
+
+    recipe_text(recipe)

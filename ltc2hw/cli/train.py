@@ -16,7 +16,12 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.recipe_options import add_recipe_options, chosen_recipe, described
+from ltc2hw.cli.recipe_options import (
+    add_recipe_options,
+    chosen_recipe,
+    described,
+    require_named,
+)
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError, MissingExtraError
@@ -50,16 +55,21 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     task = task_of(arguments)
     require_torch()
     recipe = chosen_recipe(task, arguments)
+    if arguments.save_recipe is not None:
+        require_named(recipe)
     if start is not None:
         require_start(arguments.start, start, task)
-    if arguments.save_recipe is not None:
-        from ltc2hw.training.recipe_file import save_recipe
+    from ltc2hw.training.recipe_file import save_recipe
+    from ltc2hw.training.trainer import Trainer
 
-        save_recipe(recipe, arguments.save_recipe)
+    # Refuses what cannot be trained before anything is printed.
+    Trainer(task, recipe, start=start)
     for line in described(recipe, start):
         console.line(line)
     network, measured = train_network(task, recipe, console, arguments.checkpoint, start)
     save(network, arguments.out)
+    if arguments.save_recipe is not None:
+        save_recipe(recipe, arguments.save_recipe)
     write_json(arguments.json, measured)
     metric = task.decision.metric
     scores = ", ".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -136,7 +137,7 @@ def _layer(neurons: Neurons, below: str, arriving: Sequence[Projection]) -> _Lay
 
 def _sends_along(network: Network, layers: Sequence[_Layer]) -> bool:
     """Whether each layer sends its output, and the last one its output or its membrane."""
-    for below, layer in zip(layers[:-1], layers[1:], strict=True):
+    for below, layer in pairwise(layers):
         last = layer is layers[-1]
         allowed = (below.neurons.model.output, *(("membrane",) if last else ()))
         if layer.variable not in allowed:
@@ -144,9 +145,7 @@ def _sends_along(network: Network, layers: Sequence[_Layer]) -> bool:
     return True
 
 
-def _cell(
-    layer: _Layer, learned: Sequence[str], surrogate: str, dtype: torch.dtype
-) -> ProgramCell:
+def _cell(layer: _Layer, learned: Sequence[str], surrogate: str, dtype: torch.dtype) -> ProgramCell:
     neurons = layer.neurons
     constants = [described.name for described in neurons.model.constants]
     cell = ProgramCell(
@@ -157,7 +156,7 @@ def _cell(
         recurrent=bool(layer.recurrent),
         graded=[(p.variable, p.port) for p in layer.graded],
         fixed=[name for name in constants if name not in learned],
-        nonlinearity=next(iter(neurons.functions.values()), "sigmoid"),
+        nonlinearity=str(next(iter(neurons.functions.values()), "sigmoid")),
         surrogate=surrogate,
         generator=torch.Generator(),
     ).to(dtype)
@@ -176,5 +175,3 @@ def _cell(
 def _fill(weights: Tensor, projections: Sequence[Projection]) -> None:
     matrices = torch.stack([torch.tensor(p.weights.to_array()) for p in projections])
     weights.copy_(matrices.reshape(weights.shape))
-
-

@@ -51,7 +51,8 @@ def exact_dtype(network: Network) -> torch.dtype:
     """float32 if it holds all weights and constants of a network exactly, else float64.
 
     >>> from ltc2hw.graph.network import Input
-    >>> exact_dtype(Network((Input("input", 1), Neurons("out", 1, "lif", {"bias": 0.1})), (), "out"))
+    >>> neurons = Neurons("out", 1, "lif", {"bias": 0.1})
+    >>> exact_dtype(Network((Input("input", 1), neurons), (), "out"))
     torch.float64
     """
     own = [p for p in network.populations if isinstance(p, Neurons)]
@@ -139,9 +140,7 @@ class GraphNetwork(nn.Module):
         output = (neurons.output_variable,) if neurons.name == self.template.output else ()
         wanted = dict.fromkeys((*neurons.registers, *sent, *output))
         driven = {p.port for p in projections if p.target == neurons.name}
-        return PopulationStep(
-            neurons, driven, learned, early, tuple(wanted), self.surrogate, dtype
-        )
+        return PopulationStep(neurons, driven, learned, early, tuple(wanted), self.surrogate, dtype)
 
     def _step(self, name: str) -> PopulationStep:
         return cast(PopulationStep, self.populations[self.names[name]])

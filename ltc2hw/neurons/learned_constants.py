@@ -12,12 +12,14 @@ TERMS = ("from_state", "from_current")
 """How a gate of the LTC depends on its own neuron."""
 
 
-def learned_constants(network: Network, names: Collection[str] | None) -> dict[str, tuple[str, ...]]:
+def learned_constants(
+    network: Network, names: Collection[str] | None
+) -> dict[str, tuple[str, ...]]:
     """The learned constants of every population, in the order of its model.
 
     ``names`` are those of any population. Left out, they are what the package's own cells learn:
-    biases, and the own terms of gates that synapses or their own neurons steer already. Neurons
-    at which nothing arrives, such as one that sends a constant, stay as they are.
+    biases, and the own terms of gates that other populations steer or that depend on their neuron
+    already. Neurons at which nothing arrives, such as one that sends a constant, stay as they are.
 
     Raises:
         UnknownNameError: for a name that no neuron of the network has.
@@ -27,17 +29,17 @@ def learned_constants(network: Network, names: Collection[str] | None) -> dict[s
     for name in names or ():
         if name not in known:
             raise UnknownNameError("learned constant", name, tuple(known))
+
+    def learned(own: Neurons, constant: str) -> bool:
+        return _by_default(network, own, constant) if names is None else constant in names
+
     return {
-        own.name: tuple(
-            described.name
-            for described in own.model.constants
-            if (described.name in names if names is not None else _learned(network, own, described.name))
-        )
+        own.name: tuple(d.name for d in own.model.constants if learned(own, d.name))
         for own in neurons
     }
 
 
-def _learned(network: Network, neurons: Neurons, constant: str) -> bool:
+def _by_default(network: Network, neurons: Neurons, constant: str) -> bool:
     arriving = [p for p in network.projections if p.target == neurons.name]
     port, _, term = constant.rpartition(".")
     if term in TERMS:

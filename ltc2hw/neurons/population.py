@@ -67,9 +67,7 @@ class PopulationStep(nn.Module):
         """The early results, (B, N) each."""
         return self._spread(self._early(self.constants(), ports, states, {}), batch)
 
-    def then(
-        self, ports: Values, states: Values, known: Values, batch: int
-    ) -> dict[str, Tensor]:
+    def then(self, ports: Values, states: Values, known: Values, batch: int) -> dict[str, Tensor]:
         """All other results, from the early ones and all ports."""
         return self._spread(self._rest(self.constants(), ports, states, known), batch)
 
@@ -77,8 +75,7 @@ class PopulationStep(nn.Module):
         """Results as (B, N), those too that are the same for all samples or neurons."""
         like = next(iter(self.constants().values()), torch.zeros(()))
         return {
-            name: tensor(value).to(like).expand(batch, self.size)
-            for name, value in values.items()
+            name: tensor(value).to(like).expand(batch, self.size) for name, value in values.items()
         }
 
 

@@ -124,6 +124,6 @@ KINDS: tuple[tuple[type, tuple[type, ...], str], ...] = (
     (float, (int, float), "a number"),
     (str, (str,), "a text"),
     (tuple, (list,), "a list, [64, 32] for instance"),
-    (Mapping, (dict,), "a table of numbers by name"),  # type: ignore[type-abstract]
+    (Mapping, (dict,), "a table of numbers by name"),
 )
 """Kinds of options, what a file may have for them, and how that is called."""

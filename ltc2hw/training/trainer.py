@@ -242,7 +242,7 @@ class Trainer:
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
-        start = {"start": {"parameters": self.start}} if self.start else {}
+        start = {"start": {"start network": self.start}} if self.start else {}
         return {"task": {"name": self.task.name}, **start, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
