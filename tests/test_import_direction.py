@@ -46,8 +46,9 @@ FOLDERS = {
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
     "": "starting lazy graph simulate stream quantization learning files comparison converters",
-    "cli": "errors starting showing numbers dynamics graph registry simulate stream quantization "
-    "learning files comparison looking data tasks training targets simulations converters",
+    "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
+    "quantization learning files comparison looking data tasks training targets simulations "
+    "converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -95,6 +96,11 @@ OPTIONAL = {
         "ltc2hw.converters.plain_modules",
         "ltc2hw.converters.slayer_blocks",
         "ltc2hw.converters.torch",
+        "ltc2hw.converters.torch_cells",
+        "ltc2hw.converters.torch_flow",
+        "ltc2hw.converters.torch_linear",
+        "ltc2hw.converters.torch_run",
+        "ltc2hw.converters.torch_shapes",
         "ltc2hw.simulations.torch",
         "ltc2hw.simulations.torch_arithmetic",
     ),

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         allow=arguments.allow,
         fine_states=arguments.fine_states,
     )
-    fixed = quantize(network, chip, calibration.x, options)
+    fixed = quantize(network, chip, calibration.x, options, lengths=calibration.lengths)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)
     saturated = fixed.provenance.get(SATURATED, "")
