@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ltc2hw.cli.common import check_output
@@ -19,6 +20,7 @@ from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import Word
 
 
@@ -72,7 +74,27 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     )
     console.line(f"{chosen}: {names}")
     console.line(f"{kind} network: {arguments.out}")
+    for line in following(network, arguments.out):
+        console.line(line)
     return True
+
+
+def following(network: Network | FixedNetwork, path: Path) -> tuple[str, ...]:
+    """What can be done next with a network of another tool, as commands.
+
+    >>> from ltc2hw.graph.network import Input
+    >>> from ltc2hw.graph.neurons import Neurons
+    >>> network = Network((Input("input", 1), Neurons("out", 1, "lif")), (), "out")
+    >>> following(network, Path("model.h5"))[0]
+    'next: ltc2hw quantize model.h5 --target loihi2 --task DATA --out fixed.h5'
+    """
+    name = shlex.quote(str(path))
+    if isinstance(network, FixedNetwork):
+        return (f"next: ltc2hw simulate {name} --task DATA",)
+    return (
+        f"next: ltc2hw quantize {name} --target loihi2 --task DATA --out fixed.h5",
+        f"  or: ltc2hw train DATA --start {name} --out trained.h5",
+    )
 
 
 IMPORT = Verb("read a network of another tool", add_arguments, run)

@@ -61,6 +61,19 @@ def function_task(text: str, options: DataOptions = DETECTED) -> Task:
     return Task.from_data(replace(data, provenance=provenance), found["function"])
 
 
+def own_object(text: str) -> Any:
+    """What a text ``module:name`` names in the user's code; None if the module has no such name.
+
+    Raises:
+        InvalidValueError: for another form, a module that is not there, or one that fails.
+    """
+    found = FORM.fullmatch(text)
+    if found is None:
+        raise InvalidValueError("name of one's own", text, "module:name")
+    with _own_code(text):
+        return getattr(_loaded(found["module"], text), found["function"], None)
+
+
 def _marked(task: Task, text: str) -> Task:
     """A task with the checksum of its data, so that checkpoints tell data apart."""
     parts: dict[str, Any] = {name: getattr(task, name) for name in ("train", "validation", "test")}
@@ -69,13 +82,16 @@ def _marked(task: Task, text: str) -> Task:
 
 
 def _function(module: str, name: str, text: str) -> Callable[[], Any]:
-    loaded = _from_file(Path(module)) if module.endswith(".py") else _imported(module, text)
-    function = getattr(loaded, name, None)
+    function = getattr(_loaded(module, text), name, None)
     if not callable(function):
         what = "not there" if function is None else f"a {type(function).__name__}"
         raise InvalidValueError(f"{name} of {module}", what, "a function without arguments")
     made: Callable[[], Any] = function
     return made
+
+
+def _loaded(module: str, text: str) -> Any:
+    return _from_file(Path(module)) if module.endswith(".py") else _imported(module, text)
 
 
 def _imported(module: str, text: str) -> Any:
