@@ -123,10 +123,11 @@ def _of_file(path: StrPath, sensor: Sensor | None) -> Recordings:
 def _parts(tree: Tree, sensor: Sensor | None) -> dict[PartName, Recordings]:
     if LIST in tree.names:
         return _listed(tree, sensor)
+    tree = _outer(tree)
     folders = _part_folders(tree)
     if len(folders) < 2:
         # One part alone is all there is, whatever it is called.
-        return {"all": _by_folder(_outer(next(iter(folders.values()), tree)), sensor)}
+        return {"all": _by_folder(next(iter(folders.values()), tree), sensor)}
     return {part: _by_folder(folder, sensor) for part, folder in folders.items()}
 
 
@@ -190,6 +191,11 @@ def _by_folder(tree: Tree, sensor: Sensor | None) -> Recordings:
     loose = [name for name in names if "/" not in name]
     if loose:
         problem = f"{shown(loose[0])} lies in no folder of a class"
+        raise DamagedFileError(tree.source, problem, f"expected {LAYOUTS}")
+    by_depth = {name.count("/"): name for name in names}
+    if len(by_depth) > 1:
+        few, *_, many = (shown(by_depth[depth]) for depth in sorted(by_depth))
+        problem = f"{few} and {many} lie at different depths"
         raise DamagedFileError(tree.source, problem, f"expected {LAYOUTS}")
     found = labelled([name.partition("/")[0] for name in names])
     return Recordings(tree.source, names, _reader(tree, names, sensor), found, others)
