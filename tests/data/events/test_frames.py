@@ -67,10 +67,10 @@ def slow_frames(
         if step < total:
             cells[step, (plane * rows + y) * columns + x] += sign
     planes = 2 if binning.polarity == "two-channels" else 1
-    x = [[0.0] * (planes * rows * columns) for _ in range(total)]
+    found = [[0.0] * (planes * rows * columns) for _ in range(total)]
     for (step, channel), value in cells.items():
-        x[step][channel] = float(value if binning.values == "count" else (value > 0) - (value < 0))
-    return x
+        found[step][channel] = float(value if binning.values == "count" else (value > 0) - (value < 0))
+    return found
 
 
 @st.composite

@@ -241,8 +241,8 @@ def test_what_a_binning_leaves_out_is_counted(tmp_path: Path) -> None:
 
 def test_all_parts_have_the_same_steps() -> None:
     def clips(*durations: int) -> Recordings:
-        made = [made([0, 0], [0, 0], [0, end], [0, 1], 1, 1) for end in durations]
-        return Recordings("clips", tuple(map(str, durations)), made.__getitem__)
+        found = [made([0, 0], [0, 0], [0, end], [0, 1], 1, 1) for end in durations]
+        return Recordings("clips", tuple(map(str, durations)), found.__getitem__)
 
     parts = bin_parts({"train": clips(5, 9), "test": clips(14)}, Binning(window_us=5))
     assert {name: part.x.shape for name, part in parts.items()} == {
@@ -252,11 +252,11 @@ def test_all_parts_have_the_same_steps() -> None:
 
 
 def test_recordings_of_different_sensors_are_refused() -> None:
-    made = [made([0], [0], [0], [0], size, size, f"clip {size}") for size in (1, 2)]
+    clips = [made([0], [0], [0], [0], size, size, f"clip {size}") for size in (1, 2)]
     with pytest.raises(InvalidValueError, match="sensor of clip 2"):
-        bin_recordings(Recordings("clips", ("a", "b"), made.__getitem__), Binning())
+        bin_recordings(Recordings("clips", ("a", "b"), clips.__getitem__), Binning())
     with pytest.raises(InvalidValueError, match="number of recordings of none is 0"):
-        bin_recordings(Recordings("none", (), made.__getitem__), Binning())
+        bin_recordings(Recordings("none", (), clips.__getitem__), Binning())
 
 
 def test_more_samples_than_fit_are_refused() -> None:
