@@ -31,7 +31,8 @@ FOLDERS = {
     "learning": "errors numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
     "comparison": "errors numbers dynamics graph registry simulate quantization files",
-    "tasks": "errors numbers graph",
+    "data": "errors numbers graph files",
+    "tasks": "errors numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
     "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
     "targets": "errors graph",
@@ -39,7 +40,7 @@ FOLDERS = {
     "converters": "errors numbers dynamics graph registry quantization learning files neurons",
     "": "starting graph simulate quantization learning files comparison converters",
     "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison tasks training targets simulations converters",
+    "comparison data tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -57,7 +58,7 @@ CORE = tuple(
             "registry",
             "simulate",
         ),
-        *("quantization", "learning", "files", "comparison"),
+        *("quantization", "learning", "files", "comparison", "data"),
     )
 )
 

@@ -16,6 +16,7 @@ from typing import NoReturn, TextIO
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
 from ltc2hw.cli.console import Console, complain, emit
+from ltc2hw.cli.data import DATA
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
@@ -31,6 +32,7 @@ from ltc2hw.errors import Ltc2hwError
 
 VERBS: Mapping[str, Verb] = {
     "demo": DEMO,
+    "data": DATA,
     "train": TRAIN,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ltc2hw.data.options import DataOptions
+from ltc2hw.data.options import DETECTED, DataOptions
 from ltc2hw.data.prepared import Prepared, prepare
 from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source
 from ltc2hw.data.source import Part, Source
 
 __all__ = [
+    "DETECTED",
     "SUFFIXES",
     "DataOptions",
     "Part",

@@ -11,7 +11,8 @@ import numpy as np
 
 from ltc2hw.data.layout import Shapes, read_axes
 from ltc2hw.data.options import DataOptions, Layout
-from ltc2hw.data.source import Array, Part, PartName, Source
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
 from ltc2hw.graph.samples import plain_array
@@ -74,14 +75,18 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         told = "batch-first"
     every_step = source.every_step if options.every_step is None else options.every_step
     kind = options.kind or source.kind
-    shapes = {name: _shapes(part, kind == "regression") for name, part in parts.items()}
+    shapes: dict[str, Shapes] = {
+        name: _shapes(part, kind == "regression") for name, part in parts.items()
+    }
     axes = read_axes(shapes, where, told, every_step)
     arranged = {
         name: _time_first(part, axes.layout == "batch-first", axes.every_step, where)
         for name, part in parts.items()
     }
     first = next(iter(parts.values()))
-    said = "as said" if layout is not None else "told by the labels"
+    said = "told by the labels"
+    if layout is not None:
+        said = "as said" if options.layout is not None else "as the data say"
     notes = {"layout": f"{layout or axes.layout}, {said}: {first.x.shape}"}
     if listed == {True}:
         notes = {"layout": "one sample after another"}
@@ -121,8 +126,9 @@ def _padded(part: Part, where: str) -> _Padded:
         remedy = ONE_CHANNEL if x.ndim == 2 else ""
         raise ShapeError(where, f"of shape {x.shape}", AXES, remedy)
     y = None if part.y is None else label_array(part.y, where)
-    lengths = None if part.lengths is None else _whole(f"lengths of the {where}", part.lengths)
-    return _Padded(x, y, lengths)
+    if part.lengths is None:
+        return _Padded(x, y, None)
+    return _Padded(x, y, _whole(f"lengths of the {where}", part.lengths))
 
 
 def _flat(part: Part) -> bool:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ltc2hw.data.arranging import Arranged
 from ltc2hw.data.options import Kind
-from ltc2hw.data.source import Array, PartName
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.source import Array
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.files.archive import shown
 from ltc2hw.graph.labels import NO_LABEL, is_one_hot

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ltc2hw.data.events.batch import Binned, bin_parts
-from ltc2hw.data.events.recordings import PartName, Recordings
+from ltc2hw.data.events.recordings import Recordings
 from ltc2hw.data.options import DataOptions
+from ltc2hw.data.parts import PartName
 from ltc2hw.data.source import Part, Source
 from ltc2hw.errors import InvalidValueError
 

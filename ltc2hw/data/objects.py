@@ -9,9 +9,10 @@ import numpy as np
 
 from ltc2hw.data.event_source import events_source
 from ltc2hw.data.events.datasets import dataset_recordings
-from ltc2hw.data.events.recordings import PartName, Recordings
+from ltc2hw.data.events.recordings import Recordings
 from ltc2hw.data.names import arrays_source
 from ltc2hw.data.options import DETECTED, DataOptions
+from ltc2hw.data.parts import PartName
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.samples import plain_array

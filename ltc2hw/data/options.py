@@ -23,6 +23,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TEST_FRACTION, VALIDATION_FRACTION = 0.2, 0.1
 """Parts of the samples that are set apart where a file has no such samples of its own."""
 
+USUAL = Binning()
+
 StrPath = str | os.PathLike[str]
 
 
@@ -61,7 +63,7 @@ class DataOptions:
     test_fraction: float = TEST_FRACTION
     validation_fraction: float = VALIDATION_FRACTION
     decision_steps: int | None = None
-    binning: Binning = Binning()
+    binning: Binning = USUAL
     sensor: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:

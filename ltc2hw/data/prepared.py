@@ -11,7 +11,8 @@ import numpy as np
 from ltc2hw.data.arranging import Arranged, arrange
 from ltc2hw.data.classes import Known, Labelled, read_labels
 from ltc2hw.data.options import DataOptions, Kind
-from ltc2hw.data.source import Array, PartName, Source
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.source import Array, Source
 from ltc2hw.data.splitting import choose, training_part
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import NO_LABEL

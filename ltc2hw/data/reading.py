@@ -15,8 +15,9 @@ from ltc2hw.data.events.recording import NAMES
 from ltc2hw.data.events.recordings import ARCHIVE, read_recordings
 from ltc2hw.data.names import arrays_source, only_samples, read_name
 from ltc2hw.data.options import DETECTED, DataOptions, StrPath
+from ltc2hw.data.parts import PartName
 from ltc2hw.data.prepared import Prepared, prepare
-from ltc2hw.data.source import Array, Part, PartName, Source
+from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.data.splitting import training_part
 from ltc2hw.data.ts import TRAIN, read_ts, read_ts_file
 from ltc2hw.errors import InvalidValueError, UnknownNameError

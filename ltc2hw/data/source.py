@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy.typing as npt
 
 from ltc2hw.data.options import Kind, Layout
+from ltc2hw.data.parts import PartName
 
 Array = npt.NDArray[Any]
-
-PartName = Literal["all", "train", "validation", "test"]
-PARTS: tuple[PartName, ...] = get_args(PartName)
-"""``all`` are samples that nobody has split yet."""
 
 
 @dataclass(frozen=True, eq=False)

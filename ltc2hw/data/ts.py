@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ltc2hw.data.source import Array, Part, PartName, Source
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.archive import StrPath, read_bytes, shown
 

@@ -10,7 +10,8 @@ import numpy as np
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.data.events.frames import Counts, count, require_room
 from ltc2hw.data.events.recording import Sensor
-from ltc2hw.data.events.recordings import PartName, Recordings
+from ltc2hw.data.events.recordings import Recordings
+from ltc2hw.data.parts import PartName
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import FloatArray, IntArray
 

@@ -6,9 +6,8 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -17,22 +16,10 @@ from ltc2hw.data.events.labelled import Labelled, labelled
 from ltc2hw.data.events.reading import FOREIGN_ENDS, RECORDING_ENDS, end_of, parse_recording
 from ltc2hw.data.events.recording import Events, Sensor, sensor_size
 from ltc2hw.data.events.tree import Tree, open_tree
+from ltc2hw.data.parts import PART_NAMES, PartName
 from ltc2hw.errors import DamagedFileError, UnknownNameError
 from ltc2hw.files.archive import StrPath, read_bytes, shown
 from ltc2hw.numbers.words import IntArray
-
-PartName = Literal["all", "train", "validation", "test"]
-
-PART_NAMES: Mapping[str, PartName] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""What a part may be called, in small letters."""
 
 ARCHIVE, LIST, COLUMNS = ".zip", "labels.csv", ("file", "label", "part")
 
