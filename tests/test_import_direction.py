@@ -19,14 +19,18 @@ FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 MOST_ROOT_MODULES = 12
 
 FOLDERS = {
-    "errors": "",
+    "extras": "",
+    "errors": "extras",
+    "lazy": "errors",
     "starting": "",
+    "showing": "",
     "compilation": "",
     "numbers": "errors",
     "dynamics": "errors numbers",
-    "graph": "errors numbers dynamics",
+    "graph": "errors showing numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
+    "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
     "learning": "errors numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
@@ -37,10 +41,10 @@ FOLDERS = {
     "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
-    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison data tasks training targets simulations converters",
+    "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
+    "": "starting lazy graph simulate stream quantization learning files comparison converters",
+    "cli": "errors starting numbers dynamics graph registry simulate stream quantization learning "
+    "files comparison data tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -49,7 +53,9 @@ CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
         *(
+            "extras",
             "errors",
+            "lazy",
             "starting",
             "compilation",
             "numbers",
@@ -57,6 +63,7 @@ CORE = tuple(
             "graph",
             "registry",
             "simulate",
+            "stream",
         ),
         *("quantization", "learning", "files", "comparison", "data"),
     )

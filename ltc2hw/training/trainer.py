@@ -19,6 +19,7 @@ from ltc2hw.graph.labels import labelled_steps
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.numbers.words import IntArray
+from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
@@ -50,7 +51,7 @@ Progress = Callable[[EpochRecord], None]
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
@@ -61,6 +62,12 @@ class TrainingResult:
     module: Any
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{n} {value:.4g}" for n, value in self.metrics.items() if n != "epoch")
+        return (
+            f"<TrainingResult: epoch {self.metrics.get('epoch')} of {len(self.history)}; {scores}>"
+        )
 
 
 BLOCK_STEPS, BLOCK_SAMPLES = 25, 256

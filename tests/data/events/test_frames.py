@@ -69,7 +69,9 @@ def slow_frames(
     planes = 2 if binning.polarity == "two-channels" else 1
     found = [[0.0] * (planes * rows * columns) for _ in range(total)]
     for (step, channel), value in cells.items():
-        found[step][channel] = float(value if binning.values == "count" else (value > 0) - (value < 0))
+        found[step][channel] = float(
+            value if binning.values == "count" else (value > 0) - (value < 0)
+        )
     return found
 
 
