@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
 import torch
 
 from experiments.on_chip_runs import kept, median_and_range, write_results
@@ -135,7 +136,7 @@ def measure(task: Task, recipe: Recipe) -> dict[str, Any]:
 
 def integer_score(task: Task, result: TrainingResult) -> float:
     """The score of the int8 network on test samples."""
-    some, test = task.train.take(range(min(CALIBRATION, task.train.samples))), task.test
+    some, test = task.train.take(np.arange(min(CALIBRATION, task.train.samples))), task.test
     fixed = quantize(from_module(result.module), "loihi2", calibration=some.x, lengths=some.lengths)
     trace = simulate(fixed, test.x, "fast", (), lengths=test.lengths)
     return task.score(real_outputs(fixed, trace), test.labels, test.lengths)
@@ -157,17 +158,17 @@ def runs(
 
 def by_hand(name: str, task: Task, recipe: Recipe, *, only_disk: bool) -> tuple[Change, Recipe]:
     """The candidate that is best on validation samples, with what it changes."""
-    best: tuple[tuple[float, float], Change, Recipe] | None = None
+    best: tuple[list[float], Change, Recipe] | None = None
     for change in CANDIDATES.get(name, ()):
         candidate = changed(recipe, change)
         results = runs(name, task, candidate, SEARCH_SEEDS, only_disk=only_disk)
         if not results:
             continue
         keys = ("validation", "validation of the last third")
-        score = tuple(mean(result[key] for result in results) for key in keys)
+        score = [mean(result[key] for result in results) for key in keys]
         print(f"{name}: {dict(change)} validation {score[0]:.3f}, late {score[1]:.3f}", flush=True)
         if best is None or score > best[0]:
-            best = score, change, candidate  # type: ignore[assignment]
+            best = score, change, candidate
     return ({}, recipe) if best is None else best[1:]
 
 

@@ -226,6 +226,29 @@ def test_aedat_4_of_another_library(compression: str, tmp_path: Path) -> None:
             parse_recording(content[:end], "a.aedat4", None)
 
 
+def test_damaged_blocks_of_aedat_4_end_in_events_or_in_an_error(tmp_path: Path) -> None:
+    """Whatever the decoder does with them: it may end its process."""
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, "LZ4")
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        damaged = bytearray(path.read_bytes())
+        for place in rng.integers(1000, len(damaged), 20):
+            damaged[place] = rng.integers(256)
+        try:
+            events = parse_recording(bytes(damaged), "a.aedat4", None)
+        except (DamagedFileError, InvalidValueError):
+            continue
+        assert len(events) > 0
+
+
+def test_aedat_4_of_several_streams_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, "LZ4", ("events", "other"))
+    with pytest.raises(DamagedFileError, match="2 streams of events, one is read"):
+        read_recording(path)
+
+
 def test_aedat_4_without_its_decoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ltc2hw.data.events.aedat4.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"a.aedat4, which is AEDAT 4, needs the extra"):
