@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -54,6 +56,14 @@ def as_written(
     return (text, result) if arrow else (result, "")
 
 
+def module(path: str) -> Any:
+    """A module of ours, or one that ours import; None for anything else."""
+    if path.partition(".")[0] == "ltc2hw":
+        with suppress(ImportError):
+            return import_module(path)
+    return sys.modules.get(path)
+
+
 def find(path: str) -> Any:
     """What a dotted path leads to.
 
@@ -62,18 +72,25 @@ def find(path: str) -> Any:
     """
     parts = path.split(".")
     for split in range(len(parts), 0, -1):
-        try:
-            found: Any = import_module(".".join(parts[:split]))
-        except ImportError:
-            continue
-        for part in parts[split:]:
-            if part in getattr(found, "__dataclass_fields__", {}) and not hasattr(found, part):
-                return None
-            if not hasattr(found, part):
-                raise LookupError(path)
-            found = getattr(found, part)
-        return found
+        found = module(".".join(parts[:split]))
+        if found is not None:
+            return part_of(found, parts[split:])
     raise LookupError(path)
+
+
+def part_of(thing: Any, names: list[str]) -> Any:
+    """What a chain of attributes leads to; None for a field without a default.
+
+    Raises:
+        LookupError: if it leads nowhere.
+    """
+    for name in names:
+        if not hasattr(thing, name):
+            if name in getattr(thing, "__dataclass_fields__", {}):
+                return None
+            raise LookupError(name)
+        thing = getattr(thing, name)
+    return thing
 
 
 def owner(node: pending_xref) -> str | None:
