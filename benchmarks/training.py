@@ -14,7 +14,6 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,9 +85,7 @@ def network(gate: GateKind) -> SpikingNetwork:
 def compiled(module: SpikingNetwork, steps: int, updates: int, threads: int = 1) -> CompiledLearner:
     """The fast way with the same constants."""
     options = TrainingOptions(updates=updates, alpha=ALPHA, beta=BETA, clip=CLIP, threads=threads)
-    edges = tuple(round(index * steps / updates) for index in range(updates + 1))
-    weights = np.arange(1, steps + 1) / steps
-    return CompiledLearner(module, "regression", options, weights, edges)
+    return CompiledLearner(module, "regression", options, steps)
 
 
 def run() -> ResultTable:

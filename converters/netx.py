@@ -21,11 +21,11 @@ from typing import Any, Protocol, cast
 import h5py
 
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.foreign_hdf5 import ForeignTree, read_foreign, tree_of
 from ltc2hw.converters.netx_layers import read_layers, write_input, write_layer
 from ltc2hw.converters.netx_network import chain_of, layers_of, network_of, rescaled, too_fine
 from ltc2hw.converters.netx_record import default_record, read_record, write_record
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.files.foreign_hdf5 import ForeignTree, read_foreign, tree_of
 from ltc2hw.files.hdf5 import writing
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.target import Target

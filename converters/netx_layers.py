@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.foreign_hdf5 import Foreign, ForeignTree
 from ltc2hw.errors import DamagedFileError
+from ltc2hw.files.foreign_hdf5 import Foreign, ForeignTree
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.words import IntArray
 

@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast, get_type_hints
 import h5py
 import numpy as np
 
-from ltc2hw.converters.foreign_hdf5 import ForeignTree
 from ltc2hw.converters.netx_layers import BIAS_EXPONENT, Layer
 from ltc2hw.errors import DamagedFileError
+from ltc2hw.files.foreign_hdf5 import ForeignTree
 from ltc2hw.numbers.words import IntArray, Word
 
 Places = tuple[IntArray, IntArray]

@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.foreign_hdf5 import read_foreign
 from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
@@ -25,6 +24,7 @@ from ltc2hw.converters.nir_import import GraphImport
 from ltc2hw.converters.nir_record import read_record
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
+from ltc2hw.files.foreign_hdf5 import read_foreign
 from ltc2hw.files.hdf5 import writing
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.measure import peak_megabytes
@@ -48,9 +47,7 @@ def measure(method: str, steps: int, rounds: int) -> Figures:
     module = SpikingNetwork(
         [LTCCell(INPUTS, HIDDEN, generator=generator)], ReadoutCell(HIDDEN, 1, generator=generator)
     )
-    weights = np.arange(1, steps + 1) / steps
-    edges = tuple(range(0, steps + 1, window))
-    learner = CompiledLearner(module, "regression", options, weights, edges)
+    learner = CompiledLearner(module, "regression", options, steps)
     labels = torch.rand(BATCH, 1, generator=generator)
     piece = max(PIECE, window)
     seconds = []

@@ -19,27 +19,32 @@ FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 MOST_ROOT_MODULES = 12
 
 FOLDERS = {
-    "errors": "",
+    "extras": "",
+    "errors": "extras",
+    "lazy": "errors",
     "starting": "",
+    "showing": "",
     "compilation": "",
     "numbers": "errors",
     "dynamics": "errors numbers",
-    "graph": "errors numbers dynamics",
+    "graph": "errors showing numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
+    "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
     "learning": "errors numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
     "comparison": "errors numbers dynamics graph registry simulate quantization files",
-    "tasks": "errors numbers graph",
+    "data": "errors numbers graph files",
+    "tasks": "errors numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
     "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
-    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison tasks training targets simulations converters",
+    "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
+    "": "starting lazy graph simulate stream quantization learning files comparison converters",
+    "cli": "errors starting numbers dynamics graph registry simulate stream quantization learning "
+    "files comparison data tasks training targets simulations converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -48,7 +53,9 @@ CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
         *(
+            "extras",
             "errors",
+            "lazy",
             "starting",
             "compilation",
             "numbers",
@@ -56,8 +63,9 @@ CORE = tuple(
             "graph",
             "registry",
             "simulate",
+            "stream",
         ),
-        *("quantization", "learning", "files", "comparison"),
+        *("quantization", "learning", "files", "comparison", "data"),
     )
 )
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import h5py
 
 from ltc2hw.cli.wording import FLAGS
-from ltc2hw.converters.foreign_hdf5 import root_names
 from ltc2hw.errors import DamagedFileError, InvalidValueError
+from ltc2hw.files.foreign_hdf5 import root_names
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 

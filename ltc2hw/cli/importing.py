@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ltc2hw.cli.common import check_output, positive
+from ltc2hw.cli.common import check_output
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.foreign import READERS, foreign_format, read_foreign_network
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError

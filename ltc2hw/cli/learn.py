@@ -18,11 +18,11 @@ from ltc2hw.cli.common import (
     check_output,
     load_fixed,
     natural,
-    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs
     decision = task.decision
     score = float(np.mean(decision.judge(outputs, split.labels)))
-    save_trace(trace, arguments.out)
+    save_trace(trace.labelled(split.labels, task.name, split.lengths), arguments.out)
     saturations = {name: dict(counts) for name, counts in trace.saturations.items()}
     write_json(
         arguments.json,

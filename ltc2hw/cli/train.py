@@ -12,11 +12,12 @@ from ltc2hw.cli.common import (
     check_output,
     named_number,
     natural,
-    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
+from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.dynamics import MODELS
@@ -35,7 +36,7 @@ LTC = next(iter(MODELS))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb; what is not given is the task's own recipe."""
-    parser.add_argument("task", metavar="TASK", help="digits-rows, digits-pixels or add-T")
+    parser.add_argument("task", metavar="TASK", help=TASK_HELP)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="float network")
     parser.add_argument("--method", choices=("fptt", "bptt"), default="fptt")
     parser.add_argument(
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="save each epoch here, resume from here"
     )
+    add_data_options(parser)
     add_json(parser)
 
 

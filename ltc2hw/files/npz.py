@@ -1,4 +1,4 @@
-"""NumPy's ``.npz`` files of foreign origin: arrays of numbers, and texts, without any object.
+"""NumPy's ``.npz`` and ``.npy`` files of foreign origin: numbers and texts, without any object.
 
 The header of every array is checked against the bytes that its member has, before any array is
 made. Source: NumPy enhancement proposal 1, a format for arrays.
@@ -27,48 +27,82 @@ MOST_DIMENSIONS = 32
 LARGEST_DIMENSION = 1 << 48
 
 HEADER = re.compile(
-    r"\{ *'descr': *'([<>|=])([biufcU])([0-9]{1,9})', *"
+    r"\{ *'descr': *'([<>|=])([biufcSU])([0-9]{1,9})', *"
     r"'fortran_order': *(True|False), *"
     r"'shape': *\(([0-9, ]*)\),? *\}[ \n]*"
 )
+TEXTS = {"S": "utf-8", "U": "utf-32"}
+"""How texts are encoded, by kind."""
+
+OBJECTS = "'|O'"
+"""Type of arrays of Python objects, in a header."""
+
 SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}
 """Bytes of a number, by kind."""
 
 
-def read_npz(path: StrPath, most: int = MAXIMUM_BYTES) -> dict[str, Array | str]:
-    """Arrays of numbers, and single texts, by name.
+def read_npz(
+    path: StrPath,
+    most: int = MAXIMUM_BYTES,
+    *,
+    content: bytes | None = None,
+    texts: bool = False,
+) -> dict[str, Array | str]:
+    """Arrays of numbers, and single texts, by name; with ``texts`` also arrays of texts.
 
-    ``most`` is how many bytes they may have together, unless the file itself has more.
+    ``most`` is how many bytes they may have together, unless the file itself has more. With
+    ``content`` these bytes are read, and ``path`` is what errors call them.
 
     Raises:
         DamagedFileError: for anything else, naming the member.
         OSError: if the file cannot be opened.
     """
-    archive = Archive(read_bytes(path), path, most)
+    archive = Archive(read_bytes(path) if content is None else content, path, most)
     found: dict[str, Array | str] = {}
     for member in archive.sizes:
         name = member.removesuffix(".npy")
         if name == member:
             raise DamagedFileError(path, f"member {shown(member)} is no array")
         try:
-            found[name] = _parsed(archive.read(member))
+            found[name] = _parsed(archive.read(member), texts)
         except ValueError as error:
             raise DamagedFileError(path, f"array {shown(name)}: {error}") from error
     return found
 
 
-def _parsed(content: bytes) -> Array | str:
+def read_npy(path: StrPath) -> Array | str:
+    """One array of numbers or texts, or a single text.
+
+    Raises:
+        DamagedFileError: for anything else.
+        OSError: if the file cannot be opened.
+    """
+    try:
+        return _parsed(read_bytes(path), texts=True)
+    except ValueError as error:
+        raise DamagedFileError(path, str(error)) from error
+
+
+def _parsed(content: bytes, texts: bool) -> Array | str:
     """An array from the bytes of a ``.npy`` file; ValueError where it makes no sense."""
     kind, size, order, fortran, shape, start = _header(content)
     count = math.prod(shape)
     if len(content) - start != count * size:
         raise ValueError(f"{len(content) - start} bytes for {count} items of {size}")
-    if kind == "U":
-        if shape != ():
+    if kind in TEXTS:
+        if shape != () and not texts:
             raise ValueError("texts are read one by one")
+        encoding = TEXTS[kind] + ("-be" if order == ">" else "-le") * (kind == "U")
         # Ends of texts are filled up with zeros.
-        text = content[start:].decode("utf-32-be" if order == ">" else "utf-32-le")
-        return text.rstrip("\0")
+        found = [
+            content[place : place + size].decode(encoding).rstrip("\0")
+            for place in range(start, start + count * size, size)
+        ]
+        return (
+            found[0]
+            if shape == ()
+            else np.array(found, dtype=np.str_).reshape(shape, order="F" if fortran else "C")
+        )
     values: Array
     if kind == "b":
         values = np.frombuffer(content, np.uint8, count, start) != 0
@@ -89,7 +123,13 @@ def _header(content: bytes) -> tuple[str, int, str, bool, tuple[int, ...], int]:
     start = first + int.from_bytes(content[first - wide : first], "little")
     if start > len(content) or start - first > LONGEST_HEADER:
         raise ValueError("its header is cut off or too long")
-    match = HEADER.fullmatch(content[first:start].decode("latin-1"))
+    header = content[first:start].decode("latin-1")
+    match = HEADER.fullmatch(header)
+    if match is None and OBJECTS in header:
+        raise ValueError(
+            "it holds Python objects, which are never loaded; save plain numbers, and samples of"
+            " unequal length padded, with an array of their lengths"
+        )
     if match is None:
         raise ValueError("its header describes neither numbers nor a text")
     order, kind, digits, fortran, dimensions = match.groups()
@@ -97,6 +137,6 @@ def _header(content: bytes) -> tuple[str, int, str, bool, tuple[int, ...], int]:
     if len(shape) > MOST_DIMENSIONS or any(number > LARGEST_DIMENSION for number in shape):
         raise ValueError("its shape is beyond all bounds")
     size = 4 * int(digits) if kind == "U" else int(digits)
-    if size == 0 or (kind != "U" and size not in SIZES[kind]):
+    if size == 0 or (kind not in TEXTS and size not in SIZES[kind]):
         raise ValueError(f"items of type {order}{kind}{digits}")
     return kind, size, order, fortran == "True", shape, start

@@ -1,13 +1,18 @@
-"""Tasks: embedded or generated data, without torch. ``load_task`` finds them by name."""
+"""Tasks: embedded, generated, or of one's own data, without torch. ``load_task`` finds them."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
-from ltc2hw.errors import UnknownNameError
+from ltc2hw.data import DETECTED, SUFFIXES, DataOptions, read_data
+from ltc2hw.data.ts import TRAIN
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.tasks.add import add_task
 from ltc2hw.tasks.digits import digits_permuted, digits_pixels, digits_rows
+from ltc2hw.tasks.functions import function_task, names_function
 from ltc2hw.tasks.task import Split, Task
 
 TASKS: dict[str, Callable[[], Task]] = {
@@ -20,23 +25,51 @@ TASKS: dict[str, Callable[[], Task]] = {
 _ADD = re.compile(r"add-([0-9]{1,9})")
 
 
-def load_task(name: str) -> Task:
+def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
     """The task called ``name``: one of :data:`TASKS`, or ``add-T`` (e.g. add-100).
 
+    Or the data of a path, read as ``options`` say (see :func:`ltc2hw.data.read_data`), or what
+    ``module:function`` returns. A name goes before a file that is called so; write ``./name``
+    for the file.
+
     Raises:
-        UnknownNameError: if there is no such task.
-        InvalidValueError: if the Add task cannot have that length.
+        UnknownNameError: if there is neither such a task nor such a file.
+        InvalidValueError: if the Add task cannot have that length, or options are given for a task
+            that has data of its own.
+        ShapeError, InvalidValueError, DamagedFileError: for data that do not make a task.
         MissingExtraError: if the task's data come with a package that is not installed.
 
     >>> load_task("add-20").steps
     20
     """
-    add = _ADD.fullmatch(name)
-    if add is not None:
-        return add_task(int(add.group(1)))
-    if name not in TASKS:
-        raise UnknownNameError("task", name, (*TASKS, "add-T (e.g. add-100)"))
-    return TASKS[name]()
+    text = os.fspath(name)
+    add = _ADD.fullmatch(text)
+    if add is not None or text in TASKS:
+        if options != DETECTED:
+            raise InvalidValueError("options of data", "given", f"none for task {text}")
+        return TASKS[text]() if add is None else add_task(int(add.group(1)))
+    if os.path.exists(text):
+        return file_task(text, options)
+    if names_function(text):
+        return function_task(text, options)
+    if os.path.dirname(text) or Path(text).suffix.casefold() in SUFFIXES:
+        return file_task(text, options)
+    known = (*TASKS, "add-T (e.g. add-100)", "a path that exists", "module:function")
+    raise UnknownNameError("task", text, known)
 
 
-__all__ = ["TASKS", "Split", "Task", "load_task"]
+def file_task(path: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
+    """The task of a file or folder, called like it.
+
+    Raises:
+        ShapeError, InvalidValueError, DamagedFileError, OSError: as
+            :func:`ltc2hw.data.read_data`.
+    """
+    data = read_data(path, options)
+    # A folder may be called ".".
+    name = Path(path).resolve().name
+    stem = Path(name.removesuffix(TRAIN)).stem
+    return Task.from_data(data, stem)
+
+
+__all__ = ["TASKS", "Split", "Task", "file_task", "load_task"]

@@ -12,14 +12,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.data.options import TEST_FRACTION, VALIDATION_FRACTION
+from ltc2hw.data.splitting import SPLIT_SEED, stratified
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.tasks.task import Split, Task
 
 SIDE = 8
 GREY_LEVELS = 16.0
 CLASSES = 10
-SPLIT_SEED = 20230518
-TEST_FRACTION, VALIDATION_FRACTION = 0.2, 0.1
 
 
 def _images() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -30,26 +30,6 @@ def _images() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         raise MissingExtraError("torch", "the digits tasks (scikit-learn's data)") from error
     data = load_digits()
     return data.images.astype(np.float64) / GREY_LEVELS, data.target.astype(np.int64)
-
-
-def stratified(
-    labels: npt.NDArray[np.int64], fractions: tuple[float, ...], rng: np.random.Generator
-) -> tuple[npt.NDArray[np.int64], ...]:
-    """Split indices so that every part has each class in the same proportion.
-
-    Gives one array per fraction, then one with the rest; each is sorted.
-
-    >>> test, rest = stratified(np.array([0, 0, 1, 1]), (0.5,), np.random.default_rng(0))
-    >>> len(test), len(rest)
-    (2, 2)
-    """
-    parts: list[list[npt.NDArray[np.int64]]] = [[] for _ in range(len(fractions) + 1)]
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        cuts = np.rint(np.cumsum(fractions) * len(members)).astype(np.int64)
-        for part, chosen in zip(parts, np.split(members, cuts), strict=True):
-            part.append(chosen)
-    return tuple(np.sort(np.concatenate(part)) for part in parts)
 
 
 def _sequence(images: npt.NDArray[np.float64], inputs: int) -> npt.NDArray[np.float64]:

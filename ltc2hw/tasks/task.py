@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.data import DETECTED, DataOptions, Prepared, Source, prepare
+from ltc2hw.data.objects import dataset_source, plain_part
+from ltc2hw.data.options import KINDS, Kind
+from ltc2hw.data.parts import PartName
+from ltc2hw.data.prepared import CHECKSUM, Samples
+from ltc2hw.data.source import Part
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.decision import Classification, Decision, Regression
 from ltc2hw.graph.labels import (
@@ -25,13 +31,11 @@ from ltc2hw.graph.samples import real_array, require_spikes
 from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
 from ltc2hw.numbers.fields import require_finite, require_size, set_field
 from ltc2hw.numbers.words import FloatArray, IntArray
-
-Kind = Literal["classification", "regression"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Shown):
     """Samples and what they should give.
 
     ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
@@ -68,6 +72,10 @@ class Split:
         else:
             set_field(self, "labels", plain_labels(self.labels, samples, steps, name))
 
+    def __repr__(self) -> str:
+        steps, samples, inputs = self.x.shape
+        return f"<Split: {samples:,} samples, {steps:,} steps, {inputs:,} inputs>"
+
     @property
     def samples(self) -> int:
         """How many samples there are."""
@@ -88,7 +96,7 @@ Augmentation = Callable[[Split, np.random.Generator], Split]
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(Shown):
     """A named problem with fixed training, validation and test splits.
 
     ``augment`` makes each epoch's training samples; validation and test are never touched by it.
@@ -137,11 +145,140 @@ class Task:
         for part in ("train", "validation", "test"):
             set_field(self, part, self.fitted(getattr(self, part), part))
 
+    @classmethod
+    def from_data(cls, data: Prepared, name: str) -> Task:
+        """A task of data that :mod:`ltc2hw.data` has read and arranged."""
+
+        def split(samples: Samples) -> Split:
+            return Split(samples.x, samples.labels, samples.lengths, data.every_step)
+
+        return cls(
+            name=name,
+            kind=data.kind,
+            steps=data.train.x.shape[0],
+            inputs=data.train.x.shape[2],
+            outputs=data.outputs,
+            train=split(data.train),
+            validation=split(data.validation),
+            test=split(data.test),
+            decision_steps=data.decision_steps,
+            graded=data.graded,
+            every_step=data.every_step,
+            classes=data.classes,
+            provenance=data.provenance,
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: Any,
+        y: Any,
+        options: DataOptions = DETECTED,
+        *,
+        lengths: Any = None,
+        validation: tuple[Any, ...] | None = None,
+        test: tuple[Any, ...] | None = None,
+        name: str = "arrays",
+    ) -> Task:
+        """A task of samples and labels: arrays, tensors or lists.
+
+        ``x`` is (B, T, N) or (T, B, N), told apart by the labels or by ``options.layout``, or a
+        list of samples (T_i, N). ``y`` are classes of any name, or targets; one per sample, or at
+        every step. ``lengths`` (B,) are steps of samples that end before T. ``validation`` and
+        ``test`` are (x, y) or (x, y, lengths); without them samples are set apart as the options
+        say.
+
+        Raises:
+            ShapeError, InvalidValueError: for arrays that do not belong together or have several
+                readings; says which option decides.
+
+        >>> task = Task.from_arrays(np.ones((30, 5, 2)), ["a", "b", "c"] * 10)
+        >>> task.steps, task.inputs, task.classes, task.test.samples
+        (5, 2, ('a', 'b', 'c'), 6)
+        """
+        parts: dict[PartName, Part] = {"train": plain_part(x, y, lengths)}
+        for part, given in _named(validation, test).items():
+            parts[part] = plain_part(*given)
+        return cls.from_data(prepare(Source(parts), options, name), name)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        train: Any,
+        options: DataOptions = DETECTED,
+        *,
+        validation: Any = None,
+        test: Any = None,
+        name: str = "dataset",
+    ) -> Task:
+        """A task of data sets as torch and tonic have them, or of loaders of such.
+
+        Items are pairs (sample, label); a sample is (T, N), or frames (T, ...), whose axes become
+        one, or a structured array of events, which ``options.binning`` counts into steps.
+
+        Raises:
+            ShapeError, InvalidValueError: as :meth:`from_arrays`, and for what is no data set.
+
+        >>> pairs = [(np.ones((5 + n % 2, 2)), n % 3) for n in range(30)]
+        >>> sorted(set(Task.from_dataset(pairs).train.lengths.tolist()))
+        [5, 6]
+        """
+        sets: dict[PartName, Any] = {"train": train, **_named(validation, test)}
+        return cls.from_data(prepare(dataset_source(sets, options), options, name), name)
+
+    @classmethod
+    def from_events(
+        cls,
+        recordings: Sequence[Any],
+        labels: Sequence[Any],
+        options: DataOptions,
+        *,
+        validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        test: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        name: str = "events",
+    ) -> Task:
+        """A task of recordings, structured arrays with x, y, t and p, and their labels.
+
+        ``options.binning`` says how events become steps and channels, ``options.sensor`` is
+        (width, height). ``validation`` and ``test`` are (recordings, labels).
+
+        Raises:
+            InvalidValueError: as :meth:`from_arrays`, and for events that make no sense.
+
+        >>> fields = [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "?")]
+        >>> clip = np.array([(0, 1, 0, True), (1, 1, 25_000, False)], fields)
+        >>> task = Task.from_events([clip] * 20, [0, 1] * 10, DataOptions(sensor=(2, 2)))
+        >>> task.steps, task.inputs
+        (3, 8)
+        """
+        pairs = {
+            part: _pairs(part, *given)
+            for part, given in {"train": (recordings, labels), **_named(validation, test)}.items()
+        }
+        return cls.from_dataset(
+            pairs["train"],
+            options,
+            validation=pairs.get("validation"),
+            test=pairs.get("test"),
+            name=name,
+        )
+
+    @property
+    def checksum(self) -> str | None:
+        """SHA-256 of the data that the task was made of; None for tasks that have none."""
+        return self.provenance.get(CHECKSUM)
+
     @property
     def decision(self) -> Decision:
         """How outputs are judged."""
         kind = Classification if self.kind == "classification" else Regression
         return kind(self.decision_steps, self.every_step)
+
+    def __repr__(self) -> str:
+        splits = ((part, getattr(self, part).samples) for part in ("train", "validation", "test"))
+        sizes = ", ".join(f"{samples:,} {part}" for part, samples in splits)
+        shape = f"{self.steps:,} steps, {self.inputs:,} inputs, {self.outputs:,} outputs"
+        return f"<Task {self.name}: {self.kind}; {shape}; {sizes} samples>"
 
     @property
     def metric(self) -> str:
@@ -242,3 +379,20 @@ class Task:
     def better(self, score: float, than: float) -> bool:
         """Whether one score beats another."""
         return score > than if self.decision.higher_is_better else score < than
+
+
+def _named(validation: Any, test: Any) -> dict[PartName, Any]:
+    """The parts that are given."""
+    given: dict[PartName, Any] = {"validation": validation, "test": test}
+    return {name: part for name, part in given.items() if part is not None}
+
+
+def _pairs(part: str, recordings: Sequence[Any], labels: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Recordings with their labels.
+
+    Raises:
+        ShapeError: unless there is a label for each.
+    """
+    if len(recordings) != len(labels):
+        raise ShapeError(f"number of {part} labels", len(labels), f"{len(recordings)}, one each")
+    return list(zip(recordings, labels, strict=True))

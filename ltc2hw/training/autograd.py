@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,30 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
-from ltc2hw.training.batch import LostUpdateError, check_shape
+from ltc2hw.training.batch import LostUpdateError, batch_labels, batch_lengths
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
 from ltc2hw.training.loss import auxiliary_loss, window_loss
 from ltc2hw.training.optimizers import TorchOptimizer, VectorOptimizer
-from ltc2hw.training.options import TrainingOptions, loss_weights, updates_of, windows
+from ltc2hw.training.options import TrainingOptions, loss_weights
+from ltc2hw.training.weighing import Weigher, Weighing
 
 Array = npt.NDArray[Any]
+
+
+class Aim(NamedTuple):
+    """What a batch is learned towards, beside its labels."""
+
+    windows: tuple[slice, ...]
+    with_loss: tuple[bool, ...]
+    """Whether some loss counts in each window."""
+    weights: Tensor
+    """Of the losses, (T,) or (T, B), as :func:`~ltc2hw.training.loss.window_loss` takes them."""
+    progress: Tensor
+    """(t+1)/T, (T,) or (T, B), 1 after a sample's end; empty without an auxiliary loss."""
 
 
 class AutogradLearner:
@@ -41,11 +55,8 @@ class AutogradLearner:
         self.module, self.task, self.options = module, task, options
         self.flat = FlatParameters(module)
         self.device = self.flat.parameter.device
-        self.windows = windows(task.steps, updates_of(options))
-        weights = loss_weights(options.loss_weighting, task.steps)
-        self.with_loss = [bool(weights[window].any()) for window in self.windows]
-        self.weights = self._placed(weights).float()
-        self.progress = self._placed(loss_weights("ramp", task.steps)).float()
+        self.weigher = Weigher(options, task.steps)
+        self.whole = self._aim(self.weigher.whole, None)
         matrices, start = matrices_of(module), self.values()
         self.bounds = self._placed(weight_bounds(options.weight_limit, start, matrices))
         self.grid = (
@@ -63,21 +74,23 @@ class AutogradLearner:
             else None
         )
 
-    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+    def learn(
+        self, x: Tensor, labels: Tensor, rate: float, lengths: IntArray | None = None
+    ) -> list[float]:
         """All windows of a batch, one update each; the state crosses windows detached.
+
+        ``lengths`` (B,): the samples' own steps; x may be cut to the longest of them.
 
         Raises:
             ShapeError: for samples, labels or outputs of the module of another shape.
-            InvalidValueError: for a class without an output.
+            InvalidValueError: for a class without an output, a length beyond the steps.
             LostUpdateError: if a gradient, or a state on the way to it, is not finite.
         """
-        check_shape(x, self.task.steps, self.task.inputs)
-        if self.task.kind == "classification":
-            labels = torch.from_numpy(self.task.targets(labels, x.shape[1])).to(labels.device)
+        labels, aim = self.prepared(x, labels, lengths)
         self.optimizer.set_rate(rate)
         losses: list[float] = []
         try:
-            with closing(self.updates(x, labels)) as updates:
+            with closing(self.updates(x, labels, aim)) as updates:
                 for loss in updates:
                     losses.append(float(loss))
                     if not np.isfinite(losses[-1]):
@@ -91,16 +104,35 @@ class AutogradLearner:
             raise LostUpdateError(losses)
         return losses
 
-    def updates(self, x: Tensor, labels: Tensor) -> Generator[Tensor, None, None]:
+    def prepared(self, x: Tensor, labels: Tensor, lengths: IntArray | None) -> tuple[Tensor, Aim]:
+        """The labels of a batch in their one form, and its windows with the weights of its losses.
+
+        Raises:
+            ShapeError, InvalidValueError: for samples, labels or lengths that are not the task's.
+        """
+        task, at_steps = self.task, None
+        classes = task.kind == "classification"
+        own = batch_lengths(x, task.steps, task.inputs, lengths)
+        # The loss refuses other shapes of one target each; what is not finite shows in it.
+        if classes or task.every_step:
+            steps = len(x) if task.every_step else None
+            known = batch_labels(labels, classes, x.shape[1], task.outputs, steps, own)
+            at_steps = known if task.every_step else None
+            kept = torch.int64 if classes else self.flat.parameter.dtype
+            labels = torch.from_numpy(known).to(labels.device, kept)
+        weighing = self.weigher.batch(len(x), own, at_steps)
+        return labels, self.whole if weighing is self.weigher.whole else self._aim(weighing, own)
+
+    def updates(self, x: Tensor, labels: Tensor, aim: Aim) -> Generator[Tensor, None, None]:
         """The loss of each window that has one; asking for more learns from it first.
 
-        No number is read on the host but by :meth:`can_learn`.
+        Labels and aim are those of :meth:`prepared`. No number is read on the host but by
+        :meth:`can_learn`.
         """
-        check_shape(x, self.task.steps, self.task.inputs)
         self.lost_gradient = False
         state: Any = None
         guess = x.new_full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
-        for window, with_loss in zip(self.windows, self.with_loss, strict=True):
+        for window, with_loss in zip(aim.windows, aim.with_loss, strict=True):
             if not with_loss:
                 with torch.no_grad(), self._rounded():
                     _, state = self.run(x[window], state)
@@ -108,9 +140,10 @@ class AutogradLearner:
             self.flat.zero_grad()
             with self._rounded():
                 outputs, state = self.run(x[window], state)
-                loss = window_loss(self.task, outputs, labels, self.weights[window])
+                wanted = labels[window] if self.task.every_step else labels
+                loss = window_loss(self.task, outputs, wanted, aim.weights[window])
                 if self.options.auxiliary:
-                    second = auxiliary_loss(outputs, guess, self.progress[window])
+                    second = auxiliary_loss(outputs, guess, aim.progress[window])
                     loss = loss + self.options.auxiliary * second
                     guess = outputs[-1].detach().softmax(dim=-1)
                 yield loss.detach()
@@ -206,6 +239,18 @@ class AutogradLearner:
         if self.grid is not None:
             self.grid.fit(self.values())
             self.steps.copy_(torch.from_numpy(self.grid.steps))
+
+    def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:
+        """A batch's weighing beside the parameters."""
+        progress = np.zeros(0)
+        if self.options.auxiliary:
+            progress = loss_weights("ramp", len(weighing.weights), lengths)
+            progress[progress == 0.0] = 1.0
+        weights = weighing.weights
+        weights = weights[:, 0] if weights.shape[1] == 1 else weights
+        like = self.flat.parameter.dtype
+        placed = (self._placed(values).to(like) for values in (weights, progress))
+        return Aim(weighing.windows, weighing.with_loss, *placed)
 
     def _placed(self, values: Array) -> Tensor:
         """An array as a tensor beside the parameters."""

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.graph.labels import Labels, class_labels, real_targets, step_classes, step_targets
+from ltc2hw.graph.sequences import sample_lengths
+from ltc2hw.numbers.words import IntArray
 
 
 class LostUpdateError(TrainingError):
@@ -30,3 +33,39 @@ def check_shape(x: Tensor, steps: int, inputs: int) -> None:
     if x.dim() != 3 or (len(x), x.shape[2]) != (steps, inputs) or x.numel() == 0:
         expected = f"({steps}, samples, {inputs})"
         raise ShapeError("batch of samples", tuple(x.shape), expected, "time first")
+
+
+def batch_lengths(x: Tensor, steps: int, inputs: int, lengths: object) -> IntArray | None:
+    """Steps (B,) of the samples of a batch, None where all have the batch's own.
+
+    Without ``lengths`` a batch has ``steps`` steps, with them it may be cut to its longest sample.
+
+    Raises:
+        ShapeError: unless the batch is (steps, B, inputs) and there is a length per sample.
+        InvalidValueError: for a length that is no integer from 1 to the batch's steps.
+    """
+    cut = lengths is not None and x.dim() == 3 and len(x) < steps
+    check_shape(x, len(x) if cut else steps, inputs)
+    return sample_lengths(lengths, len(x), x.shape[1])
+
+
+def batch_labels(
+    labels: object,
+    classes: bool,
+    samples: int,
+    outputs: int,
+    steps: int | None,
+    lengths: IntArray | None,
+) -> Labels:
+    """Classes or targets of a batch in the form of :mod:`ltc2hw.graph.labels`.
+
+    One per sample, or at each of ``steps`` steps; those after a sample's end are dropped then.
+
+    Raises:
+        ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
+    """
+    if steps is None:
+        read = class_labels if classes else real_targets
+        return read(labels, samples, outputs)
+    read_steps = step_classes if classes else step_targets
+    return read_steps(labels, steps, samples, outputs, lengths)

@@ -25,13 +25,14 @@ from ltc2hw.neurons.packing import (
 )
 from ltc2hw.neurons.window import MOST_RECORDED
 from ltc2hw.numbers.capacity import require_capacity
-from ltc2hw.numbers.words import Word
-from ltc2hw.training.batch import LostUpdateError, check_shape
+from ltc2hw.numbers.words import IntArray, Word
+from ltc2hw.training.batch import LostUpdateError, batch_labels, batch_lengths, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
+from ltc2hw.training.weighing import Weigher, Weighing
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class CompiledLearner:
 
     >>> from ltc2hw.neurons import LTCCell, ReadoutCell
     >>> module = SpikingNetwork([LTCCell(2, 3)], ReadoutCell(3, 1))
-    >>> learner = CompiledLearner(module, "regression", TrainingOptions(), np.ones(6), (0, 3, 6))
+    >>> learner = CompiledLearner(module, "regression", TrainingOptions(updates=2), steps=6)
     >>> len(learner.learn(torch.rand(6, 4, 2), torch.rand(4, 1), rate=0.01))
     2
     """
@@ -89,15 +90,15 @@ class CompiledLearner:
         module: SpikingNetwork,
         kind: str,
         options: TrainingOptions,
-        weights: Array,
-        edges: tuple[int, ...],
+        steps: int,
+        every_step: bool = False,
     ) -> None:
-        self.module = module
+        self.module, self.steps, self.every_step = module, steps, every_step
         self.cells = (*module.cells, module.readout)
         like = module.readout.weight_input.dtype
         dtype = module.readout.weight_input.detach().numpy().dtype
         self.dtype, self.classes = dtype, kind == "classification"
-        self.weights, self.edges = weights.astype(dtype), np.array(edges)
+        self.weigher = Weigher(options, steps)
         self.rule = Rule(
             OPTIMIZER_CODES[options.optimizer],
             int(options.method == "fptt"),
@@ -138,12 +139,12 @@ class CompiledLearner:
         values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
         grad = np.zeros((self.threads, weights_at), dtype)
         bounds = weight_bounds(options.weight_limit, values, self.matrices)
-        steps, held = np.zeros((2, 0 if options.weight_bits is None else weights_at), dtype)
-        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, steps, held)
+        grid, held = np.zeros((2, 0 if options.weight_bits is None else weights_at), dtype)
+        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, grid, held)
         self.grid = (
             None
             if options.weight_bits is None
-            else WeightGrid(options.weight_bits, steps, self.matrices)
+            else WeightGrid(options.weight_bits, grid, self.matrices)
         )
         self.fetch()
         self.vectors.mean[:] = self.vectors.values
@@ -175,22 +176,27 @@ class CompiledLearner:
                 if parameter is not None and value is not None:
                     parameter.copy_(value)
 
-    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+    def learn(
+        self, x: Tensor, labels: Tensor, rate: float, lengths: IntArray | None = None
+    ) -> list[float]:
         """All windows of a batch x: (T, B, N_in), one update each; their losses.
 
-        The last loss may not be finite; nothing was learned from it.
+        ``lengths`` (B,): the samples' own steps; x may be cut to the longest of them. The last loss
+        may not be finite; nothing was learned from it.
 
         Raises:
-            ShapeError, InvalidValueError, LostUpdateError: as :meth:`learn_part`.
+            ShapeError, InvalidValueError, LostUpdateError: as :meth:`learn_part`, and for lengths
+                that are not 1 to T.
         """
-        check_shape(x, int(self.edges[-1]), self.plans[0].inputs)
+        own = batch_lengths(x, self.steps, self.plans[0].inputs, lengths)
         self._room(x.shape[1]).records[:] = 0.0
-        return self.learn_part(x, labels, rate, 0)
+        return self._learn(x, self._goal(labels, x.shape[1], len(x), own), rate, 0)
 
     def learn_part(self, x: Tensor, labels: Tensor, rate: float, first: int) -> list[float]:
         """Learn steps ``first`` to ``first + len(x)``, on from the states that a batch ended in.
 
-        So a sequence of any length can be fed piece by piece, each made of whole windows.
+        So a sequence of any length can be fed piece by piece, each made of whole windows. Labels
+        at every step are those of the whole sequence.
 
         Raises:
             InvalidValueError: if a window is cut, or a label has no output.
@@ -198,30 +204,45 @@ class CompiledLearner:
             LostUpdateError: if a gradient is not finite.
         """
         check_shape(x, len(x), self.plans[0].inputs)
-        end = first + len(x)
-        edges = self.edges[(self.edges >= first) & (self.edges <= end)] - first
-        if len(edges) < 2 or edges[0] != 0 or edges[-1] != len(x):
-            raise InvalidValueError("steps of a part", f"{first} to {end}", "whole windows")
         batch = x.shape[1]
         if first and batch != self.batch:
             raise ShapeError("samples of a part", batch, f"{self.batch} as in the part before")
-        self.batch = batch
+        return self._learn(x, self._goal(labels, batch, self.steps, None), rate, first)
+
+    def _goal(
+        self, labels: Tensor, batch: int, steps: int, lengths: IntArray | None
+    ) -> tuple[Array, Weighing]:
+        """Targets of a batch of some steps, its windows, and the weights of its losses."""
+        size, at = self.plans[-1].size, steps if self.every_step else None
+        known = batch_labels(labels, self.classes, batch, size, at, lengths)
+        targets = as_targets(self.classes, known, size, self.dtype)
+        return targets, self.weigher.batch(steps, lengths, known if self.every_step else None)
+
+    def _learn(
+        self, x: Tensor, goal: tuple[Array, Weighing], rate: float, first: int
+    ) -> list[float]:
+        """Learn from the steps of x, which are those from ``first`` on of what the goal is for."""
+        (targets, weighing), end = goal, first + len(x)
+        edges = weighing.edges
+        edges = edges[(edges >= first) & (edges <= end)] - first
+        if len(edges) < 2 or edges[0] != 0 or edges[-1] != len(x):
+            raise InvalidValueError("steps of a part", f"{first} to {end}", "whole windows")
+        self.batch = batch = x.shape[1]
         losses = np.zeros(len(edges) - 1)
         room = self._room(batch)
         values = np.ascontiguousarray(x.detach().numpy(), self.dtype)
-        targets = as_targets(self.classes, labels, batch, self.plans[-1].size, self.dtype)
-        scale = 1.0 / (batch if self.classes else targets.size)
+        scale = 1.0 / (batch if self.classes else batch * targets.shape[2])
         learn = learn_sequence if room.threads == 1 else learn_sequence_threads
         made = learn(
-            Aim(int(self.classes), scale, self.longest),
+            Aim(int(self.classes), scale, self.weigher.longest),
             self.rule,
             self.net._replace(plans=room.plans),
             self.vectors._replace(grad=self.vectors.grad[: room.threads]),
             room.records,
             np.concatenate([part.reshape(-1) for part in np.split(values, room.inner, axis=1)]),
-            targets,
+            targets[first:end] if self.every_step else targets,
             room.shares,
-            self.weights[first:end],
+            weighing.weights[first:end].astype(self.dtype),
             edges,
             rate,
             self.updates,
@@ -270,15 +291,12 @@ class CompiledLearner:
         self._fit_grid()
         self.store()
 
-    @property
-    def longest(self) -> int:
-        """Steps of the longest window."""
-        return int(np.diff(self.edges).max())
-
     def _room(self, batch: int) -> _Room:
         """Room for a batch of this size, made once."""
         if batch not in self.rooms:
-            self.rooms[batch] = _Room.of(self.plans, self.longest, batch, self.threads, self.dtype)
+            self.rooms[batch] = _Room.of(
+                self.plans, self.weigher.longest, batch, self.threads, self.dtype
+            )
         return self.rooms[batch]
 
     def _fit_grid(self) -> None:

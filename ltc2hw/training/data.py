@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,18 @@ from torch import Tensor
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.samples import all_finite
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Split
+
+
+class Batch(NamedTuple):
+    """Some samples of a split, as a learner takes them."""
+
+    x: Tensor
+    """(T, B, N_in)."""
+    labels: Tensor
+    lengths: IntArray | None
+    """The samples' own steps (B,), None where all have T."""
 
 
 def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
@@ -21,25 +33,32 @@ def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
     """
     labels = torch.from_numpy(split.labels)
     if labels.is_floating_point():
-        labels = _single("targets", labels)
+        labels = _single("targets", labels, gaps=split.every_step)
     return _single("samples", torch.from_numpy(split.x)), labels
 
 
-def _single(name: str, values: Tensor) -> Tensor:
-    """Real numbers in float32."""
+def _single(name: str, values: Tensor, gaps: bool = False) -> Tensor:
+    """Real numbers in float32; with ``gaps``, NaN is a number that is not there."""
     single = values.float()
-    if not all_finite(single.numpy()):
-        largest = float(values.abs().max())
+    if not all_finite((single[~single.isnan()] if gaps else single).numpy()):
+        known = values[~values.isnan()] if gaps else values
+        largest = float(known.abs().max())
         raise InvalidValueError(f"largest of {name}", largest, "at most 3.4e38", "scale them")
     return single
 
 
 def batches(
-    split: Split, batch_size: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """All samples once, in an order drawn from ``rng``, in batches of nearly equal size."""
+    split: Split, batch_size: int, rng: np.random.Generator, cut: bool = True
+) -> Iterator[Batch]:
+    """All samples once, in an order drawn from ``rng``, in batches of nearly equal size.
+
+    Each is ``cut`` to the steps of its longest sample, so that padding costs no time.
+    """
     x, labels = to_tensors(split)
     order = rng.permutation(split.samples)
     for part in np.array_split(order, -(-split.samples // batch_size)):
         indices = torch.from_numpy(part)
-        yield x[:, indices].contiguous(), labels[indices]
+        lengths = None if split.lengths is None else split.lengths[part]
+        steps = len(x) if lengths is None or not cut else int(lengths.max())
+        own = labels[:steps, indices] if split.every_step else labels[indices]
+        yield Batch(x[:steps, indices].contiguous(), own, lengths)

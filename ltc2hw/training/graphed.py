@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
-from ltc2hw.training.autograd import AutogradLearner
+from ltc2hw.training.autograd import Aim, AutogradLearner
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.optimizers import TensorOptimizer
 from ltc2hw.training.options import TrainingOptions
@@ -37,6 +38,7 @@ class _Batch(NamedTuple):
 
     x: Tensor
     labels: Tensor
+    aim: Aim
     learn: Callable[[], Tensor]
     """Makes all updates; their losses, on the device."""
 
@@ -45,9 +47,11 @@ class GraphedLearner(AutogradLearner):
     """Makes :class:`~ltc2hw.training.autograd.AutogradLearner`'s updates, and reads nothing back.
 
     All windows and updates of a batch, optimizer and FPTT's memories included, are one function of
-    tensors that stay in place. On ``cuda`` that function is captured once per shape of a batch and
+    tensors that stay in place. On ``cuda`` that function is captured once per shape of a batch, and
+    per choice of windows that have a loss where samples end early or steps lack labels, and
     replayed as one graph, without Python in between; on ``cpu`` it runs as it is. Networks of this
     package run by their single steps; other modules must not read numbers on the host, either.
+    Give batches their full number of steps, so that one graph serves them all.
 
     It learns in a copy of the module on ``options.device``; the module itself stays where it is
     and has the parameters after :meth:`finish_pass`, :meth:`load` and :meth:`restore`. Losses are
@@ -65,17 +69,28 @@ class GraphedLearner(AutogradLearner):
         placed = copy.deepcopy(module).to(options.device)
         super().__init__(placed, task, options, TensorOptimizer)
         self.host = FlatParameters(module)
-        self.batches: dict[tuple[torch.Size, torch.Size], _Batch] = {}
+        self.batches: dict[tuple[object, ...], _Batch] = {}
 
-    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
-        """All windows of a batch, one update each; losses up to the first that is not finite."""
+    def learn(
+        self, x: Tensor, labels: Tensor, rate: float, lengths: IntArray | None = None
+    ) -> list[float]:
+        """All windows of a batch, one update each; losses up to the first that is not finite.
+
+        Raises:
+            ShapeError, InvalidValueError: for samples, labels or lengths that are not the task's.
+        """
+        labels, aim = self.prepared(x, labels, lengths)
+        if not any(aim.with_loss):
+            return []
         self.optimizer.set_rate(rate)
-        shapes = (x.shape, labels.shape)
-        if shapes not in self.batches:
-            self.batches[shapes] = self._prepared(x, labels)
-        batch = self.batches[shapes]
+        same = (x.shape, labels.shape, aim.weights.shape, aim.with_loss)
+        if same not in self.batches:
+            self.batches[same] = self._placed_batch(x, labels, aim)
+        batch = self.batches[same]
         batch.x.copy_(x)
         batch.labels.copy_(labels)
+        batch.aim.weights.copy_(aim.weights)
+        batch.aim.progress.copy_(aim.progress)
         losses = batch.learn().cpu().numpy()
         wrong = np.flatnonzero(~np.isfinite(losses))
         return [float(loss) for loss in losses[: wrong[0] + 1 if len(wrong) else None]]
@@ -119,15 +134,17 @@ class GraphedLearner(AutogradLearner):
         super().restore(state)
         self._store()
 
-    def learn_all(self, x: Tensor, labels: Tensor) -> Tensor:
+    def learn_all(self, x: Tensor, labels: Tensor, aim: Aim) -> Tensor:
         """Make all updates of a batch on the device; their losses."""
-        return torch.stack(list(self.updates(x, labels)))
+        return torch.stack(list(self.updates(x, labels, aim)))
 
-    def _prepared(self, x: Tensor, labels: Tensor) -> _Batch:
+    def _placed_batch(self, x: Tensor, labels: Tensor, aim: Aim) -> _Batch:
         """Places for batches of this shape, and the function of them, captured on a GPU."""
         x, labels = (tensor.to(self.device, copy=True) for tensor in (x, labels))
-        learn = partial(self.learn_all, x, labels)
-        return _Batch(x, labels, self._captured(learn) if self.device.type == "cuda" else learn)
+        aim = aim._replace(weights=aim.weights.clone(), progress=aim.progress.clone())
+        learn = partial(self.learn_all, x, labels, aim)
+        captured = self._captured(learn) if self.device.type == "cuda" else learn
+        return _Batch(x, labels, aim, captured)
 
     def _captured(self, learn: Callable[[], Tensor]) -> Callable[[], Tensor]:
         """``learn`` as one CUDA graph; parameters and memories stay as they are."""

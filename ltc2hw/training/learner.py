@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.entering import has_hooks
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.graphed import GraphedLearner
-from ltc2hw.training.options import TrainingOptions, loss_weights, updates_of, windows
+from ltc2hw.training.options import TrainingOptions
 
 Array = npt.NDArray[Any]
 
@@ -26,10 +27,13 @@ OWN_CELLS = (LTCCell, LIFCell, ReadoutCell, ProgramCell)
 class Learner(Protocol):
     """A way to learn: batches in, updates made; all parameters are one vector."""
 
-    def learn(self, x: Tensor, labels: Tensor, rate: float) -> list[float]:
+    def learn(
+        self, x: Tensor, labels: Tensor, rate: float, lengths: IntArray | None = None
+    ) -> list[float]:
         """Learn a batch x: (T, B, N_in), one update per window with a loss; their losses.
 
-        The last loss may not be finite; then nothing was learned from it.
+        ``lengths`` (B,): the samples' own steps, None where all have T. What comes after a sample's
+        end counts for nothing; with lengths, x may be cut to the longest sample. The last loss may not be finite; then nothing was learned from it.
 
         Raises:
             LostUpdateError: if a gradient is not finite; nothing was learned from it, either.
@@ -58,9 +62,7 @@ class CompiledNetworkLearner(CompiledLearner):
     """:class:`~ltc2hw.training.compiled.CompiledLearner` in a training loop."""
 
     def __init__(self, module: SpikingNetwork, task: Task, options: TrainingOptions) -> None:
-        edges = (0, *(part.stop for part in windows(task.steps, updates_of(options))))
-        weights = loss_weights(options.loss_weighting, task.steps)
-        super().__init__(module, task.kind, options, weights, edges)
+        super().__init__(module, task.kind, options, task.steps, task.every_step)
 
 
 def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Learner:
@@ -68,12 +70,11 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
 
     Raises:
         UnsupportedError: if compiled learning is asked for and cannot do it, or the auxiliary loss
-            for a regression; names why.
+            for a regression or labels at every step; names why.
         InvalidValueError: if there are more updates per sequence than steps, or no such device.
     """
-    if options.auxiliary and task.kind == "regression":
-        remedy = "set auxiliary to 0"
-        raise UnsupportedError("a regression", "the auxiliary loss", "it compares classes", remedy)
+    if options.auxiliary:
+        _require_one_class(task)
     if options.device == "cuda":
         if options.backend == "compiled":
             remedy = "use backend 'auto', or device 'cpu'"
@@ -87,6 +88,16 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
             remedy = "use backend 'autograd', or 'auto'"
             raise UnsupportedError("compiled learning", *obstacle, remedy)
     return AutogradLearner(module, task, options)
+
+
+def _require_one_class(task: Task) -> None:
+    """Raise unless a task has what the auxiliary loss compares: one class per sequence."""
+    remedy = "set auxiliary to 0"
+    if task.kind == "regression":
+        raise UnsupportedError("a regression", "the auxiliary loss", "it compares classes", remedy)
+    if task.every_step:
+        reason = "it holds a sequence to one answer"
+        raise UnsupportedError("labels at every step", "the auxiliary loss", reason, remedy)
 
 
 def compiled_obstacle(module: nn.Module, options: TrainingOptions) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph.labels import class_labels, real_targets
+from ltc2hw.graph.labels import NO_LABEL, Labels
 from ltc2hw.neurons.kernels import Array, compiled
 
 
@@ -27,7 +27,7 @@ def squared_error(outputs: Array, targets: Array, weight: float, grads: Array) -
 def cross_entropy(outputs: Array, targets: Array, weight: float, grads: Array) -> float:
     """``-weight Σ targets·log softmax(outputs)`` over a plane (B, N), and its gradient.
 
-    Each row of ``targets`` sums to one.
+    Each row of ``targets`` sums to one, or is zeros and its weight is.
     """
     total = 0.0
     for b in range(outputs.shape[0]):
@@ -44,30 +44,45 @@ def cross_entropy(outputs: Array, targets: Array, weight: float, grads: Array) -
 
 
 @compiled
+def plane_loss(classes: int, outputs: Array, targets: Array, weight: float, grads: Array) -> float:
+    """Loss of a plane (B, N) of one weight, and its gradient."""
+    if classes:
+        return cross_entropy(outputs, targets, weight, grads)
+    return squared_error(outputs, targets, weight, grads)
+
+
+@compiled
 def window_loss(
     classes: int, outputs: Array, targets: Array, weights: Array, scale: float, grads: Array
 ) -> float:
     """Weighted mean over the steps of outputs (L, B, N); fills ``grads``, of the same shape.
 
-    ``scale`` is one over the number of terms that make up a step's mean.
+    ``targets`` (1, B, N) are wanted at every step, (L, B, N) at each its own. ``weights`` (L, 1)
+    are those of all samples, (L, B) each its own. ``scale`` is one over the number of terms that
+    make up a step's mean.
     """
-    steps = outputs.shape[0]
+    steps, batch = outputs.shape[0], outputs.shape[1]
     total = 0.0
     for t in range(steps):
-        weight = weights[t] * scale / steps
-        if classes:
-            total += cross_entropy(outputs[t], targets, weight, grads[t])
+        wanted = targets[t if len(targets) > 1 else 0]
+        if weights.shape[1] == 1:
+            weight = weights[t, 0] * scale / steps
+            total += plane_loss(classes, outputs[t], wanted, weight, grads[t])
         else:
-            total += squared_error(outputs[t], targets, weight, grads[t])
+            for b in range(batch):
+                one, weight = slice(b, b + 1), weights[t, b] * scale / steps
+                total += plane_loss(classes, outputs[t, one], wanted[one], weight, grads[t, one])
     return total
 
 
-def as_targets(classes: bool, labels: object, batch: int, outputs: int, dtype: Any) -> Array:
-    """Labels as the losses take them, (B, N): classes become rows of zeros with a one.
+def as_targets(classes: bool, labels: Labels, outputs: int, dtype: Any) -> Array:
+    """Labels as the losses take them, (1, B, N) or at every step (T, B, N).
 
-    Raises:
-        ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
+    Classes become rows of zeros with a one. A step without a label has zeros, and no weight.
     """
-    if not classes:
-        return np.ascontiguousarray(real_targets(labels, batch, outputs), dtype)
-    return np.eye(outputs, dtype=dtype)[class_labels(labels, batch, outputs)]
+    if classes:
+        rows = np.eye(outputs, dtype=dtype)[labels]
+        rows[labels == NO_LABEL] = 0.0
+        return rows if labels.ndim == 2 else rows[None]
+    targets = np.ascontiguousarray(labels, dtype)
+    return np.nan_to_num(targets) if labels.ndim == 3 else targets[None]

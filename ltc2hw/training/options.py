@@ -18,6 +18,7 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import LARGEST_SEED
+from ltc2hw.numbers.words import IntArray
 
 Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
@@ -167,10 +168,11 @@ class TrainingOptions:
     """How to train.
 
     ``updates`` is K, the number of parameter updates per sequence (FPTT; BPTT makes one): the
-    sequence is cut into K windows of nearly equal length, T for one update every step.
+    sequence is cut into K windows of nearly equal length, T for one update every step. A batch of
+    shorter samples is cut into K windows of its longest one's steps, or one of each step.
     ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
-    cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of T: ``ramp`` (t+1)/T,
-    ``second-half``, ``last`` or ``uniform``. ``augment`` allows the task's own augmentation of the
+    cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
+    (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment`` allows the task's own augmentation of the
     training samples. ``auxiliary`` weighs a second loss, not that of FPTT's authors
     (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
     ``weight_limit`` clips every synaptic weight to ± that value after each
@@ -308,20 +310,30 @@ def windows(steps: int, updates: int) -> tuple[slice, ...]:
     return tuple(slice(start, end) for start, end in pairwise(edges))
 
 
-def loss_weights(weighting: LossWeighting, steps: int) -> npt.NDArray[np.float64]:
-    """Weight of the loss of each step, (T,).
+def loss_weights(
+    weighting: LossWeighting, steps: int, lengths: IntArray | None = None
+) -> npt.NDArray[np.float64]:
+    """Weight of the loss of each step, (T,); with ``lengths`` (B,) of each sample's, (T, B).
+
+    A sample of L steps has the weights of a sequence of L steps, and after its end none.
 
     >>> loss_weights("ramp", 4).tolist()
     [0.25, 0.5, 0.75, 1.0]
+    >>> loss_weights("ramp", 4, np.array([2]))[:, 0].tolist()
+    [0.5, 1.0, 0.0, 0.0]
     """
-    step = np.arange(1, steps + 1)
-    choices: dict[LossWeighting, npt.NDArray[np.float64]] = {
-        "ramp": step / steps,
-        "second-half": (2 * step > steps).astype(np.float64),
-        "last": (step == steps).astype(np.float64),
-        "uniform": np.ones(steps),
+    step: npt.NDArray[Any] = np.arange(1, steps + 1)
+    end: int | IntArray = steps
+    if lengths is not None:
+        step, end = step[:, None], lengths
+    choices: dict[LossWeighting, npt.NDArray[Any]] = {
+        "ramp": step / end,
+        "second-half": 2 * step > end,
+        "last": step == end,
+        "uniform": step <= end,
     }
-    return choices[weighting]
+    weights: npt.NDArray[np.float64] = np.where(step <= end, choices[weighting], 0.0)
+    return weights
 
 
 def learning_rate(options: TrainingOptions, epoch: int) -> float:

@@ -154,7 +154,8 @@ def learn_window(
 ) -> float:
     """Forward, loss, backward; adds to the gradients and gives these samples' part of the loss.
 
-    Without any weight, only the states go on.
+    Targets and weights are as :func:`~ltc2hw.training.loss_kernels.window_loss` takes them. Without
+    any weight, only the states go on.
     """
     steps, batch = x.shape[0], x.shape[1]
     run_window(aim, net, values, room, operands, x)
@@ -188,13 +189,15 @@ def _learn_sequence(
     """One update per window between ``edges``; windows without weight only advance the states.
 
     ``inputs`` hold the samples of one thread (between two of ``shares``) after the other's, each
-    (T, B, N_in); ``rooms`` (threads, n) their records. ``done`` updates were made before. Gives the
+    (T, B, N_in); ``rooms`` (threads, n) their records. ``targets`` are (1, B, N) or (T, B, N),
+    ``weights`` (T, 1) or (T, B). ``done`` updates were made before. Gives the
     number of updates made, ``losses`` their losses; it stops after the first loss that is not
     finite, without that update. Where a gradient is not finite, it stops without that update, too,
     and the number is negative. Gradients are those at the rounded values where parameters have
     steps. ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
     threads, steps = len(shares) - 1, len(weights)
+    alike, lasting = weights.shape[1] == 1, len(targets) == 1
     width = net.plans[0, INPUTS]
     parts = np.zeros(threads)
     operands = np.empty((threads, net.operands, COLUMNS), np.int64)
@@ -209,6 +212,8 @@ def _learn_sequence(
             first, after = shares[thread], shares[thread + 1]
             shape = (steps, after - first, width)
             x, _ = take(inputs, steps * first * width, shape)
+            wanted = targets if lasting else targets[begin:end]
+            own = (0, 1) if alike else (first, after)
             # As an assignment, Numba would move it out of the loop over windows.
             clear(vectors.grad[thread : thread + 1])
             parts[thread] = learn_window(
@@ -219,8 +224,8 @@ def _learn_sequence(
                 rooms[thread],
                 operands[thread],
                 x[begin:end],
-                targets[first:after],
-                weights[begin:end],
+                wanted[:, first:after],
+                weights[begin:end, own[0] : own[1]],
             )
         if not np.any(weights[begin:end]):
             continue

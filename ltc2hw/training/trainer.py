@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.errors import InvalidValueError, ShapeError, TrainingError
+from ltc2hw.graph.labels import labelled_steps
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.numbers.words import IntArray
+from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
@@ -25,9 +29,9 @@ from ltc2hw.training.checkpoint import (
     require_whole,
     save_checkpoint,
 )
-from ltc2hw.training.data import batches, to_tensors
+from ltc2hw.training.data import Batch, batches, to_tensors
 from ltc2hw.training.learner import new_learner
-from ltc2hw.training.loss import window_loss
+from ltc2hw.training.loss import sample_losses, window_loss
 from ltc2hw.training.model import build_network
 from ltc2hw.training.options import Recipe, TrainingOptions, learning_rate
 
@@ -47,7 +51,7 @@ Progress = Callable[[EpochRecord], None]
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
@@ -59,26 +63,41 @@ class TrainingResult:
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float]
 
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{n} {value:.4g}" for n, value in self.metrics.items() if n != "epoch")
+        return (
+            f"<TrainingResult: epoch {self.metrics.get('epoch')} of {len(self.history)}; {scores}>"
+        )
+
 
 BLOCK_STEPS, BLOCK_SAMPLES = 25, 256
 """Steps and samples that are evaluated at a time; what is kept does not grow with either."""
 
 
 @torch.no_grad()
-def run_in_blocks(module: nn.Module, x: Tensor) -> Tensor:
-    """Outputs (T, B, N_out) of a module ``(x, state) -> (outputs, state)``."""
+def run_in_blocks(module: nn.Module, x: Tensor, lengths: IntArray | None = None) -> Tensor:
+    """Outputs (T, B, N_out) of a module ``(x, state) -> (outputs, state)``.
+
+    With ``lengths`` (B,) samples run together up to the longest one's end; later outputs are zero.
+    """
     parts = []
-    for samples in torch.split(x, BLOCK_SAMPLES, dim=1):
+    for first in range(0, x.shape[1], BLOCK_SAMPLES):
+        samples = slice(first, first + BLOCK_SAMPLES)
+        steps = len(x) if lengths is None else int(lengths[samples].max())
         state, outputs = None, []
-        for block in torch.split(samples, BLOCK_STEPS):
+        for block in torch.split(x[:steps, samples], BLOCK_STEPS):
             output, state = module(block, state)
             outputs.append(output)
-        parts.append(torch.cat(outputs))
+        run = torch.cat(outputs)
+        parts.append(run if steps == len(x) else pad(run, (0, 0, 0, 0, 0, len(x) - steps)))
     return torch.cat(parts, dim=1)
 
 
 def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]:
-    """Loss at the last step, and the task's score, over all samples of a split.
+    """Mean loss, and the task's score, over all samples of a split.
+
+    A sample's loss is that of its own last step; with labels at every step, the mean over its
+    labelled steps.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or outputs that are not the task's.
@@ -86,11 +105,23 @@ def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]
     """
     split = task.fitted(split, "evaluated")
     x, labels = to_tensors(split)
-    outputs = run_in_blocks(module, x)
-    loss = window_loss(task, outputs[-1:], labels, torch.ones(1))
+    outputs = run_in_blocks(module, x, split.lengths)
+    if task.every_step:
+        losses = sample_losses(task, outputs, labels).double()
+        known = torch.from_numpy(labelled_steps(split.labels))
+        loss = ((losses * known).sum(dim=0) / known.sum(dim=0)).mean()
+    else:
+        loss = window_loss(task, _last(outputs, split.lengths), labels, torch.ones(1))
     if not all_finite(outputs.numpy()):
         raise TrainingError("outputs of the network are not finite; lower the learning rate")
-    return float(loss), task.score(outputs.numpy(), split.labels)
+    return float(loss), task.score(outputs.numpy(), split.labels, split.lengths)
+
+
+def _last(outputs: Tensor, lengths: IntArray | None) -> Tensor:
+    """Outputs of each sample's last step, (1, B, N_out)."""
+    if lengths is None:
+        return outputs[-1:]
+    return outputs[torch.from_numpy(lengths - 1), torch.arange(len(lengths))][None]
 
 
 def require_fit(module: nn.Module, task: Task) -> None:
@@ -140,14 +171,21 @@ class Trainer:
         Raises:
             TrainingError: if a loss, a gradient or a parameter is not finite; names epoch and
                 update.
+            InvalidValueError: if the loss counts at no step that has a label.
         """
         epoch = len(self.history)
         rate = learning_rate(self.options, epoch)
         rng = np.random.default_rng((self.options.seed, epoch))
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
         losses: list[float] = []
-        for x, labels in batches(samples, self.options.batch_size, rng):
-            self._learn(x, labels, rate, losses)
+        # One captured graph serves batches of one shape.
+        cut = self.options.device == "cpu"
+        for batch in batches(samples, self.options.batch_size, rng, cut):
+            self._learn(batch, rate, losses)
+        if not losses:
+            weighting = self.options.loss_weighting
+            limit, remedy = "one that counts a step with a label", "use 'uniform'"
+            raise InvalidValueError("loss_weighting", weighting, limit, remedy)
         self.learner.finish_pass()
         with self.learner.deployed():
             deployed = self.learner.values()
@@ -162,18 +200,18 @@ class Trainer:
             self.best, self.best_values = record, deployed
         return record
 
-    def _learn(self, x: Tensor, labels: Tensor, rate: float, losses: list[float]) -> None:
+    def _learn(self, batch: Batch, rate: float, losses: list[float]) -> None:
         """Learn a batch and append its losses.
 
         Raises:
             TrainingError: if a loss, a gradient or a parameter is not finite.
         """
         try:
-            losses.extend(self.learner.learn(x, labels, rate))
+            losses.extend(self.learner.learn(batch.x, batch.labels, rate, batch.lengths))
         except LostUpdateError as error:
             losses.extend(error.losses)
             raise self._diverged(error.what, losses) from error
-        if not np.isfinite(losses[-1]):
+        if losses and not np.isfinite(losses[-1]):
             raise self._diverged(f"the loss is {losses[-1]}", losses)
         if not all_finite(self.learner.values()):
             raise self._diverged("the parameters are not finite", losses)
@@ -193,7 +231,10 @@ class Trainer:
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
-        return {"task": {"name": self.task.name}, **self.recipe.to_dict()}
+        task = {"name": self.task.name}
+        if self.task.checksum is not None:
+            task["data"] = self.task.checksum
+        return {"task": task, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""

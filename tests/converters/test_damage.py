@@ -11,11 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters import foreign_hdf5, netx, nir
-from ltc2hw.converters.foreign_hdf5 import ForeignTree, tree_of
+from ltc2hw.converters import netx, nir
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import Ltc2hwError
+from ltc2hw.files import foreign_hdf5
 from ltc2hw.files.bundle import load, save
+from ltc2hw.files.foreign_hdf5 import ForeignTree, tree_of
 from tests.converters.test_netx import random_chain
 from tests.converters.test_nir_neurons import network_of
 from tests.fuzz.formats import make_nir_image

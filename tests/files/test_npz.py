@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ltc2hw.errors import DamagedFileError
 from ltc2hw.files.archive import Archive, read_bytes
-from ltc2hw.files.npz import read_npz
+from ltc2hw.files.npz import read_npy, read_npz
 from tests.mutation import mutants
 
 DTYPES = ("?", "i1", "u1", "<i2", ">i2", "<u4", ">i8", "<f2", ">f4", "<f8", "<c8", ">c16")
@@ -64,11 +65,24 @@ def test_texts_are_read_as_numpy_reads_them(text: str, tmp_path: Path) -> None:
     assert read_npz(tmp_path / "a.npz") == {"text": text}
 
 
+TEXTS = (np.array(["a", "longer", ""]), np.array([["ä"], ["b"]], dtype=">U3"), np.array([b"a"]))
+
+
+@pytest.mark.parametrize("texts", TEXTS, ids=lambda texts: str(texts.dtype))
+def test_arrays_of_texts_are_read_on_demand(texts: npt.NDArray[Any], tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", texts=texts)
+    found = read_npz(tmp_path / "a.npz", texts=True)["texts"]
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, texts.astype(np.str_))
+    np.save(tmp_path / "a.npy", texts)
+    np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), texts.astype(np.str_))
+
+
 WRONG = {
     "no array": b"text",
     "its header is cut off": b"\x93NUMPY\x01\x00\xff\xffabc",
     "version 9": npy(described("'<f8'"), bytes(24), b"\x09\x00"),
-    "describes neither numbers": npy(described("'|O'"), bytes(24)),
+    "Python objects, which are never loaded": npy(described("'|O'"), bytes(24)),
     "neither numbers nor a text": npy(described("[('a', '<f8')]"), bytes(24)),
     "header describes neither": npy("(" * 3000, bytes(24)),
     "nor a text": npy("__import__('os').system('true')", bytes(24)),

@@ -186,7 +186,7 @@ def test_cells_of_several_types_are_not_compiled_into_one() -> None:
     module = network()
     module.readout.double()
     with pytest.raises(InvalidValueError, match="types of a network's cells"):
-        CompiledLearner(module, "regression", TrainingOptions(), np.ones(6), (0, 6))
+        CompiledLearner(module, "regression", TrainingOptions(updates=2), steps=6)
 
 
 def test_every_form_of_labels_trains_to_the_same_bits() -> None:

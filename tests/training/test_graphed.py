@@ -134,7 +134,8 @@ def test_the_host_reads_no_number(gate: GateKind, optimizer: OptimizerName) -> N
     options = TrainingOptions(updates=3, weight_bits=6, weight_limit=0.5, optimizer=optimizer)
     x, labels = batches()[0]
     learner = GraphedLearner(network(gate), TASK, options)
-    assert numbers_read(lambda: learner.learn_all(x, labels)) == 0
+    goal = learner.prepared(x, labels, None)
+    assert numbers_read(lambda: learner.learn_all(x, *goal)) == 0
     autograd = AutogradLearner(network(gate), TASK, options)
     assert numbers_read(lambda: autograd.learn(x, labels, RATE)) >= 3
 

@@ -1,6 +1,6 @@
 """Reads an HDF5 file with suspicion, piece by piece, and can run as a process of its own.
 
-:mod:`ltc2hw.converters.foreign_hdf5` runs this file as a script, so it imports nothing of ltc2hw:
+:mod:`ltc2hw.files.foreign_hdf5` runs this file as a script, so it imports nothing of ltc2hw:
 that would triple the time it takes to start. What is refused here, before anything of it is read:
 links other than hard ones, loops, storage outside the file, filters that HDF5 would load code for,
 types other than numbers and texts, and sizes that the file cannot back. What HDF5 itself makes of

@@ -4,7 +4,7 @@ Other tools compress, chunk and use texts of any length, so :mod:`ltc2hw.files.h
 our own files, is too strict for them. Texts of any length lie in heaps where HDF5 follows damaged
 bytes into endless loops that no signal handler of Python interrupts. Checking every structure of
 HDF5 before it does would be a second HDF5; instead, a process of its own reads the file
-(:mod:`ltc2hw.converters.hdf5_reader`), which the operating system ends at a limit of time and
+(:mod:`ltc2hw.files.hdf5_reader`), which the operating system ends at a limit of time and
 memory, and which passes on nothing but names, numbers and texts.
 """
 
@@ -26,8 +26,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters import hdf5_reader
-from ltc2hw.converters.hdf5_reader import (
+from ltc2hw.errors import DamagedFileError, Ltc2hwError
+from ltc2hw.files import hdf5_reader
+from ltc2hw.files.hdf5_reader import (
     HDF5_ERRORS,
     LENGTH,
     NUMBER_BYTES,
@@ -36,7 +37,6 @@ from ltc2hw.converters.hdf5_reader import (
     Refusal,
     Value,
 )
-from ltc2hw.errors import DamagedFileError, Ltc2hwError
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
 
 Foreign = str | tuple[str, ...] | npt.NDArray[Any]

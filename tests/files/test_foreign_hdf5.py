@@ -19,10 +19,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ltc2hw.converters import foreign_hdf5, hdf5_reader
-from ltc2hw.converters.foreign_hdf5 import read_foreign, root_names, tree_of
-from ltc2hw.converters.hdf5_reader import MAXIMUM_DEPTH
 from ltc2hw.errors import DamagedFileError
+from ltc2hw.files import foreign_hdf5, hdf5_reader
+from ltc2hw.files.foreign_hdf5 import read_foreign, root_names, tree_of
+from ltc2hw.files.hdf5_reader import MAXIMUM_DEPTH
 
 
 def test_numbers_texts_and_groups_are_read(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_an_endless_loop_of_hdf5_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
 def test_no_process_outlives_its_reader(number: signal.Signals, tmp_path: Path) -> None:
     path = endless(tmp_path / "file.h5")
     program = f"""
-from ltc2hw.converters import foreign_hdf5
+from ltc2hw.files import foreign_hdf5
 foreign_hdf5.SECONDS = 100
 foreign_hdf5.read_foreign({str(path)!r})
 """

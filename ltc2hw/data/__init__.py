@@ -1,0 +1,21 @@
+"""Data of one's own: read from files and objects, told apart, arranged; numpy, without torch."""
+
+from __future__ import annotations
+
+from ltc2hw.data.options import DETECTED, DataOptions
+from ltc2hw.data.prepared import Prepared, prepare
+from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source
+from ltc2hw.data.source import Part, Source
+
+__all__ = [
+    "DETECTED",
+    "SUFFIXES",
+    "DataOptions",
+    "Part",
+    "Prepared",
+    "Source",
+    "prepare",
+    "read_data",
+    "read_samples",
+    "read_source",
+]

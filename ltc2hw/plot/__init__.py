@@ -1,0 +1,13 @@
+"""Pictures of traces, networks and training; each returns matplotlib's axes and draws on ``ax``.
+
+>>> import ltc2hw
+>>> ltc2hw.plot.raster.__name__
+'raster'
+"""
+
+from ltc2hw.plot.curve import learning_curve
+from ltc2hw.plot.membrane import membrane
+from ltc2hw.plot.ranges import ranges
+from ltc2hw.plot.raster import raster
+
+__all__ = ["learning_curve", "membrane", "ranges", "raster"]
