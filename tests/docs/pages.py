@@ -31,7 +31,7 @@ FENCE = re.compile(
 COMMAND = re.compile(
     r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE
 )
-NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: (?:points|%))?")
 ANYTHING = "..."
 REFUSED = ": error: "
 
@@ -94,15 +94,15 @@ def _printed_by(step: Step) -> str:
     done = subprocess.run(
         step.code,
         shell=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         env=_environment(),
         check=False,
     )
     expected = 2 if step.refused else 0
-    assert done.returncode == expected, f"{step.code}\n{done.stdout}"
-    return done.stdout
+    assert done.returncode == expected, f"{step.code}\n{done.stdout}{done.stderr}"
+    # Bars of progress go to standard error, and do not stay in a reader's terminal either.
+    return done.stdout + (done.stderr if step.refused else "")
 
 
 def _environment() -> dict[str, str]:
@@ -115,7 +115,7 @@ def kept(line: str) -> str:
     """A line without its numbers and its layout.
 
     >>> kept("  float64   96.66 %   -0.28 points")
-    'float64 # % # points'
+    'float64 # #'
     """
     return " ".join(NUMBER.sub("#", line).split())
 
