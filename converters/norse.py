@@ -10,9 +10,7 @@ Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from operator import index
 
 import norse.torch as snn
 import numpy as np
@@ -36,10 +34,10 @@ from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, 
 from ltc2hw.converters.norse_export import to_module
 from ltc2hw.converters.norse_layers import Layer, layers_of, require_own_functions
 from ltc2hw.converters.plain_modules import exact_array
+from ltc2hw.converters.sample_shape import checked_shape
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.network import Input, Network
-from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.words import FloatArray
 
 __all__ = ["from_module", "to_module"]
@@ -81,19 +79,13 @@ def from_module(
 def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:
     first = layers[0].module if layers else None
     size = getattr(first, "in_features", getattr(first, "input_size", None))
-    if given is None and size is None:
+    if given is None:
+        given = size
+    if given is None:
         raise InvalidValueError(
             "input_shape", None, "the size of a sample at one step", "pass input_shape=..."
         )
-    wanted = size if given is None else given
-    try:
-        shape = tuple(map(index, wanted if isinstance(wanted, Sequence) else (wanted,)))
-    except TypeError as error:
-        raise InvalidValueError("input_shape", wanted, "integers of at least 1") from error
-    if not shape or min(shape) < 1:
-        raise InvalidValueError("input_shape", shape, "integers of at least 1")
-    require_capacity("input_shape", math.prod(shape))
-    return shape
+    return checked_shape(given)
 
 
 class _Walk:

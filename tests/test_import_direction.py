@@ -32,19 +32,23 @@ FOLDERS = {
     "simulate": "errors numbers graph registry",
     "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
-    "learning": "errors numbers dynamics graph registry quantization",
+    "learning": "errors showing numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
-    "comparison": "errors numbers dynamics graph registry simulate quantization files",
+    "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
+    "looking": "errors graph registry quantization learning files comparison",
+    "plot": "errors numbers dynamics graph comparison",
     "data": "errors numbers graph files",
-    "tasks": "errors numbers graph files data",
+    "tasks": "errors showing numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
-    "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
+    "training": "errors showing numbers dynamics graph compilation quantization files tasks "
+    "neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
     "": "starting lazy graph simulate stream quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate stream quantization learning "
-    "files comparison data tasks training targets simulations converters",
+    "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
+    "quantization learning files comparison looking data tasks training targets simulations "
+    "converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -57,6 +61,7 @@ CORE = tuple(
             "errors",
             "lazy",
             "starting",
+            "showing",
             "compilation",
             "numbers",
             "dynamics",
@@ -65,7 +70,7 @@ CORE = tuple(
             "simulate",
             "stream",
         ),
-        *("quantization", "learning", "files", "comparison", "data"),
+        *("quantization", "learning", "files", "comparison", "looking", "plot", "data"),
     )
 )
 
@@ -91,6 +96,11 @@ OPTIONAL = {
         "ltc2hw.converters.plain_modules",
         "ltc2hw.converters.slayer_blocks",
         "ltc2hw.converters.torch",
+        "ltc2hw.converters.torch_cells",
+        "ltc2hw.converters.torch_flow",
+        "ltc2hw.converters.torch_linear",
+        "ltc2hw.converters.torch_run",
+        "ltc2hw.converters.torch_shapes",
         "ltc2hw.simulations.torch",
         "ltc2hw.simulations.torch_arithmetic",
     ),
@@ -103,6 +113,8 @@ OPTIONAL = {
     "nir": ("ltc2hw.converters.nir", "ltc2hw.converters.nir_nodes"),
     "nirtorch": (),
     "sklearn": ("ltc2hw.tasks",),
+    "pandas": ("ltc2hw.graph.trace",),
+    "xarray": ("ltc2hw.graph.trace",),
 }
 
 

@@ -5,32 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ltc2hw.cli.common import (
-    add_json,
-    add_limits,
-    check_fit,
-    check_output,
-    load_network,
-    positive,
-    write_json,
-)
+from ltc2hw.cli.calibrating import add_calibration, calibration_of
+from ltc2hw.cli.common import add_json, add_limits, check_output, load_network, write_json
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
+from ltc2hw.cli.foreign import add_steps, foreign_format, read_foreign_network, steps_options
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import Table
+from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnsupportedError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.target import Target
 from ltc2hw.quantization.check import Verdict, Verdicts, check
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
-from ltc2hw.tasks import load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("network", type=Path, metavar="FILE", help="float or integer network")
+    parser.add_argument("network", type=Path, metavar="FILE", help="network of ours, NIR or netx")
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
-    parser.add_argument("--task", metavar="TASK", help="its training samples calibrate")
+    add_calibration(parser)
+    add_steps(parser)
     parser.add_argument("--weight-bits", type=positive, metavar="N")
     parser.add_argument(
         "--fine-states", action="store_true", help="as quantize --fine-states would"
@@ -44,21 +41,60 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_output(json=arguments.json)
     check_allowed(arguments.allow)
     chip = load_target(arguments.target)
-    network = load_network(arguments.network)
-    samples: FloatArray | None = None
-    if arguments.task is not None and not isinstance(network, FixedNetwork):
-        task = load_task(arguments.task)
-        check_fit(network, task)
-        samples = task.train.x
+    verdicts = verdicts_of(arguments, chip)
+    write_json(arguments.json, verdicts.to_dict())
+    tell(verdicts, console)
+    return verdicts.convertible
+
+
+def verdicts_of(arguments: argparse.Namespace, chip: Target) -> Verdicts:
+    """Read the network, calibrate it if samples are named, and ask."""
+    try:
+        network = any_network(arguments)
+    except (UnsupportedError, HardwareRuleError) as error:
+        return not_readable(error, chip)
     options = QuantizeOptions(
         weight_bits=arguments.weight_bits,
         allow=arguments.allow,
         fine_states=arguments.fine_states,
     )
-    verdicts = check(network, chip, samples, options)
-    write_json(arguments.json, verdicts.to_dict())
-    tell(verdicts, console)
-    return verdicts.convertible
+    named = arguments.task is not None or arguments.calibration is not None
+    if isinstance(network, FixedNetwork) or not named:
+        return check(network, chip, None, options)
+    samples = calibration_of(arguments, network)
+    return check(network, chip, samples.x, options, samples.lengths)
+
+
+def any_network(arguments: argparse.Namespace) -> Network | FixedNetwork:
+    """A network of ours, or one that is read as ``ltc2hw import`` would.
+
+    Raises:
+        UnsupportedError: for a part of it that we do not have.
+        InvalidValueError, DamagedFileError, OSError: if it cannot be read, or needs other options.
+    """
+    try:
+        return load_network(arguments.network)
+    except InvalidValueError:
+        found = foreign_format(arguments.network)
+        if found not in READ_HERE:
+            raise
+        said = steps_options(arguments) if found == "nir" else {}
+        return read_foreign_network(arguments.network, found, said)
+
+
+READ_HERE = ("nir", "netx")
+"""Formats of other tools that need nothing but the options of this verb."""
+
+
+def not_readable(error: UnsupportedError | HardwareRuleError, chip: Target) -> Verdicts:
+    """The verdict on a network of another tool of which a part is none that we have."""
+    if isinstance(error, HardwareRuleError):
+        name, rules = "network", error.violations
+    else:
+        name, limit = error.node, "what is converted"
+        rules = (Violation(error.where, error.node, error.feature, limit, error.remedy),)
+    part = Verdict("network", name, "unsupported", str(error), rules=rules)
+    return Verdicts(chip.name, (part,))
 
 
 def tell(verdicts: Verdicts, console: Console) -> None:
@@ -95,7 +131,7 @@ def summary(verdicts: Verdicts) -> str:
     if verdicts.convertible:
         return f"can be converted for {verdicts.target}: {told}"
     waiting = "needs calibration" in counts
-    remedy = " (name samples with --task)" if waiting else ""
+    remedy = " (name samples with --task or --calibration)" if waiting else ""
     return f"cannot be converted for {verdicts.target}: {told}{remedy}"
 
 

@@ -25,7 +25,7 @@ from ltc2hw.numbers.scalars import LARGEST_SEED
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task, load_task
 
-OUTPUTS = ("out", "json", "checkpoint")
+OUTPUTS = ("out", "json", "checkpoint", "save_recipe")
 """Arguments that name what is written; all other paths are read."""
 
 RESUMED = "checkpoint"
@@ -106,9 +106,9 @@ def check_paths(arguments: argparse.Namespace) -> None:
     paths = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
     for output, other in permutations(paths, 2):
         if output in OUTPUTS and _same(paths[output], paths[other]):
-            label = f"--{other}" if other in OUTPUTS else "the input"
+            label = _flag(other) if other in OUTPUTS else "the input"
             raise InvalidValueError(
-                f"--{output}", paths[output], f"another file than {label}, which would be lost"
+                _flag(output), paths[output], f"another file than {label}, which would be lost"
             )
     _check_data(arguments, {name: paths[name] for name in OUTPUTS if name in paths})
     for name, path in paths.items():
@@ -125,7 +125,12 @@ def _check_data(arguments: argparse.Namespace, outputs: Mapping[str, Path]) -> N
         for output, path in outputs.items():
             if _same(path, Path(text)):
                 limit = "another file than the data, which would be lost"
-                raise InvalidValueError(f"--{output}", path, limit)
+                raise InvalidValueError(_flag(output), path, limit)
+
+
+def _flag(name: str) -> str:
+    """An argument as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ltc2hw.cli.common import check_output
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
-from ltc2hw.cli.foreign import READERS, foreign_format, read_foreign_network
+from ltc2hw.cli.foreign import (
+    READERS,
+    add_steps,
+    foreign_format,
+    read_foreign_network,
+    steps_options,
+)
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import Word
 
 
@@ -23,17 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="format", choices=tuple(READERS), help="by default, what the file looks like"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="NETWORK")
-    parser.add_argument("--dt", type=float, help="nir: the step, in the unit of its time constants")
-    parser.add_argument(
-        "--discretization",
-        choices=("euler", "exact"),
-        help="nir: a step decays by dt / tau (default), or by 1 - exp(-dt / tau)",
-    )
-    parser.add_argument(
-        "--reset",
-        choices=("zero", "subtract", "subtract-delayed"),
-        help="nir: what a spike does to the membrane, where the file does not say",
-    )
+    add_steps(parser)
     parser.add_argument(
         "--input", choices=("spikes", "graded"), help="nir, sfptt: what samples are"
     )
@@ -58,10 +56,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         limit = f"one of {', '.join(READERS)}"
         raise InvalidValueError(f"format of {arguments.file}", "unknown", limit, "say --from")
     options = {
-        "dt": arguments.dt,
-        "discretization": arguments.discretization,
-        "reset": arguments.reset,
-        "graded_input": None if arguments.input is None else arguments.input == "graded",
         "input_word": arguments.input_bits and Word(arguments.input_bits, signed=False),
         "target": arguments.target,
         "input_size": arguments.input_size,
@@ -69,6 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         "allow": arguments.allow,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    given |= steps_options(arguments)
     network = read_foreign_network(arguments.file, chosen, given)
     save(network, arguments.out)
     if "changes" in network.provenance:
@@ -79,7 +74,27 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     )
     console.line(f"{chosen}: {names}")
     console.line(f"{kind} network: {arguments.out}")
+    for line in following(network, arguments.out):
+        console.line(line)
     return True
+
+
+def following(network: Network | FixedNetwork, path: Path) -> tuple[str, ...]:
+    """What can be done next with a network of another tool, as commands.
+
+    >>> from ltc2hw.graph.network import Input
+    >>> from ltc2hw.graph.neurons import Neurons
+    >>> network = Network((Input("input", 1), Neurons("out", 1, "lif")), (), "out")
+    >>> following(network, Path("model.h5"))[0]
+    'next: ltc2hw quantize model.h5 --target loihi2 --task DATA --out fixed.h5'
+    """
+    name = shlex.quote(str(path))
+    if isinstance(network, FixedNetwork):
+        return (f"next: ltc2hw simulate {name} --task DATA",)
+    return (
+        f"next: ltc2hw quantize {name} --target loihi2 --task DATA --out fixed.h5",
+        f"  or: ltc2hw train DATA --start {name} --out trained.h5",
+    )
 
 
 IMPORT = Verb("read a network of another tool", add_arguments, run)

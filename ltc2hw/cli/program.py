@@ -16,6 +16,7 @@ from typing import NoReturn, TextIO
 from ltc2hw.cli.check import CHECK
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
+from ltc2hw.cli.compiling import telling_of_compilation
 from ltc2hw.cli.console import Console, complain, emit
 from ltc2hw.cli.data import DATA
 from ltc2hw.cli.demo import DEMO
@@ -104,10 +105,13 @@ def perform(parsed: argparse.Namespace, command: str) -> int:
         Ltc2hwError, OSError: for bad input.
     """
     verb, console = VERBS[parsed.verb], Console(quiet=parsed.quiet)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), telling_of_compilation(console, command):
         warnings.showwarning = partial(warn, command)
         check_paths(parsed)
-        met = verb.run(parsed, console)
+        try:
+            met = verb.run(parsed, console)
+        finally:
+            console.end_bar()
     problem = console.problem
     if problem is not None and not isinstance(problem, BrokenPipeError):
         # Nobody waits for the output of a stream that was closed from the start.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, MissingExtraError, UnknownNameError
 from ltc2hw.graph.notes import AXES, Notes, label_axes
+from ltc2hw.graph.sequences import own_steps
 from ltc2hw.numbers.integer_limits import require_fraction
 
 Array = npt.NDArray[Any]
@@ -138,10 +139,8 @@ def to_pandas(recorded: Recorded, outputs: Array, notes: Notes, units: Units) ->
 
 def _frame(pandas: Any, variables: Mapping[str, Array], notes: Notes) -> Any:
     steps, samples, neurons = next(iter(variables.values())).shape
-    lengths = np.full(samples, steps) if notes.lengths is None else notes.lengths
-    running = np.broadcast_to(
-        (np.arange(steps)[:, None] < lengths)[:, :, None], (steps, samples, neurons)
-    )
+    own = own_steps(notes.lengths, steps, samples)
+    running = np.broadcast_to(own[:, :, None], (steps, samples, neurons))
     places = np.nonzero(running)
     index = pandas.MultiIndex.from_arrays(places, names=AXES)
     columns = {name: values[running] for name, values in variables.items()}

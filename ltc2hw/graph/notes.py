@@ -34,6 +34,7 @@ class Notes(ArrayFields):
       network, whose numbers are real already
     - ``task``: the name of what the samples belong to
     - ``labels``: classes (B,) or (T, B), int64; or targets (B, N_out) or (T, B, N_out), float64
+      (of a single output also given as (B,))
     - ``lengths``: steps of each sample (B,), int64; None where every sample has all steps
     - ``axes``: names of the axes of what is recorded
 
@@ -63,7 +64,7 @@ class Notes(ArrayFields):
             for variable, fraction in own.items():
                 require_fraction(f"fraction of {population}.{variable}", fraction)
         set_field(self, "labels", _numbers("labels of a trace", self.labels, (1, 2, 3)))
-        set_field(self, "lengths", _numbers("lengths of a trace", self.lengths, (1,)))
+        set_field(self, "lengths", _numbers("lengths of a trace", self.lengths, (1, 2)))
         if self.lengths is not None and self.lengths.dtype != np.int64:
             raise InvalidValueError("lengths of a trace", self.lengths.dtype, "integers")
 
@@ -102,6 +103,8 @@ def _numbers(name: str, values: object, dimensions: tuple[int, ...]) -> npt.NDAr
         return None
     array = plain_array(name, values)
     array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64, copy=False)
+    if array.ndim == 1 and array.dtype.kind == "f":
+        array = array[:, None]
     if array.ndim not in dimensions or 0 in array.shape:
         limit = " or ".join(map(str, dimensions))
         raise ShapeError(f"shape of {name}", array.shape, f"{limit} dimensions, none empty")

@@ -90,7 +90,8 @@ class Trace(ArrayFields, Shown):
             ShapeError, InvalidValueError: for labels or lengths of other samples.
         """
         kept = self.notes.lengths if lengths is None else lengths
-        return replace(self, notes=replace(self.notes, task=task, labels=labels, lengths=kept))
+        given: Any = labels
+        return replace(self, notes=replace(self.notes, task=task, labels=given, lengths=kept))
 
     def real(self, population: str, variable: str) -> FloatArray:
         """A recorded variable in real units, float64 (T, B, N): ``integer / 2^fraction``.
@@ -117,7 +118,8 @@ class Trace(ArrayFields, Shown):
             MissingExtraError: without the extra ``frames``.
             InvalidValueError: for integers of unknown scale in real units, reals in integer ones.
         """
-        return to_xarray(self.recorded(), self.outputs, self.notes, units)
+        tree: xarray.DataTree = to_xarray(self.recorded(), self.outputs, self.notes, units)
+        return tree
 
     def to_pandas(self, units: Units = "real") -> pandas.DataFrame:
         """Everything recorded as one table: a row for each population, time, sample and neuron.

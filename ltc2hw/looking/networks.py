@@ -10,7 +10,7 @@ import numpy as np
 from ltc2hw.comparison.tally import register_limits
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, variable_fraction
-from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import summary_of
 from ltc2hw.looking.view import View, ends, span
@@ -57,18 +57,19 @@ def population_row(
     network: Network | FixedNetwork, population: FloatPopulation | FixedPopulation
 ) -> Facts:
     """Model, size and what is sent."""
-    neurons = isinstance(population, (Neurons, FixedNeurons))
     sent = {p.variable for p in network.projections if p.source == population.name}
     return {
         "name": population.name,
-        "model": population.model.name if neurons else input_kind(population),
+        "model": population.model.name
+        if isinstance(population, (Neurons, FixedNeurons))
+        else input_kind(population),
         "size": population.size,
         "sends": [variable for variable in population.variables if variable in sent],
         "output": population.output_variable if population.name == network.output else None,
     }
 
 
-def input_kind(population: Any) -> str:
+def input_kind(population: Input | FixedInput) -> str:
     """What an input takes."""
     return "graded input" if population.graded else "spiking input"
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ltc2hw.graph.notes import label_axes
+from ltc2hw.graph.sequences import Mask, own_steps
 from ltc2hw.graph.trace import Array, Trace
 from ltc2hw.looking.view import View, ends, span
-from ltc2hw.numbers.words import IntArray
 
 Facts = dict[str, Any]
 
@@ -62,19 +61,14 @@ def label_text(labels: Array | None) -> str | None:
     return f"{np.unique(known).size} classes, one {where}" if known.size else f"none {where}"
 
 
-def own_steps(trace: Trace) -> npt.NDArray[np.bool_]:
-    """The steps (T, B) before each sample's end."""
-    steps, samples = trace.outputs.shape[:2]
-    lengths: IntArray | None = trace.notes.lengths
-    if lengths is None:
-        return np.ones((steps, samples), dtype=bool)
-    own: npt.NDArray[np.bool_] = np.arange(steps)[:, None] < lengths
-    return own
+def own(trace: Trace) -> Mask:
+    """The steps (T, B) that samples have."""
+    return own_steps(trace.notes.lengths, *trace.outputs.shape[:2])
 
 
 def spike_row(trace: Trace, name: str, spikes: Array) -> Facts:
     """Rates in spikes per step: of the population, of its slowest and its fastest neuron."""
-    rates = spikes[own_steps(trace)].mean(axis=0)
+    rates = spikes[own(trace)].mean(axis=0)
     return {
         "population": name,
         "neurons": int(rates.size),
@@ -87,16 +81,16 @@ def spike_row(trace: Trace, name: str, spikes: Array) -> Facts:
 
 def state_rows(trace: Trace) -> Iterator[Facts]:
     """Smallest and largest value of each state, in real units where its scale is known."""
-    own = own_steps(trace)
+    mask = own(trace)
     for (name, variable), values in trace.recorded().items():
         if variable == "spikes":
             continue
         fraction = trace.notes.fractions.get(name, {}).get(variable)
         row: Facts = {"population": name, "variable": variable}
         if values.dtype.kind == "f":
-            row["range"] = ends(values[own])
+            row["range"] = ends(values[mask])
         else:
-            low, high = int(values[own].min()), int(values[own].max())
+            low, high = int(values[mask].min()), int(values[mask].max())
             if fraction is not None:
                 reals = (float(np.ldexp(float(end), -fraction)) for end in (low, high))
                 row["range"] = span(*reals)

@@ -2,7 +2,9 @@
 
 from ltc2hw.neurons.cell import Cell, NeuronState, ProgramCell
 from ltc2hw.neurons.form import Form, Graded, Tensors
+from ltc2hw.neurons.from_network import to_module
 from ltc2hw.neurons.gate import GATES, GateKind
+from ltc2hw.neurons.graph_network import GraphNetwork, GraphState
 from ltc2hw.neurons.layer_step import LayerStep, layer_step
 from ltc2hw.neurons.lif import LIFCell, LIFParameters, LIFState
 from ltc2hw.neurons.ltc import LTCParameters, LTCState
@@ -21,6 +23,8 @@ __all__ = [
     "Form",
     "GateKind",
     "Graded",
+    "GraphNetwork",
+    "GraphState",
     "LIFCell",
     "LIFParameters",
     "LIFState",
@@ -40,5 +44,6 @@ __all__ = [
     "layer_step",
     "multi_gaussian_slope",
     "plan",
+    "to_module",
     "triangle_slope",
 ]

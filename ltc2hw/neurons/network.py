@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.graph.network import Network
 from ltc2hw.neurons.cell import Cell
 from ltc2hw.neurons.entering import require_window
 
@@ -32,6 +33,7 @@ class SpikingNetwork(nn.Module):
 
     ``read_from`` says what of the last layer the readout sees: its spikes, or its membranes after
     the reset (a graded message; the authors' code reads the Add task out that way).
+    ``template`` is the network of the graph that it was made of, if it was: it has the names.
 
     Raises:
         InvalidValueError: if there is no layer.
@@ -70,6 +72,7 @@ class SpikingNetwork(nn.Module):
         self.readout = readout
         self.read_from: ReadFrom = read_from
         self.graded_input = graded_input
+        self.template: Network | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -5,6 +5,13 @@
 'raster'
 """
 
+from importlib.util import find_spec
+
+from ltc2hw.errors import MissingExtraError
+
+if find_spec("matplotlib") is None:
+    raise MissingExtraError("plot", "drawing pictures")
+
 from ltc2hw.plot.curve import learning_curve
 from ltc2hw.plot.membrane import membrane
 from ltc2hw.plot.ranges import ranges

@@ -60,8 +60,9 @@ def learning_curve(history: Any, ax: Axes | None = None) -> Axes:
         if not is_stream:
             other = axes.twinx()
             scores = [record["validation"] for record in records]
-            style = {"color": BOTH_COLOR, "linestyle": "--", "marker": "o", "markersize": 3}
-            handles += other.plot(steps, scores, **style)
+            handles += other.plot(
+                steps, scores, color=BOTH_COLOR, linestyle="--", marker="o", markersize=3
+            )
             labels.append(LABELS["validation"])
             other.set_ylabel(LABELS["validation"])
             other.grid(visible=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -61,7 +63,8 @@ def membrane(
     end = trace.outputs.shape[0]
     if trace.notes.lengths is not None:
         end = int(trace.notes.lengths[sample])
-    steps, place = np.arange(end), (slice(end), sample, chosen)
+    steps = np.arange(end)
+    place: Any = (slice(end), sample, chosen)
     line = values[place].astype(np.float64)
     spikes = trace.spikes[name][place] if name in trace.spikes else np.zeros(end)
     threshold = _threshold(trace, name, (sample, chosen), network, units)
@@ -100,7 +103,7 @@ def _spikes(trace: Trace, name: str, sample: int) -> FloatArray:
     """Spikes of each neuron, (N,); -1 where none were recorded."""
     if name not in trace.spikes:
         return np.full(1, -1.0)
-    return trace.spikes[name][:, sample].sum(axis=0, dtype=np.float64)
+    return np.asarray(trace.spikes[name][:, sample].sum(axis=0, dtype=np.float64))
 
 
 def _neuron(trace: Trace, name: str, neuron: int | None, sample: int, size: int) -> int:
@@ -122,8 +125,7 @@ def _threshold(
     states = trace.states.get(name, {})
     if THRESHOLD in states:
         own = in_units((name, THRESHOLD), states[THRESHOLD], trace.notes, units)
-        level: FloatArray = own[(slice(None), *place)]
-        return level
+        return np.asarray(own[:, place[0], place[1]])
     if network is None:
         return None
     require_type("network", network, Network, FixedNetwork)

@@ -9,6 +9,7 @@ from ltc2hw.comparison.figures import INTEGER_COLOR, WORD_COLOR, ranges_on
 from ltc2hw.comparison.tally import StateTally
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.sequences import own_steps
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.plot.axes import axes_for, chosen_sample
@@ -38,7 +39,7 @@ def ranges(network: FixedNetwork, trace: Trace, ax: Axes | None = None) -> Axes:
         if values.dtype.kind == "f":
             raise InvalidValueError(f"{name}.{variable}", "real", "integers of the network")
         network.population(name)
-    tally.add(trace)
+    tally.add(trace, own_steps(trace.notes.lengths, *trace.outputs.shape[:2]))
     found = tally.ranges()
     if not found:
         raise InvalidValueError(

@@ -103,6 +103,7 @@ def check(
     target: str | Target = "loihi2",
     calibration: npt.ArrayLike | None = None,
     options: QuantizeOptions | None = None,
+    lengths: object = None,
 ) -> Verdicts:
     """Say of every population and projection whether a chip holds it exactly, nearly or not.
 
@@ -137,7 +138,7 @@ def check(
         return Verdicts(chip.name, _refused(network, (_numbers(error),), "not judged", STOPS))
     if calibration is None and (asked := _asked(real, chip, chosen)):
         return Verdicts(chip.name, tuple(_waiting(network, asked)))
-    ranges = measure(real, calibration)
+    ranges = measure(real, calibration, lengths)
     try:
         made = convert(real, chip, ranges, chosen)
     except InvalidValueError as error:

@@ -57,8 +57,21 @@ def function_task(text: str, options: DataOptions = DETECTED) -> Task:
             raise InvalidValueError(text, given, "one of them", "leave them out")
         return _marked(result, text)
     data = prepare(object_source(result, options), options, text)
-    provenance = {"source": text, **data.provenance}
+    provenance = {**data.provenance, "source": text}
     return Task.from_data(replace(data, provenance=provenance), found["function"])
+
+
+def own_object(text: str) -> Any:
+    """What a text ``module:name`` names in the user's code; None if the module has no such name.
+
+    Raises:
+        InvalidValueError: for another form, a module that is not there, or one that fails.
+    """
+    found = FORM.fullmatch(text)
+    if found is None:
+        raise InvalidValueError("name of one's own", text, "module:name")
+    with _own_code(text):
+        return getattr(_loaded(found["module"], text), found["function"], None)
 
 
 def _marked(task: Task, text: str) -> Task:
@@ -69,13 +82,16 @@ def _marked(task: Task, text: str) -> Task:
 
 
 def _function(module: str, name: str, text: str) -> Callable[[], Any]:
-    loaded = _from_file(Path(module)) if module.endswith(".py") else _imported(module, text)
-    function = getattr(loaded, name, None)
+    function = getattr(_loaded(module, text), name, None)
     if not callable(function):
         what = "not there" if function is None else f"a {type(function).__name__}"
         raise InvalidValueError(f"{name} of {module}", what, "a function without arguments")
     made: Callable[[], Any] = function
     return made
+
+
+def _loaded(module: str, text: str) -> Any:
+    return _from_file(Path(module)) if module.endswith(".py") else _imported(module, text)
 
 
 def _imported(module: str, text: str) -> Any:
@@ -116,5 +132,6 @@ def _own_code(text: str) -> Iterator[None]:
     except Exception as error:  # code of the user may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"in {last.name}, line {last.lineno} of {last.filename}"
-        what = f"failing with {type(error).__name__}: {error}, {place}"
+        said = " ".join(str(error).split())
+        what = f"failing with {type(error).__name__}: {said}, {place}"
         raise InvalidValueError(text, what, f"a function that returns {GIVES}") from error

@@ -230,11 +230,11 @@ class Task(Shown):
     def from_events(
         cls,
         recordings: Sequence[Any],
-        labels: Sequence[Any],
+        labels: Any,
         options: DataOptions,
         *,
-        validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
-        test: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        validation: tuple[Sequence[Any], Any] | None = None,
+        test: tuple[Sequence[Any], Any] | None = None,
         name: str = "events",
     ) -> Task:
         """A task of recordings, structured arrays with x, y, t and p, and their labels.
@@ -387,7 +387,7 @@ def _named(validation: Any, test: Any) -> dict[PartName, Any]:
     return {name: part for name, part in given.items() if part is not None}
 
 
-def _pairs(part: str, recordings: Sequence[Any], labels: Sequence[Any]) -> list[tuple[Any, Any]]:
+def _pairs(part: str, recordings: Sequence[Any], labels: Any) -> list[tuple[Any, Any]]:
     """Recordings with their labels.
 
     Raises:

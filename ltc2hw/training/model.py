@@ -24,12 +24,17 @@ from ltc2hw.training.options import ModelOptions
 def is_synaptic(name: str, parameter: torch.Tensor) -> bool:
     """Whether a cell's parameter becomes weights on a chip: synapses, and a dense gate's matrices.
 
+    Those of a GraphNetwork are its ``synapses``, vectors where a matrix is sparse.
+
     >>> is_synaptic("tau_mem_from_state", torch.ones(3, 3))
     True
     >>> is_synaptic("tau_mem_from_state", torch.ones(3))
     False
+    >>> is_synaptic("synapses.0.weight", torch.ones(3))
+    True
     """
-    return parameter.dim() > 1 and ("weight" in name or "_from_" in name)
+    stored = name.startswith("synapses.")
+    return stored or (parameter.dim() > 1 and ("weight" in name or "_from_" in name))
 
 
 def hidden_layer(options: ModelOptions, inputs: int, size: int, generator: torch.Generator) -> Cell:

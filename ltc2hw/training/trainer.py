@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch.nn.functional import pad
 
 from ltc2hw.errors import InvalidValueError, ShapeError, TrainingError
 from ltc2hw.graph.labels import labelled_steps
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
-from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
@@ -132,11 +134,16 @@ def require_fit(module: nn.Module, task: Task) -> None:
     Raises:
         ShapeError: naming the side that differs.
     """
-    if not isinstance(module, SpikingNetwork):
+    if isinstance(module, SpikingNetwork):
+        sizes = module.cells[0].inputs, module.readout.size
+    elif isinstance(module, GraphNetwork):
+        network = module.template
+        sizes = network.input.size, network.population(network.output).size
+    else:
         return
     for what, found, wanted in (
-        ("inputs", module.cells[0].inputs, task.inputs),
-        ("outputs", module.readout.size, task.outputs),
+        ("inputs", sizes[0], task.inputs),
+        ("outputs", sizes[1], task.outputs),
     ):
         if found != wanted:
             raise ShapeError(f"{what} of the network", found, f"{wanted} for task {task.name}")
@@ -150,12 +157,23 @@ class Trainer:
         ShapeError: for a network that does not fit the task.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, module: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        recipe: Recipe,
+        module: nn.Module | None = None,
+        start: Network | None = None,
+    ) -> None:
         self.task, self.recipe = task, recipe
+        if start is not None:
+            if module is not None:
+                raise InvalidValueError("start", "given beside module", "one of them")
+            module = to_module(start)
         generator = torch.Generator().manual_seed(recipe.training.seed)
         self.module = build_network(task, recipe.model, generator) if module is None else module
         require_fit(self.module, task)
         self.learner = new_learner(self.module, task, recipe.training)
+        self.start = "" if start is None else sha256(self.learner.values().tobytes()).hexdigest()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
         self.best_values = self.learner.values()
@@ -234,7 +252,8 @@ class Trainer:
         task = {"name": self.task.name}
         if self.task.checksum is not None:
             task["data"] = self.task.checksum
-        return {"task": task, **self.recipe.to_dict()}
+        start = {"start": {"start network": self.start}} if self.start else {}
+        return {"task": task, **start, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""
@@ -268,13 +287,16 @@ def train(
     recipe: Recipe,
     *,
     module: nn.Module | None = None,
+    start: Network | None = None,
     progress: Progress | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> TrainingResult:
     """Train a network on a task; the best epoch is chosen on the validation samples alone.
 
     ``module``: any ``(x, state) -> (outputs, state)``, time first, whose state can ``detach()``
-    itself, in place of the recipe's network.
+    itself, in place of the recipe's network. ``start``: a network to go on from, as
+    :func:`~ltc2hw.neurons.to_module` makes a module of it; ``converters.torch.from_module`` makes
+    a network of the result's.
 
     ``progress`` is called after every epoch. With ``checkpoint`` the run is saved there after
     every epoch, and continues from there if the file exists: an interrupted run then ends with
@@ -292,7 +314,7 @@ def train(
     >>> len(train(load_task("add-4"), recipe).history)
     1
     """
-    trainer = Trainer(task, recipe, module)
+    trainer = Trainer(task, recipe, module, start)
     if checkpoint is not None and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint)
         require_same_plan(saved.plan, trainer.plan(), checkpoint)

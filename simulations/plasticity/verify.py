@@ -98,8 +98,11 @@ def verify(
     *,
     reset: bool = True,
     lengths: npt.ArrayLike | None = None,
+    most: int | None = None,
 ) -> list[StepError]:
     """Errors of every update of a stream x (T, S, N_in); arguments as of :func:`ltc2hw.learn`.
+
+    ``most``: no more than the first so many updates.
 
     Raises:
         ShapeError, InvalidValueError: for samples, lengths, labels or targets that do not fit.
@@ -118,6 +121,8 @@ def verify(
                 at = (sample, goal, (t, steps))
                 errors.append(verifier.compare(learning, after, update, *at))
             learning = after
+            if len(errors) == most:
+                return errors
     return errors
 
 

@@ -32,7 +32,7 @@ CASES = {
         "constant of model adlif is 'nothing'",
     ),
     "a gate of a neuron without": (["--neuron", "lif", "--gate", "dense"], "gate is dense"),
-    "a neuron of nobody": (["--neuron", "alien"], "argument --neuron: invalid choice: 'alien'"),
+    "a neuron of nobody": (["--neuron", "alien"], "neuron is 'alien'; expected one of ltc"),
     "weights too wide": (["--weight-bits", "1000"], "weight_bits is 1000; expected"),
     "weights too narrow": (["--weight-bits", "1"], "weight_bits is 1; expected"),
 }

@@ -14,18 +14,25 @@ from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.graph.target import Target
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.check import Verdicts, check
 from ltc2hw.quantization.dequantize import dequantize
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.scaling import QuantizeOptions
+from ltc2hw.targets import load_target
 from tests.random_networks import (
     GATE_KINDS,
+    GateKind,
+    Model,
     random_fixed_network,
     random_network,
     random_samples,
 )
 from tests.zoo import zoo
+
+MODELS: tuple[Model, ...] = ("LTC", "LIF")
 
 
 def harmed(rng: np.random.Generator, network: Network) -> Network:
@@ -52,7 +59,7 @@ def harmed(rng: np.random.Generator, network: Network) -> Network:
 
 
 def broken_by(
-    network: Network, target: str, x: FloatArray | None, options: QuantizeOptions
+    network: Network, target: str | Target, x: FloatArray | None, options: QuantizeOptions
 ) -> set[str] | None:
     """What ``quantize`` refuses, by name; None if it is no hardware rule that it raises."""
     try:
@@ -71,14 +78,14 @@ def unsupported(verdicts: Verdicts) -> set[str]:
 @given(
     st.integers(0, 2**32),
     st.sampled_from(GATE_KINDS),
-    st.sampled_from(["LTC", "LIF"]),
+    st.sampled_from(MODELS),
     st.sampled_from(["loihi2", "loihi1", "ideal"]),
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_unsupported_is_what_quantize_refuses(
-    seed: int, gate: str, model: str, target: str, graded: bool, calibrated: bool
+    seed: int, gate: GateKind, model: Model, target: str, graded: bool, calibrated: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(
@@ -88,7 +95,7 @@ def test_unsupported_is_what_quantize_refuses(
         graded=graded,
         hidden=(5, 4),
         inputs=3,
-        outputs=2,  # type: ignore[arg-type]
+        outputs=2,
     )
     network = harmed(rng, network)
     x = random_samples(rng, network, 6, 3) if calibrated else None
@@ -111,9 +118,9 @@ def test_unsupported_is_what_quantize_refuses(
 
 
 @pytest.mark.parametrize("gate", GATE_KINDS)
-def test_every_part_has_a_verdict_in_the_networks_order(gate: str) -> None:
+def test_every_part_has_a_verdict_in_the_networks_order(gate: GateKind) -> None:
     rng = np.random.default_rng(1)
-    network = random_network(rng, gate=gate)  # type: ignore[arg-type]
+    network = random_network(rng, gate=gate)
     verdicts = check(network, "loihi2", random_samples(rng, network, 8, 4))
     names = [part.name for part in verdicts.parts if part.kind == "population"]
     assert names == [population.name for population in network.populations]
@@ -166,7 +173,7 @@ def test_exact_parts_come_back_bit_for_bit(seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = zoo(rng, ("lif", "cuba", "ltc"))
     x = random_samples(rng, network, 6, 3)
-    options = QuantizeOptions(allow=tuple(ltc2hw.quantization.limits.LIMITS))
+    options = QuantizeOptions(allow=tuple(LIMITS))
     real = dequantize(ltc2hw.quantize(network, "loihi2", x, options))
     verdicts = check(network, "loihi2", x, options)
     answers = {(part.kind, part.name): part.answer for part in verdicts.parts}
@@ -217,18 +224,17 @@ def test_an_integer_network_is_exact_on_its_own_chip_and_judged_on_others() -> N
 
 
 def test_a_rule_on_the_whole_chip_is_told_of_the_network() -> None:
-    size = 3000
-    weights = Dense(np.ones((size, size)))
-    link = Projection("input", "spikes", "out", "current", weights)
-    network = Network((Input("input", size), Neurons("out", size, "readout")), (link,), "out")
-    verdicts = check(network, "loihi2")
-    used, limit = verdicts.utilization["synaptic memory (bytes)"]
-    assert verdicts.convertible == (used <= limit)
-    small = replace(ltc2hw.targets.load_target("loihi2"))
-    tight = replace(small, resources=replace(small.resources, cores=1))
-    whole = check(network, tight).parts[-1]
-    assert (whole.kind, whole.answer) == ("network", "unsupported")
-    assert whole.rules[0].rule == "chip-size"
+    link = Projection("input", "spikes", "out", "current", Dense(np.ones((6, 4))))
+    network = Network((Input("input", 4), Neurons("out", 6, "readout")), (link,), "out")
+    chip = load_target("loihi2")
+    small = replace(chip, resources=replace(chip.resources, cores=1, neurons_per_core=5))
+    verdicts = check(network, small)
+    assert [part.answer for part in verdicts.parts] == ["exact", "exact", "exact", "unsupported"]
+    whole = verdicts.parts[-1]
+    assert (whole.kind, whole.rules[0].rule) == ("network", "chip-size")
+    assert verdicts.utilization["neurons"] == (6, 5)
+    assert broken_by(network, small, None, QuantizeOptions()) == {"neurons"}
+    assert check(network, chip).convertible
 
 
 def test_wrong_calls_are_refused() -> None:

@@ -1,0 +1,216 @@
+"""How a network is trained, as options of the command line: a recipe file, and single changes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltc2hw.cli.common import named_number, natural
+from ltc2hw.cli.counts import positive
+from ltc2hw.dynamics import MODELS, Model
+from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.network import Network
+from ltc2hw.tasks import Task
+from ltc2hw.tasks.functions import names_function, own_object
+
+if TYPE_CHECKING:
+    from ltc2hw.training import Recipe
+
+METHODS = ("fptt", "bptt")
+OPTIMIZERS = ("adam", "adamax", "sgd")
+SCHEDULES = ("constant", "cosine")
+LOSS_WEIGHTINGS = ("ramp", "second-half", "last", "uniform")
+DEVICES = ("cpu", "cuda")
+GATES = ("event", "dense", "static")
+
+MODEL_FLAGS: Mapping[str, str] = {
+    "neuron": "--neuron",
+    "constant": "--constant",
+    "gate": "--gate",
+    "hidden": "--hidden",
+}
+"""Options that make another network."""
+
+TRAINING_OPTIONS: Mapping[str, str] = {
+    "method": "method",
+    "updates": "updates",
+    "rate": "learning_rate",
+    "schedule": "schedule",
+    "batch_size": "batch_size",
+    "optimizer": "optimizer",
+    "loss_weighting": "loss_weighting",
+    "augment": "augment",
+    "epochs": "epochs",
+    "weight_bits": "weight_bits",
+    "seed": "seed",
+    "threads": "threads",
+    "device": "device",
+}
+"""Field of :class:`~ltc2hw.training.TrainingOptions` of each option."""
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Options of what is trained and how; what is not given is the recipe's."""
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="TOML that changes the task's own recipe"
+    )
+    parser.add_argument(
+        "--save-recipe", type=Path, metavar="FILE", help="write the recipe as it is used here"
+    )
+    parser.add_argument("--method", choices=METHODS, help="how to learn (default: fptt)")
+    parser.add_argument(
+        "--neuron",
+        metavar="MODEL",
+        help=f"of the hidden layers: {', '.join(MODELS)}, or your own as module:name",
+    )
+    parser.add_argument(
+        "--constant",
+        type=named_number,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="where a constant of another neuron than ltc starts, e.g. threshold=0.3",
+    )
+    parser.add_argument("--gate", choices=GATES, help="of ltc neurons (default: event)")
+    parser.add_argument(
+        "--hidden", type=sizes, metavar="N[,N...]", help="neurons of the hidden layers, e.g. 128,64"
+    )
+    parser.add_argument("--epochs", type=positive, metavar="N")
+    parser.add_argument("--updates", type=positive, metavar="N", help="of fptt, per sequence")
+    parser.add_argument("--rate", type=float, metavar="X", help="learning rate")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate")
+    parser.add_argument("--batch-size", type=positive, metavar="N")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS)
+    parser.add_argument(
+        "--loss-weighting", choices=LOSS_WEIGHTINGS, help="how the loss of each step counts"
+    )
+    parser.add_argument(
+        "--no-augment", dest="augment", action="store_false", default=None,
+        help="train on the samples as they are",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weight-bits", type=positive, metavar="N", help="train through weights of N bits"
+    )
+    parser.add_argument("--seed", type=natural, metavar="N")
+    parser.add_argument(
+        "--threads", type=positive, metavar="N", help="share each batch (default: 1)"
+    )
+    parser.add_argument("--device", choices=DEVICES, help="where to learn (default: cpu)")
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Type of an argument that lists layer sizes.
+
+    >>> sizes("128,64")
+    (128, 64)
+    """
+    return tuple(map(positive, text.split(",")))
+
+
+sizes.__name__ = "list of positive integers, such as 128,64"
+
+
+def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
+    """The task's recipe, changed by the file, which is changed by the single options.
+
+    Raises:
+        InvalidValueError, UnknownNameError: for options that do not go together, or exist.
+        DamagedFileError, OSError: for a file that cannot be read.
+    """
+    from ltc2hw.training.recipe_file import load_recipe
+    from ltc2hw.training.recipes import recipe_for
+
+    recipe = recipe_for(task)
+    if arguments.recipe is not None:
+        recipe = load_recipe(arguments.recipe, recipe)
+    recipe = recipe.with_model(**_model_changes(arguments))
+    training = {
+        field: getattr(arguments, option)
+        for option, field in TRAINING_OPTIONS.items()
+        if getattr(arguments, option) is not None
+    }
+    return recipe.with_training(**training)
+
+
+def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        option: getattr(arguments, option)
+        for option in MODEL_FLAGS
+        if getattr(arguments, option) not in (None, [])
+    }
+    if arguments.start is not None and given:
+        flags = ", ".join(MODEL_FLAGS[option] for option in given)
+        limit = "no options of new networks beside --start"
+        raise InvalidValueError("option", flags, limit, "leave them out")
+    changes: dict[str, Any] = {name: given[name] for name in ("gate", "hidden") if name in given}
+    if "constant" in given:
+        changes["constants"] = dict(given["constant"])
+    if "neuron" in given:
+        changes["neuron"] = neuron_named(given["neuron"])
+        # Constants of a recipe's neuron are not those of another one.
+        changes.setdefault("constants", {})
+    return changes
+
+
+def neuron_named(text: str) -> str | Model:
+    """A model of the package by name, or one of the user's own.
+
+    Raises:
+        UnknownNameError: if there is none of that name.
+        InvalidValueError: if ``module:name`` is something else, or not there.
+    """
+    if text in MODELS:
+        return text
+    if not names_function(text):
+        raise UnknownNameError("neuron", text, (*MODELS, "your own as module:name"))
+    found = own_object(text)
+    if not isinstance(found, Model):
+        what = "not there" if found is None else f"a {type(found).__name__}"
+        remedy = "decorate its function with @model()"
+        raise InvalidValueError(f"neuron {text}", what, "a neuron model", remedy)
+    return found
+
+
+def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
+    """What is trained, and how, in a line each."""
+    model, how = recipe.model, recipe.training
+    if start is None:
+        layers = " + ".join(map(str, model.hidden))
+        neuron = getattr(model.neuron, "name", model.neuron)
+        gates = f" ({model.gate} gates)" if model.is_ltc else ""
+        own = "recurrent" if model.recurrent else "feed-forward"
+        what = f"{layers} {neuron}{gates}, {own}; {model.readout_gate} readout of {model.read_from}"
+    else:
+        hidden = [p for p in start.populations if p.name != start.input.name]
+        what = ", ".join(f"{population.name} ({population.size})" for population in hidden)
+    updates = f", {counted(how.updates, 'update')} per sequence" if how.method == "fptt" else ""
+    bits = "" if how.weight_bits is None else f", weights of {how.weight_bits} bits"
+    return (
+        f"network: {what}",
+        f"recipe: {how.method}{updates}, {counted(how.epochs, 'epoch')}, "
+        f"batches of {how.batch_size}, {how.optimizer} {how.learning_rate:g} ({how.schedule}), "
+        f"loss {how.loss_weighting}"
+        f"{bits}, seed {how.seed}",
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "epoch"), counted(2, "epoch")
+    ('1 epoch', '2 epochs')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def require_named(recipe: Recipe) -> None:
+    """Raise unless a file can name all of a recipe, before any work is done.
+
+    Raises:
+        InvalidValueError: for a neuron model of one's own.
+    """
+    from ltc2hw.training.recipe_file import recipe_text
+
+    recipe_text(recipe)

@@ -1,0 +1,113 @@
+"""A population of a network as a torch module: its program, and its constants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program, Value
+from ltc2hw.dynamics.specialise import bounded, number, places, specialise
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.graph.neurons import Neurons
+from ltc2hw.neurons.nonlinearity import Nonlinearity, nonlinearity_named
+from ltc2hw.neurons.surrogate import surrogate_named
+from ltc2hw.neurons.torch_step import TorchStep, tensor
+
+Values = Mapping[str, Tensor]
+
+
+class PopulationStep(nn.Module):
+    """What a population computes in a step, made ready for torch.
+
+    ``driven`` are the ports at which something arrives, the others are 0; ``learned`` the constants
+    with a gradient, held within their ranges; ``wanted`` the results that anybody reads. Results
+    that :attr:`early` names come first, from the first port alone.
+
+    Raises:
+        UnsupportedError: for gates that are rounded tables.
+        UnknownNameError: for an unknown surrogate.
+    """
+
+    def __init__(
+        self,
+        neurons: Neurons,
+        driven: Collection[str],
+        learned: Sequence[str],
+        early: tuple[str, ...],
+        wanted: Sequence[str],
+        surrogate: str,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.size, self.learned, self.early = neurons.size, tuple(learned), early
+        self.entries = {
+            described.name: f"constant{index}_{described.name.replace('.', '_')}"
+            for index, described in enumerate(neurons.model.constants)
+        }
+        for name, values in neurons.constants.items():
+            held = torch.tensor(values, dtype=dtype)
+            if name in self.learned:
+                self.register_parameter(self.entries[name], nn.Parameter(held))
+            else:
+                self.register_buffer(self.entries[name], held, persistent=False)
+        program = _own_program(neurons, driven, self.learned)
+        functions, spikes = functions_of(neurons), surrogate_named(surrogate)
+        rest = [name for name in wanted if name not in early]
+        self._early = TorchStep(program, early, functions, spikes)
+        self._rest = TorchStep(program, rest, functions, spikes, early)
+
+    def constants(self) -> dict[str, Tensor]:
+        """All constants by name, (N,) each."""
+        return {name: getattr(self, entry) for name, entry in self.entries.items()}
+
+    def first(self, ports: Values, states: Values, batch: int) -> dict[str, Tensor]:
+        """The early results, (B, N) each."""
+        return self._spread(self._early(self.constants(), ports, states, {}), batch)
+
+    def then(self, ports: Values, states: Values, known: Values, batch: int) -> dict[str, Tensor]:
+        """All other results, from the early ones and all ports."""
+        return self._spread(self._rest(self.constants(), ports, states, known), batch)
+
+    def _spread(self, values: Values, batch: int) -> dict[str, Tensor]:
+        """Results as (B, N), those too that are the same for all samples or neurons."""
+        like = next(iter(self.constants().values()), torch.zeros(()))
+        return {
+            name: tensor(value).to(like).expand(batch, self.size) for name, value in values.items()
+        }
+
+
+def functions_of(neurons: Neurons) -> dict[str, Nonlinearity]:
+    """The non-linearity of every gate.
+
+    Raises:
+        UnsupportedError: for a gate that is a rounded table, without a slope.
+    """
+    functions = {}
+    for gate, function in neurons.functions.items():
+        if not isinstance(function, str):
+            raise UnsupportedError(
+                "a torch module", f"population {neurons.name!r}", f"the rounded gate {gate}",
+                "take the network as it was before it was quantized",
+            )  # fmt: skip
+        functions[gate] = nonlinearity_named(function)
+    return functions
+
+
+def _own_program(neurons: Neurons, driven: Collection[str], learned: Sequence[str]) -> Program:
+    """The model's step with nothing in it that these neurons do not have."""
+    whole = neurons.model.program
+    absent: dict[int, Value] = {}
+    for name in neurons.ports:
+        if name not in driven:
+            absent |= dict.fromkeys(places(whole, Operation.PORT, name), number(0.0))
+    for name, values in neurons.constants.items():
+        if name not in learned and not values.any():
+            absent |= dict.fromkeys(places(whole, Operation.PARAMETER, name), number(0.0))
+    ranges = {
+        name: (neurons.model.constant(name).low, neurons.model.constant(name).high)
+        for name in learned
+    }
+    return bounded(specialise(whole, absent), ranges)
