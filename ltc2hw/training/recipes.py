@@ -89,5 +89,8 @@ def recipe_for(task: Task) -> Recipe:
         # A membrane should still hold at the end what it saw at the start.
         bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
         recipe = recipe.with_model(tau_mem_bias=bias)
+    if task.every_step:
+        # Each labelled step is an answer of its own.
+        recipe = recipe.with_training(loss_weighting="uniform")
     updates = max(recipe.training.updates, -(-task.steps // LONGEST_WINDOW))
     return recipe.with_training(updates=min(updates, task.steps))
