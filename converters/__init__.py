@@ -6,15 +6,11 @@ each needs the tool that it is named after.
 
 from __future__ import annotations
 
-from importlib import import_module
 from types import ModuleType
 
-from ltc2hw.errors import MissingExtraError
+from ltc2hw.lazy import part
 
 FORMATS = ("c", "lava", "netx", "nir", "norse", "sfptt", "torch")
-
-EXTRAS = ("norse", "torch")
-"""Packages that a whole converter needs, each with an extra of its name."""
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -24,11 +20,9 @@ def __getattr__(name: str) -> ModuleType:
         MissingExtraError: if the package that it converts is not installed.
     """
     if name in FORMATS:
-        try:
-            return import_module(f"{__name__}.{name}")
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in EXTRAS:
-                raise
-            raise MissingExtraError(missing, f"ltc2hw.converters.{name}") from error
+        return part(__name__, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FORMATS})

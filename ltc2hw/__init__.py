@@ -6,10 +6,11 @@ and compared with the float reference.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ltc2hw.starting import ending_quietly
+
+__version__ = "0.1.0"
 
 with ending_quietly():
     from ltc2hw.comparison.compare import compare
@@ -19,12 +20,15 @@ with ending_quietly():
     from ltc2hw.graph.network import Network
     from ltc2hw.graph.neurons import FixedNeurons, Neurons
     from ltc2hw.graph.trace import Trace
+    from ltc2hw.lazy import part
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule
     from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.quantization.check import check
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
     from ltc2hw.simulate import simulate
+    from ltc2hw.stream import stream
 
 if TYPE_CHECKING:
     from ltc2hw.converters.static_form import static_form
@@ -39,6 +43,7 @@ __all__ = [
     "QuantizeOptions",
     "Report",
     "Trace",
+    "check",
     "compare",
     "learn",
     "load",
@@ -46,15 +51,28 @@ __all__ = [
     "save",
     "simulate",
     "static_form",
+    "stream",
 ]
 
-PROVIDERS = ("converters", "simulations", "targets")
+PARTS = (
+    *("converters", "data", "plot", "simulations", "targets"),
+    *("neurons", "tasks", "training"),
+)
+"""Packages that are imported when they are first named: some need an extra."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a provider package when it is first named, ``ltc2hw.converters`` for example."""
-    if name in PROVIDERS:
-        return import_module(f"{__name__}.{name}")
+    """Import a part when it is first named, ``ltc2hw.converters`` or ``ltc2hw.training``.
+
+    Raises:
+        MissingExtraError: if the part needs an extra that is not installed.
+    """
+    if name in PARTS:
+        return part(__name__, name)
     if name == "static_form":
-        return import_module(f"{__name__}.converters.static_form").static_form
+        return part(f"{__name__}.converters", name).static_form
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *PARTS, *__all__})

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ltc2hw.extras import how_to_install
+
 
 class Ltc2hwError(Exception):
     """Root of all errors raised on purpose by ltc2hw."""
@@ -64,16 +66,16 @@ class DamagedFileError(Ltc2hwError):
 
 
 class MissingExtraError(Ltc2hwError):
-    """An optional component that is not installed.
+    """An optional component that is not installed; says what installs it here.
 
-    >>> print(MissingExtraError("lava", "running networks in Lava"))
-    running networks in Lava needs the extra 'lava': pip install "ltc2hw[lava]"
+    >>> print(MissingExtraError("nir", "reading graphs"))  # doctest: +ELLIPSIS
+    reading graphs needs the extra 'nir': pip install ...
     """
 
     def __init__(self, extra: str, purpose: str, detail: str = "") -> None:
         self.extra = extra
         self.purpose = purpose
-        text = f"{purpose} needs the extra '{extra}': pip install \"ltc2hw[{extra}]\""
+        text = f"{purpose} needs the extra '{extra}': {how_to_install(extra)}"
         super().__init__(f"{text} ({detail})" if detail else text)
 
 

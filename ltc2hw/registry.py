@@ -53,6 +53,11 @@ def find_engine(name: str) -> Simulate:
     return cast(Simulate, import_module(ENGINES[name]).simulate)
 
 
+def default_engine(*, is_float: bool) -> str:
+    """The engine, and the one that learns, of a kind of network where none is named."""
+    return "float64" if is_float else "fast"
+
+
 def require_kind(what: str, name: str, *, is_float: bool, otherwise: str) -> None:
     """Check that an engine runs the kind of network that it is given.
 

@@ -19,27 +19,36 @@ FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 MOST_ROOT_MODULES = 12
 
 FOLDERS = {
-    "errors": "",
+    "extras": "",
+    "errors": "extras",
+    "lazy": "errors",
     "starting": "",
+    "showing": "",
     "compilation": "",
     "numbers": "errors",
     "dynamics": "errors numbers",
-    "graph": "errors numbers dynamics",
+    "graph": "errors showing numbers dynamics",
     "registry": "errors numbers graph",
     "simulate": "errors numbers graph registry",
+    "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
-    "learning": "errors numbers dynamics graph registry quantization",
+    "learning": "errors showing numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
-    "comparison": "errors numbers dynamics graph registry simulate quantization files",
-    "tasks": "errors numbers graph",
+    "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
+    "looking": "errors graph registry quantization learning files comparison",
+    "plot": "errors numbers dynamics graph comparison",
+    "data": "errors numbers graph files",
+    "tasks": "errors showing numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
-    "training": "errors numbers dynamics graph compilation quantization files tasks neurons",
+    "training": "errors showing numbers dynamics graph compilation quantization files tasks "
+    "neurons",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
-    "converters": "errors numbers dynamics graph registry quantization learning files neurons",
-    "": "starting graph simulate quantization learning files comparison converters",
-    "cli": "errors starting numbers dynamics graph registry simulate quantization learning files "
-    "comparison tasks training targets simulations converters",
+    "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
+    "": "starting lazy graph simulate stream quantization learning files comparison converters",
+    "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
+    "quantization learning files comparison looking data tasks training targets simulations "
+    "converters",
     "__main__": "cli",
 }
 """What each folder or root module below ltc2hw imports; "" is ltc2hw itself. Earlier ones only."""
@@ -48,16 +57,20 @@ CORE = tuple(
     f"ltc2hw.{place}"
     for place in (
         *(
+            "extras",
             "errors",
+            "lazy",
             "starting",
+            "showing",
             "compilation",
             "numbers",
             "dynamics",
             "graph",
             "registry",
             "simulate",
+            "stream",
         ),
-        *("quantization", "learning", "files", "comparison"),
+        *("quantization", "learning", "files", "comparison", "looking", "plot", "data"),
     )
 )
 
@@ -100,6 +113,8 @@ OPTIONAL = {
     "nir": ("ltc2hw.converters.nir", "ltc2hw.converters.nir_nodes"),
     "nirtorch": (),
     "sklearn": ("ltc2hw.tasks",),
+    "pandas": ("ltc2hw.graph.trace",),
+    "xarray": ("ltc2hw.graph.trace",),
 }
 
 

@@ -17,11 +17,11 @@ from ltc2hw.converters.lava.scratch import scratch_folder
 from ltc2hw.files.atomic import write_arrays
 from ltc2hw.files.bundle import load, save
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.samples import check_samples
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.goals import Goals, class_goals, samples_of, target_goals
 from ltc2hw.learning.learned import Counts
 from ltc2hw.learning.neurons import word_of
-from ltc2hw.learning.rule import FPTTRule, check_labels, check_targets, parameter_name
+from ltc2hw.learning.rule import FPTTRule, parameter_name
 from ltc2hw.learning.scope import require_reach, scope_of
 from ltc2hw.learning.words import PlasticWords
 from ltc2hw.numbers.words import IntArray
@@ -32,8 +32,9 @@ class LavaLearned:
     """What a Lava run learned.
 
     ``words[name]``: (3, size) Φ, Φ̄, λ of each parameter after the last update;
-    ``checksums[name]``: CRC-32 of the same after every update; ``outputs``: readout membranes
-    (T, S, N_out) as they were while learning; ``saturations``: clipped samples and linear targets
+    ``checksums[name]``: CRC-32 of the same after every step, those of each sample after those of
+    the one before; ``outputs``: readout membranes (T, S, N_out) as they were while learning, 0
+    after a sample's end; ``saturations``: clipped samples and linear targets
     by population (Lava counts no others); ``held``: what could not learn or was not to, and why.
     """
 
@@ -53,14 +54,16 @@ def learn(
     timeout: float = 600.0,
     *,
     allow: Collection[str] = (),
+    lengths: npt.ArrayLike | None = None,
 ) -> LavaLearned:
     """Learn S samples x (T, S, N_in) in Lava's simulator; registers are cleared between samples.
 
-    The same bits as ``ltc2hw.simulations.plasticity.integer.learn``.
+    The same bits as ``ltc2hw.simulations.plasticity.integer.learn``, whose ``targets`` and
+    ``lengths`` it takes.
 
     Raises:
         MissingExtraError: Lava is not installed.
-        ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
+        ShapeError, InvalidValueError: for samples, lengths, labels or targets that do not fit.
         UnsupportedError: for networks that the learning processes do not express, or whose samples'
             weights no error reaches, as :func:`ltc2hw.learn`.
         LavaError: if the run fails or does not end in time.
@@ -71,12 +74,13 @@ def learn(
     require_reach(scope, rule, allow)
     check_learnable(chip)
     counts: dict[str, dict[str, int]] = {}
-    samples, goals = encode(chip, x, targets, counts)
+    samples, goals, steps = encode(chip, x, targets, counts, lengths)
     with scratch_folder() as folder:
         save(network, folder / "network.h5")
         settings = {"rule": asdict(rule), "words": asdict(chosen)}
         (folder / "rule.json").write_text(json.dumps(settings), encoding="utf-8")
-        write_arrays(folder / "samples.npz", {"samples": samples, "goals": goals})
+        stream = {"samples": samples, "lengths": steps, **vars(goals)}
+        write_arrays(folder / "samples.npz", stream)
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
         return LavaLearned(*collect(chip, folder), counts, scope.held)
 
@@ -88,7 +92,8 @@ def run(folder: Path) -> None:
     settings = json.loads((folder / "rule.json").read_text(encoding="utf-8"))
     chip = integer_rule(network, FPTTRule(**settings["rule"]), PlasticWords(**settings["words"]))
     with np.load(folder / "samples.npz", allow_pickle=False) as given:
-        learner = build_learner(chip, given["samples"], given["goals"], folder)
+        goals = Goals(given["values"], given["wanted"])
+        learner = build_learner(chip, given["samples"], goals, given["lengths"], folder)
     learner.goal.run(condition=RunSteps(learner.steps), run_cfg=learner.run_config())
     learner.goal.stop()
 
@@ -98,21 +103,25 @@ def encode(
     x: npt.ArrayLike,
     targets: npt.ArrayLike,
     counts: dict[str, dict[str, int]] | None = None,
-) -> tuple[IntArray, IntArray]:
-    """Samples (T, S, N_in) and goals (S, 1 or N_out) as integers; clipped ones are counted."""
+    lengths: npt.ArrayLike | None = None,
+) -> tuple[IntArray, Goals, IntArray]:
+    """Samples (T, S, N_in), goals of 1 or N_out numbers, and the steps of each sample (S,).
+
+    All are integers; what is clipped to become one is counted.
+    """
     entry = chip.network.input
-    real = check_samples(x, entry.size, entry.graded)
+    real, course = samples_of(x, entry.size, entry.graded, lengths)
     samples, clipped = entry.word.encode(real, entry.fraction)
     _count(counts, entry.name, entry.variables[0], clipped)
     output = chip.output
     read = output.output_variable
-    count = samples.shape[1]
     if chip.rule.error == "softmax":
-        return samples, check_labels(targets, count, output.size)[:, None]
-    reals = check_targets(targets, (count, output.size))
-    goals, beyond = word_of(output, read).encode(reals, output.fractions[read])
+        goals = class_goals(targets, course, output.size).changed(lambda labels: labels[..., None])
+        return samples, goals, course.lengths
+    goals = target_goals(targets, course, output.size)
+    values, beyond = word_of(output, read).encode(goals.values, output.fractions[read])
     _count(counts, output.name, "target", beyond)
-    return samples, goals
+    return samples, goals.changed(lambda _: values), course.lengths
 
 
 def _count(

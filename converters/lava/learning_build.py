@@ -24,6 +24,7 @@ from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.learning.fixed import IntegerRule, draw_indices, first_memory
+from ltc2hw.learning.goals import Goals
 from ltc2hw.learning.neurons import learnable_of
 from ltc2hw.learning.rule import (
     FEEDBACK_BITS,
@@ -120,12 +121,13 @@ class _Builder:
 
     def compared(self) -> Compared:
         """How the output is compared with goals."""
-        output, rule, steps = self.chip.output, self.chip.rule, self.beat.steps
+        output, rule = self.chip.output, self.chip.rule
+        lengths = self.beat.lengths.tolist()
         return Compared(
             output.output_variable,
             output.fractions[output.output_variable],
             rule.error == "softmax",
-            tuple(time_weight(rule, t, steps) for t in range(steps)),
+            tuple(time_weight(rule, t, steps) for steps in lengths for t in range(steps)),
             self.error,
         )
 
@@ -175,33 +177,42 @@ class _Builder:
 
 
 def build_learner(
-    chip: IntegerRule, samples: IntArray, goals: IntArray, folder: Path | None = None
+    chip: IntegerRule,
+    samples: IntArray,
+    goals: Goals,
+    lengths: IntArray,
+    folder: Path | None = None,
 ) -> LavaLearner:
     """Create and connect the processes of a learning network.
 
-    ``samples`` (T, S, N_in) and ``goals`` (S, 1 or N_out) as :func:`encode` makes them. With a
-    ``folder`` every process writes what it learned there after the last update.
+    ``samples`` (T, S, N_in), ``goals`` of 1 or N_out numbers and ``lengths`` (S,) as
+    :func:`encode` makes them. With a ``folder`` every process writes what it learned there after
+    the last step.
 
     Raises:
         UnsupportedError: see :func:`check_learnable`.
     """
     check_learnable(chip)
     network = chip.network
-    steps, count, _ = samples.shape
-    period = 2 * depths(network)[network.output]
-    builder = _Builder(chip, Beat(period, steps, count), folder)
+    deep = depths(network)
+    # Everything acts within a period, also what lies deeper than the output.
+    period = max(2 * deep[network.output], *(depth + 1 for depth in deep.values()))
+    own = np.arange(len(samples)) < lengths[:, None]
+    beat = Beat(period, lengths, goals.wanted.T[own])
+    builder = _Builder(chip, beat, folder)
 
     def source(data: IntArray, phase: int, name: str) -> Source:
-        timing = Timing(period, phase, phase, steps, 0, count)
-        return Source(data=data.astype(np.int32), timing=timing, run=Run(), name=name)
+        """Sends what belongs to the steps of all samples (T, S, N), as if they were one."""
+        steps = data.swapaxes(0, 1)[own][None].astype(np.int32)
+        timing = Timing(period, phase, phase, beat.steps)
+        return Source(data=steps, timing=timing, run=Run(), name=name)
 
-    goal_data = np.repeat(goals[:, None], steps, axis=1)
-    goal = source(goal_data, builder.depths[network.output], "goal")
+    goal_data = np.broadcast_to(goals.values, (*samples.shape[:2], goals.values.shape[2]))
+    goal = source(goal_data, deep[network.output], "goal")
     populations: dict[str, AbstractProcess] = {}
     for population in network.populations:
         if isinstance(population, FixedInput):
-            data = samples.transpose(1, 0, 2)
-            populations[population.name] = source(data, 0, population.name)
+            populations[population.name] = source(samples, 0, population.name)
         else:
             populations[population.name] = builder.neurons(population)
     connections = tuple(builder.synapses(*pair) for pair in enumerate(network.projections))
@@ -216,4 +227,4 @@ def build_learner(
             getattr(receiver, f"{projection.port}_factor_out").connect(connection.factor_in)
         if index in chip.crossed:
             connection.credit_out.connect(sender.credit_in)
-    return LavaLearner(populations, connections, goal, period * steps * count)
+    return LavaLearner(populations, connections, goal, period * beat.steps)

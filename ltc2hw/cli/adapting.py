@@ -27,6 +27,8 @@ from ltc2hw.files.learning_file import (
 from ltc2hw.files.schema import encode
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.labels import Labels, labelled_steps
+from ltc2hw.graph.sequences import own_steps
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.learn import learn
 from ltc2hw.learning.learned import Counts, Learning
@@ -48,13 +50,20 @@ SAVE_AFTER = 10.0
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples of a task's training split, in the order in which they come, pass after pass."""
+    """Samples of a task's training split, in the order in which they come, pass after pass.
+
+    ``reset``: whether registers are cleared before each. Where they go on, samples are pieces of
+    one stream and keep their order.
+    """
 
     train: Split
     order: npt.NDArray[np.int64]
+    reset: bool = True
 
     @classmethod
-    def of(cls, task: Task, samples: int | None, passes: int, seed: int) -> Stream:
+    def of(
+        cls, task: Task, samples: int | None, passes: int, seed: int, *, reset: bool = True
+    ) -> Stream:
         """Draw the order of every pass.
 
         Raises:
@@ -65,8 +74,8 @@ class Stream:
         remedy = "fewer passes or samples; go on from the adapted network"
         require_capacity("samples of all passes", length * passes, remedy=remedy)
         rng = np.random.default_rng(seed)
-        orders = [rng.permutation(count)[:length] for _ in range(passes)]
-        return cls(task.train, np.concatenate(orders))
+        every = [rng.permutation(count) if reset else np.arange(count) for _ in range(passes)]
+        return cls(task.train, np.concatenate([order[:length] for order in every]), reset)
 
     @property
     def samples(self) -> int:
@@ -76,6 +85,10 @@ class Stream:
     def part(self, first: int, last: int) -> Split:
         """Samples ``first`` to ``last - 1``."""
         return self.train.take(self.order[first:last])
+
+    def updates(self, samples: int) -> int:
+        """Updates that the first samples make."""
+        return int(updates_of(self.train)[self.order[:samples]].sum())
 
     def ends(self) -> Iterator[int]:
         """Where the pieces that are told end: sizes differ by at most one, larger ones first."""
@@ -144,10 +157,11 @@ class Adaptation:
         chip, wanted = self.chip, goals(self.task, part)
         done = learn(
             self.network, part.x, wanted, chip.rule, chip.words, self.engine, self.learning,
-            allow=allow,
+            reset=self.stream.reset, allow=allow, lengths=part.lengths,
         )  # fmt: skip
         outputs = done.outputs * 2.0 ** -output_fraction(done.network)
-        judged = before.judged + tuple(self.decision.judge(outputs, part.labels).tolist())
+        scores = self.decision.judge(outputs, part.labels, part.lengths)
+        judged = before.judged + tuple(scores.tolist())
         progress = replace(
             before, samples=last, judged=judged, lost=added(before.lost, done.saturations)
         )
@@ -172,7 +186,7 @@ class Adaptation:
         }
         return adapted, {
             "samples": self.stream.samples,
-            "updates": self.stream.samples * self.task.steps,
+            "updates": self.stream.updates(self.stream.samples),
             self.decision.metric: ends,
             "curve": list(self.progress.curve),
             "saturations": self.progress.lost,
@@ -183,13 +197,16 @@ class Adaptation:
         """What a checkpoint must have in common with the run that continues it."""
         train = self.stream.train
         data = {"x": train.x, "labels": train.labels, "order": self.stream.order}
-        return {
+        if train.lengths is not None:
+            data["lengths"] = train.lengths
+        plan = {
             "network": digest(encode(self.network)),
             "task": self.task.name,
             "stream": digest(data),
             "rule": asdict(self.chip.rule),
             "words": asdict(self.chip.words),
         }
+        return plan if self.stream.reset else {**plan, "registers": "go on"}
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -241,7 +258,7 @@ class Adaptation:
         open_samples = done - max(finished, default=0)
         right = (
             0 < done <= self.stream.samples
-            and self.learning.step == done * self.task.steps
+            and self.learning.step == self.stream.updates(done)
             and ended == finished
             and len(self.progress.judged) == open_samples
         )
@@ -274,11 +291,20 @@ def whole(value: Any) -> int:
     return value
 
 
-def goals(task: Task, samples: Split) -> Any:
-    """Labels of classes, or targets (S, N_out)."""
-    if task.kind == "classification":
-        return samples.labels
-    return np.asarray(samples.labels, dtype=np.float64).reshape(samples.samples, task.outputs)
+def goals(task: Task, samples: Split) -> Labels:
+    """Labels or targets as ``learn`` takes them: those of steps cannot be taken for others."""
+    single = task.every_step and task.kind == "classification"
+    return samples.labels[:, :, None] if single else samples.labels
+
+
+def updates_of(samples: Split) -> npt.NDArray[np.int64]:
+    """Updates that each sample makes (S,): its steps, or those of them that have a label."""
+    if samples.every_step:
+        labelled: npt.NDArray[np.int64] = labelled_steps(samples.labels).sum(axis=0)
+        return labelled
+    steps = own_steps(samples.lengths, *samples.x.shape[:2])
+    own: npt.NDArray[np.int64] = steps.sum(axis=0)
+    return own
 
 
 def output_fraction(network: FixedNetwork) -> int:
@@ -290,7 +316,7 @@ def output_fraction(network: FixedNetwork) -> int:
 def score(network: FixedNetwork, split: Split, decision: Decision) -> float:
     """Score of a network as it is."""
     outputs = real_outputs(network, simulate(network, split.x, "fast", record=()))
-    return float(np.mean(decision.judge(outputs, split.labels)))
+    return float(np.mean(decision.judge(outputs, split.labels, split.lengths)))
 
 
 def added(total: Counts, counts: Counts) -> dict[str, dict[str, int]]:

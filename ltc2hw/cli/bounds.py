@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ltc2hw.comparison.report import Bound, Report
+from ltc2hw.comparison.tables import naming
 from ltc2hw.errors import InvalidValueError
 
 
@@ -16,17 +17,27 @@ def exact_bounds(report: Report) -> tuple[Bound, ...]:
     )
 
 
-def loss_bound(report: Report, metric: str, limit: float) -> tuple[Bound, ...]:
-    """The integers lose at most ``limit``: points of accuracy, or squared error.
+def check_bound(measured: str, metric: str, limit: float) -> None:
+    """Raise unless a bound on a score can be held against what is measured.
 
     Raises:
-        InvalidValueError: if the task is measured otherwise, or the limit is no number.
+        InvalidValueError: if another score is measured, or the limit is no number.
     """
-    if report.metric != metric:
-        raise InvalidValueError(f"bound on {metric}", limit, f"one on {report.metric}")
+    if measured != metric:
+        raise InvalidValueError(f"bound on {metric}", limit, f"one on {measured}")
     if not math.isfinite(limit):
         raise InvalidValueError(f"bound on {metric}", limit, "a finite number")
-    name, lost = "mean squared error added, at most", report.lost
+
+
+def loss_bound(report: Report, metric: str, limit: float) -> tuple[Bound, ...]:
+    """The integers lose at most ``limit``: points of accuracy, or of another score as it is.
+
+    Raises:
+        InvalidValueError: as :func:`check_bound`.
+    """
+    check_bound(report.metric, metric, limit)
+    way = "lost" if report.higher_is_better else "added"
+    name, lost = f"{naming(metric).axis} {way}, at most", report.lost
     if metric == "accuracy":
         # In points, without the last bits of a difference of binary fractions.
         name, lost = "points of accuracy lost, at most", round(100 * lost, 9)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.cli.counts import below, positive
+from ltc2hw.cli.data_options import OWN_FILES, TASK_HELP, add_data_options, data_options
 from ltc2hw.cli.foreign import foreign_format
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.atomic import require_input, require_output, write_text
@@ -28,24 +30,6 @@ OUTPUTS = ("out", "json", "checkpoint", "save_recipe")
 
 RESUMED = "checkpoint"
 """The output that is also read, if it is there."""
-
-COUNT_BITS = 63
-"""Counts are signed 64-bit integers elsewhere."""
-
-
-def positive(text: str) -> int:
-    """Type of arguments that are counts.
-
-    >>> positive("3")
-    3
-    """
-    value = _below(text, COUNT_BITS)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-positive.__name__ = "positive integer"
 
 
 def named_number(text: str) -> tuple[str, float]:
@@ -66,22 +50,7 @@ def natural(text: str) -> int:
     >>> natural("0")
     0
     """
-    return _below(text, LARGEST_SEED.bit_length())
-
-
-def _below(text: str, bits: int) -> int:
-    """An integer of at least 0 and so many bits.
-
-    Raises:
-        ValueError: for what is no integer, or below 0.
-        ArgumentTypeError: for one that is larger.
-    """
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    if value.bit_length() > bits:
-        raise argparse.ArgumentTypeError(f"{text} is too large; expected an integer below 2^{bits}")
-    return value
+    return below(text, LARGEST_SEED.bit_length())
 
 
 natural.__name__ = "non-negative integer"
@@ -92,20 +61,21 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured here")
 
 
-def add_task(parser: argparse.ArgumentParser) -> None:
-    """The option ``--task``."""
-    parser.add_argument(
-        "--task", required=True, metavar="TASK", help="digits-rows, digits-pixels or add-T"
-    )
+def add_task(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The option ``--task``, and those of data."""
+    parser.add_argument("--task", required=required, metavar="TASK", help=TASK_HELP)
+    add_data_options(parser)
 
 
 def task_of(arguments: argparse.Namespace) -> Task:
-    """The task that the arguments name.
+    """The task that the arguments name, its data read as they say.
 
     Raises:
-        UnknownNameError, InvalidValueError: if there is none of that name.
+        UnknownNameError, InvalidValueError: if there is none of that name, or data have several
+            readings.
+        DamagedFileError, OSError: if they cannot be read.
     """
-    return load_task(arguments.task)
+    return load_task(arguments.task, data_options(arguments))
 
 
 def add_samples(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +110,7 @@ def check_paths(arguments: argparse.Namespace) -> None:
             raise InvalidValueError(
                 _flag(output), paths[output], f"another file than {label}, which would be lost"
             )
+    _check_data(arguments, {name: paths[name] for name in OUTPUTS if name in paths})
     for name, path in paths.items():
         if name not in OUTPUTS or (name == RESUMED and path.exists()):
             require_input(path)
@@ -148,6 +119,18 @@ def check_paths(arguments: argparse.Namespace) -> None:
 def _flag(name: str) -> str:
     """An argument as it is typed."""
     return f"--{name.replace('_', '-')}"
+
+
+def _check_data(arguments: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
+    """Raise if data would be overwritten; they may be folders, and a task may be no file."""
+    for name in OWN_FILES:
+        text = getattr(arguments, name, None)
+        if not isinstance(text, str) or not os.path.exists(text):
+            continue
+        for output, path in outputs.items():
+            if _same(path, Path(text)):
+                limit = "another file than the data, which would be lost"
+                raise InvalidValueError(_flag(output), path, limit)
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ltc2hw.cli.bounds import exact_bounds, loss_bound
+from ltc2hw.cli.bounds import check_bound, exact_bounds, loss_bound
 from ltc2hw.cli.common import (
     add_json,
     add_samples,
@@ -16,12 +16,18 @@ from ltc2hw.cli.common import (
     first_samples,
     load_fixed,
     load_float,
+    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.verb import Verb
-from ltc2hw.comparison.compare import check_engines, compare
+from ltc2hw.comparison.compare import (
+    DEFAULT_ENGINES,
+    CompareOptions,
+    check_engines,
+    compare,
+)
 from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.comparison.tables import bound_table, ladder_table, score_table
 
@@ -32,9 +38,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("fixed", type=Path, metavar="FIXED", help="integer network made from it")
     add_task(parser)
     parser.add_argument(
-        "--engines", default="integer,fast,lava", metavar="LIST", help="default: %(default)s"
+        "--engines",
+        default=",".join(DEFAULT_ENGINES),
+        metavar="LIST",
+        help="default: %(default)s; lava takes a thousand times as long",
     )
     add_samples(parser)
+    parser.add_argument(
+        "--engine-samples",
+        action="append",
+        default=[],
+        type=named_count,
+        metavar="ENGINE=N",
+        help="an engine that runs the first N samples only, repeatable: lava=20, say, or"
+        " integer=100, where fast stands for the integers on the others",
+    )
+    parser.add_argument(
+        "--no-causes", action="store_true", help="do not measure every cause alone: half the time"
+    )
+    parser.add_argument(
+        "--cause-samples",
+        type=positive,
+        metavar="N",
+        help="measure ladder and causes on the first N samples only",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="report: .html, .md or .json"
     )
@@ -47,15 +74,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def named_count(text: str) -> tuple[str, int]:
+    """``ENGINE=N`` as an argument's type.
+
+    >>> named_count("lava=20")
+    ('lava', 20)
+    """
+    name, _, count = text.partition("=")
+    try:
+        return name.strip(), positive(count)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ENGINE=N with N >= 1") from None
+
+
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Compare, save the report, and say whether every stated bound is met."""
     check_output(arguments.out, arguments.json, text=True)
     find_renderer(arguments.out)
-    engines = tuple(name.strip() for name in arguments.engines.split(","))
+    limits = dict(arguments.engine_samples)
+    named = (name.strip() for name in arguments.engines.split(","))
+    engines = tuple(dict.fromkeys((*named, *limits)))
     check_engines(engines)
     network, fixed = load_float(arguments.network), load_fixed(arguments.fixed)
     task = task_of(arguments)
     check_fit(network, task)
+    stated = stated_bounds(arguments)
+    for metric, limit in stated.items():
+        check_bound(task.decision.metric, metric, limit)
     split = first_samples(task.test, arguments.samples)
     report = compare(
         network,
@@ -65,19 +110,25 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         engines,
         decision=task.decision,
         task=task.name,
+        options=CompareOptions(limits, not arguments.no_causes, arguments.cause_samples),
         progress=console.progress,
+        lengths=split.lengths,
     )
     bounds = exact_bounds(report)
-    if arguments.max_accuracy_drop is not None:
-        bounds += loss_bound(report, "accuracy", arguments.max_accuracy_drop)
-    if arguments.max_mse_increase is not None:
-        bounds += loss_bound(report, "mse", arguments.max_mse_increase)
+    for metric, limit in stated.items():
+        bounds += loss_bound(report, metric, limit)
     report = replace(report, bounds=bounds)
     report.save(arguments.out)
     write_json(arguments.json, report.to_dict())
     show(report, console)
     console.line(f"report: {arguments.out}")
     return report.bounds_met
+
+
+def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
+    """How much may be lost, by score; those that were stated."""
+    limits = {"accuracy": arguments.max_accuracy_drop, "mse": arguments.max_mse_increase}
+    return {metric: limit for metric, limit in limits.items() if limit is not None}
 
 
 def show(report: Report, console: Console) -> None:

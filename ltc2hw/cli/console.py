@@ -10,12 +10,13 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ltc2hw.comparison.tables import Table
 from ltc2hw.files.texts import encodable, printable
 
-BAR_WIDTH = 24
+if TYPE_CHECKING:
+    from ltc2hw.cli.bar import Bar
 
 
 class Console:
@@ -27,13 +28,13 @@ class Console:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
         self.stream = stream or sys.stdout
-        self.bar = self.stream is not None and self.stream.isatty()
-        self.open_bar = False
+        self.terminal = self.stream is not None and self.stream.isatty()
+        self.bar: Bar | None = None
         self.problem: OSError | None = None
 
     def line(self, text: str = "") -> None:
-        """Print a line."""
-        self._end_bar()
+        """Print a line, below whatever there is."""
+        self.end_bar()
         self._write(f"{printable(text)}\n")
 
     def table(self, table: Table) -> None:
@@ -43,28 +44,47 @@ class Console:
         for row in aligned(table):
             self.line(f"  {row}")
 
+    def note(self, text: str) -> None:
+        """Print a line above a bar that goes on."""
+        if self.bar is None:
+            self.line(text)
+        else:
+            self.bar.above(lambda: self._write(f"{printable(text)}\n"))
+
     def progress(self, what: str, done: int, total: int, note: str = "") -> None:
-        """Tell how far something is: ``done`` of ``total``.
+        """Tell how far something is: ``done`` of ``total``, and on a terminal the time left.
 
         Elsewhere than on a terminal, steps between start and end are told only with a note.
         """
-        digits = len(str(total))
-        count = f"{done:>{digits}}/{total}"
-        if not self.bar:
+        if self.quiet:
+            return
+        if not self.terminal:
             if note or done in (0, total):
+                count = f"{done:>{len(str(total))}}/{total}"
                 self._write(printable(f"{what} {count} {note}".rstrip()) + "\n")
             return
-        filled = BAR_WIDTH * done // max(total, 1)
-        bar = f"[{'#' * filled:.<{BAR_WIDTH}}]"
-        self._write("\r\x1b[K" + printable(f"{what} {bar} {count} {note}".rstrip()))
-        self.open_bar = True
+        bar = self._bar_of(what, done, total)
+        bar.move(done, note)
         if done >= total:
-            self._end_bar()
+            self.end_bar()
 
-    def _end_bar(self) -> None:
-        if self.open_bar:
-            self.open_bar = False
-            self._write("\n")
+    def _bar_of(self, what: str, done: int, total: int) -> Bar:
+        """The bar of what is running; another one is ended."""
+        from ltc2hw.cli.bar import Bar
+
+        bar = self.bar
+        if bar is not None and (bar.what, bar.total) == (what, total) and bar.done <= done:
+            return bar
+        self.end_bar()
+        encoding = None if self.stream is None else self.stream.encoding
+        self.bar = Bar(what, done, total, self._write, encoding)
+        return self.bar
+
+    def end_bar(self) -> None:
+        """Leave an open bar as it is, on a line of its own."""
+        if self.bar is not None:
+            bar, self.bar = self.bar, None
+            bar.end()
 
     def _write(self, text: str) -> None:
         if self.quiet or self.problem is not None:

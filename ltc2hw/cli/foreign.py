@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -48,6 +49,28 @@ def read_foreign_network(
             raise InvalidValueError(f"option {FLAGS[name]}", "given", f"{flags} for {format_name}")
     read = cast(Callable[..., Network | FixedNetwork], import_module(module).read)
     return read(path, **options)
+
+
+def add_steps(parser: argparse.ArgumentParser) -> None:
+    """The options of networks whose equations are in continuous time."""
+    parser.add_argument("--dt", type=float, help="nir: the step, in the unit of its time constants")
+    parser.add_argument(
+        "--discretization",
+        choices=("euler", "exact"),
+        help="nir: a step decays by dt / tau (default), or by 1 - exp(-dt / tau)",
+    )
+    parser.add_argument(
+        "--reset",
+        choices=("zero", "subtract", "subtract-delayed"),
+        help="nir: what a spike does to the membrane, where the file does not say",
+    )
+
+
+def steps_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was said by the options of :func:`add_steps`, and by ``--input``."""
+    said = {name: getattr(arguments, name) for name in ("dt", "discretization", "reset")}
+    said["graded_input"] = None if arguments.input is None else arguments.input == "graded"
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def foreign_format(path: Path) -> str | None:

@@ -6,9 +6,16 @@ import argparse
 import shlex
 from pathlib import Path
 
-from ltc2hw.cli.common import check_output, positive
+from ltc2hw.cli.common import check_output
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.foreign import READERS, foreign_format, read_foreign_network
+from ltc2hw.cli.counts import positive
+from ltc2hw.cli.foreign import (
+    READERS,
+    add_steps,
+    foreign_format,
+    read_foreign_network,
+    steps_options,
+)
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
@@ -24,17 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="format", choices=tuple(READERS), help="by default, what the file looks like"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="NETWORK")
-    parser.add_argument("--dt", type=float, help="nir: the step, in the unit of its time constants")
-    parser.add_argument(
-        "--discretization",
-        choices=("euler", "exact"),
-        help="nir: a step decays by dt / tau (default), or by 1 - exp(-dt / tau)",
-    )
-    parser.add_argument(
-        "--reset",
-        choices=("zero", "subtract", "subtract-delayed"),
-        help="nir: what a spike does to the membrane, where the file does not say",
-    )
+    add_steps(parser)
     parser.add_argument(
         "--input", choices=("spikes", "graded"), help="nir, sfptt: what samples are"
     )
@@ -59,10 +56,6 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         limit = f"one of {', '.join(READERS)}"
         raise InvalidValueError(f"format of {arguments.file}", "unknown", limit, "say --from")
     options = {
-        "dt": arguments.dt,
-        "discretization": arguments.discretization,
-        "reset": arguments.reset,
-        "graded_input": None if arguments.input is None else arguments.input == "graded",
         "input_word": arguments.input_bits and Word(arguments.input_bits, signed=False),
         "target": arguments.target,
         "input_size": arguments.input_size,
@@ -70,6 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         "allow": arguments.allow,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    given |= steps_options(arguments)
     network = read_foreign_network(arguments.file, chosen, given)
     save(network, arguments.out)
     if "changes" in network.provenance:

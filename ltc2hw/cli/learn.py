@@ -18,11 +18,11 @@ from ltc2hw.cli.common import (
     check_output,
     load_fixed,
     natural,
-    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError
@@ -31,10 +31,13 @@ from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
-from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate
-from ltc2hw.learning.scope import PARTIAL, Scope, require_reach, scope_of
+from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate, Weighting
+from ltc2hw.learning.scope import PARTIAL, Scope, readouts, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
 from ltc2hw.tasks import Task
+
+MOST_VERIFIED = 4096
+"""Updates that are held against the float rule."""
 
 
 def power(text: str) -> float:
@@ -82,9 +85,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=positive, metavar="N", help="of each pass; all if absent")
     parser.add_argument("--passes", type=positive, default=1, metavar="N")
     parser.add_argument("--seed", type=natural, default=0, help="order of samples, rounding")
+    parser.add_argument(
+        "--readout", metavar="POPULATION", help="learn what this one says; the output if absent"
+    )
+    parser.add_argument(
+        "--no-reset", action="store_true",
+        help="samples are pieces of one stream: in their order, and registers go on",
+    )  # fmt: skip
     for name in ("learning-rate", "alpha", "beta"):
         default = getattr(rule, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=power, default=default, metavar="2^-K")
+    parser.add_argument(
+        "--weighting", choices=get_args(Weighting), default=rule.weighting,
+        help="of the loss in time: rising to the end of a sample, or every step alike",
+    )  # fmt: skip
     parser.add_argument("--feedback", choices=get_args(Feedback), default=rule.feedback)
     parser.add_argument("--surrogate", choices=get_args(Surrogate), default=rule.surrogate)
     parser.add_argument(
@@ -114,28 +128,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Verify the first samples, adapt, save, and tell the scores."""
     check_output(arguments.out, arguments.json, arguments.checkpoint)
-    network = load_fixed(arguments.network)
+    loaded = load_fixed(arguments.network)
+    network = loaded.with_output(arguments.readout or loaded.output)
     task = task_of(arguments)
     check_fit(network, task)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
     scope = scope_of(network, rule)
     require_reach(scope, rule, arguments.allow)
     chip = integer_rule(network, rule, words)
-    stream = Stream.of(task, arguments.samples, arguments.passes, arguments.seed)
-    tell_scope(console, scope)
+    stream = Stream.of(
+        task, arguments.samples, arguments.passes, arguments.seed, reset=not arguments.no_reset
+    )
+    tell_scope(console, scope, network)
     verification = verified(chip, task, stream, arguments.verify, arguments.min_cosine)
     adaptation = Adaptation(chip, network, task, stream, arguments.engine)
     if arguments.checkpoint is not None and arguments.checkpoint.exists():
         adaptation.resume(arguments.checkpoint)
     adaptation.run(console, arguments.checkpoint, arguments.allow)
     adapted, measured = adaptation.measured()
-    save(adapted, arguments.out)
+    save(adapted.with_output(loaded.output), arguments.out)
     write_json(
         arguments.json,
         {
             "task": task.name,
             "target": network.target,
             "engine": arguments.engine,
+            "readout": network.output,
             "rule": asdict(rule),
             "words": asdict(words),
             "learns": list(scope.learns),
@@ -171,6 +189,7 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
         alpha=arguments.alpha,
         beta=arguments.beta,
         error="softmax" if task.kind == "classification" else "linear",
+        weighting=arguments.weighting,
         feedback=arguments.feedback,
         surrogate=arguments.surrogate,
         ports=ports,
@@ -192,7 +211,9 @@ def chosen_words(arguments: argparse.Namespace) -> PlasticWords:
 def verified(
     chip: IntegerRule, task: Task, stream: Stream, count: int, bound: float | None
 ) -> dict[str, Any] | None:
-    """Errors of every step of the first samples against the float rule, as plain values.
+    """Errors of the updates of the first samples against the float rule, as plain values.
+
+    Of no more than :data:`MOST_VERIFIED` of them, since each takes milliseconds.
 
     Raises:
         InvalidValueError: if a bound is stated that is no number, or nothing is verified.
@@ -206,7 +227,10 @@ def verified(
             raise InvalidValueError("samples to verify", 0, "at least 1 for --min-cosine")
         return None
     part = stream.part(0, min(count, stream.samples))
-    errors = verify(chip, part.x, goals(task, part))
+    errors = verify(
+        chip, part.x, goals(task, part), reset=stream.reset, lengths=part.lengths,
+        most=MOST_VERIFIED,
+    )  # fmt: skip
     cosines = [error.cosine for error in errors]
     return {
         "steps": len(errors),
@@ -231,8 +255,11 @@ def memory_of(chip: IntegerRule) -> dict[str, Any]:
     }
 
 
-def tell_scope(console: Console, scope: Scope) -> None:
-    """Print what learns, and what is held and why."""
+def tell_scope(console: Console, scope: Scope, network: FixedNetwork) -> None:
+    """Print what learns, of several readouts from which, and what is held and why."""
+    others = [name for name in readouts(network) if name != network.output]
+    if others:
+        console.line(f"readout: {network.output}; --readout {others[0]} learns another")
     console.line(f"learns: {', '.join(scope.learns)}")
     console.line(f"held: {scope.held_text or 'nothing'}")
 

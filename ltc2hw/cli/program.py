@@ -13,16 +13,21 @@ from functools import partial
 from importlib.metadata import version
 from typing import NoReturn, TextIO
 
+from ltc2hw.cli.check import CHECK
 from ltc2hw.cli.common import check_paths
 from ltc2hw.cli.compare import COMPARE
+from ltc2hw.cli.compiling import telling_of_compilation
 from ltc2hw.cli.console import Console, complain, emit
+from ltc2hw.cli.data import DATA
 from ltc2hw.cli.demo import DEMO
 from ltc2hw.cli.export import EXPORT
 from ltc2hw.cli.importing import IMPORT
 from ltc2hw.cli.learn import LEARN
 from ltc2hw.cli.quantize import QUANTIZE
+from ltc2hw.cli.show import SHOW
 from ltc2hw.cli.simulate import SIMULATE
 from ltc2hw.cli.stopping import Stop, stopping
+from ltc2hw.cli.stream import STREAM
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
 from ltc2hw.cli.verb import Verb
@@ -31,13 +36,17 @@ from ltc2hw.errors import Ltc2hwError
 
 VERBS: Mapping[str, Verb] = {
     "demo": DEMO,
+    "data": DATA,
     "train": TRAIN,
+    "check": CHECK,
     "quantize": QUANTIZE,
     "simulate": SIMULATE,
+    "stream": STREAM,
     "compare": COMPARE,
     "import": IMPORT,
     "export": EXPORT,
     "learn": LEARN,
+    "show": SHOW,
     "targets": TARGETS,
 }
 """Everything that ``ltc2hw`` can be told to do."""
@@ -96,10 +105,13 @@ def perform(parsed: argparse.Namespace, command: str) -> int:
         Ltc2hwError, OSError: for bad input.
     """
     verb, console = VERBS[parsed.verb], Console(quiet=parsed.quiet)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), telling_of_compilation(console, command):
         warnings.showwarning = partial(warn, command)
         check_paths(parsed)
-        met = verb.run(parsed, console)
+        try:
+            met = verb.run(parsed, console)
+        finally:
+            console.end_bar()
     problem = console.problem
     if problem is not None and not isinstance(problem, BrokenPipeError):
         # Nobody waits for the output of a stream that was closed from the start.

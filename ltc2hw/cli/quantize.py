@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ltc2hw.cli.calibrating import add_calibration, calibration_of
 from ltc2hw.cli.common import (
     add_json,
     add_limits,
-    add_task,
-    check_fit,
     check_output,
     load_float,
-    positive,
-    task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.structure import connection_name
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("network", type=Path, metavar="MODEL", help="float network")
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
-    add_task(parser)
+    add_calibration(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument("--weight-bits", type=positive, metavar="N")
     parser.add_argument(
@@ -51,14 +49,13 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_allowed(arguments.allow)
     network = load_float(arguments.network)
     chip = load_target(arguments.target)
-    task = task_of(arguments)
-    check_fit(network, task)
+    calibration = calibration_of(arguments, network)
     options = QuantizeOptions(
         weight_bits=arguments.weight_bits,
         allow=arguments.allow,
         fine_states=arguments.fine_states,
     )
-    fixed = quantize(network, chip, task.train.x, options)
+    fixed = quantize(network, chip, calibration.x, options, lengths=calibration.lengths)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)
     saturated = fixed.provenance.get(SATURATED, "")
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     write_json(
         arguments.json,
         {
-            "task": task.name,
+            "task": calibration.name,
             "target": chip.name,
             "weight_bits": {connection_name(p): p.bits for p in fixed.projections},
             "saturated_constants": saturated,
@@ -116,7 +113,7 @@ TOLD = 0.01
 
 
 QUANTIZE = Verb(
-    "quantize a float network for a target, calibrated on the task's training samples",
+    "quantize a float network for a target, calibrated on training samples",
     add_arguments,
     run,
 )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltc2hw.cli.common import named_number, natural, positive
+from ltc2hw.cli.common import named_number, natural
+from ltc2hw.cli.counts import positive
 from ltc2hw.dynamics import MODELS, Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Network

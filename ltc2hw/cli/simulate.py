@@ -50,11 +50,11 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     split = first_samples(task.test, arguments.samples)
     engine = arguments.engine or ("fast" if isinstance(network, FixedNetwork) else "float64")
     progress = partial(console.progress, "sample-steps") if engine == "fast" else None
-    trace = simulate(network, split.x, engine, progress=progress)
+    trace = simulate(network, split.x, engine, progress=progress, lengths=split.lengths)
     outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs
     decision = task.decision
-    score = float(np.mean(decision.judge(outputs, split.labels)))
-    save_trace(trace, arguments.out)
+    score = float(np.mean(decision.judge(outputs, split.labels, split.lengths)))
+    save_trace(trace.labelled(split.labels, task.name, split.lengths), arguments.out)
     saturations = {name: dict(counts) for name, counts in trace.saturations.items()}
     write_json(
         arguments.json,

@@ -16,6 +16,7 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.recipe_options import (
     add_recipe_options,
     chosen_recipe,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb; what is not given is the task's own recipe."""
-    parser.add_argument("task", metavar="TASK", help="digits-rows, digits-pixels or add-T")
+    parser.add_argument("task", metavar="TASK", help=TASK_HELP)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="float network")
     parser.add_argument(
         "--start", type=Path, metavar="NETWORK", help="a float network to train further"
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="save each epoch here, resume from here"
     )
+    add_data_options(parser)
     add_json(parser)
 
 

@@ -14,16 +14,24 @@ from ltc2hw.errors import HardwareRuleError
 FLAGS: Mapping[str, str] = {
     "allow": "--allow",
     "batch_norm_step": "--batch-norm-step",
-    "calibration": "--task",
+    "calibration": "--calibration",
+    "classes": "--classes",
     "discretization": "--discretization",
     "dt": "--dt",
     "engine": "--engine",
+    "every_step": "--labels",
     "graded_input": "--input",
     "input_size": "--input-size",
     "input_word": "--input-bits",
+    "kind": "--kind",
+    "layout": "--layout",
     "nir_version": "--nir-version",
     "reset": "--reset",
     "target": "--target",
+    "test": "--test",
+    "test_fraction": "--test-fraction",
+    "validation": "--validation",
+    "validation_fraction": "--validation-fraction",
 }
 """Flag of each argument that a verb has."""
 
@@ -31,11 +39,14 @@ PYTHON_ONLY = frozenset(
     (
         *("force", "graded", "graded_spike", "input_shape", "self_terms"),
         *("reset_delay", "reset_mechanism", "threshold"),
+        # Within the flag --binning.
+        *("downsample", "window_us"),
     )
 )
 """Arguments, of ours or of other tools, that no verb has; messages keep them as they are."""
 
 VALUES: Mapping[str, Mapping[str, str]] = {
+    "every_step": {"True": "every-step", "False": "per-sequence"},
     "graded_input": {"True": "graded", "False": "spikes"},
 }
 """Values that a flag calls otherwise."""
@@ -76,4 +87,4 @@ def _flag(match: re.Match[str]) -> str:
     value = next((text for text in quoted if text is not None), given)
     value = VALUES.get(name, {}).get(value, value)
     # A placeholder names the argument alone.
-    return FLAGS[name] if value == "..." or name == "calibration" else f"{FLAGS[name]} {value}"
+    return FLAGS[name] if value in ("...", "x") else f"{FLAGS[name]} {value}"

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
-from ltc2hw.comparison.ladder import (
-    Cause,
-    Stage,
-    account_mixtures,
-    ladder_mixtures,
-    measure_causes,
-    measure_stages,
-)
+from ltc2hw.comparison.ladder import Account, Cause, Stage, account_mixtures, ladder_mixtures
 from ltc2hw.comparison.report import Report
+from ltc2hw.comparison.samples import (
+    PART,
+    Samples,
+    check_decision,
+    fitting_labels,
+    suited_decision,
+)
 from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
-from ltc2hw.errors import UnknownNameError
-from ltc2hw.graph.decision import Decision, decision_for
+from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.labels import Labels, one_per_sample
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.samples import check_samples
-from ltc2hw.graph.trace import ALL
+from ltc2hw.graph.samples import check_samples, plain_array
+from ltc2hw.graph.sequences import sample_lengths, silent_after
+from ltc2hw.graph.trace import ALL, Trace
+from ltc2hw.numbers.fields import require_size
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
 from ltc2hw.simulate import simulate
+
+FLOAT, SPECIFICATION, STAND_IN = "float64", "integer", "fast"
+"""What is exact, whose bits the others must give, and who stands for it where it runs in part."""
+
+DEFAULT_ENGINES = (SPECIFICATION, STAND_IN)
+"""Engines that cost little; Lava takes a thousand times as long and runs where it is named."""
 
 MEMORY = 1 << 27
 """Bytes of one run's recorded states at a time; more samples are run in several batches."""
@@ -42,14 +50,26 @@ Progress = Callable[[str, int, int], None]
 class CompareOptions:
     """What to leave out where time is short; by default nothing.
 
-    ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``).
+    ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``). Where
+    ``integer`` is among them, ``fast`` runs all of them and stands for the integers; on the first
+    ones it is compared with ``integer``.
     ``causes``: whether to measure every cause of lost accuracy alone.
     ``cause_samples``: how many samples the ladder and the causes are measured on, None for all.
+
+    Raises:
+        InvalidValueError: for numbers of samples below one.
     """
 
     samples: Mapping[str, int] = field(default_factory=dict)
     causes: bool = True
     cause_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        require_type("samples of engines", self.samples, Mapping)
+        for engine, count in self.samples.items():
+            require_size(f"samples of engine {engine}", count)
+        if self.cause_samples is not None:
+            require_size("cause_samples", self.cause_samples)
 
 
 def compare(
@@ -57,45 +77,50 @@ def compare(
     fixed: FixedNetwork,
     x: object,
     labels: object,
-    engines: Sequence[str] = ("integer", "fast", "lava"),
+    engines: Sequence[str] = DEFAULT_ENGINES,
     *,
     decision: Decision | None = None,
     task: str = "",
     options: CompareOptions | None = None,
     progress: Progress | None = None,
+    lengths: object = None,
 ) -> Report:
     """Run samples x (T, B, N_in) through both networks and account for every difference.
 
     ``labels``: integers (B,) or one-hot integer rows for classes (the largest output of the last
     step decides, spiking outputs are counted over all steps), reals (B, N_out) for regression on
-    the last step (:func:`~ltc2hw.graph.decision.decision_for`); another ``decision`` judges as
-    it likes. ``engine`` runs are compared with ``integer`` in every recorded integer; ``integer``
-    itself is always run.
+    the last step (:func:`~ltc2hw.graph.decision.decision_for`); with the steps as one more axis
+    before, each labelled step is judged. Another ``decision`` judges as it likes: see
+    :class:`~ltc2hw.graph.decision.Decision`. ``engines`` are compared with ``integer`` in every
+    recorded integer; ``integer`` itself is always run. ``lengths`` (B,): the steps of samples that
+    end before T; nothing that comes after an end counts.
 
     Raises:
         InvalidValueError: if ``fixed`` does not belong to ``network``, or a number is not finite.
-        ShapeError: for samples or labels that do not fit.
+        ShapeError: for samples, labels or lengths that do not fit.
         UnknownNameError: for an unknown engine.
         MissingExtraError: if an engine's optional component is not installed.
     """
     chosen = options or CompareOptions()
     check_pair(network, fixed)
-    check_engines((*engines, *chosen.samples))
-    samples = check_samples(x, network.input.size, network.input.graded)
-    steps, batch, _ = samples.shape
-    targets = one_per_sample(labels, batch, steps)
-    output = network.population(network.output)
-    spiking = output.output_variable == "spikes"
-    judge = decision or decision_for(targets, batch, output.size, spiking=spiking)
+    check_engines(engines)
+    for engine in chosen.samples:
+        if engine not in (*engines, SPECIFICATION):
+            raise UnknownNameError("engine with samples", engine, (*engines, SPECIFICATION))
+    samples = _samples(network, x, labels, decision, lengths)
     tell = progress or silent
-    comparison = _Comparison(network, fixed, samples, targets, judge, engines, chosen)
+    comparison = _Comparison(network, fixed, samples, engines, chosen)
     comparison.run(tell)
     return Report(
         task=task,
         target=fixed.target,
-        metric=judge.metric,
+        metric=samples.decision.metric,
+        higher_is_better=bool(samples.decision.higher_is_better),
+        reference=comparison.reference,
         scores=comparison.scores(),
+        float_scores=comparison.float_scores(),
         samples=comparison.counts,
+        explained=comparison.account.samples.count,
         exact={engine: tally.result() for engine, tally in comparison.exact.items()},
         spikes=comparison.spikes.agreements(),
         divergence=comparison.spikes.divergence(),
@@ -110,6 +135,31 @@ def compare(
     )
 
 
+def _samples(
+    network: Network, x: object, labels: object, decision: Decision | None, lengths: object
+) -> Samples:
+    """What is compared, checked; samples are zero after their ends.
+
+    Raises:
+        ShapeError, InvalidValueError: as :func:`compare`.
+    """
+    size, graded = network.input.size, network.input.graded
+    given = plain_array("samples", x)
+    if lengths is not None:
+        if given.ndim != 3:
+            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
+        given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
+    values = check_samples(given, size, graded)
+    steps, batch, _ = values.shape
+    output = network.population(network.output)
+    if decision is None:
+        spiking = output.output_variable == "spikes"
+        decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
+    check_decision(decision)
+    targets = fitting_labels(labels, decision, steps, batch)
+    return Samples(values, targets, sample_lengths(lengths, steps, batch), decision)
+
+
 class _Comparison:
     """Both networks on all samples, one batch at a time, then what explains the difference."""
 
@@ -117,77 +167,96 @@ class _Comparison:
         self,
         network: Network,
         fixed: FixedNetwork,
-        x: FloatArray,
-        labels: Labels,
-        decision: Decision,
+        samples: Samples,
         engines: Sequence[str],
         options: CompareOptions,
     ) -> None:
         self.network = network
         self.fixed = fixed
-        self.x = x
-        self.labels = labels
-        self.decision = decision
+        self.samples = samples
         self.options = options
-        steps, batch, _ = x.shape
-        others = [engine for engine in engines if engine != REFERENCE]
-        self.counts = {"float64": batch, REFERENCE: batch} | {
-            engine: min(options.samples.get(engine, batch), batch) for engine in others
+        steps, batch, _ = samples.x.shape
+        limits = options.samples
+        whole = limits.get(SPECIFICATION, batch) >= batch
+        self.reference = SPECIFICATION if whole else STAND_IN
+        others = dict.fromkeys(engine for engine in engines if engine != SPECIFICATION)
+        if not whole:
+            others[STAND_IN] = None
+            limits = {**limits, STAND_IN: batch}
+        self.counts = {FLOAT: batch} | {
+            engine: min(limits.get(engine, batch), batch) for engine in (SPECIFICATION, *others)
         }
         self.judged: dict[str, list[FloatArray]] = {engine: [] for engine in self.counts}
         self.exact = {engine: ExactTally() for engine in others}
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
+        explained = min(options.cause_samples or batch, batch)
+        self.account = Account(network, fixed, samples.first(explained))
 
     def run(self, progress: Progress) -> None:
         """Run every engine on every batch and take the results in."""
         names = spiking_populations(self.network)
-        for part in self.batches():
-            progress("float64 and integer", part.start, self.x.shape[1])
-            x = self.x[:, part]
-            real = simulate(self.network, x, "float64", ALL)
-            integer = simulate(self.fixed, x, REFERENCE, ALL)
-            self.judge("float64", real.outputs, part)
-            self.judge(REFERENCE, real_outputs(self.fixed, integer), part)
-            self.spikes.add(real, integer, names, part.start)
-            self.states.add(integer)
-            progress("float64 and integer", part.stop, self.x.shape[1])
-            for engine, tally in self.exact.items():
-                count = min(self.counts[engine] - part.start, x.shape[1])
-                if count > 0:
-                    progress(engine, part.start, self.counts[engine])
-                    trace = simulate(self.fixed, x[:, :count], engine, ALL)
-                    tally.add(integer, trace, part.start)
-                    self.judge(engine, real_outputs(self.fixed, trace), part)
-                    progress(engine, part.start + count, self.counts[engine])
+        total, done = sum(self.counts.values()), 0
+        progress(RUNNING, done, total)
+        for part in self.samples.parts(self.batch):
+            samples, traces = self.samples.take(part), dict[str, Trace]()
+            for engine, count in self.counts.items():
+                left = min(count - part.start, samples.count)
+                if left > 0:
+                    traces[engine] = self.trace(engine, samples.first(left))
+                    done += left
+                    progress(RUNNING, done, total)
+                    self.compare(engine, traces, part.start, samples)
+            real, integers = traces[FLOAT], traces[self.reference]
+            self.spikes.add(real, integers, names, part.start, samples.own)
+            self.states.add(integers, samples.own)
 
-    def batches(self) -> Iterator[slice]:
-        """Slices of samples whose recorded states fit :data:`MEMORY`."""
-        steps, batch, _ = self.x.shape
+    def trace(self, engine: str, samples: Samples) -> Trace:
+        """Run an engine, and keep its verdicts."""
+        network = self.network if engine == FLOAT else self.fixed
+        trace = simulate(network, samples.x, engine, ALL, lengths=samples.lengths)
+        outputs = trace.outputs if engine == FLOAT else real_outputs(self.fixed, trace)
+        self.judged[engine].append(samples.judge(outputs))
+        return trace
+
+    def compare(
+        self, engine: str, traces: Mapping[str, Trace], start: int, samples: Samples
+    ) -> None:
+        """Hold an engine's integers against those of ``integer``, where both ran."""
+        if engine in self.exact and SPECIFICATION in traces:
+            expected, found = traces[SPECIFICATION], traces[engine]
+            self.exact[engine].add(expected, found, start, samples.lengths)
+
+    @property
+    def batch(self) -> int:
+        """Samples whose recorded states fit :data:`MEMORY`."""
+        steps = len(self.samples.x)
         numbers = steps * sum(p.size * len(p.recordable) for p in self.network.populations)
-        size = max(1, MEMORY // (numbers * np.dtype(np.float64).itemsize))
-        return (slice(start, min(start + size, batch)) for start in range(0, batch, size))
+        return max(1, min(PART, MEMORY // (numbers * np.dtype(np.float64).itemsize)))
 
-    def judge(self, engine: str, outputs: FloatArray, part: slice) -> None:
-        """Keep the verdict on each sample of a batch, or on its first ones."""
-        labels = self.labels[part.start : part.start + outputs.shape[1]]
-        self.judged[engine].append(self.decision.judge(outputs, labels))
+    def verdicts(self, engine: str) -> FloatArray:
+        """Verdicts on all samples that an engine ran."""
+        return np.concatenate(self.judged[engine])
 
     def scores(self) -> dict[str, float]:
         """Mean verdict of each engine."""
-        return {engine: float(np.mean(np.concatenate(v))) for engine, v in self.judged.items()}
+        return {engine: float(np.mean(self.verdicts(engine))) for engine in self.counts}
+
+    def float_scores(self) -> dict[str, float]:
+        """Mean verdict of ``float64`` on the samples of each engine."""
+        verdicts = self.verdicts(FLOAT)
+        return {engine: float(np.mean(verdicts[:count])) for engine, count in self.counts.items()}
 
     def ladder(self, progress: Progress) -> tuple[Stage, ...]:
         """Stages from float to integer, all on the same samples."""
-        count = self.explained
-        x, labels = self.x[:, :count], self.labels[:count]
         stages = []
         number = len(ladder_mixtures(self.fixed))
-        for stage in measure_stages(self.network, self.fixed, x, labels, self.decision):
+        progress("ladder", 0, number)
+        for stage in self.account.stages():
             stages.append(stage)
             progress("ladder", len(stages), number)
-        integer = np.concatenate(self.judged[REFERENCE])[:count]
-        return (*stages, Stage(REFERENCE, float(integer.mean())))
+        integers = self.verdicts(self.reference)[: self.account.samples.count]
+        return (*stages, Stage(self.reference, float(integers.mean())))
 
     def causes(self, progress: Progress) -> tuple[Cause, ...]:
         """Every cause alone, worst first: by the score lost, then by the change of the outputs.
@@ -196,31 +265,24 @@ class _Comparison:
         """
         if not self.options.causes:
             return ()
-        count = self.explained
-        x, labels = self.x[:, :count], self.labels[:count]
         causes = []
         number = len(account_mixtures(self.network, self.fixed))
-        for cause in measure_causes(self.network, self.fixed, x, labels, self.decision):
+        progress("causes", 0, number)
+        for cause in self.account.causes():
             causes.append(cause)
             progress("causes", len(causes), number)
-        score = float(np.mean(np.concatenate(self.judged["float64"])[:count]))
-        sign = 1 if self.decision.metric == "accuracy" else -1
+        score = float(np.mean(self.verdicts(FLOAT)[: self.account.samples.count]))
+        sign = 1 if self.samples.decision.higher_is_better else -1
 
         def damage(cause: Cause) -> tuple[float, float]:
-            lost = sign * (score - cause.score) / (score or 1.0)
+            lost = sign * (score - cause.score) / (abs(score) or 1.0)
             return max(round(lost, 3), 0.0), cause.output_error
 
         return tuple(sorted(causes, key=damage, reverse=True))
 
-    @property
-    def explained(self) -> int:
-        """Samples on which ladder and causes are measured."""
-        batch = self.x.shape[1]
-        return batch if self.options.cause_samples is None else self.options.cause_samples
 
-
-REFERENCE = "integer"
-"""Engine whose bits the others must give."""
+RUNNING = "samples"
+"""What progress calls the runs of all engines together."""
 
 
 def check_engines(engines: Sequence[str]) -> None:
@@ -228,7 +290,10 @@ def check_engines(engines: Sequence[str]) -> None:
 
     Raises:
         UnknownNameError: naming the first that does not.
+        InvalidValueError: for a single name in place of several.
     """
+    if isinstance(engines, str):
+        raise InvalidValueError("engines", repr(engines), f"a sequence such as ({engines!r},)")
     known = tuple(engine for engine in ENGINES if engine not in FLOAT_ENGINES)
     for engine in engines:
         if engine not in known:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltc2hw.comparison.report import Excerpt, Membrane
+from ltc2hw.comparison.samples import Samples
 from ltc2hw.dynamics.roles import charging, thresholds
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
@@ -31,9 +32,10 @@ def spiking_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
     return tuple(p.name for p in network.populations if p.output_variable == "spikes")
 
 
-def make_excerpt(network: Network, fixed: FixedNetwork, x: FloatArray, sample: int) -> Excerpt:
-    """Run one sample of x (T, B, N_in) in float and in integers, and keep what pictures show."""
-    part = x[:, sample : sample + 1]
+def make_excerpt(network: Network, fixed: FixedNetwork, samples: Samples, sample: int) -> Excerpt:
+    """Run one sample in float and in integers for its own steps; keep what pictures show."""
+    end = None if samples.lengths is None else samples.lengths[sample]
+    part = samples.x[:end, sample : sample + 1]
     real = simulate(network, part, "float64", ALL)
     integer = simulate(fixed, part, "integer", ALL)
     names = spiking_populations(network)
@@ -71,6 +73,15 @@ THRESHOLD = "threshold"
 """The variable that spikes are compared with, where a model has one of that name."""
 
 
+def constant_threshold(population: Neurons | FixedNeurons, neuron: int) -> float:
+    """What a neuron's constants add to its threshold, in real units."""
+    total = 0.0
+    for name in thresholds(population.model):
+        shift = 0 if isinstance(population, Neurons) else population.formats.constants[name]
+        total += float(np.ldexp(float(population.constants[name][neuron]), -shift))
+    return total
+
+
 def membrane(
     network: Network,
     fixed: FixedNetwork,
@@ -94,14 +105,8 @@ def membrane(
         )
     else:
         steps = real.outputs.shape[0]
-        levels = [
-            (population.constants[c][neuron], chip.constants[c][neuron], chip.formats.constants[c])
-            for c in thresholds(chip.model)
-        ]
-        float_threshold = np.full(steps, sum(level for level, _, _ in levels))
-        integer_threshold = np.full(
-            steps, sum(np.ldexp(float(level), -shift) for _, level, shift in levels)
-        )
+        float_threshold = np.full(steps, constant_threshold(population, neuron))
+        integer_threshold = np.full(steps, constant_threshold(chip, neuron))
     return Membrane(
         population=name,
         neuron=neuron,

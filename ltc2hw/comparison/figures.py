@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.comparison.report import Membrane, Range, Report
-from ltc2hw.comparison.tables import change_text, score_text
+from ltc2hw.comparison.tables import change_text, naming, score_text
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.numbers.words import FloatArray
 
@@ -23,7 +24,7 @@ try:
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
-    raise MissingExtraError("plot", "pictures of reports") from error
+    raise MissingExtraError("plot", "drawing pictures") from error
 
 FLOAT_COLOR = "#0072b2"
 INTEGER_COLOR = "#d55e00"
@@ -119,7 +120,7 @@ def draw_ladder(report: Report) -> Figure:
         axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
     axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("accuracy (%)" if report.metric == "accuracy" else "mean squared error")
+    axes.set_xlabel(shortened(naming(report.metric).axis))
     return figure
 
 
@@ -195,18 +196,32 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
             membrane.integer_threshold, membrane.integer_spikes,
         ),
     ):  # fmt: skip
-        fired = spikes > 0
-        axes.plot(steps, values, color=color, linestyle=line, label=f"membrane, {side}")
-        axes.plot(
-            steps, thresholds, color=color, linestyle=line, linewidth=0.8, alpha=0.7,
-            label=f"threshold, {side}",
-        )  # fmt: skip
-        axes.scatter(
-            steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
-            label=f"spike, {side}",
-        )  # fmt: skip
+        membrane_on(axes, steps, (values, thresholds, spikes), color, line, size, f", {side}")
     axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def membrane_on(
+    axes: Axes,
+    steps: npt.NDArray[np.int64],
+    lines: tuple[FloatArray, FloatArray, npt.NDArray[Any]],
+    color: str,
+    line: str,
+    size: int,
+    side: str,
+) -> None:
+    """Draw a membrane, its threshold, and its spikes at the threshold, (T,) each."""
+    values, thresholds, spikes = lines
+    fired = spikes > 0
+    axes.plot(steps, values, color=color, linestyle=line, label=f"membrane{side}")
+    axes.plot(
+        steps, thresholds, color=color, linestyle=line, linewidth=0.8, alpha=0.7,
+        label=f"threshold{side}",
+    )  # fmt: skip
+    axes.scatter(
+        steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
+        label=f"spike{side}",
+    )  # fmt: skip
 
 
 def draw_outputs(report: Report) -> Figure:
@@ -237,8 +252,14 @@ def draw_state_ranges(report: Report) -> Figure:
 
 
 def _draw_ranges(ranges: Sequence[Range]) -> Figure:
-    """Diverging bars on a scale of bits: representable in grey, occurring in colour."""
+    """Bars of all ranges, in a figure as high as they need."""
     figure, (axes,) = _figure(0.27 * len(ranges) + 0.9)
+    ranges_on(axes, ranges)
+    return figure
+
+
+def ranges_on(axes: Axes, ranges: Sequence[Range]) -> None:
+    """Diverging bars on a scale of bits: representable in grey, occurring in colour."""
     rows = np.arange(len(ranges))[::-1]
     for color, height, ends in (
         (WORD_COLOR, 0.8, [(entry.minimum, entry.maximum) for entry in ranges]),
@@ -251,7 +272,6 @@ def _draw_ranges(ranges: Sequence[Range]) -> Figure:
     axes.set_yticks(rows, [shortened(entry.name) for entry in ranges])
     axes.set_xlabel("sign · log2(1 + |integer|), bits")
     axes.grid(axis="y", visible=False)
-    return figure
 
 
 def _signed_bits(values: FloatArray) -> FloatArray:

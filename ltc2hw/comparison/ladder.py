@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ltc2hw.graph.decision import Decision
+from ltc2hw.comparison.samples import Samples
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.labels import Labels
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import (
@@ -39,11 +39,13 @@ class Mixture:
     gates: bool = False
     messages: bool = False
 
-    def outputs(self, network: Network, fixed: FixedNetwork, x: FloatArray) -> FloatArray:
-        """Outputs (T, B, N_out) of the float network with these properties."""
-        mixed = partly_fixed(network, fixed, self.tensors, gates=self.gates, messages=self.messages)
-        samples = rounded_samples(fixed, x) if self.inputs else x
-        return simulate(mixed, samples, "float64", record=()).outputs
+    def network(self, network: Network, fixed: FixedNetwork) -> Network:
+        """The float network with these properties."""
+        return partly_fixed(network, fixed, self.tensors, gates=self.gates, messages=self.messages)
+
+    def inputs_of(self, fixed: FixedNetwork, x: FloatArray) -> FloatArray:
+        """Samples as that network is given them."""
+        return rounded_samples(fixed, x) if self.inputs else x
 
 
 @dataclass(frozen=True)
@@ -100,28 +102,43 @@ def account_mixtures(network: Network, fixed: FixedNetwork) -> tuple[Mixture, ..
     return tuple(causes)
 
 
-def measure_stages(
-    network: Network, fixed: FixedNetwork, x: FloatArray, labels: Labels, decision: Decision
-) -> Iterator[Stage]:
-    """Score of every stage between float and integer, in order; ``integer`` itself is not run."""
-    for mixture in ladder_mixtures(fixed):
-        outputs = mixture.outputs(network, fixed, x)
-        yield Stage(mixture.name, float(decision.judge(outputs, labels).mean()))
+class Account:
+    """Stages and causes on the same samples, all against one float run."""
 
+    def __init__(self, network: Network, fixed: FixedNetwork, samples: Samples) -> None:
+        self.network = network
+        self.fixed = fixed
+        self.samples = samples
 
-def measure_causes(
-    network: Network, fixed: FixedNetwork, x: FloatArray, labels: Labels, decision: Decision
-) -> Iterator[Cause]:
-    """Score and output error of every cause alone, in the order of the network."""
-    reference = Mixture("float64").outputs(network, fixed, x)
-    scale = root_mean_square(reference) or 1.0
-    for mixture in account_mixtures(network, fixed):
-        outputs = mixture.outputs(network, fixed, x)
-        yield Cause(
-            mixture.name,
-            float(decision.judge(outputs, labels).mean()),
-            root_mean_square(outputs - reference) / scale,
-        )
+    @cached_property
+    def reference(self) -> FloatArray:
+        """Outputs (T, B, N_out) of the float network."""
+        return self.outputs(Mixture("float64"))
+
+    def outputs(self, mixture: Mixture) -> FloatArray:
+        """Outputs (T, B, N_out) of the float network with some properties of the integers."""
+        mixed = mixture.network(self.network, self.fixed)
+        parts = []
+        for part in self.samples.parts():
+            x = mixture.inputs_of(self.fixed, self.samples.x[:, part])
+            lengths = None if self.samples.lengths is None else self.samples.lengths[part]
+            parts.append(simulate(mixed, x, "float64", record=(), lengths=lengths).outputs)
+        return np.concatenate(parts, axis=1)
+
+    def stages(self) -> Iterator[Stage]:
+        """Score of every stage from float on, in order; ``integer`` itself is not run."""
+        first, *others = ladder_mixtures(self.fixed)
+        yield Stage(first.name, self.samples.score(self.reference))
+        for mixture in others:
+            yield Stage(mixture.name, self.samples.score(self.outputs(mixture)))
+
+    def causes(self) -> Iterator[Cause]:
+        """Score and output error of every cause alone, in the order of the network."""
+        scale = root_mean_square(self.reference) or 1.0
+        for mixture in account_mixtures(self.network, self.fixed):
+            outputs = self.outputs(mixture)
+            error = root_mean_square(outputs - self.reference) / scale
+            yield Cause(mixture.name, self.samples.score(outputs), error)
 
 
 def root_mean_square(values: FloatArray) -> float:

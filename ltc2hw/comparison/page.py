@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape
 
 from ltc2hw.comparison.figures import Picture, pictures
+from ltc2hw.comparison.markup import table_html
 from ltc2hw.comparison.report import Report
-from ltc2hw.comparison.tables import Table, change_text, score_text, summary, tables, title
+from ltc2hw.comparison.tables import change_text, naming, score_text, summary, tables, title
 
 STYLE = """
 :root { --ink: #1f2933; --quiet: #616e7c; --line: #e4e8ee; --good: #18794e; --bad: #b42318; }
@@ -82,14 +83,15 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 def tiles_html(report: Report) -> str:
     """The figures to see first, coloured where they are good or bad."""
     metric = report.metric
-    name = "accuracy" if metric == "accuracy" else "squared error"
-    change = report.scores["integer"] - report.scores["float64"]
+    name = naming(metric).sentence
+    integers = report.scores[report.reference]
+    change = integers - report.scores["float64"]
     changed = change_text(metric, change) if change else "unchanged"
     tiles = [
         (score_text(metric, report.scores["float64"]), f"{name}, float64", ""),
         (
-            score_text(metric, report.scores["integer"]),
-            f"{name}, integer ({changed})",
+            score_text(metric, integers),
+            f"{name}, {report.reference} ({changed})",
             "",
         ),
     ]
@@ -120,21 +122,3 @@ def figure_html(picture: Picture) -> str:
         f"<figure><h2>{escape(picture.title)}</h2><p>{escape(picture.caption)}</p>"
         f'<img alt="{escape(picture.caption)}" src="data:image/svg+xml;base64,{data}"></figure>'
     )
-
-
-def table_html(table: Table) -> str:
-    """A table under its title."""
-    header = row_html(table, "th", table.header)
-    rows = "\n".join(row_html(table, "td", row) for row in table.rows)
-    return f"<section><h2>{escape(table.title)}</h2>\n<table>{header}\n{rows}</table></section>"
-
-
-def row_html(table: Table, tag: str, cells: tuple[str, ...]) -> str:
-    """A row of a table, numbers marked as such."""
-    marked = (
-        f'<{tag} class="number">{escape(cell)}</{tag}>'
-        if table.is_numeric(column)
-        else f"<{tag}>{escape(cell)}</{tag}>"
-        for column, cell in enumerate(cells)
-    )
-    return f"<tr>{''.join(marked)}</tr>"

@@ -15,6 +15,10 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import write_text
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.report import KEY, QuantizationReport, read_report
+from ltc2hw.showing import Shown
+
+KNOWN_METRICS = ("accuracy", "mse")
+"""Scores that have a name of their own in reports; those of other decisions have theirs."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,16 @@ class Agreement:
     """Spikes of one population, float against integer, over all samples and steps.
 
     ``agreement`` is the fraction of equal entries, ``overlap`` twice the common spikes over the
-    sum of both; ``float_rate`` and ``integer_rate`` are spikes per neuron at each step, (T,).
+    sum of both; ``float_rate`` and ``integer_rate`` are spikes per neuron at each step, (T,), of
+    the samples that have that step; ``float_mean`` and ``integer_mean`` over all of their steps.
     """
 
     agreement: float
     overlap: float
     float_rate: tuple[float, ...]
     integer_rate: tuple[float, ...]
+    float_mean: float
+    integer_mean: float
 
 
 @dataclass(frozen=True)
@@ -123,18 +130,25 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """Everything that :func:`ltc2hw.compare` measured.
 
-    ``scores`` and ``samples`` are by engine, ``float64`` among them; ``exact`` compares every other
-    engine with ``integer``. ``ladder`` ends with ``integer``; ``causes`` are sorted by damage.
+    ``scores`` and ``samples`` are by engine, ``float64`` among them; ``float_scores`` are those of
+    ``float64`` on the samples of each engine; ``exact`` compares every other engine with
+    ``integer``. ``reference`` is the engine that stands for the integers on all samples:
+    ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
+    ``causes`` are sorted by damage. Both are measured on the first ``explained`` samples.
     """
 
     task: str
     target: str
     metric: str
+    higher_is_better: bool
+    reference: str
     scores: Mapping[str, float]
+    float_scores: Mapping[str, float]
     samples: Mapping[str, int]
+    explained: int
     exact: Mapping[str, Exactness]
     spikes: Mapping[str, Agreement]
     divergence: Divergence
@@ -148,6 +162,13 @@ class Report:
     excerpt: Excerpt
     bounds: tuple[Bound, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{engine} {score:.4g}" for engine, score in self.scores.items())
+        wrong = f"{self.mismatches:,} integers differ"
+        return (
+            f"<Report: {self.task or 'network'} on {self.target}; {self.metric} {scores}; {wrong}>"
+        )
+
     @property
     def mismatches(self) -> int:
         """Integers in which any engine differed from ``integer``."""
@@ -160,9 +181,14 @@ class Report:
 
     @property
     def lost(self) -> float:
-        """How much worse ``integer`` is than ``float64``: accuracy lost, or squared error added."""
-        difference = self.scores["float64"] - self.scores["integer"]
-        return difference if self.metric == "accuracy" else -difference
+        """How much worse the integers are than ``float64``: accuracy lost, or error added."""
+        difference = self.scores["float64"] - self.scores[self.reference]
+        return difference if self.higher_is_better else -difference
+
+    @property
+    def partial(self) -> bool:
+        """Whether some engine ran only the first samples."""
+        return any(count < self.samples["float64"] for count in self.samples.values())
 
     @property
     def quantization(self) -> QuantizationReport | None:
@@ -172,15 +198,22 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pictures' raw data, as JSON types.
 
-        ``accuracy`` (or ``mse``) holds the scores by engine.
+        ``scores`` are by engine; ``accuracy`` (or ``mse``) holds the same ones.
         """
         made = self.quantization
         told = () if made is None else (KEY,)
+        known = {self.metric: dict(self.scores)} if self.metric in KNOWN_METRICS else {}
         return {
             "task": self.task,
             "target": self.target,
-            self.metric: dict(self.scores),
+            "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
+            "reference": self.reference,
+            "scores": dict(self.scores),
+            **known,
+            "float_scores": dict(self.float_scores),
             "samples": dict(self.samples),
+            "explained_samples": self.explained,
             "exact": {engine: asdict(exact) for engine, exact in self.exact.items()},
             "spike_agreement": {name: spikes.agreement for name, spikes in self.spikes.items()},
             "spike_overlap": {name: spikes.overlap for name, spikes in self.spikes.items()},

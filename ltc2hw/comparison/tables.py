@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ltc2hw.comparison.report import Exactness, Report
+from ltc2hw.comparison.report import KNOWN_METRICS, Exactness, Report
 from ltc2hw.quantization.report import KEY, QuantizationReport
 
 
@@ -26,8 +27,33 @@ class Table:
         return all(row[column][:1] in "+-0123456789" for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Naming:
+    """What a score is called: over a table, in a sentence, on an axis of numbers as they show."""
+
+    title: str
+    sentence: str
+    axis: str
+
+
+NAMINGS: Mapping[str, Naming] = {
+    "accuracy": Naming("Accuracy", "accuracy", "accuracy (%)"),
+    "mse": Naming("Mean squared error", "squared error", "mean squared error"),
+}
+"""Those of :data:`~ltc2hw.comparison.report.KNOWN_METRICS`; others are called what they are."""
+
+
+def naming(metric: str) -> Naming:
+    """What a score is called.
+
+    >>> naming("mse").title, naming("F1, macro").title
+    ('Mean squared error', 'F1, macro')
+    """
+    return NAMINGS.get(metric, Naming(metric, metric, metric))
+
+
 def score_text(metric: str, score: float) -> str:
-    """Accuracy in per cent, or squared error.
+    """Accuracy in per cent, or another score as it is.
 
     >>> score_text("accuracy", 0.96389), score_text("mse", 0.0123456)
     ('96.39 %', '0.01235')
@@ -36,7 +62,7 @@ def score_text(metric: str, score: float) -> str:
 
 
 def change_text(metric: str, change: float) -> str:
-    """Change of a score, with its sign: points of accuracy, or squared error.
+    """Change of a score, with its sign: points of accuracy, or of another score as it is.
 
     >>> change_text("accuracy", -0.0028), change_text("mse", 0.5), change_text("accuracy", 0.0)
     ('-0.28 points', '+0.5', '0')
@@ -54,19 +80,28 @@ def exact_text(exact: Exactness | None) -> str:
 
 
 def score_table(report: Report) -> Table:
-    """Score and exactness of every engine."""
-    rows = tuple(
-        (
-            engine,
-            score_text(report.metric, score),
-            change_text(report.metric, score - report.scores["float64"]),
-            str(report.samples[engine]),
-            exact_text(report.exact.get(engine)),
+    """Score and exactness of every engine.
+
+    Where an engine ran only the first samples, the score of ``float64`` on them stands beside.
+    """
+    metric = report.metric
+    rows = []
+    for engine, score in report.scores.items():
+        there = report.float_scores[engine]
+        beside = (score_text(metric, there),) if report.partial else ()
+        rows.append(
+            (
+                engine,
+                score_text(metric, score),
+                *beside,
+                change_text(metric, score - there),
+                str(report.samples[engine]),
+                exact_text(report.exact.get(engine)),
+            )
         )
-        for engine, score in report.scores.items()
-    )
-    title = "Accuracy" if report.metric == "accuracy" else "Mean squared error"
-    return Table(title, ("engine", report.metric, "change", "samples", "against integer"), rows)
+    beside = ("float64 on these",) if report.partial else ()
+    header = ("engine", metric, *beside, "change", "samples", "against integer")
+    return Table(naming(metric).title, header, tuple(rows))
 
 
 def bound_table(report: Report) -> Table:
@@ -85,8 +120,8 @@ def spike_table(report: Report) -> Table:
             name,
             f"{100 * spikes.agreement:.2f} %",
             f"{100 * spikes.overlap:.2f} %",
-            f"{sum(spikes.float_rate) / len(spikes.float_rate):.3f}",
-            f"{sum(spikes.integer_rate) / len(spikes.integer_rate):.3f}",
+            f"{spikes.float_mean:.3f}",
+            f"{spikes.integer_mean:.3f}",
         )
         for name, spikes in report.spikes.items()
     )
@@ -105,7 +140,15 @@ def ladder_table(report: Report) -> Table:
         )
         for stage in report.ladder
     )
-    return Table("From float to integer", ("stage", report.metric, "change"), rows)
+    title = f"From float to integer{of_the_first(report)}"
+    return Table(title, ("stage", report.metric, "change"), rows)
+
+
+def of_the_first(report: Report) -> str:
+    """On which samples ladder and causes were measured, where these are not all."""
+    if report.explained == report.samples["float64"]:
+        return ""
+    return f", on the first {report.explained:,} samples"
 
 
 def cause_table(report: Report) -> Table:
@@ -120,7 +163,7 @@ def cause_table(report: Report) -> Table:
         for cause in report.causes
     )
     header = ("only this rounded", report.metric, "change", "outputs move by")
-    return Table("Every cause alone", header, rows)
+    return Table(f"Every cause alone{of_the_first(report)}", header, rows)
 
 
 def saturation_table(report: Report) -> Table:
@@ -261,8 +304,12 @@ def summary(report: Report) -> str:
     scores, metric = report.scores, report.metric
     text = (
         f"{score_text(metric, scores['float64'])} in float, "
-        f"{score_text(metric, scores['integer'])} in integers"
+        f"{score_text(metric, scores[report.reference])} in integers"
     )
+    if metric not in KNOWN_METRICS:
+        text = f"{metric}: {text}"
+    if report.reference != "integer":
+        text = f"{text} (of {report.reference}; integer ran {report.samples['integer']:,} samples)"
     if not report.exact:
         return f"{text}; no other engine was compared."
     compared = sum(exact.compared for exact in report.exact.values())

@@ -10,9 +10,10 @@ from ltc2hw.comparison.report import Agreement, Divergence, Exactness, Place, Ra
 from ltc2hw.dynamics.bounds import bounds, register_ranges
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
+from ltc2hw.graph.sequences import Mask
 from ltc2hw.graph.trace import Array, Trace
 from ltc2hw.numbers.integer_limits import EXACT_BITS
-from ltc2hw.numbers.words import FloatArray, Word
+from ltc2hw.numbers.words import FloatArray, IntArray, Word
 from ltc2hw.quantization.mixing import tensor_of
 
 
@@ -24,13 +25,19 @@ class ExactTally:
         self.mismatches = 0
         self.first: Place | None = None
 
-    def add(self, expected: Trace, found: Trace, first_sample: int) -> None:
-        """Compare every recorded array; ``found`` may hold fewer samples, the first ones."""
+    def add(
+        self, expected: Trace, found: Trace, first_sample: int, lengths: IntArray | None = None
+    ) -> None:
+        """Compare every recorded array of the samples that both hold, from the first one on.
+
+        ``lengths`` (B,): their steps. After a sample's end both are zero and count as nothing.
+        """
         others = found.recorded()
         for key, array in expected.recorded().items():
-            other = others[key]
-            wanted = array[:, : other.shape[1]]
-            self.compared += wanted.size
+            count = min(array.shape[1], others[key].shape[1])
+            wanted, other = array[:, :count], others[key][:, :count]
+            steps = count * len(array) if lengths is None else int(lengths[:count].sum())
+            self.compared += steps * array.shape[2]
             different = wanted != other
             count = int(np.count_nonzero(different))
             self.mismatches += count
@@ -56,6 +63,7 @@ class SpikeTally:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
+        self.samples = np.zeros(steps, dtype=np.int64)
         self.entries: dict[str, int] = {}
         self.equal: dict[str, int] = {}
         self.common: dict[str, int] = {}
@@ -66,17 +74,24 @@ class SpikeTally:
         self.first_sample: int | None = None
 
     def add(
-        self, real: Trace, integer: Trace, populations: tuple[str, ...], first_sample: int
+        self,
+        real: Trace,
+        integer: Trace,
+        populations: tuple[str, ...],
+        first_sample: int,
+        own: Mask,
     ) -> None:
-        """Take in a batch that starts with the given sample."""
-        differs = np.zeros(real.outputs.shape[:2], dtype=bool)
+        """Take in a batch that starts with the given sample; only its own steps (T, B) count."""
+        differs = np.zeros(own.shape, dtype=bool)
+        self.samples += own.sum(axis=1)
         for name in populations:
             first, second = real.spikes[name], integer.spikes[name]
             unequal = first != second
             differs |= unequal.any(axis=2)
+            entries = int(np.count_nonzero(own)) * first.shape[2]
             for total, number in (
-                (self.entries, first.size),
-                (self.equal, first.size - int(np.count_nonzero(unequal))),
+                (self.entries, entries),
+                (self.equal, entries - int(np.count_nonzero(unequal))),
                 (self.common, int(np.count_nonzero(first & second))),
             ):
                 total[name] = total.get(name, 0) + number
@@ -97,12 +112,16 @@ class SpikeTally:
         """Agreement of one population; two silent populations overlap fully."""
         float_spikes, integer_spikes = self.float_spikes[name], self.integer_spikes[name]
         both = float(float_spikes.sum() + integer_spikes.sum())
-        entries_per_step = self.entries[name] / self.steps
+        entries = self.entries[name]
+        # Where all samples have ended, there is nothing to spike.
+        per_step = np.maximum(self.samples * (entries // self.samples.sum()), 1)
         return Agreement(
-            agreement=self.equal[name] / self.entries[name],
+            agreement=self.equal[name] / entries,
             overlap=2 * self.common[name] / both if both else 1.0,
-            float_rate=tuple((float_spikes / entries_per_step).tolist()),
-            integer_rate=tuple((integer_spikes / entries_per_step).tolist()),
+            float_rate=tuple((float_spikes / per_step).tolist()),
+            integer_rate=tuple((integer_spikes / per_step).tolist()),
+            float_mean=float(float_spikes.sum()) / entries,
+            integer_mean=float(integer_spikes.sum()) / entries,
         )
 
     def divergence(self) -> Divergence:
@@ -119,12 +138,14 @@ class StateTally:
         self.high: dict[tuple[str, str], int] = {}
         self.counts: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
 
-    def add(self, trace: Trace) -> None:
-        """Take in a batch of the integer engine."""
+    def add(self, trace: Trace, own: Mask) -> None:
+        """Take in a batch of the integer engine; only own steps (T, B) count."""
+        whole = bool(own.all())
         for key, array in trace.recorded().items():
             if key[1] == "spikes":
                 continue
-            low, high = int(array.min()), int(array.max())
+            values = array if whole else array[own]
+            low, high = int(values.min()), int(values.max())
             self.low[key] = min(self.low.get(key, low), low)
             self.high[key] = max(self.high.get(key, high), high)
         for name, counts in trace.saturations.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core import caching
 
-F = TypeVar("F", bound=Callable[..., Any])
+from ltc2hw.compilation.telling import LOG, tell_compiling
 
-LOG = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
 
 numba_caching: Any = caching  # without types of its own
 
@@ -28,12 +27,15 @@ class _Cache(numba_caching.FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code for these types, or None; damaged files are begun anew."""
+        kept = None
         try:
-            return super().load_overload(sig, target_context)
+            kept = super().load_overload(sig, target_context)
         except UNREADABLE:
             with telling():
                 self.flush()
-            return None
+        if kept is None:
+            tell_compiling()
+        return kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep machine code, if there is room."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ltc2hw.data.layout import Shapes, read_axes
 from ltc2hw.data.options import DataOptions, Layout
-from ltc2hw.data.parts import PartName
+from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
@@ -61,9 +61,7 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
             numbers, and where there are several readings.
     """
     layout = options.layout or source.layout
-    parts = {
-        name: _padded(part, f"{name} samples of {where}") for name, part in source.parts.items()
-    }
+    parts = {name: _padded(part, samples_of(name, where)) for name, part in source.parts.items()}
     listed = {part.listed for part in parts.values()}
     if len(listed) > 1:
         given = "lists of samples in some parts and arrays in others"
@@ -75,7 +73,9 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         told = "batch-first"
     every_step = source.every_step if options.every_step is None else options.every_step
     kind = options.kind or source.kind
-    shapes = {name: _shapes(part, kind == "regression") for name, part in parts.items()}
+    shapes: dict[str, Shapes] = {
+        name: _shapes(part, kind == "regression") for name, part in parts.items()
+    }
     axes = read_axes(shapes, where, told, every_step)
     arranged = {
         name: _time_first(part, axes.layout == "batch-first", axes.every_step, where)
@@ -124,8 +124,9 @@ def _padded(part: Part, where: str) -> _Padded:
         remedy = ONE_CHANNEL if x.ndim == 2 else ""
         raise ShapeError(where, f"of shape {x.shape}", AXES, remedy)
     y = None if part.y is None else label_array(part.y, where)
-    lengths = None if part.lengths is None else _whole(f"lengths of the {where}", part.lengths)
-    return _Padded(x, y, lengths)
+    if part.lengths is None:
+        return _Padded(x, y, None)
+    return _Padded(x, y, _whole(f"lengths of the {where}", part.lengths))
 
 
 def _flat(part: Part) -> bool:
@@ -236,23 +237,29 @@ def label_array(labels: object, where: str) -> Array:
     >>> label_array(["a", "b"], "samples").dtype.kind
     'U'
     """
-    array = (
-        np.asanyarray(labels)
-        if _are_texts(labels)
-        else plain_array(f"labels of the {where}", labels)
-    )
-    if array.dtype.kind == "S":
+    array = labels if isinstance(labels, np.ndarray) else _texts(labels)
+    if (
+        array is not None
+        and array.dtype.kind == "O"
+        and all(isinstance(v, str) for v in array.flat)
+    ):
+        array = array.astype(np.str_)
+    if array is not None and array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
-    return array
+    if array is not None and array.dtype.kind == "U":
+        return array
+    return plain_array(f"labels of the {where}", labels)
 
 
-def _are_texts(labels: object) -> bool:
-    """Whether the first of labels is a text."""
-    if isinstance(labels, np.ndarray):
-        return labels.dtype.kind in "US"
-    while isinstance(labels, (list, tuple)) and labels:
-        labels = labels[0]
-    return isinstance(labels, (str, bytes))
+def _texts(labels: object) -> Array | None:
+    """Labels that are no array as one, if they are texts: lists, columns of tables."""
+    if hasattr(labels, "detach"):
+        return None
+    try:
+        array = np.asanyarray(labels)
+    except ValueError:
+        return None
+    return array if array.dtype.kind in "OSU" else None
 
 
 def _channels_last(part: _Padded, where: str) -> _Padded:

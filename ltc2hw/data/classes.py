@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ltc2hw.data.arranging import Arranged
 from ltc2hw.data.options import Kind
-from ltc2hw.data.parts import PartName
+from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.files.archive import shown
@@ -84,11 +84,8 @@ def read_labels(
     """
     values: dict[PartName, _Values] = {}
     for name, part in parts.items():
-        if part.y is None:
-            raise InvalidValueError(
-                f"labels of the {name} samples of {where}", "not there", "an array y beside x"
-            )
-        values[name] = _values(part, every_step)
+        assert part.y is not None
+        values[name] = _values(part.y, part, every_step)
     first = next(iter(values))
     kind = known.kind or _kind(values[first], f"labels of {where}")
     widths = {v.y.shape[-1] if v.rows else 1 for v in values.values()}
@@ -99,9 +96,7 @@ def read_labels(
     return _classes(values, known, every_step, where)
 
 
-def _values(part: Arranged, every_step: bool) -> _Values:
-    y = part.y
-    assert y is not None
+def _values(y: Array, part: Arranged, every_step: bool) -> _Values:
     axes = 2 if every_step else 1
     if y.ndim > axes and y.shape[-1] == 1:
         y = y[..., 0]
@@ -175,7 +170,7 @@ def _classes(
         raise InvalidValueError(f"classes of {where}", what, "two or more")
     numbers = {str(index) if indices else name: index for index, name in enumerate(names)}
     labels = {
-        name: _numbered(part, numbers, f"label of the {name} samples of {where}", name != first)
+        name: _numbered(part, numbers, f"label of the {samples_of(name, where)}", name != first)
         for name, part in flat.items()
     }
     counted = indices or names == tuple(map(str, range(len(names))))

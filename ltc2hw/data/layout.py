@@ -7,9 +7,10 @@ samples, nothing is guessed: two readings of the same numbers would train two di
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ltc2hw.data.options import Layout
+from ltc2hw.data.parts import samples_of
 from ltc2hw.errors import InvalidValueError, ShapeError
 
 Shape = tuple[int, ...]
@@ -129,15 +130,15 @@ def _several(admitted: set[Axes], told: str, where: str) -> InvalidValueError:
 
 
 def _no_reading(name: str, part: Shapes, where: str) -> ShapeError:
-    shape = part.x[:2]
-    if part.lengths is not None and (part.lengths not in shape or part.longest > max(shape)):
+    which = samples_of(name, where)
+    if part.lengths is not None and readings(replace(part, lengths=None, longest=0)):
         return ShapeError(
-            f"lengths of the {name} samples of {where}",
+            f"lengths of the {which}",
             f"{part.lengths} numbers up to {part.longest}",
             f"one per sample and within the steps of samples {part.x}",
         )
     return ShapeError(
-        f"labels of the {name} samples of {where}",
+        f"labels of the {which}",
         f"of shape {part.y}",
         f"one per sample, or per step and sample, of samples {part.x}",
     )

@@ -28,7 +28,7 @@ ROLES: Mapping[str, Role] = {
 }
 """What an array is, by the name it has, in small letters."""
 
-SETTINGS = ("kind", "layout", "every_step", "graded", "decision_steps", "classes", "name")
+SETTINGS = ("kind", "layout", "every_step", "graded", "decision_steps", "classes", "provenance")
 """What a file that ltc2hw wrote says of itself."""
 
 PLACE = re.compile(r"[_/.\- ]+")
@@ -63,10 +63,13 @@ def arrays_source(arrays: Mapping[str, Array | str], where: str) -> Source:
             given = f"{shown(before[0])} and {shown(name)}"
             raise InvalidValueError(f"{role} of {where}", f"there twice, as {given}", "one array")
         fields[part][role] = (name, values)
+    notes = {"ignored arrays": ", ".join(map(shown, ignored))} if ignored else {}
+    if isinstance(arrays.get("provenance"), str):
+        notes["made from"] = str(arrays["provenance"])
     return Source(
         {part: _part(part, found, where, list(arrays)) for part, found in fields.items()}
         or _nothing(where, list(arrays)),
-        notes={"ignored arrays": ", ".join(map(shown, ignored))} if ignored else {},
+        notes=notes,
         **_settings(arrays, where),
     )
 

@@ -44,6 +44,8 @@ def plain_part(x: Any, y: Any = None, lengths: Any = None) -> Part:
     >>> plain_part([np.ones((2, 1)), np.ones((3, 1))], [0, 1]).x[1].shape
     (3, 1)
     """
+    if isinstance(x, np.ndarray) and x.dtype.kind == "O" and x.ndim == 1:
+        x = list(x)
     if not isinstance(x, (list, tuple)):
         return Part(plain_array("samples", x), y, lengths)
     if lengths is None and x and _is_matrix(x[0]):

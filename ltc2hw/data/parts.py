@@ -18,3 +18,12 @@ PART_NAMES: Mapping[str, PartName] = {
     "testing": "test",
 }
 """What a part may be called, in small letters."""
+
+
+def samples_of(name: str, where: str) -> str:
+    """Samples of a part, as errors call them.
+
+    >>> samples_of("test", "a.npz"), samples_of("all", "a.npz")
+    ('test samples of a.npz', 'samples of a.npz')
+    """
+    return f"samples of {where}" if name == "all" else f"{name} samples of {where}"

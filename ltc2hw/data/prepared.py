@@ -11,7 +11,7 @@ import numpy as np
 from ltc2hw.data.arranging import Arranged, arrange
 from ltc2hw.data.classes import Known, Labelled, read_labels
 from ltc2hw.data.options import DataOptions, Kind
-from ltc2hw.data.parts import PartName
+from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Source
 from ltc2hw.data.splitting import choose, training_part
 from ltc2hw.errors import InvalidValueError, ShapeError
@@ -64,6 +64,10 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
     """
     first = training_part(source.parts, where)
     source = replace(source, parts={first: source.parts[first], **source.parts})
+    for name, part in source.parts.items():
+        if part.y is None:
+            limit = "an array y beside x"
+            raise InvalidValueError(f"labels of the {samples_of(name, where)}", "not there", limit)
     arrangement = arrange(source, options, where)
     every_step, parts = arrangement.every_step, dict(arrangement.parts)
     widths = {part.x.shape[2] for part in parts.values()}

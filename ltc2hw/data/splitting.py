@@ -62,30 +62,28 @@ def choose(
     [9, 1, 5]
     """
     source = training_part(counts, where)
-    wanted = {
-        name: fraction
-        for name, fraction in (
-            ("test", options.test_fraction),
-            ("validation", options.validation_fraction),
-        )
-        if name not in counts
+    fractions: dict[PartName, float] = {
+        "test": options.test_fraction,
+        "validation": options.validation_fraction,
     }
+    wanted = {name: fraction for name, fraction in fractions.items() if name not in counts}
     groups = np.zeros(counts[source], dtype=np.int64) if labels is None else labels
     rng = np.random.default_rng(SPLIT_SEED)
     *chosen, rest = stratified(groups, tuple(wanted.values()), rng)
-    found: dict[str, tuple[PartName, IntArray]] = {"train": (source, rest)}
+    found: dict[PartName, tuple[PartName, IntArray]] = {
+        name: (name, np.arange(counts[name])) for name in fractions if name in counts
+    }
+    found["train"] = (source, rest)
     for name, indices in zip(wanted, chosen, strict=True):
         found[name] = (source, indices)
-    for name in ("validation", "test"):
-        if name not in wanted:
-            found[name] = (name, np.arange(counts[name]))  # type: ignore[index]
-    for name, (_, indices) in found.items():
+    for part, (_, indices) in found.items():
         if not len(indices):
             raise InvalidValueError(
-                f"{name} samples of {where}", f"none of {counts[source]}", "at least one",
+                f"{part} samples of {where}", f"none of {counts[source]}", "at least one",
                 "change test_fraction=... or validation_fraction=..., or give them in a file",
             )  # fmt: skip
-    return Choice(**found, note=_told(wanted, source, labels is not None))
+    note = _told(wanted, source, labels is not None)
+    return Choice(found["train"], found["validation"], found["test"], note)
 
 
 def training_part(counts: Mapping[PartName, object], where: str) -> PartName:
@@ -94,7 +92,8 @@ def training_part(counts: Mapping[PartName, object], where: str) -> PartName:
     Raises:
         InvalidValueError: if there is none, or both.
     """
-    found: list[PartName] = [name for name in ("train", "all") if name in counts]  # type: ignore[misc]
+    possible: tuple[PartName, ...] = ("train", "all")
+    found = [name for name in possible if name in counts]
     if len(found) != 1:
         listed = ", ".join(counts)
         raise InvalidValueError(
@@ -104,7 +103,7 @@ def training_part(counts: Mapping[PartName, object], where: str) -> PartName:
     return found[0]
 
 
-def _told(wanted: Mapping[str, float], source: PartName, classes: bool) -> str:
+def _told(wanted: Mapping[PartName, float], source: PartName, classes: bool) -> str:
     if not wanted:
         return "as the data say"
     shares = " and ".join(f"{fraction:.3g} for {name}" for name, fraction in wanted.items())

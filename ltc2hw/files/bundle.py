@@ -19,7 +19,14 @@ from ltc2hw.errors import (
     UnknownNameError,
 )
 from ltc2hw.files.hdf5 import MAXIMUM_ENTRIES, Tree, read_tree, write_tree
-from ltc2hw.files.schema import SCHEMA_VERSION, SchemaError, decode, encode
+from ltc2hw.files.schema import (
+    READABLE,
+    SCHEMA_VERSION,
+    UNCHANGED_SINCE,
+    SchemaError,
+    decode,
+    encode,
+)
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
@@ -85,8 +92,19 @@ def load_trace(path: StrPath) -> Trace:
     return cast(Trace, _read(path, (Trace,)))
 
 
+def load_any(path: StrPath) -> Network | FixedNetwork | Trace:
+    """Read whatever :func:`save` or :func:`save_trace` wrote.
+
+    Raises:
+        DamagedFileError: if the file is truncated, altered, foreign, or of an unknown version.
+        OSError: if there is no such file, or it cannot be opened.
+    """
+    return cast("Network | FixedNetwork | Trace", _read(path, (Network, FixedNetwork, Trace)))
+
+
 def _write(value: Network | FixedNetwork | Trace, path: StrPath) -> None:
-    content: Tree = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "content": encode(value)}
+    version = UNCHANGED_SINCE.get(type(value).__name__, SCHEMA_VERSION)
+    content: Tree = {"format": FORMAT, "schema_version": version, "content": encode(value)}
     parts = _entries(content) + 1  # and the checksum
     if parts > MAXIMUM_ENTRIES:
         # The reader, which trusts no file, stops there.
@@ -118,7 +136,7 @@ def _reader(version: int) -> Callable[[Any, tuple[type, ...]], object]:
     Raises:
         SchemaError: for a version newer than ours, or one that never was.
     """
-    if version == SCHEMA_VERSION:
+    if version in READABLE:
         return decode
     if version > SCHEMA_VERSION:
         raise SchemaError(

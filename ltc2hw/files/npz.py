@@ -98,7 +98,11 @@ def _parsed(content: bytes, texts: bool) -> Array | str:
             content[place : place + size].decode(encoding).rstrip("\0")
             for place in range(start, start + count * size, size)
         ]
-        return found[0] if shape == () else np.array(found, dtype=np.str_).reshape(shape, order="F" if fortran else "C")
+        return (
+            found[0]
+            if shape == ()
+            else np.array(found, dtype=np.str_).reshape(shape, order="F" if fortran else "C")
+        )
     values: Array
     if kind == "b":
         values = np.frombuffer(content, np.uint8, count, start) != 0

@@ -21,13 +21,24 @@ from ltc2hw.files.hdf5 import Leaf, Tree
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.notes import Notes
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
 
-SCHEMA_VERSION = 2
-"""Version of the trees; raised whenever a class of :data:`FIELDS` changes."""
+SCHEMA_VERSION = 3
+"""Version of the trees; raised whenever a class of :data:`FIELDS` changes.
+
+2: neurons are programs. 3: traces have notes.
+"""
+
+UNCHANGED_SINCE: Mapping[str, int] = {"Network": 2, "FixedNetwork": 2}
+"""Version of the files of classes that are older than :data:`SCHEMA_VERSION`: versions of ltc2hw
+that came before it read them."""
+
+READABLE = range(2, SCHEMA_VERSION + 1)
+"""Versions that the tables below describe; :func:`ltc2hw.registry.find_schema` has the others."""
 
 
 class SchemaError(Ltc2hwError):
@@ -82,7 +93,14 @@ class Named:
     kind: FieldKind
 
 
-FieldKind = Kind | Part | Parts | Choice | Named
+@dataclass(frozen=True)
+class Maybe:
+    """A field that a file may lack; the class has a default then."""
+
+    kind: FieldKind
+
+
+FieldKind = Kind | Part | Parts | Choice | Named | Maybe
 
 WEIGHTS = Part((Dense, Sparse))
 
@@ -160,12 +178,22 @@ FIELDS: Fields = {
         "target": Kind.TEXT,
         "provenance": Kind.TEXTS,
     },
+    Notes: {
+        "engine": Kind.TEXT,
+        "output": Kind.TEXT,
+        "fractions": Named(Named(Kind.INTEGER)),
+        "task": Kind.TEXT,
+        "labels": Maybe(Kind.NUMBERS),
+        "lengths": Maybe(Kind.INTEGERS),
+        "axes": Kind.TEXT,
+    },
     Trace: {
         "spikes": Named(Kind.ARRAY),
         "states": Named(Named(Kind.ARRAY)),
         "outputs": Kind.ARRAY,
         "saturations": Named(Named(Kind.INTEGER)),
         "state": Named(Named(Kind.ARRAY)),
+        "notes": Maybe(Part((Notes,))),
     },
 }
 """Every class that a file can hold, with all of its fields."""
@@ -182,7 +210,11 @@ def encode(value: Any) -> Tree:
     """
     tree: dict[str, Leaf | Tree] = {TYPE: type(value).__name__}
     for name, kind in FIELDS[type(value)].items():
-        tree[name] = _encode_field(getattr(value, name), kind)
+        own = getattr(value, name)
+        if not isinstance(kind, Maybe):
+            tree[name] = _encode_field(own, kind)
+        elif own is not None:
+            tree[name] = _encode_field(own, kind.kind)
     return tree
 
 
@@ -199,17 +231,21 @@ def decode(tree: Leaf | Tree, types: tuple[Maker, ...], table: Fields = FIELDS) 
         found = repr(name) if isinstance(name, str) else "something else"
         raise SchemaError(f"it holds {found} where {' or '.join(by_name)} should be")
     fields = table[by_name[name]]
-    if set(tree) != {TYPE, *fields}:
-        odd = ", ".join(sorted(set(tree) ^ {TYPE, *fields}))
-        raise SchemaError(f"entries of {name} are missing or unknown: {odd}")
+    left_out = {field for field in fields if field not in tree}
+    odd = {field for field in left_out if not isinstance(fields[field], Maybe)}
+    odd |= set(tree) - {TYPE, *fields}
+    if odd:
+        raise SchemaError(f"entries of {name} are missing or unknown: {', '.join(sorted(odd))}")
     values = {
         field: _decode_field(f"{name}.{field}", tree[field], fields[field], table)
         for field in fields
+        if field not in left_out
     }
     return by_name[name](**values)
 
 
 def _encode_field(value: Any, kind: FieldKind) -> Leaf | Tree:
+    assert not isinstance(kind, Maybe)  # of a class, not within a mapping
     if isinstance(kind, Part):
         return encode(value)
     if isinstance(kind, Parts):
@@ -226,6 +262,8 @@ def _encode_field(value: Any, kind: FieldKind) -> Leaf | Tree:
 
 
 def _decode_field(where: str, value: Leaf | Tree, kind: FieldKind, table: Fields) -> Any:
+    if isinstance(kind, Maybe):
+        return _decode_field(where, value, kind.kind, table)
     if isinstance(kind, Part):
         return decode(value, kind.types, table)
     if isinstance(kind, (Parts, Named)):

@@ -7,7 +7,7 @@ population is in ``docs/numerics.md`` and, as readable NumPy, in ``simulations/i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from ltc2hw.graph.structure import (
     check_population,
     connection_name,
     named,
+    summary_of,
 )
 from ltc2hw.numbers.fields import (
     ArrayFields,
@@ -42,6 +43,7 @@ from ltc2hw.numbers.integer_limits import (
 from ltc2hw.numbers.scalars import require_range, require_type
 from ltc2hw.numbers.weights import Weights
 from ltc2hw.numbers.words import WIDEST_WORD, Word
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ class FixedProjection(ArrayFields):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedNetwork(ArrayFields):
+class FixedNetwork(ArrayFields, Shown):
     """An integer network for one target; construction checks what :class:`Network` checks.
 
     It also checks that no sum can leave 62 bits, whatever the samples
@@ -128,6 +130,9 @@ class FixedNetwork(ArrayFields):
         check_graph(self.populations, self.projections, inputs, self.output)
         check_sums(self)
 
+    def __repr__(self) -> str:
+        return f"<FixedNetwork for {self.target}: {summary_of(self)}>"
+
     @property
     def input(self) -> FixedInput:
         """The input population."""
@@ -140,6 +145,16 @@ class FixedNetwork(ArrayFields):
             UnknownNameError: if there is none.
         """
         return named(self.populations, name)
+
+    def with_output(self, name: str) -> FixedNetwork:
+        """The same network read out at another population; see :meth:`Network.with_output`.
+
+        Its integers stay what they are: a network is quantized once for all of its readouts.
+
+        Raises:
+            UnknownNameError: if there is none of that name, or it is the input.
+        """
+        return replace(self, output=name)
 
 
 def variable_fraction(population: FixedPopulation, variable: str) -> int:

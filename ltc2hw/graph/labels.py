@@ -146,12 +146,18 @@ def _require_classes(array: IntArray, classes: int, least: int) -> None:
 
 
 def step_classes(
-    labels: object, steps: int, samples: int, classes: int, lengths: IntArray | None = None
+    labels: object,
+    steps: int,
+    samples: int,
+    classes: int,
+    lengths: IntArray | None = None,
+    *,
+    each: bool = True,
 ) -> IntArray:
     """Classes at every step as int64 (T, B); :data:`NO_LABEL` where there is none.
 
     Takes integers (T, B) or (T, B, 1), and one-hot rows (T, B, classes) of any type. What is said
-    of steps after a sample's end is dropped.
+    of steps after a sample's end is dropped. ``each``: every sample must have a label.
 
     Raises:
         ShapeError: for another shape.
@@ -173,16 +179,24 @@ def step_classes(
         raise InvalidValueError("type of labels", array.dtype, limit, remedy)
     own = np.where(own_steps(lengths, steps, samples), array, NO_LABEL)
     _require_classes(own, classes, NO_LABEL)
-    _require_labelled(own != NO_LABEL)
+    if each:
+        _require_labelled(own != NO_LABEL)
     return own
 
 
 def step_targets(
-    targets: object, steps: int, samples: int, outputs: int, lengths: IntArray | None = None
+    targets: object,
+    steps: int,
+    samples: int,
+    outputs: int,
+    lengths: IntArray | None = None,
+    *,
+    each: bool = True,
 ) -> FloatArray:
     """Targets at every step as float64 (T, B, N_out); NaN in all outputs where there is none.
 
     (T, B) is one target each for one output. What is said of steps after a sample's end is dropped.
+    ``each``: every sample must have a target.
 
     Raises:
         ShapeError: for another shape.
@@ -205,7 +219,8 @@ def step_targets(
         step, sample = np.argwhere(partly)[0]
         limit = "a number for every output, or NaN for all of them"
         raise InvalidValueError(f"targets[{step}, {sample}]", "NaN for some outputs", limit)
-    _require_labelled(~missing.all(axis=2))
+    if each:
+        _require_labelled(~missing.all(axis=2))
     return own
 
 

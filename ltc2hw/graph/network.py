@@ -7,7 +7,7 @@ The equations of the neurons are those of their models (``ltc2hw/dynamics/models
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from ltc2hw.graph.structure import (
     check_graph,
     check_population,
     named,
+    summary_of,
 )
 from ltc2hw.numbers.fields import ArrayFields, parts, set_field, texts
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Weights
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Projection(ArrayFields):
 
 
 @dataclass(frozen=True, eq=False)
-class Network(ArrayFields):
+class Network(ArrayFields, Shown):
     """A float network: populations, projections, and which population is its output.
 
     Construction checks names, shapes, ports, finite numbers and delays in every cycle.
@@ -95,6 +97,9 @@ class Network(ArrayFields):
         inputs = [p for p in self.populations if isinstance(p, Input)]
         check_graph(self.populations, self.projections, inputs, self.output)
 
+    def __repr__(self) -> str:
+        return f"<Network: {summary_of(self)}>"
+
     @property
     def input(self) -> Input:
         """The input population."""
@@ -107,3 +112,19 @@ class Network(ArrayFields):
             UnknownNameError: if there is none.
         """
         return named(self.populations, name)
+
+    def with_output(self, name: str) -> Network:
+        """The same network read out at another population: one of several readouts.
+
+        Raises:
+            UnknownNameError: if there is none of that name, or it is the input.
+
+        >>> import numpy as np
+        >>> from ltc2hw.numbers.weights import Dense
+        >>> a, b = (Neurons(name, 1, "lif", {"current_decay": 0.5}) for name in "ab")
+        >>> ends = (Projection("x", "spikes", end, "current", Dense([[1.0]])) for end in "ab")
+        >>> net = Network((Input("x", 1), a, b), tuple(ends), output="a")
+        >>> net.with_output("b").output
+        'b'
+        """
+        return replace(self, output=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -263,7 +264,7 @@ class FixedNeurons(ArrayFields, ModelNames):
         graded = tuple(message.variable for message in self.messages)
         return (SPIKES, *graded) if SPIKES in self.model.sends else graded
 
-    @property
+    @cached_property
     def fractions(self) -> Mapping[str, int]:
         """Fractional bits of every result."""
         return result_fractions(self.model.program, self.formats)

@@ -9,10 +9,8 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.numbers.fields import require_finite
+from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import FloatArray
-
-EXACT_INTEGER = 1 << 53
-"""Largest magnitude up to which float64 holds every integer."""
 
 
 def plain_array(name: str, values: object) -> npt.NDArray[Any]:

@@ -17,6 +17,7 @@ from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.fields import require_name, require_size
 from ltc2hw.numbers.scalars import COUNTABLE, require_range, require_type, shown
 from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.showing import listed
 
 Variable = str
 """Name of what a population sends."""
@@ -339,3 +340,15 @@ def history_length(connections: Sequence[Connection], source: str, variable: Var
     """Largest delay with which a variable of a population is read: past messages to keep."""
     delays = [c.delay for c in connections if (c.source, c.variable) == (source, variable)]
     return max(delays, default=0)
+
+
+def summary_of(network: Any) -> str:
+    """Populations, projections and synapses of either graph, in a line."""
+    populations = [
+        f"{p.name} ({p.size}{' ' + p.model.name if hasattr(p, 'model') else ''})"
+        for p in network.populations
+    ]
+    synapses = sum(p.weights.values.size for p in network.projections)
+    count = len(network.projections)
+    links = "1 projection" if count == 1 else f"{count} projections"
+    return f"{listed(populations)}; {links}, {synapses:,} synapses"

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.frames import Units, in_units, to_pandas, to_xarray
+from ltc2hw.graph.notes import Notes
 from ltc2hw.graph.structure import Population
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.scalars import require_type, shown
+from ltc2hw.numbers.words import FloatArray, IntArray
+from ltc2hw.showing import Shown, listed
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 Array = npt.NDArray[Any]
 State = Mapping[str, Mapping[str, Array]]
@@ -24,7 +32,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
-class Trace(ArrayFields):
+class Trace(ArrayFields, Shown):
     """A run of B samples over T steps; two are equal if all of their numbers are.
 
     - ``spikes[population]``: (T, B, N) uint8
@@ -33,6 +41,10 @@ class Trace(ArrayFields):
     - ``outputs``: (T, B, N_out), the membrane of a readout or the spikes of spiking neurons
     - ``saturations[population][variable]``: how many values did not fit their word
     - ``state``: registers after the last step, to continue from
+    - ``notes``: what the numbers mean: engine, scales, labels, lengths; they are not compared
+
+    Raises:
+        ShapeError, InvalidValueError: for labels or lengths of other samples.
     """
 
     spikes: Mapping[str, Array]
@@ -40,6 +52,29 @@ class Trace(ArrayFields):
     outputs: Array
     saturations: Mapping[str, Mapping[str, int]]
     state: State
+    notes: Notes = field(default=Notes(), compare=False)
+
+    def __post_init__(self) -> None:
+        require_type("notes of a trace", self.notes, Notes)
+        if self.notes.labels is not None or self.notes.lengths is not None:
+            self.notes.require_fit(*self.outputs.shape[:2])
+
+    def __repr__(self) -> str:
+        return f"<Trace: {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """Steps, samples, and what was recorded of whom, in a line."""
+        variables: dict[str, list[str]] = {}
+        for name, variable in self.recorded():
+            variables.setdefault(name, []).append(variable)
+        own = [f"{name} ({', '.join(names)})" for name, names in variables.items()]
+        lost = sum(sum(counts.values()) for counts in self.saturations.values())
+        axes = zip(self.outputs.shape, ("steps", "samples", "outputs"), strict=False)
+        shape = ", ".join(f"{size:,} {name}" for size, name in axes)
+        by = f" by {self.notes.engine}" if self.notes.engine else ""
+        recorded = listed(own) or "nothing recorded"
+        return f"{shape}{by}; {recorded}; {lost:,} values saturated"
 
     def recorded(self) -> dict[tuple[str, str], Array]:
         """Every recorded array by (population, variable), spikes included."""
@@ -47,6 +82,56 @@ class Trace(ArrayFields):
         for name, variables in self.states.items():
             result.update({(name, variable): array for variable, array in variables.items()})
         return result
+
+    def labelled(self, labels: object, task: str = "", lengths: IntArray | None = None) -> Trace:
+        """The same run with the labels of its samples, the task and, if given, their lengths.
+
+        Raises:
+            ShapeError, InvalidValueError: for labels or lengths of other samples.
+        """
+        kept = self.notes.lengths if lengths is None else lengths
+        given: Any = labels
+        return replace(self, notes=replace(self.notes, task=task, labels=given, lengths=kept))
+
+    def real(self, population: str, variable: str) -> FloatArray:
+        """A recorded variable in real units, float64 (T, B, N): ``integer / 2^fraction``.
+
+        Raises:
+            UnknownNameError: for what was not recorded.
+            InvalidValueError: for integers whose fraction is not known.
+        """
+        recorded = self.recorded()
+        if (population, variable) not in recorded:
+            known = tuple(f"{name}.{own}" for name, own in recorded)
+            raise UnknownNameError("recorded variable", f"{population}.{variable}", known)
+        key = population, variable
+        return in_units(key, recorded[key], self.notes, "real").astype(np.float64)
+
+    def to_xarray(self, units: Units = "real") -> xarray.DataTree:
+        """Everything recorded as a tree of data sets, one for each population.
+
+        Dimensions are ``time``, ``sample`` and ``neuron``; ``label`` and ``length`` are
+        coordinates. Outputs are among the variables of the population that is read. Steps past a
+        sample's end hold zeros, as in the arrays.
+
+        Raises:
+            MissingExtraError: without the extra ``frames``.
+            InvalidValueError: for integers of unknown scale in real units, reals in integer ones.
+        """
+        tree: xarray.DataTree = to_xarray(self.recorded(), self.outputs, self.notes, units)
+        return tree
+
+    def to_pandas(self, units: Units = "real") -> pandas.DataFrame:
+        """Everything recorded as one table: a row for each population, time, sample and neuron.
+
+        Columns are the variables; where a population lacks one there is a gap. Labels are in the
+        column ``label``, targets in ``target 0`` and so on. Steps past a sample's end are left out.
+
+        Raises:
+            MissingExtraError: without the extra ``frames``.
+            InvalidValueError: for integers of unknown scale in real units, reals in integer ones.
+        """
+        return to_pandas(self.recorded(), self.outputs, self.notes, units)
 
 
 def record_names(record: Sequence[str] | str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ltc2hw.learning.rule import FPTTRule
 from ltc2hw.learning.scope import require_reach, scope_of, with_scope
 from ltc2hw.learning.words import PlasticWords
 from ltc2hw.numbers.scalars import shown
-from ltc2hw.registry import find_learner, require_kind
+from ltc2hw.registry import default_engine, find_learner, require_kind
 
 
 def learn(
@@ -29,11 +29,18 @@ def learn(
     *,
     reset: bool = True,
     allow: Collection[str] = (),
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[Any]:
     """Learn a stream of S samples x (T, S, N_in), one after the other, an update every step.
 
-    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one. A
-    :class:`~ltc2hw.graph.network.Network` learns in real numbers (``engine="float64"``), a
+    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one, wanted at
+    every step; or one for each step, labels (T, S), where -1 is none, and reals (T, S, N_out),
+    where NaN is none. A step without one runs the network and changes nothing that learns.
+    ``lengths`` (S,) are the steps of samples that end before T: nothing after an end is run.
+    Errors are those of ``network.output``; of several readouts
+    :meth:`~ltc2hw.graph.network.Network.with_output` chooses another.
+
+    A :class:`~ltc2hw.graph.network.Network` learns in real numbers (``engine="float64"``), a
     :class:`~ltc2hw.graph.fixed.FixedNetwork` in the integers of ``words``: ``"integer"`` is the
     readable specification, ``"fast"`` the same bits compiled. ``reset`` clears the registers before
     each sample; ``learning`` (``learned.learning`` of an earlier run) goes on with its memories.
@@ -45,10 +52,10 @@ def learn(
     Raises:
         UnknownNameError: for an unknown engine, populations and ports that do not exist, or a
             change to allow that does not.
-        InvalidValueError: for an engine that does not run this kind of network, samples, labels or
-            targets that do not fit, a rule that integers cannot run, no plastic path, a state to go
-            on from that is not one of this network, rule and words.
-        ShapeError: for samples, targets, memories or registers of the wrong shape.
+        InvalidValueError: for an engine that does not run this kind of network, samples, lengths,
+            labels or targets that do not fit, a rule that integers cannot run, no plastic path, a
+            state to go on from that is not one of this network, rule and words.
+        ShapeError: for samples, lengths, targets, memories or registers of the wrong shape.
         TrainingError: if learning in real numbers diverges.
         UnsupportedError: for populations that an engine cannot learn in, or weights of the samples
             that no error reaches.
@@ -64,7 +71,7 @@ def learn(
             names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise InvalidValueError(name, shown(value), f"a {names}")
     is_float = isinstance(network, Network)
-    name = engine or ("float64" if is_float else "fast")
+    name = engine or default_engine(is_float=is_float)
     run = find_learner(name)
     require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
     scope = scope_of(network, chosen)
@@ -72,7 +79,9 @@ def learn(
     if is_float:
         if words is not None:
             raise InvalidValueError("words", words, "None for a float network")
-        result: Learned[Any] = run(network, x, targets, chosen, learning, reset=reset)
+        result: Learned[Any] = run(
+            network, x, targets, chosen, learning, reset=reset, lengths=lengths
+        )
     else:
-        result = run(network, x, targets, chosen, words, learning, reset=reset)
+        result = run(network, x, targets, chosen, words, learning, reset=reset, lengths=lengths)
     return with_scope(result, scope)

@@ -10,6 +10,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.rule import Memory, Parameter
+from ltc2hw.showing import Shown, listed
 
 Memories = Mapping[Parameter, Memory]
 Counts = Mapping[str, Mapping[str, int]]
@@ -17,24 +18,28 @@ Net = TypeVar("Net", Network, FixedNetwork)
 
 
 @dataclass(frozen=True)
-class Learning:
+class Learning(Shown):
     """What a learning network remembers between steps; its arrays are never changed in place."""
 
     memories: Memories
     registers: State
     step: int
-    """Updates done so far."""
+    """Updates done so far: steps that had a label or target."""
+
+    def __repr__(self) -> str:
+        values = sum(memory.value.size for memory in self.memories.values())
+        return f"<Learning: {self.step:,} updates of {values:,} values>"
 
 
 @dataclass(frozen=True)
-class Learned(Generic[Net]):
+class Learned(Generic[Net], Shown):
     """A stream of S samples of T steps, learned.
 
     ``network``: as adapted; ``learning``: memories and registers, to go on from; ``outputs``:
-    readout membranes (T, S, N_out) as they were while learning; ``saturations``: misfits by
-    population or parameter, and variable, clipped samples (under the input) and linear targets
-    (``target`` of the readout) included; ``held``: what could not learn or was not to, by name,
-    and why.
+    readout membranes (T, S, N_out) as they were while learning, 0 after a sample's end;
+    ``saturations``: misfits by population or parameter, and variable, clipped samples (under the
+    input) and linear targets (``target`` of the readout) included; ``held``: what could not learn
+    or was not to, by name, and why.
     """
 
     network: Net
@@ -42,3 +47,12 @@ class Learned(Generic[Net]):
     outputs: Array
     saturations: Counts
     held: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        samples, lost = (
+            self.outputs.shape[1],
+            sum(sum(c.values()) for c in self.saturations.values()),
+        )
+        held = f"; held: {listed(list(self.held))}" if self.held else ""
+        told = f"{samples:,} samples, {self.learning.step:,} updates, {lost:,} values saturated"
+        return f"<Learned: {told}{held}>"

@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError, UnknownNameError
-from ltc2hw.graph.labels import class_labels, real_targets
 from ltc2hw.graph.structure import Connection, Graph, Population, connection_name, named
 from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
 from ltc2hw.learning.neurons import is_graded, learnable_of
@@ -309,27 +308,6 @@ def parameter_name(graph: Graph[Any, Any], parameter: Parameter) -> str:
     connection: Connection = graph.projections[parameter.projection]
     suffix = f" delay {connection.delay}" if connection.delay > 1 else ""
     return connection_name(connection) + suffix
-
-
-def check_labels(labels: object, samples: int, classes: int) -> IntArray:
-    """Return labels as int64 (S,), each naming one of the readout's neurons.
-
-    Raises:
-        ShapeError, InvalidValueError: as :func:`~ltc2hw.graph.labels.class_labels`.
-
-    >>> check_labels([0, 2], samples=2, classes=3)
-    array([0, 2])
-    """
-    return class_labels(labels, samples, classes)
-
-
-def check_targets(targets: object, shape: tuple[int, int]) -> FloatArray:
-    """Return real targets as float64 (S, N_out), one per sample, wanted at every step.
-
-    Raises:
-        ShapeError, InvalidValueError: as :func:`~ltc2hw.graph.labels.real_targets`.
-    """
-    return real_targets(targets, *shape)
 
 
 FEEDBACK_BITS = 8

@@ -73,6 +73,13 @@ def reached_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
     return learning_populations(network, passes, crossing(network))
 
 
+def readouts(network: Network | FixedNetwork) -> tuple[str, ...]:
+    """Populations that something leads to and nothing leaves: the output, and others like it."""
+    entered = {connection.target for connection in network.projections}
+    left = {c.source for c in network.projections if c.target != c.source}
+    return tuple(p.name for p in network.populations if p.name in entered - left)
+
+
 def crossing(network: Network | FixedNetwork) -> Crosses:
     """Which variables errors cross in a network."""
     return crosses_all if isinstance(network, Network) else crosses_spikes
@@ -252,6 +259,8 @@ class _Reasons:
         if leaving and name in _leading(self.network):
             targets = ", ".join(dict.fromkeys(connection.target for connection in leaving))
             return f"no error comes back to {name} through {targets}"
+        if name in readouts(self.network):
+            return f"it is read out beside {self.network.output}, whose errors these are"
         return f"nothing leads from {name} to the output"
 
     def edge(self, population: Population, connection: Connection) -> str:

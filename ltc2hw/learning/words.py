@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -130,8 +130,11 @@ def slope_table(rule: FPTTRule, words: PlasticWords) -> IntArray:
     return round_real(np.ldexp(slopes, words.factor_fraction), Rounding.NEAREST_EVEN)
 
 
-def time_weight(rule: FPTTRule, t: int, steps: int) -> int:
+Count = TypeVar("Count", int, IntArray)
+
+
+def time_weight(rule: FPTTRule, t: Count, steps: Count) -> Count:
     """The loss's weight in time with 8 fractional bits: ``(t + 1) 2^8 // steps``, or ``2^8``."""
     if rule.weighting == "uniform":
-        return 1 << WEIGHT_FRACTION
+        return t * 0 + (1 << WEIGHT_FRACTION)
     return ((t + 1) << WEIGHT_FRACTION) // steps

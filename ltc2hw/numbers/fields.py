@@ -16,7 +16,10 @@ from ltc2hw.numbers.words import FloatArray, IntArray
 
 
 class ArrayFields:
-    """Base of frozen dataclasses with array fields: equality compares the arrays' contents."""
+    """Base of frozen dataclasses with array fields: equality compares the arrays' contents.
+
+    Fields with ``compare=False`` are left out.
+    """
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -26,6 +29,7 @@ class ArrayFields:
         return all(
             same_value(getattr(self, field.name), getattr(other, field.name))
             for field in fields(self)  # type: ignore[arg-type]
+            if field.compare
         )
 
 

@@ -7,6 +7,7 @@ same interface, so that nothing else in the program asks which one it is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from ltc2hw.numbers.fields import (
 )
 
 Numbers = npt.NDArray[Any]
+
+EXACT_INTEGER = 1 << 53
+"""Largest magnitude up to which float64 holds every integer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +72,28 @@ class Dense(ArrayFields):
         return Dense(np.asarray(values).reshape(self.matrix.shape))
 
     def apply(self, messages: Numbers) -> Numbers:
-        """Messages of shape (B, N_source) to sums of shape (B, N_target)."""
+        """Messages of shape (B, N_source) to sums of shape (B, N_target).
+
+        Integers are summed as doubles where no partial sum can leave ±2^53, which is exact in any
+        order and several times as fast; as 64-bit integers otherwise.
+        """
+        if self._exact_as_reals(messages):
+            sums = messages.astype(np.float64) @ self._reals.T
+            return np.asarray(sums.astype(np.int64))
         return np.asarray(messages @ self.matrix.T)
+
+    def _exact_as_reals(self, messages: Numbers) -> bool:
+        if self.matrix.dtype.kind != "i" or messages.dtype.kind not in "iu" or not messages.size:
+            return False
+        return _magnitude(messages) * self._largest * self.shape[1] <= EXACT_INTEGER
+
+    @cached_property
+    def _reals(self) -> Numbers:
+        return self.matrix.astype(np.float64)
+
+    @cached_property
+    def _largest(self) -> int:
+        return _magnitude(self.matrix)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
         """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
@@ -174,6 +198,11 @@ class Sparse(ArrayFields):
 
 
 Weights = Dense | Sparse
+
+
+def _magnitude(integers: Numbers) -> int:
+    """Largest magnitude, as an integer that cannot overflow."""
+    return max(int(integers.max()), -int(integers.min()))
 
 
 def _numbers(name: str, value: npt.ArrayLike) -> Numbers:

@@ -14,8 +14,9 @@ from ltc2hw.dynamics.roles import MEMBRANE, integrates
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.sequences import own_steps, sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Array
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.registry import find_engine
 
 BATCH = 64
@@ -68,15 +69,21 @@ class Ranges:
         return max(float(self.highest[population, variable].max()), 0.0)
 
 
-def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
+def measure(network: Network, calibration: npt.ArrayLike | None, lengths: object = None) -> Ranges:
     """Run calibration samples (T, B, N_in) in float and note the extremes of every variable.
 
+    ``lengths`` (B,): the steps of samples that end before T; what comes later is not noted.
+
     Raises:
-        ShapeError, InvalidValueError: for samples that do not fit the network.
+        ShapeError, InvalidValueError: for samples or lengths that do not fit the network.
     """
     if calibration is None:
+        if lengths is not None:
+            raise InvalidValueError("lengths", "given without samples", "calibration=x with them")
         return Ranges(None, input_negative=False)
     x = np.asarray(calibration, dtype=np.float64)
+    own = sample_lengths(lengths, *x.shape[:2]) if x.ndim == 3 else None
+    x = silent_after(x, own)
     simulate = find_engine("float64")
     shown, owners = watched_network(network)
     largest: dict[Key, FloatArray] = {}
@@ -87,18 +94,36 @@ def measure(network: Network, calibration: npt.ArrayLike | None) -> Ranges:
         # A malformed array goes through whole, so that the engine names what is wrong with it.
         part = x[:, start : start + BATCH] if x.ndim == 3 else x
         trace = simulate(shown, part, ALL)
+        ends = None if own is None else own[start : start + BATCH]
         for (name, variable), values in trace.recorded().items():
             key = name, owners.get((name, variable), variable)
-            high = np.asarray(values.max(axis=(0, 1)), dtype=np.float64)
-            far = np.maximum(high, -np.asarray(values.min(axis=(0, 1)), dtype=np.float64))
+            low, high = extremes(values, ends)
+            far = np.maximum(high, -low)
             highest[key] = np.maximum(highest.get(key, high), high)
             largest[key] = np.maximum(largest.get(key, far), far)
         for population in network.populations:
             name = population.name
             if isinstance(population, Neurons) and has_integrated_membrane(population.model):
-                depth = recovered_depth(trace.states[name][MEMBRANE], trace.spikes[name])
+                spikes = silent_after(trace.spikes[name], ends)
+                depth = recovered_depth(trace.states[name][MEMBRANE], spikes)
                 recovered[name] = np.maximum(recovered.get(name, depth), depth)
-    return Ranges(largest, bool(x.min() < 0), highest, recovered, int(x.shape[0]))
+    steps = x.shape[0] if own is None else own.max()
+    return Ranges(largest, bool(x.min() < 0), highest, recovered, int(steps))
+
+
+def extremes(values: Array, lengths: IntArray | None) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest value of each neuron, (N,), within the samples' own steps of (T, B, N).
+
+    >>> low, high = extremes(np.array([[[-1.0]], [[5.0]]]), np.array([1]))
+    >>> low, high
+    (array([-1.]), array([-1.]))
+    """
+    if lengths is None:
+        kept = values.reshape(-1, values.shape[2])
+    else:
+        kept = values[own_steps(lengths, *values.shape[:2])]
+    low, high = (np.asarray(pick(axis=0), dtype=np.float64) for pick in (kept.min, kept.max))
+    return low, high
 
 
 def watched_network(network: Network) -> tuple[Network, Mapping[Key, str]]:

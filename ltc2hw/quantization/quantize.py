@@ -8,8 +8,8 @@ calibration data for their scale, as do graded inputs and graded messages betwee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -28,6 +28,7 @@ from ltc2hw.dynamics.roles import (
     unit_port,
 )
 from ltc2hw.dynamics.survey import Survey
+from ltc2hw.errors import Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
@@ -42,7 +43,7 @@ from ltc2hw.numbers.words import (
     largest_fraction,
 )
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
-from ltc2hw.quantization.calibration import measure
+from ltc2hw.quantization.calibration import Ranges, measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
 from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.report import KEY, bounded
@@ -76,11 +77,14 @@ def quantize(
     target: str | Target = "loihi2",
     calibration: npt.ArrayLike | None = None,
     options: QuantizeOptions | None = None,
+    *,
+    lengths: object = None,
 ) -> FixedNetwork:
     """Turn a float network into the integers of a chip, or refuse with every broken rule.
 
     ``calibration``: samples (T, B, N_in), float, time first; needed for graded inputs, graded
-    messages between populations, and LIF neurons. What was made of every number is in
+    messages between populations, and LIF neurons; ``lengths`` (B,) are the steps of those that end
+    before T, and what comes after an end changes nothing. What was made of every number is in
     ``provenance["quantization"]`` (:func:`ltc2hw.quantization.report.read_report`); constants
     beyond their word (say a threshold that no membrane can reach) saturate and are also listed in
     ``provenance["saturated_constants"]``. Integers that no longer mean the float network break a
@@ -88,7 +92,8 @@ def quantize(
 
     Raises:
         HardwareRuleError: with all rules of the target that the network breaks, and all limits.
-        InvalidValueError: if calibration data are needed and missing, or hold NaN.
+        InvalidValueError: if calibration data are needed and missing, or hold NaN; for lengths
+            beyond 1 to T.
         UnknownNameError: for an unknown target, gate function, projection or limit.
     """
     chip = find_target(target)
@@ -96,34 +101,56 @@ def quantize(
     check_options(chosen, network, chip)
     check_network(network, chip)
     network = worked_out(network)
-    ranges = measure(network, calibration)
-    builder = _Builder(chip, chosen, choose_scales(network, chip, ranges, chosen))
-    fixed = builder.network(network)
-    if chosen.fine_states:
-        builder.room = rooms(fixed, builder.state)
-        fixed = builder.network(network)
-    over = tuple(
-        exceeded(
-            network,
-            fixed,
-            ranges,
-            builder.clipped,
-            learns=chosen.weight_reach is not None,
-            coarse_messages=(chosen.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
-            function_chosen=(chosen.gate_function, chosen.table_index_bits) != (None, None),
-        )
-    )
-    refused = (violation for violation in over if violation.rule not in chosen.allow)
-    raise_violations(chip, chain(fixed_violations(fixed, chip), refused))
+    ranges = measure(network, calibration, lengths)
+    made = convert(network, chip, ranges, chosen)
+    fixed = made.fixed
+    raise_violations(chip, made.refused(chip, chosen))
     report = bounded(
-        tuple(tensor_changes(network, fixed, builder.clipped)),
+        tuple(tensor_changes(network, fixed, made.clipped)),
         tuple(leak.row() for leak in leaks(network, fixed)),
         tuple(band.row() for band in bands(network, fixed, ranges)),
         tuple(sent.row() for sent in messages(fixed, ranges)),
         ranges.steps,
-        tuple(str(violation) for violation in over),
+        tuple(str(violation) for violation in made.over),
     )
     return replace(fixed, provenance={**fixed.provenance, KEY: report.to_text()})
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """An integer network before anybody asked whether it may be one.
+
+    ``clipped``: how many values of each tensor did not fit their word; ``over``: every limit that
+    is exceeded, allowed or not.
+    """
+
+    fixed: FixedNetwork
+    clipped: Mapping[Tensor, int]
+    over: tuple[Violation, ...]
+
+    def refused(self, chip: Target, options: QuantizeOptions) -> Iterator[Violation]:
+        """Every rule of the chip that is broken, and every limit that is not allowed."""
+        limits = (violation for violation in self.over if violation.rule not in options.allow)
+        return chain(fixed_violations(self.fixed, chip), limits)
+
+
+def convert(network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions) -> Conversion:
+    """Choose scales and round, whatever comes of it; constants of the network are worked out."""
+    builder = _Builder(chip, options, choose_scales(network, chip, ranges, options))
+    fixed = builder.network(network)
+    if options.fine_states:
+        builder.room = rooms(fixed, builder.state)
+        fixed = builder.network(network)
+    over = exceeded(
+        network,
+        fixed,
+        ranges,
+        builder.clipped,
+        learns=options.weight_reach is not None,
+        coarse_messages=(options.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
+        function_chosen=(options.gate_function, options.table_index_bits) != (None, None),
+    )
+    return Conversion(fixed, builder.clipped, tuple(over))
 
 
 def rooms(fixed: FixedNetwork, state: Word) -> dict[str, int]:

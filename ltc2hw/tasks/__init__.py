@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from ltc2hw.data import DETECTED, SUFFIXES, DataOptions, read_data
@@ -21,13 +20,13 @@ TASKS: dict[str, Callable[[], Task]] = {
     "digits-pixels": digits_pixels,
     "digits-permuted": digits_permuted,
 }
-"""Tasks without a parameter, by name; ``add-T`` exists for every length T."""
+"""Tasks without a parameter, by name; ``add-T`` and ``add-running-T`` exist for every length."""
 
-_ADD = re.compile(r"add-([0-9]{1,9})")
+_ADD = re.compile(r"add-(running-)?([0-9]{1,9})")
 
 
 def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
-    """The task called ``name``: one of :data:`TASKS`, or ``add-T`` (e.g. add-100).
+    """The task called ``name``: one of :data:`TASKS`, ``add-T`` (e.g. add-100) or ``add-running-T``.
 
     Or the data of a path, read as ``options`` say (see :func:`ltc2hw.data.read_data`), or what
     ``module:function`` returns. A name goes before a file that is called so; write ``./name``
@@ -48,14 +47,20 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
     if add is not None or text in TASKS:
         if options != DETECTED:
             raise InvalidValueError("options of data", "given", f"none for task {text}")
-        return TASKS[text]() if add is None else add_task(int(add.group(1)))
+        return TASKS[text]() if add is None else add_task(int(add[2]), bool(add[1]))
     if os.path.exists(text):
         return file_task(text, options)
     if names_function(text):
         return function_task(text, options)
     if os.path.dirname(text) or Path(text).suffix.casefold() in SUFFIXES:
         return file_task(text, options)
-    known = (*TASKS, "add-T (e.g. add-100)", "a path that exists", "module:function")
+    known = (
+        *TASKS,
+        "add-T (e.g. add-100)",
+        "add-running-T",
+        "a path that exists",
+        "module:function",
+    )
     raise UnknownNameError("task", text, known)
 
 

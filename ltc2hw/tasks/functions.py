@@ -57,7 +57,7 @@ def function_task(text: str, options: DataOptions = DETECTED) -> Task:
             raise InvalidValueError(text, given, "one of them", "leave them out")
         return _marked(result, text)
     data = prepare(object_source(result, options), options, text)
-    provenance = {"source": text, **data.provenance}
+    provenance = {**data.provenance, "source": text}
     return Task.from_data(replace(data, provenance=provenance), found["function"])
 
 
@@ -132,5 +132,6 @@ def _own_code(text: str) -> Iterator[None]:
     except Exception as error:  # code of the user may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"in {last.name}, line {last.lineno} of {last.filename}"
-        what = f"failing with {type(error).__name__}: {error}, {place}"
+        said = " ".join(str(error).split())
+        what = f"failing with {type(error).__name__}: {said}, {place}"
         raise InvalidValueError(text, what, f"a function that returns {GIVES}") from error

@@ -31,10 +31,11 @@ from ltc2hw.graph.samples import real_array, require_spikes
 from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
 from ltc2hw.numbers.fields import require_finite, require_size, set_field
 from ltc2hw.numbers.words import FloatArray, IntArray
+from ltc2hw.showing import Shown
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Shown):
     """Samples and what they should give.
 
     ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
@@ -71,6 +72,10 @@ class Split:
         else:
             set_field(self, "labels", plain_labels(self.labels, samples, steps, name))
 
+    def __repr__(self) -> str:
+        steps, samples, inputs = self.x.shape
+        return f"<Split: {samples:,} samples, {steps:,} steps, {inputs:,} inputs>"
+
     @property
     def samples(self) -> int:
         """How many samples there are."""
@@ -91,7 +96,7 @@ Augmentation = Callable[[Split, np.random.Generator], Split]
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(Shown):
     """A named problem with fixed training, validation and test splits.
 
     ``augment`` makes each epoch's training samples; validation and test are never touched by it.
@@ -225,11 +230,11 @@ class Task:
     def from_events(
         cls,
         recordings: Sequence[Any],
-        labels: Sequence[Any],
+        labels: Any,
         options: DataOptions,
         *,
-        validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
-        test: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        validation: tuple[Sequence[Any], Any] | None = None,
+        test: tuple[Sequence[Any], Any] | None = None,
         name: str = "events",
     ) -> Task:
         """A task of recordings, structured arrays with x, y, t and p, and their labels.
@@ -268,6 +273,12 @@ class Task:
         """How outputs are judged."""
         kind = Classification if self.kind == "classification" else Regression
         return kind(self.decision_steps, self.every_step)
+
+    def __repr__(self) -> str:
+        splits = ((part, getattr(self, part).samples) for part in ("train", "validation", "test"))
+        sizes = ", ".join(f"{samples:,} {part}" for part, samples in splits)
+        shape = f"{self.steps:,} steps, {self.inputs:,} inputs, {self.outputs:,} outputs"
+        return f"<Task {self.name}: {self.kind}; {shape}; {sizes} samples>"
 
     @property
     def metric(self) -> str:
@@ -376,7 +387,7 @@ def _named(validation: Any, test: Any) -> dict[PartName, Any]:
     return {name: part for name, part in given.items() if part is not None}
 
 
-def _pairs(part: str, recordings: Sequence[Any], labels: Sequence[Any]) -> list[tuple[Any, Any]]:
+def _pairs(part: str, recordings: Sequence[Any], labels: Any) -> list[tuple[Any, Any]]:
     """Recordings with their labels.
 
     Raises:

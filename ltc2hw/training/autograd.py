@@ -104,9 +104,7 @@ class AutogradLearner:
             raise LostUpdateError(losses)
         return losses
 
-    def prepared(
-        self, x: Tensor, labels: Tensor, lengths: IntArray | None
-    ) -> tuple[Tensor, Aim]:
+    def prepared(self, x: Tensor, labels: Tensor, lengths: IntArray | None) -> tuple[Tensor, Aim]:
         """The labels of a batch in their one form, and its windows with the weights of its losses.
 
         Raises:

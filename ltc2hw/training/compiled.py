@@ -294,7 +294,9 @@ class CompiledLearner:
     def _room(self, batch: int) -> _Room:
         """Room for a batch of this size, made once."""
         if batch not in self.rooms:
-            self.rooms[batch] = _Room.of(self.plans, self.weigher.longest, batch, self.threads, self.dtype)
+            self.rooms[batch] = _Room.of(
+                self.plans, self.weigher.longest, batch, self.threads, self.dtype
+            )
         return self.rooms[batch]
 
     def _fit_grid(self) -> None:

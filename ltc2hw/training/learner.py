@@ -33,7 +33,10 @@ class Learner(Protocol):
         """Learn a batch x: (T, B, N_in), one update per window with a loss; their losses.
 
         ``lengths`` (B,): the samples' own steps, None where all have T. What comes after a sample's
-        end counts for nothing; with lengths, x may be cut to the longest sample. The last loss may not be finite; then nothing was learned from it.
+        end counts for nothing; with lengths, x may be cut to the longest sample.
+
+        The last loss may not be finite; then nothing was learned from it. There is none where no
+        loss counts.
 
         Raises:
             LostUpdateError: if a gradient is not finite; nothing was learned from it, either.

@@ -63,7 +63,9 @@ def _check(task: Task, outputs: Tensor, labels: Tensor) -> None:
 
 
 def window_loss(task: Task, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the steps and samples of a window of each one's loss times its weight::
+    """Mean over the steps and samples of a window of each one's loss times its weight.
+
+    ::
 
         1/(L B) Σ_t Σ_b w_tb loss_tb
 

@@ -44,9 +44,7 @@ def cross_entropy(outputs: Array, targets: Array, weight: float, grads: Array) -
 
 
 @compiled
-def plane_loss(
-    classes: int, outputs: Array, targets: Array, weight: float, grads: Array
-) -> float:
+def plane_loss(classes: int, outputs: Array, targets: Array, weight: float, grads: Array) -> float:
     """Loss of a plane (B, N) of one weight, and its gradient."""
     if classes:
         return cross_entropy(outputs, targets, weight, grads)

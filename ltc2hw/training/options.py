@@ -169,15 +169,15 @@ class TrainingOptions:
 
     ``updates`` is K, the number of parameter updates per sequence (FPTT; BPTT makes one): the
     sequence is cut into K windows of nearly equal length, T for one update every step. A batch of
-    shorter samples is cut into K windows of its longest one's steps, or one of each step.
-    ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a
-    cosine schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
-    (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment`` allows the task's own augmentation of the
-    training samples. ``auxiliary`` weighs a second loss, not that of FPTT's authors
-    (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
-    ``weight_limit`` clips every synaptic weight to ± that value after each
-    update, so that a few outliers do not set the scale of all mantissas; None leaves weights free.
-    ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
+    shorter samples is cut into K windows of its longest one's steps, or one of each step. ``alpha``
+    and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a cosine
+    schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
+    (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment``
+    allows the task's own augmentation of the training samples. ``auxiliary`` weighs a second loss,
+    not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
+    autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
+    each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
+    free. ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
     scales (2 to 24; a chip holds 8); None trains without rounding. ``backend``: ``compiled`` learns
     without autograd and only networks of this package's cells; ``autograd`` learns any module;
     ``auto`` takes the first where it can. ``threads`` share the samples of a batch (compiled only);

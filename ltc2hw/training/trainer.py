@@ -21,6 +21,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module
 from ltc2hw.numbers.words import IntArray
+from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
@@ -52,7 +53,7 @@ Progress = Callable[[EpochRecord], None]
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
@@ -63,6 +64,12 @@ class TrainingResult:
     module: Any
     history: tuple[EpochRecord, ...]
     metrics: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{n} {value:.4g}" for n, value in self.metrics.items() if n != "epoch")
+        return (
+            f"<TrainingResult: epoch {self.metrics.get('epoch')} of {len(self.history)}; {scores}>"
+        )
 
 
 BLOCK_STEPS, BLOCK_SAMPLES = 25, 256
@@ -242,8 +249,11 @@ class Trainer:
 
     def plan(self) -> dict[str, dict[str, Any]]:
         """What this run trains and how, in plain values."""
+        task = {"name": self.task.name}
+        if self.task.checksum is not None:
+            task["data"] = self.task.checksum
         start = {"start": {"start network": self.start}} if self.start else {}
-        return {"task": {"name": self.task.name}, **start, **self.recipe.to_dict()}
+        return {"task": task, **start, **self.recipe.to_dict()}
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after the last whole epoch."""

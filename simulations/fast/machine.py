@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from ltc2hw.compilation.caching import cache_folder, tell_uncached
 from ltc2hw.compilation.llvm import element_pointer
 from ltc2hw.compilation.sources import SOURCES
+from ltc2hw.compilation.telling import tell_compiling
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.loops import Loop
 from ltc2hw.simulations.fast.vectorized import write
@@ -50,6 +51,7 @@ def address_of(loop: Loop, types: Types) -> int:
 
 
 def _compiled(codegen: Any, loop: Loop, types: Types, name: str) -> Any:
+    tell_compiling()
     library = codegen.create_library(name)
     module = library.create_ir_module(name)
     write(loop, types, module, name)

@@ -38,6 +38,7 @@ def learn(
     *,
     reset: bool = True,
     allow: Collection[str] = (),
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn a stream, as :func:`ltc2hw.simulations.learning_engine.integer.learn`, compiled.
 
@@ -51,23 +52,21 @@ def learn(
     require_reach(scope, rule, allow)
     layout = lay_out(plan.chip)
     learner = EngineLearner(plan)
-    entered = enter(learner, x, targets, learning, reset=reset)
-    steps, count, _ = entered.samples.shape
+    entered = enter(learner, x, targets, learning, reset=reset, lengths=lengths)
     first = entered.start.step
     buffers = buffers_of(plan, layout, entered.start)
     clipped = np.zeros(len(plan.connections), np.int64)
     tables, memory = tables_of(layout, buffers.feedback), memory_of(layout, buffers, np.int32)
     constants = rule_of(plan.chip), connections_of(plan, layout), engine_of(plan, layout)
-    drawn = drawn_of(plan.options, first, steps * count)
+    drawn = drawn_of(plan.options, first, entered.goals.updates)
 
     def compute(piece: Piece) -> None:
-        updates = piece.arrays[0].shape[0] * piece.arrays[0].shape[1]
-        own = Drawn(*(draws[piece.update : piece.update + updates] for draws in drawn))
+        own = Drawn(*(draws[piece.update : piece.update + piece.updates] for draws in drawn))
         run(tables, memory, *constants, own, *piece.arrays, clipped, first + piece.update,
             piece.fresh)  # fmt: skip
 
-    outputs = in_pieces(layout, entered, reset, compute)
-    after = unpack(layout, buffers, first + steps * count)
+    outputs = in_pieces(layout, entered, compute)
+    after = unpack(layout, buffers, first + entered.goals.updates)
     after = replace(after, memories={p: after.memories[p] for p in plan.connections})
     names = (parameter_name(plan.network, parameter) for parameter in plan.connections)
     counts = entered.counts

@@ -8,8 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.trace import Array, State
+from ltc2hw.learning.engine_rule import GRAMMAR
+from ltc2hw.learning.goals import Course, Goals
 from ltc2hw.learning.learned import Learned, Learning, Memories
 from ltc2hw.learning.rule import FPTTRule, Memory, Parameter, parameter_name
 from ltc2hw.learning.scope import require_reach, with_scope
@@ -51,21 +54,25 @@ def learn(
     *,
     reset: bool = True,
     allow: Collection[str] = (),
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn a stream of S samples x (T, S, N_in) with the engine's arithmetic.
 
     Memories hold ``w``, ``t``, ``d`` as Φ, Φ̄, λ. The network that comes back has 9-bit weights
-    where it learned; ``network`` can be that one or the one that it came from. ``allow`` as in
-    :func:`ltc2hw.learn`.
+    where it learned; ``network`` can be that one or the one that it came from. ``lengths`` and
+    ``allow`` as in :func:`ltc2hw.learn`; every step must have a label or target.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
-        UnsupportedError: see :func:`~ltc2hw.simulations.learning_engine.plan.engine_plan`.
+        UnsupportedError: see :func:`~ltc2hw.simulations.learning_engine.plan.engine_plan`; for
+            steps without a label or target.
     """
     plan = engine_plan(network, rule, options)
     scope = plan.scope()
     require_reach(scope, rule, allow)
-    return with_scope(stream(EngineLearner(plan), x, targets, learning, reset=reset), scope)
+    learner = EngineLearner(plan)
+    learned = stream(learner, x, targets, learning, reset=reset, lengths=lengths)
+    return with_scope(learned, scope)
 
 
 class Met(NamedTuple):
@@ -110,9 +117,23 @@ class EngineLearner:
         """Samples as integers of the input's word; clipped ones are added to ``counts``."""
         return self.forward.encode(x, counts)
 
-    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
-        """Labels (S,), or targets (S, N_out) with the readout's fraction; misfits are added."""
-        return self.forward.goals(targets, samples, counts)
+    def goals(self, targets: npt.ArrayLike, course: Course, counts: Misfits | None = None) -> Goals:
+        """Labels, or targets with the readout's fraction, of every step; misfits are added.
+
+        Raises:
+            UnsupportedError: for a step without one.
+        """
+        goals = self.forward.goals(targets, course, counts)
+        missing = np.argwhere(course.own & ~goals.wanted)
+        if missing.size:
+            step, sample = missing[0]
+            raise UnsupportedError(
+                GRAMMAR,
+                f"step {step} of sample {sample}",
+                "no label or target, and synapses learn in every epoch",
+                "give every step one, or learn with engine='fast'",
+            )
+        return goals
 
     def adapted(self, memories: Memories) -> FixedNetwork:
         """The network that computes with the memories' weights."""
@@ -122,9 +143,10 @@ class EngineLearner:
         """Integers cannot leave their words."""
 
     def step(
-        self, learning: Learning, x: Array, goal: Array, t: int, steps: int
+        self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
         """Run one step on x (N_in,), compare with the goal, send third factors, learn."""
+        assert goal is not None
         network = self.adapted(learning.memories)
         weight = time_weight(self.plan.chip.rule, t, steps)
         seen = self.forward.observe(network, learning.registers, x, goal, weight)

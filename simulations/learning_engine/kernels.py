@@ -360,20 +360,25 @@ def run(
     goals: Array,
     weights: Array,
     outputs: Array,
+    lengths: Array,
     clipped: Array,
     update: int,
     reset: bool,
     sources: int = SOURCES,
 ) -> None:
-    """Learn S samples of T steps, one after the other; arguments as those of the integer rule.
+    """Learn S samples of at most T steps, one after the other, each step with a goal.
 
-    ``clipped`` (connections,) counts third factors that saturated.
+    Arguments as those of the integer rule; ``clipped`` (connections,) counts third factors that
+    saturated.
     """
+    n = 0
     for s in range(samples.shape[0]):
         if reset:
             clear(tables, memory)
-        for t in range(samples.shape[1]):
-            compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
-            n = s * samples.shape[1] + t
+        for t in range(lengths[s]):
+            goal = goals[s, t if goals.shape[1] > 1 else 0]
+            weight = weights[s, t]
+            compute_step(tables, memory, rule, samples[s, t], goal, weight, outputs[t, s])
             learn_all(memory, connections, engine, drawn, n, update + n, clipped)
             advance(tables, memory)
+            n += 1

@@ -11,9 +11,11 @@ import numpy.typing as npt
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.goals import Goals
 from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.learning.rule import FPTTRule, parameter_name
 from ltc2hw.learning.words import PlasticWords, time_weight
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
@@ -32,6 +34,7 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn from a stream, as :func:`ltc2hw.simulations.plasticity.integer.learn`, compiled.
 
@@ -41,7 +44,8 @@ def learn(
         ShapeError, InvalidValueError: as the specification.
         UnsupportedError: for an output that no error finds its way back from.
     """
-    return learn_with(integer_rule(network, rule, words), x, targets, learning, reset=reset)
+    chip = integer_rule(network, rule, words)
+    return learn_with(chip, x, targets, learning, reset=reset, lengths=lengths)
 
 
 def learn_with(
@@ -51,12 +55,12 @@ def learn_with(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn from a stream with a rule already worked out; see :func:`learn`."""
     layout = lay_out(chip)
     specification = IntegerLearner(chip)
-    entered = enter(specification, x, targets, learning, reset=reset)
-    steps, count, _ = entered.samples.shape
+    entered = enter(specification, x, targets, learning, reset=reset, lengths=lengths)
     buffers = pack(layout, entered.start)
     memory = memory_of(layout, buffers, layout.dtype)
     tables, rule = tables_of(layout, buffers.feedback), rule_of(chip)
@@ -65,8 +69,8 @@ def learn_with(
         first = entered.start.step + piece.update
         run(tables, memory, rule, *piece.arrays, first, piece.fresh)
 
-    outputs = in_pieces(layout, entered, reset, compute)
-    after = unpack(layout, buffers, entered.start.step + steps * count)
+    outputs = in_pieces(layout, entered, compute)
+    after = unpack(layout, buffers, entered.start.step + entered.goals.updates)
     counts = entered.counts
     add_counts(counts, saturations(layout, memory))
     return Learned(
@@ -87,39 +91,58 @@ CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
 class Piece(NamedTuple):
     """What one kernel call learns: whole samples, or some steps of one.
 
-    ``arrays``: samples (S, T, N_in), goals (S, N), weights in time (T,), and outputs (T, S, N_out)
-    to be filled; ``update``: updates before it in the stream; ``fresh``: whether its samples start
-    from cleared registers.
+    ``arrays``: samples (S, T, N_in), goals (S, T or 1, N), weights in time (S, T), outputs
+    (T, S, N_out) to be filled, and steps of each sample (S,); ``update``: updates before it in the
+    stream, ``updates`` of its own; ``fresh``: whether its samples start from cleared registers.
     """
 
-    arrays: tuple[Array, Array, Array, Array]
+    arrays: tuple[Array, Array, Array, Array, Array]
     update: int
+    updates: int
     fresh: bool
 
 
-def in_pieces(
-    layout: Layout, entered: Entered, reset: bool, compute: Callable[[Piece], None]
-) -> Array:
+NO_GOAL = -1
+"""Weight in time of a step without a goal."""
+
+
+def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]) -> Array:
     """Let ``compute`` learn a stream piece by piece; returns the outputs (T, S, N_out).
 
     Between pieces Python hears of an interrupt. What is learned does not depend on them.
     """
-    steps, count, _ = entered.samples.shape
-    chip = layout.chip
+    course, chip = entered.course, layout.chip
     samples = np.ascontiguousarray(entered.samples.transpose(1, 0, 2))
-    goals = entered.goals.reshape(count, -1)
-    weights = np.array([time_weight(chip.rule, t, steps) for t in range(steps)])
+    goals = goals_by_sample(entered.goals)
+    weights = weights_in_time(chip.rule, entered)
     size = chip.network.population(chip.network.output).size
-    outputs = np.zeros((steps, count, size), np.int64)
-    for at, during in extents(count, steps, most_updates(layout)):
+    outputs = np.zeros((course.steps, course.samples, size), np.int64)
+    update = 0
+    for at, during in extents(course.samples, course.steps, most_updates(layout)):
         # Slices of one sample, and of whole samples, lie in one piece of memory.
-        part = samples[at, during]
+        part, weight = samples[at, during], weights[at, during]
         said = np.zeros((part.shape[1], part.shape[0], size), np.int64)
-        update = at.start * steps + during.start
-        fresh = reset and during.start == 0
-        compute(Piece((part, goals[at], weights[during], said), update, fresh))
+        lengths = np.clip(course.lengths[at] - during.start, 0, part.shape[1])
+        wanted = goals[at] if goals.shape[1] == 1 else goals[at, during]
+        updates = int(np.count_nonzero(weight != NO_GOAL))
+        fresh = course.reset and during.start == 0
+        compute(Piece((part, wanted, weight, said, lengths), update, updates, fresh))
         outputs[during, at] = said
+        update += updates
     return outputs
+
+
+def goals_by_sample(goals: Goals) -> Array:
+    """Goals (S, T or 1, N): a class each, or a target per output."""
+    values = goals.values.swapaxes(0, 1)
+    return np.ascontiguousarray(values.reshape(*values.shape[:2], -1))
+
+
+def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
+    """The loss's weight (S, T) at each step; :data:`NO_GOAL` where nothing is compared."""
+    at, lengths = np.arange(entered.course.steps), entered.course.lengths[:, None]
+    weights = time_weight(rule, at, lengths)
+    return np.where(entered.goals.wanted.T, weights, NO_GOAL)
 
 
 def most_updates(layout: Layout) -> int:

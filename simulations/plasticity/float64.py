@@ -8,6 +8,7 @@ For dense gates it is exact except for what the rule's ``own_current`` says.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,13 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.backwards import reverse_of
+from ltc2hw.learning.goals import Course, Goals, class_goals, target_goals
 from ltc2hw.learning.learned import Learned, Learning, Memories
 from ltc2hw.learning.neurons import neurons_of
 from ltc2hw.learning.rule import (
     FPTTRule,
     Memory,
     Parameter,
-    check_labels,
-    check_targets,
     error_paths,
     feedback_matrix,
     fptt_update,
@@ -90,21 +90,23 @@ class FloatLearner:
         """Samples as they are."""
         return x
 
-    def goals(
-        self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None
-    ) -> FloatArray:
-        """Targets (S, N_out): one-hot labels, or the reals as they are."""
+    def goals(self, targets: npt.ArrayLike, course: Course, counts: Misfits | None = None) -> Goals:
+        """One-hot labels, or the reals as they are, a row (N_out,) each."""
         outputs = self.network.population(self.network.output).size
         if self.rule.error == "linear":
-            return check_targets(targets, (samples, outputs))
-        one_hot: FloatArray = np.eye(outputs)[check_labels(targets, samples, outputs)]
-        return one_hot
+            return target_goals(targets, course, outputs)
+        return class_goals(targets, course, outputs).changed(lambda labels: np.eye(outputs)[labels])
 
     def step(
-        self, learning: Learning, x: Array, goal: Array, t: int, steps: int
+        self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
-        """Run one step on x (N_in,), compare with the goal (N_out,), learn."""
+        """Run one step on x (N_in,), compare with the goal (N_out,), learn; see Learner."""
         network = self.adapted(learning.memories)
+        if goal is None:
+            done, registers = self.forward(network, learning.registers, x)
+            return Update(self.said(network, done)[0], {}, {}), replace(
+                learning, registers=registers
+            )
         output, descent, registers = self.descend(network, learning.registers, x, goal, t, steps)
         memories = {
             parameter: fptt_update(self.rule, memory, -descent[parameter])
@@ -116,9 +118,8 @@ class FloatLearner:
         self, network: Network, registers: State, x: Array, goal: Array, t: int, steps: int
     ) -> tuple[Array, Mapping[Parameter, Array], State]:
         """Run one step of a network: output (N_out,), descent of each parameter, new registers."""
-        sample: Values = {str(network.input.variables[0]): x[None]}
-        done, following = step(self.arithmetic, network, self.plan, sample, registers)
-        output = done.produced[network.output][network.population(network.output).output_variable]
+        done, following = self.forward(network, registers, x)
+        output = self.said(network, done)
         error = output_error(self.rule, output, goal, self.rule.step_weight(t, steps))
         factors = backward(self.credit, network, self.plan, self.crossed, registers, done, error)
         descent = {}
@@ -126,6 +127,15 @@ class FloatLearner:
             factor, message = meeting(network, parameter, factors, registers, done)
             descent[parameter] = factor * message
         return output[0], descent, following
+
+    def forward(self, network: Network, registers: State, x: Array) -> tuple[Step, State]:
+        """One step of a network on x (N_in,), and the registers after it."""
+        sample: Values = {str(network.input.variables[0]): x[None]}
+        return step(self.arithmetic, network, self.plan, sample, registers)
+
+    def said(self, network: Network, done: Step) -> Array:
+        """Output (1, N_out) of a step."""
+        return done.produced[network.output][network.population(network.output).output_variable]
 
     def check(self, learning: Learning) -> None:
         """Raise if a parameter has left the real numbers.
@@ -149,17 +159,17 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[Network]:
     """Learn from a stream: S samples x (T, S, N_in), one after the other, an update every step.
 
-    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one.
-    ``reset`` sets the registers to zero before each sample. ``learning`` continues an earlier run.
+    ``targets``, ``lengths``, ``reset`` and ``learning`` as in :func:`ltc2hw.learn`.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         TrainingError: if a parameter diverges.
     """
-    return stream(FloatLearner(network, rule), x, targets, learning, reset=reset)
+    return stream(FloatLearner(network, rule), x, targets, learning, reset=reset, lengths=lengths)
 
 
 def output_error(rule: FPTTRule, output: FloatArray, goal: FloatArray, weight: float) -> FloatArray:

@@ -7,6 +7,7 @@ toward zero, ``sat`` saturates to a word and counts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +23,10 @@ from ltc2hw.learning.fixed import (
     integer_rule,
     network_value,
 )
+from ltc2hw.learning.goals import Course, Goals, class_goals, target_goals
 from ltc2hw.learning.learned import Learned, Learning, Memories
 from ltc2hw.learning.neurons import word_of
-from ltc2hw.learning.rule import FPTTRule, Parameter, check_labels, check_targets, parameter_name
+from ltc2hw.learning.rule import FPTTRule, Parameter, parameter_name
 from ltc2hw.learning.state import checked_learning, word_ranges
 from ltc2hw.learning.values import read_parameter, write_parameters
 from ltc2hw.learning.words import PlasticWords, time_weight
@@ -47,18 +49,18 @@ def learn(
     learning: Learning | None = None,
     *,
     reset: bool = True,
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn from a stream: S samples x (T, S, N_in), one after the other, an update every step.
 
-    ``targets``: labels (S,) for the softmax error, reals (S, N_out) for the linear one.
-    ``reset`` sets the registers to zero before each sample. ``learning`` continues an earlier run.
+    ``targets``, ``lengths``, ``reset`` and ``learning`` as in :func:`ltc2hw.learn`.
 
     Raises:
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit, or a rule
             that integers cannot run (see :func:`~ltc2hw.learning.fixed.integer_rule`).
     """
     learner = IntegerLearner(integer_rule(network, rule, words))
-    return stream(learner, x, targets, learning, reset=reset)
+    return stream(learner, x, targets, learning, reset=reset, lengths=lengths)
 
 
 class Observation(NamedTuple):
@@ -128,26 +130,29 @@ class IntegerLearner:
             add_counts(counts, {population.name: encoded.saturations})
         return encoded.values[population.variables[0]]
 
-    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
-        """Labels (S,), or targets (S, N_out) with the readout's fraction.
+    def goals(self, targets: npt.ArrayLike, course: Course, counts: Misfits | None = None) -> Goals:
+        """Labels, or targets with the readout's fraction.
 
-        Clipped targets are added to ``counts``, once per sample.
+        Clipped targets are added to ``counts``, once per sample, or per step where each has its
+        own.
         """
         output = self.chip.output
         if self.chip.rule.error == "softmax":
-            return check_labels(targets, samples, output.size)
-        reals = check_targets(targets, (samples, output.size))
+            return class_goals(targets, course, output.size)
+        reals = target_goals(targets, course, output.size)
         read = output.output_variable
-        goals, misfits = word_of(output, read).encode(reals, output.fractions[read])
+        goals, misfits = word_of(output, read).encode(reals.values, output.fractions[read])
         if counts is not None:
             add_counts(counts, {output.name: {"target": misfits}})
-        return goals
+        return reals.changed(lambda _: goals)
 
     def step(
-        self, learning: Learning, x: Array, goal: Array, t: int, steps: int
+        self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
-        """Run one step on x (N_in,), compare with the goal, learn."""
+        """Run one step on x (N_in,), compare with the goal, learn; see Learner."""
         network = self.adapted(learning.memories)
+        if goal is None:
+            return self.run(network, learning, x)
         weight = time_weight(self.chip.rule, t, steps)
         seen = self.observe(network, learning.registers, x, goal, weight)
         counts = seen.counts
@@ -165,21 +170,37 @@ class IntegerLearner:
         following = Learning(memories, seen.registers, learning.step + 1)
         return Update(seen.output, descent, counts), following
 
+    def run(self, network: FixedNetwork, learning: Learning, x: Array) -> tuple[Update, Learning]:
+        """Run a network one step on x (N_in,) that has no goal."""
+        done, following = self.forward(network, learning.registers, x)
+        counts: dict[str, dict[str, int]] = {}
+        add_counts(counts, done.saturations)
+        return Update(self.said(network, done), {}, counts), replace(learning, registers=following)
+
+    def forward(self, network: FixedNetwork, registers: State, x: Array) -> tuple[Step, State]:
+        """One step of a network on x (N_in,), and the registers after it."""
+        sample: Values = {str(network.input.variables[0]): x[None]}
+        return step(self.arithmetic, network, self.plan, sample, registers)
+
+    def said(self, network: FixedNetwork, done: Step) -> Array:
+        """Output (N_out,) of a step."""
+        output: Array = done.produced[network.output][self.chip.output.output_variable][0]
+        return output
+
     def observe(
         self, network: FixedNetwork, registers: State, x: Array, goal: Array, weight: int
     ) -> Observation:
         """Run a network one step on x (N_in,), compare with the goal, send the errors back."""
-        sample: Values = {str(network.input.variables[0]): x[None]}
-        done, following = step(self.arithmetic, network, self.plan, sample, registers)
+        done, following = self.forward(network, registers, x)
         counts: dict[str, dict[str, int]] = {}
         add_counts(counts, done.saturations)
-        output = done.produced[network.output][self.chip.output.output_variable]
-        error, misfits = output_error(self.chip, output[0], goal, weight)
+        output = self.said(network, done)
+        error, misfits = output_error(self.chip, output, goal, weight)
         add_counts(counts, {network.output: {"error": misfits}})
         self.credit.counts = counts
         crossed = self.chip.crossed
         factors = backward(self.credit, network, self.plan, crossed, registers, done, error[None])
-        return Observation(done, following, output[0], factors, counts)
+        return Observation(done, following, output, factors, counts)
 
     def rounding(self, parameter: Parameter, update_number: int) -> IntArray | None:
         """The 32 random bits of every value of a parameter; None to round to nearest."""

@@ -27,6 +27,7 @@ from ltc2hw.simulations.plasticity.records import (
     COMPARE,
     DELIVER,
     EVALUATE,
+    ONE,
     SEND,
     Array,
     Memory,
@@ -74,10 +75,15 @@ def compute_step(
     weight: int,
     output: Array,
 ) -> None:
-    """One step forward, and its error back to every factor; ``output`` (N_out,) is filled."""
+    """One step forward, and its error back to every factor; ``output`` (N_out,) is filled.
+
+    A negative weight: a step without a goal, which nothing is compared with.
+    """
     enter(tables, memory, sample)
     for k in range(tables.schedule.shape[0]):
         act, first, last = tables.schedule[k]
+        if act == COMPARE and weight < 0:
+            break
         operate(tables, memory, rule, act, first, last, goal, weight)
     record(tables, memory, output)
 
@@ -91,20 +97,27 @@ def run(
     goals: Array,
     weights: Array,
     outputs: Array,
+    lengths: Array,
     update: Number,
     reset: bool,
     sources: int = SOURCES,
 ) -> None:
-    """Learn S samples of T steps, one after the other.
+    """Learn S samples of at most T steps, one after the other.
 
-    ``samples`` (S, T, N_in) encoded; ``goals`` (S, 1) labels or (S, N_out) targets; ``weights``
-    (T,) of the loss in time; ``outputs`` (T, S, N_out) is filled; ``update``: updates done before.
+    ``samples`` (S, T, N_in) encoded; ``goals`` (S, T or 1, 1) labels or (S, T or 1, N_out)
+    targets; ``weights`` (S, T) of the loss in time, negative at a step without a goal; ``outputs``
+    (T, S, N_out) is filled; ``lengths`` (S,) steps of each sample; ``update``: updates done before.
     ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
+    number = np.uint64(update)
     for s in range(samples.shape[0]):
         if reset:
             clear(tables, memory)
-        for t in range(samples.shape[1]):
-            compute_step(tables, memory, rule, samples[s, t], goals[s], weights[t], outputs[t, s])
-            learn_all(tables, memory, rule, np.uint64(update + s * samples.shape[1] + t))
+        for t in range(lengths[s]):
+            goal = goals[s, t if goals.shape[1] > 1 else 0]
+            weight = weights[s, t]
+            compute_step(tables, memory, rule, samples[s, t], goal, weight, outputs[t, s])
+            if weight >= 0:
+                learn_all(tables, memory, rule, number)
+                number += ONE
             advance(tables, memory)

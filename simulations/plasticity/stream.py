@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.trace import Array, State
-from ltc2hw.learning.checks import require_flag
+from ltc2hw.learning.goals import Course, Goals, samples_of
 from ltc2hw.learning.learned import Counts, Learned, Learning, Memories, Net
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.simulations.driver import add_counts
@@ -25,8 +24,8 @@ class Update:
     """What one learning step computed.
 
     ``output``: the readout's membranes (N_out,); ``descent``: factor times message of every value
-    of a parameter, the direction in which the step's loss falls; ``saturations``: misfits by
-    population or parameter, and variable.
+    of a parameter, the direction in which the step's loss falls, nothing at a step without a goal;
+    ``saturations``: misfits by population or parameter, and variable.
     """
 
     output: Array
@@ -57,14 +56,17 @@ class Learner(Protocol[Net]):
         """Samples (T, S, N_in) as the network takes them; misfits are added to ``counts``."""
         ...
 
-    def goals(self, targets: npt.ArrayLike, samples: int, counts: Misfits | None = None) -> Array:
-        """What the readout should say at each sample, first axis S; misfits are added."""
+    def goals(self, targets: npt.ArrayLike, course: Course, counts: Misfits | None = None) -> Goals:
+        """What the readout should say at each step; misfits are added."""
         ...
 
     def step(
-        self, learning: Learning, x: Array, goal: Array, t: int, steps: int
+        self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
-        """Run step ``t`` of a sample's ``steps`` steps on x (N_in,), compare, learn."""
+        """Run step ``t`` of a sample's ``steps`` steps on x (N_in,), compare, learn.
+
+        Without a goal it runs the step alone: nothing that learns changes, no update is counted.
+        """
         ...
 
     def check(self, learning: Learning) -> None:
@@ -83,19 +85,19 @@ def stream(
     learning: Learning | None,
     *,
     reset: bool,
+    lengths: npt.ArrayLike | None,
 ) -> Learned[Net]:
     """Learn S samples x (T, S, N_in), one after the other; see the engines' ``learn``."""
-    entered = enter(learner, x, targets, learning, reset=reset)
-    steps, count, _ = entered.samples.shape
+    entered = enter(learner, x, targets, learning, reset=reset, lengths=lengths)
+    course, goals = entered.course, entered.goals
     output = learner.network.population(learner.network.output)
-    outputs: npt.NDArray[Any] = np.zeros((steps, count, output.size), learner.dtype)
+    outputs: npt.NDArray[Any] = np.zeros((course.steps, course.samples, output.size), learner.dtype)
     counts, state = entered.counts, entered.start
-    for s in range(count):
+    for s, steps in enumerate(course.lengths.tolist()):
         if reset:
             state = replace(state, registers=learner.rest())
         for t in range(steps):
-            sample, goal = entered.samples[t, s], entered.goals[s]
-            update, state = learner.step(state, sample, goal, t, steps)
+            update, state = learner.step(state, entered.samples[t, s], goals.at(t, s), t, steps)
             outputs[t, s] = update.output
             add_counts(counts, update.saturations)
         learner.check(state)
@@ -105,12 +107,13 @@ def stream(
 class Entered(NamedTuple):
     """A stream as a learner takes it.
 
-    ``samples`` (T, S, N_in) and ``goals`` (S, ...) encoded; ``start``: the state before the first
-    step; ``counts``: samples and targets that did not fit their words.
+    ``samples`` (T, S, N_in) and ``goals`` encoded; ``start``: the state before the first step;
+    ``counts``: samples and targets that did not fit their words.
     """
 
+    course: Course
     samples: Array
-    goals: Array
+    goals: Goals
     start: Learning
     counts: Misfits
 
@@ -122,17 +125,18 @@ def enter(
     learning: Learning | None,
     *,
     reset: bool,
+    lengths: npt.ArrayLike | None,
 ) -> Entered:
     """Check and encode everything that a caller gives to a learner.
 
     Raises:
-        ShapeError, InvalidValueError: for samples, labels, targets or a state that do not fit.
+        ShapeError, InvalidValueError: for samples, lengths, labels, targets or a state that do not
+            fit.
     """
-    require_flag("reset", reset)
     population = learner.network.input
-    samples = check_samples(x, population.size, population.graded)
+    samples, course = samples_of(x, population.size, population.graded, lengths, reset=reset)
     counts: Misfits = {}
     encoded = learner.encode(samples, counts)
-    goals = learner.goals(targets, samples.shape[1], counts)
+    goals = learner.goals(targets, course, counts)
     start = learner.start() if learning is None else learner.continued(learning)
-    return Entered(encoded, goals, start, counts)
+    return Entered(course, encoded, goals, start, counts)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_fraction, variable_fraction
-from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.learned import Learning
@@ -23,7 +22,7 @@ from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.simulations.plasticity.stream import Update
+from ltc2hw.simulations.plasticity.stream import Update, enter
 
 
 @dataclass(frozen=True)
@@ -92,26 +91,38 @@ class Verifier:
         )
 
 
-def verify(chip: IntegerRule, x: npt.ArrayLike, targets: npt.ArrayLike) -> list[StepError]:
-    """Errors of every step of a stream x (T, S, N_in), registers cleared before each sample.
+def verify(
+    chip: IntegerRule,
+    x: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    *,
+    reset: bool = True,
+    lengths: npt.ArrayLike | None = None,
+    most: int | None = None,
+) -> list[StepError]:
+    """Errors of every update of a stream x (T, S, N_in); arguments as of :func:`ltc2hw.learn`.
+
+    ``most``: no more than the first so many updates.
 
     Raises:
-        ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
+        ShapeError, InvalidValueError: for samples, lengths, labels or targets that do not fit.
     """
     learner = IntegerLearner(chip)
     verifier = Verifier(learner)
-    entry = chip.network.input
-    samples = learner.encode(check_samples(x, entry.size, entry.graded))
-    steps, count, _ = samples.shape
-    goals = learner.goals(targets, count)
-    learning, errors = learner.start(), []
-    for s in range(count):
-        learning = replace(learning, registers=learner.rest())
+    entered = enter(learner, x, targets, None, reset=reset, lengths=lengths)
+    learning, errors = entered.start, []
+    for s, steps in enumerate(entered.course.lengths.tolist()):
+        if reset:
+            learning = replace(learning, registers=learner.rest())
         for t in range(steps):
-            update, after = learner.step(learning, samples[t, s], goals[s], t, steps)
-            at = (samples[t, s], goals[s], (t, steps))
-            errors.append(verifier.compare(learning, after, update, *at))
+            sample, goal = entered.samples[t, s], entered.goals.at(t, s)
+            update, after = learner.step(learning, sample, goal, t, steps)
+            if goal is not None:
+                at = (sample, goal, (t, steps))
+                errors.append(verifier.compare(learning, after, update, *at))
             learning = after
+            if len(errors) == most:
+                return errors
     return errors
 
 

@@ -13,6 +13,7 @@ import pytest
 from ltc2hw.cli import main
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.program import describe
+from ltc2hw.extras import how_to_install
 from ltc2hw.files.bundle import save
 from tests.cli.networks import TASK, write_pair
 from tests.random_networks import random_network
@@ -187,7 +188,7 @@ def test_a_missing_extra_is_named(folder: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert 'pip install "ltc2hw[plot]"' in done.stderr
+    assert f"needs the extra 'plot': {how_to_install('plot')}" in done.stderr
     assert not out.exists()
 
 

@@ -15,6 +15,7 @@ from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.features import COLUMNS, FEATURES, Column, Status, changes_of, refused
 from ltc2hw.converters.formats_page import filled
 from ltc2hw.errors import UnknownNameError, UnsupportedError
+from ltc2hw.extras import how_to_install
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,4 +150,4 @@ def test_a_missing_tool_is_named(tool: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
-    assert f'pip install "ltc2hw[{tool}]"' in done.stdout, done.stderr
+    assert f"needs the extra '{tool}': {how_to_install(tool)}" in done.stdout, done.stderr

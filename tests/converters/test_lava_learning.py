@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +16,14 @@ from ltc2hw import FixedNetwork, FPTTRule, PlasticWords, QuantizeOptions, quanti
 from ltc2hw.converters.lava import learning as lava_learning
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.goals import Course
 from ltc2hw.learning.rule import Memory, parameter_name
 from ltc2hw.learning.scope import scope_of
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
+from ltc2hw.simulations.plasticity.stream import enter
 from tests.learning import test_any_neuron as any_neuron
 from tests.random_networks import random_network
 
@@ -81,27 +84,56 @@ def test_every_update_of_lava_is_the_specifications(case: str) -> None:
     assert_every_update(deployed(**shape), rule, words, INPUTS)
 
 
+def at_steps(wanted: Any, part: float) -> Any:
+    """Labels or targets of samples as those of their steps, of which a part has any."""
+    missing = np.random.default_rng(1).random((STEPS, SAMPLES)) > part
+    missing[0] = False
+    if wanted.ndim == 1:
+        return np.where(missing, -1, wanted)
+    return np.where(missing[:, :, None], np.nan, wanted)
+
+
+UNEQUAL = (4, 1, 3, 4, 2, 3)
+
+
+@pytest.mark.parametrize("case", ["defaults", "nearest, random feedback, linear"])
+def test_unequal_samples_and_steps_without_goals_are_the_specifications(case: str) -> None:
+    rule, words, shape = CASES[case]
+    assert_every_update(deployed(**shape), rule, words, INPUTS, UNEQUAL)
+
+
 def assert_every_update(
-    network: FixedNetwork, rule: FPTTRule, words: PlasticWords, inputs: int
+    network: FixedNetwork,
+    rule: FPTTRule,
+    words: PlasticWords,
+    inputs: int,
+    lengths: Sequence[int] | None = None,
 ) -> None:
     """Outputs and all words, update after update, and what is told of the rest."""
     x, labels = stream(inputs)
     targets: Any = np.eye(OUTPUTS)[labels] if rule.error == "linear" else labels
-    found = lava_learning.learn(network, x, targets, rule, words)
+    if lengths is not None:
+        targets = at_steps(targets, 0.6)
+    found = lava_learning.learn(network, x, targets, rule, words, lengths=lengths)
 
     learner = IntegerLearner(integer_rule(network, rule, words))
-    samples, goals, learning = learner.encode(x), learner.goals(targets, SAMPLES), learner.start()
-    for s in range(SAMPLES):
+    entered = enter(learner, x, targets, None, reset=True, lengths=lengths)
+    learning, number = entered.start, 0
+    for s, steps in enumerate(entered.course.lengths):
         learning = replace(learning, registers=learner.rest())
-        for t in range(STEPS):
-            update, learning = learner.step(learning, samples[t, s], goals[s], t, STEPS)
+        for t in range(steps):
+            sample, goal = entered.samples[t, s], entered.goals.at(t, s)
+            update, learning = learner.step(learning, sample, goal, t, steps)
             assert np.array_equal(found.outputs[t, s], update.output)
             for parameter, memory in learning.memories.items():
                 name = parameter_name(network, parameter)
-                assert found.checksums[name].ravel()[s * STEPS + t] == checksum(memory), (s, t)
+                assert found.checksums[name][number] == checksum(memory), (s, t)
+            number += 1
+        assert not found.outputs[steps:, s].any()
+    assert all(sums.size == number for sums in found.checksums.values())
     for parameter, memory in learning.memories.items():
         assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
-    whole = integer.learn(network, x, targets, rule, words)
+    whole = integer.learn(network, x, targets, rule, words, lengths=lengths)
     assert found.held == scope_of(network, rule).held
     assert found.saturations.get("input", {}) == whole.saturations.get("input", {})
 
@@ -116,7 +148,7 @@ def test_clipped_samples_and_targets_are_counted_as_by_the_other_engines() -> No
     learner = IntegerLearner(integer_rule(network, rule, PlasticWords()))
     expected: dict[str, dict[str, int]] = {}
     learner.encode(4 * x, expected)
-    learner.goals(targets, SAMPLES, expected)
+    learner.goals(targets, Course(STEPS, SAMPLES), expected)
     assert counts == expected
     assert counts["input"]["value"] > 0
     assert counts["readout"] == {"target": SAMPLES * OUTPUTS}

@@ -22,13 +22,14 @@ from ltc2hw.converters.checkpoint import load_arrays
 from ltc2hw.converters.populations import LIF
 from ltc2hw.errors import DamagedFileError, InvalidValueError, TooLargeError
 from ltc2hw.files import bundle, hdf5
-from ltc2hw.files.bundle import load, load_trace, save, save_trace
+from ltc2hw.files.bundle import load, load_any, load_trace, save, save_trace
 from ltc2hw.files.hdf5 import digest, read_tree, write_tree
 from ltc2hw.files.schema import FIELDS, encode
 from ltc2hw.graph import fixed, network, trace
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.notes import Notes
 from ltc2hw.numbers import weights, words
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
@@ -128,6 +129,92 @@ def test_traces_come_back_equal(kind: str, tmp_path: Path) -> None:
     assert copy.saturations == original.saturations
     for name, registers in original.state.items():
         assert all(np.array_equal(copy.state[name][k], v) for k, v in registers.items())
+
+
+def a_trace(labels: Any = None, lengths: Any = None) -> trace.Trace:
+    rng = np.random.default_rng(6)
+    net = random_fixed_network(rng)
+    result = ltc2hw.simulate(net, random_samples(rng, net, 4, 3), "integer", "all")
+    return result.labelled(labels, "tôy", lengths)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        None,
+        np.array([2, 0, 1]),
+        np.array([[0, -1, 1]] * 4),
+        np.array([[0.5], [1.5], [-2.0]]),
+        np.full((4, 3, 2), np.nan),
+    ],
+    ids=["none", "classes", "classes-at-steps", "targets", "targets-at-steps"],
+)
+@pytest.mark.parametrize("lengths", [None, np.array([4, 1, 2])], ids=["even", "uneven"])
+def test_notes_of_traces_come_back_equal(labels: Any, lengths: Any, tmp_path: Path) -> None:
+    original = a_trace(labels, lengths)
+    save_trace(original, tmp_path / "trace.h5")
+    copy = load_trace(tmp_path / "trace.h5")
+    notes, told = copy.notes, original.notes
+    for name in ("engine", "output", "fractions", "task", "axes"):
+        assert getattr(notes, name) == getattr(told, name), name
+    for name in ("labels", "lengths"):
+        found, wanted = getattr(notes, name), getattr(told, name)
+        assert (found is None) == (wanted is None)
+        assert wanted is None or found.tobytes() == wanted.tobytes()
+    assert load_any(tmp_path / "trace.h5") == original
+
+
+def test_membranes_read_in_real_units_from_the_file_alone(tmp_path: Path) -> None:
+    original = a_trace([0, 1, 2])
+    save_trace(original, tmp_path / "trace.h5")
+    with h5py.File(tmp_path / "trace.h5") as file:
+        content = file["content"]
+        assert content["notes"].attrs["axes"].decode() == "time, sample, neuron"
+        assert content["notes"].attrs["task"].decode() == "tôy"
+        assert content["notes/labels"][:].tolist() == [0, 1, 2]
+        seen = 0
+        for name in content["states"]:
+            for variable in content["states"][name]:
+                fraction = content["notes/fractions"][name].attrs[variable]
+                real = content["states"][name][variable][:] / 2.0**fraction
+                assert np.array_equal(real, original.real(name, variable))
+                seen += 1
+        assert seen > 2
+
+
+def test_traces_of_schema_2_open_and_tell_their_integers() -> None:
+    """Written before traces had notes: LIF neurons on loihi2, one sample of spikes, one without."""
+    old = load_trace(Path(__file__).parent / "data" / "trace_schema_2.h5")
+    assert old.spikes["out"][:, :, 0].tolist() == [[1, 0]] * 4
+    assert old.states["out"]["membrane"].dtype == np.int32
+    assert old.notes == Notes()
+    with pytest.raises(InvalidValueError, match=r"fraction of out\.membrane is unknown"):
+        old.real("out", "membrane")
+
+
+def test_networks_stay_readable_for_versions_that_read_schema_2(saved: Path) -> None:
+    assert read_tree(saved)["schema_version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("engine",), 3, "engine is not kept as text"),
+        (("axes",), "neuron", "axes of a trace is 'neuron'"),
+        (("fractions", "input"), {"value": 1 << 40}, "fraction of input"),
+        (("labels",), np.array([0, 1]), "labels of a trace"),
+        (("lengths",), np.array([9, 1, 1]), "length of a sample is 9"),
+        (("more",), 1, "entries of Notes are missing or unknown: more"),
+    ],
+)
+def test_altered_notes_are_refused(
+    place: tuple[str, ...], value: Any, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.h5"
+    save_trace(a_trace([0, 1, 2], np.array([4, 1, 2])), path)
+    rewritten(path, set_entry("content", "notes", *place, value=value))
+    with pytest.raises(DamagedFileError, match=message):
+        load_trace(path)
 
 
 def test_the_table_names_every_field_of_every_class() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ltc2hw import FPTTRule, PlasticWords, quantize
 from ltc2hw.converters.populations import LIF
-from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError, UnknownNameError
+from ltc2hw.errors import InvalidValueError, Ltc2hwError, UnknownNameError
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import (
@@ -24,8 +24,6 @@ from ltc2hw.learning.fixed import (
 )
 from ltc2hw.learning.rule import (
     Memory,
-    check_labels,
-    check_targets,
     feedback_mantissas,
     feedback_matrix,
     fptt_update,
@@ -124,24 +122,6 @@ def test_only_powers_of_two_become_shifts() -> None:
     for rate in (0.3, 2.0, 0.75):
         with pytest.raises(InvalidValueError, match="rate of an integer rule"):
             power_of_two("rate", rate)
-
-
-def test_labels_and_targets_are_checked() -> None:
-    assert check_labels(np.array([2, 0], np.uint8), 2, 3).dtype == np.int64
-    for labels, error in (
-        ([0, 3], InvalidValueError),
-        ([-1, 0], InvalidValueError),
-        ([0.0, 1.0], InvalidValueError),
-        ([0], ShapeError),
-        ([[0, 1]], ShapeError),
-    ):
-        with pytest.raises(error):
-            check_labels(labels, 2, 3)
-    assert check_targets([[1.0, 2.0]], (1, 2)).shape == (1, 2)
-    with pytest.raises(ShapeError):
-        check_targets([[1.0]], (1, 2))
-    with pytest.raises(InvalidValueError):
-        check_targets([[1.0, np.inf]], (1, 2))
 
 
 @given(st.integers(1, 64), st.integers(1, 9))

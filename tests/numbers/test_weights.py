@@ -30,6 +30,32 @@ def test_sparse_equals_dense(seed: int, targets: int, sources: int, integers: bo
     assert sparse.apply(messages).dtype == dense.apply(messages).dtype
 
 
+@given(st.integers(0, 2**32), st.integers(1, 61), st.sampled_from([np.int64, np.int32, np.uint8]))
+def test_integers_of_any_size_are_summed_exactly(seed: int, bits: int, kind: type) -> None:
+    """Against Python's own integers: sums below, at and beyond what doubles hold."""
+    rng = np.random.default_rng(seed)
+    sources = int(rng.integers(1, 9))
+    most = min((1 << bits) - 1, int(np.iinfo(kind).max))
+    messages = rng.integers(0 if kind is np.uint8 else -most, most, (3, sources), endpoint=True)
+    # No sum leaves 62 bits: integer networks are refused otherwise.
+    largest = max(1, (1 << 62) // (most * sources))
+    matrix = rng.integers(-largest, largest, (4, sources), endpoint=True)
+    matrix[0], messages[0] = largest, most
+    wanted = [
+        [sum(w * m for w, m in zip(row, message, strict=True)) for row in matrix.tolist()]
+        for message in messages.tolist()
+    ]
+    found = Dense(matrix).apply(messages.astype(kind))
+    assert found.dtype == np.int64
+    assert found.tolist() == wanted
+
+
+def test_the_largest_exact_sum_and_the_one_beyond() -> None:
+    for largest in ((1 << 53) - 1, 1 << 53, (1 << 53) + 1):
+        dense = Dense(np.array([[largest, 0], [1, -largest]]))
+        assert dense.apply(np.array([[1, 0], [0, 1]])).tolist() == [[largest, 1], [0, -largest]]
+
+
 def test_stored_weights_cannot_be_changed() -> None:
     """Stages never mutate what they are given."""
     given_array = np.ones((2, 2))

@@ -345,18 +345,19 @@ class Chip:
                 self.weights[index][j][i] = value
 
     def step(self, x: Row, goal: Any, t: int, steps: int) -> Row:
-        """One step on encoded samples; the readout's membranes."""
+        """One step on encoded samples, without an update if there is no goal; the membranes."""
         self.load()
         self.before = {name: {r: v[:] for r, v in own.items()} for name, own in self.state.items()}
         self.sent: dict[Any, Row] = {}
         self.seen: dict[Any, Row] = {}
         self.forward(x)
         out = self.state[self.network.output]["membrane"]
-        weight = 256 if self.rule.weighting == "uniform" else ((t + 1) << 8) // steps
-        factors = self.backward(self.error(out, goal, weight))
-        for p in self.learned:
-            self.update(p, factors)
-        self.updates += 1
+        if goal is not None:
+            weight = 256 if self.rule.weighting == "uniform" else ((t + 1) << 8) // steps
+            factors = self.backward(self.error(out, goal, weight))
+            for p in self.learned:
+                self.update(p, factors)
+            self.updates += 1
         self.past.insert(0, self.sent)
         return out[:]
 

@@ -38,30 +38,46 @@ def name_of(p: Parameter) -> tuple[str, str, str, int | None]:
     return p.population, p.port, p.term, p.projection
 
 
-def assert_as_written(fixed: FixedNetwork, rule: FPTTRule, words: PlasticWords, seed: int) -> int:
-    """Outputs, all words and the adapted network of a stream; how many words changed."""
+def assert_as_written(
+    fixed: FixedNetwork, rule: FPTTRule, words: PlasticWords, seed: int, *, unequal: bool = False
+) -> int:
+    """Outputs, all words and the adapted network of a stream; how many words changed.
+
+    ``unequal``: samples of unequal lengths, goals of their own at three steps of four.
+    """
     rng = np.random.default_rng(seed)
     x = random_samples(rng, fixed, STEPS, SAMPLES)
     output = described(fixed.population(fixed.output))
     labels: Any = rng.integers(0, output.size, SAMPLES)
     if rule.error == "linear":
         labels = rng.normal(0, 2, (SAMPLES, output.size))
-    found = learn(fixed, x, labels, rule, words, engine="integer", allow=(PARTIAL,))
+    lengths, wanted = [STEPS] * SAMPLES, np.ones((STEPS, SAMPLES), bool)
+    if unequal:
+        lengths = [STEPS - 1, STEPS, 2][:SAMPLES]
+        wanted = np.arange(STEPS * SAMPLES).reshape(STEPS, SAMPLES) % 4 != 1
+        labels = rng.permuted(np.repeat(labels[None], STEPS, axis=0), axis=1)
+        labels[~wanted] = -1 if labels.ndim == 2 else np.nan
+    found = learn(
+        fixed, x, labels, rule, words, engine="integer", allow=(PARTIAL,), lengths=lengths
+    )
     chip = Chip(fixed, rule, words)
     word, fraction = fixed.input.word, fixed.input.fraction
     for s in range(SAMPLES):
         chip.clear()
-        goal = labels[s]
-        if rule.error == "linear":
-            low, high = output.state.minimum, output.state.maximum
-            goal = [max(low, min(high, round(float(v) * 2.0**output.fraction))) for v in goal]
-        for t in range(STEPS):
+        for t in range(lengths[s]):
+            goal = labels[t, s] if unequal else labels[s]
+            if not wanted[t, s]:
+                goal = None
+            elif rule.error == "linear":
+                low, high = output.state.minimum, output.state.maximum
+                goal = [max(low, min(high, round(float(v) * 2.0**output.fraction))) for v in goal]
             encoded = [
                 max(word.minimum, min(word.maximum, round(float(v) * 2.0**fraction)))
                 for v in x[t, s]
             ]
-            assert chip.step(encoded, goal, t, STEPS) == found.outputs[t, s].tolist()
+            assert chip.step(encoded, goal, t, lengths[s]) == found.outputs[t, s].tolist()
     changed = 0
+    assert found.learning.step == chip.updates
     assert [p.name for p in chip.learned] == [name_of(p) for p in found.learning.memories]
     for ours, theirs in zip(chip.learned, found.learning.memories.values(), strict=True):
         assert (ours.value, ours.mean, ours.gradient) == tuple(a.tolist() for a in theirs)
@@ -112,6 +128,12 @@ CASES: dict[str, tuple[dict[str, Any], FPTTRule, PlasticWords]] = {
 def test_learning_is_what_the_page_says(case: str) -> None:
     options, rule, words = CASES[case]
     assert assert_as_written(network(**options), rule, words, seed=2) > 0
+
+
+@pytest.mark.parametrize("case", ["fast, narrow", "linear, to nearest, triangle"])
+def test_unequal_samples_and_steps_without_goals_are_what_the_page_says(case: str) -> None:
+    options, rule, words = CASES[case]
+    assert assert_as_written(network(**options), rule, words, seed=4, unequal=True) > 0
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from ltc2hw.data.splitting import stratified
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.tasks import Split, load_task
-from ltc2hw.tasks.digits import PERMUTATION_SEED, shift_images, stratified
+from ltc2hw.tasks.digits import PERMUTATION_SEED, shift_images
 
 datasets = pytest.importorskip("sklearn.datasets")
 

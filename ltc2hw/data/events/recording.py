@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.graph.samples import EXACT_INTEGER, plain_array
+from ltc2hw.graph.samples import plain_array
 from ltc2hw.numbers.fields import ArrayFields, frozen, require_size, set_field
+from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import IntArray
 
 Sensor = tuple[int, int]

@@ -20,7 +20,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ltc2hw.converters.lava.processes.beat import Beat, Journal
+from ltc2hw.converters.lava.processes.beat import Beat, Journal, Moment
 from ltc2hw.converters.lava.processes.neurons import IN, OUT, Declared
 from ltc2hw.converters.lava.processes.plastic_arithmetic import (
     ErrorConstants,
@@ -54,7 +54,7 @@ class Term:
 class Compared:
     """How the output is compared with goals: what is read, with which fraction, and the error.
 
-    ``weights``: of the loss at each step of a sample.
+    ``weights``: of the loss at each step of the run.
     """
 
     variable: str
@@ -131,7 +131,8 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         self.values: dict[str, Integers] = {}
         self.constants: Values = {}
         self.goal = self.silence
-        self.outputs = np.zeros((self.beat.samples, self.beat.steps, h.size), np.int64)
+        longest = int(self.beat.lengths.max())
+        self.outputs = np.zeros((self.beat.lengths.size, longest, h.size), np.int64)
 
     def run_spk(self) -> None:
         """One chip step."""
@@ -140,13 +141,13 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
             total += getattr(self, f"{port}{IN}").recv()
         if h.compared is not None:
             self.goal = getattr(self, f"{GOAL}{IN}").recv().astype(np.int64)
-        phase, update, step = self.beat.at(self.time_step - 1)
+        now = self.beat.at(self.time_step - 1)
         sent: Values = {}
         factors: Values = {}
-        if phase == h.acts:
-            sent = self.act(update, step)
-        if phase == h.corrects and self.backward is not None:
-            factors = self.correct(update, step)
+        if now.phase == h.acts:
+            sent = self.act(now)
+        if now.phase == h.corrects and self.backward is not None:
+            factors = self.correct(now)
         for variable in h.variables:
             getattr(self, f"{variable}{OUT}").send(sent.get(variable, self.silence))
         for port in h.ports:
@@ -159,26 +160,33 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         self.arrived[port][:] = 0
         return total
 
-    def act(self, update: int, step: int) -> Values:
+    def act(self, now: Moment) -> Values:
         """The step forward, with the constants as they are now; registers begin at zero."""
         h = self.halves
         learned = {term.constant: term.plastic.network for term in h.terms.values()}
         self.constants = {**h.constants, **learned}
-        self.before = self.registers if step else dict.fromkeys(h.registers, self.silence)
+        self.before = self.registers if now.step else dict.fromkeys(h.registers, self.silence)
         ports: Values = {port: self.take(port) for port in h.ports}
         found, _ = self.forward(self.constants, h.tables, ports, self.before)
         self.values = {name: value + self.silence for name, value in found.items()}
         self.registers = {name: self.values[name] for name in h.registers}
         if h.compared is not None:
-            self.outputs[update // self.beat.steps, step] = self.values[h.compared.variable]
+            self.outputs[now.sample, now.step] = self.values[h.compared.variable]
         return self.values
 
-    def correct(self, update: int, step: int) -> Values:
-        """Factors by port, then the neurons' own constants learn."""
+    def correct(self, now: Moment) -> Values:
+        """Factors by port, then the neurons' own constants learn; nothing without a goal."""
+        factors = {} if now.update is None else self.learn(now.number, now.update)
+        results = {} if self.halves.compared is None else {"outputs": self.outputs}
+        self.journal.keep(now.number, self.learned, **results)
+        return factors
+
+    def learn(self, number: int, update: int) -> Values:
+        """Factors by port, of a step of the run that makes an update."""
         h = self.halves
         credit = {f"{CREDIT}.spikes": self.take(CREDITS)}
         if h.compared is not None:
-            credit[f"{CREDIT}.{h.compared.variable}"] = self.error(h.compared, step)
+            credit[f"{CREDIT}.{h.compared.variable}"] = self.error(h.compared, number)
         assert self.backward is not None
         given = {**self.values, **credit}
         factors, _ = self.backward(self.constants, h.tables, given, {})
@@ -186,8 +194,6 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
             factor = factors.get(f"{FACTOR}.{term.port}", self.silence)
             seen = shift_toward_zero(self.met(term.message), term.plastic.form.word.message_shift)
             term.plastic.learn(factor * seen, update)
-        results = {} if h.compared is None else {"outputs": self.outputs}
-        self.journal.keep(update, self.learned, **results)
         return factors
 
     def met(self, message: str) -> Integers:
@@ -198,12 +204,12 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
             return self.before[message.removeprefix(STATE)]
         return self.values[message]
 
-    def error(self, c: Compared, step: int) -> Integers:
-        """The output's error."""
+    def error(self, c: Compared, number: int) -> Integers:
+        """The output's error in a step of the run."""
         output = self.values[c.variable]
         if c.classify:
             wanted = (np.arange(self.halves.size) == self.goal) * 2**c.error.fraction
             error = wanted - softmax(c.error, output, c.fraction)
         else:
             error = shifted(self.goal - output, c.fraction - c.error.fraction)
-        return fitted(shift_toward_zero(error * c.weights[step], 8), c.error.bits)
+        return fitted(shift_toward_zero(error * c.weights[number], 8), c.error.bits)

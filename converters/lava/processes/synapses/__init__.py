@@ -105,16 +105,18 @@ class PlasticDenseModel(PyLoihiProcessModel):
         message = self.s_in.recv().astype(np.int64)
         factors = self.factor_in.recv().astype(np.int64)
         self.sums, self.credit = np.zeros_like(self.sums), np.zeros_like(self.credit)
-        phase, update, step = self.beat.at(self.time_step - 1)
-        if phase == self.synapses.heard:
-            self.heard[step] = message
-        if phase == self.synapses.answered:
+        now = self.beat.at(self.time_step - 1)
+        if now.phase == self.synapses.heard:
+            self.heard[now.step] = message
+        if now.phase == self.synapses.answered:
             # Steps before the sample were silent.
             silence = np.zeros_like(message)
-            self.message = self.heard.get(step - self.synapses.delay, silence)
+            self.message = self.heard.get(now.step - self.synapses.delay, silence)
             self.sums = (self.weights() @ self.message) << self.synapses.exponent
-        if phase == self.synapses.corrected:
-            self.correct(factors, update)
+        if now.phase == self.synapses.corrected:
+            if now.update is not None:
+                self.correct(factors, now.update)
+            self.journal.keep(now.number, self.learned)
 
     def weights(self) -> Integers:
         """What the network computes with."""
@@ -136,4 +138,3 @@ class PlasticDenseModel(PyLoihiProcessModel):
             s.plastic.learn(factors[targets] * self.message[sources], update)
             self.value[:], self.mean[:] = s.plastic.value, s.plastic.mean
             self.gradient[:] = s.plastic.gradient
-            self.journal.keep(update, self.learned)

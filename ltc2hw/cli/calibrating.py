@@ -1,0 +1,67 @@
+"""Samples to calibrate on: those of a task, or of a file without labels."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ltc2hw.cli.common import add_task, check_fit, first_samples, task_of
+from ltc2hw.cli.counts import positive
+from ltc2hw.cli.data_options import data_options
+from ltc2hw.data import read_samples
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.samples import real_array
+from ltc2hw.numbers.words import FloatArray, IntArray
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """The options of verbs that calibrate."""
+    add_task(parser, required=False)
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="samples to calibrate on, without labels, in place of a task's",
+    )
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help="calibrate on the first N (default: all)"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Samples (T, B, N) and what they are called."""
+
+    name: str
+    x: FloatArray
+    lengths: IntArray | None
+
+
+def calibration_of(arguments: argparse.Namespace, network: Network) -> Calibration:
+    """The first training samples of the task, or those of a file.
+
+    Raises:
+        InvalidValueError: unless there is one of the two, and it fits the network.
+        ShapeError, DamagedFileError, OSError: for a file that cannot be read as samples.
+    """
+    given = [name for name in ("task", "calibration") if getattr(arguments, name) is not None]
+    if len(given) != 1:
+        raise InvalidValueError(
+            "samples to calibrate on", " and ".join(f"--{name}" for name in given) or "not given",
+            "one of --task TASK and --calibration FILE",
+        )  # fmt: skip
+    if arguments.task is not None:
+        task = task_of(arguments)
+        check_fit(network, task)
+        split = first_samples(task.train, arguments.samples)
+        return Calibration(task.name, split.x, split.lengths)
+    x, lengths = read_samples(arguments.calibration, data_options(arguments))
+    if x.shape[2] != network.input.size:
+        limit = f"{network.input.size}, as the network has"
+        raise InvalidValueError(f"number of inputs of {arguments.calibration}", x.shape[2], limit)
+    count = arguments.samples
+    lengths = None if lengths is None else lengths[:count]
+    return Calibration(
+        Path(arguments.calibration).stem, real_array("samples", x[:, :count]), lengths
+    )

@@ -1,0 +1,130 @@
+"""Samples with what is known of them: labels, lengths, and how outputs are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.graph.decision import Classification, Decision, Regression, decision_for
+from ltc2hw.graph.labels import Labels, one_per_sample, step_labels
+from ltc2hw.graph.samples import plain_array, real_array
+from ltc2hw.graph.sequences import Mask, own_steps
+from ltc2hw.numbers.fields import require_finite
+from ltc2hw.numbers.words import FloatArray, IntArray
+
+PART = 128
+"""Samples that are run together: what a step works on then stays in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples x (T, B, N_in) with their labels, steps (B,) (None: T each) and decision."""
+
+    x: FloatArray
+    labels: Labels
+    lengths: IntArray | None
+    decision: Decision
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return self.x.shape[1]
+
+    @property
+    def own(self) -> Mask:
+        """Which steps (T, B) belong to each sample."""
+        return own_steps(self.lengths, *self.x.shape[:2])
+
+    def take(self, part: slice) -> Samples:
+        """Some of the samples."""
+        return Samples(
+            self.x[:, part],
+            self.labels[:, part] if at_every_step(self.decision) else self.labels[part],
+            None if self.lengths is None else self.lengths[part],
+            self.decision,
+        )
+
+    def first(self, count: int) -> Samples:
+        """The first samples."""
+        return self.take(slice(0, count))
+
+    def parts(self, most: int = PART) -> Iterator[slice]:
+        """Slices of at most so many samples."""
+        return (slice(i, min(i + most, self.count)) for i in range(0, self.count, most))
+
+    def judge(self, outputs: FloatArray) -> FloatArray:
+        """Verdict on each sample, (B,), of outputs (T, B, N_out).
+
+        Raises:
+            ShapeError, InvalidValueError: if the decision does not give one finite number each.
+        """
+        if self.lengths is None:
+            found = self.decision.judge(outputs, self.labels)
+        else:
+            found = self.decision.judge(outputs, self.labels, self.lengths)
+        name = f"verdicts of {type(self.decision).__name__}"
+        verdicts = real_array(name, found)
+        if verdicts.shape != (self.count,):
+            limit = f"({self.count},), one number per sample"
+            raise ShapeError(f"shape of {name}", verdicts.shape, limit)
+        require_finite(name, verdicts)
+        return verdicts
+
+    def score(self, outputs: FloatArray) -> float:
+        """Mean verdict."""
+        return float(np.mean(self.judge(outputs)))
+
+
+def at_every_step(decision: Decision) -> bool:
+    """Whether a decision's labels have the steps as their first axis."""
+    return bool(getattr(decision, "every_step", False))
+
+
+def fitting_labels(labels: object, decision: Decision, steps: int, samples: int) -> Labels:
+    """Labels as an array with an axis of samples, or of steps and samples.
+
+    Raises:
+        ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
+    """
+    if at_every_step(decision):
+        return step_labels(labels, steps, samples)
+    return one_per_sample(labels, samples, steps)
+
+
+def suited_decision(
+    labels: object, steps: int, samples: int, outputs: int, *, spiking: bool
+) -> Decision:
+    """Choose by the labels: as :func:`~ltc2hw.graph.decision.decision_for`, or at every step.
+
+    Labels are read as those of steps, (T, B) or (T, B, N), where they cannot be anything else.
+
+    Raises:
+        ShapeError, InvalidValueError: for labels that are neither.
+    """
+    array = plain_array("labels", labels)
+    if array.ndim in (2, 3) and array.shape[:2] == (steps, samples) and steps != samples:
+        kind = Regression if array.dtype.kind == "f" else Classification
+        return kind(1, every_step=True)
+    return decision_for(one_per_sample(labels, samples, steps), samples, outputs, spiking=spiking)
+
+
+def check_decision(decision: object) -> None:
+    """Raise unless this judges and says what its number is called and which side of it is better.
+
+    Raises:
+        InvalidValueError: naming what is missing.
+    """
+    metric = getattr(decision, "metric", None)
+    better = getattr(decision, "higher_is_better", None)
+    judges = callable(getattr(decision, "judge", None))
+    for name, good, limit in (
+        ("judge", judges, "a function of outputs and labels"),
+        ("metric", isinstance(metric, str) and bool(metric), "a name for the score"),
+        ("higher_is_better", isinstance(better, (bool, np.bool_)), "True or False"),
+    ):
+        if not good:
+            value = repr(getattr(decision, name, "missing"))
+            raise InvalidValueError(f"{name} of {type(decision).__name__}", value, limit)

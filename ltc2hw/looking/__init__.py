@@ -1,0 +1,1 @@
+"""Networks, traces, reports and records as tables: in a terminal, in a notebook, as JSON."""

@@ -1,0 +1,47 @@
+"""Tasks and their splits as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.looking.view import View, ends
+
+SPLITS = ("train", "validation", "test")
+
+
+def view(task: Any) -> View:
+    """A task, or one of its splits."""
+    if not hasattr(task, "kind"):
+        return View(repr(task).strip("<>"), {"split": [split_row("split", task)]})
+    facts = {
+        "kind": task.kind,
+        "steps": task.steps,
+        "inputs": task.inputs,
+        "graded_inputs": task.graded,
+        "outputs": task.outputs,
+        "labels_at_every_step": task.every_step,
+        "steps_of_a_decision": task.decision_steps,
+        "classes": list(task.classes) or None,
+        "splits": [split_row(name, getattr(task, name)) for name in SPLITS],
+        "provenance": dict(task.provenance),
+    }
+    return View(repr(task).strip("<>"), facts)
+
+
+def split_row(name: str, split: Any) -> dict[str, Any]:
+    """How many samples, how long, what they hold and what they should give."""
+    steps, samples, inputs = split.x.shape
+    row: dict[str, Any] = {
+        "split": name,
+        "samples": samples,
+        "steps": steps if split.lengths is None else ends(split.lengths),
+        "inputs": inputs,
+        "values": ends(split.x),
+    }
+    if split.labels.dtype.kind == "f":
+        row["targets"] = ends(split.labels[np.isfinite(split.labels)])
+    else:
+        row["classes"] = int(np.unique(split.labels[split.labels >= 0]).size)
+    return row

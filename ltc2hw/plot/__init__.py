@@ -1,0 +1,20 @@
+"""Pictures of traces, networks and training; each returns matplotlib's axes and draws on ``ax``.
+
+>>> import ltc2hw
+>>> ltc2hw.plot.raster.__name__
+'raster'
+"""
+
+from importlib.util import find_spec
+
+from ltc2hw.errors import MissingExtraError
+
+if find_spec("matplotlib") is None:
+    raise MissingExtraError("plot", "drawing pictures")
+
+from ltc2hw.plot.curve import learning_curve  # noqa: E402
+from ltc2hw.plot.membrane import membrane  # noqa: E402
+from ltc2hw.plot.ranges import ranges  # noqa: E402
+from ltc2hw.plot.raster import raster  # noqa: E402
+
+__all__ = ["learning_curve", "membrane", "ranges", "raster"]

@@ -1,0 +1,216 @@
+"""What a task's data are, in numbers: looked at before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from ltc2hw.graph.labels import labelled_steps
+from ltc2hw.graph.sequences import own_steps
+from ltc2hw.numbers.words import FloatArray, IntArray
+from ltc2hw.tasks.task import Split, Task
+
+PARTS = ("train", "validation", "test")
+
+FAR, HUGE, FAINT = 10.0, 1e4, 1e-2
+"""Largest magnitudes of samples that networks take well, badly, and hardly notice."""
+
+FEW, IMBALANCE = 5, 5.0
+"""Samples of a class that are few, and how many times as many another may have."""
+
+LISTED = 8
+"""Most names in a warning."""
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """Samples of a part; ``labels`` are counts by class, of steps where each has a label."""
+
+    samples: int
+    shortest: int
+    median: float
+    longest: int
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ChannelSummary:
+    """Values of a channel in the training samples' own steps, or a target's in their labels."""
+
+    lowest: float
+    highest: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was understood of data.
+
+    ``density``: part of the training samples' numbers that is not zero. ``targets``: of a
+    regression, values of each. ``warnings`` are what a network would probably not learn from.
+    """
+
+    name: str
+    kind: str
+    steps: int
+    inputs: int
+    outputs: int
+    classes: tuple[str, ...]
+    every_step: bool
+    graded: bool
+    decision_steps: int
+    splits: Mapping[str, SplitSummary]
+    channels: tuple[ChannelSummary, ...]
+    targets: tuple[ChannelSummary, ...]
+    density: float
+    provenance: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def summarise(task: Task) -> Summary:
+    """Look at all samples and labels of a task.
+
+    >>> task = Task.from_arrays(np.ones((30, 5, 2)), ["a", "b", "c"] * 10)
+    >>> found = summarise(task)
+    >>> found.splits["test"].labels, found.density, found.warnings[0]
+    ({'a': 2, 'b': 2, 'c': 2}, 1.0, 'channels 0, 1 are constant in the training samples')
+    """
+    splits = {name: _split(task, getattr(task, name)) for name in PARTS}
+    channels, density = _channels(task.train)
+    return Summary(
+        name=task.name,
+        kind=task.kind,
+        steps=task.steps,
+        inputs=task.inputs,
+        outputs=task.outputs,
+        classes=task.classes,
+        every_step=task.every_step,
+        graded=task.graded,
+        decision_steps=task.decision_steps,
+        splits=splits,
+        channels=channels,
+        targets=_targets(task),
+        density=density,
+        provenance=dict(task.provenance),
+        warnings=(*_of_values(channels), *_of_classes(splits["train"]), *_of_samples(task)),
+    )
+
+
+def _split(task: Task, split: Split) -> SplitSummary:
+    lengths = np.full(split.samples, task.steps) if split.lengths is None else split.lengths
+    labels: dict[str, int] = {}
+    if task.kind == "classification":
+        names = task.classes or tuple(map(str, range(task.outputs)))
+        present = split.labels[split.labels >= 0]
+        counts = np.bincount(present, minlength=task.outputs)
+        labels = dict(zip(names, counts.tolist(), strict=True))
+    return SplitSummary(
+        split.samples, int(lengths.min()), float(np.median(lengths)), int(lengths.max()), labels
+    )
+
+
+def _channels(split: Split) -> tuple[tuple[ChannelSummary, ...], float]:
+    """Values of each channel, and how many of all are not zero; step by step."""
+    steps, samples, inputs = split.x.shape
+    mask = own_steps(split.lengths, steps, samples)
+    lowest, highest = np.full(inputs, np.inf), np.full(inputs, -np.inf)
+    total, squares, active = np.zeros(inputs), np.zeros(inputs), 0
+    for values, own in zip(split.x, mask, strict=True):
+        present = values if own.all() else values[own]
+        if len(present):
+            np.minimum(lowest, present.min(axis=0), out=lowest)
+            np.maximum(highest, present.max(axis=0), out=highest)
+            total += present.sum(axis=0)
+            active += int(np.count_nonzero(present))
+    count = int(mask.sum())
+    mean = total / count
+    for values, own in zip(split.x, mask, strict=True):
+        squares += ((values[own] - mean) ** 2).sum(axis=0)
+    found = _summaries(lowest, highest, mean, np.sqrt(squares / count))
+    return found, active / (count * inputs)
+
+
+def _summaries(*columns: FloatArray) -> tuple[ChannelSummary, ...]:
+    return tuple(ChannelSummary(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
+
+
+def _targets(task: Task) -> tuple[ChannelSummary, ...]:
+    if task.kind == "classification":
+        return ()
+    labels = task.train.labels
+    if task.every_step:
+        labels = labels[labelled_steps(labels)]
+    return _summaries(
+        labels.min(axis=0), labels.max(axis=0), labels.mean(axis=0), labels.std(axis=0)
+    )
+
+
+def _of_values(channels: tuple[ChannelSummary, ...]) -> list[str]:
+    """Warnings of channels that say nothing, and of values far from 1."""
+    warnings = []
+    still = [index for index, found in enumerate(channels) if found.lowest == found.highest]
+    if still:
+        listed = ", ".join(map(str, still[:LISTED])) + (", ..." if len(still) > LISTED else "")
+        which = f"channel {listed} is" if len(still) == 1 else f"channels {listed} are"
+        of_all = f" ({len(still)} of {len(channels)})" if len(still) > LISTED else ""
+        warnings.append(f"{which} constant in the training samples{of_all}")
+    largest = max(max(abs(found.lowest), abs(found.highest)) for found in channels)
+    scale = "networks learn best from values of about -1 to 1: scale the samples"
+    if largest > FAR:
+        much = "are huge, up to" if largest > HUGE else "reach"
+        warnings.append(f"values {much} {largest:.4g}; {scale}")
+    elif 0 < largest < FAINT:
+        warnings.append(f"values stay below {largest:.4g}; {scale}")
+    return warnings
+
+
+def _of_classes(train: SplitSummary) -> list[str]:
+    """Warnings of rare classes."""
+    if not train.labels:
+        return []
+    warnings = []
+    rarest = min(train.labels, key=lambda name: train.labels[name])
+    commonest = max(train.labels, key=lambda name: train.labels[name])
+    least, most = train.labels[rarest], train.labels[commonest]
+    if least < FEW:
+        warnings.append(f"class {rarest} has {least} training samples")
+    if most > IMBALANCE * least:
+        warnings.append(
+            f"classes are imbalanced: {most} training samples of {commonest}, {least} of {rarest}"
+        )
+    return warnings
+
+
+def _of_samples(task: Task) -> list[str]:
+    """Warnings of samples that are silent or known from training, and of unlikely axes."""
+    warnings = []
+    silent = sum(int((~getattr(task, name).x.any(axis=(0, 2))).sum()) for name in PARTS)
+    if silent:
+        warnings.append(f"{silent} samples are zero throughout")
+    seen = set(_fingerprints(task.train))
+    for name in PARTS[1:]:
+        again = sum(found in seen for found in _fingerprints(getattr(task, name)))
+        if again:
+            warnings.append(f"{again} {name} samples are training samples, too")
+    detected = "told by the labels" in task.provenance.get("layout", "")
+    if detected and task.inputs > 4 * task.steps and task.steps > 1:
+        warnings.append(
+            f"{task.inputs} channels of {task.steps} steps: if it is the other way round, the "
+            "layout is channels-first"
+        )
+    return warnings
+
+
+def _fingerprints(split: Split) -> list[bytes]:
+    """What tells samples from each other, but those of zeros."""
+    loud: IntArray = np.flatnonzero(split.x.any(axis=(0, 2)))
+    return [sha256(np.ascontiguousarray(split.x[:, index]).data).digest() for index in loud]
