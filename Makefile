@@ -8,7 +8,7 @@ BIN := .venv/$(LANE)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint types pytest processor clean
+.PHONY: help setup demo bench docs test lint types pytest processor clean
 
 # Processors that Numba can compile for on any x86: its names, and what lets kernels use AVX2.
 PROCESSOR ?= generic
@@ -26,6 +26,14 @@ demo: setup ## train, quantize, simulate and compare on embedded real data; resu
 
 bench: setup ## measure the engines against each other, Lava, torch and slayer; results in build/bench
 	$(BIN)/python -m benchmarks --out build/bench
+
+docs: setup ## build the site into build/docs, without a network; any warning ends it
+ifeq ($(LANE),core)
+	@echo "the reference needs torch: the site is not built in lane core"
+else
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs-trees docs build/docs
+	@echo "make docs: build/docs/index.html"
+endif
 
 test: lint types pytest ## all checks: ruff, mypy, pytest
 	@echo "make test: all checks passed in lane $(LANE), $$($(BIN)/python --version)"

@@ -116,11 +116,6 @@ def check_paths(arguments: argparse.Namespace) -> None:
             require_input(path)
 
 
-def _flag(name: str) -> str:
-    """An argument as it is typed."""
-    return f"--{name.replace('_', '-')}"
-
-
 def _check_data(arguments: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
     """Raise if data would be overwritten; they may be folders, and a task may be no file."""
     for name in OWN_FILES:
@@ -131,6 +126,11 @@ def _check_data(arguments: argparse.Namespace, outputs: Mapping[str, Path]) -> N
             if _same(path, Path(text)):
                 limit = "another file than the data, which would be lost"
                 raise InvalidValueError(_flag(output), path, limit)
+
+
+def _flag(name: str) -> str:
+    """An argument as it is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -16,11 +16,11 @@ from ltc2hw.cli.common import (
     first_samples,
     load_fixed,
     load_float,
-    positive,
     task_of,
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.compare import (
     DEFAULT_ENGINES,

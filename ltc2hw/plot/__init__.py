@@ -12,9 +12,9 @@ from ltc2hw.errors import MissingExtraError
 if find_spec("matplotlib") is None:
     raise MissingExtraError("plot", "drawing pictures")
 
-from ltc2hw.plot.curve import learning_curve  # noqa: E402
-from ltc2hw.plot.membrane import membrane  # noqa: E402
-from ltc2hw.plot.ranges import ranges  # noqa: E402
-from ltc2hw.plot.raster import raster  # noqa: E402
+from ltc2hw.plot.curve import learning_curve
+from ltc2hw.plot.membrane import membrane
+from ltc2hw.plot.ranges import ranges
+from ltc2hw.plot.raster import raster
 
 __all__ = ["learning_curve", "membrane", "ranges", "raster"]

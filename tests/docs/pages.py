@@ -1,0 +1,163 @@
+"""Pages that are run from top to bottom, as a reader would, and what they show of it.
+
+A page's ``python`` blocks run one after the other with the names that they leave behind; a ``text``
+block right after one shows what it prints. A ``console`` block holds commands after ``$``, each with
+what it prints. All run in one empty folder. What is shown is held against what is printed: words
+and layout must agree, numbers may differ (another processor rounds differently while it trains),
+and a line ``...`` stands for any lines.
+
+``python -m tests.docs.pages docs/tutorials/c-export.md`` runs a page and puts today's numbers in.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FENCE = re.compile(
+    r"^```(?P<kind>python|console)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<shown>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+COMMAND = re.compile(
+    r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE
+)
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: (?:points|%))?")
+ANYTHING = "..."
+REFUSED = ": error: "
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block of Python or one command, with what the page shows of its output.
+
+    ``place`` is where in the page the output is shown, None where nothing is.
+    """
+
+    kind: str
+    code: str
+    shown: str
+    place: slice | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the page shows an error."""
+        return REFUSED in self.shown
+
+
+def steps(page: str) -> Iterator[Step]:
+    """What a page runs, in order."""
+    for fence in FENCE.finditer(page):
+        if fence["kind"] == "python":
+            place = slice(*fence.span("shown")) if fence["shown"] is not None else None
+            yield Step("python", fence["code"], fence["shown"] or "", place)
+            continue
+        first = fence.start("code")
+        for command in COMMAND.finditer(fence["code"]):
+            start, stop = command.span("shown")
+            place = slice(first + start, first + stop)
+            yield Step("console", command["code"].strip(), command["shown"], place)
+
+
+def run(page: str, folder: Path, name: str = "page") -> Iterator[tuple[Step, str]]:
+    """Run a page in a folder; yields each step with what it printed.
+
+    Raises:
+        AssertionError: if a command fails that is not shown to, or the other way round.
+    """
+    names: dict[str, Any] = {"__name__": "__main__"}
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for step in steps(page):
+            if step.kind == "python":
+                printed = io.StringIO()
+                with redirect_stdout(printed):
+                    exec(compile(step.code, name, "exec"), names)
+                yield step, printed.getvalue()
+            else:
+                yield step, _printed_by(step)
+    finally:
+        os.chdir(before)
+
+
+def _printed_by(step: Step) -> str:
+    done = subprocess.run(
+        step.code,
+        shell=True,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        check=False,
+    )
+    expected = 2 if step.refused else 0
+    assert done.returncode == expected, f"{step.code}\n{done.stdout}{done.stderr}"
+    # Bars of progress go to standard error, and do not stay in a reader's terminal either.
+    return done.stdout + (done.stderr if step.refused else "")
+
+
+def _environment() -> dict[str, str]:
+    """This Python's commands come first; figures need no screen."""
+    here = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
+
+
+def kept(line: str) -> str:
+    """A line without its numbers and its layout.
+
+    >>> kept("  float64   96.66 %   -0.28 points")
+    'float64 # #'
+    """
+    return " ".join(NUMBER.sub("#", line).split())
+
+
+def aligned(shown: str, printed: str) -> list[str] | None:
+    """The printed lines in the place of the shown ones; None where they do not agree.
+
+    >>> aligned("score 1.5\\n...\\ndone\\n", "score 2.5\\nmore\\ndone\\n")
+    ['score 2.5', '...', 'done']
+    >>> aligned("score 1.5\\n", "error 1.5\\n") is None
+    True
+    """
+    wanted, lines = shown.splitlines(), printed.splitlines()
+    found: list[str] = []
+    at, anything = 0, False
+    for line in wanted:
+        if line.strip() == ANYTHING:
+            found.append(line)
+            anything = True
+            continue
+        last = len(lines) if anything else min(at + 1, len(lines))
+        place = next((i for i in range(at, last) if kept(lines[i]) == kept(line)), None)
+        if place is None:
+            return None
+        found.append(lines[place].rstrip())
+        at, anything = place + 1, False
+    return found if anything or at == len(lines) else None
+
+
+def renewed(page: str, folder: Path) -> str:
+    """The page with what it prints today."""
+    for step, printed in reversed(list(run(page, folder))):
+        if step.place is None:
+            continue
+        lines = aligned(step.shown, printed)
+        text = "".join(f"{line}\n" for line in lines) if lines is not None else printed
+        page = page[: step.place.start] + text + page[step.place.stop :]
+    return page
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]):
+        scratch = Path(tempfile.mkdtemp())
+        path.write_text(renewed(path.read_text(encoding="utf-8"), scratch), encoding="utf-8")
+        shutil.rmtree(scratch)

@@ -1,0 +1,112 @@
+"""Every tutorial runs from top to bottom and prints what it shows."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import Step, aligned, renewed, run, steps
+
+PAGES = Path(__file__).parents[2] / "docs"
+
+NEEDS = {
+    "gallery": ("torch", "matplotlib"),
+    "tutorials/lost-accuracy": ("torch", "sklearn"),
+    "tutorials/on-chip-adaptation": ("torch", "sklearn"),
+    "tutorials/export": ("torch", "sklearn", "lava"),
+}
+"""Pages that run, and the packages that each needs."""
+
+CC = '#!/bin/sh\nexec "{python}" -m ziglang cc "$@"\n'
+
+
+@pytest.fixture(autouse=True)
+def _compiler(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C compiler, also where the machine has none."""
+    if shutil.which("cc") is None:
+        folder = tmp_path_factory.mktemp("compiler")
+        (folder / "cc").write_text(CC.format(python=sys.executable))
+        (folder / "cc").chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
+    for package in NEEDS[name]:
+        pytest.importorskip(package)
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    told = 0
+    for step, printed in run(page, tmp_path, name):
+        if step.place is not None:
+            assert aligned(step.shown, printed) is not None, f"{step.code}\n{printed}"
+            told += 1
+    assert told > 0
+
+
+def test_every_tutorial_is_run() -> None:
+    tutorials = {f"tutorials/{path.stem}" for path in (PAGES / "tutorials").glob("*.md")}
+    assert {"tutorials/index", *NEEDS} == tutorials | {"gallery"}
+
+
+PAGE = """
+```python
+print("answer", 6 * 7)
+```
+
+```text
+answer 41
+```
+
+```console
+$ echo one
+one
+$ echo two && \\
+  echo 3
+...
+3
+```
+"""
+
+
+def test_steps_and_what_they_print_are_found(tmp_path: Path) -> None:
+    first, second, third = steps(PAGE)
+    assert (first.kind, first.code, first.shown) == (
+        "python",
+        'print("answer", 6 * 7)\n',
+        "answer 41\n",
+    )
+    assert (second.code, second.shown) == ("echo one", "one\n")
+    assert (third.code, third.shown) == ("echo two && \\\n  echo 3", "...\n3\n")
+    printed = [text for _, text in run(PAGE, tmp_path)]
+    assert printed == ["answer 42\n", "one\n", "two\n3\n"]
+    assert renewed(PAGE, tmp_path) == PAGE.replace("41", "42")
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("one\n", "one\ntwo\n"),
+        ("one\ntwo\n", "one\n"),
+        ("one\n...\ntwo\n", "one\nthree\n"),
+        ("two\n", "one\ntwo\n"),
+        ("accuracy 90 %\n", "error 90 %\n"),
+    ],
+)
+def test_what_differs_is_told(shown: str, printed: str) -> None:
+    assert aligned(shown, printed) is None
+
+
+def test_a_command_that_fails_unannounced_ends_the_page(tmp_path: Path) -> None:
+    page = "```console\n$ exit 3\n```\n"
+    with pytest.raises(AssertionError, match="exit 3"):
+        list(run(page, tmp_path))
+
+
+def test_a_refusal_that_is_shown_must_happen(tmp_path: Path) -> None:
+    page = "```console\n$ true\nltc2hw: error: no\n```\n"
+    assert next(steps(page)) == Step("console", "true", "ltc2hw: error: no\n", slice(18, 36))
+    with pytest.raises(AssertionError, match="true"):
+        list(run(page, tmp_path))
