@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_a_norse_network_of_ones_own() -> None:
 
     torch.manual_seed(1)
     layers: list[Any] = []
-    for index, (inputs, outputs) in enumerate(zip(SIZES, SIZES[1:], strict=False)):
+    for index, (inputs, outputs) in enumerate(pairwise(SIZES)):
         layers.append(torch.nn.Linear(inputs, outputs))
         threshold = snn.LIFParameters(v_th=torch.tensor(0.05))
         layers.append(snn.LICell() if index == 2 else snn.LIFCell(threshold))
@@ -89,7 +90,7 @@ def test_an_snntorch_network_of_ones_own(tmp_path: Path) -> None:
     def layers(**options: Any) -> list[Any]:
         torch.manual_seed(2)
         found: list[Any] = []
-        for inputs, outputs in zip(SIZES, SIZES[1:], strict=False):
+        for inputs, outputs in pairwise(SIZES):
             found.append(torch.nn.Linear(inputs, outputs))
             # One number for all neurons has no size, which NIR cannot store.
             decay, threshold = torch.full((outputs,), 0.8), torch.full((outputs,), 0.3)

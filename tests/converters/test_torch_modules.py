@@ -59,9 +59,8 @@ class Windows(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(4, 6), nn.Identity(), nn.Dropout(0.5))
-        self.cells = nn.ModuleDict(
-            {"a": LTCCell(6, 8, gain=3.0), "b": ProgramCell(alif, 8, 5, gain=4.0, constants={"threshold": 0.05})}
-        )
+        adaptive = ProgramCell(alif, 8, 5, gain=4.0, constants={"threshold": 0.05})
+        self.cells = nn.ModuleDict({"a": LTCCell(6, 8, gain=3.0), "b": adaptive})
         self.out = ReadoutCell(5, 2)
 
     def forward(self, x: Tensor) -> Tensor:

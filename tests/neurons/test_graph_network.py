@@ -245,7 +245,7 @@ def test_gates_without_a_name_are_refused() -> None:
     network = Network(
         (Input("input", 1), Readout("out", 1, 0.0, Gate(nonlinearity=Steep()))), (), "out"
     )
-    with pytest.raises(UnsupportedError, match="rounded gate .*before it was quantized"):
+    with pytest.raises(UnsupportedError, match=r"rounded gate .*before it was quantized"):
         to_module(network)
 
 
