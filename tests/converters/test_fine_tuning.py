@@ -68,7 +68,8 @@ def test_a_norse_network_of_ones_own() -> None:
     module = snn.SequentialState(*layers).double()
     network = norse.from_module(module, graded_input=True)
     x = load_task("digits-rows").test.x[:, :20]
-    state, outputs, fired = None, [], 0.0
+    state: Any = None
+    outputs: list[Any] = []
     with torch.no_grad():
         for sample in torch.from_numpy(x):
             output, state = module(sample, state)
@@ -107,7 +108,7 @@ def test_an_snntorch_network_of_ones_own(tmp_path: Path) -> None:
     x = load_task("digits-rows").test.x[:, :20]
     parts = layers(reset_delay=False)
     memories = [torch.zeros(20, size) for size in SIZES[1:]]
-    outputs = []
+    outputs: list[Any] = []
     with torch.no_grad():
         for sample in torch.from_numpy(x).float():
             values = sample
