@@ -69,15 +69,15 @@ def test_a_norse_network_of_ones_own() -> None:
     network = norse.from_module(module, graded_input=True)
     x = load_task("digits-rows").test.x[:, :20]
     state: Any = None
-    outputs: list[Any] = []
+    answers: list[Any] = []
     with torch.no_grad():
         for sample in torch.from_numpy(x):
             output, state = module(sample, state)
-            outputs.append(output.numpy())
+            answers.append(output.numpy())
     trace = ltc2hw.simulate(network, x, engine="float64")
     fired = sum(float(spikes.sum()) for n, spikes in trace.spikes.items() if n != "constant")
     assert fired > 0
-    np.testing.assert_allclose(trace.outputs, np.stack(outputs), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(trace.outputs, np.stack(answers), rtol=0, atol=1e-6)
     refined(network, x)
 
 
