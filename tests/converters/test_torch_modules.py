@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -64,8 +64,9 @@ class Windows(nn.Module):
         self.out = ReadoutCell(5, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        h, *_ = self.cells["a"].window(self.net(x))
-        h, *_ = self.cells["b"].window(3.0 * h)
+        first, second = self.cells.values()
+        h, *_ = cast(LTCCell, first).window(self.net(x))
+        h, *_ = cast(ProgramCell, second).window(3.0 * h)
         outputs: Tensor = self.out.window(h)[0]
         return outputs
 

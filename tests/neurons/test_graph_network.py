@@ -254,6 +254,6 @@ def test_a_changed_module_is_refused() -> None:
         from_module(module)
     handle.remove()
     with torch.no_grad():
-        module.synapses[0].weight[0] = float("nan")
+        next(module.synapses[0].parameters())[0] = float("nan")
     with pytest.raises(InvalidValueError, match="weights"):
         from_module(module)
