@@ -55,13 +55,24 @@ def calibration_of(arguments: argparse.Namespace, network: Network) -> Calibrati
         task = task_of(arguments)
         check_fit(network, task)
         split = first_samples(task.train, arguments.samples)
-        return Calibration(task.name, split.x, split.lengths)
+        return Calibration(task.name, _loud(split.x, task.name), split.lengths)
     x, lengths = read_samples(arguments.calibration, data_options(arguments))
     if x.shape[2] != network.input.size:
         limit = f"{network.input.size}, as the network has"
         raise InvalidValueError(f"number of inputs of {arguments.calibration}", x.shape[2], limit)
     count = arguments.samples
     lengths = None if lengths is None else lengths[:count]
-    return Calibration(
-        Path(arguments.calibration).stem, real_array("samples", x[:, :count]), lengths
-    )
+    name = Path(arguments.calibration).stem
+    return Calibration(name, _loud(real_array("samples", x[:, :count]), name), lengths)
+
+
+def _loud(x: FloatArray, name: str) -> FloatArray:
+    """The same samples.
+
+    Raises:
+        InvalidValueError: if all are silent, which tells of no range.
+    """
+    if not x.any():
+        limit = "samples like those that the network will meet"
+        raise InvalidValueError(f"samples of {name} to calibrate on", "zero throughout", limit)
+    return x

@@ -15,7 +15,7 @@ import numpy as np
 
 from ltc2hw.cli.counts import below, positive
 from ltc2hw.cli.data_options import OWN_FILES, TASK_HELP, add_data_options, data_options
-from ltc2hw.cli.foreign import foreign_format
+from ltc2hw.cli.foreign import foreign_format, holds_samples
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.atomic import require_input, require_output, write_text
 from ltc2hw.files.bundle import load
@@ -170,6 +170,11 @@ def load_network(path: Path) -> Network | FixedNetwork:
     try:
         return load(path)
     except DamagedFileError as error:
+        if holds_samples(path):
+            remedy = "data are named by TASK; ltc2hw data looks at them"
+            raise InvalidValueError(
+                str(path), "a file of data", "a network of ltc2hw", remedy
+            ) from error
         found = foreign_format(path)
         if found is None:
             raise

@@ -43,12 +43,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
 def show(summary: Summary, console: Console) -> None:
     """Print what was understood."""
-    labels = f"{summary.outputs} " + ("classes" if summary.classes else "targets")
-    where = "at every step" if summary.every_step else "per sample"
-    console.line(
-        f"{summary.name}: {summary.kind}, {labels} {where};"
-        f" up to {summary.steps} steps of {summary.inputs} {_channels(summary)}"
-    )
+    console.line(in_short(summary))
     for table in (
         samples_table(summary),
         classes_table(summary),
@@ -61,6 +56,16 @@ def show(summary: Summary, console: Console) -> None:
     console.line()
     for warning in summary.warnings:
         console.line(f"warning: {warning}")
+
+
+def in_short(summary: Summary) -> str:
+    """What data are, in a line."""
+    labels = f"{summary.outputs} " + ("classes" if summary.classes else "targets")
+    where = "at every step" if summary.every_step else "per sample"
+    return (
+        f"{summary.name}: {summary.kind}, {labels} {where};"
+        f" up to {summary.steps} steps of {summary.inputs} {_channels(summary)}"
+    )
 
 
 def _channels(summary: Summary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,8 @@ from typing import Any, cast
 import h5py
 
 from ltc2hw.cli.wording import FLAGS
+from ltc2hw.data.names import read_name
+from ltc2hw.data.parts import PART_NAMES
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.foreign_hdf5 import root_names
 from ltc2hw.graph.fixed import FixedNetwork
@@ -71,6 +73,27 @@ def steps_options(arguments: argparse.Namespace) -> dict[str, Any]:
     said = {name: getattr(arguments, name) for name in ("dt", "discretization", "reset")}
     said["graded_input"] = None if arguments.input is None else arguments.input == "graded"
     return {name: value for name, value in said.items() if value is not None}
+
+
+def holds_samples(path: Path) -> bool:
+    """Whether a file holds arrays that are called as samples and labels are.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    with path.open("rb"):
+        pass
+    names: Iterable[str] = ()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+        names = (name.removesuffix(".npy") for name in members if name.endswith(".npy"))
+    elif h5py.is_hdf5(path):
+        try:
+            names = root_names(path)
+        except DamagedFileError:
+            return False
+    return any(name in PART_NAMES or read_name(name) is not None for name in names)
 
 
 def foreign_format(path: Path) -> str | None:

@@ -13,6 +13,7 @@ from ltc2hw.cli.foreign import (
     READERS,
     add_steps,
     foreign_format,
+    holds_samples,
     read_foreign_network,
     steps_options,
 )
@@ -51,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Import and save."""
     check_output(arguments.out)
+    if arguments.format is None and holds_samples(arguments.file):
+        remedy = "ltc2hw data looks at data; they need no import"
+        raise InvalidValueError(
+            str(arguments.file), "a file of data", "a network of another tool", remedy
+        )
     chosen = arguments.format or foreign_format(arguments.file)
     if chosen is None:
         limit = f"one of {', '.join(READERS)}"

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = "ltc2hw"
     with stopping(last=arguments is None) as stop:
         try:
-            parsed = make_parser().parse_args(arguments)
+            parsed = parse(arguments)
             command = f"ltc2hw {parsed.verb}"
             return perform(parsed, command)
         except KeyboardInterrupt:
@@ -96,6 +96,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return stop.status
         except Exception as error:  # noqa: BLE001  the last resort: never a status that says "bound missed"
             return told(command, error, stop)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the arguments say.
+
+    Raises:
+        SystemExit: after one line, for wrong ones, and after the help.
+    """
+    parser = make_parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if len(rest) == 1 and not rest[0].startswith("-") and getattr(parsed, "rows", "") == "-":
+        # Before Python 3.12, argparse overlooks the file of stream behind an option.
+        parsed.rows, rest = rest[0], []
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return parsed
 
 
 def perform(parsed: argparse.Namespace, command: str) -> int:

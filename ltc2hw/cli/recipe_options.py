@@ -131,7 +131,20 @@ def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
         for option, field in TRAINING_OPTIONS.items()
         if getattr(arguments, option) is not None
     }
-    return recipe.with_training(**training)
+    recipe = recipe.with_training(**training)
+    _require_used(recipe, arguments)
+    return recipe
+
+
+def _require_used(recipe: Recipe, arguments: argparse.Namespace) -> None:
+    """Raise for options that would change nothing.
+
+    Raises:
+        InvalidValueError: naming the option, and what it belongs to.
+    """
+    if arguments.updates is not None and recipe.training.method != "fptt":
+        limit = f"none, as {recipe.training.method} learns at the end of a sequence"
+        raise InvalidValueError("--updates", arguments.updates, limit, "leave it out")
 
 
 def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:

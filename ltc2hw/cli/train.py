@@ -16,6 +16,7 @@ from ltc2hw.cli.common import (
     write_json,
 )
 from ltc2hw.cli.console import Console
+from ltc2hw.cli.data import in_short
 from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.recipe_options import (
     add_recipe_options,
@@ -30,6 +31,7 @@ from ltc2hw.errors import InvalidValueError, MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
 from ltc2hw.tasks import Task
+from ltc2hw.tasks.summary import summarise
 
 if TYPE_CHECKING:
     from ltc2hw.training import EpochRecord, Recipe
@@ -67,6 +69,11 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
     # Refuses what cannot be trained before anything is printed.
     Trainer(task, recipe, start=start)
+    if task.checksum is not None:
+        # How data of one's own were read, which nobody may have looked at.
+        summary = summarise(task)
+        for line in (in_short(summary), *(f"warning: {each}" for each in summary.warnings)):
+            console.line(line)
     told = () if start is not None else reasons(task, recipe)
     for line in (*described(recipe, start), *told):
         console.line(line)

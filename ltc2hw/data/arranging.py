@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ltc2hw.data.layout import Shapes, read_axes
-from ltc2hw.data.options import DataOptions, Layout
+from ltc2hw.data.options import USUAL, DataOptions, Layout
 from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
-from ltc2hw.graph.samples import plain_array
+from ltc2hw.graph.samples import all_finite, plain_array
 from ltc2hw.graph.sequences import Mask, sample_lengths, silent_after
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import IntArray
 
 AXES = "three axes, (steps, samples, inputs) in any order of the first two"
 ONE_CHANNEL = "give samples of one channel a last axis of size 1: x[..., None]"
+EXCHANGED = "samples come first, labels second"
+
+COLOURS = (1, 3)
+"""Channels of images, which as the second of four axes would pass for steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +66,15 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         ShapeError, InvalidValueError: for arrays that do not belong together, values that are no
             numbers, and where there are several readings.
     """
+    require_type("options of data", options, DataOptions)
+    _require_belonging(source, options, where)
     layout = options.layout or source.layout
-    parts = {name: _padded(part, samples_of(name, where)) for name, part in source.parts.items()}
+    parts = {
+        name: _padded(
+            _turned(part, options.layout, samples_of(name, where)), samples_of(name, where)
+        )
+        for name, part in source.parts.items()
+    }
     listed = {part.listed for part in parts.values()}
     if len(listed) > 1:
         given = "lists of samples in some parts and arrays in others"
@@ -78,11 +90,15 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         name: _shapes(part, kind == "regression") for name, part in parts.items()
     }
     axes = read_axes(shapes, where, told, every_step)
+    first = next(iter(parts.values()))
+    if layout is None and axes.layout == "batch-first":
+        _require_steps(first.x.shape, where)
     arranged = {
-        name: _time_first(part, axes.layout == "batch-first", axes.every_step, where)
+        name: _time_first(
+            part, axes.layout == "batch-first", axes.every_step, samples_of(name, where)
+        )
         for name, part in parts.items()
     }
-    first = next(iter(parts.values()))
     said = "told by the labels"
     if layout is not None:
         said = "as said" if options.layout is not None else "as the data say"
@@ -92,6 +108,59 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
     if first.x.ndim > 3:
         notes["channels"] = f"{first.x.shape[2:]} in one row"
     return Arrangement(arranged, axes.every_step, notes)
+
+
+def _require_belonging(source: Source, options: DataOptions, where: str) -> None:
+    """Raise for options that say otherwise than the data, or say something of other data.
+
+    Raises:
+        InvalidValueError: naming the option.
+    """
+    for name, given in (("binning", options.binning != USUAL), ("sensor", options.sensor)):
+        if given and not source.events:
+            limit = f"nothing, as {where} holds no events"
+            raise InvalidValueError(f"{name} of data", "given", limit, "leave it out")
+    if source.layout is not None and options.layout not in (None, source.layout):
+        raise InvalidValueError(
+            f"layout of {where}", f"said to be {options.layout}",
+            f"{source.layout}, as the data say themselves", "leave it out",
+        )  # fmt: skip
+
+
+def _turned(part: Part, layout: Layout | None, where: str) -> Part:
+    """Samples of a list, each time first.
+
+    Raises:
+        InvalidValueError: if the list is said to hold steps.
+    """
+    if isinstance(part.x, np.ndarray) or layout in (None, "batch-first"):
+        return part
+    if layout == "time-first":
+        raise InvalidValueError(
+            f"layout of the {where}", "said to be time-first", "a list of samples (steps, inputs)",
+            "leave it out; if it is a list of steps: np.stack(x)",
+        )  # fmt: skip
+    arrays = [plain_array(f"sample {index} of the {where}", x) for index, x in enumerate(part.x)]
+    for index, array in enumerate(arrays):
+        if array.ndim != 2:
+            name = f"sample {index} of the {where}"
+            raise ShapeError(name, f"of shape {array.shape}", "(channels, steps)")
+    return replace(part, x=[array.T for array in arrays])
+
+
+def _require_steps(shape: tuple[int, ...], where: str) -> None:
+    """Raise for images (samples, colours, height, width), whose colours would be steps.
+
+    Raises:
+        InvalidValueError: says how rows become steps, and which option keeps this reading.
+    """
+    if len(shape) == 4 and shape[1] in COLOURS:
+        rows = "x[:, 0]" if shape[1] == 1 else "x.swapaxes(1, 2)"
+        raise InvalidValueError(
+            f"order of axes of {where}", f"not to be told from {shape}",
+            f"steps, or {shape[1]} colours of an image, in the second axis",
+            f"rows of images become steps by {rows}; for steps say layout='batch-first'",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +184,22 @@ def _padded(part: Part, where: str) -> _Padded:
     if not isinstance(part.x, np.ndarray):
         x, lengths = stack(part.x, where)
         y = part.y
+        if (_is_sequence(y) or getattr(y, "ndim", 0)) and len(y) != len(x):  # type: ignore[arg-type]
+            raise ShapeError(
+                f"labels of the {where}", f"{len(y)}", f"{len(x)}, one for each sample of the list",
+                "if it is a list of steps: np.stack(x)",
+            )  # fmt: skip
         if _is_sequence(y):
             y = _stacked_labels(y, lengths, where)
         elif y is not None:
             y = label_array(y, where)
         return _Padded(x, y, lengths, listed=True)
     x = plain_array(where, part.x)
-    if x.ndim < 3 or 0 in x.shape:
-        remedy = ONE_CHANNEL if x.ndim == 2 else ""
+    if x.ndim < 3:
+        remedy = ONE_CHANNEL if x.ndim == 2 else EXCHANGED
         raise ShapeError(where, f"of shape {x.shape}", AXES, remedy)
+    if 0 in x.shape:
+        raise ShapeError(where, f"of shape {x.shape}", "no empty axis")
     y = None if part.y is None else label_array(part.y, where)
     if part.lengths is None:
         return _Padded(x, y, None)
@@ -304,15 +380,40 @@ def _time_first(part: _Padded, exchanged: bool, every_step: bool, where: str) ->
         y = y.swapaxes(0, 1) if y is not None and every_step else y
     x = np.ascontiguousarray(x.reshape(*x.shape[:2], -1))
     steps, samples, _ = x.shape
-    given = part.lengths if part.lengths is not None else _ends(x)
+    given = part.lengths if part.lengths is not None else _ends(x, where)
     lengths = sample_lengths(given, steps, samples)
-    return Arranged(silent_after(x, lengths), y, lengths)
+    x = silent_after(x, lengths)
+    _require_finite(x, where)
+    return Arranged(x, y, lengths)
 
 
-def _ends(x: Array) -> IntArray | None:
-    """Lengths of samples that are filled up with NaN; None where there is no such sample."""
+def _require_finite(x: Array, where: str) -> None:
+    """Raise for NaN and infinities, where the user finds them.
+
+    Raises:
+        InvalidValueError: naming sample, step and input.
+    """
+    if all_finite(x):
+        return
+    step, sample, channel = np.argwhere(~np.isfinite(x))[0].tolist()
+    raise InvalidValueError(
+        f"{where}: sample {sample}, step {step}, input {channel}", x[step, sample, channel],
+        "a finite number", "fill gaps, or leave the sample out; only ends may be filled with NaN",
+    )  # fmt: skip
+
+
+def _ends(x: Array, where: str) -> IntArray | None:
+    """Lengths of samples that are filled up with NaN; None where there is no such sample.
+
+    Raises:
+        InvalidValueError: for a sample that is NaN throughout.
+    """
     if x.dtype.kind != "f" or not np.isnan(x[-1]).all(axis=1).any():
         return None
     known: Mask = np.logical_not(np.isnan(x).all(axis=2))
+    empty = np.flatnonzero(~known.any(axis=0))
+    if empty.size:
+        what = f"sample {empty[0]} of {where}"
+        raise InvalidValueError(what, "NaN throughout", "one step or more", "leave it out")
     lengths: IntArray = len(x) - np.argmax(known[::-1], axis=0)
-    return np.where(known.any(axis=0), lengths, 0).astype(np.int64)
+    return lengths.astype(np.int64)

@@ -86,6 +86,7 @@ def read_labels(
     for name, part in parts.items():
         assert part.y is not None
         values[name] = _values(part.y, part, every_step)
+        _require_finite(values[name], samples_of(name, where))
     first = next(iter(values))
     kind = known.kind or _kind(values[first], f"labels of {where}")
     widths = {v.y.shape[-1] if v.rows else 1 for v in values.values()}
@@ -109,6 +110,28 @@ def _values(y: Array, part: Arranged, every_step: bool) -> _Values:
     return _Values(y, known, y.ndim > axes)
 
 
+def _require_finite(part: _Values, where: str) -> None:
+    """Raise for labels that are NaN or infinite.
+
+    Raises:
+        InvalidValueError: naming the sample, or with labels at every step, one such label.
+    """
+    y = part.y
+    if y.dtype.kind != "f":
+        return
+    odd = ~np.isfinite(y)
+    odd = part.known & (odd.any(axis=-1) if part.rows else odd)
+    if odd.any():
+        # Of labels at every step, (T, B), the sample is the last index.
+        index = np.argwhere(odd)[0]
+        found = y[tuple(index)]
+        raise InvalidValueError(
+            f"label of sample {index[-1]} of the {where}",
+            found[~np.isfinite(found)][0] if part.rows else found,
+            "a finite number, or a class", "leave out samples without a label",
+        )  # fmt: skip
+
+
 def _kind(values: _Values, name: str) -> Kind:
     """What labels are, by their type and values.
 
@@ -120,7 +143,7 @@ def _kind(values: _Values, name: str) -> Kind:
     if values.rows:
         if kind in "biuf" and is_one_hot(present):
             return "classification"
-        if kind in "US" or (kind in "biu" and np.isin(present, (0, 1)).all()):
+        if kind in "US" or np.isin(present, (0, 1)).all():
             raise InvalidValueError(
                 name, "several per sample", "one class each",
                 "say kind='regression' to take them as targets",
@@ -170,7 +193,9 @@ def _classes(
         raise InvalidValueError(f"classes of {where}", what, "two or more")
     numbers = {str(index) if indices else name: index for index, name in enumerate(names)}
     labels = {
-        name: _numbered(part, numbers, f"label of the {samples_of(name, where)}", name != first)
+        name: _numbered(
+            part, numbers, f"label of the {samples_of(name, where)}", name != first, indices
+        )
         for name, part in flat.items()
     }
     counted = indices or names == tuple(map(str, range(len(names))))
@@ -235,7 +260,9 @@ def _names(present: Array) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _numbered(part: _Values, numbers: Mapping[str, int], name: str, later: bool) -> Array:
+def _numbered(
+    part: _Values, numbers: Mapping[str, int], name: str, later: bool, indices: bool
+) -> Array:
     """Numbers of the classes; :data:`NO_LABEL` where there is none.
 
     Raises:
@@ -246,9 +273,12 @@ def _numbered(part: _Values, numbers: Mapping[str, int], name: str, later: bool)
     if wrong:
         listed = ", ".join(shown(key) for key in list(numbers)[:12])
         whose = "a class that the training samples have" if later else "a class"
+        remedy = "say classes=... if there are more than the training samples show" if later else ""
+        if indices:
+            remedy = "where the number or the names of classes are given, labels count them from 0"
         raise InvalidValueError(
             name, shown(wrong[0]), f"{whose}: {listed}{', ...' if len(numbers) > 12 else ''}",
-            "say classes=... if there are more than the training samples show" if later else "",
+            remedy,
         )  # fmt: skip
     labels = np.full(part.y.shape, NO_LABEL, dtype=np.int64)
     table = np.array([numbers[str(label)] for label in found], dtype=np.int64)

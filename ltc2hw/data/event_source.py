@@ -29,6 +29,7 @@ def events_source(recordings: Mapping[PartName, Recordings], options: DataOption
         graded=first.graded and None,
         classes=first.classes,
         index=True,
+        events=True,
         notes={name: text for part in binned.values() for name, text in part.provenance.items()},
     )
 

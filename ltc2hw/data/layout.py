@@ -137,10 +137,16 @@ def _no_reading(name: str, part: Shapes, where: str) -> ShapeError:
             f"{part.lengths} numbers up to {part.longest}",
             f"one per sample and within the steps of samples {part.x}",
         )
+    remedy = ""
+    if part.y is not None and part.y[:2] == part.x[1::-1]:
+        remedy = "labels at every step have the samples' order of axes: transpose them"
+    elif not part.rows and readings(replace(part, rows=True)):
+        remedy = "rows of a class need a single 1; to take rows as targets say kind='regression'"
     return ShapeError(
         f"labels of the {which}",
         f"of shape {part.y}",
         f"one per sample, or per step and sample, of samples {part.x}",
+        remedy,
     )
 
 

@@ -36,6 +36,10 @@ PLACE = re.compile(r"[_/.\- ]+")
 EXPECTED = "arrays x and y, or x_train, y_train, x_test, y_test"
 
 
+NETWORK = "content/populations"
+"""What names in a file of a network of ltc2hw begin with."""
+
+
 def arrays_source(arrays: Mapping[str, Array | str], where: str) -> Source:
     """Parts from arrays by name.
 
@@ -49,6 +53,9 @@ def arrays_source(arrays: Mapping[str, Array | str], where: str) -> Source:
     >>> found.parts["test"].x.shape
     (2, 3, 1)
     """
+    if any(name.startswith(NETWORK) for name in arrays):
+        remedy = "networks have a place of their own beside the data"
+        raise InvalidValueError(where, "a network of ltc2hw", f"data: {EXPECTED}", remedy)
     fields: dict[PartName, dict[Role, tuple[str, Array]]] = {}
     ignored = []
     for name, values in arrays.items():

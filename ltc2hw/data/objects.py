@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ from ltc2hw.graph.samples import plain_array
 
 ACCEPTED = "arrays (x, y), a mapping of arrays, or a data set of pairs (sample, label)"
 
+BY_NAME = "give the arrays by name: {'x_train': ..., 'y_train': ..., 'x_test': ..., 'y_test': ...}"
+
+MOST_ITEMS = 1 << 20
+"""Most items of a data set that does not say how many it has, and so may have no end."""
+
 
 def object_source(thing: Any, options: DataOptions = DETECTED) -> Source:
     """Parts from ``(x, y)`` or ``(x, y, lengths)``, arrays by name, a data set or its loader.
@@ -32,6 +37,8 @@ def object_source(thing: Any, options: DataOptions = DETECTED) -> Source:
     """
     if isinstance(thing, tuple) and len(thing) in (2, 3) and not _is_pair(thing[0]):
         return Source({"all": plain_part(*thing)})
+    if isinstance(thing, tuple) and thing and all(_is_array(part) for part in thing):
+        raise InvalidValueError("data", f"a tuple of {len(thing)} arrays", ACCEPTED, BY_NAME)
     if isinstance(thing, Mapping):
         named = {str(name): _array(value, str(name)) for name, value in thing.items()}
         return arrays_source(named, "the mapping")
@@ -59,10 +66,24 @@ def plain_part(x: Any, y: Any = None, lengths: Any = None) -> Part:
 def _array(value: Any, name: str) -> Array | str:
     if isinstance(value, str):
         return value
-    array = np.asanyarray(value) if not hasattr(value, "detach") else plain_array(name, value)
+    try:
+        array = plain_array(name, value) if _is_tensor(value) else np.asanyarray(value)
+    except ValueError as error:
+        what, limit = "a list of unequal parts", "an array of numbers or texts"
+        remedy = f"return samples of unequal length as (x, y); of parts, {BY_NAME}"
+        raise InvalidValueError(name, what, limit, remedy) from error
     if array.dtype.kind == "O":
-        raise InvalidValueError(name, "an array of Python objects", "an array of numbers or texts")
+        what, limit = "an array of Python objects", "an array of numbers or texts"
+        raise InvalidValueError(name, what, limit, BY_NAME if isinstance(value, Mapping) else "")
     return array
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "detach")
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or _is_tensor(value)
 
 
 def _is_matrix(sample: Any) -> bool:
@@ -96,11 +117,29 @@ def dataset_source(sets: Mapping[PartName, Any], options: DataOptions = DETECTED
     for name, each in sets.items():
         samples, labels = [], []
         for index, (sample, label) in enumerate(_pairs(each)):
-            samples.append(plain_array(f"sample {index} of {type(each).__name__}", sample))
+            array = plain_array(f"sample {index} of {type(each).__name__}", sample)
             labels.append(_label(label))
+            if options.every_step is None:
+                _require_one(array, labels[-1], f"item {index} of {type(each).__name__}")
+            samples.append(array)
         parts[name] = Part(samples, labels)  # type: ignore[arg-type]
     kinds = ", ".join(dict.fromkeys(type(each).__name__ for each in sets.values()))
     return Source(parts, notes={"source": kinds})
+
+
+def _require_one(sample: Array, label: Any, name: str) -> None:
+    """Raise for what is probably a batch of samples with their labels.
+
+    Raises:
+        InvalidValueError: says how to give the samples, and what to say if it is one sample.
+    """
+    if sample.ndim < 3 or not isinstance(label, np.ndarray) or label.shape[:1] != sample.shape[:1]:
+        return
+    raise InvalidValueError(
+        name, f"samples {sample.shape} with {len(label)} labels", "one sample and its label",
+        f"give the data set itself, not batches; of two parts, {BY_NAME}; "
+        "or say every_step=True if it is one sample with a label at every step",
+    )  # fmt: skip
 
 
 def _label(label: Any) -> Any:
@@ -119,9 +158,9 @@ def _recordings(each: Any, options: DataOptions) -> Recordings:
 def _holds_events(each: Any) -> bool:
     """Whether the first sample of a data set is a structured array."""
     own, _ = _chosen(each)
-    if not hasattr(own, "__getitem__") or not hasattr(own, "__len__") or not len(own):
+    if not _is_indexed(own) or not len(own):
         return False
-    first = own[0]
+    first = _item(own, 0)
     sample = first[0] if isinstance(first, (tuple, list)) and len(first) == 2 else first
     return getattr(getattr(sample, "dtype", None), "names", None) is not None
 
@@ -130,11 +169,11 @@ def _pairs(each: Any) -> Iterable[tuple[Any, Any]]:
     own, indices = _chosen(each)
     name = type(own).__name__
     items: Iterable[Any]
-    if hasattr(own, "__getitem__") and hasattr(own, "__len__") and not isinstance(own, Mapping):
+    if _is_indexed(own):
         numbers: Iterable[int] = range(len(own)) if indices is None else indices
-        items = (own[index] for index in numbers)
+        items = (_item(own, index) for index in numbers)
     elif hasattr(own, "__iter__") and not isinstance(own, (str, bytes, Mapping)):
-        items = iter(own)
+        items = _ending(iter(own), name)
     else:
         raise InvalidValueError("data", f"a {name}", ACCEPTED)
     for index, item in enumerate(items):
@@ -142,6 +181,40 @@ def _pairs(each: Any) -> Iterable[tuple[Any, Any]]:
             what = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else item
             raise InvalidValueError(f"item {index} of {name}", what, "a pair (sample, label)")
         yield item[0], item[1]
+
+
+def _is_indexed(own: Any) -> bool:
+    """Whether a data set has items by number."""
+    indexed = hasattr(own, "__getitem__") and hasattr(own, "__len__")
+    return indexed and not isinstance(own, (str, bytes, Mapping))
+
+
+def _item(own: Any, index: int) -> Any:
+    """An item by number.
+
+    Raises:
+        InvalidValueError: if there is none, as in tables, or where a data set tells a wrong length.
+    """
+    try:
+        return own[index]
+    except (KeyError, IndexError) as error:
+        name = type(own).__name__
+        what = f"not there: {type(error).__name__}: {' '.join(str(error).split())}"
+        raise InvalidValueError(f"item {index} of {name}", what, ACCEPTED) from error
+
+
+def _ending(items: Iterator[Any], name: str) -> Iterator[Any]:
+    """The same items.
+
+    Raises:
+        InvalidValueError: for more than a data set has.
+    """
+    for index, item in enumerate(items):
+        if index == MOST_ITEMS:
+            what, limit = f"more than {MOST_ITEMS} items", "a data set with an end"
+            remedy = "take some: itertools.islice(data, 1000)"
+            raise InvalidValueError(name, what, limit, remedy)
+        yield item
 
 
 def _chosen(each: Any) -> tuple[Any, list[int] | None]:

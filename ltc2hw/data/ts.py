@@ -37,7 +37,9 @@ def read_ts(path: StrPath) -> Source:
         train, test = read_ts_file(path), read_ts_file(beside)
         parts: dict[PartName, Part] = {"train": train.parts["all"], "test": test.parts["all"]}
         notes = {**train.notes, "test": str(beside)}
-        return Source(parts, kind=train.kind, classes=train.classes, notes=notes)
+        return Source(
+            parts, layout="batch-first", kind=train.kind, classes=train.classes, notes=notes
+        )
     of_training = path.with_name(path.name.removesuffix(TEST) + TRAIN)
     if path.name.endswith(TEST) and of_training.exists():
         raise InvalidValueError(
@@ -75,6 +77,7 @@ def read_ts_file(path: StrPath) -> Source:
     y, classes = _labels(labels, kind, header, path)
     return Source(
         {"all": Part(samples, y)},
+        layout="batch-first",
         kind="regression" if kind == "regression" else "classification",
         classes=classes,
         notes={"problem": shown(header["problemname"])} if "problemname" in header else {},

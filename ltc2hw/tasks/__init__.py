@@ -10,6 +10,7 @@ from pathlib import Path
 from ltc2hw.data import DETECTED, SUFFIXES, DataOptions, read_data
 from ltc2hw.data.ts import TRAIN
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.tasks.add import add_task
 from ltc2hw.tasks.digits import digits_permuted, digits_pixels, digits_rows
 from ltc2hw.tasks.functions import function_task, names_function
@@ -42,6 +43,7 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
     >>> load_task("add-20").steps
     20
     """
+    require_type("task", name, str, os.PathLike)
     text = os.fspath(name)
     add = _ADD.fullmatch(text)
     if add is not None or text in TASKS:

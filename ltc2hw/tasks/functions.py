@@ -51,12 +51,14 @@ def function_task(text: str, options: DataOptions = DETECTED) -> Task:
     with _own_code(text):
         function = _function(found["module"], found["function"], text)
         result = function()
-    if isinstance(result, Task):
+        # What it returns may be a data set, whose own code reads the samples.
+        source = None if isinstance(result, Task) else object_source(result, options)
+    if source is None:
         if options != DETECTED:
             given = "options of data beside a function that returns a whole task"
             raise InvalidValueError(text, given, "one of them", "leave them out")
         return _marked(result, text)
-    data = prepare(object_source(result, options), options, text)
+    data = prepare(source, options, text)
     provenance = {**data.provenance, "source": text}
     return Task.from_data(replace(data, provenance=provenance), found["function"])
 
@@ -129,7 +131,7 @@ def _own_code(text: str) -> Iterator[None]:
         yield
     except Ltc2hwError:
         raise
-    except Exception as error:  # code of the user may raise anything
+    except (Exception, SystemExit) as error:  # code of the user may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"in {last.name}, line {last.lineno} of {last.filename}"
         said = " ".join(str(error).split())

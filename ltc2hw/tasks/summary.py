@@ -133,9 +133,11 @@ def _channels(split: Split) -> tuple[tuple[ChannelSummary, ...], float]:
             active += int(np.count_nonzero(present))
     count = int(mask.sum())
     mean = total / count
+    # Deviations relative to the largest value: squares of huge ones would not fit.
+    scale = np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), np.finfo(np.float64).tiny)
     for values, own in zip(split.x, mask, strict=True):
-        squares += ((values[own] - mean) ** 2).sum(axis=0)
-    found = _summaries(lowest, highest, mean, np.sqrt(squares / count))
+        squares += ((values[own] / scale - mean / scale) ** 2).sum(axis=0)
+    found = _summaries(lowest, highest, mean, scale * np.sqrt(squares / count))
     return found, active / (count * inputs)
 
 
@@ -201,6 +203,7 @@ def _of_samples(task: Task) -> list[str]:
         again = sum(found in seen for found in _fingerprints(getattr(task, name)))
         if again:
             warnings.append(f"{again} {name} samples are training samples, too")
+    warnings += _of_lengths(task)
     detected = "told by the labels" in task.provenance.get("layout", "")
     if detected and task.inputs > 4 * task.steps and task.steps > 1:
         warnings.append(
@@ -208,6 +211,25 @@ def _of_samples(task: Task) -> list[str]:
             "layout is channels-first"
         )
     return warnings
+
+
+def _of_lengths(task: Task) -> list[str]:
+    """Warnings of parts whose samples are all longer, or all shorter, than those for training."""
+    spans = {}
+    for name in PARTS:
+        split: Split = getattr(task, name)
+        lengths = np.array([task.steps]) if split.lengths is None else split.lengths
+        spans[name] = int(lengths.min()), int(lengths.max())
+    low, high = spans["train"]
+    return [
+        f"{name} samples have {_span(*span)} steps, training samples {_span(low, high)}"
+        for name, span in spans.items()
+        if span[0] > high or span[1] < low
+    ]
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _fingerprints(split: Split) -> list[bytes]:

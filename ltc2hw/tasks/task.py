@@ -91,6 +91,8 @@ class Split(Shown):
         )
 
 
+PART_FORM = "(x, y) or (x, y, lengths)"
+
 Augmentation = Callable[[Split, np.random.Generator], Split]
 """The training samples of one epoch, made from the training split with an explicit generator."""
 
@@ -198,7 +200,7 @@ class Task(Shown):
         """
         parts: dict[PartName, Part] = {"train": plain_part(x, y, lengths)}
         for part, given in _named(validation, test).items():
-            parts[part] = plain_part(*given)
+            parts[part] = plain_part(*_arrays(part, given))
         return cls.from_data(prepare(Source(parts), options, name), name)
 
     @classmethod
@@ -252,7 +254,7 @@ class Task(Shown):
         (3, 8)
         """
         pairs = {
-            part: _pairs(part, *given)
+            part: _pairs(part, *_arrays(part, given)[:2])
             for part, given in {"train": (recordings, labels), **_named(validation, test)}.items()
         }
         return cls.from_dataset(
@@ -385,6 +387,17 @@ def _named(validation: Any, test: Any) -> dict[PartName, Any]:
     """The parts that are given."""
     given: dict[PartName, Any] = {"validation": validation, "test": test}
     return {name: part for name, part in given.items() if part is not None}
+
+
+def _arrays(part: str, given: Any) -> tuple[Any, ...]:
+    """Samples and labels of a part, and perhaps lengths.
+
+    Raises:
+        InvalidValueError: for anything else.
+    """
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        raise InvalidValueError(f"{part} samples", f"a {type(given).__name__}", PART_FORM)
+    return tuple(given)
 
 
 def _pairs(part: str, recordings: Sequence[Any], labels: Any) -> list[tuple[Any, Any]]:

@@ -64,6 +64,9 @@ def save_recipe(recipe: Recipe, path: StrPath) -> None:
     write_text(path, recipe_text(recipe))
 
 
+IN_TABLE = "write key = value below [model] or [training]"
+
+
 def load_recipe(path: StrPath, recipe: Recipe | None = None) -> Recipe:
     """A recipe with what a file says of it; without one, the defaults.
 
@@ -76,10 +79,12 @@ def load_recipe(path: StrPath, recipe: Recipe | None = None) -> Recipe:
     try:
         content = tomllib.loads(read_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        remedy = "write key = value below [model] or [training]"
-        raise DamagedFileError(path, f"no TOML: {one_line(error)}", remedy) from error
+        raise DamagedFileError(path, f"no TOML: {one_line(error)}", IN_TABLE) from error
     recipe = Recipe() if recipe is None else recipe
     for table, values in content.items():
+        if table not in TABLES and not isinstance(values, dict):
+            limit = "a key of a table"
+            raise InvalidValueError(f"{shown(table)} of {path}", "in no table", limit, IN_TABLE)
         if table not in TABLES:
             raise UnknownNameError(f"table of {path}", table, tuple(TABLES))
         changes = _options(path, table, values)

@@ -95,7 +95,7 @@ def lists(chance: Chance) -> Task:
 @pytest.mark.parametrize("make", [arrays, names, lists])
 def test_anything_is_a_task_or_refused(make: Callable[[Chance], Task]) -> None:
     found: Counter[str] = Counter()
-    for seed in range(1500):
+    for seed in range(3000):
         try:
             task = make(Chance(seed))
         except Ltc2hwError as error:
