@@ -11,7 +11,7 @@ import h5py
 
 from ltc2hw.cli.common import add_json, check_output, write_json
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.foreign import foreign_format
+from ltc2hw.cli.foreign import foreign_format, holds_samples
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files.archive import DAMAGE
@@ -78,8 +78,20 @@ def hdf5_view(path: Path) -> View:
         try:
             return checkpoint_view(load_checkpoint(path))
         except DamagedFileError:
+            refuse_data(path)
             refuse_foreign(path)
             raise error from None
+
+
+def refuse_data(path: Path) -> None:
+    """Raise if a file holds samples and labels.
+
+    Raises:
+        InvalidValueError: naming the verb that looks at them.
+    """
+    if holds_samples(path):
+        remedy = "ltc2hw data looks at samples"
+        raise InvalidValueError(str(path), "a file of data", KINDS, remedy)
 
 
 def refuse_foreign(path: Path) -> None:

@@ -55,7 +55,7 @@ def arrays_source(arrays: Mapping[str, Array | str], where: str) -> Source:
     """
     if any(name.startswith(NETWORK) for name in arrays):
         remedy = "networks have a place of their own beside the data"
-        raise InvalidValueError(where, "a network of ltc2hw", f"data: {EXPECTED}", remedy)
+        raise InvalidValueError(where, "a network of ltc2hw", EXPECTED, remedy)
     fields: dict[PartName, dict[Role, tuple[str, Array]]] = {}
     ignored = []
     for name, values in arrays.items():
@@ -125,7 +125,7 @@ def _part(
         of_part = "" if part == "all" else f"{part} "
         listed = ", ".join(map(shown, names[:12]))
         raise InvalidValueError(f"{of_part}samples of {where}", f"not among {listed}", EXPECTED)
-    values = {role: array for role, (_, array) in found.items()}
+    values = {role: np.asanyarray(array) for role, (_, array) in found.items()}
     return Part(values["x"], values.get("y"), values.get("lengths"), values.get("offsets"))
 
 

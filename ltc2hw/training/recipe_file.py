@@ -82,11 +82,9 @@ def load_recipe(path: StrPath, recipe: Recipe | None = None) -> Recipe:
         raise DamagedFileError(path, f"no TOML: {one_line(error)}", IN_TABLE) from error
     recipe = Recipe() if recipe is None else recipe
     for table, values in content.items():
-        if table not in TABLES and not isinstance(values, dict):
-            limit = "a key of a table"
-            raise InvalidValueError(f"{shown(table)} of {path}", "in no table", limit, IN_TABLE)
         if table not in TABLES:
-            raise UnknownNameError(f"table of {path}", table, tuple(TABLES))
+            remedy = "" if isinstance(values, dict) else IN_TABLE
+            raise UnknownNameError(f"table of {path}", table, tuple(TABLES), remedy)
         changes = _options(path, table, values)
         if table == "model":
             recipe = recipe.with_model(**changes)
