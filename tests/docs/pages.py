@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.shared_data import shared_data
+
 FENCE = re.compile(
     r"^```(?P<kind>python|console)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<shown>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
@@ -33,6 +35,9 @@ COMMAND = re.compile(
 )
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: (?:points|%))?")
 ANYTHING = "..."
+DATA = {"event-camera": "nmnist"}
+"""Folder of shared data that a page expects beside it."""
+
 REFUSED = ": error: "
 
 
@@ -111,6 +116,13 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
 
 
+def prepared(name: str, folder: Path) -> Path:
+    """The folder with the real data that a page reads; the test is skipped where they are absent."""
+    if name in DATA:
+        (folder / DATA[name]).symlink_to(shared_data(DATA[name]))
+    return folder
+
+
 def kept(line: str) -> str:
     """A line without its numbers and its layout.
 
@@ -156,8 +168,23 @@ def renewed(page: str, folder: Path) -> str:
     return page
 
 
+def pictures(page: str) -> list[str]:
+    """Paths of the pictures that a page shows."""
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+
+
+def renew(path: Path) -> None:
+    """Run a page and write what it prints, and the pictures that it draws, in the place of old ones."""
+    page = path.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        folder = prepared(path.stem, Path(name))
+        path.write_text(renewed(page, folder), encoding="utf-8")
+        for picture in pictures(page):
+            drawn = folder / Path(picture).name
+            if drawn.exists():
+                shutil.copyfile(drawn, path.parent / picture)
+
+
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        scratch = Path(tempfile.mkdtemp())
-        path.write_text(renewed(path.read_text(encoding="utf-8"), scratch), encoding="utf-8")
-        shutil.rmtree(scratch)
+    for argument in sys.argv[1:]:
+        renew(Path(argument))
