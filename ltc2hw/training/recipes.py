@@ -1,16 +1,20 @@
 """The recipe of each task: what ``ltc2hw train TASK`` does when nothing else is said.
 
+Data of one's own have the recipe that :mod:`ltc2hw.training.choosing` chooses.
+
 Figures that these reach, and the runs behind them, are in ``docs/training.md``.
 """
 
 from __future__ import annotations
 
 import math
+import re
 
 from ltc2hw.tasks import Task
+from ltc2hw.training.choosing import LONGEST_WINDOW, Choice, Chosen, chosen_recipe
 from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
 
-ADD = "add-T"
+ADD, ADD_NAME = "add-T", re.compile("add-[0-9]+")
 
 RECIPES: dict[str, Recipe] = {
     "digits-rows": Recipe(
@@ -69,25 +73,37 @@ RECIPES: dict[str, Recipe] = {
 }
 """Recipes by task; ``add-T`` serves every length."""
 
-LONGEST_WINDOW = 50
-"""Steps between updates: on the Add task at T = 1000 windows of 100 left an error of 0.03; of 50,
-0.0001, 0.0003 and 0.02 (three seeds)."""
-
 LIKE = {"digits-permuted": "digits-pixels"}
 """Tasks that are trained as another one is."""
 
 
+def chosen_for(task: Task) -> Chosen:
+    """The recipe of a task, and why: its own, or one chosen from what its samples are.
+
+    A task's own recipe makes an update every LONGEST_WINDOW steps at least, every step at most.
+
+    >>> from ltc2hw.tasks import load_task
+    >>> print(chosen_for(load_task("digits-rows")).choices[0])
+    recipe = digits-rows: made for this task
+    """
+    name = ADD if ADD_NAME.fullmatch(task.name) else LIKE.get(task.name, task.name)
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        return chosen_recipe(task)
+    if name == ADD:
+        # A membrane should still hold at the end what it saw at the start.
+        bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
+        recipe = recipe.with_model(tau_mem_bias=bias)
+    updates = max(recipe.training.updates, -(-task.steps // LONGEST_WINDOW))
+    recipe = recipe.with_training(updates=min(updates, task.steps))
+    return Chosen(recipe, (Choice("recipe", name, "made for this task"),))
+
+
 def recipe_for(task: Task) -> Recipe:
-    """The recipe of a task; an update every LONGEST_WINDOW steps at least, every step at most.
+    """The recipe of a task (see :func:`chosen_for`).
 
     >>> from ltc2hw.tasks import load_task
     >>> [recipe_for(load_task(name)).training.updates for name in ("add-6", "add-1000")]
     [6, 20]
     """
-    recipe = RECIPES.get(LIKE.get(task.name, task.name), RECIPES[ADD])
-    if recipe is RECIPES[ADD]:
-        # A membrane should still hold at the end what it saw at the start.
-        bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
-        recipe = recipe.with_model(tau_mem_bias=bias)
-    updates = max(recipe.training.updates, -(-task.steps // LONGEST_WINDOW))
-    return recipe.with_training(updates=min(updates, task.steps))
+    return chosen_for(task).recipe

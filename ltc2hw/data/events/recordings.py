@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +11,7 @@ import numpy as np
 
 from ltc2hw.data.events.arrays import read_clips
 from ltc2hw.data.events.labelled import Labelled, labelled
+from ltc2hw.data.events.listing import LIST, read_list
 from ltc2hw.data.events.reading import FOREIGN_ENDS, RECORDING_ENDS, end_of, parse_recording
 from ltc2hw.data.events.recording import Events, Sensor, sensor_size
 from ltc2hw.data.events.tree import Tree, open_tree
@@ -21,7 +20,7 @@ from ltc2hw.errors import DamagedFileError, UnknownNameError
 from ltc2hw.files.archive import StrPath, read_bytes, shown
 from ltc2hw.numbers.words import IntArray
 
-ARCHIVE, LIST, COLUMNS = ".zip", "labels.csv", ("file", "label", "part")
+ARCHIVE = ".zip"
 
 LAYOUTS = "a folder per class, train and test with such folders, or a labels.csv of file and label"
 
@@ -110,10 +109,11 @@ def _of_file(path: StrPath, sensor: Sensor | None) -> Recordings:
 def _parts(tree: Tree, sensor: Sensor | None) -> dict[PartName, Recordings]:
     if LIST in tree.names:
         return _listed(tree, sensor)
+    tree = _outer(tree)
     folders = _part_folders(tree)
     if len(folders) < 2:
         # One part alone is all there is, whatever it is called.
-        return {"all": _by_folder(_outer(next(iter(folders.values()), tree)), sensor)}
+        return {"all": _by_folder(next(iter(folders.values()), tree), sensor)}
     return {part: _by_folder(folder, sensor) for part, folder in folders.items()}
 
 
@@ -149,7 +149,8 @@ def _recordings(tree: Tree) -> tuple[tuple[str, ...], str]:
         DamagedFileError: without any, and for a file of events in a format that is not read.
     """
     found = tuple(name for name in tree.names if end_of(name) in RECORDING_ENDS)
-    others = Counter(end_of(name) for name in tree.names if name not in {*found, LIST})
+    used = {*found, LIST}
+    others = Counter(end_of(name) for name in tree.names if name not in used)
     for end in others:
         if end in FOREIGN_ENDS:
             name = next(name for name in tree.names if end_of(name) == end)
@@ -178,67 +179,24 @@ def _by_folder(tree: Tree, sensor: Sensor | None) -> Recordings:
     if loose:
         problem = f"{shown(loose[0])} lies in no folder of a class"
         raise DamagedFileError(tree.source, problem, f"expected {LAYOUTS}")
+    by_depth = {name.count("/"): name for name in names}
+    if len(by_depth) > 1:
+        few, *_, many = (shown(by_depth[depth]) for depth in sorted(by_depth))
+        problem = f"{few} and {many} lie at different depths"
+        raise DamagedFileError(tree.source, problem, f"expected {LAYOUTS}")
     found = labelled([name.partition("/")[0] for name in names])
     return Recordings(tree.source, names, _reader(tree, names, sensor), found, others)
 
 
 def _listed(tree: Tree, sensor: Sensor | None) -> dict[PartName, Recordings]:
     """Recordings whose class is told by a list of files and labels."""
-    where = f"{tree.source}/{LIST}"
     found, others = _recordings(tree)
-    parts: dict[PartName, list[tuple[str, str]]] = {}
-    known, seen = set(found), set()
-    for line, row in _rows(tree.read(LIST), where):
-        name, label = row["file"].replace("\\", "/").removeprefix("./"), row["label"]
-        part = PART_NAMES.get(row.get("part", "").lower(), "all")
-        if part == "all" and row.get("part"):
-            raise UnknownNameError(f"part in line {line} of {where}", row["part"], [*PART_NAMES])
-        if name not in known or name in seen or not label:
-            what = (
-                "has no label"
-                if not label
-                else "is there twice"
-                if name in seen
-                else "is not there"
-            )
-            problem = f"line {line}: {shown(name) or 'its file'} {what}"
-            raise DamagedFileError(where, problem, "name each recording below the folder once")
-        seen.add(name)
-        parts.setdefault(part, []).append((name, label))
-    if len(seen) < len(known):
-        first = shown(min(known - seen))
-        problem = f"{len(known) - len(seen)} recordings have no line, the first is {first}"
-        raise DamagedFileError(where, problem, "add them, or move them away")
     result: dict[PartName, Recordings] = {}
-    for part, rows in parts.items():
+    for part, rows in read_list(tree, found).items():
         names = tuple(name for name, _ in rows)
         classes = labelled([label for _, label in rows])
         result[part] = Recordings(tree.source, names, _reader(tree, names, sensor), classes, others)
     return result
-
-
-def _rows(content: bytes, where: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and fields of each line of a list."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DamagedFileError(where, "it is no text in UTF-8") from error
-    try:
-        lines = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns = [str(name).strip().lower() for name in lines.fieldnames or ()]
-        if not {"file", "label"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(
-            columns
-        ):
-            problem = f"its first line is {shown(','.join(columns)) or 'empty'}"
-            raise DamagedFileError(where, problem, "expected file,label or file,label,part")
-        for row in lines:
-            cells = list(row.values())
-            if None in row or None in cells:
-                problem = f"line {lines.line_num} has not {len(columns)} fields"
-                raise DamagedFileError(where, problem, "separate them by commas")
-            yield lines.line_num, dict(zip(columns, (cell.strip() for cell in cells), strict=True))
-    except csv.Error as error:
-        raise DamagedFileError(where, f"line {lines.line_num}: {error}") from error
 
 
 def _same_classes(parts: dict[PartName, Recordings]) -> dict[PartName, Recordings]:

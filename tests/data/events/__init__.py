@@ -1,0 +1,1 @@
+"""Tests of ltc2hw.data.events."""
