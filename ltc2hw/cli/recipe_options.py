@@ -173,6 +173,18 @@ def neuron_named(text: str) -> str | Model:
     return found
 
 
+def reasons(task: Task, recipe: Recipe) -> tuple[str, ...]:
+    """What of a recipe was chosen from a task's samples, and from what of them, in a line each."""
+    from ltc2hw.training.recipes import chosen_for
+
+    return tuple(
+        f"  {choice}"
+        for choice in chosen_for(task).choices
+        if choice.value in (getattr(recipe.model, choice.field, None), task.name)
+        or choice.value == getattr(recipe.training, choice.field, None)
+    )
+
+
 def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     """What is trained, and how, in a line each."""
     model, how = recipe.model, recipe.training

@@ -21,6 +21,7 @@ from ltc2hw.cli.recipe_options import (
     add_recipe_options,
     chosen_recipe,
     described,
+    reasons,
     require_named,
 )
 from ltc2hw.cli.verb import Verb
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
     # Refuses what cannot be trained before anything is printed.
     Trainer(task, recipe, start=start)
-    for line in described(recipe, start):
+    told = () if start is not None else reasons(task, recipe)
+    for line in (*described(recipe, start), *told):
         console.line(line)
     network, measured = train_network(task, recipe, console, arguments.checkpoint, start)
     save(network, arguments.out)

@@ -155,9 +155,9 @@ def _samples(
     if decision is None:
         spiking = output.output_variable == "spikes"
         decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
-    check_decision(decision)
-    targets = fitting_labels(labels, decision, steps, batch)
-    return Samples(values, targets, sample_lengths(lengths, steps, batch), decision)
+    own = sample_lengths(lengths, steps, batch)
+    check_decision(decision, own)
+    return Samples(values, fitting_labels(labels, decision, steps, batch), own, decision)
 
 
 class _Comparison:

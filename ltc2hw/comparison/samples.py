@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 
 import numpy as np
 
@@ -111,20 +112,36 @@ def suited_decision(
     return decision_for(one_per_sample(labels, samples, steps), samples, outputs, spiking=spiking)
 
 
-def check_decision(decision: object) -> None:
+def check_decision(decision: object, lengths: IntArray | None) -> None:
     """Raise unless this judges and says what its number is called and which side of it is better.
+
+    Only where samples have ``lengths`` must ``judge`` take them.
 
     Raises:
         InvalidValueError: naming what is missing.
     """
     metric = getattr(decision, "metric", None)
     better = getattr(decision, "higher_is_better", None)
-    judges = callable(getattr(decision, "judge", None))
+    judge = getattr(decision, "judge", None)
+    given = ("outputs", "labels") if lengths is None else ("outputs", "labels", "lengths")
     for name, good, limit in (
-        ("judge", judges, "a function of outputs and labels"),
+        ("judge", callable(judge) and takes(judge, given), f"a function of {', '.join(given)}"),
         ("metric", isinstance(metric, str) and bool(metric), "a name for the score"),
         ("higher_is_better", isinstance(better, (bool, np.bool_)), "True or False"),
     ):
         if not good:
             value = repr(getattr(decision, name, "missing"))
             raise InvalidValueError(f"{name} of {type(decision).__name__}", value, limit)
+
+
+def takes(function: Callable[..., object], given: Sequence[object]) -> bool:
+    """Whether a function can be called with so many arguments.
+
+    >>> takes(lambda outputs, labels: None, ("outputs", "labels", "lengths"))
+    False
+    """
+    try:
+        signature(function).bind(*given)
+    except TypeError:
+        return False
+    return True

@@ -17,6 +17,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
 from ltc2hw.graph.samples import plain_array
 from ltc2hw.graph.sequences import sample_lengths, silent_after
+from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import IntArray
 
 AXES = "three axes, (steps, samples, inputs) in any order of the first two"
@@ -133,7 +134,17 @@ def _flat(part: Part) -> bool:
     """Whether samples lie one behind the other, each with its own length."""
     if not isinstance(part.x, np.ndarray) or part.x.ndim != 2 or part.lengths is None:
         return False
-    return int(np.sum(part.lengths)) == len(part.x)
+    return int(_whole("lengths", part.lengths).sum()) == len(part.x)
+
+
+def are_whole(array: Array) -> bool:
+    """Whether numbers are whole and of at most 2^53, which every type holds exactly.
+
+    >>> are_whole(np.array([1.0, -3.0])), are_whole(np.array([0.5])), are_whole(np.array([np.nan]))
+    (True, False, False)
+    """
+    small = (array >= -EXACT_INTEGER) & (array <= EXACT_INTEGER)
+    return bool(small.all()) and np.array_equal(array, np.rint(array))
 
 
 def _whole(name: str, values: object) -> IntArray:
@@ -141,7 +152,7 @@ def _whole(name: str, values: object) -> IntArray:
     array = plain_array(name, values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim != 1 or not np.array_equal(array, np.rint(array)):
+    if array.ndim != 1 or not are_whole(array):
         raise ShapeError(name, f"{array.dtype} of shape {array.shape}", "whole numbers, (B,)")
     return array.astype(np.int64)
 
@@ -149,6 +160,8 @@ def _whole(name: str, values: object) -> IntArray:
 def _cut(part: Part, where: str) -> Part:
     """Samples that lie one behind the other, as a sequence of arrays."""
     x = plain_array(where, part.x)
+    if x.ndim < 2:
+        raise ShapeError(where, f"of shape {x.shape}", "(sum of all steps, inputs)", ONE_CHANNEL)
     if part.offsets is None:
         ends = np.cumsum(_whole(f"lengths of the {where}", part.lengths))
         offsets = np.concatenate(([0], ends))
@@ -165,7 +178,7 @@ def _cut(part: Part, where: str) -> Part:
         )
     pairs = list(pairwise(offsets))
     y: Any = part.y
-    if y is not None and len(y) == len(x) != len(pairs):
+    if y is not None and np.ndim(y) and len(y) == len(x) != len(pairs):
         y = [label_array(y, where)[start:end] for start, end in pairs]
     return Part([x[start:end] for start, end in pairs], y)
 
@@ -187,6 +200,7 @@ def stack(sequences: Sequence[object], where: str) -> tuple[Array, IntArray]:
     if not arrays:
         raise ShapeError(where, "an empty list", "at least one sample")
     width = arrays[0].shape[1:]
+    same_steps = len({array.shape[:1] for array in arrays}) == 1
     for index, array in enumerate(arrays):
         if array.ndim < 2 or 0 in array.shape:
             raise ShapeError(
@@ -194,8 +208,7 @@ def stack(sequences: Sequence[object], where: str) -> tuple[Array, IntArray]:
                 ONE_CHANNEL if array.ndim == 1 else "",
             )  # fmt: skip
         if array.shape[1:] != width:
-            same_first = len({a.shape[0] for a in arrays}) == 1
-            remedy = "transpose them: time comes first" if same_first else "the same inputs in each"
+            remedy = "transpose them: time comes first" if same_steps else "the same inputs in each"
             raise ShapeError(
                 f"sample {index} of the {where}", f"of shape {array.shape}",
                 f"(steps, {', '.join(map(str, width))}) as sample 0", remedy,

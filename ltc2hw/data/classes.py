@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.data.arranging import Arranged
+from ltc2hw.data.arranging import Arranged, are_whole
 from ltc2hw.data.options import Kind
 from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array
@@ -128,7 +128,7 @@ def _kind(values: _Values, name: str) -> Kind:
         return "regression"
     if kind in "bUS":
         return "classification"
-    if kind == "f" and not np.array_equal(present, np.rint(present)):
+    if kind == "f" and not are_whole(present):
         return "regression"
     distinct = len(np.unique(present))
     if distinct > MANY and 2 * distinct > len(present):
@@ -195,14 +195,19 @@ def _single(part: _Values, name: str) -> _Values:
         y = np.where(y, "True", "False")
     elif y.dtype.kind in "iuf":
         whole = np.where(part.known, y, 0)
-        wrong = whole[whole != np.rint(whole)] if y.dtype.kind == "f" else whole[:0]
-        if wrong.size:
+        if not are_whole(whole):
             raise InvalidValueError(
-                name, f"numbers like {wrong.flat[0]:g}", "whole numbers or texts for classes",
+                name, f"numbers like {_odd(whole):g}", "whole numbers or texts for classes",
                 "say kind='regression' if they are targets",
             )  # fmt: skip
         y = whole.astype(np.int64)
     return _Values(y, part.known, rows=False)
+
+
+def _odd(values: Array) -> float:
+    """The first number that is not whole, or else the largest."""
+    odd = values[values != np.rint(values)]
+    return float(odd.flat[0] if odd.size else np.abs(values.astype(np.float64)).max())
 
 
 def _without_unlabelled(part: _Values, where: str) -> _Values:

@@ -126,7 +126,7 @@ def _settings(arrays: Mapping[str, Array | str], where: str) -> dict[str, Any]:
     """What a file says of itself, where it says it in the types that we write."""
     found: dict[str, Any] = {}
     kind, layout = arrays.get("kind"), arrays.get("layout")
-    if kind in KINDS:
+    if isinstance(kind, str) and kind in KINDS:
         found["kind"] = cast(Kind, kind)
     if isinstance(layout, str):
         if layout not in get_args(Layout):

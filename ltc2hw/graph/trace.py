@@ -52,7 +52,7 @@ class Trace(ArrayFields, Shown):
     outputs: Array
     saturations: Mapping[str, Mapping[str, int]]
     state: State
-    notes: Notes = field(default=Notes(), compare=False)
+    notes: Notes = field(default_factory=Notes, compare=False)
 
     def __post_init__(self) -> None:
         require_type("notes of a trace", self.notes, Notes)

@@ -68,7 +68,8 @@ def samples_of(
         ends = sample_lengths(lengths, *samples.shape[:2])
         samples = silent_after(samples, ends)
     samples = check_samples(samples, size, graded)
-    return samples, Course(*samples.shape[:2], ends, reset)
+    steps, count, _ = samples.shape
+    return samples, Course(steps, count, ends, reset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +163,6 @@ def _at_steps(labels: object, course: Course, classes: int) -> bool:
     if array.size > 1 and is_one_hot(array):
         raise InvalidValueError(
             "labels", f"{array.shape} of zeros and ones", "labels with one reading",
-            "give classes (S,), or one-hot rows of every step (T, S, classes)",
+            "give classes of samples as (S,), those of steps as (T, S, 1)",
         )  # fmt: skip
     return True

@@ -26,7 +26,7 @@ _ADD = re.compile(r"add-(running-)?([0-9]{1,9})")
 
 
 def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
-    """The task called ``name``: one of :data:`TASKS`, ``add-T`` (e.g. add-100) or ``add-running-T``.
+    """The task called ``name``: one of :data:`TASKS`, ``add-T`` (e.g. add-100), ``add-running-T``.
 
     Or the data of a path, read as ``options`` say (see :func:`ltc2hw.data.read_data`), or what
     ``module:function`` returns. A name goes before a file that is called so; write ``./name``

@@ -51,6 +51,7 @@ class Facts:
     outputs: int
     samples: int
     level: float
+    every_step: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,14 @@ def facts_of(task: Task) -> Facts:
     energy = sum(float(np.square(step).sum()) for step in split.x)
     level = math.sqrt(energy / (steps * task.inputs))
     return Facts(
-        task.kind, task.steps, float(length), task.inputs, task.outputs, split.samples, level
+        task.kind,
+        task.steps,
+        float(length),
+        task.inputs,
+        task.outputs,
+        split.samples,
+        level,
+        task.every_step,
     )
 
 
@@ -106,7 +114,8 @@ def chosen_recipe(task: Task) -> Chosen:
     facts = facts_of(task)
     hold = _regression(facts) if facts.kind == "regression" else _classification(facts)
     model = (_hidden(facts), *hold, _gain(facts))
-    training = (_updates(facts), *_batches(facts), *USUAL)
+    weighting = (EVERY_STEP,) if facts.every_step else ()
+    training = (_updates(facts), *_batches(facts), *weighting, *USUAL)
     recipe = Recipe(ModelOptions(**_values(model)), TrainingOptions(**_values(training)))
     return Chosen(recipe, (*model, *training))
 
@@ -183,6 +192,8 @@ def _batches(facts: Facts) -> tuple[Choice, ...]:
         Choice("epochs", epochs, f"{epochs * batches} batches to learn from in all"),
     )
 
+
+EVERY_STEP = Choice("loss_weighting", "uniform", "each step with a label is an answer of its own")
 
 USUAL = (
     Choice("learning_rate", 5e-3, "usual for FPTT with event gates"),

@@ -11,10 +11,10 @@ import math
 import re
 
 from ltc2hw.tasks import Task
-from ltc2hw.training.choosing import LONGEST_WINDOW, Choice, Chosen, chosen_recipe
+from ltc2hw.training.choosing import EVERY_STEP, LONGEST_WINDOW, Choice, Chosen, chosen_recipe
 from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
 
-ADD, ADD_NAME = "add-T", re.compile("add-[0-9]+")
+ADD, ADD_NAME = "add-T", re.compile("add-(running-)?[0-9]+")
 
 RECIPES: dict[str, Recipe] = {
     "digits-rows": Recipe(
@@ -94,6 +94,8 @@ def chosen_for(task: Task) -> Chosen:
         # A membrane should still hold at the end what it saw at the start.
         bias = min(recipe.model.tau_mem_bias, 1.2 - math.log(task.steps))
         recipe = recipe.with_model(tau_mem_bias=bias)
+    if task.every_step:
+        recipe = recipe.with_training(loss_weighting=EVERY_STEP.value)
     updates = max(recipe.training.updates, -(-task.steps // LONGEST_WINDOW))
     recipe = recipe.with_training(updates=min(updates, task.steps))
     return Chosen(recipe, (Choice("recipe", name, "made for this task"),))

@@ -85,7 +85,7 @@ def stream(
     learning: Learning | None,
     *,
     reset: bool,
-    lengths: npt.ArrayLike | None,
+    lengths: npt.ArrayLike | None = None,
 ) -> Learned[Net]:
     """Learn S samples x (T, S, N_in), one after the other; see the engines' ``learn``."""
     entered = enter(learner, x, targets, learning, reset=reset, lengths=lengths)
@@ -125,7 +125,7 @@ def enter(
     learning: Learning | None,
     *,
     reset: bool,
-    lengths: npt.ArrayLike | None,
+    lengths: npt.ArrayLike | None = None,
 ) -> Entered:
     """Check and encode everything that a caller gives to a learner.
 

@@ -18,6 +18,7 @@ import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.numbers.words import FloatArray
 from tests.cli.networks import write_pair
 from tests.random_networks import random_network
 
@@ -47,7 +48,7 @@ def pipe(folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def told(process: subprocess.Popen[str], row: np.ndarray) -> float:
+def told(process: subprocess.Popen[str], row: FloatArray) -> float:
     """What is answered to a row before the next is sent."""
     stdin: IO[str] | None = process.stdin
     stdout: IO[str] | None = process.stdout
@@ -58,7 +59,7 @@ def told(process: subprocess.Popen[str], row: np.ndarray) -> float:
     return float(stdout.readline())
 
 
-def expected(folder: Path, engine: str = "integer") -> np.ndarray:
+def expected(folder: Path, engine: str = "integer") -> FloatArray:
     """Outputs of one long run in real units."""
     network = ltc2hw.load(folder / "fixed.h5")
     assert isinstance(network, FixedNetwork)

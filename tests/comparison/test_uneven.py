@@ -252,7 +252,7 @@ class Margin:
     higher_is_better: bool = True
     sign: float = 1.0
 
-    def judge(self, outputs: Any, labels: Any) -> Any:
+    def judge(self, outputs: Any, labels: Any, lengths: object = None) -> Any:
         last = outputs[-1]
         return self.sign * (last[np.arange(len(labels)), labels] - last.mean(axis=1))
 
@@ -292,7 +292,7 @@ def test_scores_of_ones_own_are_titled_and_signed(uneven: Uneven, tmp_path: Any)
 
 
 class Silent:
-    """Judges, and does not say what."""
+    """Judges, takes no lengths, and does not say what it judges."""
 
     def judge(self, outputs: Any, labels: Any) -> Any:
         return np.zeros(outputs.shape[1])
@@ -312,13 +312,22 @@ def test_decisions_that_are_none(uneven: Uneven, decision: Any, problem: str) ->
         compare(uneven.network, uneven.fixed, uneven.x, uneven.labels, decision=decision)
 
 
+def test_a_decision_takes_lengths_where_samples_have_them(uneven: Uneven) -> None:
+    decision: Any = Silent()
+    decision.metric, decision.higher_is_better = "nothing", False
+    arguments = (uneven.network, uneven.fixed, uneven.x, uneven.labels, ("integer",))
+    assert compare(*arguments, decision=decision).scores["float64"] == 0.0
+    with pytest.raises(InvalidValueError, match="a function of outputs, labels, lengths"):
+        compare(*arguments, decision=decision, lengths=uneven.lengths)
+
+
 def test_verdicts_are_one_finite_number_per_sample(uneven: Uneven) -> None:
     class Mean(Margin):
-        def judge(self, outputs: Any, labels: Any) -> Any:
+        def judge(self, outputs: Any, labels: Any, lengths: object = None) -> Any:
             return super().judge(outputs, labels).mean()
 
     class Lost(Margin):
-        def judge(self, outputs: Any, labels: Any) -> Any:
+        def judge(self, outputs: Any, labels: Any, lengths: object = None) -> Any:
             return np.full(len(labels), np.nan)
 
     arguments = (uneven.network, uneven.fixed, uneven.x, uneven.labels)

@@ -12,13 +12,13 @@ from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.quantization.calibration import BATCH, measure
-from tests.random_networks import random_network, random_samples
+from tests.random_networks import GateKind, random_network, random_samples
 
 
 @pytest.mark.parametrize("gate", ["event", "dense"])
-def test_ranges_are_those_of_every_sample_alone(gate: str) -> None:
+def test_ranges_are_those_of_every_sample_alone(gate: GateKind) -> None:
     rng = np.random.default_rng(1)
-    network = random_network(rng, gate=gate)  # type: ignore[arg-type]
+    network = random_network(rng, gate=gate)
     x = random_samples(rng, network, 8, BATCH + 3)
     # The largest values come last, where most samples have ended.
     x *= np.linspace(0.2, 3, 8)[:, None, None]
@@ -30,7 +30,7 @@ def test_ranges_are_those_of_every_sample_alone(gate: str) -> None:
         for values, of in ((found.largest, "largest"), (found.highest, "highest")):
             wanted = np.max([getattr(one, of)[key] for one in alone], axis=0)
             np.testing.assert_allclose(values[key], wanted, rtol=1e-9, atol=1e-12)
-    assert found.steps == lengths.max() < measure(network, x).steps  # type: ignore[operator]
+    assert found.steps == lengths.max() < measure(network, x).steps
     whole = measure(network, x)
     assert whole.largest is not None
     assert any(np.any(whole.largest[key] > found.largest[key]) for key in found.largest)

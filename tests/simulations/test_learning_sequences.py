@@ -67,7 +67,8 @@ def own(values: Any, s: int) -> Any:
 
 def one_by_one(run: Learn, x: Any, wanted: Any, reset: bool) -> Learned[Any]:
     """Each sample cut to its length in a call of its own, learning carried on."""
-    outputs, counts, state, done = [], {}, None, None
+    counts: dict[str, dict[str, int]] = {}
+    outputs, state, done = [], None, None
     for s, length in enumerate(LENGTHS):
         done = run(x[:length, s : s + 1], own(wanted, s), learning=state, reset=reset)
         said = np.zeros((STEPS, 1, OUTPUTS), done.outputs.dtype)

@@ -145,7 +145,7 @@ def test_samples_and_states_are_checked_with_lengths_too() -> None:
     state = ltc2hw.simulate(network, x[:, :1]).state
     with pytest.raises(ShapeError, match="state"):
         ltc2hw.simulate(network, x, state=state, lengths=[1, 2])
-    names = (name for name in ["spikes"])
+    names: Any = (name for name in ["spikes"])
     assert ltc2hw.simulate(network, x, record=names, lengths=[1, 2]).spikes.keys() == (
         ltc2hw.simulate(network, x, record=["spikes"]).spikes.keys()
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,15 +13,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.neurons import LIFCell, LTCCell, NetworkState, ReadoutCell, SpikingNetwork
+from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.tasks import Split, Task
-from ltc2hw.training import FPTT, TrainingOptions
+from ltc2hw.training import FPTT, ModelOptions, Recipe, TrainingOptions, evaluate, train
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.data import Batch, batches
 from ltc2hw.training.graphed import GraphedLearner
-from ltc2hw.training.learner import CompiledNetworkLearner, Learner
+from ltc2hw.training.learner import CompiledNetworkLearner, Learner, new_learner
+from ltc2hw.training.loss import auxiliary_loss
 from ltc2hw.training.optimizers import OPTIMIZERS
-from ltc2hw.training.options import LossWeighting, Method, windows
+from ltc2hw.training.options import Backend, LossWeighting, Method, windows
+from ltc2hw.training.trainer import Trainer, run_in_blocks
 from tests.neurons.randomised import randomised
 
 STEPS, INPUTS, OUTPUTS, SAMPLES, RATE = 7, 3, 4, 8, 1e-2
