@@ -17,7 +17,7 @@ NEEDS = {
     "gallery": ("torch", "sklearn", "matplotlib"),
     "tutorials/own-data": ("torch", "matplotlib"),
     "tutorials/event-camera": ("torch", "matplotlib"),
-    "tutorials/own-network": ("torch", "sklearn", "norse", "nir", "snntorch", "lava", "matplotlib"),
+    "tutorials/own-network": ("torch", "sklearn", "norse", "nir", "snntorch", "matplotlib"),
     "tutorials/lost-accuracy": ("torch", "sklearn"),
     "tutorials/on-chip-adaptation": ("torch", "sklearn"),
     "tutorials/export": ("torch", "sklearn", "lava"),
