@@ -30,8 +30,7 @@ root_doc = "index"
 nitpicky = True
 # Types that only type checkers import: signatures show them without a link.
 nitpick_ignore = [
-    ("py:class", name)
-    for name in ("Tensor", "LavaNetwork", "pandas.DataFrame", "xarray.DataTree")
+    ("py:class", name) for name in ("Tensor", "LavaNetwork", "pandas.DataFrame", "xarray.DataTree")
 ]
 myst_heading_anchors = 6
 highlight_language = "none"

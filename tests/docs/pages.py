@@ -1,12 +1,12 @@
 """Pages that are run from top to bottom, as a reader would, and what they show of it.
 
 A page's ``python`` blocks run one after the other with the names that they leave behind; a ``text``
-block right after one shows what it prints. A ``console`` block holds commands after ``$``, each with
-what it prints. All run in one empty folder. What is shown is held against what is printed: words
+block right after one shows what it prints. A ``console`` block holds commands after ``$``, each
+with what it prints. All run in one empty folder. What is shown is held against what is printed: words
 and layout must agree, numbers may differ (another processor rounds differently while it trains),
 and a line ``...`` stands for any lines.
 
-``python -m tests.docs.pages docs/tutorials/c-export.md`` runs a page and puts today's numbers in.
+``python -m tests.docs.pages docs/tutorials/export.md`` runs a page and puts today's numbers in.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ FENCE = re.compile(
     r"^```(?P<kind>python|console)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<shown>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
-COMMAND = re.compile(
-    r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE
-)
+COMMAND = re.compile(r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: (?:points|%))?")
+PROGRESS = re.compile(r"^(?:[a-z0-9 -]+ \d+/\d+|compiling for this machine.*)\n", re.MULTILINE)
+"""Lines of progress, which do not stay in a reader's terminal either."""
+
 ANYTHING = "..."
 DATA = {"event-camera": "nmnist"}
 """Folder of shared data that a page expects beside it."""
@@ -106,8 +107,7 @@ def _printed_by(step: Step) -> str:
     )
     expected = 2 if step.refused else 0
     assert done.returncode == expected, f"{step.code}\n{done.stdout}{done.stderr}"
-    # Bars of progress go to standard error, and do not stay in a reader's terminal either.
-    return done.stdout + (done.stderr if step.refused else "")
+    return PROGRESS.sub("", done.stdout) + (done.stderr if step.refused else "")
 
 
 def _environment() -> dict[str, str]:
@@ -117,7 +117,7 @@ def _environment() -> dict[str, str]:
 
 
 def prepared(name: str, folder: Path) -> Path:
-    """The folder with the real data that a page reads; the test is skipped where they are absent."""
+    """The folder with the real data that a page reads; skips the test where they are absent."""
     if name in DATA:
         (folder / DATA[name]).symlink_to(shared_data(DATA[name]))
     return folder
@@ -174,7 +174,7 @@ def pictures(page: str) -> list[str]:
 
 
 def renew(path: Path) -> None:
-    """Run a page and write what it prints, and the pictures that it draws, in the place of old ones."""
+    """Run a page; put what it prints, and the pictures that it draws, in the place of old ones."""
     page = path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         folder = prepared(path.stem, Path(name))
