@@ -31,6 +31,8 @@ NEEDS = {
         "ltc2hw/comparison/figures.py",
         "ltc2hw/comparison/page.py",
         "tests/comparison/test_report.py",
+        "ltc2hw/plot/*",
+        "tests/plot/*",
     ),
     "lava": ("ltc2hw/converters/lava/processes/*", "tests/converters/lava_jobs/*"),
 }

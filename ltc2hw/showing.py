@@ -36,8 +36,9 @@ def view_of(value: Any) -> Any:
     """The :class:`~ltc2hw.looking.view.View` of an object of one of the classes.
 
     >>> from ltc2hw.graph.network import Input, Network
-    >>> view_of(Network((Input("input", 2),), (), "input")).title
-    'float network: input (2); 0 projections, 0 synapses'
+    >>> from ltc2hw.graph.neurons import Neurons
+    >>> view_of(Network((Input("input", 2), Neurons("out", 1, "lif")), (), "out")).title
+    'float network: input (2), out (1 lif); 0 projections, 0 synapses'
     """
     return import_module(VIEWS[type(value).__name__]).view(value)
 

@@ -203,9 +203,8 @@ def build_learner(
 
     def source(data: IntArray, phase: int, name: str) -> Source:
         """Sends what belongs to the steps of all samples (T, S, N), as if they were one."""
-        steps = data.swapaxes(0, 1)[own][None].astype(np.int32)
         timing = Timing(period, phase, phase, beat.steps)
-        return Source(data=steps, timing=timing, run=Run(), name=name)
+        return Source(data=data.swapaxes(0, 1)[own][None], timing=timing, run=Run(), name=name)
 
     goal_data = np.broadcast_to(goals.values, (*samples.shape[:2], goals.values.shape[2]))
     goal = source(goal_data, deep[network.output], "goal")

@@ -11,12 +11,16 @@ from ltc2hw.compilation.telling import LOG
 
 
 class _Handler(logging.Handler):
-    """What is compiled is told once, on the console; what goes wrong on standard error."""
+    """What is compiled is told once, on the console; what goes wrong on standard error.
 
-    def __init__(self, console: Console, command: str) -> None:
+    ``aside``: all on standard error, because the console holds a result.
+    """
+
+    def __init__(self, console: Console, command: str, *, aside: bool) -> None:
         super().__init__()
         self.console = console
         self.command = command
+        self.aside = aside
         self.told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -27,14 +31,18 @@ class _Handler(logging.Handler):
         self.told.add(text)
         if record.levelno >= logging.WARNING:
             complain(f"{self.command}: warning: {text}")
-        else:
+        elif not self.aside:
             self.console.note(text)
+        elif not self.console.quiet:
+            complain(f"{self.command}: {text}")
 
 
 @contextmanager
-def telling_of_compilation(console: Console, command: str) -> Iterator[None]:
-    """Within it, the console tells of compilation."""
-    handler, level = _Handler(console, command), LOG.level
+def telling_of_compilation(
+    console: Console, command: str, *, aside: bool = False
+) -> Iterator[None]:
+    """Within it, the console tells of compilation, or standard error aside of a result."""
+    handler, level = _Handler(console, command, aside=aside), LOG.level
     LOG.addHandler(handler)
     LOG.setLevel(logging.INFO)
     try:

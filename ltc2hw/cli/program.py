@@ -105,7 +105,8 @@ def perform(parsed: argparse.Namespace, command: str) -> int:
         Ltc2hwError, OSError: for bad input.
     """
     verb, console = VERBS[parsed.verb], Console(quiet=parsed.quiet)
-    with warnings.catch_warnings(), telling_of_compilation(console, command):
+    compiling = telling_of_compilation(console, command, aside=verb.prints_result)
+    with warnings.catch_warnings(), compiling:
         warnings.showwarning = partial(warn, command)
         check_paths(parsed)
         try:

@@ -14,10 +14,12 @@ from ltc2hw.cli.console import Console
 from ltc2hw.cli.foreign import foreign_format
 from ltc2hw.cli.verb import Verb
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
+from ltc2hw.files.archive import DAMAGE
 from ltc2hw.files.bundle import load_any
 from ltc2hw.files.learning_file import load_checkpoint
 from ltc2hw.looking.learning import checkpoint_view
 from ltc2hw.looking.reports import written_view
+from ltc2hw.looking.training import checkpoint_view as training_view
 from ltc2hw.looking.view import View
 from ltc2hw.showing import view_of
 
@@ -99,19 +101,30 @@ def checkpoint_of_training(path: Path) -> View:
     Raises:
         MissingExtraError: without torch, for which checkpoints are.
         InvalidValueError: for any other archive.
+        DamagedFileError: for one that cannot be read.
     """
-    from ltc2hw.looking import training
-
+    if not holds_checkpoint(path):
+        remedy = "ltc2hw import reads networks of other tools, ltc2hw data looks at samples"
+        raise InvalidValueError(str(path), "an archive of another kind", KINDS, remedy)
     try:
         from ltc2hw.training.checkpoint import load_checkpoint as load_training
     except ImportError as error:
         raise MissingExtraError("torch", "reading checkpoints of training") from error
+    saved = load_training(path)
+    return training_view(saved.plan, saved.history, saved.arrays)
+
+
+def holds_checkpoint(path: Path) -> bool:
+    """Whether an archive has the description that every checkpoint of training has."""
     try:
-        saved = load_training(path)
-    except DamagedFileError as error:
-        remedy = "ltc2hw import reads networks of other tools, ltc2hw data looks at samples"
-        raise InvalidValueError(str(path), "an archive of another kind", KINDS, remedy) from error
-    return training.checkpoint_view(saved.plan, saved.history, saved.arrays)
+        with zipfile.ZipFile(path) as archive:
+            return DESCRIPTION in archive.namelist()
+    except DAMAGE:
+        return False
+
+
+DESCRIPTION = "meta.npy"
+"""Member of an archive that says what was trained."""
 
 
 def json_view(path: Path) -> View:

@@ -27,6 +27,7 @@ FLAGS: Mapping[str, str] = {
     "layout": "--layout",
     "nir_version": "--nir-version",
     "reset": "--reset",
+    "sensor": "--sensor",
     "target": "--target",
     "test": "--test",
     "test_fraction": "--test-fraction",
@@ -39,8 +40,8 @@ PYTHON_ONLY = frozenset(
     (
         *("force", "graded", "graded_spike", "input_shape", "self_terms"),
         *("reset_delay", "reset_mechanism", "threshold"),
-        # Within the flag --binning.
-        *("downsample", "window_us"),
+        # Within the flag --binning, and engines within compare's own.
+        *("downsample", "window_us", "integer", "lava"),
     )
 )
 """Arguments, of ours or of other tools, that no verb has; messages keep them as they are."""

@@ -7,11 +7,12 @@ from html import escape
 from ltc2hw.comparison.tables import Table
 
 
-def table_html(table: Table) -> str:
-    """A table under its title."""
+def table_html(table: Table, heading: str = "h2") -> str:
+    """A table under its title, which is a heading of some level."""
     header = row_html(table, "th", table.header)
     rows = "\n".join(row_html(table, "td", row) for row in table.rows)
-    return f"<section><h2>{escape(table.title)}</h2>\n<table>{header}\n{rows}</table></section>"
+    title = f"<{heading}>{escape(table.title)}</{heading}>"
+    return f"<section>{title}\n<table>{header}\n{rows}</table></section>"
 
 
 def row_html(table: Table, tag: str, cells: tuple[str, ...]) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ltc2hw.data.options import KINDS, LAYOUTS, Kind, Layout
+from ltc2hw.data.options import KINDS, LAYOUTS, Layout
 from ltc2hw.data.parts import PART_NAMES, PartName
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError
@@ -127,7 +127,7 @@ def _settings(arrays: Mapping[str, Array | str], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kind, layout = arrays.get("kind"), arrays.get("layout")
     if isinstance(kind, str) and kind in KINDS:
-        found["kind"] = cast(Kind, kind)
+        found["kind"] = kind
     if isinstance(layout, str):
         if layout not in get_args(Layout):
             raise InvalidValueError(f"layout of {where}", shown(layout), ", ".join(LAYOUTS))

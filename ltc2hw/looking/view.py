@@ -43,7 +43,7 @@ class View:
 
     def to_html(self) -> str:
         """The line and the tables as HTML, without script and style."""
-        tables = "\n".join(map(table_html, self.tables))
+        tables = "\n".join(table_html(table, "h4") for table in self.tables)
         return f"<div><p>{escape(printable(self.title))}</p>\n{tables}</div>"
 
 

@@ -120,7 +120,7 @@ def check(
     >>> link = Projection("input", "spikes", "out", "current", Dense([[0.5, 1.0]]), delay=99)
     >>> net = Network((Input("input", 2), Neurons("out", 1, "readout")), (link,), "out")
     >>> [(part.name, part.answer) for part in check(net).parts if part.rules]
-    [('input.spikes->out.current', 'unsupported')]
+    [('input.spikes->out.current after 99', 'unsupported')]
     """
     require_type("network", network, Network, FixedNetwork)
     chip = find_target(target)

@@ -242,7 +242,7 @@ class AutogradLearner:
 
     def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:
         """A batch's weighing beside the parameters."""
-        progress = np.zeros(0)
+        progress: Array = np.zeros(0)
         if self.options.auxiliary:
             progress = loss_weights("ramp", len(weighing.weights), lengths)
             progress[progress == 0.0] = 1.0

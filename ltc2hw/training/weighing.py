@@ -66,7 +66,8 @@ class Weigher:
         return self._cut(steps, lengths, labels)
 
     def _cut(self, steps: int, lengths: IntArray | None, labels: Labels | None) -> Weighing:
-        weights = loss_weights(self.weighting, steps, lengths).reshape(steps, -1)
+        weights = loss_weights(self.weighting, steps, lengths)
+        weights = weights.reshape(steps, -1)
         if labels is not None:
             weights = weights * labelled_steps(labels)
         return Weighing(windows(steps, min(self.updates, steps)), weights)

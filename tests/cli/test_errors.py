@@ -106,7 +106,7 @@ CASES = {
     ),
     "unknown task to train": (["train", "mnist"], "task is 'mnist'"),
     "unknown method": (["train", "digits-rows", "--method", "rtrl"], "invalid choice: 'rtrl'"),
-    "no neurons": (["train", "digits-rows", "--hidden", "0"], "--hidden: invalid positive"),
+    "no neurons": (["train", "digits-rows", "--hidden", "0"], "--hidden: invalid list of positive"),
     "no threads": (["train", "digits-rows", "--threads", "0"], "--threads: invalid positive"),
     "negative seed": (["train", "digits-rows", "--seed", "-1"], "--seed: invalid non-negative"),
     "unknown format": (["export", "{in}/fixed.h5", "--to", "onnx"], "invalid choice: 'onnx'"),

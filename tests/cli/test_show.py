@@ -14,7 +14,6 @@ from ltc2hw.cli import main
 from ltc2hw.converters import nir
 from ltc2hw.files.learning_file import save_learning
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.training.checkpoint import Checkpoint, save_checkpoint
 from tests.cli.networks import TASK, write_pair
 from tests.random_networks import random_network
 
@@ -82,6 +81,9 @@ def test_states_of_learning(
 
 
 def test_checkpoints_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    from ltc2hw.training.checkpoint import Checkpoint, save_checkpoint
+
     record = {"epoch": 0, "loss": 0.5, "validation": 0.25}
     plan = {"task": {"name": "toy"}, "model": {"hidden": [8, 8]}, "training": {"epochs": 3}}
     path = tmp_path / "run.npz"
@@ -90,6 +92,8 @@ def test_checkpoints_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "checkpoint of training on toy after 1 epochs" in text
     assert told["history"] == [record]
     assert "8, 8" in text
+    path.write_bytes(path.read_bytes()[:-30])
+    refused(path, capsys)
 
 
 def test_records_of_verbs(

@@ -63,7 +63,7 @@ def said_sensor(name: str, found: Sensor | None, sensor: Sensor | None) -> Senso
         InvalidValueError: if there is neither, or they differ.
     """
     if found is None and sensor is None:
-        remedy = "give it: sensor=(width, height)"
+        remedy = "give its width and height, sensor=..."
         raise InvalidValueError(f"sensor of {name}", "not told by the file", "its size", remedy)
     if found is not None and sensor is not None and found != sensor:
         limit = f"{found[0]}x{found[1]}, as {name} tells"

@@ -36,7 +36,9 @@ def dataset_recordings(dataset: EventDataset, sensor: tuple[int, ...] | None = N
     name = type(dataset).__name__
     told = getattr(dataset, "sensor_size", None) if sensor is None else sensor
     if told is None:
-        raise InvalidValueError(f"sensor of {name}", "not told", "its size", "give sensor=(w, h)")
+        raise InvalidValueError(
+            f"sensor of {name}", "not told", "its size", "give its width and height, sensor=..."
+        )
     size = sensor_size(told)
 
     def read(index: int) -> Events:
