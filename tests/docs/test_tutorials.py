@@ -98,6 +98,10 @@ def test_steps_and_what_they_print_are_found(tmp_path: Path) -> None:
     assert renewed(PAGE, tmp_path) == PAGE.replace("41", "42")
 
 
+def test_what_is_left_out_may_look_like_what_follows() -> None:
+    assert aligned("...\nstep 9\nend\n", "step 1\nstep 2\nend\n") == ["...", "step 2", "end"]
+
+
 @pytest.mark.parametrize(
     ("shown", "printed"),
     [
