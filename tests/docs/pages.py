@@ -134,7 +134,7 @@ def kept(line: str) -> str:
     """A line without its numbers, names of tensors, and layout.
 
     >>> kept("  float64   96.66 %   -0.28 points")
-    'float64 # #'
+    'float# # #'
     >>> kept("worst hidden.spikes->hidden.current after 1 weights, neuron 3: 2.5 % off")
     'worst tensor, neuron #: # off'
     """

@@ -37,6 +37,8 @@ def _compiler(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
+# What snnTorch, Norse and their exporters warn of is theirs; a reader is only told.
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", NEEDS)
 def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
     for package in NEEDS[name]:
