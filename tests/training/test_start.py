@@ -17,6 +17,7 @@ from ltc2hw.quantization.scaling import weight_fraction
 from ltc2hw.tasks import load_task
 from ltc2hw.training import Recipe, TrainingOptions, train
 from ltc2hw.training.grid import matrices_of
+from ltc2hw.training.trainer import BEFORE
 from tests.neurons.test_graph_network import meshed
 from tests.random_networks import random_network
 
@@ -80,3 +81,13 @@ def test_a_checkpoint_goes_on_from_the_same_network_alone(tmp_path: Path) -> Non
     assert len(train(TASK, recipe(), start=start(), checkpoint=path).history) == 1
     with pytest.raises(InvalidValueError, match="start network of checkpoint"):
         train(TASK, recipe(), start=start(seed=2), checkpoint=path)
+
+
+def test_what_training_spoils_is_not_kept(tmp_path: Path) -> None:
+    good = from_module(train(TASK, recipe(learning_rate=1e-2), start=start()).module)
+    path = tmp_path / "checkpoint.npz"
+    for file in (None, path, path):
+        spoiled = train(TASK, recipe(learning_rate=3.0), start=good, checkpoint=file)
+        assert spoiled.metrics["epoch"] == BEFORE
+        assert from_module(spoiled.module) == good
+        assert spoiled.history[0].validation > spoiled.metrics["validation"]
