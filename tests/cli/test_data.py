@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -28,8 +29,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(path / "own.npz", x=X, y=Y)
     np.savez(path / "square.npz", x=X[:9], y=Y[:9])
     np.save(path / "alone.npy", X[:9, :5])
+    np.save(path / "silent.npy", np.zeros((9, 5, 3)))
+    with h5py.File(path / "own.h5", "w") as file:
+        file["x"], file["y"] = X, np.arange(40) % 2
     (path / "mine.py").write_text(
-        "import numpy as np\ndef load(): return np.ones((40, 9, 3)), np.arange(40) % 2\n"
+        "import numpy as np\n"
+        "def load(): return np.ones((40, 9, 3)), np.arange(40) % 2\n"
+        "def leave(): raise SystemExit(0)\n"
+        "class Broken:\n"
+        "    def __len__(self): return 3\n"
+        "    def __getitem__(self, index): raise RuntimeError('no file')\n"
+        "def broken(): return Broken()\n"
     )
     network = random_network(np.random.default_rng(0), inputs=3, hidden=(5,), outputs=2)
     ltc2hw.save(network, path / "model.h5")
@@ -112,6 +122,17 @@ def test_calibration_on_samples_alone(
         assert printed.count("\n") == 1
 
 
+def test_training_tells_how_it_read_the_data(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folder / "own.npz"
+    options = ("--test", data, "--epochs", "1", "--hidden", "4", "--out", tmp_path / "m.h5")
+    assert run("train", data, *options) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("own: classification, 2 classes per sample; up to 9 steps of 3")
+    assert second == "warning: 36 test samples are training samples, too"
+
+
 WRONG = {
     "square": (["data", "{in}/square.npz"], "(say --layout time-first or --layout batch-first)"),
     "misspelt": (["data", "digit-rows"], "a path that exists, module:function"),
@@ -125,6 +146,46 @@ WRONG = {
     "options for a task": (["data", "add-8", "--classes", "3"], "options of data is given"),
     "the data themselves": (["data", "{in}/own.npz", "--out", "{in}/own.npz"], "would be lost"),
     "a network": (["data", "{in}/model.h5"], "expected arrays x and y"),
+    "data for a network": (["show", "{in}/own.h5"], "own.h5 is a file of data"),
+    "data to start from": (
+        ["train", "{in}/own.npz", "--start", "{in}/own.npz", "--out", "{out}/m.h5"],
+        "own.npz is a file of data; expected a network of ltc2hw (data are named by TASK",
+    ),
+    "data to import": (
+        ["import", "{in}/own.npz", "--out", "{out}/m.h5"],
+        "own.npz is a file of data; expected a network of another tool",
+    ),
+    "calibrated on silence": (
+        [
+            "quantize",
+            "{in}/model.h5",
+            "--target",
+            "loihi2",
+            "--out",
+            "{out}/f.h5",
+            "--calibration",
+            "{in}/silent.npy",
+            "--layout",
+            "batch-first",
+        ],
+        "samples of silent to calibrate on is zero throughout",
+    ),
+    "arrays binned": (
+        ["data", "{in}/own.npz", "--binning", "window_us=5"],
+        "binning of data is given; expected nothing",
+    ),
+    "updates of bptt": (
+        ["train", "{in}/own.npz", "--method", "bptt", "--updates", "3", "--out", "{out}/m.h5"],
+        "--updates is 3; expected none, as bptt",
+    ),
+    "a function that ends Python": (
+        ["data", "{in}/mine.py:leave"],
+        "failing with SystemExit: 0, in leave, line 3",
+    ),
+    "a data set that fails": (
+        ["data", "{in}/mine.py:broken"],
+        "failing with RuntimeError: no file, in __getitem__, line 6",
+    ),
     "other widths": (
         ["simulate", "{in}/model.h5", "--task", "add-8", "--out", "{out}/t.h5"],
         "number of inputs is 3; expected 2 for task add-8",

@@ -37,6 +37,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_options_stand_before_and_behind_the_file(
+    folder: Path, tmp_path: Path, behind: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    np.savetxt(rows, ROWS)
+    arguments = [str(folder / "fixed.h5"), "--decide", str(rows)]
+    assert (
+        main(["stream", *(sorted(arguments, key="--decide".__eq__) if behind else arguments)]) == 0
+    )
+    assert len(capsys.readouterr().out.splitlines()) == len(ROWS)
+    with pytest.raises(SystemExit, match="2"):
+        main(["stream", *arguments, str(rows)])
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
 @pytest.fixture
 def pipe(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A real process with the integer network, unbuffered by nobody but itself."""
