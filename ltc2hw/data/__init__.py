@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ltc2hw.data.options import DETECTED, DataOptions
 from ltc2hw.data.prepared import Prepared, prepare
-from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source
+from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source, with_files
 from ltc2hw.data.source import Part, Source
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "read_data",
     "read_samples",
     "read_source",
+    "with_files",
 ]

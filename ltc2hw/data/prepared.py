@@ -70,9 +70,10 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
             raise InvalidValueError(f"labels of the {samples_of(name, where)}", "not there", limit)
     arrangement = arrange(source, options, where)
     every_step, parts = arrangement.every_step, dict(arrangement.parts)
-    widths = {part.x.shape[2] for part in parts.values()}
-    if len(widths) > 1:
-        raise ShapeError(f"samples of {where}", f"{sorted(widths)} wide", "the same in every part")
+    widths = {name: part.x.shape[2] for name, part in parts.items()}
+    if len(set(widths.values())) > 1:
+        found = ", ".join(f"{width} in {name}" for name, width in widths.items())
+        raise ShapeError(f"number of inputs of {where}", found, "the same in every part")
     labelled = read_labels(parts, every_step, _known(source, options), where)
     counts = {name: part.x.shape[1] for name, part in parts.items()}
     single = labelled.kind == "classification" and not every_step

@@ -122,13 +122,28 @@ def read_data(path: StrPath, options: DataOptions = DETECTED) -> Prepared:
         OSError: if there is no such file.
     """
     source = read_source(path, options)
-    notes = {"source": str(path), **source.notes}
-    parts = dict(source.parts)
-    for name, other in (("test", options.test), ("validation", options.validation)):
+    source = replace(source, notes={"source": str(path), **source.notes})
+    return prepare(with_files(source, options, str(path)), options, str(path))
+
+
+def with_files(source: Source, options: DataOptions, where: str) -> Source:
+    """A source with the samples of the files that the options name.
+
+    Raises:
+        InvalidValueError: if there are such samples already.
+        ShapeError, InvalidValueError, UnknownNameError, DamagedFileError, OSError: as
+            :func:`read_data`.
+    """
+    parts, notes = dict(source.parts), dict(source.notes)
+    named: tuple[tuple[PartName, StrPath | None], ...] = (
+        ("test", options.test),
+        ("validation", options.validation),
+    )
+    for name, other in named:
         if other is not None:
-            _add(parts, name, other, str(path), options)  # type: ignore[arg-type]
+            _add(parts, name, other, where, options)
             notes[f"{name} samples"] = str(other)
-    return prepare(replace(source, parts=parts, notes=notes), options, str(path))
+    return replace(source, parts=parts, notes=notes)
 
 
 def _add(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltc2hw.data.options import DataOptions
+from ltc2hw.data.options import TEST_FRACTION, VALIDATION_FRACTION, DataOptions
 from ltc2hw.data.parts import PartName
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import IntArray
@@ -62,6 +62,12 @@ def choose(
     [9, 1, 5]
     """
     source = training_part(counts, where)
+    for name, usual in (("test", TEST_FRACTION), ("validation", VALIDATION_FRACTION)):
+        fraction = getattr(options, f"{name}_fraction")
+        if name in counts and fraction != usual:
+            raise InvalidValueError(
+                f"{name}_fraction", fraction, f"none, as there are {name} samples", "leave it out"
+            )
     fractions: dict[PartName, float] = {
         "test": options.test_fraction,
         "validation": options.validation_fraction,

@@ -17,7 +17,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from ltc2hw.data import DETECTED, DataOptions, prepare
+from ltc2hw.data import DETECTED, DataOptions, prepare, with_files
 from ltc2hw.data.objects import object_source
 from ltc2hw.data.prepared import CHECKSUM, checksum
 from ltc2hw.errors import InvalidValueError, Ltc2hwError
@@ -58,7 +58,7 @@ def function_task(text: str, options: DataOptions = DETECTED) -> Task:
             given = "options of data beside a function that returns a whole task"
             raise InvalidValueError(text, given, "one of them", "leave them out")
         return _marked(result, text)
-    data = prepare(source, options, text)
+    data = prepare(with_files(source, options, text), options, text)
     provenance = {**data.provenance, "source": text}
     return Task.from_data(replace(data, provenance=provenance), found["function"])
 

@@ -30,6 +30,7 @@ from ltc2hw.graph.labels import (
 from ltc2hw.graph.samples import real_array, require_spikes
 from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
 from ltc2hw.numbers.fields import require_finite, require_size, set_field
+from ltc2hw.numbers.scalars import require_type, shown
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.showing import Shown
 
@@ -198,6 +199,7 @@ class Task(Shown):
         >>> task.steps, task.inputs, task.classes, task.test.samples
         (5, 2, ('a', 'b', 'c'), 6)
         """
+        _require_no_files(options)
         parts: dict[PartName, Part] = {"train": plain_part(x, y, lengths)}
         for part, given in _named(validation, test).items():
             parts[part] = plain_part(*_arrays(part, given))
@@ -225,6 +227,7 @@ class Task(Shown):
         >>> sorted(set(Task.from_dataset(pairs).train.lengths.tolist()))
         [5, 6]
         """
+        _require_no_files(options)
         sets: dict[PartName, Any] = {"train": train, **_named(validation, test)}
         return cls.from_data(prepare(dataset_source(sets, options), options, name), name)
 
@@ -381,6 +384,21 @@ class Task(Shown):
     def better(self, score: float, than: float) -> bool:
         """Whether one score beats another."""
         return score > than if self.decision.higher_is_better else score < than
+
+
+def _require_no_files(options: DataOptions) -> None:
+    """Raise for options that name files, beside data that are none.
+
+    Raises:
+        InvalidValueError: naming the argument that takes such samples.
+    """
+    require_type("options of data", options, DataOptions)
+    for name in ("test", "validation"):
+        if getattr(options, name) is not None:
+            given = shown(getattr(options, name))
+            limit = "none beside data of Python's own"
+            remedy = f"give the samples themselves as an argument of their own, {name}=..."
+            raise InvalidValueError(f"{name} of the options of data", given, limit, remedy)
 
 
 def _named(validation: Any, test: Any) -> dict[PartName, Any]:

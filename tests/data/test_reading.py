@@ -282,7 +282,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ),
     "other widths": (
         {"x_train": X, "y_train": Y, "x_test": X[:, :, :2], "y_test": Y},
-        r"is \[2, 3\] wide",
+        r"3 in train, 2 in test",
     ),
     "one sample": ({"x": X[:1], "y": np.array([0.5])}, "expected at least one .*in a file"),
 }  # fmt: skip

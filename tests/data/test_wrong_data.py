@@ -70,6 +70,18 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Task.from_arrays(X, Y, "batch-first"),  # type: ignore[arg-type]
         "options of data is 'batch-first'",
     ),
+    "a file beside arrays": (
+        lambda: Task.from_arrays(X, Y, DataOptions(test="test.npz")),
+        "test of the options of data is 'test.npz'; .*test=",
+    ),
+    "a fraction of what is there": (
+        lambda: Task.from_arrays(X, Y, DataOptions(test_fraction=0.3), test=(X, Y)),
+        "test_fraction is 0.3; expected none",
+    ),
+    "other widths": (
+        lambda: Task.from_arrays(X, Y, test=(X[..., :1], Y)),
+        "number of inputs of arrays is 2 in train, 1 in test",
+    ),
     "samples alone for a part": (lambda: Task.from_arrays(X, Y, test=X), r"expected \(x, y\)"),
     "no task": (lambda: load_task(None), "task is None"),  # type: ignore[arg-type]
     "exchanged": (lambda: Task.from_arrays(Y, X), "samples come first"),

@@ -56,6 +56,13 @@ def test_options_go_along(mine: str) -> None:
         load_task(f"{mine}:whole", DataOptions(classes=4))
 
 
+def test_files_go_along(mine: str) -> None:
+    np.savez("test.npz", x=np.ones((9, 7, 3)), y=np.arange(9) % 2)
+    task = load_task(f"{mine}:pair", DataOptions(test="test.npz"))
+    assert (task.test.samples, task.test.x.min(), task.train.samples) == (9, 1.0, 18)
+    assert task.provenance["test samples"] == "test.npz"
+
+
 def test_a_whole_task_gets_a_checksum(mine: str) -> None:
     task = load_task(f"{mine}:whole")
     assert task.name == "add-8"
