@@ -101,6 +101,8 @@ def compare(
         UnknownNameError: for an unknown engine.
         MissingExtraError: if an engine's optional component is not installed.
     """
+    require_type("network", network, Network)
+    require_type("fixed", fixed, FixedNetwork)
     chosen = options or CompareOptions()
     check_pair(network, fixed)
     check_engines(engines)

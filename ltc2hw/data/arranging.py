@@ -183,8 +183,8 @@ def _padded(part: Part, where: str) -> _Padded:
         part = _cut(part, where)
     if not isinstance(part.x, np.ndarray):
         x, lengths = stack(part.x, where)
-        y = part.y
-        if (_is_sequence(y) or getattr(y, "ndim", 0)) and len(y) != len(x):  # type: ignore[arg-type]
+        y: Any = part.y
+        if (_is_sequence(y) or getattr(y, "ndim", 0)) and len(y) != len(x):
             raise ShapeError(
                 f"labels of the {where}", f"{len(y)}", f"{len(x)}, one for each sample of the list",
                 "if it is a list of steps: np.stack(x)",

@@ -141,7 +141,8 @@ def decision_for(labels: object, batch: int, outputs: int, *, spiking: bool) -> 
 
     Raises:
         ShapeError: for labels of another shape.
-        InvalidValueError: for a class that has no output, or a label that is not finite.
+        InvalidValueError: for a class that has no output, a label that is not finite, and reals
+            that are one-hot rows, which may be either.
 
     >>> decision_for(np.array([0, 1]), batch=2, outputs=2, spiking=False)
     Classification(steps=1, every_step=False)
@@ -151,6 +152,12 @@ def decision_for(labels: object, batch: int, outputs: int, *, spiking: bool) -> 
     shapes = {(batch,), (batch, 1)}
     if array.dtype.kind == "f":
         if array.shape == (batch, outputs) or (outputs == 1 and array.shape in shapes):
+            if batch > 1 and outputs > 1 and is_one_hot(array):
+                raise InvalidValueError(
+                    "labels", "reals that are one-hot rows", "classes or targets, clearly",
+                    "give integers for classes, y.argmax(axis=1); for targets say "
+                    "decision=Regression()",
+                )  # fmt: skip
             return Regression(read)
     elif outputs > 1 and array.shape == (batch, outputs):
         if is_one_hot(array):

@@ -14,6 +14,7 @@ from ltc2hw.dynamics.roles import MEMBRANE, integrates
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.samples import real_array
 from ltc2hw.graph.sequences import own_steps, sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Array
 from ltc2hw.numbers.words import FloatArray, IntArray
@@ -81,7 +82,7 @@ def measure(network: Network, calibration: npt.ArrayLike | None, lengths: object
         if lengths is not None:
             raise InvalidValueError("lengths", "given without samples", "calibration=x with them")
         return Ranges(None, input_negative=False)
-    x = np.asarray(calibration, dtype=np.float64)
+    x = real_array("calibration", calibration)
     own = sample_lengths(lengths, *x.shape[:2]) if x.ndim == 3 else None
     x = silent_after(x, own)
     simulate = find_engine("float64")

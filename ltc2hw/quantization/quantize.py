@@ -34,6 +34,7 @@ from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import sigmoid_table
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import (
     FloatArray,
     IntArray,
@@ -96,6 +97,7 @@ def quantize(
             beyond 1 to T.
         UnknownNameError: for an unknown target, gate function, projection or limit.
     """
+    require_type("network", network, Network)
     chip = find_target(target)
     chosen = options or QuantizeOptions()
     check_options(chosen, network, chip)

@@ -146,7 +146,11 @@ class Task(Shown):
             limit = f"{self.outputs}, one per output"
             raise InvalidValueError(f"names of classes of {self.name}", len(self.classes), limit)
         for part in ("train", "validation", "test"):
+            require_type(f"{part} samples of task {self.name}", getattr(self, part), Split)
             set_field(self, part, self.fitted(getattr(self, part), part))
+        if self.augment is not None and not callable(self.augment):
+            given, limit = shown(self.augment), "a function of a split and a generator"
+            raise InvalidValueError("augment", given, limit)
 
     @classmethod
     def from_data(cls, data: Prepared, name: str) -> Task:

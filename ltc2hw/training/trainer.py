@@ -20,6 +20,7 @@ from ltc2hw.graph.labels import labelled_steps
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module
+from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
@@ -168,10 +169,13 @@ class Trainer:
         module: nn.Module | None = None,
         start: Network | None = None,
     ) -> None:
+        require_type("task", task, Task)
+        require_type("recipe", recipe, Recipe)
         self.task, self.recipe = task, recipe
         if start is not None:
             if module is not None:
                 raise InvalidValueError("start", "given beside module", "one of them")
+            require_type("start", start, Network)
             module = to_module(start)
         generator = torch.Generator().manual_seed(recipe.training.seed)
         self.module = build_network(task, recipe.model, generator) if module is None else module

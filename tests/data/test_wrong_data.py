@@ -82,7 +82,10 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Task.from_arrays(X, Y, test=(X[..., :1], Y)),
         "number of inputs of arrays is 2 in train, 1 in test",
     ),
-    "samples alone for a part": (lambda: Task.from_arrays(X, Y, test=X), r"expected \(x, y\)"),
+    "samples alone for a part": (
+        lambda: Task.from_arrays(X, Y, test=X),  # type: ignore[arg-type]
+        r"expected \(x, y\)",
+    ),
     "no task": (lambda: load_task(None), "task is None"),  # type: ignore[arg-type]
     "exchanged": (lambda: Task.from_arrays(Y, X), "samples come first"),
     "no samples": (lambda: Task.from_arrays(X[:0], Y[:0]), "no empty axis"),
