@@ -149,7 +149,7 @@ def _no_reading(name: str, part: Shapes, where: str) -> ShapeError:
         f"labels of the {which}",
         f"of shape {part.y}",
         f"one per sample, or per step and sample, of samples {part.x}",
-        f"say several_labels=True if each sample has {part.y[1]}" if several and part.y else "",
+        "say several_labels=True if each column is a label of its own" if several else "",
     )
 
 

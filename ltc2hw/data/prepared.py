@@ -94,7 +94,7 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
         **source.notes,
         **arrangement.notes,
         "labels": labelled.note + (", at every step" if every_step else ""),
-        "split": choice.note,
+        "split": choice.note + (", classes of column 0" if labelled.heads else ""),
         "values": "numbers" if graded else "spikes, 0 and 1",
         CHECKSUM: checksum(made),
     }

@@ -38,7 +38,7 @@ def sample_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
         return _errors(task, outputs, labels).square().mean(dim=2)
     _check(task, outputs, labels)
     if task.heads:
-        groups = torch.split(outputs, task.heads, dim=2)
+        groups = torch.split(outputs, list(task.heads), dim=2)
         pairs = zip(groups, labels.unbind(dim=1), strict=True)
         return torch.stack([_cross_entropies(group, own) for group, own in pairs]).sum(dim=0)
     return _cross_entropies(outputs, labels)
