@@ -87,7 +87,9 @@ def loss_edges(classes: bool, outputs: int, heads: tuple[int, ...]) -> Array:
     >>> loss_edges(True, 13, ()).tolist(), loss_edges(True, 13, (9, 4)).tolist()
     ([0, 13], [0, 9, 13])
     """
-    return head_edges(heads or (outputs,)) if classes else np.zeros(0, np.int64)
+    edges = head_edges(heads or (outputs,)) if classes else np.zeros(0)
+    # Unsigned, so that a loop between two of them need not look for negative indices.
+    return edges.astype(np.uint64)
 
 
 def as_targets(

@@ -108,11 +108,11 @@ def questions(count: int = 160) -> Task:
     x = 0.1 * rng.random((10, count, 3))
     for sample, (channel, late) in enumerate(labels):
         x[5 * late : 5 * late + 5, sample, channel] += 1.0
-    parts = [
-        Split(x[:, first:after], labels[first:after], np.full(after - first, 10))
+    train, validation, test = (
+        Split(x[:, first:after], labels[first:after])
         for first, after in ((0, 100), (100, 130), (130, 160))
-    ]
-    return Task("questions", "classification", 10, 3, 5, *parts, heads=(3, 2))
+    )
+    return Task("questions", "classification", 10, 3, 5, train, validation, test, heads=(3, 2))
 
 
 @pytest.mark.parametrize("backend", ["compiled", "autograd"])
