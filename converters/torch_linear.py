@@ -223,12 +223,13 @@ def divide(a: Any, b: Any, rounding_mode: Any = None, out: Any = None) -> Flow:
     _no_out(out)
     if isinstance(b, Flow) or rounding_mode is not None:
         raise refused("div", "a quotient of signals, or one that is rounded", "divide by numbers")
-    return _scaled("div", a, 1.0 / torch.as_tensor(b, dtype=torch.float64))
+    divisor = b if isinstance(b, Tensor) else torch.as_tensor(b, dtype=a.dtype)
+    return _scaled("div", a, 1.0 / divisor.double())
 
 
 def _scaled(name: str, flow: Flow, factors: Any) -> Flow:
-    values = torch.as_tensor(factors)
-    values = values.double() if not values.is_floating_point() or not values.dim() else values
+    # Torch computes with numbers of Python in the precision of the tensors that they meet.
+    values = factors if isinstance(factors, Tensor) else torch.as_tensor(factors, dtype=flow.dtype)
     flow = _expanded(flow, _broadcast(flow.shape, values.shape))
     rows = same_for_all(_spread(values, flow), name)
     pairs = zip(flow.signals, rows, strict=True)
@@ -291,7 +292,7 @@ def total(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> 
 def mean(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Flow:
     """A mean over dimensions of a sample."""
     summed = total(x, dim, keepdim)
-    return multiply(summed, float(np.prod(summed.features) / np.prod(x.features)))
+    return divide(summed, torch.tensor(np.prod(x.features) / np.prod(summed.features)))
 
 
 def _no_out(out: Any) -> None:

@@ -13,7 +13,7 @@ from ltc2hw.neurons import Cell
 
 
 def shapes_to_try(module: nn.Module, given: int | Sequence[int] | None) -> list[Shape]:
-    """The shape that was given, or all that the module's linear layers and cells take.
+    """The shape that was given, or all that the module's layers and cells take.
 
     Raises:
         InvalidValueError: if the shape is needed and missing.
@@ -27,6 +27,8 @@ def shapes_to_try(module: nn.Module, given: int | Sequence[int] | None) -> list[
             break
         if isinstance(part, nn.Linear):
             sizes[part.in_features] = None
+        if isinstance(part, nn.BatchNorm1d):
+            sizes[part.num_features] = None
         if isinstance(part, Cell):
             sizes[part.inputs] = None
     if not sizes:

@@ -29,7 +29,9 @@ root_doc = "index"
 # Links and names that lead nowhere end the build, which runs with -W.
 nitpicky = True
 # Types that only type checkers import: signatures show them without a link.
-nitpick_ignore = [("py:class", "Tensor"), ("py:class", "LavaNetwork")]
+nitpick_ignore = [
+    ("py:class", name) for name in ("Tensor", "LavaNetwork", "pandas.DataFrame", "xarray.DataTree")
+]
 myst_heading_anchors = 6
 highlight_language = "none"
 

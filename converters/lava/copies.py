@@ -19,7 +19,7 @@ def copied_modules(roots: Iterable[str], package: str) -> dict[str, str]:
     Packages that only hold an imported module keep their docstring alone.
 
     >>> sorted(copied_modules(["ltc2hw.numbers.words"], "alone"))
-    ['errors.py', 'numbers/__init__.py', 'numbers/scalars.py', 'numbers/words.py']
+    ['errors.py', 'extras.py', 'numbers/__init__.py', 'numbers/scalars.py', 'numbers/words.py']
     """
     texts: dict[str, str] = {}
     waiting = list(roots)

@@ -156,9 +156,26 @@ def _same(name: str, thing: object) -> bool:
         return False
 
 
+def places_of_source(app: Sphinx, doctree: nodes.document) -> None:
+    """Give entries the ids by which pages of source lead back to them.
+
+    ``viewcode`` takes one prefix for all entries of a module of source: that of the first.
+    """
+    taken: set[str] = set()
+    for signature in doctree.findall(desc_signature):
+        path = f"{signature.get('module')}.{signature.get('fullname')}"
+        with suppress(LookupError):
+            for prefix in prefixes(getattr(find(path), "__module__", None) or ""):
+                place = f"{prefix}.{signature['fullname']}"
+                if place not in taken and place not in signature["ids"]:
+                    signature["ids"].append(place)
+                taken.add(place)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", raises)
     app.connect("autodoc-process-signature", as_written)
+    app.connect("doctree-read", places_of_source)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

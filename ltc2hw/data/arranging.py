@@ -16,7 +16,7 @@ from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import is_one_hot
 from ltc2hw.graph.samples import plain_array
-from ltc2hw.graph.sequences import sample_lengths, silent_after
+from ltc2hw.graph.sequences import Mask, sample_lengths, silent_after
 from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import IntArray
 
@@ -315,6 +315,6 @@ def _ends(x: Array) -> IntArray | None:
     """Lengths of samples that are filled up with NaN; None where there is no such sample."""
     if x.dtype.kind != "f" or not np.isnan(x[-1]).all(axis=1).any():
         return None
-    known = ~np.isnan(x).all(axis=2)
+    known: Mask = np.logical_not(np.isnan(x).all(axis=2))
     lengths: IntArray = len(x) - np.argmax(known[::-1], axis=0)
     return np.where(known.any(axis=0), lengths, 0).astype(np.int64)

@@ -284,9 +284,9 @@ def labelled_steps(labels: Labels) -> npt.NDArray[np.bool_]:
     >>> labelled_steps(np.array([[0, -1]])).tolist()
     [[True, False]]
     """
-    known: npt.NDArray[np.bool_] = (
-        labels != NO_LABEL if labels.ndim == 2 else ~np.isnan(labels).all(axis=2)
-    )
+    if labels.ndim == 2:
+        return np.not_equal(labels, NO_LABEL)
+    known: npt.NDArray[np.bool_] = np.logical_not(np.isnan(labels).all(axis=2))
     return known
 
 

@@ -76,7 +76,7 @@ class _SparseProduct(torch.autograd.Function):
         return arrived.t()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, rows, columns = ctx.saved_tensors
         sent, above = x.t().contiguous(), grad.t().contiguous()

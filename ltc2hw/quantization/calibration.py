@@ -118,9 +118,8 @@ def extremes(values: Array, lengths: IntArray | None) -> tuple[FloatArray, Float
     >>> low, high
     (array([-1.]), array([-1.]))
     """
-    if lengths is None:
-        kept = values.reshape(-1, values.shape[2])
-    else:
+    kept: Array = values.reshape(-1, values.shape[2])
+    if lengths is not None:
         kept = values[own_steps(lengths, *values.shape[:2])]
     low, high = (np.asarray(pick(axis=0), dtype=np.float64) for pick in (kept.min, kept.max))
     return low, high

@@ -57,7 +57,7 @@ class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
-    ``metrics``: ``epoch`` (the one chosen), and the task's score as ``train``, ``validation`` and
+    ``metrics``: ``epoch`` (the one chosen, :data:`BEFORE` for the start itself), and the task's score as ``train``, ``validation`` and
     ``test``. The test samples are looked at once, after the choice.
     """
 
@@ -71,6 +71,9 @@ class TrainingResult(Shown):
             f"<TrainingResult: epoch {self.metrics.get('epoch')} of {len(self.history)}; {scores}>"
         )
 
+
+BEFORE = -1
+"""Epoch of what was there before the first."""
 
 BLOCK_STEPS, BLOCK_SAMPLES = 25, 256
 """Steps and samples that are evaluated at a time; what is kept does not grow with either."""
@@ -191,6 +194,8 @@ class Trainer:
                 update.
             InvalidValueError: if the loss counts at no step that has a label.
         """
+        if self.best is None:
+            self._judge_start()
         epoch = len(self.history)
         rate = learning_rate(self.options, epoch)
         rng = np.random.default_rng((self.options.seed, epoch))
@@ -217,6 +222,18 @@ class Trainer:
         if self._beats(record, self.best):
             self.best, self.best_values = record, deployed
         return record
+
+    def _judge_start(self) -> None:
+        """A network that is trained further is the best until an epoch beats it.
+
+        Not where weights are limited: its own may be beyond.
+        """
+        if not self.start or self.options.weight_limit is not None:
+            return
+        with self.learner.deployed():
+            loss, score = evaluate(self.module, self.task, self.task.validation)
+            self.best = EpochRecord(BEFORE, loss, loss, score, 0.0)
+            self.best_values = self.learner.values()
 
     def _learn(self, batch: Batch, rate: float, losses: list[float]) -> None:
         """Learn a batch and append its losses.
@@ -263,6 +280,7 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue a checkpoint of the same plan."""
+        self._judge_start()
         state = dict(checkpoint.arrays)
         self.best_values = state.pop("best")
         self.learner.restore(state)
@@ -278,7 +296,7 @@ class Trainer:
             name: evaluate(self.module, self.task, getattr(self.task, name))[1]
             for name in ("train", "validation", "test")
         }
-        chosen = -1 if self.best is None else self.best.epoch
+        chosen = BEFORE if self.best is None else self.best.epoch
         return TrainingResult(self.module, tuple(self.history), {"epoch": chosen, **scores})
 
 

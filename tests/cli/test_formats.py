@@ -43,7 +43,10 @@ def test_a_nir_file_comes_in(tmp_path: Path, out: Path, capsys: pytest.CaptureFi
     nir.write(network, file)
     assert main(["import", str(file), "--out", str(out)]) == 0
     assert ltc2hw.load(out) == network
-    assert f"float network: {out}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"float network: {out}" in printed
+    assert f"next: ltc2hw quantize {out} --target loihi2 --task DATA" in printed
+    assert f"or: ltc2hw train DATA --start {out}" in printed
 
 
 def test_a_netx_file_comes_in_and_goes_out(

@@ -234,7 +234,8 @@ def test_samples_to_calibrate_on_need_no_labels(tmp_path: Path) -> None:
     assert lengths is None
     path = write(tmp_path / "a.npz", {"x_train": X, "lengths_train": LENGTHS, "x_test": X})
     x, lengths = read_samples(path)
-    np.testing.assert_array_equal(lengths, LENGTHS)  # type: ignore[arg-type]
+    assert lengths is not None
+    np.testing.assert_array_equal(lengths, LENGTHS)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """Pages that are run from top to bottom, as a reader would, and what they show of it.
 
 A page's ``python`` blocks run one after the other with the names that they leave behind; a ``text``
-block right after one shows what it prints. A ``console`` block holds commands after ``$``, each with
-what it prints. All run in one empty folder. What is shown is held against what is printed: words
-and layout must agree, numbers may differ (another processor rounds differently while it trains),
-and a line ``...`` stands for any lines.
+block right after one shows what it prints. A ``console`` block holds commands after ``$``, each
+with what it prints. All run in one empty folder. What is shown is held against what is printed:
+words and layout must agree, numbers may differ (another processor rounds differently while it
+trains), and a line ``...`` stands for any lines.
 
-``python -m tests.docs.pages docs/tutorials/c-export.md`` runs a page and puts today's numbers in.
+``python -m tests.docs.pages docs/tutorials/export.md`` runs a page and puts today's numbers in.
 """
 
 from __future__ import annotations
@@ -21,18 +21,31 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.shared_data import shared_data
 
 FENCE = re.compile(
     r"^```(?P<kind>python|console)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<shown>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
-COMMAND = re.compile(
-    r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE
-)
+COMMAND = re.compile(r"^\$ (?P<code>(?:.*\\\n)*.*\n)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: (?:points|%))?")
+NAME = re.compile(
+    r"\b(?:input|hidden|output)\b[\w.>-]*"
+    r"(?: after \d+| weights| tau_\w+(?:\.\w+)?| bias_current| threshold)*"
+)
+"""Tensors of a network: which of them is the worst may depend on a last bit."""
+
+PROGRESS = re.compile(r"^(?:[a-z0-9 -]+ \d+/\d+|compiling for this machine.*)\n", re.MULTILINE)
+"""Lines of progress, which do not stay in a reader's terminal either."""
+
 ANYTHING = "..."
+DATA = {"event-camera": "nmnist"}
+"""Folder of shared data that a page expects beside it."""
+
 REFUSED = ": error: "
 
 
@@ -101,8 +114,7 @@ def _printed_by(step: Step) -> str:
     )
     expected = 2 if step.refused else 0
     assert done.returncode == expected, f"{step.code}\n{done.stdout}{done.stderr}"
-    # Bars of progress go to standard error, and do not stay in a reader's terminal either.
-    return done.stdout + (done.stderr if step.refused else "")
+    return PROGRESS.sub("", done.stdout) + (done.stderr if step.refused else "")
 
 
 def _environment() -> dict[str, str]:
@@ -111,13 +123,22 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
 
 
+def prepared(name: str, folder: Path) -> Path:
+    """The folder with the real data that a page reads; skips the test where they are absent."""
+    if name in DATA:
+        (folder / DATA[name]).symlink_to(shared_data(DATA[name]))
+    return folder
+
+
 def kept(line: str) -> str:
-    """A line without its numbers and its layout.
+    """A line without its numbers, names of tensors, and layout.
 
     >>> kept("  float64   96.66 %   -0.28 points")
-    'float64 # #'
+    'float# # #'
+    >>> kept("worst hidden.spikes->hidden.current after 1 weights, neuron 3: 2.5 % off")
+    'worst tensor, neuron #: # off'
     """
-    return " ".join(NUMBER.sub("#", line).split())
+    return " ".join(NUMBER.sub("#", NAME.sub("tensor", line)).split())
 
 
 def aligned(shown: str, printed: str) -> list[str] | None:
@@ -128,21 +149,23 @@ def aligned(shown: str, printed: str) -> list[str] | None:
     >>> aligned("score 1.5\\n", "error 1.5\\n") is None
     True
     """
-    wanted, lines = shown.splitlines(), printed.splitlines()
-    found: list[str] = []
-    at, anything = 0, False
-    for line in wanted:
-        if line.strip() == ANYTHING:
-            found.append(line)
-            anything = True
-            continue
-        last = len(lines) if anything else min(at + 1, len(lines))
-        place = next((i for i in range(at, last) if kept(lines[i]) == kept(line)), None)
-        if place is None:
+    wanted, lines = shown.splitlines(), [line.rstrip() for line in printed.splitlines()]
+
+    @cache
+    def rest(at: int, line: int) -> list[str] | None:
+        """What is shown from one line on, for what is printed from another on."""
+        if at == len(wanted):
+            return [] if line == len(lines) else None
+        if wanted[at].strip() == ANYTHING:
+            found = (rest(at + 1, later) for later in range(line, len(lines) + 1))
+            after = next((lines for lines in found if lines is not None), None)
+            return None if after is None else [wanted[at], *after]
+        if line == len(lines) or kept(lines[line]) != kept(wanted[at]):
             return None
-        found.append(lines[place].rstrip())
-        at, anything = place + 1, False
-    return found if anything or at == len(lines) else None
+        after = rest(at + 1, line + 1)
+        return None if after is None else [lines[line], *after]
+
+    return rest(0, 0)
 
 
 def renewed(page: str, folder: Path) -> str:
@@ -156,8 +179,23 @@ def renewed(page: str, folder: Path) -> str:
     return page
 
 
+def pictures(page: str) -> list[str]:
+    """Paths of the pictures that a page shows."""
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+
+
+def renew(path: Path) -> None:
+    """Run a page; put what it prints, and the pictures that it draws, in the place of old ones."""
+    page = path.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        folder = prepared(path.stem, Path(name))
+        path.write_text(renewed(page, folder), encoding="utf-8")
+        for picture in pictures(page):
+            drawn = folder / Path(picture).name
+            if drawn.exists():
+                shutil.copyfile(drawn, path.parent / picture)
+
+
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        scratch = Path(tempfile.mkdtemp())
-        path.write_text(renewed(path.read_text(encoding="utf-8"), scratch), encoding="utf-8")
-        shutil.rmtree(scratch)
+    for argument in sys.argv[1:]:
+        renew(Path(argument))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import Step, aligned, renewed, run, steps
+from tests.docs.pages import Step, aligned, pictures, prepared, renewed, run, steps
 
 PAGES = Path(__file__).parents[2] / "docs"
 
 NEEDS = {
-    "gallery": ("torch", "matplotlib"),
+    "gallery": ("torch", "sklearn", "matplotlib"),
+    "tutorials/own-data": ("torch", "matplotlib"),
+    "tutorials/event-camera": ("torch", "matplotlib"),
+    "tutorials/own-network": ("torch", "sklearn", "norse", "nir", "snntorch", "matplotlib"),
     "tutorials/lost-accuracy": ("torch", "sklearn"),
     "tutorials/on-chip-adaptation": ("torch", "sklearn"),
     "tutorials/export": ("torch", "sklearn", "lava"),
@@ -33,17 +37,28 @@ def _compiler(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
+# What snnTorch, Norse and their exporters warn of is theirs; a reader is only told.
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", NEEDS)
 def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
     for package in NEEDS[name]:
         pytest.importorskip(package)
-    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    told = 0
-    for step, printed in run(page, tmp_path, name):
+    path = PAGES / f"{name}.md"
+    page, told = path.read_text(encoding="utf-8"), 0
+    folder = prepared(path.stem, tmp_path)
+    for step, printed in run(page, folder, name):
         if step.place is not None:
             assert aligned(step.shown, printed) is not None, f"{step.code}\n{printed}"
             told += 1
     assert told > 0
+
+
+def test_the_gallery_shows_what_its_lines_draw() -> None:
+    page = (PAGES / "gallery.md").read_text(encoding="utf-8")
+    drawn = re.findall(r'savefig\("([^"]+)"\)', page)
+    shown = [Path(path).name for path in pictures(page) if "gallery" in path]
+    assert shown == drawn
+    assert all((PAGES / path).is_file() for path in pictures(page))
 
 
 def test_every_tutorial_is_run() -> None:
@@ -83,6 +98,10 @@ def test_steps_and_what_they_print_are_found(tmp_path: Path) -> None:
     printed = [text for _, text in run(PAGE, tmp_path)]
     assert printed == ["answer 42\n", "one\n", "two\n3\n"]
     assert renewed(PAGE, tmp_path) == PAGE.replace("41", "42")
+
+
+def test_what_is_left_out_may_look_like_what_follows() -> None:
+    assert aligned("...\nstep 9\nend\n", "step 1\nstep 2\nend\n") == ["...", "step 2", "end"]
 
 
 @pytest.mark.parametrize(
