@@ -101,7 +101,7 @@ class DataOptions:
         if not self.several_labels:
             return
         if self.classes is not None:
-            set_field(self, "classes", head_sizes(self.classes))
+            set_field(self, "classes", head_sizes(self.classes, name="classes"))
         if self.every_step:
             raise several_at_steps()
         if self.kind == "regression":

@@ -15,7 +15,7 @@ from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Source
 from ltc2hw.data.splitting import choose, training_part
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.graph.labels import NO_LABEL, head_edges
+from ltc2hw.graph.labels import NO_LABEL, head_edges, head_sizes
 from ltc2hw.numbers.words import IntArray
 
 CHECKSUM = "checksum"
@@ -125,9 +125,10 @@ def _known(source: Source, options: DataOptions) -> Known:
 
 def _known_several(source: Source, options: DataOptions) -> Known:
     """What is known of several labels of each sample."""
-    heads, names, indices = source.heads, source.classes, source.index
-    if isinstance(options.classes, tuple) and options.classes != heads:
-        heads, indices = options.classes, True
+    heads, names, indices = head_sizes(source.heads), source.classes, source.index
+    counts = options.classes if isinstance(options.classes, tuple) else heads
+    if counts and (counts != heads or not names):
+        heads, indices = counts, True
         names = tuple(str(index) for size in heads for index in range(size))
     if heads and len(names) != sum(heads):
         raise InvalidValueError("names of classes", len(names), f"{sum(heads)} for heads {heads}")

@@ -138,7 +138,7 @@ def class_labels(labels: object, samples: int, classes: int, steps: int = 0) -> 
     return array
 
 
-def head_sizes(heads: object, outputs: int | None = None) -> tuple[int, ...]:
+def head_sizes(heads: object, outputs: int | None = None, name: str = "heads") -> tuple[int, ...]:
     """Sizes of the groups of outputs that answer a question each; empty for a single one.
 
     Raises:
@@ -150,10 +150,11 @@ def head_sizes(heads: object, outputs: int | None = None) -> tuple[int, ...]:
     """
     given = tuple(heads) if isinstance(heads, Sequence) and not isinstance(heads, str) else None
     if given is None or not all(is_integer(size) and size >= 2 for size in given):
-        raise InvalidValueError("heads", shown(heads), "numbers of classes, each 2 or more")
+        limit = "numbers of classes of each label, 2 or more"
+        raise InvalidValueError(name, shown(heads), limit)
     if len(given) == 1:
         remedy = "leave them out for one label per sample"
-        raise InvalidValueError("heads", given, "two or more, one per label", remedy)
+        raise InvalidValueError(name, given, "two or more, one per label", remedy)
     if given and outputs is not None and sum(given) != outputs:
         limit = f"together the {outputs} outputs"
         raise InvalidValueError("heads", f"{given}, together {sum(given)}", limit)

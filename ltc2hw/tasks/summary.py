@@ -114,7 +114,8 @@ def _split(task: Task, split: Split) -> SplitSummary:
     lengths = np.full(split.samples, task.steps) if split.lengths is None else split.lengths
     labels: dict[str, int] = {}
     if task.kind == "classification":
-        names, starts = class_names(task), np.zeros(1, np.int64)
+        names = class_names(task)
+        starts: IntArray = np.zeros(1, np.int64)
         if task.heads:
             starts = head_edges(task.heads)[:-1]
             heads = np.repeat(np.arange(len(task.heads)), task.heads)

@@ -102,7 +102,7 @@ def test_on_the_chip_a_readout_learns_one_label(
     [
         ((), "(say --several-labels if each column is a label of its own)"),
         (("--classes", "3,2"), "(several numbers belong to --several-labels)"),
-        (("--several-labels", "--classes", "3"), "heads"),
+        (("--several-labels", "--classes", "3"), "classes is 3; expected numbers of classes"),
         (("--several-labels", "--classes", "2,2,2"), "expected a row of 3 for each sample"),
         (("--several-labels", "--labels", "every-step"), "a task for each of them"),
         (("--several-labels", "--kind", "regression"), "several_labels is said of a regression"),
@@ -148,7 +148,7 @@ def test_a_named_readout_is_simulated_and_compared(
     model, fixed, data = (tmp_path / name for name in ("model.h5", "fixed.h5", "data.npz"))
     ltc2hw.save(NETWORK, model)
     ltc2hw.save(FIXED, fixed)
-    names = {f"{kind}_{part}": value for part in ("train", "validation", "test")
+    names: Any = {f"{kind}_{part}": value for part in ("train", "validation", "test")
              for kind, value in (("x", X), ("y", LABELS))}  # fmt: skip
     np.savez(data, **names, layout="time-first")
     task, score = ("--task", data, "--classes", "3"), tmp_path / "score.json"
