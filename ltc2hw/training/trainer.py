@@ -57,8 +57,9 @@ class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
-    ``metrics``: ``epoch`` (the one chosen, :data:`BEFORE` for the start itself), and the task's score as ``train``, ``validation`` and
-    ``test``. The test samples are looked at once, after the choice.
+    ``metrics``: ``epoch`` (the one chosen, :data:`BEFORE` for the start itself), and the task's
+    score as ``train``, ``validation`` and ``test``. The test samples are looked at once, after the
+    choice.
     """
 
     module: Any
