@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
 def show(summary: Summary, console: Console) -> None:
     """Print what was understood."""
-    labels = f"{summary.outputs} " + ("classes" if summary.classes else "targets")
+    numbers = " and ".join(map(str, summary.heads)) or f"{summary.outputs}"
+    labels = f"{numbers} " + ("classes" if summary.classes else "targets")
     where = "at every step" if summary.every_step else "per sample"
     console.line(
         f"{summary.name}: {summary.kind}, {labels} {where};"

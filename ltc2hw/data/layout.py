@@ -20,7 +20,8 @@ Shape = tuple[int, ...]
 class Shapes:
     """What is known of a part: shapes of samples and labels, and what lengths say.
 
-    ``rows``: labels of two axes can be a row per sample. ``longest`` is the largest length.
+    ``rows``: labels of two axes can be a row per sample, ``steps``: labels can be one at every
+    step. ``longest`` is the largest length.
     """
 
     x: Shape
@@ -28,6 +29,7 @@ class Shapes:
     lengths: int | None = None
     longest: int = 0
     rows: bool = True
+    steps: bool = True
 
 
 @dataclass(frozen=True, order=True)
@@ -56,12 +58,17 @@ def readings(part: Shapes) -> set[Axes]:
             continue
         if part.y is None or _one_each(part, samples):
             found.add(Axes(layout, False))
-        if part.y is not None and len(part.y) in (2, 3) and part.y[:2] == part.x[:2]:
+        if part.steps and part.y is not None and _at_steps(part, part.y):
             found.add(Axes(layout, True))
     if part.x[:2] == (1, 1):
         # One sample of one step is the same in either order.
         found = {axes for axes in found if axes.layout == "time-first"}
     return found
+
+
+def _at_steps(part: Shapes, y: Shape) -> bool:
+    """Whether labels have the axes of the samples."""
+    return len(y) in (2, 3) and y[:2] == part.x[:2]
 
 
 def _one_each(part: Shapes, samples: int) -> bool:
@@ -137,10 +144,12 @@ def _no_reading(name: str, part: Shapes, where: str) -> ShapeError:
             f"{part.lengths} numbers up to {part.longest}",
             f"one per sample and within the steps of samples {part.x}",
         )
+    several = not part.rows and readings(replace(part, rows=True))
     return ShapeError(
         f"labels of the {which}",
         f"of shape {part.y}",
         f"one per sample, or per step and sample, of samples {part.x}",
+        "say several_labels=True if each column is a label of its own" if several else "",
     )
 
 

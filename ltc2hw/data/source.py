@@ -35,7 +35,8 @@ class Source:
     """Parts by name, and what the format itself says; None where it says nothing.
 
     ``classes`` are the names of the classes, in order. ``index``: labels are numbers of these
-    classes already. ``notes`` tell how the data were read; they end in a task's provenance.
+    classes already. ``heads``: numbers of classes of each of several labels. ``notes`` tell how
+    the data were read; they end in a task's provenance.
     """
 
     parts: Mapping[PartName, Part]
@@ -46,4 +47,5 @@ class Source:
     decision_steps: int | None = None
     classes: tuple[str, ...] = ()
     index: bool = False
+    heads: tuple[int, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
