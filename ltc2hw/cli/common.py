@@ -85,6 +85,12 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_readout(parser: argparse.ArgumentParser, what: str = "judge what this one says") -> None:
+    """The option ``--readout``, of networks that have several."""
+    text = f"{what}; the network's own output if absent"
+    parser.add_argument("--readout", metavar="POPULATION", help=text)
+
+
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """The option ``--allow`` of verbs that quantize."""
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 from ltc2hw.cli.bounds import check_bound, exact_bounds, loss_bound
 from ltc2hw.cli.common import (
     add_json,
+    add_readout,
     add_samples,
     add_task,
     check_fit,
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s; lava takes a thousand times as long",
     )
     add_samples(parser)
+    add_readout(parser)
     parser.add_argument(
         "--engine-samples",
         action="append",
@@ -96,6 +98,9 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     engines = tuple(dict.fromkeys((*named, *limits)))
     check_engines(engines)
     network, fixed = load_float(arguments.network), load_fixed(arguments.fixed)
+    if arguments.readout is not None:
+        network = network.with_output(arguments.readout)
+        fixed = fixed.with_output(arguments.readout)
     task = task_of(arguments)
     check_fit(network, task)
     stated = stated_bounds(arguments)

@@ -60,7 +60,8 @@ def show(summary: Summary, console: Console) -> None:
 
 def in_short(summary: Summary) -> str:
     """What data are, in a line."""
-    labels = f"{summary.outputs} " + ("classes" if summary.classes else "targets")
+    numbers = " and ".join(map(str, summary.heads)) or f"{summary.outputs}"
+    labels = f"{numbers} " + ("classes" if summary.classes else "targets")
     where = "at every step" if summary.every_step else "per sample"
     return (
         f"{summary.name}: {summary.kind}, {labels} {where};"

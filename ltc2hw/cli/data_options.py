@@ -34,6 +34,19 @@ def size(text: str) -> tuple[int, int]:
 size.__name__ = "size like 34x34"
 
 
+def class_counts(text: str) -> int | tuple[int, ...]:
+    """Type of ``--classes``: a number, or one for each of several labels.
+
+    >>> class_counts("9"), class_counts("9,4")
+    (9, (9, 4))
+    """
+    numbers = tuple(positive(number) for number in text.split(","))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+class_counts.__name__ = "number of classes, or numbers like 9,4"
+
+
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options of data that are files of one's own."""
     group = parser.add_argument_group("data", "what data of your own do not say themselves")
@@ -42,7 +55,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--labels", choices=tuple(LABELS), help="one each, or one at every step")
     group.add_argument("--input", choices=tuple(INPUT), help="what samples are")
     group.add_argument(
-        "--classes", type=positive, metavar="N", help="where the training samples do not show all"
+        "--classes",
+        type=class_counts,
+        metavar="N[,N]",
+        help="where the training samples do not show all",
+    )
+    group.add_argument(
+        "--several-labels",
+        action="store_true",
+        help="a row of labels per sample, each for a question of its own",
     )
     for name, share in (("test", TEST_FRACTION), ("validation", VALIDATION_FRACTION)):
         group.add_argument(f"--{name}", metavar="FILE", help=f"{name} samples")
@@ -75,6 +96,8 @@ def data_options(arguments: argparse.Namespace) -> DataOptions:
         )
         if getattr(arguments, name) is not None
     }
+    if arguments.several_labels:
+        said["several_labels"] = True
     if arguments.labels is not None:
         said["every_step"] = LABELS[arguments.labels]
     if arguments.input is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from ltc2hw.cli.adapting import Adaptation, Stream, goals
 from ltc2hw.cli.common import (
     add_json,
+    add_readout,
     add_task,
     check_fit,
     check_output,
@@ -25,7 +26,7 @@ from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.errors import InvalidValueError, UnsupportedError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
@@ -85,9 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=positive, metavar="N", help="of each pass; all if absent")
     parser.add_argument("--passes", type=positive, default=1, metavar="N")
     parser.add_argument("--seed", type=natural, default=0, help="order of samples, rounding")
-    parser.add_argument(
-        "--readout", metavar="POPULATION", help="learn what this one says; the output if absent"
-    )
+    add_readout(parser, "learn what this one says")
     parser.add_argument(
         "--no-reset", action="store_true",
         help="samples are pieces of one stream: in their order, and registers go on",
@@ -131,6 +130,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     loaded = load_fixed(arguments.network)
     network = loaded.with_output(arguments.readout or loaded.output)
     task = task_of(arguments)
+    require_one_label(task)
     check_fit(network, task)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
     scope = scope_of(network, rule)
@@ -167,6 +167,18 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     console.line(f"adapted network: {arguments.out}")
     bound, lowest = arguments.min_cosine, (verification or {}).get("cosine", {}).get("lowest")
     return bound is None or (lowest is not None and lowest >= bound)
+
+
+def require_one_label(task: Task) -> None:
+    """Raise unless samples have one label: an error on the chip is that of one softmax.
+
+    Raises:
+        UnsupportedError: naming what to do instead.
+    """
+    if task.heads:
+        reason = f"a readout learns one, and {task.name} has {len(task.heads)}"
+        remedy = "learn from data with one label; --readout chooses the readout that learns it"
+        raise UnsupportedError("on-chip learning", "several labels", reason, remedy)
 
 
 def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace) -> FPTTRule:

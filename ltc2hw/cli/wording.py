@@ -28,6 +28,7 @@ FLAGS: Mapping[str, str] = {
     "nir_version": "--nir-version",
     "reset": "--reset",
     "sensor": "--sensor",
+    "several_labels": "--several-labels",
     "target": "--target",
     "test": "--test",
     "test_fraction": "--test-fraction",
@@ -39,7 +40,7 @@ FLAGS: Mapping[str, str] = {
 PYTHON_ONLY = frozenset(
     (
         *("force", "graded", "graded_spike", "input_shape", "self_terms"),
-        *("reset_delay", "reset_mechanism", "threshold"),
+        *("reset_delay", "reset_mechanism", "threshold", "heads"),
         # Within the flag --binning, and engines within compare's own.
         *("downsample", "window_us", "integer", "lava"),
     )
@@ -48,6 +49,7 @@ PYTHON_ONLY = frozenset(
 
 VALUES: Mapping[str, Mapping[str, str]] = {
     "every_step": {"True": "every-step", "False": "per-sequence"},
+    "several_labels": {"True": "..."},
     "graded_input": {"True": "graded", "False": "spikes"},
 }
 """Values that a flag calls otherwise."""

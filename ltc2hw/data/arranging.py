@@ -86,8 +86,9 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         told = "batch-first"
     every_step = source.every_step if options.every_step is None else options.every_step
     kind = options.kind or source.kind
+    several = options.several_labels or bool(source.heads)
     shapes: dict[str, Shapes] = {
-        name: _shapes(part, kind == "regression") for name, part in parts.items()
+        name: _shapes(part, kind == "regression", several) for name, part in parts.items()
     }
     axes = read_axes(shapes, where, told, every_step)
     first = next(iter(parts.values()))
@@ -184,7 +185,8 @@ def _padded(part: Part, where: str) -> _Padded:
     if not isinstance(part.x, np.ndarray):
         x, lengths = stack(part.x, where)
         y: Any = part.y
-        if (_is_sequence(y) or getattr(y, "ndim", 0)) and len(y) != len(x):
+        single = not _is_sequence(y) and getattr(y, "ndim", 0) == 0
+        if not single and len(y) != len(x):
             raise ShapeError(
                 f"labels of the {where}", f"{len(y)}", f"{len(x)}, one for each sample of the list",
                 "if it is a list of steps: np.stack(x)",
@@ -358,10 +360,10 @@ def _channels_last(part: _Padded, where: str) -> _Padded:
     return _Padded(part.x.transpose(0, 2, 1), part.y, part.lengths)
 
 
-def _shapes(part: _Padded, targets: bool) -> Shapes:
+def _shapes(part: _Padded, targets: bool, several: bool) -> Shapes:
     y, lengths = part.y, part.lengths
     rows = True
-    if y is not None and y.ndim == 2 and not targets:
+    if y is not None and y.ndim == 2 and not targets and not several:
         # Whole numbers are classes; only one-hot rows of them belong to one sample.
         rows = y.dtype.kind == "f" or (y.dtype.kind in "biu" and is_one_hot(y))
     return Shapes(
@@ -370,6 +372,7 @@ def _shapes(part: _Padded, targets: bool) -> Shapes:
         None if lengths is None else len(lengths),
         0 if lengths is None else int(lengths.max(initial=0)),
         rows,
+        steps=not several,
     )
 
 

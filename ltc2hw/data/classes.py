@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -30,23 +31,31 @@ Mask = npt.NDArray[np.bool_]
 class Known:
     """What options and the file say of labels: ``names`` of the classes, in order.
 
-    ``indices``: labels count those names from 0 already.
+    ``indices``: labels count those names from 0 already. ``several``: each sample has a row of
+    labels; ``heads`` are the numbers of classes of each, whose names then follow each other.
     """
 
     kind: Kind | None = None
     names: tuple[str, ...] = ()
     indices: bool = False
+    several: bool = False
+    heads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Labels of every part in one form: int64 (B,) or (T, B), float64 (B, N) or (T, B, N)."""
+    """Labels of every part in one form: int64 (B,) or (T, B), float64 (B, N) or (T, B, N).
+
+    Several labels of each sample are int64 (B, H); ``heads`` are the numbers of classes of each,
+    whose names follow each other in ``classes``.
+    """
 
     kind: Kind
     labels: Mapping[PartName, Array]
     outputs: int
     classes: tuple[str, ...]
     note: str
+    heads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +96,8 @@ def read_labels(
         assert part.y is not None
         values[name] = _values(part.y, part, every_step)
         _require_finite(values[name], samples_of(name, where))
+    if known.several or known.heads:
+        return _several(values, known, where)
     first = next(iter(values))
     kind = known.kind or _kind(values[first], f"labels of {where}")
     widths = {v.y.shape[-1] if v.rows else 1 for v in values.values()}
@@ -171,6 +182,44 @@ def _targets(values: Mapping[PartName, _Values], where: str) -> Labelled:
     return Labelled("regression", labels, outputs, (), f"{outputs} real targets")
 
 
+def _several(values: Mapping[PartName, _Values], known: Known, where: str) -> Labelled:
+    """Classes of each column of labels (B, H) by themselves.
+
+    Raises:
+        ShapeError: unless every part has a row of equally many labels for each sample.
+    """
+    first = next(iter(values.values())).y
+    count = len(known.heads) or (first.shape[1] if first.ndim == 2 else 1)
+    for name, part in values.items():
+        if part.y.shape != (len(part.y), count) or count < 2:
+            found = f"labels of the {samples_of(name, where)}"
+            limit = f"a row of {count} for each sample" if count > 1 else "two or more in each row"
+            remedy = "" if count > 1 else "leave out several_labels=True for one label per sample"
+            raise ShapeError(found, f"of shape {part.y.shape}", limit, remedy)
+    if known.heads and len(known.heads) != first.shape[1]:
+        raise ShapeError(f"labels of {where}", f"{first.shape[1]} wide", f"{len(known.heads)} wide")
+    ends = list(accumulate(known.heads))
+    columns = []
+    for head in range(count):
+        own = {name: _Values(v.y[:, head], v.known, rows=False) for name, v in values.items()}
+        names: tuple[str, ...] = ()
+        if known.heads:
+            names = known.names[ends[head] - known.heads[head] : ends[head]]
+        told = Known(known.kind, names, known.indices)
+        columns.append(_classes(own, told, False, f"column {head} of {where}"))
+    labels = {
+        name: np.stack([column.labels[name] for column in columns], axis=1) for name in values
+    }
+    return Labelled(
+        "classification",
+        labels,
+        sum(column.outputs for column in columns),
+        tuple(name for column in columns for name in column.classes),
+        "; ".join(f"column {head}: {column.note}" for head, column in enumerate(columns)),
+        tuple(column.outputs for column in columns),
+    )
+
+
 def _classes(
     values: Mapping[PartName, _Values], known: Known, every_step: bool, where: str
 ) -> Labelled:
@@ -214,7 +263,8 @@ def _single(part: _Values, name: str) -> _Values:
     if part.rows:
         if y.dtype.kind not in "biuf" or not is_one_hot(part.present):
             limit = "one class each, or rows with a single 1 and zeros"
-            raise InvalidValueError(name, "several per sample", limit)
+            remedy = "" if part.known.ndim > 1 else "say several_labels=True if each is a class"
+            raise InvalidValueError(name, "several per sample", limit, remedy)
         y = np.where(part.known, y.argmax(axis=-1), NO_LABEL)
     if y.dtype.kind == "b":
         y = np.where(y, "True", "False")

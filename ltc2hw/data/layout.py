@@ -20,7 +20,8 @@ Shape = tuple[int, ...]
 class Shapes:
     """What is known of a part: shapes of samples and labels, and what lengths say.
 
-    ``rows``: labels of two axes can be a row per sample. ``longest`` is the largest length.
+    ``rows``: labels of two axes can be a row per sample, ``steps``: labels can be one at every
+    step. ``longest`` is the largest length.
     """
 
     x: Shape
@@ -28,6 +29,7 @@ class Shapes:
     lengths: int | None = None
     longest: int = 0
     rows: bool = True
+    steps: bool = True
 
 
 @dataclass(frozen=True, order=True)
@@ -56,12 +58,17 @@ def readings(part: Shapes) -> set[Axes]:
             continue
         if part.y is None or _one_each(part, samples):
             found.add(Axes(layout, False))
-        if part.y is not None and len(part.y) in (2, 3) and part.y[:2] == part.x[:2]:
+        if part.steps and part.y is not None and _at_steps(part, part.y):
             found.add(Axes(layout, True))
     if part.x[:2] == (1, 1):
         # One sample of one step is the same in either order.
         found = {axes for axes in found if axes.layout == "time-first"}
     return found
+
+
+def _at_steps(part: Shapes, y: Shape) -> bool:
+    """Whether labels have the axes of the samples."""
+    return len(y) in (2, 3) and y[:2] == part.x[:2]
 
 
 def _one_each(part: Shapes, samples: int) -> bool:
@@ -141,7 +148,7 @@ def _no_reading(name: str, part: Shapes, where: str) -> ShapeError:
     if part.y is not None and part.y[:2] == part.x[1::-1]:
         remedy = "labels at every step have the samples' order of axes: transpose them"
     elif not part.rows and readings(replace(part, rows=True)):
-        remedy = "rows of a class need a single 1; to take rows as targets say kind='regression'"
+        remedy = "say several_labels=True if each column is a label of its own"
     return ShapeError(
         f"labels of the {which}",
         f"of shape {part.y}",

@@ -143,6 +143,9 @@ def _settings(arrays: Mapping[str, Array | str], where: str) -> dict[str, Any]:
         value = arrays.get(name)
         if isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "bi":
             found[name] = value.item()
+    heads = arrays.get("heads")
+    if isinstance(heads, np.ndarray) and heads.ndim == 1 and heads.dtype.kind == "i":
+        found["heads"] = tuple(heads.tolist())
     classes = arrays.get("classes")
     if isinstance(classes, np.ndarray) and classes.ndim == 1 and classes.dtype.kind == "U":
         found["classes"], found["index"] = tuple(map(str, classes)), True

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.data.events.recording import sensor_size
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.graph.decision import several_at_steps
+from ltc2hw.graph.labels import head_sizes
 from ltc2hw.numbers.fields import require_size, set_field
 from ltc2hw.numbers.scalars import require_type, shown
 
@@ -37,7 +39,9 @@ class DataOptions:
     - ``every_step``: whether each step has a label of its own.
     - ``graded``: whether samples are numbers (True) or spikes, 0 and 1.
     - ``classes``: how many classes there are, where labels count them from 0 and the training
-      samples do not show all of them.
+      samples do not show all of them; of several labels, for each.
+    - ``several_labels``: whether each sample has a row of labels (B, H), one for each of several
+      questions.
     - ``test``, ``validation``: files with those samples, read like the data themselves.
     - ``test_fraction``, ``validation_fraction``: what is set apart where there are no such
       samples: of all samples, by a fixed seed, each class in the same proportion.
@@ -47,7 +51,9 @@ class DataOptions:
 
     Raises:
         UnknownNameError: for an unknown layout or kind.
-        InvalidValueError: for fractions that leave no training samples, sizes below one.
+        InvalidValueError: for fractions that leave no training samples, sizes below one, several
+            numbers of classes of one label.
+        UnsupportedError: for several labels at every step.
 
     >>> DataOptions(layout="batch-first").layout
     'batch-first'
@@ -57,7 +63,7 @@ class DataOptions:
     kind: Kind | None = None
     every_step: bool | None = None
     graded: bool | None = None
-    classes: int | None = None
+    classes: int | tuple[int, ...] | None = None
     test: StrPath | None = None
     validation: StrPath | None = None
     test_fraction: float = TEST_FRACTION
@@ -65,6 +71,7 @@ class DataOptions:
     decision_steps: int | None = None
     binning: Binning = USUAL
     sensor: tuple[int, ...] | None = None
+    several_labels: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("layout", LAYOUTS), ("kind", KINDS)):
@@ -75,14 +82,31 @@ class DataOptions:
             value = getattr(self, name)
             if value not in (None, True, False):
                 raise InvalidValueError(name, shown(value), "True, False or None")
-        for name in ("classes", "decision_steps"):
-            value = getattr(self, name)
-            if value is not None:
-                require_size(name, value)
+        if self.decision_steps is not None:
+            require_size("decision_steps", self.decision_steps)
+        self._check_labels()
         require_type("binning", self.binning, Binning)
         if self.sensor is not None:
             set_field(self, "sensor", sensor_size(self.sensor))
         self._check_fractions()
+
+    def _check_labels(self) -> None:
+        if self.several_labels not in (True, False):
+            raise InvalidValueError("several_labels", shown(self.several_labels), "True or False")
+        if self.classes is not None and not self.several_labels:
+            if isinstance(self.classes, (tuple, list)):
+                remedy = "several numbers belong to several_labels=True"
+                raise InvalidValueError("classes", shown(self.classes), "one number", remedy)
+            require_size("classes", self.classes)
+        if not self.several_labels:
+            return
+        if self.classes is not None:
+            set_field(self, "classes", head_sizes(self.classes, name="classes"))
+        if self.every_step:
+            raise several_at_steps()
+        if self.kind == "regression":
+            limit = "labels that are classes; targets may be several anyway"
+            raise InvalidValueError("several_labels", "said of a regression", limit)
 
     def _check_fractions(self) -> None:
         for name in ("test_fraction", "validation_fraction"):

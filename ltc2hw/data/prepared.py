@@ -15,7 +15,7 @@ from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Source
 from ltc2hw.data.splitting import choose, training_part
 from ltc2hw.errors import InvalidValueError, ShapeError
-from ltc2hw.graph.labels import NO_LABEL
+from ltc2hw.graph.labels import NO_LABEL, head_edges, head_sizes
 from ltc2hw.numbers.words import IntArray
 
 CHECKSUM = "checksum"
@@ -45,6 +45,7 @@ class Prepared:
     every_step: bool
     decision_steps: int
     provenance: Mapping[str, str]
+    heads: tuple[int, ...] = ()
 
 
 def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
@@ -76,8 +77,7 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
         raise ShapeError(f"number of inputs of {where}", found, "the same in every part")
     labelled = read_labels(parts, every_step, _known(source, options), where)
     counts = {name: part.x.shape[1] for name, part in parts.items()}
-    single = labelled.kind == "classification" and not every_step
-    choice = choose(counts, labelled.labels[first] if single else None, options, where)
+    choice = choose(counts, _groups(labelled, first, every_step), options, where)
     steps = max(len(part.x) for part in parts.values())
     made = {
         name: _samples(parts[part], labelled.labels[part], indices, steps, every_step)
@@ -95,7 +95,7 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
         **source.notes,
         **arrangement.notes,
         "labels": labelled.note + (", at every step" if every_step else ""),
-        "split": choice.note,
+        "split": choice.note + (", classes of column 0" if labelled.heads else ""),
         "values": "numbers" if graded else "spikes, 0 and 1",
         CHECKSUM: checksum(made),
     }
@@ -103,14 +103,37 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
     return Prepared(
         labelled.kind, **made, outputs=labelled.outputs, classes=labelled.classes, graded=graded,
         every_step=every_step, decision_steps=decision_steps, provenance=provenance,
+        heads=labelled.heads,
     )  # fmt: skip
+
+
+def _groups(labelled: Labelled, part: PartName, every_step: bool) -> IntArray | None:
+    """Classes (B,) that every split should have in proportion: of several labels, the first's."""
+    if labelled.kind == "regression" or every_step:
+        return None
+    labels: IntArray = labelled.labels[part]
+    return labels[:, 0] if labelled.heads else labels
 
 
 def _known(source: Source, options: DataOptions) -> Known:
     names, indices = source.classes, source.index
-    if options.classes is not None and options.classes != len(names):
+    if options.several_labels or source.heads:
+        return _known_several(source, options)
+    if isinstance(options.classes, int) and options.classes != len(names):
         names, indices = tuple(map(str, range(options.classes))), True
     return Known(options.kind or source.kind, names, indices)
+
+
+def _known_several(source: Source, options: DataOptions) -> Known:
+    """What is known of several labels of each sample."""
+    heads, names, indices = head_sizes(source.heads), source.classes, source.index
+    counts = options.classes if isinstance(options.classes, tuple) else heads
+    if counts and (counts != heads or not names):
+        heads, indices = counts, True
+        names = tuple(str(index) for size in heads for index in range(size))
+    if heads and len(names) != sum(heads):
+        raise InvalidValueError("names of classes", len(names), f"{sum(heads)} for heads {heads}")
+    return Known("classification", names, indices, several=True, heads=heads)
 
 
 def _samples(
@@ -135,9 +158,14 @@ def _samples(
 
 def _require_seen(made: Mapping[str, Samples], labelled: Labelled, where: str) -> None:
     """Raise unless the training samples have every class that the others have."""
-    seen = set(np.unique(made["train"].labels).tolist())
+    starts = head_edges(labelled.heads)[:-1] if labelled.heads else 0
+
+    def classes(labels: Array) -> set[int]:
+        return set(np.unique(np.where(labels == NO_LABEL, NO_LABEL, labels + starts)).tolist())
+
+    seen = classes(made["train"].labels)
     for name, samples in made.items():
-        unseen = sorted(set(np.unique(samples.labels).tolist()) - seen - {NO_LABEL})
+        unseen = sorted(classes(samples.labels) - seen - {NO_LABEL})
         if unseen:
             raise InvalidValueError(
                 f"class {labelled.classes[unseen[0]]} of {where}",

@@ -35,8 +35,9 @@ class Source:
     """Parts by name, and what the format itself says; None where it says nothing.
 
     ``classes`` are the names of the classes, in order. ``index``: labels are numbers of these
-    classes already. ``events``: samples were counted from recordings of events. ``notes`` tell how
-    the data were read; they end in a task's provenance.
+    classes already. ``heads``: numbers of classes of each of several labels. ``events``: samples
+    were counted from recordings of events. ``notes`` tell how the data were read; they end in a
+    task's provenance.
     """
 
     parts: Mapping[PartName, Part]
@@ -48,4 +49,5 @@ class Source:
     classes: tuple[str, ...] = ()
     index: bool = False
     events: bool = False
+    heads: tuple[int, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -90,6 +90,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: StrPath) -> None:
         "plan": json.dumps(checkpoint.plan),
         "progress": json.dumps(checkpoint.progress),
         "step": learning.step,
+        "begun": learning.begun,
         "memories": memories,
         "registers": {name: dict(own) for name, own in learning.registers.items()},
     }
@@ -140,7 +141,10 @@ class _Reader:
             name: {register: self.array(own, register) for register in self.mapping(own)}
             for name, own in self.branch(self.tree, "registers").items()
         }
-        learning = Learning(memories, registers, self.integer(self.tree, "step"))
+        begun = self.tree.get("begun", "")
+        if not isinstance(begun, str):
+            raise self.refuse("begun is no text")
+        learning = Learning(memories, registers, self.integer(self.tree, "step"), begun)
         return Checkpoint(self.plain("plan"), self.plain("progress"), learning)
 
     def memory(self, entry: Any) -> tuple[Parameter, Memory]:

@@ -7,10 +7,13 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.errors import InvalidValueError, ShapeError, UnsupportedError
 from ltc2hw.graph.labels import (
     Labels,
     class_labels,
+    head_classes,
+    head_edges,
+    head_sizes,
     is_one_hot,
     labelled_steps,
     plain_labels,
@@ -19,6 +22,7 @@ from ltc2hw.graph.labels import (
     step_targets,
 )
 from ltc2hw.graph.sequences import read_out, sample_lengths
+from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.words import FloatArray, IntArray
 
 
@@ -69,9 +73,13 @@ class Classification:
     Of equal outputs the first wins. With ``every_step`` labels are (T, B), each labelled step is
     judged for itself, and a sample gets the part of them that is right.
 
+    ``heads`` are sizes of groups of outputs that answer a question each: labels are (B, H), in each
+    group the largest output wins, and a sample gets the part of its questions that is right.
+
     Raises:
         InvalidValueError: for steps that are not positive, or a label that names no output.
         ShapeError: for labels of another shape (see :mod:`ltc2hw.graph.labels`).
+        UnsupportedError: for heads with labels at every step.
 
     >>> outputs = np.array([[[0.1, 0.9], [0.8, 0.3]]])
     >>> Classification().judge(outputs, np.array([1, 1]))
@@ -80,22 +88,63 @@ class Classification:
 
     steps: int | None = 1
     every_step: bool = False
+    heads: tuple[int, ...] = ()
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_steps(self.steps)
+        set_field(self, "heads", head_sizes(self.heads))
+        if self.heads and self.every_step:
+            raise several_at_steps()
 
     def judge(self, outputs: FloatArray, labels: Labels, lengths: object = None) -> FloatArray:
         """Correct or not, or the part that is, (B,)."""
         steps, batch, classes, own = _sizes(outputs, lengths)
         if self.every_step:
             wanted = step_classes(labels, steps, batch, classes, own)
-            right = (outputs.argmax(axis=2) == wanted).astype(np.float64)
-            return _mean_of_steps(right, labelled_steps(wanted))
+            hits = (outputs.argmax(axis=2) == wanted).astype(np.float64)
+            return _mean_of_steps(hits, labelled_steps(wanted))
+        if self.heads:
+            right: FloatArray = self.judge_each(outputs, labels, lengths).mean(axis=1)
+            return right
         chosen = np.argmax(read_out(outputs, self.steps, own), axis=1)
         correct: FloatArray = (chosen == class_labels(labels, batch, classes)).astype(np.float64)
         return correct
+
+    def judge_each(self, outputs: FloatArray, labels: Labels, lengths: object = None) -> FloatArray:
+        """Correct or not for each of the labels of the samples, (B, H).
+
+        Raises:
+            ShapeError: if the heads are not the outputs.
+
+        >>> decision = Classification(heads=(2, 3))
+        >>> decision.judge_each(np.array([[[0.0, 1.0, 0.5, 0.2, 0.1]]]), np.array([[1, 2]]))
+        array([[1., 0.]])
+        """
+        _, batch, size, own = _sizes(outputs, lengths)
+        if sum(self.heads) != size:
+            limit = f"{sum(self.heads)}, those of the heads {self.heads}"
+            raise ShapeError("number of outputs", size, limit)
+        chosen = head_choices(read_out(outputs, self.steps, own), self.heads)
+        correct: FloatArray = (chosen == head_classes(labels, batch, self.heads)).astype(np.float64)
+        return correct
+
+
+def head_choices(outputs: FloatArray, heads: tuple[int, ...]) -> IntArray:
+    """The largest output of each group, counted within it: (B, N_out) -> (B, H).
+
+    >>> head_choices(np.array([[0.0, 1.0, 0.5, 0.2, 0.1]]), (2, 3))
+    array([[1, 0]])
+    """
+    groups = np.split(outputs, head_edges(heads)[1:-1], axis=1)
+    return np.stack([group.argmax(axis=1) for group in groups], axis=1)
+
+
+def several_at_steps() -> UnsupportedError:
+    """What is said of several labels at every step."""
+    remedy = "a task for each of them, or one-hot rows of all as targets of a regression"
+    return UnsupportedError("several labels", "labels at every step", "one per step", remedy)
 
 
 @dataclass(frozen=True)
@@ -145,7 +194,7 @@ def decision_for(labels: object, batch: int, outputs: int, *, spiking: bool) -> 
             that are one-hot rows, which may be either.
 
     >>> decision_for(np.array([0, 1]), batch=2, outputs=2, spiking=False)
-    Classification(steps=1, every_step=False)
+    Classification(steps=1, every_step=False, heads=())
     """
     array = plain_labels(labels, batch)
     read = None if spiking else 1
@@ -155,8 +204,7 @@ def decision_for(labels: object, batch: int, outputs: int, *, spiking: bool) -> 
             if batch > 1 and outputs > 1 and is_one_hot(array):
                 raise InvalidValueError(
                     "labels", "reals that are one-hot rows", "classes or targets, clearly",
-                    "give integers for classes, y.argmax(axis=1); for targets say "
-                    "decision=Regression()",
+                    "give integers for classes, y.argmax(1); for targets, a Regression as decision",
                 )  # fmt: skip
             return Regression(read)
     elif outputs > 1 and array.shape == (batch, outputs):
@@ -165,8 +213,11 @@ def decision_for(labels: object, batch: int, outputs: int, *, spiking: bool) -> 
     elif array.shape == (batch,) or (outputs > 1 and array.shape in shapes):
         class_labels(array, batch, outputs)
         return Classification(read)
+    several = array.dtype.kind != "f" and array.ndim == 2 and array.shape[1] > 1
+    remedy = "several classes each: give decision=Classification(heads=...)" if several else ""
     raise ShapeError(
         "shape and type of labels",
         f"{array.shape} {array.dtype}",
         f"integers ({batch},), one-hot rows or reals ({batch}, {outputs})",
+        remedy,
     )

@@ -4,10 +4,12 @@ What is accepted has one reading only: integers of any width, (B,) or (B, 1), or
 (B, classes), as arrays, lists or tensors; real targets (B, N_out), or (B,) for a single output.
 Labels at every step have the steps as one more axis before: (T, B) classes, where
 :data:`NO_LABEL` is a step without one, and targets (T, B, N_out), where NaN is a step without any.
+A sample with several labels has a row of them, (B, H), each for a group of outputs (a head).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.samples import plain_array
 from ltc2hw.graph.sequences import own_steps
 from ltc2hw.numbers.fields import require_finite
+from ltc2hw.numbers.scalars import is_integer, shown
 from ltc2hw.numbers.words import FloatArray, IntArray
 
 Labels = npt.NDArray[Any]
@@ -133,6 +136,58 @@ def class_labels(labels: object, samples: int, classes: int, steps: int = 0) -> 
         )
     _require_classes(array, classes, 0)
     return array
+
+
+def head_sizes(heads: object, outputs: int | None = None, name: str = "heads") -> tuple[int, ...]:
+    """Sizes of the groups of outputs that answer a question each; empty for a single one.
+
+    Raises:
+        InvalidValueError: for a single group, one of fewer than two classes, or if together they
+            are not the ``outputs``.
+
+    >>> head_sizes([9, 4], outputs=13)
+    (9, 4)
+    """
+    given = tuple(heads) if isinstance(heads, Sequence) and not isinstance(heads, str) else None
+    if given is None or not all(is_integer(size) and size >= 2 for size in given):
+        limit = "numbers of classes of each label, 2 or more"
+        raise InvalidValueError(name, shown(heads), limit)
+    if len(given) == 1:
+        remedy = "leave them out for one label per sample"
+        raise InvalidValueError(name, given, "two or more, one per label", remedy)
+    if given and outputs is not None and sum(given) != outputs:
+        limit = f"together the {outputs} outputs"
+        raise InvalidValueError("heads", f"{given}, together {sum(given)}", limit)
+    return tuple(int(size) for size in given)
+
+
+def head_edges(heads: tuple[int, ...]) -> IntArray:
+    """Where the heads begin among the outputs, and where the last one ends, (H + 1,).
+
+    >>> head_edges((9, 4)).tolist()
+    [0, 9, 13]
+    """
+    return np.cumsum([0, *heads], dtype=np.int64)
+
+
+def head_classes(labels: object, samples: int, heads: tuple[int, ...], steps: int = 0) -> IntArray:
+    """Classes of samples with several labels as int64 (B, H), each from 0 within its own head.
+
+    Raises:
+        ShapeError: unless each sample has a label for every head.
+        InvalidValueError: for a label that is not an integer from 0 to its head's size less 1.
+
+    >>> head_classes([[8, 0], [2, 3]], samples=2, heads=(9, 4)).tolist()
+    [[8, 0], [2, 3]]
+    """
+    array = plain_labels(labels, samples, steps)
+    if array.shape != (samples, len(heads)):
+        limit = f"({samples}, {len(heads)}), a label for each of the heads {heads}"
+        raise ShapeError("shape of labels", array.shape, limit)
+    columns = [
+        class_labels(column, samples, size) for column, size in zip(array.T, heads, strict=True)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def _require_classes(array: IntArray, classes: int, least: int) -> None:

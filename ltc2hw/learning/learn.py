@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.learning.learned import Learned, Learning
+from ltc2hw.learning.origin import fingerprint, require_begun
 from ltc2hw.learning.rule import FPTTRule
 from ltc2hw.learning.scope import require_reach, scope_of, with_scope
 from ltc2hw.learning.words import PlasticWords
@@ -70,18 +72,21 @@ def learn(
         if not isinstance(value, kinds):
             names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise InvalidValueError(name, shown(value), f"a {names}")
-    is_float = isinstance(network, Network)
+    is_float = not isinstance(network, FixedNetwork)
     name = engine or default_engine(is_float=is_float)
     run = find_learner(name)
     require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
     scope = scope_of(network, chosen)
     require_reach(scope, chosen, allow)
-    if is_float:
+    if not isinstance(network, FixedNetwork):
         if words is not None:
             raise InvalidValueError("words", words, "None for a float network")
         result: Learned[Any] = run(
             network, x, targets, chosen, learning, reset=reset, lengths=lengths
         )
     else:
+        origin = fingerprint(network)
+        require_begun(learning, origin)
         result = run(network, x, targets, chosen, words, learning, reset=reset, lengths=lengths)
+        result = replace(result, learning=replace(result.learning, begun=origin))
     return with_scope(result, scope)

@@ -25,6 +25,8 @@ class Learning(Shown):
     registers: State
     step: int
     """Updates done so far: steps that had a label or target."""
+    begun: str = field(default="", compare=False)
+    """Checksum of the integer network that learning began with, "" where it is not known."""
 
     def __repr__(self) -> str:
         values = sum(memory.value.size for memory in self.memories.values())

@@ -24,6 +24,7 @@ def view(task: Any) -> View:
         "labels_at_every_step": task.every_step,
         "steps_of_a_decision": task.decision_steps,
         "classes": list(task.classes) or None,
+        "outputs_of_each_label": list(task.heads) or None,
         "splits": [split_row(name, getattr(task, name)) for name in SPLITS],
         "provenance": dict(task.provenance),
     }
@@ -43,5 +44,8 @@ def split_row(name: str, split: Any) -> dict[str, Any]:
     if split.labels.dtype.kind == "f":
         row["targets"] = ends(split.labels[np.isfinite(split.labels)])
     else:
-        row["classes"] = int(np.unique(split.labels[split.labels >= 0]).size)
+        several = split.labels.ndim == 2 and not split.every_step
+        columns = split.labels.T if several else [split.labels[split.labels >= 0]]
+        counts = [int(np.unique(column).size) for column in columns]
+        row["classes"] = counts if several else counts[0]
     return row

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ltc2hw.files.atomic import StrPath, write_arrays
 from ltc2hw.numbers.words import FloatArray
-from ltc2hw.tasks.task import Task
+from ltc2hw.tasks.task import Task, class_names
 
 PARTS = ("train", "validation", "test")
 
@@ -45,8 +45,10 @@ def save_task(task: Task, path: StrPath) -> None:
         "provenance": np.array(_origin(task)),
     }
     if task.kind == "classification":
-        names = task.classes or tuple(map(str, range(task.outputs)))
+        names = class_names(task)
         arrays["classes"] = np.array(names, dtype=np.str_)
+    if task.heads:
+        arrays["heads"] = np.array(task.heads)
     for name in PARTS:
         split = getattr(task, name)
         arrays[f"x_{name}"] = compact(split.x)

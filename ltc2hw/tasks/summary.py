@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.graph.labels import labelled_steps
+from ltc2hw.graph.labels import head_edges, labelled_steps
 from ltc2hw.graph.sequences import own_steps
 from ltc2hw.numbers.words import FloatArray, IntArray
-from ltc2hw.tasks.task import Split, Task
+from ltc2hw.tasks.task import Split, Task, class_names
 
 PARTS = ("train", "validation", "test")
 
@@ -28,7 +28,10 @@ LISTED = 8
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """Samples of a part; ``labels`` are counts by class, of steps where each has a label."""
+    """Samples of a part; ``labels`` are counts by class, of steps where each has a label.
+
+    Classes of several labels are called ``column: class``.
+    """
 
     samples: int
     shortest: int
@@ -61,6 +64,7 @@ class Summary:
     inputs: int
     outputs: int
     classes: tuple[str, ...]
+    heads: tuple[int, ...]
     every_step: bool
     graded: bool
     decision_steps: int
@@ -93,6 +97,7 @@ def summarise(task: Task) -> Summary:
         inputs=task.inputs,
         outputs=task.outputs,
         classes=task.classes,
+        heads=task.heads,
         every_step=task.every_step,
         graded=task.graded,
         decision_steps=task.decision_steps,
@@ -109,8 +114,13 @@ def _split(task: Task, split: Split) -> SplitSummary:
     lengths = np.full(split.samples, task.steps) if split.lengths is None else split.lengths
     labels: dict[str, int] = {}
     if task.kind == "classification":
-        names = task.classes or tuple(map(str, range(task.outputs)))
-        present = split.labels[split.labels >= 0]
+        names = class_names(task)
+        starts: IntArray = np.zeros(1, np.int64)
+        if task.heads:
+            starts = head_edges(task.heads)[:-1]
+            heads = np.repeat(np.arange(len(task.heads)), task.heads)
+            names = tuple(f"{head}: {name}" for head, name in zip(heads, names, strict=True))
+        present = (split.labels + starts)[split.labels >= 0]
         counts = np.bincount(present, minlength=task.outputs)
         labels = dict(zip(names, counts.tolist(), strict=True))
     return SplitSummary(

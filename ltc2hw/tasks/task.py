@@ -16,11 +16,19 @@ from ltc2hw.data.parts import PartName
 from ltc2hw.data.prepared import CHECKSUM, Samples
 from ltc2hw.data.source import Part
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.decision import Classification, Decision, Regression
+from ltc2hw.graph.decision import (
+    Classification,
+    Decision,
+    Regression,
+    head_choices,
+    several_at_steps,
+)
 from ltc2hw.graph.labels import (
     TIME_FIRST,
     Labels,
     class_labels,
+    head_classes,
+    head_sizes,
     plain_labels,
     real_targets,
     step_classes,
@@ -105,14 +113,17 @@ class Task(Shown):
     ``augment`` makes each epoch's training samples; validation and test are never touched by it.
     ``decision_steps`` is how many of a sample's last steps of the readout are averaged into a
     decision; with ``every_step`` each labelled step is one. Labels of the splits become classes
-    (B,) or (T, B), or targets (B, N_out) or (T, B, N_out). ``classes`` names the classes, if they
-    have names; ``provenance`` says where the samples come from and how they were read.
+    (B,) or (T, B), or targets (B, N_out) or (T, B, N_out). ``heads``, of samples with several
+    labels (B, H), are the numbers of classes of each; together they are the outputs. ``classes``
+    names the classes, one per output, if they have names; ``provenance`` says where the samples
+    come from and how they were read.
 
     Raises:
         UnknownNameError: for an unknown kind.
         ShapeError: for samples that are not (T, B, N_in), labels that are not one per sample.
         InvalidValueError: for sizes below one, more decision steps than steps, labels without an
-            output, samples other than 0 and 1 unless ``graded``.
+            output, samples other than 0 and 1 unless ``graded``, heads of a regression.
+        UnsupportedError: for heads with labels at every step.
     """
 
     name: str
@@ -129,6 +140,7 @@ class Task(Shown):
     every_step: bool = False
     classes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    heads: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -145,12 +157,21 @@ class Task(Shown):
         if self.classes and len(self.classes) != self.outputs:
             limit = f"{self.outputs}, one per output"
             raise InvalidValueError(f"names of classes of {self.name}", len(self.classes), limit)
+        self._check_heads()
         for part in ("train", "validation", "test"):
             require_type(f"{part} samples of task {self.name}", getattr(self, part), Split)
             set_field(self, part, self.fitted(getattr(self, part), part))
         if self.augment is not None and not callable(self.augment):
             given, limit = shown(self.augment), "a function of a split and a generator"
             raise InvalidValueError("augment", given, limit)
+
+    def _check_heads(self) -> None:
+        set_field(self, "heads", head_sizes(self.heads, self.outputs))
+        if self.heads and self.kind == "regression":
+            remedy = "a regression has a target for each output already"
+            raise InvalidValueError("heads of a regression", self.heads, "none", remedy)
+        if self.heads and self.every_step:
+            raise several_at_steps()
 
     @classmethod
     def from_data(cls, data: Prepared, name: str) -> Task:
@@ -173,6 +194,7 @@ class Task(Shown):
             every_step=data.every_step,
             classes=data.classes,
             provenance=data.provenance,
+            heads=data.heads,
         )
 
     @classmethod
@@ -280,8 +302,9 @@ class Task(Shown):
     @property
     def decision(self) -> Decision:
         """How outputs are judged."""
-        kind = Classification if self.kind == "classification" else Regression
-        return kind(self.decision_steps, self.every_step)
+        if self.kind == "regression":
+            return Regression(self.decision_steps, self.every_step)
+        return Classification(self.decision_steps, self.every_step, self.heads)
 
     def __repr__(self) -> str:
         splits = ((part, getattr(self, part).samples) for part in ("train", "validation", "test"))
@@ -323,8 +346,8 @@ class Task(Shown):
     def targets(self, labels: object, samples: int, lengths: IntArray | None = None) -> Labels:
         """Labels of any accepted form as this task's: classes (B,), targets (B, N_out).
 
-        With ``every_step`` classes (T, B), targets (T, B, N_out); ``lengths`` says which of them
-        come after a sample's end.
+        With ``heads`` classes (B, H). With ``every_step`` classes (T, B), targets (T, B, N_out);
+        ``lengths`` says which of them come after a sample's end.
 
         Raises:
             ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
@@ -332,6 +355,8 @@ class Task(Shown):
         if self.every_step:
             kind = step_classes if self.kind == "classification" else step_targets
             return kind(labels, self.steps, samples, self.outputs, lengths)
+        if self.heads:
+            return head_classes(labels, samples, self.heads)
         if self.kind == "classification":
             return class_labels(labels, samples, self.outputs)
         return real_targets(labels, samples, self.outputs)
@@ -364,9 +389,12 @@ class Task(Shown):
         """Decisions from readout membranes (T, B, N_out), floats or integers of one scale.
 
         Classification: the class of the largest averaged output, (B,); the first of equals.
-        Regression: the averaged output itself, (B, N_out). With ``every_step``, of each step.
+        Regression: the averaged output itself, (B, N_out). With ``every_step``, of each step;
+        with ``heads``, of each group of outputs, (B, H).
         """
         values = self.read(outputs, lengths)
+        if self.heads:
+            return head_choices(values, self.heads)
         return values.argmax(axis=-1) if self.kind == "classification" else values
 
     def score(self, outputs: npt.NDArray[Any], labels: object, lengths: object = None) -> float:
@@ -403,6 +431,12 @@ def _require_no_files(options: DataOptions) -> None:
             limit = "none beside data of Python's own"
             remedy = f"give the samples themselves as an argument of their own, {name}=..."
             raise InvalidValueError(f"{name} of the options of data", given, limit, remedy)
+
+
+def class_names(task: Task) -> tuple[str, ...]:
+    """Names of the classes, one per output; their numbers where they have none."""
+    sizes = task.heads or (task.outputs,)
+    return task.classes or tuple(str(index) for size in sizes for index in range(size))
 
 
 def _named(validation: Any, test: Any) -> dict[PartName, Any]:

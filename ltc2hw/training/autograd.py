@@ -116,7 +116,7 @@ class AutogradLearner:
         # The loss refuses other shapes of one target each; what is not finite shows in it.
         if classes or task.every_step:
             steps = len(x) if task.every_step else None
-            known = batch_labels(labels, classes, x.shape[1], task.outputs, steps, own)
+            known = batch_labels(labels, classes, x.shape[1], task.outputs, steps, own, task.heads)
             at_steps = known if task.every_step else None
             kept = torch.int64 if classes else self.flat.parameter.dtype
             labels = torch.from_numpy(known).to(labels.device, kept)

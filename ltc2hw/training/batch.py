@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ltc2hw.errors import ShapeError, TrainingError
-from ltc2hw.graph.labels import Labels, class_labels, real_targets, step_classes, step_targets
+from ltc2hw.graph.labels import (
+    Labels,
+    class_labels,
+    head_classes,
+    real_targets,
+    step_classes,
+    step_targets,
+)
 from ltc2hw.graph.sequences import sample_lengths
 from ltc2hw.numbers.words import IntArray
 
@@ -56,14 +63,18 @@ def batch_labels(
     outputs: int,
     steps: int | None,
     lengths: IntArray | None,
+    heads: tuple[int, ...] = (),
 ) -> Labels:
     """Classes or targets of a batch in the form of :mod:`ltc2hw.graph.labels`.
 
-    One per sample, or at each of ``steps`` steps; those after a sample's end are dropped then.
+    One per sample, or for each of its ``heads``, or at each of ``steps`` steps; those after a
+    sample's end are dropped then.
 
     Raises:
         ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
     """
+    if heads:
+        return head_classes(labels, samples, heads)
     if steps is None:
         read = class_labels if classes else real_targets
         return read(labels, samples, outputs)

@@ -28,7 +28,7 @@ from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.words import IntArray, Word
 from ltc2hw.training.batch import LostUpdateError, batch_labels, batch_lengths, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
-from ltc2hw.training.loss_kernels import as_targets
+from ltc2hw.training.loss_kernels import as_targets, loss_edges
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
@@ -92,8 +92,10 @@ class CompiledLearner:
         options: TrainingOptions,
         steps: int,
         every_step: bool = False,
+        heads: tuple[int, ...] = (),
     ) -> None:
         self.module, self.steps, self.every_step = module, steps, every_step
+        self.heads = heads
         self.cells = (*module.cells, module.readout)
         like = module.readout.weight_input.dtype
         dtype = module.readout.weight_input.detach().numpy().dtype
@@ -126,6 +128,7 @@ class CompiledLearner:
             fixed_at += len(fixed[-1])
             wiring_at += len(wirings[-1])
             operands_at += plan.operands
+        self.edges = loss_edges(self.classes, self.plans[-1].size, heads)
         last = module.cells[-1].form.registers.index(module.seen)
         self.net = Net(
             np.zeros((0, len(Plan._fields)), np.int64),
@@ -214,8 +217,8 @@ class CompiledLearner:
     ) -> tuple[Array, Weighing]:
         """Targets of a batch of some steps, its windows, and the weights of its losses."""
         size, at = self.plans[-1].size, steps if self.every_step else None
-        known = batch_labels(labels, self.classes, batch, size, at, lengths)
-        targets = as_targets(self.classes, known, size, self.dtype)
+        known = batch_labels(labels, self.classes, batch, size, at, lengths, self.heads)
+        targets = as_targets(self.classes, known, size, self.dtype, self.heads)
         return targets, self.weigher.batch(steps, lengths, known if self.every_step else None)
 
     def _learn(
@@ -234,7 +237,7 @@ class CompiledLearner:
         scale = 1.0 / (batch if self.classes else batch * targets.shape[2])
         learn = learn_sequence if room.threads == 1 else learn_sequence_threads
         made = learn(
-            Aim(int(self.classes), scale, self.weigher.longest),
+            Aim(self.edges, scale, self.weigher.longest),
             self.rule,
             self.net._replace(plans=room.plans),
             self.vectors._replace(grad=self.vectors.grad[: room.threads]),

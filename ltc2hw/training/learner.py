@@ -65,7 +65,7 @@ class CompiledNetworkLearner(CompiledLearner):
     """:class:`~ltc2hw.training.compiled.CompiledLearner` in a training loop."""
 
     def __init__(self, module: SpikingNetwork, task: Task, options: TrainingOptions) -> None:
-        super().__init__(module, task.kind, options, task.steps, task.every_step)
+        super().__init__(module, task.kind, options, task.steps, task.every_step, task.heads)
 
 
 def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Learner:
@@ -73,7 +73,7 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
 
     Raises:
         UnsupportedError: if compiled learning is asked for and cannot do it, or the auxiliary loss
-            for a regression or labels at every step; names why.
+            for a regression, labels at every step or several labels; names why.
         InvalidValueError: if there are more updates per sequence than steps, or no such device.
     """
     if options.auxiliary:
@@ -98,6 +98,9 @@ def _require_one_class(task: Task) -> None:
     remedy = "set auxiliary to 0"
     if task.kind == "regression":
         raise UnsupportedError("a regression", "the auxiliary loss", "it compares classes", remedy)
+    if task.heads:
+        reason = "it compares one answer"
+        raise UnsupportedError("several labels", "the auxiliary loss", reason, remedy)
     if task.every_step:
         reason = "it holds a sequence to one answer"
         raise UnsupportedError("labels at every step", "the auxiliary loss", reason, remedy)

@@ -28,12 +28,24 @@ def step_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
 def sample_losses(task: Task, outputs: Tensor, labels: Tensor) -> Tensor:
     """Loss of each sample at each step, (L, B); the rest as :func:`step_losses`.
 
+    With ``heads``, labels (B, H), it is the sum of the cross-entropies of the groups of outputs:
+    each group has the gradient that it has when it is learned alone.
+
     Raises:
         ShapeError: for outputs or labels of another shape; neither is broadcast.
     """
     if task.kind == "regression":
         return _errors(task, outputs, labels).square().mean(dim=2)
     _check(task, outputs, labels)
+    if task.heads:
+        groups = torch.split(outputs, list(task.heads), dim=2)
+        pairs = zip(groups, labels.unbind(dim=1), strict=True)
+        return torch.stack([_cross_entropies(group, own) for group, own in pairs]).sum(dim=0)
+    return _cross_entropies(outputs, labels)
+
+
+def _cross_entropies(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Of outputs (L, B, classes) and labels (B,) or (L, B): (L, B)."""
     steps, batch, classes = outputs.shape
     repeated = labels.expand(steps, batch).reshape(-1)
     flat = torch.nn.functional.cross_entropy(
@@ -58,6 +70,8 @@ def _check(task: Task, outputs: Tensor, labels: Tensor) -> None:
     expected_labels = tuple(outputs.shape[0 if task.every_step else 1 : 2])
     if task.kind == "regression":
         expected_labels = (*expected_labels, task.outputs)
+    if task.heads:
+        expected_labels = (*expected_labels, len(task.heads))
     if labels.shape != expected_labels:
         raise ShapeError("shape of labels", tuple(labels.shape), f"{expected_labels}")
 

@@ -38,8 +38,8 @@ from ltc2hw.training.update_kernels import (
 class Aim(NamedTuple):
     """What the network should give, and the room that it has."""
 
-    classes: int
-    """1 for classes, 0 for a regression."""
+    edges: Array
+    """Of the groups of classes, as :func:`~ltc2hw.training.loss_kernels.loss_edges` makes them."""
     scale: float
     """One over the number of terms in the mean loss of a step."""
     longest: int
@@ -164,7 +164,7 @@ def learn_window(
         last = len(net.plans) - 1
         _, grads = record_of(plan_at(net.plans, last), room, aim.longest, batch)
         outputs = shown(last, aim, net, room, x)
-        loss = window_loss(aim.classes, outputs, targets, weights, aim.scale, grads[0, :steps])
+        loss = window_loss(aim.edges, outputs, targets, weights, aim.scale, grads[0, :steps])
         back_window(aim, net, values, grad, room, operands, x)
     keep_states(aim, net, room, steps, batch)
     return loss

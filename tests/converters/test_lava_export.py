@@ -46,6 +46,7 @@ COPIED = {
     "dynamics/program.py",
     "dynamics/schedule.py",
     "errors.py",
+    "extras.py",
     "numbers/__init__.py",
     "numbers/nonlinearity.py",
     "numbers/scalars.py",

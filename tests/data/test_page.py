@@ -31,13 +31,14 @@ def test_every_option_is_on_the_page() -> None:
         assert f"{field.name}=" in PAGE, field.name
 
 
-@pytest.mark.parametrize("name", ["square.npz", "ragged.npz", "digit-rows", "a.npz"])
+@pytest.mark.parametrize("name", ["square.npz", "ragged.npz", "digit-rows", "a.npz", "two.npz"])
 def test_the_errors_of_the_page(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("square.npz", x=np.zeros((100, 100, 3)), y=np.arange(100) % 2)
     np.savez("ragged.npz", x=np.array([[1], [2, 3]], dtype=object), y=np.arange(2))
+    np.savez("two.npz", x=np.zeros((30, 100, 3)), y=np.arange(60).reshape(30, 2) % 7)
     np.savez("a.npz", x=np.zeros((30, 100)), y=np.arange(30) % 2)
     assert main(["data", name]) == 2
     line = capsys.readouterr().err.removeprefix("ltc2hw data: error: ").strip()

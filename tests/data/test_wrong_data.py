@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "several classes each, whole": (
         lambda: Task.from_arrays(X, np.ones((B, 2), dtype=int)),
-        "kind='regression'",
+        "several_labels=True",
     ),
     "steps first in labels": (
         lambda: Task.from_arrays(X, np.zeros((T, B), dtype=int)),

@@ -346,3 +346,13 @@ def test_an_interrupt_ends_compiled_learning_soon() -> None:
     x = np.repeat(X[:, :1], 400_000, axis=1)
     labels = np.zeros(x.shape[1], np.int64)
     assert interrupted(lambda: learn(FIXED, x, labels, engine="fast"), 1.5) < 1.0
+
+
+@pytest.mark.parametrize("engine", ["integer", "fast"])
+def test_the_adapted_network_does_not_go_on_with_the_state(engine: str) -> None:
+    """Its weights are rounded, so its scales are others than those of the state."""
+    first = learn(FIXED, X[:, :2], LABELS[:2], engine=engine)
+    learn(FIXED, X[:, 2:], LABELS[2:], engine=engine, learning=first.learning)
+    with pytest.raises(InvalidValueError, match="network to go on learning is another one"):
+        learn(first.network, X[:, 2:], LABELS[2:], engine=engine, learning=first.learning)
+    learn(first.network, X[:, 2:], LABELS[2:], engine=engine)

@@ -88,6 +88,9 @@ def sample_loss(task: Task, output: Tensor, label: Tensor) -> Tensor | None:
     """The loss of one sample at one step; None without a label."""
     if task.kind == "regression":
         return None if bool(label.isnan().any()) else ((output - label) ** 2).sum() / OUTPUTS
+    if task.heads:
+        parts = zip(torch.split(output, list(task.heads)), label.tolist(), strict=True)
+        return torch.stack([part.exp().sum().log() - part[own] for part, own in parts]).sum()
     return None if int(label) < 0 else output.exp().sum().log() - output[int(label)]
 
 
