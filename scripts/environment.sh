@@ -26,8 +26,8 @@ versions_of() {
 
 extras_of() {
     case $1 in
-        reference) echo "torch,lava,lava-dl,norse,nir,nir-tools,plot,frames,docs,dev" ;;
-        modern) echo "torch,lava,nir,nir-tools,plot,frames,docs,dev" ;;
+        reference) echo "torch,lava,lava-dl,norse,nir,nir-tools,plot,frames,events,docs,dev" ;;
+        modern) echo "torch,lava,nir,nir-tools,plot,frames,events,event-tools,docs,dev" ;;
         core) echo "plot,dev" ;;
     esac
 }
