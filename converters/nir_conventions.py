@@ -48,7 +48,10 @@ def checked_step(dt: object) -> float:
 
 @dataclass(frozen=True)
 class Conventions:
-    """What the caller said about a file; ``resets`` notes the nodes that it was needed for."""
+    """What the caller said about a file; ``resets`` notes the nodes that it was needed for.
+
+    ``zeros`` notes the nodes whose ``v_reset`` of 0 was believed.
+    """
 
     dt: float
     discretization: Discretization = "euler"
@@ -56,6 +59,7 @@ class Conventions:
     origin: str = "NIR graph"
     ours: bool = False
     resets: list[str] = field(default_factory=list)
+    zeros: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         checked_step(self.dt)
@@ -75,6 +79,12 @@ class Conventions:
             notes["discretization"] = self.discretization
         if self.reset is not None and self.resets:
             notes["reset"] = f"{self.reset}, as the caller said, of {', '.join(self.resets)}"
+        elif self.zeros:
+            # snnTorch's files hold a 0 whatever its neurons do, by default subtract-delayed.
+            notes["reset"] = (
+                f"zero, as v_reset = 0 says, of {', '.join(self.zeros)}; some tools write it where"
+                " neurons subtract their threshold: then say reset='subtract' or 'subtract-delayed'"
+            )
         return notes
 
     def decay(self, node: Node, entry: str, shape: Shape, conversion: Conversion) -> FloatArray:
@@ -151,6 +161,8 @@ class Conventions:
             )  # fmt: skip
         if self.reset is not None:
             self.resets.append(node.name)
+        if said is None and not self.ours and not np.any(potential):
+            self.zeros.append(node.name)
         if said in (None, "zero"):
             return potential, None
         if np.any(potential != 0.0):

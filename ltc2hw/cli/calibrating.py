@@ -6,11 +6,12 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltc2hw.cli.common import add_task, check_fit, first_samples, task_of
+from ltc2hw.cli.common import add_task, first_samples, fitted_task, task_of
 from ltc2hw.cli.counts import positive
 from ltc2hw.cli.data_options import data_options
 from ltc2hw.data import read_samples
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import real_array
 from ltc2hw.numbers.words import FloatArray, IntArray
@@ -52,18 +53,30 @@ def calibration_of(arguments: argparse.Namespace, network: Network) -> Calibrati
             "one of --task TASK and --calibration FILE",
         )  # fmt: skip
     if arguments.task is not None:
-        task = task_of(arguments)
-        check_fit(network, task)
+        task = fitted_task(network, task_of(arguments))
         split = first_samples(task.train, arguments.samples)
         return Calibration(task.name, _loud(split.x, task.name), split.lengths)
-    x, lengths = read_samples(arguments.calibration, data_options(arguments))
+    found = samples_of(arguments.calibration, arguments, network)
+    _loud(found.x, found.name)
+    return found
+
+
+def samples_of(
+    path: str, arguments: argparse.Namespace, network: Network | FixedNetwork
+) -> Calibration:
+    """The first samples of a file, which needs no labels.
+
+    Raises:
+        InvalidValueError: unless they fit the network.
+        ShapeError, DamagedFileError, OSError: for a file that cannot be read as samples.
+    """
+    x, lengths = read_samples(path, data_options(arguments))
     if x.shape[2] != network.input.size:
         limit = f"{network.input.size}, as the network has"
-        raise InvalidValueError(f"number of inputs of {arguments.calibration}", x.shape[2], limit)
+        raise InvalidValueError(f"number of inputs of {path}", x.shape[2], limit)
     count = arguments.samples
     lengths = None if lengths is None else lengths[:count]
-    name = Path(arguments.calibration).stem
-    return Calibration(name, _loud(real_array("samples", x[:, :count]), name), lengths)
+    return Calibration(Path(path).stem, real_array("samples", x[:, :count]), lengths)
 
 
 def _loud(x: FloatArray, name: str) -> FloatArray:

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
@@ -24,6 +25,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.numbers.scalars import LARGEST_SEED
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task, load_task
+from ltc2hw.tasks.renumbering import in_order
 
 OUTPUTS = ("out", "json", "checkpoint", "save_recipe")
 """Arguments that name what is written; all other paths are read."""
@@ -221,6 +223,50 @@ def first_samples(split: Split, count: int | None) -> Split:
     if count is None or count >= split.samples:
         return split
     return split.take(np.arange(count))
+
+
+CLASSES = "classes"
+"""Entry of the provenance with the names of the classes that a network was trained for."""
+
+BINNING = "data binning"
+"""Entry with how events became the steps that it was trained on."""
+
+
+def fitted_task(network: Network | FixedNetwork, task: Task) -> Task:
+    """The task with its classes in the order in which a network answers them.
+
+    A task of other events' steps is warned of.
+
+    Raises:
+        InvalidValueError: naming the inputs, outputs or classes that differ.
+    """
+    names = trained_classes(network)
+    if names and task.classes:
+        task = in_order(task, names)
+    check_fit(network, task)
+    trained, given = network.provenance.get(BINNING), task.provenance.get("binning")
+    if trained is not None and given is not None and trained != given:
+        warnings.warn(
+            f"binning of task {task.name} is {given}; the network was trained on {trained}",
+            stacklevel=2,
+        )
+    return task
+
+
+def trained_classes(network: Network | FixedNetwork) -> tuple[str, ...]:
+    """Names of the classes that a network was trained for, () where they are not known."""
+    try:
+        names = json.loads(network.provenance.get(CLASSES, "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if told else ()
+
+
+def origin(task: Task) -> dict[str, str]:
+    """What a network's provenance keeps of a task: names of classes, how the data were read."""
+    kept = {f"data {name}": text for name, text in task.provenance.items()}
+    return {**({CLASSES: json.dumps(task.classes)} if task.classes else {}), **kept}
 
 
 def check_fit(network: Network | FixedNetwork, task: Task) -> None:

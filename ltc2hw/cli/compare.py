@@ -12,9 +12,9 @@ from ltc2hw.cli.common import (
     add_readout,
     add_samples,
     add_task,
-    check_fit,
     check_output,
     first_samples,
+    fitted_task,
     load_fixed,
     load_float,
     task_of,
@@ -101,8 +101,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     if arguments.readout is not None:
         network = network.with_output(arguments.readout)
         fixed = fixed.with_output(arguments.readout)
-    task = task_of(arguments)
-    check_fit(network, task)
+    task = fitted_task(network, task_of(arguments))
     stated = stated_bounds(arguments)
     for metric, limit in stated.items():
         check_bound(task.decision.metric, metric, limit)

@@ -18,6 +18,7 @@ from ltc2hw.cli.foreign import (
     steps_options,
 )
 from ltc2hw.cli.verb import Verb
+from ltc2hw.cli.wording import on_command_line
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.fixed import FixedNetwork
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     save(network, arguments.out)
     if "changes" in network.provenance:
         console.line(f"changed: {network.provenance['changes']}")
+    if arguments.reset is None and "reset" in network.provenance:
+        console.line(f"reset: {on_command_line(network.provenance['reset'])}")
     kind = "integer" if isinstance(network, FixedNetwork) else "float"
     names = ", ".join(
         f"{population.name} ({population.size})" for population in network.populations

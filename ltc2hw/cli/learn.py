@@ -15,8 +15,8 @@ from ltc2hw.cli.common import (
     add_json,
     add_readout,
     add_task,
-    check_fit,
     check_output,
+    fitted_task,
     load_fixed,
     natural,
     task_of,
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     network = loaded.with_output(arguments.readout or loaded.output)
     task = task_of(arguments)
     require_one_label(task)
-    check_fit(network, task)
+    task = fitted_task(network, task)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
     scope = scope_of(network, rule)
     require_reach(scope, rule, arguments.allow)

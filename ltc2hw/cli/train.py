@@ -12,7 +12,9 @@ from ltc2hw.cli.common import (
     check_fit,
     check_output,
     load_float,
+    origin,
     task_of,
+    trained_classes,
     write_json,
 )
 from ltc2hw.cli.console import Console
@@ -31,6 +33,7 @@ from ltc2hw.errors import InvalidValueError, MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
 from ltc2hw.tasks import Task
+from ltc2hw.tasks.renumbering import in_order
 from ltc2hw.tasks.summary import summarise
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     if arguments.save_recipe is not None:
         require_named(recipe)
     if start is not None:
+        task = further(start, task)
         require_start(arguments.start, start, task)
     from ltc2hw.training.recipe_file import save_recipe
     from ltc2hw.training.trainer import Trainer
@@ -90,6 +94,15 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     console.line(f"{metric}: {scores}")
     console.line(f"float network: {arguments.out}")
     return True
+
+
+def further(network: Network, task: Task) -> Task:
+    """A task in the order of a network's own classes, or as it is where it has others.
+
+    Those that it is trained further for then take the place of its own.
+    """
+    known = trained_classes(network)
+    return in_order(task, known) if task.classes and set(task.classes) <= set(known) else task
 
 
 def require_start(path: Path, network: Network, task: Task) -> None:
@@ -156,6 +169,7 @@ def train_network(
         "seed": str(recipe.training.seed),
         "epochs": str(recipe.training.epochs),
         f"test {metric}": f"{result.metrics['test']:.6g}",
+        **origin(task),
     }
     return from_module(result.module, provenance), measured
 

@@ -229,7 +229,8 @@ def decode(tree: Leaf | Tree, types: tuple[Maker, ...], table: Fields = FIELDS) 
     name = tree.get(TYPE) if isinstance(tree, Mapping) else None
     if not isinstance(tree, Mapping) or not isinstance(name, str) or name not in by_name:
         found = repr(name) if isinstance(name, str) else "something else"
-        raise SchemaError(f"it holds {found} where {' or '.join(by_name)} should be")
+        other = "; ltc2hw.files.bundle.load_trace reads traces" if found == "'Trace'" else ""
+        raise SchemaError(f"it holds {found} where {' or '.join(by_name)} should be{other}")
     fields = table[by_name[name]]
     left_out = {field for field in fields if field not in tree}
     odd = {field for field in left_out if not isinstance(fields[field], Maybe)}

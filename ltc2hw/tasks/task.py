@@ -379,11 +379,27 @@ class Task(Shown):
                 f"({self.steps}, samples, {self.outputs})",
             )
         own = sample_lengths(lengths, self.steps, outputs.shape[1])
+        if lengths is None:
+            self._require_even(outputs.shape[1])
         values: FloatArray = outputs.astype(np.float64)
         if not self.every_step:
             values = read_out(values, self.decision_steps, own)
         require_finite(f"outputs for task {self.name}", values)
         return values
+
+    def _require_even(self, samples: int) -> None:
+        """Raise if outputs without lengths must be those of samples that end early.
+
+        Raises:
+            InvalidValueError: if every split of so many samples has lengths.
+        """
+        splits = (self.train, self.validation, self.test)
+        own = [split for split in splits if split.samples == samples]
+        if own and all(split.lengths is not None for split in own):
+            limit = f"the steps of each sample, which end early in task {self.name}"
+            raise InvalidValueError(
+                "lengths", None, limit, "pass those of the split: split.lengths"
+            )
 
     def decide(self, outputs: npt.NDArray[Any], lengths: object = None) -> npt.NDArray[Any]:
         """Decisions from readout membranes (T, B, N_out), floats or integers of one scale.
