@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def checkout_of(installed: Distribution) -> str | None:
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
+    beside = Path(str(installed.locate_file("pyproject.toml")))
+    if beside.exists():
+        # Run within the checkout, where the metadata of its last build lie.
+        return str(beside.resolve().parent)
     told = json.loads(installed.read_text("direct_url.json") or "{}")
     if not told.get("dir_info", {}).get("editable"):
         return None

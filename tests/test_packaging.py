@@ -188,17 +188,19 @@ def test_the_wheel_installs_and_runs_without_the_tree(checkout: Path, tmp_path: 
 class Installed(Distribution):
     """Metadata as a file on disk would hold them."""
 
-    def __init__(self, **files: str) -> None:
-        self.files_told = files
+    def __init__(self, folder: Path = Path("/nowhere"), **files: str) -> None:
+        self.folder, self.files_told = folder, files
 
     def read_text(self, filename: str) -> str | None:
         return self.files_told.get(filename.partition(".")[0])
 
-    def locate_file(self, path: object) -> Any:
-        raise NotImplementedError
+    def locate_file(self, path: Any) -> Any:
+        return self.folder / path
 
 
-def test_what_installs_an_extra_follows_from_how_this_one_was_installed() -> None:
+def test_what_installs_an_extra_follows_from_how_this_one_was_installed(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    assert checkout_of(Installed(tmp_path)) == str(tmp_path.resolve())
     editable = '{"url": "file:///a%20folder/ltc2hw", "dir_info": {"editable": true}}'
     assert checkout_of(Installed(direct_url=editable)) == "/a folder/ltc2hw"
     copied = '{"url": "file:///a/ltc2hw", "dir_info": {}}'

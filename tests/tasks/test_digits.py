@@ -107,7 +107,7 @@ def test_stratified_takes_each_class_in_proportion() -> None:
 
 def test_missing_data_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=r"\[torch\]"):
+    with pytest.raises(MissingExtraError, match="the extra 'torch': pip install"):
         load_task("digits-rows")
 
 
