@@ -53,7 +53,7 @@ def calibration_of(arguments: argparse.Namespace, network: Network) -> Calibrati
             "one of --task TASK and --calibration FILE",
         )  # fmt: skip
     if arguments.task is not None:
-        task = fitted_task(network, task_of(arguments))
+        task = fitted_task(network, task_of(arguments), arguments.decision_steps)
         split = first_samples(task.train, arguments.samples)
         return Calibration(task.name, _loud(split.x, task.name), split.lengths)
     found = samples_of(arguments.calibration, arguments, network)

@@ -8,6 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -232,10 +233,11 @@ BINNING = "data binning"
 """Entry with how events became the steps that it was trained on."""
 
 
-def fitted_task(network: Network | FixedNetwork, task: Task) -> Task:
+def fitted_task(network: Network | FixedNetwork, task: Task, said: int | None) -> Task:
     """The task with its classes in the order in which a network answers them.
 
-    A task of other events' steps is warned of.
+    Answers in spikes are counted over all steps of a sample, unless the number of steps that
+    decide was ``said``, or is more than one. A task of other events' steps is warned of.
 
     Raises:
         InvalidValueError: naming the inputs, outputs or classes that differ.
@@ -250,6 +252,9 @@ def fitted_task(network: Network | FixedNetwork, task: Task) -> Task:
             f"binning of task {task.name} is {given}; the network was trained on {trained}",
             stacklevel=2,
         )
+    spiking = network.population(network.output).output_variable == "spikes"
+    if spiking and said is None and task.decision_steps == 1 and not task.every_step:
+        task = replace(task, decision_steps=task.steps)
     return task
 
 

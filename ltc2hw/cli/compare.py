@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     if arguments.readout is not None:
         network = network.with_output(arguments.readout)
         fixed = fixed.with_output(arguments.readout)
-    task = fitted_task(network, task_of(arguments))
+    task = fitted_task(network, task_of(arguments), arguments.decision_steps)
     stated = stated_bounds(arguments)
     for metric, limit in stated.items():
         check_bound(task.decision.metric, metric, limit)

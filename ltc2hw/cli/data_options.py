@@ -74,7 +74,10 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
             help=f"set apart where there are none (default: {share})",
         )
     group.add_argument(
-        "--decision-steps", type=positive, metavar="N", help="last steps that decide (default: 1)"
+        "--decision-steps",
+        type=positive,
+        metavar="N",
+        help="last steps that decide (default: 1; all for spikes)",
     )
     group.add_argument(
         "--binning", metavar="LIST", help="of events, e.g. window_us=5000,downsample=2"

@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     network = loaded.with_output(arguments.readout or loaded.output)
     task = task_of(arguments)
     require_one_label(task)
-    task = fitted_task(network, task)
+    task = fitted_task(network, task, arguments.decision_steps)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
     scope = scope_of(network, rule)
     require_reach(scope, rule, arguments.allow)

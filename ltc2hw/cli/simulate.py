@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         raise InvalidValueError("samples to run", given, "one of --task TASK and --unlabelled FILE")
     if arguments.unlabelled is not None:
         return run_unlabelled(arguments, network, console)
-    task = fitted_task(network, task_of(arguments))
+    task = fitted_task(network, task_of(arguments), arguments.decision_steps)
     split = first_samples(task.test, arguments.samples)
     engine, trace = ran(arguments, network, console, split.x, split.lengths)
     outputs = real_outputs(network, trace) if isinstance(network, FixedNetwork) else trace.outputs

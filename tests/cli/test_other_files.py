@@ -11,7 +11,10 @@ import pytest
 import ltc2hw
 from ltc2hw import errors
 from ltc2hw.cli import main
+from ltc2hw.cli.common import fitted_task
 from ltc2hw.files.bundle import load_trace
+from ltc2hw.graph.network import Input, Projection
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.tasks import Split, Task
 
 pytest.importorskip("torch")
@@ -97,3 +100,13 @@ def test_a_score_without_lengths_is_refused() -> None:
     with pytest.raises(errors.InvalidValueError, match=r"lengths is None.*split.lengths"):
         task.score(outputs, split.labels)
     assert task.score(outputs, split.labels, split.lengths) == 0.5
+
+
+def test_answers_in_spikes_are_counted() -> None:
+    split = Split(np.zeros((3, 2, 1)), np.array([0, 1]))
+    task = Task("counted", "classification", 3, 1, 2, split, split, split)
+    wires = (Projection("input", "spikes", "out", "current", Dense(np.ones((2, 1)))),)
+    for model, said, steps in (("lif", None, 3), ("lif", 1, 1), ("readout", None, 1)):
+        populations = (Input("input", 1), ltc2hw.Neurons("out", 2, model))
+        network = ltc2hw.Network(populations, wires, "out")
+        assert fitted_task(network, task, said).decision_steps == steps
