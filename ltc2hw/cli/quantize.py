@@ -97,7 +97,7 @@ def tell(made: QuantizationReport, console: Console) -> None:
         if state.band is None or state.band > TOLD * state.in_use:
             band = "anywhere" if state.band is None else f"within {state.band:.3g}"
             verb = "does not decay" if state.effect == STAYS else "falls a unit per step"
-            console.line(f"state {state.name}: {verb} {band}, of {state.in_use:.3g} in use")
+            console.line(f"state {state.name}: {verb} {band}, of {state.in_use + 0.0:.3g} in use")
         if state.in_use > state.register:
             text = f"{state.in_use:.3g} in calibration, saturates at {state.register:.3g}"
             console.line(f"state {state.name}: {text}")
