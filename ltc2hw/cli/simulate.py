@@ -32,7 +32,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.words import FloatArray, IntArray
-from ltc2hw.registry import ENGINES
+from ltc2hw.registry import ENGINES, default_engine
 from ltc2hw.simulate import simulate
 
 
@@ -125,7 +125,8 @@ def ran(
     lengths: IntArray | None,
 ) -> tuple[str, Trace]:
     """The engine, and what it made of the samples."""
-    engine = arguments.engine or ("fast" if isinstance(network, FixedNetwork) else "float64")
+    is_float = not isinstance(network, FixedNetwork)
+    engine = arguments.engine or default_engine(is_float=is_float)
     progress = partial(console.progress, "sample-steps") if engine == "fast" else None
     return engine, simulate(network, x, engine, progress=progress, lengths=lengths)
 
