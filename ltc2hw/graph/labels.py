@@ -342,3 +342,32 @@ def _from_one_hot(array: Labels) -> IntArray:
         )
     chosen: IntArray = array.argmax(axis=1).astype(np.int64)
     return chosen
+
+
+def plain_goals(
+    labels: object,
+    classes: bool,
+    samples: int,
+    outputs: int,
+    steps: int | None,
+    lengths: IntArray | None,
+    heads: tuple[int, ...] = (),
+) -> Labels:
+    """Classes or targets of any accepted form in the one form of their kind.
+
+    One per sample, or for each of its ``heads``, or at each of ``steps`` steps; those after a
+    sample's end are dropped then.
+
+    Raises:
+        ShapeError, InvalidValueError: as the functions for each kind.
+
+    >>> plain_goals([[0, 1]], True, samples=1, outputs=2, steps=None, lengths=None)
+    array([1])
+    """
+    if heads:
+        return head_classes(labels, samples, heads)
+    if steps is None:
+        read = class_labels if classes else real_targets
+        return read(labels, samples, outputs)
+    read_steps = step_classes if classes else step_targets
+    return read_steps(labels, steps, samples, outputs, lengths)

@@ -26,14 +26,10 @@ from ltc2hw.graph.decision import (
 from ltc2hw.graph.labels import (
     TIME_FIRST,
     Labels,
-    class_labels,
-    head_classes,
     head_sizes,
+    plain_goals,
     plain_labels,
-    real_targets,
-    step_classes,
     step_labels,
-    step_targets,
 )
 from ltc2hw.graph.samples import real_array, require_spikes
 from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
@@ -352,14 +348,9 @@ class Task(Shown):
         Raises:
             ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
         """
-        if self.every_step:
-            kind = step_classes if self.kind == "classification" else step_targets
-            return kind(labels, self.steps, samples, self.outputs, lengths)
-        if self.heads:
-            return head_classes(labels, samples, self.heads)
-        if self.kind == "classification":
-            return class_labels(labels, samples, self.outputs)
-        return real_targets(labels, samples, self.outputs)
+        steps = self.steps if self.every_step else None
+        classes = self.kind == "classification"
+        return plain_goals(labels, classes, samples, self.outputs, steps, lengths, self.heads)
 
     def epoch(self, rng: np.random.Generator) -> Split:
         """The training samples of one epoch."""

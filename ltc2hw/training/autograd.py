@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.graph.labels import plain_goals
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
-from ltc2hw.training.batch import LostUpdateError, batch_labels, batch_lengths
+from ltc2hw.training.batch import LostUpdateError, batch_lengths
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
@@ -116,7 +117,7 @@ class AutogradLearner:
         # The loss refuses other shapes of one target each; what is not finite shows in it.
         if classes or task.every_step:
             steps = len(x) if task.every_step else None
-            known = batch_labels(labels, classes, x.shape[1], task.outputs, steps, own, task.heads)
+            known = plain_goals(labels, classes, x.shape[1], task.outputs, steps, own, task.heads)
             at_steps = known if task.every_step else None
             kept = torch.int64 if classes else self.flat.parameter.dtype
             labels = torch.from_numpy(known).to(labels.device, kept)

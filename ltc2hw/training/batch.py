@@ -7,14 +7,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ltc2hw.errors import ShapeError, TrainingError
-from ltc2hw.graph.labels import (
-    Labels,
-    class_labels,
-    head_classes,
-    real_targets,
-    step_classes,
-    step_targets,
-)
 from ltc2hw.graph.sequences import sample_lengths
 from ltc2hw.numbers.words import IntArray
 
@@ -54,29 +46,3 @@ def batch_lengths(x: Tensor, steps: int, inputs: int, lengths: object) -> IntArr
     cut = lengths is not None and x.dim() == 3 and len(x) < steps
     check_shape(x, len(x) if cut else steps, inputs)
     return sample_lengths(lengths, len(x), x.shape[1])
-
-
-def batch_labels(
-    labels: object,
-    classes: bool,
-    samples: int,
-    outputs: int,
-    steps: int | None,
-    lengths: IntArray | None,
-    heads: tuple[int, ...] = (),
-) -> Labels:
-    """Classes or targets of a batch in the form of :mod:`ltc2hw.graph.labels`.
-
-    One per sample, or for each of its ``heads``, or at each of ``steps`` steps; those after a
-    sample's end are dropped then.
-
-    Raises:
-        ShapeError, InvalidValueError: as :mod:`ltc2hw.graph.labels`.
-    """
-    if heads:
-        return head_classes(labels, samples, heads)
-    if steps is None:
-        read = class_labels if classes else real_targets
-        return read(labels, samples, outputs)
-    read_steps = step_classes if classes else step_targets
-    return read_steps(labels, steps, samples, outputs, lengths)

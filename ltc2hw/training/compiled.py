@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.graph.labels import plain_goals
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
@@ -26,7 +27,7 @@ from ltc2hw.neurons.packing import (
 from ltc2hw.neurons.window import MOST_RECORDED
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.words import IntArray, Word
-from ltc2hw.training.batch import LostUpdateError, batch_labels, batch_lengths, check_shape
+from ltc2hw.training.batch import LostUpdateError, batch_lengths, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.loss_kernels import as_targets, loss_edges
 from ltc2hw.training.options import TrainingOptions
@@ -217,7 +218,7 @@ class CompiledLearner:
     ) -> tuple[Array, Weighing]:
         """Targets of a batch of some steps, its windows, and the weights of its losses."""
         size, at = self.plans[-1].size, steps if self.every_step else None
-        known = batch_labels(labels, self.classes, batch, size, at, lengths, self.heads)
+        known = plain_goals(labels, self.classes, batch, size, at, lengths, self.heads)
         targets = as_targets(self.classes, known, size, self.dtype, self.heads)
         return targets, self.weigher.batch(steps, lengths, known if self.every_step else None)
 
