@@ -17,6 +17,7 @@ from ltc2hw.tasks.functions import names_function, own_object
 
 if TYPE_CHECKING:
     from ltc2hw.training import Recipe
+    from ltc2hw.training.choosing import Chosen
 
 METHODS = ("fptt", "bptt")
 OPTIMIZERS = ("adam", "adamax", "sgd")
@@ -112,17 +113,15 @@ def sizes(text: str) -> tuple[int, ...]:
 sizes.__name__ = "list of positive integers, such as 128,64"
 
 
-def chosen_recipe(task: Task, arguments: argparse.Namespace) -> Recipe:
-    """The task's recipe, changed by the file, which is changed by the single options.
+def changed_recipe(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """A task's own recipe, changed by the file, which is changed by the single options.
 
     Raises:
         InvalidValueError, UnknownNameError: for options that do not go together, or exist.
         DamagedFileError, OSError: for a file that cannot be read.
     """
     from ltc2hw.training.recipe_file import load_recipe
-    from ltc2hw.training.recipes import recipe_for
 
-    recipe = recipe_for(task)
     if arguments.recipe is not None:
         recipe = load_recipe(arguments.recipe, recipe)
     recipe = recipe.with_model(**_model_changes(arguments))
@@ -186,13 +185,11 @@ def neuron_named(text: str) -> str | Model:
     return found
 
 
-def reasons(task: Task, recipe: Recipe) -> tuple[str, ...]:
-    """What of a recipe was chosen from a task's samples, and from what of them, in a line each."""
-    from ltc2hw.training.recipes import chosen_for
-
+def reasons(chosen: Chosen, recipe: Recipe, task: Task) -> tuple[str, ...]:
+    """What was chosen for a task and still holds in a recipe, and why, in a line each."""
     return tuple(
         f"  {choice}"
-        for choice in chosen_for(task).choices
+        for choice in chosen.choices
         if choice.value in (getattr(recipe.model, choice.field, None), task.name)
         or choice.value == getattr(recipe.training, choice.field, None)
     )

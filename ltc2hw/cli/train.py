@@ -22,7 +22,7 @@ from ltc2hw.cli.data import in_short
 from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.recipe_options import (
     add_recipe_options,
-    chosen_recipe,
+    changed_recipe,
     described,
     reasons,
     require_named,
@@ -62,7 +62,10 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     start = None if arguments.start is None else load_float(arguments.start)
     task = task_of(arguments)
     require_torch()
-    recipe = chosen_recipe(task, arguments)
+    from ltc2hw.training.recipes import chosen_for
+
+    chosen = chosen_for(task)
+    recipe = changed_recipe(chosen.recipe, arguments)
     if arguments.save_recipe is not None:
         require_named(recipe)
     if start is not None:
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         summary = summarise(task)
         for line in (in_short(summary), *(f"warning: {each}" for each in summary.warnings)):
             console.line(line)
-    told = () if start is not None else reasons(task, recipe)
+    told = () if start is not None else reasons(chosen, recipe, task)
     for line in (*described(recipe, start), *told):
         console.line(line)
     network, measured = train_network(task, recipe, console, arguments.checkpoint, start)
