@@ -13,7 +13,8 @@ from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedP
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.numbers.nonlinearity import sigmoid_table
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Word
 
 STATE = Word(24)

@@ -18,6 +18,7 @@ from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 
@@ -149,9 +150,8 @@ def disassemble(
     clocks = clocks_of(network)
     arriving: dict[tuple[str, Port], Signal] = {}
     for projection in network.projections:
-        matrix: Matrix = projection.weights.to_array()
-        if isinstance(projection.weights, Sparse):
-            matrix = projection.weights.to_scipy()
+        weights = expanded(projection.weights)
+        matrix: Matrix = weights.to_scipy() if isinstance(weights, Sparse) else weights.matrix
         source = Source(projection.source, projection.variable, projection.delay)
         if projection.source in clocks:
             source = Source(CONSTANT, "spikes", projection.delay)

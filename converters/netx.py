@@ -27,6 +27,7 @@ from ltc2hw.converters.netx_record import default_record, read_record, write_rec
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.foreign_hdf5 import ForeignTree, read_foreign, tree_of
 from ltc2hw.files.hdf5 import writing
+from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import Word
@@ -94,6 +95,7 @@ def write(
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("netx-out", allow)
+    network = without_kernels(network)
     names = chain_of(network, conversion)
     if too_fine(network):
         conversion.meet("weight-range", too_fine(network))

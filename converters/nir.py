@@ -26,6 +26,7 @@ from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files.foreign_hdf5 import read_foreign
 from ltc2hw.files.hdf5 import writing
+from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
@@ -192,9 +193,9 @@ def _check_nodes(graph: Any, prefix: str, conversion: Conversion) -> None:
 
 def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
     if isinstance(network, Network):
-        return network
+        return without_kernels(network)
     conversion.meet("integers", f"network for {network.target}")
-    return dequantize(network)
+    return without_kernels(dequantize(network))
 
 
 def _large(entries: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.numbers.nonlinearity import evaluate
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.operators import Weights, expanded
 from ltc2hw.numbers.words import FloatArray
 
 
@@ -87,6 +87,5 @@ def _scaled(projection: Projection, tau: dict[str, FloatArray]) -> Projection:
 
 
 def _scale_rows(weights: Weights, factors: FloatArray) -> Weights:
-    if isinstance(weights, Sparse):
-        return weights.with_values(weights.data * np.repeat(factors, np.diff(weights.indptr)))
-    return Dense(weights.matrix * factors[:, None])
+    matrix = expanded(weights)
+    return matrix.with_values(matrix.values * factors[matrix.rows])

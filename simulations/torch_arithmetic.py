@@ -20,6 +20,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, message_word
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import IntArray, Overflow, Word
 
@@ -52,7 +53,7 @@ def weight_matrices(network: FixedNetwork, device: torch.device) -> list[Tensor]
         if total > EXACT:
             name = f"{projection.source} to {projection.target}.{projection.port}"
             raise InvalidValueError(f"largest sum of {name}", total, "at most 2^53", "use integer")
-        weights = projection.weights
+        weights = expanded(projection.weights)
         if isinstance(weights, Sparse):
             coordinates = weights.to_scipy().tocoo()
             places = torch.tensor(np.stack([coordinates.row, coordinates.col]))

@@ -28,7 +28,8 @@ from ltc2hw.graph.neurons import FixedNeurons, Message
 from ltc2hw.graph.structure import Port, Variable
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import GateFunction, Nonlinearity, sigmoid_table
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray, Word
 from ltc2hw.quantization.rules import check_fixed, exponent_range, worst_arrivals
 from ltc2hw.targets import load_target

@@ -10,6 +10,7 @@ from ltc2hw.converters.c.neurons import Tables
 from ltc2hw.converters.c.plan import Plan, Sent, Sum
 from ltc2hw.converters.c.text import IntegerType, interval_of, literal, narrowest, wrapped
 from ltc2hw.graph.fixed import FixedProjection
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import IntArray
 
@@ -127,8 +128,9 @@ def _projection(
     targets, sources = projection.weights.shape
     label = f"{projection.source}_{projection.variable}_to_{projection.target}_{projection.port}"
     scale = literal(1 << projection.exponent)
-    if isinstance(projection.weights, Dense):
-        weights: IntArray = projection.weights.matrix.T.ravel()
+    held = expanded(projection.weights)
+    if isinstance(held, Dense):
+        weights: IntArray = held.matrix.T.ravel()
         name = helpers.name(DENSE, "add_dense", {"w": _type(weights), "m": kind, "t": one.type})
         given = [
             one.name,
@@ -139,7 +141,7 @@ def _projection(
             scale,
         ]
     else:
-        columns = projection.weights.to_scipy().tocsc()
+        columns = held.to_scipy().tocsc()
         columns.sort_indices()
         parts = [columns.indptr, columns.indices, columns.data]
         start, row, weights = (np.asarray(part, np.int64) for part in parts)

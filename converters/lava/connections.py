@@ -13,6 +13,7 @@ from lava.utils.weightutils import SignMode
 from ltc2hw.converters.lava.limits import MIXED_SIGN_BITS
 from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, message_word
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Sparse as SparseWeights
 
 
@@ -36,7 +37,8 @@ def connection_recipe(
         "num_message_bits": word.bits if graded else 0,
         "name": connection_name(projection),
     }
-    weights = projection.weights.with_values(projection.weights.values << alignment)
+    kept = expanded(projection.weights)
+    weights = kept.with_values(kept.values << alignment)
     if isinstance(weights, SparseWeights):
         matrix = weights.to_scipy()
         if delay == 0:

@@ -35,6 +35,7 @@ from ltc2hw.learning.rule import (
 )
 from ltc2hw.learning.values import read_parameter
 from ltc2hw.learning.words import time_weight
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.words import IntArray
 
 
@@ -163,7 +164,7 @@ class _Builder:
             name=name,
             weights=projection.weights.to_array(),
             plastic=self.plastic(parameter),
-            places=projection.weights.coordinates,
+            places=expanded(projection.weights).coordinates,
             exponent=projection.exponent,
             delay=projection.delay,
             back=back,

@@ -22,10 +22,10 @@ from ltc2hw.files.hdf5 import MAXIMUM_ENTRIES, Tree, read_tree, write_tree
 from ltc2hw.files.schema import (
     READABLE,
     SCHEMA_VERSION,
-    UNCHANGED_SINCE,
     SchemaError,
     decode,
     encode,
+    version_of,
 )
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
@@ -103,8 +103,11 @@ def load_any(path: StrPath) -> Network | FixedNetwork | Trace:
 
 
 def _write(value: Network | FixedNetwork | Trace, path: StrPath) -> None:
-    version = UNCHANGED_SINCE.get(type(value).__name__, SCHEMA_VERSION)
-    content: Tree = {"format": FORMAT, "schema_version": version, "content": encode(value)}
+    content: Tree = {
+        "format": FORMAT,
+        "schema_version": version_of(value),
+        "content": encode(value),
+    }
     parts = _entries(content) + 1  # and the checksum
     if parts > MAXIMUM_ENTRIES:
         # The reader, which trusts no file, stops there.

@@ -23,19 +23,17 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
 from ltc2hw.graph.notes import Notes
 from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the trees; raised whenever a class of :data:`FIELDS` changes.
 
-2: neurons are programs. 3: traces have notes.
+2: neurons are programs. 3: traces have notes. 4: convolutions, and populations with a shape.
 """
 
-UNCHANGED_SINCE: Mapping[str, int] = {"Network": 2, "FixedNetwork": 2}
-"""Version of the files of classes that are older than :data:`SCHEMA_VERSION`: versions of ltc2hw
-that came before it read them."""
 
 READABLE = range(2, SCHEMA_VERSION + 1)
 """Versions that the tables below describe; :func:`ltc2hw.registry.find_schema` has the others."""
@@ -59,6 +57,7 @@ class Kind(Enum):
     MODEL = "a neuron model, as JSON"
     FORMATS = "formats of neurons, as JSON"
     PROGRAM = "a program of neurons, as JSON"
+    IMAGE = "int64 array of two or three sizes"
 
 
 Maker = Callable[..., Any]
@@ -102,7 +101,10 @@ class Maybe:
 
 FieldKind = Kind | Part | Parts | Choice | Named | Maybe
 
-WEIGHTS = Part((Dense, Sparse))
+WEIGHTS = Part((Dense, Sparse, Conv))
+
+IMAGE = Maybe(Kind.IMAGE)
+"""The shape of a population; those that are no images have none."""
 
 Fields = Mapping[Maker, Mapping[str, FieldKind]]
 
@@ -114,13 +116,27 @@ FIELDS: Fields = {
         "data": Kind.NUMBERS,
         "sources": Kind.INTEGER,
     },
-    Input: {"name": Kind.TEXT, "size": Kind.INTEGER, "graded": Kind.FLAG},
+    Conv: {
+        "kernel": Kind.NUMBERS,
+        "sources": Kind.INTEGERS,
+        "stride": Kind.INTEGERS,
+        "padding": Kind.INTEGERS,
+        "dilation": Kind.INTEGERS,
+        "groups": Kind.INTEGER,
+    },
+    Input: {
+        "name": Kind.TEXT,
+        "size": Kind.INTEGER,
+        "graded": Kind.FLAG,
+        "shape": IMAGE,
+    },
     Neurons: {
         "name": Kind.TEXT,
         "size": Kind.INTEGER,
         "model": Kind.MODEL,
         "constants": Named(Kind.REALS),
         "functions": Kind.TEXTS,
+        "shape": IMAGE,
     },
     Projection: {
         "source": Kind.TEXT,
@@ -149,6 +165,7 @@ FIELDS: Fields = {
         "graded": Kind.FLAG,
         "word": Part((Word,)),
         "fraction": Kind.INTEGER,
+        "shape": IMAGE,
     },
     FixedNeurons: {
         "name": Kind.TEXT,
@@ -159,6 +176,7 @@ FIELDS: Fields = {
         "tables": Named(Kind.INTEGERS),
         "messages": Parts((Message,)),
         "program": Kind.PROGRAM,
+        "shape": IMAGE,
     },
     FixedProjection: {
         "source": Kind.TEXT,
@@ -213,7 +231,7 @@ def encode(value: Any) -> Tree:
         own = getattr(value, name)
         if not isinstance(kind, Maybe):
             tree[name] = _encode_field(own, kind)
-        elif own is not None:
+        elif own is not None and not (kind is IMAGE and len(own) == 1):
             tree[name] = _encode_field(own, kind.kind)
     return tree
 
@@ -291,6 +309,14 @@ def _texts(value: Mapping[str, str]) -> str:
     return json.dumps(dict(value))
 
 
+def version_of(value: Network | FixedNetwork | Trace) -> int:
+    """The oldest version of a file that says it: ltc2hw of that age reads it."""
+    if isinstance(value, Trace):
+        return 3
+    images = any(len(population.shape) > 1 for population in value.populations)
+    return 4 if images else 2
+
+
 WRITERS: Mapping[Kind, Callable[[Any], str]] = {
     Kind.TEXTS: _texts,
     Kind.MODEL: model_text,
@@ -312,6 +338,7 @@ SCALAR_TYPES: Mapping[Kind, type] = {
 ARRAY_TYPES: Mapping[Kind, tuple[str, ...]] = {
     Kind.REALS: ("float64",),
     Kind.INTEGERS: ("int64",),
+    Kind.IMAGE: ("int64",),
     Kind.NUMBERS: ("float64", "int64"),
     Kind.ARRAY: ("float64", "int64", "int32", "uint8"),
 }

@@ -24,8 +24,10 @@ from ltc2hw.graph.structure import (
     check_population,
     connection_name,
     named,
+    population_shape,
     summary_of,
 )
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.fields import (
     ArrayFields,
     parts,
@@ -40,8 +42,8 @@ from ltc2hw.numbers.integer_limits import (
     require_exact,
     require_fraction,
 )
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.scalars import require_range, require_type
-from ltc2hw.numbers.weights import Weights
 from ltc2hw.numbers.words import WIDEST_WORD, Word
 from ltc2hw.showing import Shown
 
@@ -58,9 +60,11 @@ class FixedInput(ArrayFields, InputNames):
     graded: bool
     word: Word
     fraction: int
+    shape: Shape = ()
 
     def __post_init__(self) -> None:
         check_population("FixedInput", self.name, self.size)
+        set_field(self, "shape", population_shape(self.name, self.size, self.shape))
         require_type(f"{self.name} graded", self.graded, bool, np.bool_)
         require_type(f"word of {self.name}", self.word, Word)
         require_fraction(f"{self.name} fraction", self.fraction)

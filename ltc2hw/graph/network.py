@@ -20,11 +20,13 @@ from ltc2hw.graph.structure import (
     check_graph,
     check_population,
     named,
+    population_shape,
     summary_of,
 )
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.fields import ArrayFields, parts, set_field, texts
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.scalars import require_type
-from ltc2hw.numbers.weights import Weights
 from ltc2hw.showing import Shown
 
 
@@ -32,16 +34,20 @@ from ltc2hw.showing import Shown
 class Input(ArrayFields, InputNames):
     """Where samples enter: binary spikes, or graded values.
 
-    A spiking input accepts only 0 and 1; a graded one any finite real.
+    A spiking input accepts only 0 and 1; a graded one any finite real. ``shape`` is (channels,
+    height, width) or (channels, length) of images and rows, which convolutions need; (size,) if
+    left out. Neurons are numbered channel by channel, row by row.
     """
 
     name: str
     size: int
     graded: bool = False
+    shape: Shape = ()
 
     def __post_init__(self) -> None:
         check_population("Input", self.name, self.size)
         require_type(f"{self.name} graded", self.graded, bool, np.bool_)
+        set_field(self, "shape", population_shape(self.name, self.size, self.shape))
 
 
 FloatPopulation = Input | Neurons

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,8 @@ from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.roles import binary_states
 from ltc2hw.dynamics.verify import verify
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
-from ltc2hw.graph.structure import check_population
+from ltc2hw.graph.structure import check_population, population_shape
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.fields import (
     ArrayFields,
     integer_array,
@@ -71,7 +72,9 @@ class Neurons(ArrayFields, ModelNames):
     """N neurons of one model, with real constants.
 
     ``constants``: float64 (N,) by name; scalars are repeated, those left out take the model's
-    default. ``functions``: the non-linearity of every gate, ``sigmoid`` where left out.
+    default. ``shape``: (channels, height, width) or (channels, length) of an image or a row, (N,)
+    if left out; constants may be given in that shape, or one per channel as (channels, 1, 1).
+    ``functions``: the non-linearity of every gate, ``sigmoid`` where left out.
 
     Raises:
         UnknownNameError: a model, constant, gate or non-linearity that does not exist.
@@ -86,6 +89,7 @@ class Neurons(ArrayFields, ModelNames):
     model: Model
     constants: Mapping[str, FloatArray] = field(default_factory=dict)
     functions: Mapping[str, Nonlinearity | GateCurve] = field(default_factory=dict)
+    shape: Shape = ()
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Neurons(ArrayFields, ModelNames):
         model: Model | str,
         constants: Mapping[str, npt.ArrayLike] | None = None,
         functions: Mapping[str, Nonlinearity | GateCurve] | None = None,
+        shape: Sequence[int] = (),
     ) -> None:
         found = find_model(model) if isinstance(model, str) else model
         if not isinstance(found, Model):
@@ -103,7 +108,8 @@ class Neurons(ArrayFields, ModelNames):
         set_field(self, "name", name)
         set_field(self, "size", size)
         set_field(self, "model", found)
-        set_field(self, "constants", _reals(name, size, found, constants or {}))
+        set_field(self, "shape", population_shape(name, size, shape))
+        set_field(self, "constants", _reals(self, constants or {}))
         set_field(self, "functions", _functions(name, found, functions or {}))
 
     @property
@@ -124,18 +130,16 @@ class Neurons(ArrayFields, ModelNames):
             return self
         values = derive(self.model.program, self.constants)
         held = {constant.name: values[constant.name] for constant in model.constants}
-        return Neurons(self.name, self.size, model, held, self.functions)
+        return Neurons(self.name, self.size, model, held, self.functions, self.shape)
 
     def with_constants(self, constants: Mapping[str, npt.ArrayLike]) -> Neurons:
         """The same neurons with some constants replaced."""
-        return Neurons(
-            self.name, self.size, self.model, {**self.constants, **constants}, self.functions
-        )
+        held = {**self.constants, **constants}
+        return Neurons(self.name, self.size, self.model, held, self.functions, self.shape)
 
 
-def _reals(
-    name: str, size: int, model: Model, given: Mapping[str, npt.ArrayLike]
-) -> dict[str, FloatArray]:
+def _reals(neurons: Neurons, given: Mapping[str, npt.ArrayLike]) -> dict[str, FloatArray]:
+    name, model = neurons.name, neurons.model
     require_type(f"constants of {name}", given, Mapping)
     known = tuple(constant.name for constant in model.constants)
     for key in given:
@@ -144,12 +148,27 @@ def _reals(
     checked = {}
     for constant in model.constants:
         label = f"{name} {constant.name}"
-        values = real_vector(label, given.get(constant.name, constant.default), size)
+        value = given.get(constant.name, constant.default)
+        values = real_vector(label, spread(value, neurons.shape), neurons.size)
         if values.min() < constant.low or values.max() > constant.high:
             worst = values.min() if values.min() < constant.low else values.max()
             raise InvalidValueError(label, worst, f"{constant.low:g} to {constant.high:g}")
         checked[constant.name] = values
     return checked
+
+
+def spread(value: npt.ArrayLike, shape: Shape) -> npt.ArrayLike:
+    """Numbers of an image's shape, or one per channel as (channels, 1, 1), as one per neuron.
+
+    Anything else is returned as it is.
+
+    >>> spread(np.array([[[1.0]], [[2.0]]]), (2, 1, 2))
+    array([1., 1., 2., 2.])
+    """
+    found = np.shape(value) if isinstance(value, np.ndarray) else ()
+    if len(shape) > 1 and found in (shape, (shape[0], *(1 for _ in shape[1:]))):
+        return np.broadcast_to(np.asarray(value), shape).ravel()
+    return value
 
 
 def _functions(
@@ -201,10 +220,12 @@ class FixedNeurons(ArrayFields, ModelNames):
     tables: Mapping[str, IntArray] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     program: Program = field(default=None)  # type: ignore[assignment]
+    shape: Shape = ()
 
     def __post_init__(self) -> None:
         require_type(f"model of {self.name}", self.model, Model)
         check_population(self.model.name, self.name, self.size)
+        set_field(self, "shape", population_shape(self.name, self.size, self.shape))
         if self.model.worked_out is not self.model:
             raise InvalidValueError(
                 f"model of {self.name}", "with constants to be worked out", "one that a chip holds",
@@ -273,7 +294,7 @@ class FixedNeurons(ArrayFields, ModelNames):
         """The same neurons with some constants replaced."""
         return FixedNeurons(
             self.name, self.size, self.model, self.formats, {**self.constants, **constants},
-            self.tables, self.messages, self.program,
+            self.tables, self.messages, self.program, self.shape,
         )  # fmt: skip
 
 

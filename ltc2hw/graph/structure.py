@@ -8,15 +8,18 @@ not populations, which is what lets a population gate itself with its own curren
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.convolution import Conv, Shape, integers
 from ltc2hw.numbers.fields import require_name, require_size
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.scalars import COUNTABLE, require_range, require_type, shown
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.showing import listed
 
 Variable = str
@@ -58,6 +61,11 @@ class Population(Protocol):
     @property
     def size(self) -> int:
         """Number of neurons."""
+        ...
+
+    @property
+    def shape(self) -> Shape:
+        """(channels, height, width), (channels, length), or (size,) where it is no image."""
         ...
 
     @property
@@ -190,13 +198,34 @@ def check_population(kind: str, name: str, size: int) -> None:
     require_capacity(f"size of {name}", size)
 
 
+def population_shape(name: str, size: int, shape: Sequence[int]) -> Shape:
+    """Shape of a population of ``size`` neurons: what was given, or (size,) for ().
+
+    Raises:
+        ShapeError: for more than three dimensions, or another number of neurons.
+        InvalidValueError: for anything but integers >= 1.
+
+    >>> population_shape("hidden", 8, (2, 2, 2)), population_shape("hidden", 8, ())
+    ((2, 2, 2), (8,))
+    """
+    given = integers(f"shape of {name}", shape, 1) or (size,)
+    if len(given) > 3 or math.prod(given) != size:
+        raise ShapeError(
+            f"shape of {name}", given,
+            f"(channels, height, width) or (channels, length) of its {size} neurons",
+        )  # fmt: skip
+    return given
+
+
 def check_connection(connection: Connection) -> None:
     """Check what a projection can check alone: its names, its delay, what its weights are."""
     require_type("source of a projection", connection.source, str)
     require_type("target of a projection", connection.target, str)
     require_type("variable of a projection", connection.variable, str)
     require_type("port of a projection", connection.port, str)
-    require_type(f"weights of {connection_name(connection)}", connection.weights, Dense, Sparse)
+    require_type(
+        f"weights of {connection_name(connection)}", connection.weights, Dense, Sparse, Conv
+    )
     delay: Any = connection.delay
     if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
         raise InvalidValueError(
@@ -283,12 +312,27 @@ def check_ends(connection: Connection, by_name: Mapping[str, Population]) -> Non
     if connection.port not in target.ports:
         ports = target.ports or ("no port at all (an input)",)
         raise UnknownNameError(f"port of projection {label}", connection.port, ports)
-    if connection.weights.shape != (target.size, source.size):
+    if isinstance(connection.weights, Conv):
+        check_images(label, connection.weights, source, target)
+    elif connection.weights.shape != (target.size, source.size):
         raise ShapeError(
             f"weights of {label}",
             connection.weights.shape,
             f"(targets, sources) = ({target.size}, {source.size})",
         )
+
+
+def check_images(label: str, weights: Conv, source: Population, target: Population) -> None:
+    """Check that the ends of a convolution are the images that it joins.
+
+    Raises:
+        ShapeError: naming the projection and the end.
+    """
+    for end, wanted in ((source, weights.sources), (target, weights.targets)):
+        if end.shape != wanted:
+            raise ShapeError(
+                f"shape of {end.name}", end.shape, f"{wanted} for the convolution {label}"
+            )
 
 
 def port_stage(population: Population, port: Port) -> Stage:
@@ -342,13 +386,18 @@ def history_length(connections: Sequence[Connection], source: str, variable: Var
     return max(delays, default=0)
 
 
+def size_of(population: Population) -> str:
+    """Neurons of a population in a word: ``128``, or ``16x34x34`` for an image."""
+    return "x".join(map(str, population.shape))
+
+
 def summary_of(network: Any) -> str:
     """Populations, projections and synapses of either graph, in a line."""
     populations = [
-        f"{p.name} ({p.size}{' ' + p.model.name if hasattr(p, 'model') else ''})"
+        f"{p.name} ({size_of(p)}{' ' + p.model.name if hasattr(p, 'model') else ''})"
         for p in network.populations
     ]
-    synapses = sum(p.weights.values.size for p in network.projections)
+    synapses = sum(p.weights.synapses for p in network.projections)
     count = len(network.projections)
     links = "1 projection" if count == 1 else f"{count} projections"
     return f"{listed(populations)}; {links}, {synapses:,} synapses"

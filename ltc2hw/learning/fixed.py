@@ -40,6 +40,7 @@ from ltc2hw.learning.words import (
     power_table,
     slope_table,
 )
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.words import WIDEST_WORD, IntArray, Word, shift_toward_zero
 
 FACTOR_WORD = Word(16)
@@ -412,7 +413,7 @@ def draw_indices(network: FixedNetwork, parameter: Parameter, first: int) -> Int
     """Index of every value's draw: ``first + j N_source + i``, or ``first + j`` for constants."""
     if parameter.projection is None:
         return first + np.arange(gated(network, parameter).size, dtype=np.int64)
-    weights = network.projections[parameter.projection].weights
+    weights = expanded(network.projections[parameter.projection].weights)
     rows, columns = weights.coordinates
     return first + rows * weights.shape[1] + columns
 

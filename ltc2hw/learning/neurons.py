@@ -114,6 +114,7 @@ def with_format(neurons: FixedNeurons, name: str, values: IntArray, fraction: in
         {**neurons.constants, name: values},
         neurons.tables,
         neurons.messages,
+        shape=neurons.shape,
     )
 
 

@@ -24,6 +24,7 @@ from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.structure import Connection, Graph, Population, connection_name, named
 from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
 from ltc2hw.learning.neurons import is_graded, learnable_of
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.counter import draw, step_key
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import shown
@@ -251,6 +252,8 @@ def plastic_parameters(
         Parameter(connection.target, connection.port, WEIGHTS, index)
         for index, connection in enumerate(graph.projections)
         if (connection.target, connection.port) in chosen
+        # What a kernel would learn is a sum over all places, which no synapse knows.
+        and not isinstance(connection.weights, Conv)
     ]
     for name, port in chosen:
         for own in learnable_of(graph.population(name)):

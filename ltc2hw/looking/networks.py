@@ -139,7 +139,7 @@ def projection_row(projection: Any) -> Facts:
         "to": f"{projection.target}.{projection.port}",
         "kind": type(weights).__name__.lower(),
         "shape": " x ".join(map(str, weights.shape)),
-        "synapses": int(weights.values.size),
+        "synapses": weights.synapses,
         "weights": ends(values),
         "delay": projection.delay,
     }

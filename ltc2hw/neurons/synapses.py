@@ -1,6 +1,7 @@
 """Projections of a network as torch modules: weights with a gradient, and no others than there are.
 
-``weight`` is a matrix (N_target, N_source), or the weights that a sparse one stores, a vector.
+``weight`` is a matrix (N_target, N_source), the weights that a sparse one stores, a vector, or a
+kernel.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 
 BLOCK = 1 << 22
 """Most products of a message and a weight that are held at a time."""
@@ -54,8 +57,44 @@ class SparseSynapses(nn.Module):
         return _product(x, self.weight, self.rows, self.columns, self.targets)
 
 
-def synapses_module(weights: Weights, dtype: torch.dtype) -> DenseSynapses | SparseSynapses:
+class ConvSynapses(nn.Module):
+    """The same with a kernel that all places share, as :class:`ltc2hw.numbers.convolution.Conv`.
+
+    >>> synapses = ConvSynapses(Conv([[[1.0, 2.0]]], (1, 3)), torch.float32)
+    >>> synapses(torch.tensor([[1.0, 0.0, 1.0]])).tolist()
+    [[1.0, 2.0]]
+    """
+
+    def __init__(self, weights: Conv, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weights.kernel, dtype=dtype))
+        self.sources, self.groups = weights.sources, weights.groups
+        self.stride, self.dilation = weights.stride, weights.dilation
+        even = all(before == after for before, after in weights.padding)
+        self.padding = tuple(before for before, _ in weights.padding) if even else ()
+        # torch pads the last dimension first.
+        self.pads = [pad for pair in reversed(weights.padding) for pad in pair]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What arrives, (B, N_target)."""
+        image = x.reshape(-1, *self.sources)
+        if not self.padding:
+            image = nn.functional.pad(image, self.pads)
+        convolve: Callable[..., Tensor] = (
+            nn.functional.conv1d if len(self.sources) == 2 else nn.functional.conv2d
+        )
+        padding = self.padding or 0
+        sums = convolve(image, self.weight, None, self.stride, padding, self.dilation, self.groups)
+        return sums.flatten(1)
+
+
+Synapses = DenseSynapses | SparseSynapses | ConvSynapses
+
+
+def synapses_module(weights: Weights, dtype: torch.dtype) -> Synapses:
     """The module of a projection's weights."""
+    if isinstance(weights, Conv):
+        return ConvSynapses(weights, dtype)
     if isinstance(weights, Sparse):
         return SparseSynapses(weights, dtype)
     return DenseSynapses(weights, dtype)

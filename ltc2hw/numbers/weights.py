@@ -1,7 +1,8 @@
 """Weight operators of projections: a dense matrix or compressed sparse rows.
 
-Both hold float64 numbers in a float graph and int64 mantissas in an integer graph, and have the
-same interface, so that nothing else in the program asks which one it is given.
+They hold float64 numbers in a float graph and int64 mantissas in an integer graph, and have the
+same interface as :class:`ltc2hw.numbers.convolution.Conv`, so that little else in the program asks
+which one it is given.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Dense(ArrayFields):
     matrix: Numbers
 
     def __post_init__(self) -> None:
-        matrix = _numbers("weights", self.matrix)
+        matrix = weight_numbers("weights", self.matrix)
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise ShapeError("shape of weights", matrix.shape, "(targets, sources), both >= 1")
         set_field(self, "matrix", matrix)
@@ -67,6 +68,16 @@ class Dense(ArrayFields):
         rows, columns = np.indices(self.matrix.shape).reshape(2, -1)
         return rows, columns
 
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Target of every value, in the order of :attr:`values`."""
+        return self.coordinates[0]
+
+    @property
+    def synapses(self) -> int:
+        """Connections: as many as values."""
+        return self.matrix.size
+
     def with_values(self, values: Numbers) -> Dense:
         """Return the same structure holding other weights (in the order of :attr:`values`)."""
         return Dense(np.asarray(values).reshape(self.matrix.shape))
@@ -85,7 +96,7 @@ class Dense(ArrayFields):
     def _exact_as_reals(self, messages: Numbers) -> bool:
         if self.matrix.dtype.kind != "i" or messages.dtype.kind not in "iu" or not messages.size:
             return False
-        return _magnitude(messages) * self._largest * self.shape[1] <= EXACT_INTEGER
+        return magnitude_of(messages) * self._largest * self.shape[1] <= EXACT_INTEGER
 
     @cached_property
     def _reals(self) -> Numbers:
@@ -93,7 +104,7 @@ class Dense(ArrayFields):
 
     @cached_property
     def _largest(self) -> int:
-        return _magnitude(self.matrix)
+        return magnitude_of(self.matrix)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
         """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
@@ -126,7 +137,7 @@ class Sparse(ArrayFields):
         require_size("sources of sparse weights", self.sources)
         indptr = integer_array("indptr", self.indptr)
         indices = integer_array("column indices", self.indices)
-        data = _numbers("weights", self.data)
+        data = weight_numbers("weights", self.data)
         if indptr.ndim != 1 or indptr.size < 2 or indices.shape != data.shape or data.ndim != 1:
             raise ShapeError(
                 "shape of sparse weights",
@@ -173,8 +184,17 @@ class Sparse(ArrayFields):
     @property
     def coordinates(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Target and source of every value, in the order of :attr:`values`."""
-        rows = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
-        return rows, self.indices
+        return self.rows, self.indices
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Target of every value, in the order of :attr:`values`."""
+        return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+
+    @property
+    def synapses(self) -> int:
+        """Connections: as many as values."""
+        return self.data.size
 
     def with_values(self, values: Numbers) -> Sparse:
         """Return the same structure holding other weights (in the order of :attr:`values`)."""
@@ -197,15 +217,17 @@ class Sparse(ArrayFields):
         return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=self.shape)
 
 
-Weights = Dense | Sparse
-
-
-def _magnitude(integers: Numbers) -> int:
+def magnitude_of(integers: Numbers) -> int:
     """Largest magnitude, as an integer that cannot overflow."""
     return max(int(integers.max()), -int(integers.min()))
 
 
-def _numbers(name: str, value: npt.ArrayLike) -> Numbers:
+def weight_numbers(name: str, value: npt.ArrayLike) -> Numbers:
+    """Return weights as read-only float64, or as int64 where they are integers.
+
+    Raises:
+        InvalidValueError: for a weight that is no number, NaN or infinite.
+    """
     array = number_array(name, value, "iubf", "real numbers")
     if array.dtype.kind != "f":
         return integer_array(name, array)

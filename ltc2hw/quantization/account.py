@@ -117,7 +117,7 @@ def tensor_changes(
     network: Network, fixed: FixedNetwork, clipped: Mapping[Tensor, int]
 ) -> Iterator[TensorChange]:
     """Every array that quantization rounds; ``clipped`` counts values beyond their words."""
-    rows = {tensor_of(p): p.weights.coordinates[0] for p in network.projections}
+    rows = {tensor_of(p): p.weights.rows for p in network.projections}
     got = real_tensors(fixed)
     for tensor, asked in float_tensors(network).items():
         neurons = rows.get(tensor)

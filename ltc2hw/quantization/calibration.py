@@ -140,7 +140,12 @@ def watched_network(network: Network) -> tuple[Network, Mapping[Key, str]]:
             model = replace(population.model, program=program)
             owners |= {(population.name, variable): register for variable, register in own.items()}
             population = Neurons(
-                population.name, population.size, model, population.constants, population.functions
+                population.name,
+                population.size,
+                model,
+                population.constants,
+                population.functions,
+                population.shape,
             )
         populations.append(population)
     return replace(network, populations=tuple(populations)), owners

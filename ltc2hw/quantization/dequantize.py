@@ -31,7 +31,7 @@ def _real(values: npt.NDArray[np.int64], fraction: int) -> FloatArray:
 
 def _population(population: FixedPopulation) -> FloatPopulation:
     if isinstance(population, FixedInput):
-        return Input(population.name, population.size, population.graded)
+        return Input(population.name, population.size, population.graded, population.shape)
     formats = population.formats
     return Neurons(
         population.name,
@@ -42,6 +42,7 @@ def _population(population: FixedPopulation) -> FloatPopulation:
             gate: "plan" if form.function == "plan" else "sigmoid"
             for gate, form in formats.gates.items()
         },
+        population.shape,
     )
 
 

@@ -150,7 +150,8 @@ def _with_constants(
             for gate, form in formats.gates.items()
         }
     constants = {**population.constants, **changes}
-    return Neurons(population.name, population.size, population.model, constants, functions)
+    name, size, shape = population.name, population.size, population.shape
+    return Neurons(name, size, population.model, constants, functions, shape)
 
 
 def _with_weights(

@@ -215,11 +215,13 @@ class _Builder:
             values,
             {gate: table for gate, (_, table) in gates.items()},
             self.messages(population.name, fractions),
+            shape=population.shape,
         )
 
     def input(self, population: Input) -> FixedInput:
         word, fraction = self.scales.messages[population.name, population.variables[0]]
-        return FixedInput(population.name, population.size, population.graded, word, fraction)
+        name, size, shape = population.name, population.size, population.shape
+        return FixedInput(name, size, population.graded, word, fraction, shape)
 
     def formats(self, population: Neurons) -> Formats:
         """Formats of everything but the constants that multiply, whose fractions follow them."""

@@ -322,7 +322,7 @@ def utilization(network: FixedNetwork, target: Target) -> dict[str, tuple[int, i
     )
     return {
         "neurons": (neurons, target.neurons),
-        "synapses": (sum(p.weights.values.size for p in network.projections), 0),
+        "synapses": (sum(p.weights.synapses for p in network.projections), 0),
         "synaptic memory (bytes)": (memory, target.synaptic_memory),
         "cores (at least)": (cores, resources.cores),
         "weight bits": (

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.fixed_state import Range
 from ltc2hw.graph.neurons import FixedNeurons
@@ -158,7 +159,7 @@ def build_plan(network: FixedNetwork, *, matrices: bool = False) -> Plan:
 
     With ``matrices`` the matrix unit multiplies dense weights: for many samples at once.
     """
-    facts = facts_of(network)
+    facts = facts_of(without_kernels(network))
     types = types_of(facts)
     return _Builder(facts, types, matrices and types is not WIDE).plan()
 

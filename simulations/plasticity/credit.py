@@ -18,6 +18,7 @@ from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import STATE
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import Parameter
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Values, sent_message
 
 Factors = Mapping[tuple[str, str], Array]
@@ -100,7 +101,7 @@ def meeting(
     factor = factors.get((name, port), nothing)[0]
     if parameter.projection is not None:
         connection = network.projections[parameter.projection]
-        rows, columns = connection.weights.coordinates
+        rows, columns = expanded(connection.weights).coordinates
         return factor[rows], sent_message(registers, step.messages, connection)[0][columns]
     message = learnable_at(population, port, parameter.term).message
     if message == ONE:

@@ -22,6 +22,7 @@ from ltc2hw.graph.structure import history_length, port_stage, variable_stage
 from ltc2hw.learning.fixed import STATE, IntegerRule
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
@@ -249,7 +250,7 @@ class _Builder:
 
     def sparse(self, index: int) -> int:
         """Order weights source by source; where their pointers start."""
-        weights = self.network.projections[index].weights
+        weights = expanded(self.network.projections[index].weights)
         rows, columns = weights.coordinates
         order = np.lexsort((rows, columns))
         first = sum(known.size for known in self.pointers)

@@ -29,7 +29,8 @@ from ltc2hw.errors import (
 )
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import IntArray, Word
 from tests.converters.extremes import extreme_integers
 from tests.random_networks import random_fixed_network

@@ -337,21 +337,23 @@ def test_what_has_no_meaning_is_refused_by_name(case: str) -> None:
         from_module(module)
 
 
-KEPT: dict[str, nn.Module] = {
-    "in place": stepwise(lambda m, h: h.add_(1.0)),
-    "joined in place": stepwise(lambda m, h: h.mul(2).__iadd__(m.other(h))),
-    "moved": stepwise(lambda m, h: torch.stack(h.chunk(2, -1), 1).transpose(1, 2).flatten(1)),
-    "matrix": stepwise(lambda m, h: h @ m.other.weight.T / 2),
-    "scaled": stepwise(lambda m, h: 1.0 - h * m.other.bias),
-    "python's sum": stepwise(lambda m, h: sum([h, m.other(h)])),  # type: ignore[arg-type,return-value]
-    "late": Given(over_time(lambda m, h: torch.cat([torch.zeros_like(h[:2]), h[:-2]]))),
+KEPT: dict[str, Callable[[], nn.Module]] = {
+    "in place": lambda: stepwise(lambda m, h: h.add_(1.0)),
+    "joined in place": lambda: stepwise(lambda m, h: h.mul(2).__iadd__(m.other(h))),
+    "moved": lambda: stepwise(
+        lambda m, h: torch.stack(h.chunk(2, -1), 1).transpose(1, 2).flatten(1)
+    ),
+    "matrix": lambda: stepwise(lambda m, h: h @ m.other.weight.T / 2),
+    "scaled": lambda: stepwise(lambda m, h: 1.0 - h * m.other.bias),
+    "python's sum": lambda: stepwise(lambda m, h: sum([h, m.other(h)])),  # type: ignore[arg-type,return-value]
+    "late": lambda: Given(over_time(lambda m, h: torch.cat([torch.zeros_like(h[:2]), h[:-2]]))),
 }
 
 
 @pytest.mark.parametrize("case", KEPT)
 def test_what_is_linear_is_kept(case: str) -> None:
     torch.manual_seed(3)
-    module = KEPT[case].double()
+    module = KEPT[case]().double()
     x = 4.0 * np.random.default_rng(4).random((STEPS, BATCH, 4))
     run = over_steps if case != "late" else lambda module, x: module(x)[0]
     with torch.no_grad():

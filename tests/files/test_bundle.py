@@ -30,7 +30,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.notes import Notes
-from ltc2hw.numbers import weights, words
+from ltc2hw.numbers import operators, words
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Overflow, Rounding, Word
 from tests.random_networks import (
@@ -220,7 +220,7 @@ def test_altered_notes_are_refused(
 def test_the_table_names_every_field_of_every_class() -> None:
     for known, kinds in FIELDS.items():
         assert {field.name for field in fields(cast(Any, known))} == set(kinds), known
-    unions = (network.FloatPopulation, fixed.FixedPopulation, weights.Weights)
+    unions = (network.FloatPopulation, fixed.FixedPopulation, operators.Weights)
     listed = {part for union in unions for part in typing.get_args(union)}
     assert listed | {Network, FixedNetwork, words.Word, trace.Trace} <= set(FIELDS)
 

@@ -27,7 +27,8 @@ from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.neurons import learnable
 from ltc2hw.learning.rule import surrogate_slope
 from ltc2hw.learning.scope import scope_of
-from ltc2hw.numbers.weights import Dense, Sparse, Weights
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.plasticity.verify import verify
 from tests.simulations.test_plasticity import assert_same

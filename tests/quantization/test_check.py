@@ -46,7 +46,7 @@ def harmed(rng: np.random.Generator, network: Network) -> Network:
         chosen = int(rng.integers(len(projections)))
         old = projections[chosen]
         factors = 2.0 ** rng.integers(-18, 18, old.weights.shape[0]).astype(np.float64)
-        rows = old.weights.coordinates[0]
+        rows = old.weights.rows
         weights = old.weights.with_values(old.weights.values * factors[rows])
         projections[chosen] = replace(old, weights=weights)
     if rng.integers(3) == 0:
