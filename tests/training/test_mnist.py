@@ -97,6 +97,8 @@ def test_a_stopped_run_goes_on_to_the_same_figures_and_into_the_table(tmp_path: 
     def stop(name: str, record: EpochRecord) -> None:
         raise KeyboardInterrupt
 
+    for folder in ("whole", "runs"):
+        (tmp_path / folder).mkdir()
     task = shifted_task(small("mnist-rows"))
     whole = dict(run_cell(tiny_cell(task), tmp_path / "whole", None, task))
     with pytest.raises(KeyboardInterrupt):
