@@ -28,14 +28,15 @@ def shifted_images(
     >>> bool(np.array_equal(shifted_images(corner, 0, np.random.default_rng(0)), corner))
     True
     """
-    square: npt.NDArray[np.uint8] = np.pad(
-        images.reshape(-1, SIDE, SIDE), ((0, 0), (most, most), (most, most))
-    )
-    moves = rng.integers(0, 2 * most + 1, size=(2, len(images), 1))
+    size = len(images)
+    square = np.zeros((size, SIDE + 2 * most, SIDE + 2 * most), np.uint8)
+    square[:, most : most + SIDE, most : most + SIDE] = images.reshape(-1, SIDE, SIDE)
+    moves = rng.integers(0, 2 * most + 1, size=(2, size, 1))
     rows, columns = moves + np.arange(SIDE)
-    samples = np.arange(len(images))[:, None, None]
-    moved = square[samples, rows[:, :, None], columns[:, None, :]]
-    return moved.reshape(images.shape)
+    moved: npt.NDArray[np.uint8] = square[
+        np.arange(size)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
+    return moved.reshape(size, -1)
 
 
 def shifted_task(task: Task, most: int = SHIFT) -> Task:
