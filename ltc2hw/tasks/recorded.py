@@ -13,39 +13,47 @@ import numpy.typing as npt
 from ltc2hw.data import DETECTED, DataOptions
 from ltc2hw.data.events.batch import counts_of, described
 from ltc2hw.data.events.binning import Binning
-from ltc2hw.data.events.frames import Counts
+from ltc2hw.data.events.frames import Counts, require_room
 from ltc2hw.data.events.recording import Sensor
 from ltc2hw.data.events.recordings import Recordings
 from ltc2hw.data.events.sets import EVENT_SETS
 from ltc2hw.data.options import require_only
 from ltc2hw.data.prepared import CHECKSUM
-from ltc2hw.errors import InvalidValueError, TooLargeError
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.tasks.split import LazySplit, checksum
 from ltc2hw.tasks.task import Task
 
-MOST_PLACES = 1 << 32
-"""Most steps times channels of a recording, so that a place fits into 32 bits."""
-
-VALUES = ("uint8", "int8", "uint16", "int16", "int32")
-"""Types that counts are kept in, if they hold all of a recording's."""
+UNSIGNED, SIGNED = ("uint8", "uint16", "uint32"), ("int8", "int16", "int32")
+"""Types that whole numbers are kept in, if they hold all of a recording's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """What is not zero of one recording's x (T, N): places, step · N + channel, and values."""
+    """What is not zero of one recording's x (T, N), step by step, in the smallest types.
 
-    places: npt.NDArray[np.uint32]
-    values: npt.NDArray[Any]
+    ``counts`` (T,) are how many ``channels`` each step has; ``values`` are theirs, None where all
+    are 1.
+    """
+
+    counts: npt.NDArray[Any]
+    channels: npt.NDArray[Any]
+    values: npt.NDArray[Any] | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        values = 0 if self.values is None else self.values.nbytes
+        return self.counts.nbytes + self.channels.nbytes + values
 
 
 @dataclass(frozen=True, eq=False)
 class EventSequences:
     """Counts of recordings, of which x is made when it is asked for.
 
-    >>> one = Recorded(np.array([0, 3], np.uint32), np.array([1, 2], np.uint8))
-    >>> EventSequences((one,), steps=2, channels=2, spikes=False).array().tolist()
-    [[[1.0, 0.0]], [[0.0, 2.0]]]
+    >>> one = Recorded(np.array([1, 2]), np.array([0, 0, 1]), np.array([1, 1, 2]))
+    >>> EventSequences((one,), steps=3, channels=2, spikes=False).array().tolist()
+    [[[1.0, 0.0]], [[1.0, 2.0]], [[0.0, 0.0]]]
     """
 
     recordings: tuple[Recorded, ...]
@@ -66,16 +74,16 @@ class EventSequences:
         """X as float64, (T, B, N)."""
         x = np.zeros(self.shape)
         for sample, one in enumerate(self.recordings):
-            step, channel = np.divmod(one.places, self.channels)
-            x[step, sample, channel] = one.values
+            step = np.repeat(np.arange(len(one.counts)), one.counts)
+            x[step, sample, one.channels] = 1.0 if one.values is None else one.values
         return x
 
     def digest(self) -> bytes:
         """What tells these recordings from all others."""
         hasher = hashlib.sha256(repr(self.shape).encode())
         for one in self.recordings:
-            hasher.update(one.places.astype("<u4").data)
-            hasher.update(one.values.astype("<i4").data)
+            for array in (one.counts, one.channels, one.values):
+                hasher.update(b"1" if array is None else array.astype("<i8").data)
         return hasher.digest()
 
 
@@ -95,7 +103,7 @@ def recorded_task(name: str, options: DataOptions = DETECTED) -> Task:
     Raises:
         InvalidValueError: for files that are not there, options that such data do not have,
             recordings of which nothing is left.
-        TooLargeError: for recordings of too many steps.
+        TooLargeError: for a recording of too many steps.
         DamagedFileError, OSError: for files that cannot be read.
     """
     found = EVENT_SETS[name]
@@ -151,12 +159,8 @@ def _counted(recordings: Recordings, binning: Binning) -> Counted:
     for events, counts in counts_of(recordings, binning):
         sensor = events.sensor
         channels = int(np.prod(binning.shape(sensor)))
-        if counts.steps * channels > MOST_PLACES:
-            raise TooLargeError(
-                f"events of {events.source} as steps", f"{counts.steps} of {channels} channels",
-                f"at most {MOST_PLACES} numbers", "set a longer window_us, max_steps or downsample",
-            )  # fmt: skip
-        kept.append(_compact(counts))
+        require_room(counts.steps, 1, channels, events.source)
+        kept.append(_compact(counts, channels))
         steps.append(counts.steps)
         used += counts.events
         total += len(events)
@@ -164,11 +168,23 @@ def _counted(recordings: Recordings, binning: Binning) -> Counted:
     return Counted(tuple(kept), np.array(steps, np.int64), sensor, notes)
 
 
-def _compact(counts: Counts) -> Recorded:
+def _compact(counts: Counts, channels: int) -> Recorded:
     """Counts in few bytes."""
-    low, high = int(counts.values.min()), int(counts.values.max())
-    kind = next(k for k in VALUES if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
-    return Recorded(counts.places.astype(np.uint32), counts.values.astype(kind))
+    step, channel = np.divmod(counts.places, channels)
+    ones = bool((counts.values == 1).all())
+    return Recorded(
+        _smallest(np.bincount(step, minlength=counts.steps)),
+        _smallest(channel),
+        None if ones else _smallest(counts.values),
+    )
+
+
+def _smallest(values: IntArray) -> npt.NDArray[Any]:
+    """Whole numbers of at most 32 bits in the smallest type that holds them."""
+    low, high = int(values.min()), int(values.max())
+    kinds = SIGNED if low < 0 else UNSIGNED
+    fitting = (kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return values.astype(next(fitting))
 
 
 def _split(counted: Counted, recordings: Recordings, steps: int, binning: Binning) -> LazySplit:
