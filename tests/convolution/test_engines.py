@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -10,15 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.words import Word
 from ltc2hw.simulations import integer
 from tests.convolution.random_conv_networks import (
     conv_samples,
     random_conv_network,
     random_fixed_conv_network,
 )
+from tests.convolution.test_networks import events, gated_network
 from tests.simulations.traces import assert_same_trace
 
 pytest.importorskip("torch")
@@ -52,6 +56,27 @@ def test_runs_of_torch_continue_where_they_stopped(seed: int, cut: int) -> None:
     second = ltc2hw.simulate(network, x[cut:], "torch", "all", state=first.state)
     start = integer.simulate(network, x[:cut]).state
     assert_same_trace(second, integer.simulate(network, x[cut:], "all", start))
+
+
+def test_kernels_are_held_by_torch_as_kernels_and_their_sums_bounded() -> None:
+    arithmetic = import_module("ltc2hw.simulations.torch_arithmetic")
+    network = gated_fixed_network()
+    device = arithmetic.torch.device("cpu")
+    for projection, placed in zip(
+        network.projections, arithmetic.placed_weights(network, device), strict=True
+    ):
+        held = placed.kernel if isinstance(projection.weights, Conv) else placed.matrix
+        assert held.numel() == projection.weights.values.size
+    loud = replace(network.input, graded=True, word=Word(52))
+    projection = replace(network.projections[0], variable="value")
+    beyond = FixedNetwork((loud, network.population("one")), (projection,), "one", "ideal")
+    with pytest.raises(InvalidValueError, match=r"largest sum of input to one.current.*2\^53"):
+        arithmetic.placed_weights(beyond, device)
+
+
+def gated_fixed_network() -> FixedNetwork:
+    """Two convolutional LTC populations with event gates."""
+    return ltc2hw.quantize(gated_network(), "loihi2", calibration=events())
 
 
 def test_the_random_networks_have_all_that_they_are_for() -> None:
