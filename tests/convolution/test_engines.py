@@ -67,8 +67,8 @@ def test_kernels_are_held_by_torch_as_kernels_and_their_sums_bounded() -> None:
     ):
         held = placed.kernel if isinstance(projection.weights, Conv) else placed.matrix
         assert held.numel() == projection.weights.values.size
-    loud = replace(network.input, graded=True, word=Word(52))
-    projection = replace(network.projections[0], variable="value")
+    loud = replace(network.input, graded=True, word=Word(46))
+    projection = replace(network.projections[0], variable="value", exponent=0)
     beyond = FixedNetwork((loud, network.population("one")), (projection,), "one", "ideal")
     with pytest.raises(InvalidValueError, match=r"largest sum of input to one.current.*2\^53"):
         arithmetic.placed_weights(beyond, device)
