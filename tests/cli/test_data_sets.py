@@ -69,7 +69,7 @@ WRONG = {
     "no root": (["mnist-rows"], "name their folder with --data-root, or LTC2HW_DATA"),
     "no such root": (
         ["shd", "--data-root", "{in}/none"],
-        "{in}/none; expected a folder that exists (name the folder that holds SHD with --data-root)",
+        "{in}/none; expected a folder that exists (name the folder that holds SHD with --data",
     ),
     "no files": (["shd", "--data-root", "{in}"], "expected shd_train.h5, shd_test.h5 (they are at"),
     "a path with a root": (["{in}/nmnist", "--data-root", "{in}"], "expected none, as a path is"),
