@@ -153,6 +153,7 @@ def _stored(conv: Conv, row: Axis, column: Axis) -> IntArray:
     kernel = np.asarray(conv.kernel).reshape(outputs, inputs, -1, conv.kernel.shape[-1])
     kernel = np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 1)))
     taken = kernel[:, :, row.taps][..., column.taps]
-    grouped = taken.reshape(conv.groups, outputs // conv.groups, *taken.shape[1:])
-    stored: IntArray = np.moveaxis(grouped, 1, -1).reshape(-1, *grouped.shape[3:], grouped.shape[1])
+    own = outputs // conv.groups
+    grouped = taken.reshape(conv.groups, own, *taken.shape[1:])
+    stored: IntArray = np.moveaxis(grouped, 1, -1).reshape(conv.sources[0], *taken.shape[2:], own)
     return stored
