@@ -58,10 +58,13 @@ def without_readout(network: Network) -> Network:
     return Network(kept, projections, kept[-1].name)
 
 
-def random_learner(seed: int) -> tuple[Network, FixedNetwork, Any, Any]:
+def random_learner(
+    seed: int, *, graded_messages: bool = True
+) -> tuple[Network, FixedNetwork, Any, Any]:
     """A random front end with something that learns, its integers, samples and labels."""
     rng = np.random.default_rng(seed)
-    network = behind(rng, without_readout(random_conv_network(rng, side=5)))
+    front = random_conv_network(rng, side=5, graded_messages=graded_messages)
+    network = behind(rng, without_readout(front))
     x = conv_samples(rng, network, 5, 4)
     return network, quantize(network, "loihi2", x, ROOM), x, rng.integers(0, CLASSES, 4)
 
@@ -177,7 +180,7 @@ REFUSED: dict[str, tuple[Any, FPTTRule, type[Ltc2hwError], str]] = {
         CHAIN,
         FPTTRule(ports={"b": ("current",)}),
         InvalidValueError,
-        r"plastic port of b is current, to which kernels alone lead.*sum over all its places.*behind",
+        r"of b is current, to which kernels alone lead.*sum over all its places.*behind",
     ),
     "the whole front end": (
         CHAIN,
