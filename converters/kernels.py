@@ -1,72 +1,91 @@
-"""Convolutions found again in sparse weights, so that exports keep their kernels.
+"""Convolutions found again in sparse weights, as files hold them that were written out.
 
-A network holds weights alone. Where the shapes of both ends are known (:mod:`images`), a matrix
-that is a cross-correlation tells its kernel, stride, padding, dilation and groups; whatever is
-found is a convolution only if it gives the same matrix, number for number.
+Where the shapes of both ends are known, a matrix that is a cross-correlation tells its kernel,
+stride, padding, dilation and groups; whatever is found is one only if its expansion is the same
+matrix, number for number.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.images import image_shapes
-from ltc2hw.converters.lowering import Shape, Window, convolution
-from ltc2hw.converters.populations import is_model
-from ltc2hw.dynamics.models.ltc import ltc
-from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
+from ltc2hw.graph.expansion import AnyNetwork
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
-from ltc2hw.numbers.weights import Sparse
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.convolution import Conv, Shape
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Numbers, Sparse
 
 Integers = npt.NDArray[np.int64]
+
+IMAGES = "images"
+"""Key in provenance where imports noted the shapes of populations before these had any: JSON."""
 
 SMALL_STRIDE = 8
 """Strides up to this are tried whatever the matrix looks like."""
 
 
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """A cross-correlation of (C, H, W), or of (C, L) as an image of height 1."""
+def with_kernels(network: AnyNetwork) -> AnyNetwork:
+    """The same network, with a kernel instead of sparse weights that are a convolution.
 
-    weight: FloatArray
-    window: Window
-    groups: int
-    before: Shape
-    after: Shape
+    Shapes are those of the populations, or those that older versions noted in the provenance.
 
-    @property
-    def feature(self) -> str:
-        """Its row in the table of features."""
-        return "convolution-1d" if len(self.before) == 2 else "convolution"
+    >>> from ltc2hw.graph.network import Input, Network, Projection
+    >>> from ltc2hw.graph.neurons import Neurons
+    >>> ends = Input("x", 9, shape=(1, 3, 3)), Neurons("out", 4, "lif", shape=(1, 2, 2))
+    >>> unrolled = Conv(np.ones((1, 1, 2, 2)), (1, 3, 3)).to_sparse()
+    >>> net = Network(ends, (Projection("x", "spikes", "out", "current", unrolled),), "out")
+    >>> with_kernels(net).projections[0].weights.kernel.shape
+    (1, 1, 2, 2)
+    """
+    shapes = image_shapes(network)
+    found = [
+        _kernel(p.weights, shapes.get(p.source, ()), shapes.get(p.target, ()))
+        for p in network.projections
+    ]
+    if all(kernel is None for kernel in found):
+        return network
+    projections = [
+        p if kernel is None else replace(p, weights=kernel)
+        for p, kernel in zip(network.projections, found, strict=True)
+    ]
+    populations = [
+        replace(p, shape=shapes[p.name]) if p.name in shapes else p for p in network.populations
+    ]
+    return replace(network, populations=tuple(populations), projections=tuple(projections))
 
-    def entries(self, bias: FloatArray | None) -> dict[str, Any]:
-        """Its node; ``bias`` is one number per value, equal within a channel."""
-        channels = self.after[0]
-        each = np.zeros(channels) if bias is None else bias.reshape(channels, -1)[:, 0]
-        window, flat = self.window, len(self.before) == 2
-        sizes = {
-            name: np.array(pair[1] if flat else pair)
-            for name, pair in (
-                ("input_shape", (1, *self.before[1:]) if flat else self.before[1:]),
-                ("stride", window.stride),
-                ("padding", window.padding),
-                ("dilation", window.dilation),
-            )
-        }
-        return {
-            "type": "Conv1d" if flat else "Conv2d",
-            "weight": self.weight[:, :, 0] if flat else self.weight,
-            **sizes,
-            "groups": self.groups,
-            "bias": each,
-            "metadata": {},
-        }
+
+def image_shapes(network: AnyNetwork) -> dict[str, Shape]:
+    """Shapes (C, L) or (C, H, W) of populations, and those that its provenance notes."""
+    sizes = {population.name: population.size for population in network.populations}
+    noted = {
+        name: tuple(shape)
+        for name, shape in _noted(network).items()
+        if isinstance(shape, list)
+        and len(shape) in (2, 3)
+        and all(type(n) is int and n > 0 for n in shape)
+        and math.prod(shape) == sizes.get(name)
+    }
+    return noted | {p.name: p.shape for p in network.populations if len(p.shape) > 1}
+
+
+def _noted(network: AnyNetwork) -> dict[str, object]:
+    try:
+        noted = json.loads(network.provenance.get(IMAGES, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _kernel(weights: Weights, before: Shape, after: Shape) -> Conv | None:
+    if not isinstance(weights, Sparse) or len(before) < 2 or len(before) != len(after):
+        return None
+    return find_kernel(weights, before, after)
 
 
 @dataclass(frozen=True)
@@ -84,69 +103,11 @@ class Axis:
         return int(np.argmax((places >= 0) & (places < before)))
 
 
-def kernels_of(
-    network: Network,
-    plain: Mapping[int, Projection],
-    biases: Mapping[int, FloatArray],
-    absorbed: Collection[int],
-) -> tuple[dict[int, Kernel], dict[str, Shape]]:
-    """Convolutions by the number of their projection, and the shapes of the images between them.
-
-    A population is an image if all that arrives comes from convolutions, or if it is the input.
-    ``plain`` are the projections that edges can say, ``biases`` what they send along, instead of
-    the ``absorbed`` projections.
-    """
-    shapes = {
-        name: shape
-        for name, shape in image_shapes(network).items()
-        if _may_be_image(network.population(name))
-    }
-    kernels = {
-        index: kernel
-        for index, projection in plain.items()
-        if (kernel := _kernel(projection, shapes, biases.get(index))) is not None
-    }
-    while True:
-        fed = {plain[index].target for index in kernels}
-        known = {*kernels, *absorbed}
-        others = {p.target for i, p in enumerate(network.projections) if i not in known}
-        images = {
-            name: shape
-            for name, shape in shapes.items()
-            if name == network.input.name or (name in fed and name not in others)
-        }
-        kept = {
-            index: kernel
-            for index, kernel in kernels.items()
-            if plain[index].source in images and plain[index].target in images
-        }
-        if len(kept) == len(kernels):
-            return kernels, images if kernels else {}
-        kernels = kept
-
-
-def _may_be_image(population: FloatPopulation) -> bool:
-    """Whether a population's node may have any shape."""
-    return isinstance(population, Input) or not is_model(population, ltc)
-
-
-def _kernel(
-    projection: Projection, shapes: Mapping[str, Shape], bias: FloatArray | None
-) -> Kernel | None:
-    before, after = shapes.get(projection.source), shapes.get(projection.target)
-    weights = projection.weights
-    if before is None or after is None or len(before) != len(after):
-        return None
-    if bias is not None and np.any(np.ptp(bias.reshape(after[0], -1), axis=1)):
-        return None
-    return find_kernel(weights, before, after) if isinstance(weights, Sparse) else None
-
-
-def find_kernel(weights: Sparse, before: Shape, after: Shape) -> Kernel | None:
+def find_kernel(weights: Sparse, before: Shape, after: Shape) -> Conv | None:
     """The convolution that weights are, from shape (C, H, W) or (C, L) to the like; None if none.
 
-    >>> matrix, _ = convolution((1, 4, 4), np.ones((1, 1, 2, 2)), Window((2, 2), (2, 2)))
-    >>> find_kernel(Sparse.from_scipy(matrix), (1, 4, 4), (1, 2, 2)).window.stride
+    >>> unrolled = Conv(np.ones((1, 1, 2, 2)), (1, 4, 4), 2).to_sparse()
+    >>> find_kernel(unrolled, (1, 4, 4), (1, 2, 2)).stride
     (2, 2)
     """
     image, made = _image(before), _image(after)
@@ -164,22 +125,23 @@ def find_kernel(weights: Sparse, before: Shape, after: Shape) -> Kernel | None:
     shape = (made[0], image[0] // groups, vertical.size, horizontal.size)
     if 2 * math.prod(shape) * made[1] * made[2] > MAXIMUM_NUMBERS:
         return None
-    window = Window(
-        (vertical.size, horizontal.size),
-        (vertical.stride, horizontal.stride),
-        (vertical.padding, horizontal.padding),
-        (vertical.dilation, horizontal.dilation),
+    values = _values(weights, shape, groups, axes, image, made)
+    flat = len(before) == 2
+    kept = axes[flat:]
+    found = Conv(
+        values[:, :, 0] if flat else values,
+        before,
+        tuple(axis.stride for axis in kept),
+        tuple(axis.padding for axis in kept),
+        tuple(axis.dilation for axis in kept),
+        groups,
     )
-    kernel = _values(weights, shape, groups, axes, image, made)
-    matrix, out = convolution(image, kernel, window, groups)
-    if out != made or Sparse.from_scipy(matrix) != weights:
-        return None
-    return Kernel(kernel, window, groups, before, after)
+    return found if found.targets == after and found.to_sparse() == weights else None
 
 
 def _values(
     weights: Sparse, shape: Shape, groups: int, axes: Sequence[Axis], image: Shape, made: Shape
-) -> FloatArray:
+) -> Numbers:
     """The kernel, each number from one place at which it is within the image."""
     o, c, i, j = (index.ravel() for index in np.indices(shape))
     places, pixels = [], []
@@ -190,7 +152,7 @@ def _values(
     channel = c + (o // (shape[0] // groups)) * shape[1]
     rows = np.ravel_multi_index((o, *places), made)
     columns = np.ravel_multi_index((channel, *pixels), image)
-    return np.asarray(weights.to_scipy()[rows, columns], dtype=np.float64).reshape(shape)
+    return np.asarray(weights.to_scipy()[rows, columns]).reshape(shape)
 
 
 def _axis(pairs: Integers, after: int, before: int) -> Axis | None:
