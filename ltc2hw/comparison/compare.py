@@ -42,6 +42,7 @@ DEFAULT_ENGINES = (SPECIFICATION, STAND_IN)
 MEMORY = 1 << 27
 """Bytes of one run's recorded states at a time; more samples are run in several batches."""
 
+
 @dataclass(frozen=True)
 class CompareOptions:
     """What to leave out where time is short; by default nothing.

@@ -104,9 +104,7 @@ def measure(network: Network, calibration: npt.ArrayLike | None, lengths: object
             ends = None if own is None else own[part] - step
             noted.run(shown, x[step : step + steps, part], ends)
     count = x.shape[0] if own is None else own.max()
-    return Ranges(
-        noted.largest, bool(x.min() < 0), noted.highest, noted.recovered, int(count)
-    )
+    return Ranges(noted.largest, bool(x.min() < 0), noted.highest, noted.recovered, int(count))
 
 
 def run_sizes(network: Network) -> tuple[int, int]:
@@ -210,9 +208,7 @@ def has_integrated_membrane(model: Model) -> bool:
     return integrates(model) and MEMBRANE in model.states and SPIKES in model.results
 
 
-def recovered_depth(
-    membrane: Array, spikes: Array, lowest: FloatArray | None = None
-) -> FloatArray:
+def recovered_depth(membrane: Array, spikes: Array, lowest: FloatArray | None = None) -> FloatArray:
     """Depth below zero from which each neuron came back to spike; (T, B, N) each to (N,).
 
     ``lowest`` (B, N): how far below zero each has been since it last spiked, when these steps

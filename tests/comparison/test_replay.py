@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,9 @@ from ltc2hw.comparison.samples import Samples
 from ltc2hw.graph.decision import Classification
 from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import Neurons
-from ltc2hw.numbers.convolution import sum_pool
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray
 from tests.convolution.test_networks import events, gated_network
 from tests.random_networks import random_network
 
@@ -25,14 +27,16 @@ def graded_chain() -> Network:
     """Two recurrent layers, the second also hearing the membranes of the first, late."""
     rng = np.random.default_rng(5)
     network = random_network(rng, hidden=(9, 7), graded=False)
-    wire = Projection("hidden0", "membrane", "hidden1", "current", Dense(rng.normal(size=(7, 9))), 2)
+    wire = Projection(
+        "hidden0", "membrane", "hidden1", "current", Dense(rng.normal(size=(7, 9))), 2
+    )
     heard = [p for p in network.projections if (p.source, p.target) != ("hidden0", "hidden1")]
     return replace(network, projections=(*heard, wire))
 
 
 @pytest.mark.parametrize("make", [gated_network, graded_chain])
 def test_causes_are_those_of_whole_runs(
-    make: type[Network], monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make()
     x = events()[:, :, : network.input.size]
@@ -44,7 +48,7 @@ def test_causes_are_those_of_whole_runs(
     account.run(lambda what, done, total: told.append((done, total)))
     assert told[-1] == (len(told) - 1, len(told) - 1)
 
-    def whole(mixture: Mixture) -> np.ndarray:
+    def whole(mixture: Mixture) -> FloatArray:
         mixed = mixture.network(network, fixed)
         given = mixture.inputs_of(fixed, x)
         parts = [given[:, :2], given[:, 2:]]
@@ -90,9 +94,9 @@ def test_messages_replay_to_the_bit() -> None:
 
 def test_what_is_heard_by_two_ways_is_run_again() -> None:
     network = gated_network()
-    around = Projection("input", "spikes", "two", "current", sum_pool((2, 9, 8), 2), 1)
-    pooled = replace(around.weights, kernel=np.ones((3, 2, 3, 2)), groups=1)
-    twice = replace(network, projections=(*network.projections, replace(around, weights=pooled)))
+    pooled = Conv(np.ones((3, 2, 3, 2)), (2, 9, 8), 2)
+    around = Projection("input", "spikes", "two", "current", pooled, 1)
+    twice = replace(network, projections=(*network.projections, around))
     assert replay(twice, {"two"}).source is None
     assert replay(twice, {"out"}).source == ("two", "spikes")
 
