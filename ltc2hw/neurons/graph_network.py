@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ltc2hw.graph.structure import Node, evaluation_order, port_stage
 from ltc2hw.neurons.entering import STEP, WINDOW, entering
 from ltc2hw.neurons.learned_constants import learned_constants
 from ltc2hw.neurons.population import PopulationStep
-from ltc2hw.neurons.synapses import DenseSynapses, SparseSynapses, synapses_module
+from ltc2hw.neurons.synapses import ConvSynapses, Synapses, arriving, synapses_module
 from ltc2hw.numbers.words import FloatArray
 
 Registers = Mapping[str, Mapping[str, Tensor]]
@@ -100,7 +100,7 @@ class GraphNetwork(nn.Module):
         self,
         network: Network,
         *,
-        learned: Collection[str] | None = None,
+        learned: Collection[str] | Mapping[str, Collection[str]] | None = None,
         surrogate: str = "multi_gaussian",
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -123,12 +123,13 @@ class GraphNetwork(nn.Module):
             for node in evaluation_order(network.populations, network.projections)
             if node[0] != network.input.name and (node[1] == "late" or self._step(node[0]).early)
         ]
-        self._incoming: dict[Node, list[int]] = {}
+        self._incoming: dict[Node, dict[Any, list[int]]] = {}
         for index, projection in enumerate(network.projections):
             stage = port_stage(by_name[projection.target], projection.port)
             # Without early results one stage takes what arrives at all ports.
             stage = stage if self._step(projection.target).early else "late"
-            self._incoming.setdefault((projection.target, stage), []).append(index)
+            groups = self._incoming.setdefault((projection.target, stage), {})
+            groups.setdefault(self._kind(index), []).append(index)
         self._shapes = register_shapes(network)
 
     def _population(
@@ -144,6 +145,13 @@ class GraphNetwork(nn.Module):
 
     def _step(self, name: str) -> PopulationStep:
         return cast(PopulationStep, self.populations[self.names[name]])
+
+    def _kind(self, index: int) -> Any:
+        """What projections have in common that are computed as one; otherwise their number."""
+        projection, module = self.template.projections[index], self.synapses[index]
+        geometry = module.geometry if isinstance(module, ConvSynapses) else None
+        message = (projection.source, projection.variable, projection.delay)
+        return index if geometry is None else (message, geometry)
 
     def initial_state(self, batch: int) -> GraphState:
         """Zeros, and no past messages."""
@@ -199,12 +207,12 @@ class GraphNetwork(nn.Module):
         arrived: dict[str, dict[str, Tensor]] = {}
         for name, stage in self._order:
             ports = arrived.setdefault(name, {})
-            for index in self._incoming.get((name, stage), ()):
-                projection = network.projections[index]
-                sent = _sent(projection, produced, before)
-                weighted = self.synapses[index](sent)
-                port = projection.port
-                ports[port] = ports[port] + weighted if port in ports else weighted
+            for group in self._incoming.get((name, stage), {}).values():
+                sent = _sent(network.projections[group[0]], produced, before)
+                modules = [cast(Synapses, self.synapses[index]) for index in group]
+                for index, weighted in zip(group, arriving(modules, sent), strict=True):
+                    port = network.projections[index].port
+                    ports[port] = ports[port] + weighted if port in ports else weighted
             own, step = before[name], self._step(name)
             if stage == "early":
                 produced[name] = step.first(ports, own, batch)
@@ -235,7 +243,7 @@ class GraphNetwork(nn.Module):
             populations.append(population)
         projections = []
         for projection, module in zip(self.template.projections, self.synapses, strict=True):
-            weight = cast("DenseSynapses | SparseSynapses", module).weight
+            weight = cast(Synapses, module).weight
             values = _exact(weight)
             if values.size != projection.weights.values.size:
                 label = f"weights of {projection.source}->{projection.target}"
