@@ -21,7 +21,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork, to_module
 from ltc2hw.numbers.scalars import require_type
-from ltc2hw.numbers.words import IntArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
 from ltc2hw.training.batch import LostUpdateError
@@ -111,6 +111,16 @@ def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]
         TrainingError: for outputs that are not finite.
     """
     split = task.fitted(split, "evaluated")
+    loss, judged = 0.0, []
+    for piece in split.pieces():
+        own, right = _judged(module, task, piece)
+        loss += own * (piece.samples / split.samples)
+        judged.append(right)
+    return loss, float(np.mean(np.concatenate(judged)))
+
+
+def _judged(module: nn.Module, task: Task, split: Split) -> tuple[float, FloatArray]:
+    """Mean loss over some samples, and what the task's score is the mean of, (B,)."""
     x, labels = to_tensors(split)
     outputs = run_in_blocks(module, x, split.lengths)
     if task.every_step:
@@ -121,7 +131,7 @@ def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]
         loss = window_loss(task, _last(outputs, split.lengths), labels, torch.ones(1))
     if not all_finite(outputs.numpy()):
         raise TrainingError("outputs of the network are not finite; lower the learning rate")
-    return float(loss), task.score(outputs.numpy(), split.labels, split.lengths)
+    return float(loss), task.judge(outputs.numpy(), split.labels, split.lengths)
 
 
 def _last(outputs: Tensor, lengths: IntArray | None) -> Tensor:
