@@ -22,9 +22,7 @@ from ltc2hw.neurons.layout import Buffer, Kernel, Layout, Step, layout_of
 
 Values = Mapping[str, Tensor]
 
-KERNEL = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64
-)
+KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 """A kernel as :data:`~ltc2hw.neurons.vector_code.SIGNATURE` has it."""
 
 PLACED = (torch.float32, torch.float64)
@@ -116,9 +114,7 @@ class _Fused(torch.autograd.Function):
                 (Buffer.KEPT, layout.kept),
             )
         }
-        planes[Buffer.BEFORE] = _at_registers(
-            ctx.step, planes[Buffer.BEFORE], planes[Buffer.AFTER]
-        )
+        planes[Buffer.BEFORE] = _at_registers(ctx.step, planes[Buffer.BEFORE], planes[Buffer.AFTER])
         batch, size = grads[0].shape
         # In their place the gradients of the registers before the step come to stand.
         planes[Buffer.BACK] = [_lines(grad).clone() for grad in grads]

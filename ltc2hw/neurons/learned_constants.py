@@ -17,16 +17,19 @@ def learned_constants(
 ) -> dict[str, tuple[str, ...]]:
     """The learned constants of every population, in the order of its model.
 
-    ``names`` are those of any population, or of each population by its name. Left out, they are what the package's own cells learn:
-    biases, and the own terms of gates that other populations steer or that depend on their neuron
-    already. Neurons at which nothing arrives, such as one that sends a constant, stay as they are.
+    ``names`` are those of any population, or of each population by its name. Left out, they are
+    what the package's own cells learn: biases, and the own terms of gates that other populations
+    steer or that depend on their neuron already. Neurons at which nothing arrives, such as one that
+    sends a constant, stay as they are.
 
     Raises:
         UnknownNameError: for a name that no neuron of the network has.
     """
     neurons = [population for population in network.populations if isinstance(population, Neurons)]
     known = {described.name: None for own in neurons for described in own.model.constants}
-    each = names if isinstance(names, Mapping) else dict.fromkeys([own.name for own in neurons], names)
+    each = (
+        names if isinstance(names, Mapping) else dict.fromkeys([own.name for own in neurons], names)
+    )
     for own, given in each.items():
         network.population(own)
         for name in given or ():

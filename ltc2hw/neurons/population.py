@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -106,6 +105,7 @@ class PopulationStep(nn.Module):
 def by_channel(values: FloatArray, shape: Shape) -> FloatArray:
     """One number per channel where those of an image's channels, (N,), are all the same.
 
+    >>> import numpy as np
     >>> by_channel(np.array([1.0, 1.0, 2.0, 2.0]), (2, 1, 2))
     array([1., 2.])
     """

@@ -24,6 +24,7 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GraphNetwork
 from ltc2hw.neurons.gate import check_gate
 from ltc2hw.neurons.initialise import check_parameters
+from ltc2hw.neurons.passage import Passage, outer_weights, pooled_shape
 from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.operators import Weights
@@ -56,6 +57,15 @@ class _Plan:
     populations: list[FloatPopulation] = field(default_factory=list)
     projections: list[Projection] = field(default_factory=list)
     learned: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    passages: dict[int, Passage] = field(default_factory=dict)
+    pool: int = 1
+    """Side of the windows of the population below that the next layer sees the averages of."""
+
+    @property
+    def below(self) -> Shape:
+        """Shape of what the next layer sees."""
+        shape = self.populations[-1].shape
+        return shape if self.pool == 1 else pooled_shape(shape, self.pool)
 
     def uniform(self, shape: Sequence[int], fan_in: int, gain: float) -> FloatArray:
         """Weights uniform in ``±gain/√fan_in``, numbers of single precision."""
@@ -84,15 +94,20 @@ def convolutional_network(
     >>> [population.shape for population in module.template.populations]
     [(2, 9, 9), (4, 4, 4), (8, 2, 2), (10,)]
     """
-    if len(shape) not in (2, 3):
+    if options.conv and len(shape) not in (2, 3):
         limit = "(channels, height, width) or (channels, length)"
         remedy = "say the shape of the data's samples, or use hidden layers alone"
         raise InvalidValueError("shape of samples for conv", tuple(shape), limit, remedy)
     plan = _Plan(generator)
     plan.populations.append(Input("input", math.prod(shape), graded_input, tuple(shape)))
     below = ("input", "value" if graded_input else "spikes")
-    for number, text in enumerate(options.conv, start=1):
-        below = _add_image_layer(plan, f"conv{number}", below, image_layer(text), options)
+    for layer in map(image_layer, options.conv):
+        if layer.pools:
+            layer.targets(plan.below)
+            plan.pool *= layer.kernel
+        else:
+            number = len(plan.populations)
+            below = _add_image_layer(plan, f"conv{number}", below, layer, options)
     for number, size in enumerate(options.hidden, start=1):
         name = "hidden" if len(options.hidden) == 1 else f"hidden{number}"
         below = _add_dense_layer(plan, name, below, size, options)
@@ -101,7 +116,11 @@ def convolutional_network(
     _add_readout(plan, below, outputs, options)
     network = Network(tuple(plan.populations), tuple(plan.projections), "output")
     return GraphNetwork(
-        network, learned=plan.learned, surrogate=options.surrogate, dtype=torch.float32
+        network,
+        learned=plan.learned,
+        surrogate=options.surrogate,
+        dtype=torch.float32,
+        passages=plan.passages,
     )
 
 
@@ -109,7 +128,7 @@ def _add_image_layer(
     plan: _Plan, name: str, below: tuple[str, str], layer: ImageLayer, options: ModelOptions
 ) -> tuple[str, str]:
     """A population over an image; what it sends."""
-    sources = plan.populations[-1].shape
+    sources = plan.below
     targets, width = layer.targets(sources), layer.kernel
     dimensions, channels = len(sources) - 1, targets[0]
     window = (width,) * dimensions
@@ -138,7 +157,7 @@ def _add_dense_layer(
     plan: _Plan, name: str, below: tuple[str, str], size: int, options: ModelOptions
 ) -> tuple[str, str]:
     """A population without places, of what all neurons below send."""
-    inputs, model = plan.populations[-1].size, _model(options)
+    inputs, model = math.prod(plan.below), _model(options)
     links = _links(model, options, image=False)
     check_parameters(inputs, size, len(links), size)
 
@@ -152,11 +171,9 @@ def _add_dense_layer(
     return _add_layer(plan, name, below, (size,), model, links, weights, options)
 
 
-def _add_readout(
-    plan: _Plan, below: tuple[str, str], size: int, options: ModelOptions
-) -> None:
+def _add_readout(plan: _Plan, below: tuple[str, str], size: int, options: ModelOptions) -> None:
     """The leaky readout, that is read."""
-    inputs, model = plan.populations[-1].size, find_model("readout")
+    inputs, model = math.prod(plan.below), find_model("readout")
     check_gate("readout gate", options.readout_gate)
     gate = options.readout_gate
     links = [Link(BELOW, "current"), *_gate_links(model, gate, READOUT_GATES, BELOW)]
@@ -164,7 +181,8 @@ def _add_readout(
     for link in links:
         sources, gain = (inputs, 1.0) if link.sender == BELOW else (size, math.sqrt(0.5))
         weights = Dense(plan.uniform((size, sources), sources, gain))
-        _connect(plan, "output", below, link, weights)
+        _connect(plan, "output", below, link, weights, options)
+    plan.pool = 1
     constants = {"tau_mem.bias": options.readout_bias}
     functions = _functions(model, options)
     plan.populations.append(Neurons("output", size, model, constants, functions))
@@ -183,7 +201,8 @@ def _add_layer(
 ) -> tuple[str, str]:
     """A population and what arrives there; what it sends."""
     for link in links:
-        _connect(plan, name, below, link, weights(link))
+        _connect(plan, name, below, link, weights(link), options)
+    plan.pool = 1
     starts: Mapping[str, float | FloatArray] = options.constants
     if options.is_ltc:
         starts = {
@@ -204,9 +223,25 @@ def _add_layer(
 
 
 def _connect(
-    plan: _Plan, name: str, below: tuple[str, str], link: Link, weights: Weights
+    plan: _Plan,
+    name: str,
+    below: tuple[str, str],
+    link: Link,
+    weights: Weights,
+    options: ModelOptions,
 ) -> None:
+    """A projection, with what its messages pass while the network is trained."""
     source, variable = below if link.sender == BELOW else (name, link.sender)
+    if link.sender == BELOW:
+        hidden = len(plan.populations) > 1
+        passage = Passage(
+            dropout=options.dropout if hidden else 0.0,
+            pool=plan.pool,
+            norm=options.batch_norm and link.port == "current" and name != "output",
+        )
+        plan.passages[len(plan.projections)] = passage
+        if plan.pool > 1:
+            weights = outer_weights(weights, plan.populations[-1].shape, plan.pool)
     plan.projections.append(Projection(source, variable, name, link.port, weights, link.delay))
 
 
@@ -239,9 +274,7 @@ def _links(model: Model, options: ModelOptions, image: bool) -> list[Link]:
     return links
 
 
-def _gate_links(
-    model: Model, gate: str, gates: Mapping[str, str], source: str
-) -> list[Link]:
+def _gate_links(model: Model, gate: str, gates: Mapping[str, str], source: str) -> list[Link]:
     """What arrives at gates of a kind."""
     if gate == "event":
         return [Link(source, port) for port in gates]

@@ -89,10 +89,8 @@ def build_network(
         UnknownNameError: for an unknown neuron, constant, gate, non-linearity, surrogate or
             ``read_from``.
     """
-    if options.conv:
-        return convolutional_network(
-            getattr(task, "shape", ()), task.outputs, options, generator, task.graded
-        )
+    if options.is_graph:
+        return convolutional_network(task.shape, task.outputs, options, generator, task.graded)
     layers: list[Cell] = []
     inputs = task.inputs
     for size in options.hidden:
