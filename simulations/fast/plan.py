@@ -17,6 +17,7 @@ from ltc2hw.graph.structure import Node, Variable, evaluation_order, history_len
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.simulations.fast.constants import limits
+from ltc2hw.simulations.fast.convolutions import lanes_of
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
 from ltc2hw.simulations.fast.geometry import Geometry, geometry_of, reciprocal
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
@@ -429,7 +430,7 @@ class _Builder:
     def store_places(self, fan: Fan, geometry: Geometry | None) -> tuple[int, ...]:
         """Where the inner places of a kernel start, how they are found, and steps through it."""
         if geometry is None:
-            return (0,) * 8
+            return (0,) * 9
         return (
             self.pointers.add(geometry.inner),
             geometry.radix,
@@ -438,6 +439,7 @@ class _Builder:
             geometry.sums_row,
             geometry.weights_vector,
             geometry.sums_vector,
+            lanes_of(geometry),
         )
 
     def ports_of(self, name: str, ports: tuple[str, ...]) -> tuple[int, int]:
