@@ -118,6 +118,36 @@ def _add_rows(
     return signature, codegen
 
 
+def _add_lanes(
+    typing_context: Any, sums: Any, total: Any, weights: Any, first: Any, factor: Any, lanes: Any
+) -> Any:
+    """``sums[total + j] += weights[first + j] factor`` for ``lanes`` (a literal), j < lanes.
+
+    In the type of the sums; a factor that is the literal 1 is not multiplied.
+    """
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, total, weights, first, factor, lanes = zip(signature.args, arguments, strict=True)
+        length = lanes[0].literal_value
+        row = ir.VectorType(ir.IntType(weights[0].dtype.bitwidth), length)
+        wide = ir.VectorType(ir.IntType(sums[0].dtype.bitwidth), length)
+        added = builder.load(pointer(context, builder, weights, first[1], row), align=1)
+        if row != wide:
+            added = builder.sext(added, wide)
+        if not isinstance(factor[0], types.IntegerLiteral):
+            one = context.cast(builder, factor[1], factor[0], sums[0].dtype)
+            added = builder.mul(added, spread(builder, one, length))
+        address = pointer(context, builder, sums, total[1], wide)
+        found = builder.add(builder.load(address, align=1), added)
+        builder.store(found, address, align=1)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    return types.void(sums, place, weights, place, factor, lanes), codegen
+
+
 class _Kernel:
     """Emits the code of one call: sums of FAN_LANES columns for some samples."""
 
@@ -203,5 +233,6 @@ def _multiply(
 
 
 list_bits: Any = intrinsic(_list_bits)
+add_lanes: Any = intrinsic(prefer_literal=True)(_add_lanes)
 add_rows: Any = intrinsic(prefer_literal=True)(_add_rows)
 multiply: Any = intrinsic(prefer_literal=True)(_multiply)
