@@ -19,6 +19,8 @@ from ltc2hw.learning.scope import PARTIAL, scope_of
 from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.limits import LIMITS
+from ltc2hw.simulations.learning_engine import fast as engine_fast
+from ltc2hw.simulations.learning_engine import integer as engine_integer
 from tests.convolution.random_conv_networks import conv_samples, random_conv_network
 from tests.simulations.test_plasticity import assert_same
 
@@ -109,6 +111,19 @@ def test_reals_learn_the_same_behind_kernels_as_written_out(seed: int) -> None:
         np.testing.assert_allclose(
             found.learning.memories[parameter].value, memory.value, rtol=0, atol=1e-9
         )
+
+
+def test_lavas_learning_engine_learns_behind_kernels_too() -> None:
+    _, network, x, labels = random_learner(5, graded_messages=False)
+    rule = FPTTRule(2.0**-4, self_terms=False)
+    compiled = engine_fast.learn(network, x, labels, rule)
+    readable = engine_integer.learn(network, x, labels, rule)
+    named = replace(rule, ports=PORTS)
+    written_out = engine_integer.learn(without_kernels(network), x, labels, named)
+    np.testing.assert_array_equal(readable.outputs, written_out.outputs)
+    assert compiled.network == readable.network
+    for parameter, memory in written_out.learning.memories.items():
+        np.testing.assert_array_equal(readable.learning.memories[parameter].value, memory.value)
 
 
 def test_learning_goes_on_where_it_stopped() -> None:
