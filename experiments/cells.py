@@ -21,6 +21,7 @@ from ltc2hw.files.atomic import write_text
 from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
 from ltc2hw.training.options import complete
@@ -31,10 +32,6 @@ CALIBRATION = 256
 
 PIECE = 250
 """Test samples that run at a time."""
-
-SLOW_LEAKS = "lost-decay"
-"""The limit on leaks that integers change by more than a tenth. A gate's leak at rest may do so
-where spikes move it all the time; then the network is deployed nevertheless, and says so."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +156,21 @@ def deploy(task: Task, result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def to_integers(network: Network, calibration: FloatArray) -> tuple[FixedNetwork, str]:
-    """The int8 network, and the limit that had to be allowed; empty if none."""
+def to_integers(network: Network, calibration: FloatArray) -> tuple[FixedNetwork, list[str]]:
+    """The int8 network, and the limits that had to be allowed: its score says what they cost.
+
+    A gate's leak at rest may be more than a tenth off where spikes move it all the time.
+
+    Raises:
+        HardwareRuleError: for what nothing allows.
+    """
     try:
-        return quantize(network, "loihi2", calibration), ""
-    except HardwareRuleError:
-        options = QuantizeOptions(allow=(SLOW_LEAKS,))
-        return quantize(network, "loihi2", calibration, options), SLOW_LEAKS
+        return quantize(network, "loihi2", calibration), []
+    except HardwareRuleError as error:
+        broken = {violation.rule for violation in error.violations}
+        allowed = sorted(broken & set(LIMITS))
+        options = QuantizeOptions(allow=tuple(allowed))
+        return quantize(network, "loihi2", calibration, options), allowed
 
 
 def commit() -> str:
