@@ -37,7 +37,7 @@ RATE = 0.05
 STEPS = 30
 SEED = 0
 REACH = 2.0
-EXPONENTS = (6, 6, 7, 7, 8, 9)
+EXPONENTS = (5, 5, 5, 5, 6, 6, 7, 8)
 """A pass over the training samples at the learning rate 2^-k, for each k."""
 
 
