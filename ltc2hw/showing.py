@@ -16,6 +16,7 @@ VIEWS: dict[str, str] = {
     "Report": "ltc2hw.looking.reports",
     "Task": "ltc2hw.looking.tasks",
     "Split": "ltc2hw.looking.tasks",
+    "LazySplit": "ltc2hw.looking.tasks",
     "Learned": "ltc2hw.looking.learning",
     "Learning": "ltc2hw.looking.learning",
     "TrainingResult": "ltc2hw.looking.training",

@@ -35,9 +35,8 @@ from ltc2hw.simulations.torch_arithmetic import (
     Evaluator,
     Stage,
     fit,
+    placed_weights,
     shift_toward_zero,
-    weigh,
-    weight_matrices,
 )
 
 
@@ -116,7 +115,7 @@ class _Engine:
             for p in network.populations
             if not isinstance(p, FixedInput)
         }
-        self.weights = weight_matrices(network, device)
+        self.weights = placed_weights(network, device)
         self.registers = {
             name: {
                 register: torch.tensor(values, dtype=torch.int64, device=device)
@@ -190,7 +189,7 @@ class _Engine:
                 message = past[projection.delay - 1]
             else:
                 message = messages[projection.source, projection.variable]
-            total = total + (weigh(self.weights[index], message) << projection.exponent)
+            total = total + (self.weights[index].weigh(message) << projection.exponent)
         return total
 
     def message(self, population: FixedPopulation, variable: Variable, value: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The integer arithmetic of :mod:`ltc2hw.simulations.integer` on tensors of any device.
 
 All numbers are int64 of shape (B, N). Devices multiply matrices of doubles, not of integers, so
-products are taken in doubles, exact because no sum of a projection exceeds 2^53.
+products and convolutions are taken in doubles, exact because no sum of a projection exceeds 2^53.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import conv1d, conv2d, pad
 
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, message_word
 from ltc2hw.graph.neurons import FixedNeurons
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
-from ltc2hw.numbers.operators import expanded
-from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import IntArray, Overflow, Word
 
 EXACT = 1 << 53
@@ -38,43 +39,69 @@ class Stage:
     misfits: Variables
 
 
-def weight_matrices(network: FixedNetwork, device: torch.device) -> list[Tensor]:
-    """Weights of all projections, (N_target, N_source) in doubles.
+class Matrix:
+    """Dense or sparse mantissas on a device, in doubles."""
+
+    def __init__(self, weights: Dense | Sparse, device: torch.device) -> None:
+        if isinstance(weights, Dense):
+            self.matrix = torch.tensor(weights.to_array(), dtype=torch.float64, device=device)
+            return
+        coordinates = weights.to_scipy().tocoo()
+        places = torch.tensor(np.stack([coordinates.row, coordinates.col]))
+        values = torch.tensor(coordinates.data, dtype=torch.float64)
+        with warnings.catch_warnings():
+            # torch 2.11 says that checks are implicitly off, although they are asked for.
+            warnings.filterwarnings("ignore", "Sparse invariant checks")
+            matrix = torch.sparse_coo_tensor(places, values, weights.shape, check_invariants=True)
+        self.matrix = matrix.coalesce().to(device)
+
+    def weigh(self, message: Tensor) -> Tensor:
+        """``mantissas @ message`` of every sample."""
+        doubles = message.double().t()
+        product = torch.sparse.mm if self.matrix.is_sparse else torch.mm
+        return product(self.matrix, doubles).t().long()
+
+
+class Kernel:
+    """A convolution on a device, in doubles; never written out."""
+
+    def __init__(self, weights: Conv, device: torch.device) -> None:
+        self.weights = weights
+        self.kernel = torch.tensor(weights.kernel, dtype=torch.float64, device=device)
+        self.convolve = conv1d if len(weights.stride) == 1 else conv2d
+
+    def weigh(self, message: Tensor) -> Tensor:
+        """As :meth:`ltc2hw.numbers.convolution.Conv.apply`."""
+        own = self.weights
+        sides = [side for pair in reversed(own.padding) for side in pair]
+        image = pad(message.double().reshape(-1, *own.sources), sides)
+        # cuDNN may convolve by transforms, which are not exact.
+        with torch.backends.cudnn.flags(enabled=False):
+            sums = self.convolve(image, self.kernel, None, own.stride, 0, own.dilation, own.groups)
+        return sums.flatten(1).long()
+
+
+def placed_weights(network: FixedNetwork, device: torch.device) -> list[Matrix | Kernel]:
+    """Weights of all projections on a device.
 
     Raises:
         InvalidValueError: if a sum could exceed 2^53.
     """
-    matrices = []
+    placed: list[Matrix | Kernel] = []
     for projection in network.projections:
         source = network.population(projection.source)
         word = message_word(source, projection.variable)
         largest = np.full(source.size, max(word.maximum, -word.minimum), dtype=np.int64)
-        total = int(projection.weights.row_magnitudes(largest).max())
+        weights = projection.weights
+        total = int(weights.row_magnitudes(largest).max())
         if total > EXACT:
             name = f"{projection.source} to {projection.target}.{projection.port}"
             raise InvalidValueError(f"largest sum of {name}", total, "at most 2^53", "use integer")
-        weights = expanded(projection.weights)
-        if isinstance(weights, Sparse):
-            coordinates = weights.to_scipy().tocoo()
-            places = torch.tensor(np.stack([coordinates.row, coordinates.col]))
-            values = torch.tensor(coordinates.data, dtype=torch.float64)
-            with warnings.catch_warnings():
-                # torch 2.11 says that checks are implicitly off, although they are asked for.
-                warnings.filterwarnings("ignore", "Sparse invariant checks")
-                matrix = torch.sparse_coo_tensor(
-                    places, values, weights.shape, check_invariants=True
-                ).coalesce()
-        else:
-            matrix = torch.tensor(weights.to_array(), dtype=torch.float64)
-        matrices.append(matrix.to(device))
-    return matrices
-
-
-def weigh(matrix: Tensor, message: Tensor) -> Tensor:
-    """``mantissas @ message`` of every sample."""
-    doubles = message.double().t()
-    sums = torch.sparse.mm(matrix, doubles) if matrix.is_sparse else matrix @ doubles
-    return sums.t().long()
+        on_device = (
+            Kernel(weights, device) if isinstance(weights, Conv) else Matrix(weights, device)
+        )
+        placed.append(on_device)
+    return placed
 
 
 def shift_toward_zero(values: Tensor, bits: int) -> Tensor:

@@ -10,7 +10,10 @@ from ltc2hw.data import DataOptions
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.data.options import KINDS, LAYOUTS, TEST_FRACTION, VALIDATION_FRACTION
 
-TASK_HELP = "digits-rows, digits-pixels, add-T, a file or folder of data, or module:function"
+TASK_HELP = (
+    "digits-rows, add-T, a data set by name such as mnist-rows, a file or folder of data, or "
+    "module:function"
+)
 
 OWN_FILES = ("test", "validation", "calibration", "task")
 """Arguments that name files which are read, or what is no file at all."""
@@ -50,6 +53,11 @@ class_counts.__name__ = "number of classes, or numbers like 9,4"
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options of data that are files of one's own."""
     group = parser.add_argument_group("data", "what data of your own do not say themselves")
+    group.add_argument(
+        "--data-root",
+        metavar="DIR",
+        help="folder of data sets that have a name (default: LTC2HW_DATA of the environment)",
+    )
     group.add_argument("--layout", choices=LAYOUTS, help="order of the samples' axes")
     group.add_argument("--kind", choices=KINDS, help="what labels are")
     group.add_argument("--labels", choices=tuple(LABELS), help="one each, or one at every step")
@@ -99,6 +107,8 @@ def data_options(arguments: argparse.Namespace) -> DataOptions:
         )
         if getattr(arguments, name) is not None
     }
+    if arguments.data_root is not None:
+        said["root"] = arguments.data_root
     if arguments.several_labels:
         said["several_labels"] = True
     if arguments.labels is not None:

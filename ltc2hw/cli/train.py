@@ -32,7 +32,7 @@ from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError, MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
-from ltc2hw.tasks import Task
+from ltc2hw.tasks import LazySplit, Task
 from ltc2hw.tasks.renumbering import in_order
 from ltc2hw.tasks.summary import summarise
 
@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 
     # Refuses what cannot be trained before anything is printed.
     Trainer(task, recipe, start=start)
-    if task.checksum is not None:
-        # How data of one's own were read, which nobody may have looked at.
+    if task.checksum is not None and not isinstance(task.train, LazySplit):
+        # How data of one's own were read, which nobody may have looked at; data sets are known.
         summary = summarise(task)
         for line in (in_short(summary), *(f"warning: {each}" for each in summary.warnings)):
             console.line(line)

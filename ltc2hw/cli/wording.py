@@ -27,6 +27,7 @@ FLAGS: Mapping[str, str] = {
     "layout": "--layout",
     "nir_version": "--nir-version",
     "reset": "--reset",
+    "root": "--data-root",
     "sensor": "--sensor",
     "several_labels": "--several-labels",
     "target": "--target",

@@ -52,11 +52,12 @@ class Arranged:
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
-    """All parts in one form, and what was found out on the way."""
+    """All parts in one form, and what was found out on the way; ``shape`` is that of a step."""
 
     parts: Mapping[PartName, Arranged]
     every_step: bool
     notes: Mapping[str, str]
+    shape: tuple[int, ...] = ()
 
 
 def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
@@ -108,7 +109,8 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         notes = {"layout": "one sample after another"}
     if first.x.ndim > 3:
         notes["channels"] = f"{first.x.shape[2:]} in one row"
-    return Arrangement(arranged, axes.every_step, notes)
+    shape = source.shape or tuple(first.x.shape[2:])
+    return Arrangement(arranged, axes.every_step, notes, shape)
 
 
 def _require_belonging(source: Source, options: DataOptions, where: str) -> None:

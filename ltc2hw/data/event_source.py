@@ -30,6 +30,7 @@ def events_source(recordings: Mapping[PartName, Recordings], options: DataOption
         classes=first.classes,
         index=True,
         events=True,
+        shape=first.shape,
         notes={name: text for part in binned.values() for name, text in part.provenance.items()},
     )
 

@@ -28,7 +28,10 @@ ROLES: Mapping[str, Role] = {
 }
 """What an array is, by the name it has, in small letters."""
 
-SETTINGS = ("kind", "layout", "every_step", "graded", "decision_steps", "classes", "provenance")
+SETTINGS = (
+    *("kind", "layout", "every_step", "graded", "decision_steps", "classes", "heads", "shape"),
+    "provenance",
+)
 """What a file that ltc2hw wrote says of itself."""
 
 PLACE = re.compile(r"[_/.\- ]+")
@@ -143,6 +146,9 @@ def _settings(arrays: Mapping[str, Array | str], where: str) -> dict[str, Any]:
         value = arrays.get(name)
         if isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "bi":
             found[name] = value.item()
+    shape = arrays.get("shape")
+    if isinstance(shape, np.ndarray) and shape.ndim == 1 and shape.dtype.kind == "i":
+        found["shape"] = tuple(shape.tolist())
     heads = arrays.get("heads")
     if isinstance(heads, np.ndarray) and heads.ndim == 1 and heads.dtype.kind == "i":
         found["heads"] = tuple(heads.tolist())

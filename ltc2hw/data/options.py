@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -47,6 +49,8 @@ class DataOptions:
       samples: of all samples, by a fixed seed, each class in the same proportion.
     - ``binning``, ``sensor``: how events become steps and channels, and (width, height) of their
       sensor where their files do not tell it.
+    - ``root``: folder with data sets that have a name, such as MNIST; the environment's
+      LTC2HW_DATA if None.
     - ``decision_steps``: how many of the last steps of the readout are averaged into a decision.
 
     Raises:
@@ -72,6 +76,7 @@ class DataOptions:
     binning: Binning = USUAL
     sensor: tuple[int, ...] | None = None
     several_labels: bool = False
+    root: StrPath | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("layout", LAYOUTS), ("kind", KINDS)):
@@ -123,3 +128,18 @@ class DataOptions:
 
 DETECTED = DataOptions()
 """Nothing is said of the data."""
+
+
+def require_only(options: DataOptions, allowed: Sequence[str], what: str) -> None:
+    """Raise if more is said of data than they have a use for.
+
+    Raises:
+        InvalidValueError: naming the first option that is said in vain.
+
+    >>> require_only(DataOptions(root="data"), ("root",), "task mnist-rows")
+    """
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name not in allowed and value != field.default:
+            limit = f"nothing, for {what}"
+            raise InvalidValueError(f"{field.name} of data", shown(value), limit, "leave it out")

@@ -46,6 +46,7 @@ class Prepared:
     decision_steps: int
     provenance: Mapping[str, str]
     heads: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
@@ -103,7 +104,7 @@ def prepare(source: Source, options: DataOptions, where: str) -> Prepared:
     return Prepared(
         labelled.kind, **made, outputs=labelled.outputs, classes=labelled.classes, graded=graded,
         every_step=every_step, decision_steps=decision_steps, provenance=provenance,
-        heads=labelled.heads,
+        heads=labelled.heads, shape=arrangement.shape,
     )  # fmt: skip
 
 

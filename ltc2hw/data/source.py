@@ -36,8 +36,9 @@ class Source:
 
     ``classes`` are the names of the classes, in order. ``index``: labels are numbers of these
     classes already. ``heads``: numbers of classes of each of several labels. ``events``: samples
-    were counted from recordings of events. ``notes`` tell how the data were read; they end in a
-    task's provenance.
+    were counted from recordings of events. ``shape`` is what the inputs of a step are, such as
+    (channels, height, width); () where the samples' axes tell it. ``notes`` tell how the data were
+    read; they end in a task's provenance.
     """
 
     parts: Mapping[PartName, Part]
@@ -50,4 +51,5 @@ class Source:
     index: bool = False
     events: bool = False
     heads: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw.looking.view import View, ends
+from ltc2hw.looking.view import View, ends, span
 
 SPLITS = ("train", "validation", "test")
 
@@ -19,6 +19,7 @@ def view(task: Any) -> View:
         "kind": task.kind,
         "steps": task.steps,
         "inputs": task.inputs,
+        "shape_of_inputs": list(task.shape) if len(task.shape) > 1 else None,
         "graded_inputs": task.graded,
         "outputs": task.outputs,
         "labels_at_every_step": task.every_step,
@@ -33,13 +34,13 @@ def view(task: Any) -> View:
 
 def split_row(name: str, split: Any) -> dict[str, Any]:
     """How many samples, how long, what they hold and what they should give."""
-    steps, samples, inputs = split.x.shape
+    steps, samples, inputs = split.shape
     row: dict[str, Any] = {
         "split": name,
         "samples": samples,
         "steps": steps if split.lengths is None else ends(split.lengths),
         "inputs": inputs,
-        "values": ends(split.x),
+        "values": _span(split),
     }
     if split.labels.dtype.kind == "f":
         row["targets"] = ends(split.labels[np.isfinite(split.labels)])
@@ -49,3 +50,9 @@ def split_row(name: str, split: Any) -> dict[str, Any]:
         counts = [int(np.unique(column).size) for column in columns]
         row["classes"] = counts if several else counts[0]
     return row
+
+
+def _span(split: Any) -> dict[str, float]:
+    """Lowest and highest number of all samples."""
+    spans = [(piece.min().item(), piece.max().item()) for piece in (p.x for p in split.pieces())]
+    return span(min(low for low, _ in spans), max(high for _, high in spans))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.numbers.capacity import require_capacity
@@ -24,6 +25,12 @@ from ltc2hw.numbers.weights import EXACT_INTEGER, Numbers, Sparse, magnitude_of,
 
 Shape = tuple[int, ...]
 """(channels, height, width) or (channels, length)."""
+
+EXACT_SINGLE = 1 << 24
+"""Single precision holds every integer up to this."""
+
+CACHED = 1 << 17
+"""Numbers that a processor's cache holds about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,13 +163,29 @@ class Conv(ArrayFields):
     def apply(self, messages: Numbers) -> Numbers:
         """Messages of shape (B, N_source) to sums of shape (B, N_target).
 
-        Integers are summed as doubles where no partial sum can leave ±2^53, as
-        :meth:`ltc2hw.numbers.weights.Dense.apply` does.
+        Integers are summed in the shortest floating-point format that holds every partial sum:
+        none, in whatever order, exceeds the largest message times the largest weight times the
+        weights of one target. They stay integers where no format does.
         """
-        if self._exact_as_reals(messages):
-            sums = self._sums(self._reals, messages.astype(np.float64))
-            return np.asarray(sums.astype(np.int64))
-        return self._sums(self.kernel, messages)
+        count, groups = messages.shape[0], self.groups
+        outputs, high, *wide = self.targets
+        sums = np.empty(
+            (count, groups, outputs // groups, high, math.prod(wide)),
+            np.result_type(self.kernel, messages),
+        )
+        kernel = self.kernel.astype(self._exact_type(messages)).reshape(*sums.shape[1:3], -1)
+        # Copies of what each target sees are made for so many rows at a time.
+        rows = max(1, CACHED // (groups * kernel.shape[2] * sums.shape[4]))
+        several = max(1, rows // high)
+        for sample in range(0, count, several):
+            some = slice(sample, sample + several)
+            seen = self._seen(messages[some].astype(kernel.dtype))
+            for row in range(0, high, rows):
+                part = sums[some, :, :, row : row + rows]
+                columns = seen[..., row : row + rows, :]
+                columns = columns.reshape(part.shape[0], groups, kernel.shape[2], -1)
+                part[...] = (kernel @ columns).reshape(part.shape)
+        return sums.reshape(count, -1)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
         """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
@@ -201,28 +224,20 @@ class Conv(ArrayFields):
         starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=self.shape[0]))])
         return Sparse(starts, column[order], np.concatenate(data)[order], self.shape[1])
 
-    def _sums(self, kernel: Numbers, messages: Numbers) -> Numbers:
-        """Every place of the kernel multiplies the part of the image that it sees."""
-        count = messages.shape[0]
-        outputs, inputs = kernel.shape[:2]
-        groups, dimensions = self.groups, len(self.stride)
-        image = messages.reshape(count, groups, inputs, *self.sources[1:])
-        split = kernel.reshape(groups, outputs // groups, *kernel.shape[1:])
-        dtype = np.result_type(kernel, messages)
-        channels = (slice(None),) * 3
+    def _seen(self, messages: Numbers) -> Numbers:
+        """What each target sees, as a view (B, groups, C_in / groups, ...kernel, H_out, W_out).
 
-        def index(places: tuple[Any, ...]) -> tuple[Any, ...]:
-            return channels + places
-
-        sums = np.zeros((count, groups, outputs // groups, *self.targets[1:]), dtype=dtype)
-        for offset, to, back in self._offsets():
-            seen = image[index(back)]
-            flat = seen.reshape(count, groups, inputs, -1)
-            added = split[index(offset)] @ flat
-            sums[index(to)] += added.reshape(
-                count, groups, outputs // groups, *seen.shape[-dimensions:]
-            )
-        return sums.reshape(count, -1)
+        A row has the width 1.
+        """
+        inputs, axes = self.kernel.shape[1], range(3, 3 + len(self.stride))
+        image = messages.reshape(-1, self.groups, inputs, *self.sources[1:])
+        seen = np.pad(image, ((0, 0),) * 3 + self.padding)
+        for axis, width, dilation in zip(axes, self.kernel.shape[2:], self.dilation, strict=True):
+            seen = sliding_window_view(seen, dilation * (width - 1) + 1, axis)
+        steps = (slice(None, None, step) for step in (*self.stride, *self.dilation))
+        seen = seen[(slice(None),) * 3 + tuple(steps)]
+        seen = np.moveaxis(seen, tuple(axes), tuple(range(-len(axes), 0)))
+        return seen if len(axes) == 2 else seen[..., None]
 
     def _offsets(self) -> Iterator[tuple[Shape, tuple[slice, ...], tuple[slice, ...]]]:
         """Every place of the kernel that meets the image, with the targets and sources it joins."""
@@ -246,15 +261,14 @@ class Conv(ArrayFields):
             last = min(self.targets[1 + axis], (size - 1 - shift) // stride + 1)
             yield first, last, shift
 
-    def _exact_as_reals(self, messages: Numbers) -> bool:
-        if self.kernel.dtype.kind != "i" or messages.dtype.kind not in "iu" or not messages.size:
-            return False
-        fan_in = self.kernel[0].size
-        return bool(magnitude_of(messages) * magnitude_of(self.kernel) * fan_in <= EXACT_INTEGER)
-
-    @cached_property
-    def _reals(self) -> Numbers:
-        return self.kernel.astype(np.float64)
+    def _exact_type(self, messages: Numbers) -> np.dtype[Any]:
+        """Type in which sums are exact, or as good as the numbers given."""
+        dtype = np.result_type(self.kernel, messages)
+        if dtype.kind != "i" or not messages.size:
+            return dtype
+        top = magnitude_of(messages) * magnitude_of(self.kernel) * self.kernel[0].size
+        held = {EXACT_SINGLE: np.float32, EXACT_INTEGER: np.float64}
+        return next((np.dtype(real) for limit, real in held.items() if top <= limit), dtype)
 
 
 def sum_pool(

@@ -14,7 +14,9 @@ from ltc2hw.numbers.scalars import require_type
 from ltc2hw.tasks.add import add_task
 from ltc2hw.tasks.digits import digits_permuted, digits_pixels, digits_rows
 from ltc2hw.tasks.functions import function_task, names_function
-from ltc2hw.tasks.task import Split, Task
+from ltc2hw.tasks.named import NAMES, named_task
+from ltc2hw.tasks.split import LazySplit, Split
+from ltc2hw.tasks.task import Task
 
 TASKS: dict[str, Callable[[], Task]] = {
     "digits-rows": digits_rows,
@@ -29,14 +31,15 @@ _ADD = re.compile(r"add-(running-)?([0-9]{1,9})")
 def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
     """The task called ``name``: one of :data:`TASKS`, ``add-T`` (e.g. add-100), ``add-running-T``.
 
-    Or the data of a path, read as ``options`` say (see :func:`ltc2hw.data.read_data`), or what
-    ``module:function`` returns. A name goes before a file that is called so; write ``./name``
-    for the file.
+    Or of a data set whose files lie below ``options.root``, e.g. ``mnist-rows``: one of
+    :data:`~ltc2hw.tasks.named.NAMES`. Or the data of a path, read as ``options`` say (see
+    :func:`ltc2hw.data.read_data`), or what ``module:function`` returns. A name goes before a file
+    that is called so; write ``./name`` for the file.
 
     Raises:
         UnknownNameError: if there is neither such a task nor such a file.
         InvalidValueError: if the Add task cannot have that length, or options are given for a task
-            that has data of its own.
+            that has data of its own, or files of a data set are not there.
         ShapeError, InvalidValueError, DamagedFileError: for data that do not make a task.
         MissingExtraError: if the task's data come with a package that is not installed.
 
@@ -50,6 +53,9 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
         if options != DETECTED:
             raise InvalidValueError("options of data", "given", f"none for task {text}")
         return TASKS[text]() if add is None else add_task(int(add[2]), bool(add[1]))
+    named = named_task(text, options)
+    if named is not None:
+        return named
     if os.path.exists(text):
         return file_task(text, options)
     if names_function(text):
@@ -60,6 +66,7 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
         *TASKS,
         "add-T (e.g. add-100)",
         "add-running-T",
+        *NAMES,
         "a path that exists",
         "module:function",
     )
@@ -73,6 +80,9 @@ def file_task(path: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
         ShapeError, InvalidValueError, DamagedFileError, OSError: as
             :func:`ltc2hw.data.read_data`.
     """
+    if options.root is not None:
+        limit = "none, as a path is given"
+        raise InvalidValueError("root of data", options.root, limit, "leave it out")
     data = read_data(path, options)
     # A folder may be called ".".
     name = Path(path).resolve().name
@@ -80,4 +90,4 @@ def file_task(path: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
     return Task.from_data(data, stem)
 
 
-__all__ = ["TASKS", "Split", "Task", "file_task", "load_task"]
+__all__ = ["TASKS", "LazySplit", "Split", "Task", "file_task", "load_task"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.tasks.task import Split, Task
+from ltc2hw.tasks.split import Split
+from ltc2hw.tasks.task import Task
 
 SHORTEST, LONGEST = 2, 10_000
 TRAINING_SAMPLES, VALIDATION_SAMPLES, TEST_SAMPLES = 1280, 1000, 1000

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ltc2hw.data.options import TEST_FRACTION, VALIDATION_FRACTION
 from ltc2hw.data.splitting import SPLIT_SEED, stratified
 from ltc2hw.errors import MissingExtraError
-from ltc2hw.tasks.task import Split, Task
+from ltc2hw.tasks.split import Split
+from ltc2hw.tasks.task import Task
 
 SIDE = 8
 GREY_LEVELS = 16.0

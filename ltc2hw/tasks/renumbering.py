@@ -9,7 +9,8 @@ import numpy as np
 
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.labels import NO_LABEL
-from ltc2hw.tasks.task import Split, Task
+from ltc2hw.tasks.split import Split
+from ltc2hw.tasks.task import Task
 
 
 def in_order(task: Task, names: Sequence[str]) -> Task:
@@ -41,7 +42,7 @@ def in_order(task: Task, names: Sequence[str]) -> Task:
 
     def renumbered(split: Split) -> Split:
         labels = np.where(split.labels == NO_LABEL, NO_LABEL, numbers[split.labels])
-        return replace(split, labels=labels)
+        return split.labelled(labels)
 
     return replace(
         task,

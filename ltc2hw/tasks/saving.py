@@ -47,6 +47,8 @@ def save_task(task: Task, path: StrPath) -> None:
     if task.kind == "classification":
         names = class_names(task)
         arrays["classes"] = np.array(names, dtype=np.str_)
+    if len(task.shape) > 1:
+        arrays["shape"] = np.array(task.shape)
     if task.heads:
         arrays["heads"] = np.array(task.heads)
     for name in PARTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from ltc2hw.graph.labels import head_edges, labelled_steps
 from ltc2hw.graph.sequences import own_steps
 from ltc2hw.numbers.words import FloatArray, IntArray
-from ltc2hw.tasks.task import Split, Task, class_names
+from ltc2hw.tasks.split import Split
+from ltc2hw.tasks.task import Task, class_names
 
 PARTS = ("train", "validation", "test")
 
@@ -130,25 +131,31 @@ def _split(task: Task, split: Split) -> SplitSummary:
 
 def _channels(split: Split) -> tuple[tuple[ChannelSummary, ...], float]:
     """Values of each channel, and how many of all are not zero; step by step."""
-    steps, samples, inputs = split.x.shape
-    mask = own_steps(split.lengths, steps, samples)
+    _, _, inputs = split.shape
     lowest, highest = np.full(inputs, np.inf), np.full(inputs, -np.inf)
-    total, squares, active = np.zeros(inputs), np.zeros(inputs), 0
-    for values, own in zip(split.x, mask, strict=True):
-        present = values if own.all() else values[own]
-        if len(present):
-            np.minimum(lowest, present.min(axis=0), out=lowest)
-            np.maximum(highest, present.max(axis=0), out=highest)
-            total += present.sum(axis=0)
-            active += int(np.count_nonzero(present))
-    count = int(mask.sum())
+    total, squares, active, count = np.zeros(inputs), np.zeros(inputs), 0, 0
+    for present in _present(split):
+        np.minimum(lowest, present.min(axis=0), out=lowest)
+        np.maximum(highest, present.max(axis=0), out=highest)
+        total += present.sum(axis=0)
+        active += int(np.count_nonzero(present))
+        count += len(present)
     mean = total / count
     # Deviations relative to the largest value: squares of huge ones would not fit.
     scale = np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), np.finfo(np.float64).tiny)
-    for values, own in zip(split.x, mask, strict=True):
-        squares += ((values[own] / scale - mean / scale) ** 2).sum(axis=0)
+    for present in _present(split):
+        squares += ((present / scale - mean / scale) ** 2).sum(axis=0)
     found = _summaries(lowest, highest, mean, scale * np.sqrt(squares / count))
     return found, active / (count * inputs)
+
+
+def _present(split: Split) -> Iterator[FloatArray]:
+    """Values (B', N) of the samples that have a step, step by step; none where none has it."""
+    for piece in split.pieces():
+        x = piece.x
+        for values, own in zip(x, own_steps(piece.lengths, *x.shape[:2]), strict=True):
+            if own.any():
+                yield values if own.all() else values[own]
 
 
 def _summaries(*columns: FloatArray) -> tuple[ChannelSummary, ...]:
@@ -205,7 +212,7 @@ def _of_classes(train: SplitSummary) -> list[str]:
 def _of_samples(task: Task) -> list[str]:
     """Warnings of samples that are silent or known from training, and of unlikely axes."""
     warnings = []
-    silent = sum(int((~getattr(task, name).x.any(axis=(0, 2))).sum()) for name in PARTS)
+    silent = sum(_silent(getattr(task, name)) for name in PARTS)
     if silent:
         warnings.append(f"{silent} samples are zero throughout")
     seen = set(_fingerprints(task.train))
@@ -242,7 +249,15 @@ def _span(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _fingerprints(split: Split) -> list[bytes]:
+def _silent(split: Split) -> int:
+    """How many samples are zero throughout."""
+    return sum(int((~piece.x.any(axis=(0, 2))).sum()) for piece in split.pieces())
+
+
+def _fingerprints(split: Split) -> Iterator[bytes]:
     """What tells samples from each other, but those of zeros."""
-    loud: IntArray = np.flatnonzero(split.x.any(axis=(0, 2)))
-    return [sha256(np.ascontiguousarray(split.x[:, index]).data).digest() for index in loud]
+    for piece in split.pieces():
+        x = piece.x
+        loud: IntArray = np.flatnonzero(x.any(axis=(0, 2)))
+        for index in loud:
+            yield sha256(np.ascontiguousarray(x[:, index]).data).digest()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,78 +24,13 @@ from ltc2hw.graph.decision import (
     head_choices,
     several_at_steps,
 )
-from ltc2hw.graph.labels import (
-    TIME_FIRST,
-    Labels,
-    head_sizes,
-    plain_goals,
-    plain_labels,
-    step_labels,
-)
-from ltc2hw.graph.samples import real_array, require_spikes
-from ltc2hw.graph.sequences import read_out, sample_lengths, silent_after
+from ltc2hw.graph.labels import TIME_FIRST, Labels, head_sizes, plain_goals
+from ltc2hw.graph.sequences import read_out, sample_lengths
 from ltc2hw.numbers.fields import require_finite, require_size, set_field
-from ltc2hw.numbers.scalars import require_type, shown
+from ltc2hw.numbers.scalars import is_integer, require_type, shown
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.showing import Shown
-
-
-@dataclass(frozen=True, eq=False)
-class Split(Shown):
-    """Samples and what they should give.
-
-    ``x`` is (T, B, N_in), time first; ``labels`` are classes or targets of a regression in any
-    form of :mod:`ltc2hw.graph.labels`, one per sample, or with ``every_step`` one per step and
-    sample. Both may be arrays, nested lists or tensors and are kept as float64, and int64 or
-    float64. ``lengths`` (B,) are the steps of samples that end before T; what ``x`` holds after an
-    end becomes zero. Samples given batch-first are noticed where B and T differ.
-
-    Raises:
-        ShapeError: unless x has three axes, none of them empty, and there is a label per sample.
-        InvalidValueError: for what are no numbers, NaN or infinite, and lengths beyond 1 to T.
-
-    >>> Split(np.ones((3, 2, 1)), [0, 1], lengths=[1, 3]).x[:, 0, 0].tolist()
-    [1.0, 0.0, 0.0]
-    """
-
-    x: FloatArray
-    labels: Labels
-    lengths: IntArray | None = None
-    every_step: bool = False
-
-    def __post_init__(self) -> None:
-        x = real_array("samples of a split", self.x)
-        if x.ndim != 3 or 0 in x.shape:
-            raise ShapeError("samples of a split", x.shape, "(steps, samples, inputs), none empty")
-        steps, samples, _ = x.shape
-        set_field(self, "lengths", sample_lengths(self.lengths, steps, samples))
-        x = silent_after(x, self.lengths)
-        require_finite("samples of a split", x)
-        set_field(self, "x", x)
-        name = "labels of a split"
-        if self.every_step:
-            set_field(self, "labels", step_labels(self.labels, steps, samples, name))
-        else:
-            set_field(self, "labels", plain_labels(self.labels, samples, steps, name))
-
-    def __repr__(self) -> str:
-        steps, samples, inputs = self.x.shape
-        return f"<Split: {samples:,} samples, {steps:,} steps, {inputs:,} inputs>"
-
-    @property
-    def samples(self) -> int:
-        """How many samples there are."""
-        return self.x.shape[1]
-
-    def take(self, indices: npt.NDArray[np.int64]) -> Split:
-        """The samples at ``indices``, in that order."""
-        return Split(
-            self.x[:, indices],
-            self.labels[:, indices] if self.every_step else self.labels[indices],
-            None if self.lengths is None else self.lengths[indices],
-            self.every_step,
-        )
-
+from ltc2hw.tasks.split import Split
 
 PART_FORM = "(x, y) or (x, y, lengths)"
 
@@ -112,13 +48,16 @@ class Task(Shown):
     (B,) or (T, B), or targets (B, N_out) or (T, B, N_out). ``heads``, of samples with several
     labels (B, H), are the numbers of classes of each; together they are the outputs. ``classes``
     names the classes, one per output, if they have names; ``provenance`` says where the samples
-    come from and how they were read.
+    come from and how they were read. ``shape`` is what the inputs of a step are: (channels, height,
+    width) of an image or of events, (N_in,) where nothing is said; input (c·H + y)·W + x is channel
+    c, row y, column x.
 
     Raises:
         UnknownNameError: for an unknown kind.
         ShapeError: for samples that are not (T, B, N_in), labels that are not one per sample.
         InvalidValueError: for sizes below one, more decision steps than steps, labels without an
-            output, samples other than 0 and 1 unless ``graded``, heads of a regression.
+            output, samples other than 0 and 1 unless ``graded``, heads of a regression, a shape
+            that is not as many inputs.
         UnsupportedError: for heads with labels at every step.
     """
 
@@ -137,6 +76,7 @@ class Task(Shown):
     classes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     heads: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -154,6 +94,7 @@ class Task(Shown):
             limit = f"{self.outputs}, one per output"
             raise InvalidValueError(f"names of classes of {self.name}", len(self.classes), limit)
         self._check_heads()
+        set_field(self, "shape", _shape(self.shape, self.inputs, self.name))
         for part in ("train", "validation", "test"):
             require_type(f"{part} samples of task {self.name}", getattr(self, part), Split)
             set_field(self, part, self.fitted(getattr(self, part), part))
@@ -191,6 +132,7 @@ class Task(Shown):
             classes=data.classes,
             provenance=data.provenance,
             heads=data.heads,
+            shape=data.shape,
         )
 
     @classmethod
@@ -319,12 +261,12 @@ class Task(Shown):
         Raises:
             ShapeError, InvalidValueError: unless samples and labels are this task's.
         """
-        steps, samples, inputs = split.x.shape
+        steps, samples, inputs = split.shape
         if (steps, inputs) != (self.steps, self.inputs):
             exchanged = (samples, inputs) == (self.steps, self.inputs)
             raise ShapeError(
                 f"{part} samples of task {self.name}",
-                split.x.shape,
+                split.shape,
                 f"({self.steps}, samples, {self.inputs})",
                 TIME_FIRST if exchanged else "time first",
             )
@@ -332,12 +274,12 @@ class Task(Shown):
             limit = f"{self.every_step}, as for task {self.name}"
             raise InvalidValueError(f"every_step of the {part} samples", split.every_step, limit)
         if not self.graded:
-            require_spikes(split.x)
+            split.require_spikes()
         labels = self.targets(split.labels, samples, split.lengths)
         same = np.array_equal(labels, split.labels, equal_nan=labels.dtype.kind == "f")
         if labels.dtype == split.labels.dtype and same:
             return split
-        return replace(split, labels=labels)
+        return split.labelled(labels)
 
     def targets(self, labels: object, samples: int, lengths: IntArray | None = None) -> Labels:
         """Labels of any accepted form as this task's: classes (B,), targets (B, N_out).
@@ -404,11 +346,10 @@ class Task(Shown):
             return head_choices(values, self.heads)
         return values.argmax(axis=-1) if self.kind == "classification" else values
 
-    def score(self, outputs: npt.NDArray[Any], labels: object, lengths: object = None) -> float:
-        """Accuracy in [0, 1], or the mean squared error, of readout membranes (T, B, N_out).
-
-        The mean over samples; with ``every_step``, of each sample's mean over its labelled steps.
-        For a regression the outputs must be in real units.
+    def judge(
+        self, outputs: npt.NDArray[Any], labels: object, lengths: object = None
+    ) -> FloatArray:
+        """What the score is the mean of: a number for each sample, (B,).
 
         Raises:
             ShapeError, InvalidValueError: for outputs or labels that are not this task's.
@@ -418,11 +359,39 @@ class Task(Shown):
         if samples == 0:
             raise InvalidValueError("number of samples", 0, "at least one")
         targets = self.targets(labels, samples, sample_lengths(lengths, self.steps, samples))
-        return float(np.mean(self.decision.judge(outputs.astype(np.float64), targets, lengths)))
+        return self.decision.judge(outputs.astype(np.float64), targets, lengths)
+
+    def score(self, outputs: npt.NDArray[Any], labels: object, lengths: object = None) -> float:
+        """Accuracy in [0, 1], or the mean squared error, of readout membranes (T, B, N_out).
+
+        The mean over samples; with ``every_step``, of each sample's mean over its labelled steps.
+        For a regression the outputs must be in real units.
+
+        Raises:
+            ShapeError, InvalidValueError: for outputs or labels that are not this task's.
+        """
+        return float(np.mean(self.judge(outputs, labels, lengths)))
 
     def better(self, score: float, than: float) -> bool:
         """Whether one score beats another."""
         return score > than if self.decision.higher_is_better else score < than
+
+
+def _shape(shape: object, inputs: int, name: str) -> tuple[int, ...]:
+    """Sizes that together are the inputs; (N_in,) for ().
+
+    Raises:
+        ShapeError: for others.
+    """
+    given = tuple(shape) if isinstance(shape, (tuple, list)) else None
+    if given == ():
+        return (inputs,)
+    whole = given is not None and all(is_integer(size) and size > 0 for size in given)
+    if given is None or not whole or math.prod(given) != inputs:
+        limit = f"sizes whose product is {inputs}, the inputs"
+        remedy = "(channels, height, width) of an image"
+        raise ShapeError(f"shape of task {name}", shown(shape), limit, remedy)
+    return tuple(int(size) for size in given)
 
 
 def _require_no_files(options: DataOptions) -> None:

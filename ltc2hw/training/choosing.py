@@ -92,7 +92,7 @@ def facts_of(task: Task) -> Facts:
     steps = split.samples * task.steps if split.lengths is None else int(split.lengths.sum())
     length = task.steps if split.lengths is None else float(np.median(split.lengths))
     # Step by step, so that no copy of all samples is made; what is past an end is zero.
-    energy = sum(float(np.square(step).sum()) for step in split.x)
+    energy = sum(float(np.square(step).sum()) for piece in split.pieces() for step in piece.x)
     level = math.sqrt(energy / (steps * task.inputs))
     return Facts(
         task.kind,

@@ -12,7 +12,7 @@ from torch import Tensor
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.samples import all_finite
 from ltc2hw.numbers.words import IntArray
-from ltc2hw.tasks import Split
+from ltc2hw.tasks import LazySplit, Split
 
 
 class Batch(NamedTuple):
@@ -52,12 +52,14 @@ def batches(
 ) -> Iterator[Batch]:
     """All samples once, in an order drawn from ``rng``, in batches of nearly equal size.
 
-    Each is ``cut`` to the steps of its longest sample, so that padding costs no time.
+    Each is ``cut`` to the steps of its longest sample, so that padding costs no time. Samples of a
+    :class:`~ltc2hw.tasks.LazySplit` are made batch by batch.
     """
-    x, labels = to_tensors(split)
+    made = None if isinstance(split, LazySplit) else to_tensors(split)
     order = rng.permutation(split.samples)
     for part in np.array_split(order, -(-split.samples // batch_size)):
-        indices = torch.from_numpy(part)
+        x, labels = to_tensors(split.take(part)) if made is None else made
+        indices = torch.arange(len(part)) if made is None else torch.from_numpy(part)
         lengths = None if split.lengths is None else split.lengths[part]
         steps = len(x) if lengths is None or not cut else int(lengths.max())
         own = labels[:steps, indices] if split.every_step else labels[indices]
