@@ -94,12 +94,12 @@ class Axis:
 
     size: int
     stride: int
-    padding: int
+    padding: tuple[int, int]
     dilation: int
 
     def inside(self, offset: int, before: int, after: int) -> int:
         """A place of the window at which one of its offsets is within the image."""
-        places = np.arange(after) * self.stride + offset * self.dilation - self.padding
+        places = np.arange(after) * self.stride + offset * self.dilation - self.padding[0]
         return int(np.argmax((places >= 0) & (places < before)))
 
 
@@ -148,7 +148,7 @@ def _values(
     for axis, offsets, before, after in zip(axes, (i, j), image[1:], made[1:], strict=True):
         place = np.array([axis.inside(k, before, after) for k in range(axis.size)])[offsets]
         places.append(place)
-        pixels.append(place * axis.stride + offsets * axis.dilation - axis.padding)
+        pixels.append(place * axis.stride + offsets * axis.dilation - axis.padding[0])
     channel = c + (o // (shape[0] // groups)) * shape[1]
     rows = np.ravel_multi_index((o, *places), made)
     columns = np.ravel_multi_index((channel, *pixels), image)
@@ -159,7 +159,7 @@ def _axis(pairs: Integers, after: int, before: int) -> Axis | None:
     """The window whose places (of ``after``) reach exactly these pixels (of ``before``).
 
     >>> _axis(_pairs(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), 4), 2, 4)
-    Axis(size=2, stride=2, padding=0, dilation=1)
+    Axis(size=2, stride=2, padding=(0, 0), dilation=1)
     """
     places, pixels = np.divmod(pairs, before)
     for stride in _strides(places, pixels, before):
@@ -168,14 +168,24 @@ def _axis(pairs: Integers, after: int, before: int) -> Axis | None:
             continue
         steps = np.diff(offsets)
         dilation = int(steps[0]) if steps.size else 1
-        reach = before - 2 * int(offsets[0]) - dilation * (offsets.size - 1) - 1
-        if np.any(steps != dilation) or reach < 0 or reach // stride + 1 != after:
+        zeros = -int(offsets[0])
+        fewest = max(0, (after - 1) * stride + int(offsets[-1]) + 1 - before)
+        # As many zeros behind as before it, if that is no place more.
+        beyond = next(
+            (
+                n
+                for n in (zeros, fewest)
+                if (before + n - int(offsets[-1]) - 1) // stride + 1 == after
+            ),
+            None,
+        )
+        if np.any(steps != dilation) or beyond is None:
             continue
         place = np.broadcast_to(np.arange(after)[:, None], (after, offsets.size))
         reached = place * stride + offsets
         inside = (reached >= 0) & (reached < before)
         if np.array_equal(_pairs(place[inside], reached[inside], before), pairs):
-            return Axis(int(offsets.size), stride, -int(offsets[0]), dilation)
+            return Axis(int(offsets.size), stride, (zeros, beyond), dilation)
     return None
 
 

@@ -154,4 +154,4 @@ def _padding(convolution: Conv) -> Any:
 
 def _number(sizes: Any) -> Any:
     """One number for what has one dimension, as NIR writes it, else all."""
-    return np.array(sizes[0] if len(sizes) == 1 else sizes)
+    return int(sizes[0]) if len(sizes) == 1 else np.array(sizes)

@@ -154,7 +154,7 @@ class _Walk:
             padding = same if padding == "same" else 0
         weight = _array(layer, "weight")
         made = Conv(weight, shape, conv.stride, padding, conv.dilation, conv.groups)
-        signal = signal.through(made)
+        signal = self.assembly.through(signal, made)
         if conv.bias is not None:
             signal = signal.plus_constant(per_channel(_array(layer, "bias"), made.targets))
         return signal, made.targets
@@ -177,7 +177,7 @@ class _Walk:
             _each_axis(pool.padding if mean else 0, axes),
             mean=mean,
         )
-        return signal.through(made), made.targets
+        return self.assembly.through(signal, made), made.targets
 
     def flatten(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Join dimensions; the order of the numbers stays."""
