@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.trace import check_record
+from ltc2hw.simulations.fast.orders import UNCHANGED
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Table
@@ -75,7 +76,7 @@ def lay_out(
         UnknownNameError: if no kind of population has such a variable.
     """
     wanted = check_record(record, network.populations)
-    draft = _Draft(plan, steps, batch)
+    draft = _Draft(network, plan, steps, batch)
     for name, variables in wanted.items():
         for variable in variables:
             draft.add(name, variable, in_values=variable != SPIKES)
@@ -96,15 +97,16 @@ def lay_out(
 class _Draft:
     """Assigns a place to one variable after the other."""
 
-    def __init__(self, plan: Plan, steps: int, batch: int) -> None:
+    def __init__(self, network: FixedNetwork, plan: Plan, steps: int, batch: int) -> None:
         self.plan = plan
+        self.shapes = {p.name: p.shape for p in network.populations}
         self.steps = steps
         self.batch = batch
         self.spikes = 0
         self.values = 0
         self.places: list[Place] = []
         self.schedule: list[tuple[int, int]] = []
-        self.records: list[tuple[int, int, int, int]] = []
+        self.records: list[tuple[int, ...]] = []
 
     def add(self, name: str, variable: str, *, in_values: bool) -> None:
         """Record a variable among the values, or spikes among the spikes."""
@@ -115,7 +117,8 @@ class _Draft:
             operation = Operation.RECORD_SPIKES_AS_VALUES if in_values else Operation.RECORD_SPIKES
         stride = int(self.plan.tables.populations[self.plan.rows[name]]["stride"])
         self.schedule.append((operation, len(self.records)))
-        self.records.append((self.plan.start_of(name, variable), stride, size, start))
+        channels = 1 if self.plan.orders[name] is UNCHANGED else self.shapes[name][0]
+        self.records.append((self.plan.start_of(name, variable), stride, size, start, channels))
         end = start + self.steps * self.batch * size
         shape = (self.steps, self.batch, size)
         self.places.append(Place(name, variable, in_values, slice(start, end), shape))
