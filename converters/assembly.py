@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.populations import LIF, Gate, Readout, is_model
-from ltc2hw.converters.products import matrix_of, weights, written
+from ltc2hw.converters.products import Matrix, inner_image, matrix_of, weights, written
 from ltc2hw.converters.signals import CONSTANT, Signal, Source
+from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
 from ltc2hw.dynamics.models.lif import lif
@@ -41,6 +42,7 @@ class Assembly:
         self.arriving: dict[tuple[str, Port], Signal] = {}
         self.numbers: dict[str, int] = {}
         self.last_clock = ""
+        self.inner: dict[tuple[Source, Shape], str] = {}
 
     def free_name(self, wanted: str) -> str:
         """A population name like the wanted one that is not taken yet.
@@ -67,6 +69,29 @@ class Assembly:
         """Let a signal arrive at a port, besides what already does."""
         known = self.arriving.get((target, port))
         self.arriving[target, port] = signal if known is None else known.plus(signal)
+
+    def through(self, signal: Signal, matrix: Matrix) -> Signal:
+        """Apply a map of shape (N_out, N).
+
+        Where it would have to be written out although a part of a spiking image has a kernel,
+        neurons that send that part on stand between. Errors are those of :meth:`Signal.through`.
+        """
+        terms = dict(signal.terms)
+        for source in signal.terms:
+            parts = inner_image(matrix, signal.terms[source])
+            if parts is not None and source.variable == SPIKES and source.population != CONSTANT:
+                del terms[source]
+                terms[Source(self._inner(source, parts[0]), SPIKES)] = parts[1]
+        return Signal(signal.size, terms).through(matrix)
+
+    def _inner(self, source: Source, cut: Conv) -> str:
+        """Name of the neurons that send a part of an image on."""
+        key = source, cut.targets
+        if key not in self.inner:
+            name = self.inner[key] = self.free_name(f"{source.population}_inner")
+            self.add(relay(name, cut.shape[0]))
+            self.connect(Signal(cut.shape[0], {source: cut}), name)
+        return self.inner[key]
 
     def network(
         self,
@@ -204,6 +229,12 @@ def clock(name: str) -> Neurons:
     """One neuron that fires at every step: its bias alone exceeds its threshold."""
     one = np.ones(1)
     return LIF(name, 1, one, one, 0.5 * one, one)
+
+
+def relay(name: str, size: int) -> Neurons:
+    """Neurons that spike within the step in which one spike arrives."""
+    one = np.ones(size)
+    return LIF(name, size, one, one, 0.5 * one, 0 * one)
 
 
 def static_gate(openness: npt.ArrayLike) -> Gate:

@@ -5,6 +5,8 @@ What standard nodes cannot say goes into extension nodes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ltc2hw.converters.assembly import clocks_of, sent_variable
@@ -23,6 +25,7 @@ from ltc2hw.converters.nir_record import (
     key_of,
 )
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
+from ltc2hw.converters.unpooling import unpooled, unpooled_rows
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
@@ -31,7 +34,7 @@ from ltc2hw.graph.structure import connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.operators import expanded
-from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 
 
@@ -182,11 +185,11 @@ class _Export:
             source = node
         bias, kernel = self.biases.get(index), self.kernels.get(index)
         if kernel is not None:
+            source, kernel = self.pooled(name, projection.source, source, kernel)
             self.conversion.meet(feature_of(kernel), name)
             entries = convolution_entries(kernel, bias)
         else:
-            source = self.flattened(projection.source, source)
-            entries = _weights(projection)
+            source, entries = self.rows(name, projection, source)
             if bias is not None:
                 entries = {**entries, "type": "Affine", "bias": bias}
         node = self.add(name, entries)
@@ -194,6 +197,31 @@ class _Export:
         if kernel is not None and projection.target not in self.images:
             node = self.flat(node, kernel.targets)
         self.edges.append((node, projection.target))
+
+    def pooled(self, name: str, population: str, source: str, kernel: Conv) -> tuple[str, Conv]:
+        """A pooling node before a convolution that has one folded in, and the rest of it."""
+        parts = unpooled(kernel) if population in self.images else None
+        return (source, kernel) if parts is None else (self.pool(name, source, parts[0]), parts[1])
+
+    def rows(self, name: str, projection: Projection, source: str) -> tuple[str, Entries]:
+        """The entries of a linear node, and the node before it, which sends a row."""
+        shape = self.images.get(projection.source)
+        if shape is None:
+            return source, _weights(projection)
+        weights = projection.weights
+        parts = unpooled_rows(weights.matrix, shape) if isinstance(weights, Dense) else None
+        if parts is None:
+            return self.flat(source, shape), _weights(projection)
+        pool, matrix = parts
+        linear = replace(projection, weights=Dense(matrix))
+        return self.flat(self.pool(name, source, pool), pool.targets), _weights(linear)
+
+    def pool(self, name: str, source: str, pool: Conv) -> str:
+        """A pooling node."""
+        self.conversion.meet(feature_of(pool), name)
+        node = self.add(f"{name}_pool", convolution_entries(pool, None))
+        self.edges.append((source, node))
+        return node
 
     def shape_of(self, population: str) -> Shape:
         """Shape of what a population sends: an image's, or its size."""
@@ -210,10 +238,6 @@ class _Export:
             entry: np.reshape(value, shape) if isinstance(value, np.ndarray) else value
             for entry, value in entries.items()
         }
-
-    def flattened(self, population: str, node: str) -> str:
-        """A node that sends a population's values as one row, as linear nodes take them."""
-        return self.flat(node, self.images[population]) if population in self.images else node
 
     def flat(self, node: str, shape: Shape) -> str:
         """A node that sends an image as one row."""

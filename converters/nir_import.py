@@ -52,7 +52,7 @@ from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
 from ltc2hw.converters.populations import LTC, Gate, Readout
-from ltc2hw.converters.products import Matrix, numbers_in
+from ltc2hw.converters.products import NEURON_NUMBERS, Matrix, numbers_in
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph.network import Input, Network
@@ -61,9 +61,6 @@ from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.words import FloatArray
-
-NEURON_NUMBERS = 8
-"""How many numbers a neuron's constants, and what they are computed from, take."""
 
 HELD = 4
 """How many times the numbers that a graph holds its matrices may hold on their way."""
@@ -123,21 +120,29 @@ class GraphImport:
             self.owners.update(dict.fromkeys(set(self.assembly.populations) - known, node.name))
         self.connect_projections()
         arriving = {node.name: self.incoming(node.name) for node in neurons}
-        late = self.edges_that_take_a_step(arriving)
-        for name, signal in arriving.items():
-            self.check_size(name, signal)
-            self.check_reach(name, signal)
-            for source, matrix in signal.terms.items():
-                term = Signal(signal.size, {source: matrix})
-                owner = self.owners.get(source.population, "")
-                self.placed[name].drive(self.assembly, term.delayed(int((owner, name) in late)))
         outputs = self.graph.of_type("Output")
         if len(outputs) != 1:
             self.conversion.meet("several-ends", "output")
         output = self.incoming(outputs[0].name)
         self.check_size(outputs[0].name, output)
+        for name, signal in arriving.items():
+            self.check_size(name, signal)
+            self.check_reach(name, signal)
+        # What sends a part of an image on belongs to the node of that image.
+        for (source, _), inner in self.assembly.inner.items():
+            self.owners[inner] = self.owners[source.population]
+        late = self.edges_that_take_a_step(arriving)
+        for name, signal in arriving.items():
+            for source, matrix in signal.terms.items():
+                term = Signal(signal.size, {source: matrix})
+                owner = self.owners.get(source.population, "")
+                self.placed[name].drive(self.assembly, term.delayed(int((owner, name) in late)))
         provenance = {**self.conversion.provenance(origin), **self.conventions.notes()}
-        shapes = {name: self.shapes[owner] for name, owner in self.owners.items()}
+        shapes = {
+            name: self.shapes[owner]
+            for name, owner in self.owners.items()
+            if name not in self.assembly.inner.values()
+        }
         if self.record is not None:
             shapes |= self.record.shapes_of(self.assembly.populations)
         network = self.assembly.network(output, provenance, shapes)
@@ -245,7 +250,7 @@ class GraphImport:
                 step = self.step(node, self.shapes[name] if known else (signal.size,))
                 arriving = signal
                 with naming(node.label):
-                    signal = step.apply(arriving)
+                    signal = step.apply(self.assembly, arriving)
                 self.count(node, signal, arriving)
             self.signals[name] = signal
         return self.signals[name]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.convolutions import Sizes, per_channel, pooling, same_padding
 from ltc2hw.converters.nir_graph import Node, spread
@@ -29,7 +30,7 @@ class Step:
     """What a node does: the shape that it sends, and its affine map."""
 
     shape: Shape
-    apply: Callable[[Signal], Signal]
+    apply: Callable[[Assembly, Signal], Signal]
 
 
 def linear(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -38,16 +39,16 @@ def linear(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     matrix = weight_matrix(node)
     out = (matrix.shape[0],)
     if "bias" not in node.entries:
-        return Step(out, lambda signal: signal.through(matrix))
+        return Step(out, lambda _, signal: signal.through(matrix))
     bias = node.vector("bias", out)
-    return Step(out, lambda signal: signal.through(matrix).plus_constant(bias))
+    return Step(out, lambda _, signal: signal.through(matrix).plus_constant(bias))
 
 
 def scale(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     """``y = s x``, elementwise."""
     conversion.meet("linear", node.label)
     factors = spread(node.numbers("scale"), shape, "factors")
-    return Step(shape, lambda signal: signal.scaled(factors))
+    return Step(shape, lambda _, signal: signal.scaled(factors))
 
 
 def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -63,7 +64,7 @@ def delay(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     conversion.meet("delay", node.label)
     each = spread(whole, shape, "delays")
 
-    def apply(signal: Signal) -> Signal:
+    def apply(_: Assembly, signal: Signal) -> Signal:
         if signal.size != each.size:
             raise ShapeError("number of delays", each.size, f"{signal.size}, as many as arrive")
         if different.size == 1:
@@ -92,7 +93,7 @@ def flatten(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step
     )
     start, end = (number % dimensions if dimensions else 0 for number in (start, end))
     joined = int(np.prod(shape[start : end + 1]))
-    return Step((*shape[:start], joined, *shape[end + 1 :]), lambda signal: signal)
+    return Step((*shape[:start], joined, *shape[end + 1 :]), lambda _, signal: signal)
 
 
 def convolution(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -110,7 +111,9 @@ def convolution(node: Node, shape: Shape, conversion: Conversion, dt: float) -> 
     padding = _padding(node, weight.shape[2:], stride, dilation, conversion)
     made = as_noted(Conv(weight, shape, stride, padding, dilation, groups), node.metadata)
     bias = per_channel(node.vector("bias", made.targets[:1], 0.0), made.targets)
-    return Step(made.targets, lambda signal: signal.through(made).plus_constant(bias))
+    return Step(
+        made.targets, lambda assembly, signal: assembly.through(signal, made).plus_constant(bias)
+    )
 
 
 def pool(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
@@ -125,7 +128,7 @@ def pool(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step:
     made = pooling(shape, size, stride, padding, mean=node.type == "AvgPool2d")
     if (uncounted and any(padding)) or (ceiling and more_windows(made)):
         conversion.meet("padding", node.label)
-    return Step(made.targets, lambda signal: signal.through(made))
+    return Step(made.targets, lambda assembly, signal: assembly.through(signal, made))
 
 
 def more_windows(pool: Conv) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import norse.torch as snn
 import numpy as np
@@ -83,6 +84,9 @@ def from_module(
 def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:
     first = layers[0].module if layers else None
     size = getattr(first, "in_features", getattr(first, "input_size", None))
+    if given is None and isinstance(first, nn.Unflatten):
+        sizes: Any = first.unflattened_size
+        size = math.prod(int(part) for part in sizes)
     if given is None:
         given = size
     if given is None:
@@ -154,7 +158,7 @@ class _Walk:
             padding = same if padding == "same" else 0
         weight = _array(layer, "weight")
         made = Conv(weight, shape, conv.stride, padding, conv.dilation, conv.groups)
-        signal = signal.through(made)
+        signal = self.assembly.through(signal, made)
         if conv.bias is not None:
             signal = signal.plus_constant(per_channel(_array(layer, "bias"), made.targets))
         return signal, made.targets
@@ -177,7 +181,7 @@ class _Walk:
             _each_axis(pool.padding if mean else 0, axes),
             mean=mean,
         )
-        return signal.through(made), made.targets
+        return self.assembly.through(signal, made), made.targets
 
     def flatten(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Join dimensions; the order of the numbers stays."""

@@ -23,6 +23,9 @@ Written: TypeAlias = "FloatArray | sparse.csr_matrix"
 Matrix: TypeAlias = "FloatArray | sparse.csr_matrix | Conv"
 """Linear maps of shape (N, N_source); identities are sparse."""
 
+NEURON_NUMBERS = 8
+"""How many numbers a neuron's constants, and what they are computed from, take."""
+
 TOO_LARGE = "put neurons between the layers"
 
 
@@ -121,7 +124,9 @@ def product(first: Matrix, second: Matrix) -> Matrix:
         return first
     if is_identity(first):
         return second
-    kept = _convolution(first, second)
+    kept: Matrix | None = _convolution(first, second)
+    if kept is None and isinstance(first, np.ndarray) and isinstance(second, Conv):
+        kept = _rows_of(first, second)
     return _written_product(written(first), written(second)) if kept is None else kept
 
 
@@ -153,6 +158,94 @@ def _written_product(first: Written, second: Written) -> Written:
     held = numbers_in(first) + numbers_in(second)
     require_capacity("product of weights", most, held, TOO_LARGE)
     return first @ second
+
+
+def inner_image(second: Matrix, first: Matrix) -> tuple[Conv, Conv] | None:
+    """What cuts an image to the part that ``first`` reads, and ``first`` of that part.
+
+    Pooling of 2 leaves the last row of 17 out, which a padded convolution behind it would see if
+    both were one. None where both are one anyway, where this does not make them one, or where that
+    one and as many neurons as the part has take more than the product written out.
+
+    >>> from ltc2hw.numbers.convolution import sum_pool
+    >>> pool = sum_pool((4, 33, 33), 2)
+    >>> cut, inner = inner_image(Conv(np.ones((4, 4, 3, 3)), pool.targets, 1, 1), pool)
+    >>> cut.targets, inner.targets
+    ((4, 32, 32), (4, 16, 16))
+    """
+    if not isinstance(first, Conv) or not isinstance(second, Conv):
+        return None
+    read = tuple(
+        min(size, (places - 1) * stride - pad[0] + dilation * (width - 1) + 1)
+        for size, places, stride, pad, dilation, width in zip(
+            first.sources[1:], first.targets[1:], first.stride, first.padding, first.dilation,
+            first.kernel.shape[2:], strict=True,
+        )
+    )  # fmt: skip
+    channels, sizes = first.sources[0], first.sources[1:]
+    if read == sizes or min(read) < 1 or composed(second, first) is not None:
+        return None
+    width = tuple(size - part + 1 for size, part in zip(sizes, read, strict=True))
+    corner = np.zeros((channels, 1, *width))
+    corner.reshape(channels, -1)[:, 0] = 1.0
+    cut = Conv(corner, first.sources, groups=channels)
+    inner = Conv(
+        first.kernel, cut.targets, first.stride, first.padding, first.dilation, first.groups
+    )
+    if inner.targets != first.targets:
+        return None
+    whole = composed(second, inner)
+    if whole is None:
+        return None
+    taken = whole.kernel.size + corner.size + NEURON_NUMBERS * cut.shape[0]
+    return (cut, inner) if taken < _written_numbers(second, first) else None
+
+
+def _written_numbers(second: Conv, first: Conv) -> int:
+    """How many numbers the product of two convolutions takes when it is written out."""
+    channels = second.targets[0] * first.sources[0] // math.gcd(first.groups, second.groups)
+    places = math.prod(
+        int((_reached(second, axis) @ _reached(first, axis)).nnz)
+        for axis in range(len(first.stride))
+    )
+    return 2 * channels * places + second.shape[0]
+
+
+def _reached(convolution: Conv, axis: int) -> sparse.csr_matrix:
+    """Ones where a place along an axis reads a pixel."""
+    size, places = convolution.sources[1 + axis], convolution.targets[1 + axis]
+    width = convolution.kernel.shape[2 + axis]
+    require_capacity("places of a convolution", places * width)
+    place = np.arange(places)[:, None]
+    offsets = np.arange(width) * convolution.dilation[axis] - convolution.padding[axis][0]
+    pixel = place * convolution.stride[axis] + offsets
+    inside = (pixel >= 0) & (pixel < size)
+    rows = np.broadcast_to(place, pixel.shape)[inside]
+    ends = (rows, pixel[inside])
+    return sparse.csr_matrix((np.ones(rows.size), ends), shape=(places, size))
+
+
+def _rows_of(matrix: FloatArray, convolution: Conv) -> FloatArray | None:
+    """A matrix of what a convolution gives, as a matrix; None where its kernel is too large."""
+    rows, columns = matrix.shape[0], convolution.shape[1]
+    held = matrix.size + convolution.kernel.size
+    require_capacity("product of weights", rows * columns, held, TOO_LARGE)
+    whole = Conv(matrix.reshape(rows, *convolution.targets), convolution.targets)
+    made = composed(whole, convolution, max(MAXIMUM_NUMBERS, held))
+    if made is None:
+        return None
+    seen = [
+        (step * np.arange(width) - pad[0], size)
+        for step, width, pad, size in zip(
+            made.dilation, made.kernel.shape[2:], made.padding, made.sources[1:], strict=True
+        )
+    ]
+    inside = [np.flatnonzero((pixels >= 0) & (pixels < size)) for pixels, size in seen]
+    product = np.zeros((rows, *made.sources))
+    pixels = [places[kept] for (places, _), kept in zip(seen, inside, strict=True)]
+    index: Any = (..., *np.ix_(*pixels))
+    product[index] = at(made.kernel, np.ix_(*inside))
+    return product.reshape(rows, columns)
 
 
 def _convolution(first: Matrix, second: Matrix) -> Conv | None:
@@ -191,8 +284,10 @@ def _factors(matrix: Matrix, shape: Shape) -> FloatArray | None:
     return each[:, 0] if np.all(each == each[:, :1]) else None
 
 
-def composed(second: Conv, first: Conv) -> Conv | None:
-    """``second`` of what ``first`` gives as one convolution; None where it is none, or no smaller.
+def composed(second: Conv, first: Conv, most: int | None = None) -> Conv | None:
+    """``second`` of what ``first`` gives as one convolution; None where it is none.
+
+    ``most`` are the numbers that it may take, by default those of a matrix.
 
     ``kernel[c, d, s j + i] = Σ_e second[c, e, j] first[e, d, i]`` with the stride s of the first.
     Where the second reads zeros around the image between them, the first one's kernel has to lie
@@ -218,7 +313,8 @@ def composed(second: Conv, first: Conv) -> Conv | None:
     groups = math.gcd(first.groups, second.groups)
     outputs, inputs = second.targets[0] // groups, first.sources[0] // groups
     numbers = groups * outputs * inputs * math.prod(width)
-    most = min(MAXIMUM_NUMBERS, second.shape[0] * first.shape[1])
+    if most is None:
+        most = min(MAXIMUM_NUMBERS, second.shape[0] * first.shape[1])
     if max(numbers, _regrouped_numbers(first, groups)) > most:
         return None
     before, after = _regrouped(first, groups), _regrouped(second, groups)

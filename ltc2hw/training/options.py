@@ -195,7 +195,9 @@ class TrainingOptions:
     and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a cosine
     schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
     (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment``
-    allows the task's own augmentation of the training samples. ``auxiliary`` weighs a second loss,
+    allows the task's own augmentation of the training samples. ``shift`` moves images or rows of
+    training samples by up to that many places in each direction, anew in every epoch
+    (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
     not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
     autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
@@ -224,6 +226,7 @@ class TrainingOptions:
     beta: float = 0.5
     loss_weighting: LossWeighting = "ramp"
     augment: bool = True
+    shift: int = 0
     auxiliary: float = 0.0
     weight_limit: float | None = None
     weight_bits: int | None = None
@@ -244,6 +247,7 @@ class TrainingOptions:
             "updates": _whole("updates", self.updates, 1),
             "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),
             "batch_size": _whole("batch_size", self.batch_size, 1, MOST_BATCH),
+            "shift": _whole("shift", self.shift, 0, MOST_BATCH),
             "threads": _whole("threads", self.threads, 1, MOST_THREADS),
             "seed": _whole("seed", self.seed, 0, LARGEST_SEED),
             "auxiliary": _real("auxiliary", self.auxiliary, "a finite number of at least 0"),

@@ -15,6 +15,7 @@ from ltc2hw.training.choosing import EVERY_STEP, LONGEST_WINDOW, Choice, Chosen,
 from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
 
 ADD, ADD_NAME = "add-T", re.compile("add-(running-)?[0-9]+")
+IMAGE, IMAGE_NAME = "fashion-image-T", re.compile("(mnist|fashion)-image-[0-9]+")
 RATE, RATE_NAME = "mnist-rate-T", re.compile("(mnist|fashion)-rate-[0-9]+")
 
 RECIPES: dict[str, Recipe] = {
@@ -55,6 +56,48 @@ RECIPES: dict[str, Recipe] = {
             alpha=0.02,
             loss_weighting="ramp",
             augment=True,
+        ),
+    ),
+    "nmnist": Recipe(
+        # Frames hold up to a dozen events in a place; open gates pass most of a frame on.
+        ModelOptions(
+            conv=("16k5s2", "32k3s2", "32k3s2"),
+            hidden=(),
+            readout_gate="event",
+            tau_mem_bias=0.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+            gain=2.0,
+        ),
+        TrainingOptions(
+            updates=15,
+            epochs=40,
+            batch_size=32,
+            learning_rate=2e-3,
+            alpha=0.02,
+            shift=2,
+            weight_bits=8,
+        ),
+    ),
+    IMAGE: Recipe(
+        # The image is there in every step: open gates, and a loss at each of the few steps.
+        ModelOptions(
+            conv=("24k3s2p1", "48k3s2p1"),
+            hidden=(),
+            readout_gate="event",
+            tau_mem_bias=0.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+            gain=2.0,
+        ),
+        TrainingOptions(
+            updates=5,
+            epochs=22,
+            batch_size=128,
+            learning_rate=2e-3,
+            alpha=0.02,
+            shift=1,
+            weight_bits=8,
         ),
     ),
     ADD: Recipe(
@@ -129,7 +172,7 @@ def chosen_for(task: Task) -> Chosen:
     recipe = digits-rows: made for this task
     """
     name = LIKE.get(task.name, task.name)
-    for one, pattern in ((ADD, ADD_NAME), (RATE, RATE_NAME)):
+    for one, pattern in ((ADD, ADD_NAME), (RATE, RATE_NAME), (IMAGE, IMAGE_NAME)):
         name = one if pattern.fullmatch(task.name) else name
     recipe = RECIPES.get(name)
     if recipe is None:

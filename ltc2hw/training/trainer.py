@@ -25,6 +25,7 @@ from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
+from ltc2hw.tasks.moving import moved, require_movable
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
     Checkpoint,
@@ -194,6 +195,8 @@ class Trainer:
     ) -> None:
         require_type("task", task, Task)
         require_type("recipe", recipe, Recipe)
+        if recipe.training.shift:
+            require_movable(task.shape, recipe.training.shift)
         self.task, self.recipe = task, recipe
         if start is not None:
             if module is not None:
@@ -230,6 +233,8 @@ class Trainer:
         if isinstance(self.module, GraphNetwork):
             self.module.reseed(self.options.seed, epoch)
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
+        if self.options.shift:
+            samples = moved(samples, self.task.shape, self.options.shift, rng)
         losses: list[float] = []
         # One captured graph serves batches of one shape.
         cut = self.options.device == "cpu"

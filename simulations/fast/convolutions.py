@@ -10,99 +10,153 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.fast.geometry import FIELDS
+from ltc2hw.simulations.fast.geometry import FIELDS, Geometry
 from ltc2hw.simulations.fast.messages import SLACK, clear
 from ltc2hw.simulations.fast.tables import Scalar, Table
-from ltc2hw.simulations.fast.vectors import add_lanes
+from ltc2hw.simulations.fast.vectors import add_block
 
-ZERO, ONE = np.uint64(0), np.uint64(1)
-EIGHT, SIXTEEN, LONG, LONG_MASK = (np.uint64(n) for n in (8, 16, 32, 31))
 PLACE = np.uint64(FIELDS)
+WEIGHTS, SUMS, ROWS, REACH = (np.uint64(field) for field in range(FIELDS))
+
+LONG, SHORT, ANY, SEVERAL = 32, 16, 0, -1
+"""Lanes of the pieces of vectors whose length they divide; any length; several vectors in a row."""
+
+PARTS_BITS, PARTS_MASK = np.uint64(3), np.uint64(7)
 
 
-class Reached(NamedTuple):
-    """Sums that a neuron reaches."""
+def lanes_of(geometry: Geometry) -> int:
+    """Which loop adds the weights of a geometry."""
+    if not geometry.joined:
+        return SEVERAL
+    lanes = (lanes for lanes in (LONG, SHORT) if geometry.weights_vector % lanes == 0)
+    return next(lanes, ANY)
 
-    weights: Any
-    """First weight."""
-    sums: Any
-    """First sum."""
-    rows: Any
-    vectors: Any
-    """Vectors of a row."""
-    length: Any
-    """Of a vector."""
+
+class Steps(NamedTuple):
+    """Numbers of a geometry, read once."""
+
+    first: Any
+    outer: Any
+    inner: Any
+    radix: Any
+    reciprocal: Any
+    shift: Any
+    weights_row: Any
+    sums_row: Any
+    weights_vector: Any
+    sums_vector: Any
 
 
 @inlined
-def reached(places: Table, fan: Any, neuron: Scalar) -> Any:
-    """What a neuron reaches; its place is divided by a multiplication."""
-    quotient = (neuron * fan.reciprocal) >> fan.shift
-    outer = fan.columns + PLACE * quotient
-    inner = fan.rests + PLACE * (neuron - quotient * fan.radix)
-    return Reached(
-        fan.weights + places[outer] + places[inner],
-        places[outer + np.uint64(1)] + places[inner + np.uint64(1)],
-        places[outer + np.uint64(2)] + places[inner + np.uint64(2)],
-        places[outer + np.uint64(3)] + places[inner + np.uint64(3)],
-        places[outer + np.uint64(4)] + places[inner + np.uint64(4)],
+def steps_of(fan: Any) -> Steps:
+    """The numbers of a fan-out's geometry."""
+    return Steps(
+        fan.weights, fan.columns, fan.rests, fan.radix, fan.reciprocal, fan.shift,
+        fan.weights_row, fan.sums_row, fan.weights_vector, fan.sums_vector,
+    )  # fmt: skip
+
+
+@inlined
+def places_of(places: Table, s: Steps, neuron: Scalar) -> Any:
+    """What a neuron reaches: first weight, first sum, rows, reach in a row."""
+    quotient = (neuron * s.reciprocal) >> s.shift
+    outer = s.outer + PLACE * quotient
+    inner = s.inner + PLACE * (neuron - quotient * s.radix)
+    return (
+        s.first + places[outer + WEIGHTS] + places[inner + WEIGHTS],
+        places[outer + SUMS] + places[inner + SUMS],
+        places[outer + ROWS],
+        places[outer + REACH] + places[inner + REACH],
     )
 
 
-@inlined
-def add_vector(
-    sums: Table, total: Scalar, weights: Table, first: Scalar, length: Scalar, factor: Scalar
-) -> None:
-    """``sums[total + j] += weights[first + j] factor`` for any length."""
-    whole = length & ~LONG_MASK
-    for j in range(ZERO, whole, LONG):
-        add_lanes(sums, total + j, weights, first + j, factor, 32)
-    rest = length & LONG_MASK
-    if rest != ZERO:
-        j = whole
-        if rest & SIXTEEN != ZERO:
-            add_lanes(sums, total + j, weights, first + j, factor, 16)
-            j += SIXTEEN
-        if rest & EIGHT != ZERO:
-            add_lanes(sums, total + j, weights, first + j, factor, 8)
-            j += EIGHT
-        while j < length:
-            add_lanes(sums, total + j, weights, first + j, factor, 1)
-            j += ONE
+def _adder(lanes: int) -> Any:
+    """The function that adds all weights of a neuron times its message, one vector for each row."""
+
+    @inlined
+    def add(
+        sums: Table, total: Scalar, weights: Table, places: Table, s: Steps, neuron: Scalar,
+        factor: Scalar,
+    ) -> None:  # fmt: skip
+        back, to, rows, reach = places_of(places, s, neuron)
+        add_block(
+            sums, total + to, s.sums_row, weights, back, s.weights_row, rows, reach, factor, lanes
+        )
+
+    return add
+
+
+add_long, add_short, add_any = map(_adder, (LONG, SHORT, ANY))
 
 
 @inlined
-def add_weights(
-    sums: Table, total: Scalar, weights: Table, places: Table, fan: Any, neuron: Scalar,
+def add_several(
+    sums: Table, total: Scalar, weights: Table, places: Table, s: Steps, neuron: Scalar,
     factor: Scalar,
 ) -> None:  # fmt: skip
-    """Add all weights of a neuron times its message."""
-    there = reached(places, fan, neuron)
-    to, back = total + there.sums, there.weights
-    for _ in range(there.rows):
-        for vector in range(there.vectors):
-            add_vector(
-                sums, to + vector * fan.sums_vector, weights, back + vector * fan.weights_vector,
-                there.length, factor,
-            )  # fmt: skip
-        to += fan.sums_row
-        back += fan.weights_row
+    """Add all weights of a neuron times its message, several vectors for each row."""
+    back, to, rows, reach = places_of(places, s, neuron)
+    to += total
+    for _ in range(rows):
+        add_block(
+            sums, to, s.sums_vector, weights, back, s.weights_vector, reach, s.weights_vector,
+            factor, ANY,
+        )  # fmt: skip
+        to += s.sums_row
+        back += s.weights_row
 
 
-@kernel
+@inlined
+def dealt(events: Table, start: Scalar, count: Scalar, k: Scalar) -> Scalar:
+    """One of a list's neurons, from several parts of the list in turn.
+
+    Neighbours add to the same sums, and each would wait for what the one before has written.
+    """
+    part = count >> PARTS_BITS
+    place = (k & PARTS_MASK) * part + (k >> PARTS_BITS)
+    return np.uint64(events[start + (place if k >> PARTS_BITS < part else k)])
+
+
+def _event_adder(add: Any) -> Any:
+    """The function that adds the weights of all events of a list."""
+
+    @kernel
+    def add_events(
+        sums: Table, total: Scalar, weights: Table, places: Table, events: Table, start: Scalar,
+        count: Scalar, s: Steps,
+    ) -> None:  # fmt: skip
+        for k in range(count):
+            add(sums, total, weights, places, s, dealt(events, start, count, k), 1)
+
+    return add_events
+
+
+add_long_events, add_short_events, add_any_events, add_several_events = map(
+    _event_adder, (add_long, add_short, add_any, add_several)
+)
+
+
+@inlined
 def convolve_events(
     sums: Table, weights: Table, places: Table, events: Table, lengths: Table, fan: Any, m: Any,
     tile: Scalar, samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
     """A kernel times event lists."""
+    steps = steps_of(fan)
     for b in range(samples):
         row = slot * tile + b
         start = tile * m.ring + row * (m.stride + SLACK)
         total = tile * fan.sums + b * fan.width
         clear(sums, total, fan.width)
-        for k in range(lengths[tile * m.lengths + row]):
-            neuron = np.uint64(events[start + k])
-            add_weights(sums, total, weights, places, fan, neuron, 1)
+        count = lengths[tile * m.lengths + row]
+        if fan.lanes == LONG:
+            add_long_events(sums, total, weights, places, events, start, count, steps)
+        elif fan.lanes == SHORT:
+            add_short_events(sums, total, weights, places, events, start, count, steps)
+        elif fan.lanes == ANY:
+            add_any_events(sums, total, weights, places, events, start, count, steps)
+        else:
+            add_several_events(sums, total, weights, places, events, start, count, steps)
 
 
 @kernel
@@ -111,11 +165,15 @@ def convolve_values(
     samples: Scalar, slot: Scalar,
 ) -> None:  # fmt: skip
     """A kernel times graded messages that are not zero."""
+    steps, several = steps_of(fan), fan.lanes == SEVERAL
     for b in range(samples):
         first = tile * (m.ring + slot * m.stride) + b * m.stride
         total = tile * fan.sums + b * fan.width
         clear(sums, total, fan.width)
         for neuron in range(fan.sources):
-            message = values[first + neuron]
+            message = np.int64(values[first + neuron])
             if message != 0:
-                add_weights(sums, total, weights, places, fan, neuron, np.int64(message))
+                if several:
+                    add_several(sums, total, weights, places, steps, neuron, message)
+                else:
+                    add_any(sums, total, weights, places, steps, neuron, message)

@@ -59,8 +59,8 @@ class Fan:
         column = 0
         for projection in self.projections:
             matrix = projection.weights.to_array()
-            placed = matrix[orders[projection.target]][:, orders[self.source]]
-            rows[:, column : column + matrix.shape[0]] = placed.T
+            by_source = orders[self.source].placed(matrix).T
+            rows[:, column : column + matrix.shape[0]] = orders[projection.target].placed(by_source)
             column += padded(matrix.shape[0])
         return rows
 

@@ -15,8 +15,9 @@ import numpy as np
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import IntArray
 
-FIELDS = 5
-"""Numbers of a place: first weight, first sum, rows, vectors of a row, length of a vector."""
+FIELDS = 4
+"""Numbers of a place: first weight, first sum, rows, and the reach in a row: the length of its only
+vector, or how many vectors it has, of the output channels of a group each."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Geometry:
     outer: IntArray
     inner: IntArray
     radix: int
+    joined: bool
+    """Whether a row is one vector."""
     weights_row: int
     """From row to row of the weights."""
     sums_row: int
@@ -76,14 +79,13 @@ def geometry_of(conv: Conv, *, channels_last: bool) -> Geometry:
     by_column = _places(
         column.first * own,
         column.target * outputs,
-        vectors=(column.count > 0) if joined else column.count,
-        length=column.count * own if joined else np.where(column.count, own, 0),
+        reach=column.count * own if joined else column.count,
     )
     digits = (by_row, by_column, by_channel) if channels_last else (by_channel, by_row, by_column)
     first, second, inner = digits
     outer = (first[:, None] + second[None]).reshape(-1, FIELDS)
     return Geometry(
-        weights, outer, inner, len(inner), weights_row, row.step * columns * outputs, own,
+        weights, outer, inner, len(inner), joined, weights_row, row.step * columns * outputs, own,
         column.step * outputs,
     )  # fmt: skip
 
@@ -103,10 +105,9 @@ def _places(
     weights: IntArray,
     sums: IntArray,
     rows: IntArray | int = 0,
-    vectors: IntArray | int = 0,
-    length: IntArray | int = 0,
+    reach: IntArray | int = 0,
 ) -> IntArray:
-    fields = np.broadcast_arrays(weights, sums, rows, vectors, length)
+    fields = np.broadcast_arrays(weights, sums, rows, reach)
     return np.stack(fields, axis=-1).astype(np.int64)
 
 

@@ -93,7 +93,7 @@ class Tile:
             return
         last = first + samples
         for name, register, neurons, order in self.registers:
-            neurons[:samples] = state[name][register][first:last, order]
+            neurons[:samples] = order.placed(state[name][register][first:last])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.write(delay, message[first:last])
@@ -102,7 +102,7 @@ class Tile:
         """Write the registers after ``steps`` steps into the same samples of a State."""
         last = first + samples
         for name, register, neurons, order in self.registers:
-            state[name][register][first:last, order] = neurons[:samples]
+            state[name][register][first:last] = order.numbered(neurons[:samples])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.read(steps, delay, message[first:last])
@@ -118,11 +118,12 @@ class _Values:
 
     def write(self, delay: int, given: Table) -> None:
         """Write the message (samples, N) of ``delay`` steps before the first."""
-        self.values[-delay, : given.shape[0]] = given[:, self.order]
+        self.values[-delay, : given.shape[0]] = self.order.placed(given)
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the message (samples, N) of ``delay`` steps before step ``steps``."""
-        result[:, self.order] = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        values = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        result[...] = self.order.numbered(values)
 
 
 class _Events:
@@ -142,24 +143,25 @@ class _Events:
         """Write the spikes (samples, N) of ``delay`` steps before the first."""
         samples, counts = given.shape[0], np.count_nonzero(given, axis=1)
         lists = self.lists[-delay, :samples]
-        lists[listed(lists, counts)] = np.nonzero(given[:, self.order])[1]
+        lists[listed(lists, counts)] = np.nonzero(self.order.placed(given))[1]
         self.lengths[-delay, :samples] = counts
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the spikes (samples, N) of ``delay`` steps before step ``steps``."""
         samples = result.shape[0]
         if delay == 1:
-            result[:, self.order] = self.spikes[:samples]
+            result[...] = self.order.numbered(self.spikes[:samples])
             return
         slot = (steps - delay) % self.slots
         if self.crowds[slot] != 0:
-            result[:, self.order] = self.bytes[slot, :samples, : result.shape[1]]
+            kept = self.bytes[slot, :samples, : result.shape[1]]
+            result[...] = self.order.numbered(kept)
             return
         lists = self.lists[slot, :samples]
         there = listed(lists, self.lengths[slot, :samples])
         found = np.zeros_like(result)
         found[np.nonzero(there)[0], lists[there]] = 1
-        result[:, self.order] = found
+        result[...] = self.order.numbered(found)
 
 
 def listed(events: Table, lengths: Table) -> Table:

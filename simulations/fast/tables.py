@@ -138,6 +138,7 @@ FAN = np.dtype(
         ("sums_row", np.uint64),
         ("weights_vector", np.uint64),
         ("sums_vector", np.uint64),
+        ("lanes", np.int64),  # of the pieces of its vectors; 0: any length, -1: several in a row
     ]
 )
 

@@ -12,6 +12,7 @@ from ltc2hw.converters.products import (
     Matrix,
     apply,
     composed,
+    inner_image,
     is_identity,
     matrix_of,
     product,
@@ -245,3 +246,26 @@ def test_too_large_is_refused_before_it_is_made() -> None:
     # A kernel of more numbers than the product has is none.
     far = Conv(np.ones((1, 1, 2)), (1, 400), 1, ((399, 0),), 399)
     assert composed(Conv(np.ones((1, 1, 400)), far.targets), far) is None
+
+
+def test_inner_images_are_what_is_read() -> None:
+    """A cut and a kernel of the rest, in any geometry of what leaves something out."""
+    found = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        sources = (int(rng.integers(8, 17)), *some(rng, 7, 14, 2))
+        first = sum_pool(sources, some(rng, 1, 4, 2), some(rng, 1, 4, 2))
+        kernel = rng.normal(size=(24, sources[0], *some(rng, 1, 4, 2)))
+        second = Conv(kernel, first.targets, some(rng, 1, 3, 2), 1)
+        parts = inner_image(second, first)
+        if parts is None:
+            continue
+        found += 1
+        cut, inner = parts
+        assert composed(second, first) is None
+        assert composed(second, inner) is not None
+        assert set(np.unique(cut.to_array())) <= {0.0, 1.0}
+        assert np.array_equal(cut.to_array().sum(1), np.ones(cut.shape[0]))
+        assert np.array_equal(inner.to_array() @ cut.to_array(), first.to_array())
+    assert found > 10
+    assert inner_image(np.eye(4), sum_pool((1, 2, 2), 1)) is None
