@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from ltc2hw.converters.populations import Factor, FixedGate, FixedLIF, FixedLTC,
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.nonlinearity import sigmoid_table
 from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.weights import Dense, Sparse
@@ -63,9 +65,11 @@ def ltc(rng: np.random.Generator, name: str, size: int, threshold: int) -> Fixed
     )
 
 
-def lif(name: str, size: int, threshold: int, bias: int = 0) -> FixedNeurons:
+def lif(
+    name: str, size: int, threshold: int, bias: int = 0, shape: tuple[int, ...] = ()
+) -> FixedNeurons:
     """LIF neurons with Lava's arithmetic."""
-    return FixedLIF(
+    neurons = FixedLIF(
         name=name,
         size=size,
         state=STATE,
@@ -78,6 +82,7 @@ def lif(name: str, size: int, threshold: int, bias: int = 0) -> FixedNeurons:
         bias_mantissa=np.full(size, bias),
         bias_exponent=6,
     )
+    return replace(neurons, shape=shape)
 
 
 def readout(rng: np.random.Generator, name: str, size: int) -> FixedNeurons:
@@ -176,3 +181,63 @@ def random_sparse(rng: np.random.Generator, size: int, fan_in: int) -> Sparse:
     matrix = sparse.coo_matrix((weights, (rows, columns)), (size, size)).tocsr()
     matrix.data = np.clip(matrix.data, -128, 127)
     return Sparse.from_scipy(matrix)
+
+
+Layer = tuple[int, int, int, int]
+"""Channels, width of the kernel, stride and padding."""
+
+NMNIST: tuple[Layer, ...] = ((16, 5, 2, 2), (32, 3, 1, 1), (32, 3, 2, 1))
+"""Convolutions of events of 2x34x34."""
+
+GESTURE: tuple[Layer, ...] = ((16, 5, 2, 2), (32, 3, 2, 1), (64, 3, 2, 1))
+"""Convolutions of events of 2x128x128."""
+
+
+def convolutional(
+    image: Shape,
+    layers: tuple[Layer, ...],
+    thresholds: tuple[int, ...],
+    classes: int = 10,
+    seed: int = 0,
+) -> FixedNetwork:
+    """Spikes of an image through convolutions of LIF neurons to a dense layer of neurons."""
+    rng = np.random.default_rng(seed)
+    populations: list[FixedPopulation] = [
+        FixedInput("input", prod(image), False, SPIKE, 0, shape=image)
+    ]
+    projections = []
+    source, shape = "input", image
+    for number, ((channels, width, stride, padding), threshold) in enumerate(
+        zip(layers, thresholds, strict=True)
+    ):
+        name = f"layer{number}"
+        kernel = np.clip(np.rint(rng.normal(0, 40, (channels, shape[0], width, width))), -128, 127)
+        conv = Conv(kernel.astype(np.int64), shape, stride, padding)
+        source, shape = _layer(populations, projections, conv, source, name, threshold)
+    populations.append(lif("output", classes, 100_000))
+    weights = dense(rng, classes, prod(shape))
+    projections.append(projection(source, "spikes", "output", "current", weights))
+    return FixedNetwork(tuple(populations), tuple(projections), "output", "loihi2")
+
+
+def _layer(
+    populations: list[FixedPopulation],
+    projections: list[FixedProjection],
+    conv: Conv,
+    source: str,
+    name: str,
+    threshold: int,
+) -> tuple[str, Shape]:
+    """Add the neurons at which a convolution arrives."""
+    shape = conv.targets
+    populations.append(lif(name, prod(shape), threshold, shape=shape))
+    projections.append(projection(source, "spikes", name, "current", conv))
+    return name, shape
+
+
+def events(
+    shape: Shape, steps: int, batch: int, rate: float, seed: int = 1
+) -> npt.NDArray[np.bool_]:
+    """Random spikes of an image."""
+    rng = np.random.default_rng(seed)
+    return rng.random((steps, batch, prod(shape))) < rate

@@ -70,7 +70,8 @@ def line(run: Measured) -> str:
 
 def per_neuron(run: Measured) -> float:
     """Spikes of a hidden neuron per step."""
-    return float(run["spikes_per_step"]) / sum(run["plan"]["model"]["hidden"])
+    neurons: int = sum(run["plan"]["model"]["hidden"])
+    return float(run["spikes_per_step"]) / neurons
 
 
 def markdown(measured: Sequence[Measured]) -> str:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.data.mnist import SIDE
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.tasks import LazySplit, Split, Task
-from ltc2hw.tasks.images import SIDE, ImageSequences
+from ltc2hw.tasks.images import ImageSequences
 
 SHIFT = 1
 """Pixels that an image moves by at most, in each direction."""
@@ -27,11 +28,15 @@ def shifted_images(
     >>> bool(np.array_equal(shifted_images(corner, 0, np.random.default_rng(0)), corner))
     True
     """
-    square = np.pad(images.reshape(-1, SIDE, SIDE), ((0, 0), (most, most), (most, most)))
-    moves = rng.integers(0, 2 * most + 1, size=(2, len(images), 1))
+    size = len(images)
+    square = np.zeros((size, SIDE + 2 * most, SIDE + 2 * most), np.uint8)
+    square[:, most : most + SIDE, most : most + SIDE] = images.reshape(-1, SIDE, SIDE)
+    moves = rng.integers(0, 2 * most + 1, size=(2, size, 1))
     rows, columns = moves + np.arange(SIDE)
-    samples = np.arange(len(images))[:, None, None]
-    return square[samples, rows[:, :, None], columns[:, None, :]].reshape(len(images), -1)
+    moved: npt.NDArray[np.uint8] = square[
+        np.arange(size)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
+    return moved.reshape(size, -1)
 
 
 def shifted_task(task: Task, most: int = SHIFT) -> Task:

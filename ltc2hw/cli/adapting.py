@@ -196,8 +196,11 @@ class Adaptation:
     def plan(self) -> dict[str, Any]:
         """What a checkpoint must have in common with the run that continues it."""
         train = self.stream.train
-        lazy = isinstance(train, LazySplit)
-        x = np.frombuffer(train.sequences.digest(), np.uint8) if lazy else train.x
+        x: npt.NDArray[Any] = (
+            np.frombuffer(train.sequences.digest(), np.uint8)
+            if isinstance(train, LazySplit)
+            else train.x
+        )
         data = {"x": x, "labels": train.labels, "order": self.stream.order}
         if train.lengths is not None:
             data["lengths"] = train.lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from ltc2hw.graph.fixed import FixedProjection
 from ltc2hw.graph.structure import Variable
 from ltc2hw.numbers.integer_limits import magnitude
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations.fast.kinds import WIDE, Types
+from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.proofs import INT16
 from ltc2hw.simulations.fast.tables import FAN_LANES, Shape, Table, padded
 from ltc2hw.simulations.fast.widths import INT8, Facts, sent_word
@@ -50,19 +53,20 @@ class Fan:
         """Bytes of a message that are multiplied one by one."""
         return 2 if self.matrix and span(self.word) > INT8 else 1
 
-    def rows(self, width: int, types: Types) -> Table:
-        """Dense weights (sources, width) of all projections, side by side."""
+    def rows(self, width: int, types: Types, orders: Mapping[str, Order]) -> Table:
+        """Dense weights (sources, width) of all projections, side by side, in memory's order."""
         rows: Table = np.zeros((self.sources, width), dtype=types.weights)
         column = 0
         for projection in self.projections:
             matrix = projection.weights.to_array()
-            rows[:, column : column + matrix.shape[0]] = matrix.T
+            by_source = orders[self.source].placed(matrix).T
+            rows[:, column : column + matrix.shape[0]] = orders[projection.target].placed(by_source)
             column += padded(matrix.shape[0])
         return rows
 
 
 def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
-    """Dense projections of one message share a fan-out; sparse ones have their own.
+    """Dense projections of one message share a fan-out; others have their own.
 
     With ``matrices`` the matrix unit multiplies where it can and is worth it.
     """
@@ -82,7 +86,7 @@ def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
             word=word,
             projections=(projection,),
         )
-        own = index if isinstance(projection.weights, Sparse) else -1
+        own = index if isinstance(projection.weights, Sparse | Conv) else -1
         key = (alone.source, alone.variable, alone.delay, alone.narrow, matrix, own)
         grouped.setdefault(key, []).append(alone)
     return [
@@ -94,7 +98,7 @@ def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
 def suits_matrices(projection: FixedProjection, word: Word) -> bool:
     """Whether two bytes hold the message, and the matrix unit is faster."""
     weights = projection.weights
-    if isinstance(weights, Sparse) or weights.shape[1] < FEWEST_SOURCES:
+    if isinstance(weights, Sparse | Conv) or weights.shape[1] < FEWEST_SOURCES:
         return False
     return span(word) <= INT16 and projection.exponent <= LARGEST_EXPONENT
 
@@ -102,6 +106,9 @@ def suits_matrices(projection: FixedProjection, word: Word) -> bool:
 def shape_of(projection: FixedProjection, word: Word, types: Types, *, matrix: bool) -> Shape:
     """What the fan-out of a projection reads, and how its weights are stored."""
     sparse = isinstance(projection.weights, Sparse)
+    if isinstance(projection.weights, Conv):
+        events = projection.variable == "spikes"
+        return Shape.KERNEL_EVENTS if events else Shape.KERNEL_VALUES
     if projection.variable == "spikes":
         return Shape.SPARSE_EVENTS if sparse else Shape.DENSE_EVENTS
     if sparse:

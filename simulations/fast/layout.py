@@ -14,6 +14,7 @@ from ltc2hw.dynamics.program import Program
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.fast.kinds import Types
+from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.proofs import INT32
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import Table
@@ -72,12 +73,13 @@ class Layout:
             self.entries.append(entries_of(self.step.neurons.tables[name], operation, self.types))
         return self.tables[key]
 
-    def constant_rows(self, stride: int) -> Table:
-        """All constants (rows, stride)."""
+    def constant_rows(self, stride: int, order: Order) -> Table:
+        """All constants (rows, stride), in the order of memory."""
         size = self.step.neurons.size
         rows: Table = np.zeros((len(self.constants), stride), dtype=self.types.number)
         for (name, bits), row in self.constants.items():
             values = np.ones(size, np.int64) if name == ALIVE else self.step.constants[name]
+            values = order.placed(np.broadcast_to(values, size))
             rows[row, :size] = np.ldexp(values.astype(np.float64), -bits) if bits else values
         return rows
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ltc2hw.graph.state import Shapes, check_ranges, check_state
 from ltc2hw.graph.trace import State
+from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Memory
 from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Table, zeros
@@ -59,27 +60,27 @@ class Tile:
         self.samples = samples
         self.memory = allocate(plan, samples)
         self.bytes = sum(array.nbytes for array in self.memory)
-        self.registers: list[tuple[str, str, Table]] = []
+        self.registers: list[tuple[str, str, Table, Order]] = []
         self.past: list[tuple[str, str, _Values | _Events]] = []
         for name, kept in shapes.items():
-            p = plan.tables.populations[plan.rows[name]]
+            p, order = plan.tables.populations[plan.rows[name]], plan.orders[name]
             spikes = neurons_of(self.memory.spikes, samples, p["spikes"], p)
             for register in kept:
                 if register.startswith(PAST):
                     variable = register.removeprefix(PAST)
                     m = plan.tables.messages[plan.messages[name, variable]]
                     ring = (
-                        _Events(self.memory, samples, m, spikes)
+                        _Events(self.memory, samples, m, order, spikes)
                         if variable == "spikes"
-                        else _Values(self.memory, samples, m)
+                        else _Values(self.memory, samples, m, order)
                     )
                     self.past.append((name, register, ring))
                 elif register == "spikes":
-                    self.registers.append((name, register, spikes))
+                    self.registers.append((name, register, spikes, order))
                 else:
                     start = plan.start_of(name, register)
                     row = neurons_of(self.memory.state, samples, start, p)
-                    self.registers.append((name, register, row))
+                    self.registers.append((name, register, row, order))
 
     def load(self, state: State | None, first: int, samples: int) -> None:
         """Take over samples ``first .. first + samples - 1``; everything else becomes zero."""
@@ -91,8 +92,8 @@ class Tile:
         if state is None:
             return
         last = first + samples
-        for name, register, neurons in self.registers:
-            neurons[:samples] = state[name][register][first:last]
+        for name, register, neurons, order in self.registers:
+            neurons[:samples] = order.placed(state[name][register][first:last])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.write(delay, message[first:last])
@@ -100,8 +101,8 @@ class Tile:
     def store(self, state: State, first: int, samples: int, steps: int) -> None:
         """Write the registers after ``steps`` steps into the same samples of a State."""
         last = first + samples
-        for name, register, neurons in self.registers:
-            state[name][register][first:last] = neurons[:samples]
+        for name, register, neurons, order in self.registers:
+            state[name][register][first:last] = order.numbered(neurons[:samples])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.read(steps, delay, message[first:last])
@@ -110,25 +111,28 @@ class Tile:
 class _Values:
     """The ring of a graded message."""
 
-    def __init__(self, memory: Memory, samples: int, m: Table) -> None:
-        self.slots = int(m["slots"])
+    def __init__(self, memory: Memory, samples: int, m: Table, order: Order) -> None:
+        self.slots, self.order = int(m["slots"]), order
         rows = ring_of(memory.values, samples, m["ring"], self.slots, m["stride"])
         self.values = rows[:, :, : int(m["size"])]
 
     def write(self, delay: int, given: Table) -> None:
         """Write the message (samples, N) of ``delay`` steps before the first."""
-        self.values[-delay, : given.shape[0]] = given
+        self.values[-delay, : given.shape[0]] = self.order.placed(given)
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the message (samples, N) of ``delay`` steps before step ``steps``."""
-        result[...] = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        values = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        result[...] = self.order.numbered(values)
 
 
 class _Events:
     """The ring of event lists of spikes; the last ones are also there as ``spikes``."""
 
-    def __init__(self, memory: Memory, samples: int, m: Table, spikes: Table) -> None:
-        self.slots, self.spikes = int(m["slots"]), spikes
+    def __init__(
+        self, memory: Memory, samples: int, m: Table, order: Order, spikes: Table
+    ) -> None:
+        self.slots, self.order, self.spikes = int(m["slots"]), order, spikes
         length = int(m["stride"]) + EVENT_SLACK
         self.lists = ring_of(memory.events, samples, m["ring"], self.slots, length)
         self.lengths = ring_of(memory.lengths, samples, m["lengths"], self.slots, 1)[:, :, 0]
@@ -139,23 +143,25 @@ class _Events:
         """Write the spikes (samples, N) of ``delay`` steps before the first."""
         samples, counts = given.shape[0], np.count_nonzero(given, axis=1)
         lists = self.lists[-delay, :samples]
-        lists[listed(lists, counts)] = np.nonzero(given)[1]
+        lists[listed(lists, counts)] = np.nonzero(self.order.placed(given))[1]
         self.lengths[-delay, :samples] = counts
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the spikes (samples, N) of ``delay`` steps before step ``steps``."""
         samples = result.shape[0]
         if delay == 1:
-            result[...] = self.spikes[:samples]
+            result[...] = self.order.numbered(self.spikes[:samples])
             return
         slot = (steps - delay) % self.slots
         if self.crowds[slot] != 0:
-            result[...] = self.bytes[slot, :samples, : result.shape[1]]
+            kept = self.bytes[slot, :samples, : result.shape[1]]
+            result[...] = self.order.numbered(kept)
             return
         lists = self.lists[slot, :samples]
         there = listed(lists, self.lengths[slot, :samples])
-        result[...] = 0
-        result[np.nonzero(there)[0], lists[there]] = 1
+        found = np.zeros_like(result)
+        found[np.nonzero(there)[0], lists[there]] = 1
+        result[...] = self.order.numbered(found)
 
 
 def listed(events: Table, lengths: Table) -> Table:

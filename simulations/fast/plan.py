@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.model import SPIKES
-from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.fixed_state import Range
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import Node, Variable, evaluation_order, history_length
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.simulations.fast.constants import limits
+from ltc2hw.simulations.fast.convolutions import lanes_of
 from ltc2hw.simulations.fast.fans import Fan, group_fans, paired
+from ltc2hw.simulations.fast.geometry import Geometry, geometry_of, reciprocal
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
 from ltc2hw.simulations.fast.machine import address_of
 from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
+from ltc2hw.simulations.fast.orders import Order, orders_of
 from ltc2hw.simulations.fast.simplify import simplified
 from ltc2hw.simulations.fast.sparse import packed
 from ltc2hw.simulations.fast.stages import Stages, Work, constant_rows, copies, stages_of
@@ -83,6 +86,8 @@ class Plan:
     tables: Tables
     parameters: Parameters
     sizes: Sizes
+    orders: Mapping[str, Order]
+    """Order of each population's neurons in memory."""
     rows: Mapping[str, int]
     """Row of each population in the table of populations."""
     messages: Mapping[tuple[str, str], int]
@@ -159,7 +164,7 @@ def build_plan(network: FixedNetwork, *, matrices: bool = False) -> Plan:
 
     With ``matrices`` the matrix unit multiplies dense weights: for many samples at once.
     """
-    facts = facts_of(without_kernels(network))
+    facts = facts_of(network)
     types = types_of(facts)
     return _Builder(facts, types, matrices and types is not WIDE).plan()
 
@@ -171,6 +176,7 @@ class _Builder:
         self.facts = facts
         self.network = facts.network
         self.types = types
+        self.orders = orders_of(self.network)
         self.rows = {name: row for row, name in enumerate(facts.populations)}
         self.starts: dict[str, int] = {}
         self.state_starts: dict[str, int] = {}
@@ -257,9 +263,9 @@ class _Builder:
             self.lengths["narrow"],
             self.lengths["broad"],
         )
-        synapses = sum(p.weights.values.size for p in self.network.projections)
+        synapses = sum(p.weights.synapses for p in self.network.projections)
         return Plan(
-            self.types, tables, parameters, sizes, self.rows, self.messages,
+            self.types, tables, parameters, sizes, self.orders, self.rows, self.messages,
             register_limits(self.facts), self.stages, np.array(self.full_records, dtype=STAGE),
             tuple(self.counters), 30 * self.neurons + synapses // 8,
         )  # fmt: skip
@@ -275,7 +281,7 @@ class _Builder:
         for work in stages.works:
             self.stage(name, work)
         layout = stages.layout
-        rows, shared = constant_rows(layout, PIECE)
+        rows, shared = constant_rows(layout, PIECE, self.orders[name])
         reach = rows.shape[1]
         ports = self.ports_length
         self.ports_length += len(population.ports) * reach
@@ -393,6 +399,7 @@ class _Builder:
                 self.arriving.setdefault(port, []).append((fan.narrow, start, width, column, scale))
             column += stride
         self.schedule.append((Operation.FAN_OUT, len(self.fans)))
+        geometry = self.geometry(fan)
         self.fans.append(
             (
                 fan.shape,
@@ -401,10 +408,11 @@ class _Builder:
                 fan.delay,
                 fan.sources,
                 width,
-                *self.store(fan, width),
+                *self.store(fan, width, geometry),
                 sums,
                 *self.store_blocks(fan, width),
                 fan.planes,
+                *self.store_places(fan, geometry),
             )
         )
         self.lengths[place] += fan.planes * width
@@ -416,7 +424,23 @@ class _Builder:
         reach, start = padded(fan.sources, BLOCK_BYTES), self.lengths["bytes"]
         if fan.variable != "spikes":
             self.lengths["bytes"] += fan.planes * reach
-        return self.blocks.add(in_blocks(fan.rows(width, self.types))), reach, start
+        rows = fan.rows(width, self.types, self.orders)
+        return self.blocks.add(in_blocks(rows)), reach, start
+
+    def store_places(self, fan: Fan, geometry: Geometry | None) -> tuple[int, ...]:
+        """Where the inner places of a kernel start, how they are found, and steps through it."""
+        if geometry is None:
+            return (0,) * 9
+        return (
+            self.pointers.add(geometry.inner),
+            geometry.radix,
+            *reciprocal(geometry.radix, fan.sources),
+            geometry.weights_row,
+            geometry.sums_row,
+            geometry.weights_vector,
+            geometry.sums_vector,
+            lanes_of(geometry),
+        )
 
     def ports_of(self, name: str, ports: tuple[str, ...]) -> tuple[int, int]:
         """Rows of those of some ports at which something arrives."""
@@ -429,11 +453,30 @@ class _Builder:
                 self.ports.append((rows[port], first, len(self.contributions)))
         return start, len(self.ports)
 
-    def store(self, fan: Fan, width: int) -> tuple[int, int, int]:
-        """Store weights by source: where dense ones, sparse columns and synapses start."""
+    def geometry(self, fan: Fan) -> Geometry | None:
+        """The geometry of a kernel."""
+        weights = fan.projections[0].weights
+        if not isinstance(weights, Conv):
+            return None
+        return geometry_of(weights, channels_last=self.orders[fan.source].channels > 1)
+
+    def placed(self, fan: Fan) -> Any:
+        """Sparse weights in the order of memory."""
+        weights = fan.projections[0].weights
+        matrix = weights.to_scipy()
+        for axis, name in enumerate((fan.projections[0].target, fan.source)):
+            if self.orders[name].channels > 1:
+                numbers = self.orders[name].numbers(matrix.shape[axis])
+                matrix = matrix[:, numbers] if axis else matrix[numbers]
+        return matrix
+
+    def store(self, fan: Fan, width: int, geometry: Geometry | None) -> tuple[int, int, int]:
+        """Store weights by source: where weights, sparse columns or places, and synapses start."""
+        if geometry is not None:
+            return self.weights.add(geometry.weights), self.pointers.add(geometry.outer), 0
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
-            by_source = weights.to_scipy().tocsc()
+            by_source = self.placed(fan).tocsc()
             targets = by_source.indices.astype(np.int64)
             self.synapses.add(packed(targets, by_source.data, self.types.synapses))
             first = self.synapse_count
@@ -441,7 +484,7 @@ class _Builder:
             return 0, self.pointers.add(by_source.indptr), first
         if fan.shape is Shape.DENSE_BYTES:
             return 0, 0, 0
-        rows = fan.rows(width, self.types)
+        rows = fan.rows(width, self.types, self.orders)
         if fan.shape is Shape.DENSE_PAIRS:
             rows = paired(rows)
             self.lengths["pairs"] = max(self.lengths["pairs"], -(-fan.sources // 2))

@@ -104,7 +104,7 @@ class _Draft:
         self.values = 0
         self.places: list[Place] = []
         self.schedule: list[tuple[int, int]] = []
-        self.records: list[tuple[int, int, int, int]] = []
+        self.records: list[tuple[int, ...]] = []
 
     def add(self, name: str, variable: str, *, in_values: bool) -> None:
         """Record a variable among the values, or spikes among the spikes."""
@@ -115,7 +115,8 @@ class _Draft:
             operation = Operation.RECORD_SPIKES_AS_VALUES if in_values else Operation.RECORD_SPIKES
         stride = int(self.plan.tables.populations[self.plan.rows[name]]["stride"])
         self.schedule.append((operation, len(self.records)))
-        self.records.append((self.plan.start_of(name, variable), stride, size, start))
+        channels = self.plan.orders[name].channels
+        self.records.append((self.plan.start_of(name, variable), stride, size, start, channels))
         end = start + self.steps * self.batch * size
         shape = (self.steps, self.batch, size)
         self.places.append(Place(name, variable, in_values, slice(start, end), shape))

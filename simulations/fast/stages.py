@@ -14,6 +14,7 @@ from ltc2hw.simulations.fast.intervals import within
 from ltc2hw.simulations.fast.kinds import Types
 from ltc2hw.simulations.fast.layout import Layout
 from ltc2hw.simulations.fast.neurons import Compiled, build
+from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.simplify import Step
 from ltc2hw.simulations.fast.tables import Table, padded
 
@@ -83,13 +84,15 @@ def copies(size: int) -> int:
     return max(1, REPEATED_NEURONS // padded(size))
 
 
-def constant_rows(layout: Layout, piece: int) -> tuple[Table, bool]:
-    """A population's constants, row by row, repeated or shared by its pieces; whether shared."""
+def constant_rows(layout: Layout, piece: int, order: Order) -> tuple[Table, bool]:
+    """A population's constants, row by row, repeated or shared by its pieces; whether shared.
+
+    Pieces are alike where all neurons are, or all pixels, of which whole ones make a piece.
+    """
     size = layout.step.neurons.size
     stride = padded(size)
-    rows = layout.constant_rows(stride)
-    alike = rows.size == 0 or not np.any(np.ptp(rows[:, :size], axis=1))
-    if stride > piece and alike:
+    rows = layout.constant_rows(stride, order)
+    if stride > piece and np.array_equal(rows[:, piece:size], rows[:, : size - piece]):
         last = (stride - 1) // piece * piece
         return np.concatenate([rows[:, :piece], rows[:, last:]], axis=1), True
     return np.tile(rows, copies(size)), False

@@ -9,6 +9,7 @@ import numpy as np
 from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
+from ltc2hw.simulations.fast.convolutions import convolve_events, convolve_values
 from ltc2hw.simulations.fast.machine import call_loop
 from ltc2hw.simulations.fast.matrices import configure_for, release
 from ltc2hw.simulations.fast.messages import (
@@ -37,8 +38,9 @@ RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 DENSE_PAIRS, SPARSE_VALUES = int(Shape.DENSE_PAIRS), int(Shape.SPARSE_VALUES)
 DENSE_BYTES = int(Shape.DENSE_BYTES)
+KERNEL_EVENTS, KERNEL_VALUES = int(Shape.KERNEL_EVENTS), int(Shape.KERNEL_VALUES)
 
-ZERO = np.uint64(0)
+ZERO, ONE = np.uint64(0), np.uint64(1)
 
 FROM, TO = range(2)
 """Streams."""
@@ -189,12 +191,20 @@ def enter(
 
 @kernel
 def record(array: Table, r: Any, start: Scalar, out: Table, extent: Extent, t: Scalar) -> None:
-    """Copy a variable into its (T, B, N) array."""
-    size, stride = r.size, r.stride
+    """Copy a variable into its (T, B, N) array, channel by channel."""
+    size, stride, channels = r.size, r.stride, r.channels
     row = r.destination + (t * extent.batch + extent.first_sample) * size
+    pixels = size // channels
     for b in range(extent.samples):
-        for j in range(size):
-            store(out, TO, row + b * size + j, load(array, FROM, start + b * stride + j))
+        to, back = row + b * size, start + b * stride
+        if channels == ONE:
+            for j in range(size):
+                store(out, TO, to + j, load(array, FROM, back + j))
+        else:
+            for channel in range(channels):
+                for pixel in range(pixels):
+                    value = load(array, FROM, back + pixel * channels + channel)
+                    store(out, TO, to + channel * pixels + pixel, value)
 
 
 @inlined
@@ -223,6 +233,15 @@ def fan_out(
             fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
         else:
             fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == KERNEL_EVENTS:
+        if fan.narrow != 0:
+            convolve_events(
+                narrow_sums, weights, pointers, events, lengths, fan, m, tile, count, slot
+            )
+        else:
+            convolve_events(sums, weights, pointers, events, lengths, fan, m, tile, count, slot)
+    elif fan.shape == KERNEL_VALUES:
+        convolve_values(sums, weights, pointers, values, fan, m, tile, count, slot)
     elif fan.shape == SPARSE_VALUES:
         scatter_values(sums, synapses, pointers, values, fan, m, tile, count, slot)
     elif fan.narrow != 0:

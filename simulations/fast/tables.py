@@ -62,6 +62,8 @@ class Shape(IntEnum):
     """Values of at most 16 bits, two in a word, times the weights of two sources side by side."""
     DENSE_BYTES = 5
     """Values of at most 16 bits, byte by byte, times blocks of weights."""
+    KERNEL_EVENTS = 6
+    KERNEL_VALUES = 7
 
 
 POPULATION = np.dtype(
@@ -121,13 +123,22 @@ FAN = np.dtype(
         ("sources", np.uint64),
         ("width", np.uint64),  # of a row of weights and of accumulators
         ("weights", np.uint64),  # start, if dense
-        ("columns", np.uint64),  # start of the column pointers, if sparse
+        ("columns", np.uint64),  # start of the column pointers, or of a geometry's outer places
         ("synapses", np.uint64),  # number of the first sparse one
         ("sums", np.uint64),  # start of the accumulators, in samples
         ("blocks", np.uint64),  # start of the weights in blocks, if a matrix unit multiplies
         ("reach", np.uint64),  # sources in whole blocks
         ("bytes", np.uint64),  # start of the bytes of values, in samples
         ("planes", np.uint64),  # bytes of a value
+        ("rests", np.uint64),  # start of a geometry's inner places
+        ("radix", np.uint64),  # what divides a neuron's place into both
+        ("reciprocal", np.uint64),  # 2^shift / radix, rounded up
+        ("shift", np.uint64),
+        ("weights_row", np.uint64),  # from row to row of a geometry, and from vector to vector
+        ("sums_row", np.uint64),
+        ("weights_vector", np.uint64),
+        ("sums_vector", np.uint64),
+        ("lanes", np.int64),  # of the pieces of its vectors; 0: any length, -1: several in a row
     ]
 )
 
@@ -159,6 +170,7 @@ RECORD = np.dtype(
         ("stride", np.uint64),
         ("size", np.uint64),
         ("destination", np.uint64),  # start of the (T, B, N) array in the record
+        ("channels", np.uint64),  # of an image that lies channels last, else 1
     ]
 )
 

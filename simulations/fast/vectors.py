@@ -26,6 +26,8 @@ VECTORS = 2 if PROCESSOR.vector_bytes == 32 else 4
 """Vectors of a block of sums, which leaves some registers free."""
 BYTES, HALVES = ir.VectorType(INT8, 2 * LANES), ir.VectorType(INT16, 2 * LANES)
 SUMS = ir.VectorType(INT32, LANES)
+REST = 16
+"""Lanes of the pieces of vectors of any length."""
 
 
 def broadcast(builder: Any, word: Any) -> Any:
@@ -118,6 +120,138 @@ def _add_rows(
     return signature, codegen
 
 
+class _Loop:
+    """A loop over places, its blocks written here so that LLVM can be told not to unroll it.
+
+    It takes at least one turn; its few turns would be lost in code for many.
+    """
+
+    def __init__(self, builder: Any, starts: Sequence[Any]) -> None:
+        self.builder = builder
+        before = builder.block
+        self.body = builder.append_basic_block("turn")
+        builder.branch(self.body)
+        builder.position_at_end(self.body)
+        self.places = [builder.phi(start.type) for start in starts]
+        for place, start in zip(self.places, starts, strict=True):
+            place.add_incoming(start, before)
+
+    def again(self, following: Sequence[Any], more: Any) -> None:
+        """End a turn: the next one has these places, if there is more."""
+        builder = self.builder
+        after = builder.append_basic_block("after")
+        for place, value in zip(self.places, following, strict=True):
+            place.add_incoming(value, builder.block)
+        branch = builder.cbranch(more, self.body, after)
+        module = builder.module
+        rolled = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        identity = module.add_metadata([rolled])
+        identity.operands = (identity, rolled)  # LLVM tells loops apart by themselves
+        branch.set_metadata("llvm.loop", identity)
+        builder.position_at_end(after)
+
+
+class _Block:
+    """Emits the code of one call of :func:`_add_block`."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self.context = context
+        self.builder = builder
+        self.typed = tuple(zip(signature.args, arguments, strict=True))
+        self.sums, _, _, self.weights, *_, self.factor, lanes = self.typed
+        self.lanes: int = lanes[0].literal_value
+
+    def emit(self) -> None:
+        """Rows, if there are any."""
+        builder = self.builder
+        _, total, sums_row, _, first, weights_row, rows, length, _, _ = self.typed
+        nothing = ir.Constant(rows[1].type, 0)
+        some = builder.and_(
+            builder.icmp_unsigned("!=", rows[1], nothing),
+            builder.icmp_unsigned("!=", length[1], nothing),
+        )
+        with builder.if_then(some):
+            loop = _Loop(builder, (total[1], first[1], rows[1]))
+            to, back, left = loop.places
+            self.row(to, back, length[1])
+            left = builder.sub(left, ir.Constant(left.type, 1))
+            following = builder.add(to, sums_row[1]), builder.add(back, weights_row[1]), left
+            loop.again(following, builder.icmp_unsigned("!=", left, nothing))
+
+    def row(self, to: Any, back: Any, length: Any) -> None:
+        """One vector: in pieces of the lanes, or of any length."""
+        builder = self.builder
+        if self.lanes:
+            self.pieces(to, back, length, self.lanes)
+            return
+        whole = builder.and_(length, ir.Constant(length.type, -REST))
+        with builder.if_then(builder.icmp_unsigned("!=", whole, ir.Constant(length.type, 0))):
+            self.pieces(to, back, whole, REST)
+        to, back = builder.add(to, whole), builder.add(back, whole)
+        lanes = REST // 2
+        while lanes:
+            piece = builder.and_(length, ir.Constant(length.type, lanes))
+            with builder.if_then(builder.icmp_unsigned("!=", piece, ir.Constant(piece.type, 0))):
+                self.add(to, back, lanes)
+            to, back = builder.add(to, piece), builder.add(back, piece)
+            lanes //= 2
+
+    def pieces(self, to: Any, back: Any, length: Any, lanes: int) -> None:
+        """A whole number of pieces."""
+        builder = self.builder
+        step = ir.Constant(length.type, lanes)
+        loop = _Loop(builder, (ir.Constant(length.type, 0),))
+        (done,) = loop.places
+        self.add(builder.add(to, done), builder.add(back, done), lanes)
+        done = builder.add(done, step)
+        loop.again((done,), builder.icmp_unsigned("<", done, length))
+
+    def add(self, to: Any, back: Any, lanes: int) -> None:
+        """``sums[to + j] += weights[back + j] factor``."""
+        context, builder, (factor, value) = self.context, self.builder, self.factor
+        row = ir.VectorType(ir.IntType(self.weights[0].dtype.bitwidth), lanes)
+        wide = ir.VectorType(ir.IntType(self.sums[0].dtype.bitwidth), lanes)
+        added = builder.load(pointer(context, builder, self.weights, back, row), align=1)
+        if row != wide:
+            added = builder.sext(added, wide)
+        if not isinstance(factor, types.IntegerLiteral):
+            cast = context.cast(builder, value, factor, self.sums[0].dtype)
+            added = builder.mul(added, spread(builder, cast, lanes))
+        address = pointer(context, builder, self.sums, to, wide)
+        found = builder.add(builder.load(address, align=1), added)
+        builder.store(found, address, align=1)
+
+
+def _add_block(
+    typing_context: Any,
+    sums: Any,
+    total: Any,
+    sums_row: Any,
+    weights: Any,
+    first: Any,
+    weights_row: Any,
+    rows: Any,
+    length: Any,
+    factor: Any,
+    lanes: Any,
+) -> Any:
+    """``sums[total + r·sums_row + j] += weights[first + r·weights_row + j] factor``, j < length.
+
+    For r < rows, in the type of the sums; a factor that is the literal 1 is not multiplied.
+    ``lanes`` (a literal) divides the length, or is 0.
+    """
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _Block(context, builder, signature, arguments).emit()
+        return context.get_dummy_value()
+
+    place = types.uint64
+    arguments = (sums, place, place, weights, place, place, place, place, factor, lanes)
+    return types.void(*arguments), codegen
+
+
 class _Kernel:
     """Emits the code of one call: sums of FAN_LANES columns for some samples."""
 
@@ -203,5 +337,6 @@ def _multiply(
 
 
 list_bits: Any = intrinsic(_list_bits)
+add_block: Any = intrinsic(prefer_literal=True)(_add_block)
 add_rows: Any = intrinsic(prefer_literal=True)(_add_rows)
 multiply: Any = intrinsic(prefer_literal=True)(_multiply)
