@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import norse.torch as snn
 import numpy as np
@@ -83,6 +84,9 @@ def from_module(
 def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:
     first = layers[0].module if layers else None
     size = getattr(first, "in_features", getattr(first, "input_size", None))
+    if given is None and isinstance(first, nn.Unflatten):
+        sizes: Any = first.unflattened_size
+        size = math.prod(int(part) for part in sizes)
     if given is None:
         given = size
     if given is None:

@@ -37,7 +37,7 @@ def require_spreadable(populations: object) -> None:
 
 
 def _constants(populations: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Of each population: how many numbers its constants hold, and what those per channel become."""
+    """How many numbers each population's constants hold, and those per channel become."""
     for population in populations.values():
         if isinstance(population, Mapping):
             constants, size = population.get("constants"), population.get("size")

@@ -328,7 +328,7 @@ def test_a_start_elsewhere_needs_leave_and_is_listed() -> None:
     assert np.abs(run(network, x).outputs - answer).max() < 1e-6
 
 
-def test_convolutions_become_sparse_weights() -> None:
+def test_convolutions_are_those_of_torch() -> None:
     rng = np.random.default_rng(5)
     torch.manual_seed(5)
     module = sequence(
