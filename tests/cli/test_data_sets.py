@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.tasks import load_task
 from tests.data.events.published import write_nmnist, write_spikes
