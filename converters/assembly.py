@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from ltc2hw.converters.populations import LIF, Gate, Readout, is_model
-from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.converters.products import Matrix, inner_image, matrix_of, weights, written
+from ltc2hw.converters.signals import CONSTANT, Signal, Source
+from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
 from ltc2hw.dynamics.models.lif import lif
@@ -18,8 +20,7 @@ from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable
-from ltc2hw.numbers.operators import expanded
-from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.words import FloatArray
 
 OPEN_GATE = 40.0
@@ -41,6 +42,7 @@ class Assembly:
         self.arriving: dict[tuple[str, Port], Signal] = {}
         self.numbers: dict[str, int] = {}
         self.last_clock = ""
+        self.inner: dict[tuple[Source, Shape], str] = {}
 
     def free_name(self, wanted: str) -> str:
         """A population name like the wanted one that is not taken yet.
@@ -68,14 +70,44 @@ class Assembly:
         known = self.arriving.get((target, port))
         self.arriving[target, port] = signal if known is None else known.plus(signal)
 
-    def network(self, output: Signal, provenance: Mapping[str, str]) -> Network:
+    def through(self, signal: Signal, matrix: Matrix) -> Signal:
+        """Apply a map of shape (N_out, N).
+
+        Where it would have to be written out although a part of a spiking image has a kernel,
+        neurons that send that part on stand between. Errors are those of :meth:`Signal.through`.
+        """
+        terms = dict(signal.terms)
+        for source in signal.terms:
+            parts = inner_image(matrix, signal.terms[source])
+            if parts is not None and source.variable == SPIKES and source.population != CONSTANT:
+                del terms[source]
+                terms[Source(self._inner(source, parts[0]), SPIKES)] = parts[1]
+        return Signal(signal.size, terms).through(matrix)
+
+    def _inner(self, source: Source, cut: Conv) -> str:
+        """Name of the neurons that send a part of an image on."""
+        key = source, cut.targets
+        if key not in self.inner:
+            name = self.inner[key] = self.free_name(f"{source.population}_inner")
+            self.add(relay(name, cut.shape[0]))
+            self.connect(Signal(cut.shape[0], {source: cut}), name)
+        return self.inner[key]
+
+    def network(
+        self,
+        output: Signal,
+        provenance: Mapping[str, str],
+        shapes: Mapping[str, Shape] | None = None,
+    ) -> Network:
         """Turn signals into projections and biases; ``output`` is what the network answers.
 
-        An output that no single population sends as it is gets a readout that copies it.
+        An output that no single population sends as it is gets a readout that copies it. A
+        population has the shape of the convolutions at its ends, or else that of ``shapes``.
         """
         name = self._output(output)
         for (target, port), signal in list(self.arriving.items()):
             self.arriving[target, port] = self._absorb_constant(target, port, signal)
+        self._shape_populations(shapes or {})
         projections = [
             Projection(
                 source.population, source.variable, target, port, weights(matrix), source.delay
@@ -84,6 +116,29 @@ class Assembly:
             for source, matrix in signal.terms.items()
         ]
         return Network(tuple(self.populations.values()), tuple(projections), name, dict(provenance))
+
+    def _shape_populations(self, known: Mapping[str, Shape]) -> None:
+        """Give populations the shapes of images; convolutions of others are written out."""
+        ends = [
+            (key, source, matrix, {source.population: matrix.sources, key[0]: matrix.targets})
+            for key, signal in self.arriving.items()
+            for source, matrix in signal.terms.items()
+            if isinstance(matrix, Conv)
+        ]
+        # Those that read images as they are known to be come first.
+        ends.sort(key=lambda end: any(known.get(n, shape) != shape for n, shape in end[3].items()))
+        found: dict[str, Shape] = {}
+        for key, source, matrix, shapes in ends:
+            moved = source.population == key[0] and matrix.sources != matrix.targets
+            if moved or any(found.get(n, shape) != shape for n, shape in shapes.items()):
+                signal = self.arriving[key]
+                terms = {**signal.terms, source: written(matrix)}
+                self.arriving[key] = Signal(signal.size, terms)
+                continue
+            found |= shapes
+        for name, shape in {**known, **found}.items():
+            if len(shape) in (2, 3) and name in self.populations:
+                self.populations[name] = replace(self.populations[name], shape=shape)
 
     def _output(self, output: Signal) -> str:
         for name, population in self.populations.items():
@@ -150,8 +205,7 @@ def disassemble(
     clocks = clocks_of(network)
     arriving: dict[tuple[str, Port], Signal] = {}
     for projection in network.projections:
-        weights = expanded(projection.weights)
-        matrix: Matrix = weights.to_scipy() if isinstance(weights, Sparse) else weights.matrix
+        matrix = matrix_of(projection.weights)
         source = Source(projection.source, projection.variable, projection.delay)
         if projection.source in clocks:
             source = Source(CONSTANT, "spikes", projection.delay)
@@ -177,6 +231,12 @@ def clock(name: str) -> Neurons:
     return LIF(name, 1, one, one, 0.5 * one, one)
 
 
+def relay(name: str, size: int) -> Neurons:
+    """Neurons that spike within the step in which one spike arrives."""
+    one = np.ones(size)
+    return LIF(name, size, one, one, 0.5 * one, 0 * one)
+
+
 def static_gate(openness: npt.ArrayLike) -> Gate:
     """A gate that always has the given values in [0, 1].
 
@@ -188,10 +248,3 @@ def static_gate(openness: npt.ArrayLike) -> Gate:
     bias = np.log(inner) - np.log1p(-inner)
     bias = np.where(value >= 1.0, OPEN_GATE, bias)
     return Gate(np.where(value <= 0.0, CLOSED_GATE, bias))
-
-
-def weights(matrix: Matrix) -> Dense | Sparse:
-    """The same numbers as weights of a projection."""
-    if sparse.issparse(matrix):
-        return Sparse.from_scipy(matrix)
-    return Dense(np.asarray(matrix))

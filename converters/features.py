@@ -511,36 +511,67 @@ FEATURES: Mapping[str, Feature] = {
     "convolution": Feature(
         "convolution in two dimensions",
         {
-            "norse-in": exact("sparse weights"),
-            "nir-in": exact("sparse weights"),
-            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
-            "netx-in": refused("train with Dense blocks"),
+            "norse-in": exact("one kernel"),
+            "norse-out": exact("`Conv2d` between rows of numbers; a recurrent one is a matrix"),
+            "nir-in": exact("one kernel, with the pooling before and after it"),
+            "nir-out": exact("Conv2d; where paddings differ, zeros lengthen the kernel"),
+            "netx-in": exact("one kernel"),
+            "netx-out": exact("a layer `conv`, and `flatten` before a dense one"),
+            "lava-out": exact("Lava's own `Conv`"),
+            "c-out": exact("the kernel, and loops that find the places"),
             "sfptt-in": refused("import the fully connected models"),
         },
     ),
     "convolution-1d": Feature(
         "convolution in one dimension",
         {
-            "nir-in": exact("sparse weights"),
-            "nir-out": exact("where the network came from one, as its `images` note; else dense"),
+            "norse-in": exact("one kernel"),
+            "norse-out": exact("`Conv1d` between rows of numbers; a recurrent one is a matrix"),
+            "nir-in": exact("one kernel"),
+            "nir-out": exact("Conv1d; where paddings differ, zeros lengthen the kernel"),
+            "netx-out": exact("as images of height 1"),
+            "lava-out": exact("Lava's own `Conv`, as images of height 1"),
+            "c-out": exact("the kernel, and loops that find the places"),
+        },
+    ),
+    "convolution-other": Feature(
+        "convolution with a delay, recurrence, uneven padding, a second projection beside it or"
+        " constants that differ within a channel",
+        {
+            "netx-in": refused("netx drops the delay of a Conv block; train without"),
+            "netx-out": changed("unroll", "it is written out as a dense layer, weight by weight"),
+        },
+    ),
+    "gate-convolution": Feature(
+        "convolution to a gate, or of another variable than spikes",
+        {
+            "nir-in": exact("extension node `ltc2hw.Convolution`"),
+            "nir-out": exact("extension node `ltc2hw.Convolution`, which other readers reject"),
         },
     ),
     "sum-pooling": Feature(
         "average and sum pooling",
         {
-            "norse-in": exact("sparse weights"),
-            "nir-in": exact("sparse weights"),
+            "norse-in": exact("a kernel of equal weights, folded into a convolution beside it"),
+            "nir-in": exact("a kernel of equal weights, folded into a convolution beside it"),
+            "nir-out": exact(
+                "SumPool2d, also before what it was folded into, or AvgPool2d; scaled by itself, Conv2d"
+            ),
             "netx-in": refused("netx's own loader has none; train with Dense blocks"),
         },
     ),
     "max-pooling": Feature(
         "maximum pooling",
-        {"norse-in": refused("a maximum is not linear; train with average or sum pooling")},
+        {
+            "norse-in": refused(
+                "a maximum is not linear; train with a stride, or with average or sum pooling"
+            )
+        },
     ),
     "padding": Feature(
-        "padding other than with given numbers of zeros, other divisors",
+        "padding with something else than zeros, `same` of a stride, other divisors",
         {
-            "norse-in": refused("give the numbers of zeros; leave ceil_mode and divisors alone"),
+            "norse-in": refused("pad with zeros; leave ceil_mode and divisors alone"),
             "nir-in": refused(
                 "give the numbers of zeros, or `same` with a stride of 1, or `valid`"
             ),

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from ltc2hw.converters.conversion import Change, Conversion
+from ltc2hw.converters.kernels import with_kernels
 from ltc2hw.converters.nir_conventions import Conventions, Discretization, Reset, checked_step
 from ltc2hw.converters.nir_export import graph_entries
 from ltc2hw.converters.nir_graph import flatten
@@ -26,7 +27,6 @@ from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion, in_version
 from ltc2hw.errors import DamagedFileError, InvalidValueError, MissingExtraError
 from ltc2hw.files.foreign_hdf5 import read_foreign
 from ltc2hw.files.hdf5 import writing
-from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
@@ -34,7 +34,7 @@ from ltc2hw.quantization.dequantize import dequantize
 
 StrPath = str | os.PathLike[str]
 
-LARGE = 1 << 16
+LARGE = 1 << 10
 """Arrays of more numbers than this are compressed, as long as all of them are not too many."""
 
 DEFAULT_DT = 1e-4
@@ -193,9 +193,9 @@ def _check_nodes(graph: Any, prefix: str, conversion: Conversion) -> None:
 
 def _real(network: Network | FixedNetwork, conversion: Conversion) -> Network:
     if isinstance(network, Network):
-        return without_kernels(network)
+        return with_kernels(network)
     conversion.meet("integers", f"network for {network.target}")
-    return without_kernels(dequantize(network))
+    return with_kernels(dequantize(network))
 
 
 def _large(entries: Mapping[str, Any]) -> int:
@@ -218,6 +218,6 @@ def _write_group(group: h5py.Group, entries: Mapping[str, Any], *, packed: bool)
         elif isinstance(value, (str, list)):
             group.create_dataset(name, data=value, dtype=h5py.string_dtype())
         else:
-            # Convolutions are sparse here and dense there: nearly all zeros.
+            # Constants that all neurons share, and sparse weights written densely, are long.
             compression = "gzip" if packed and np.size(value) > LARGE else None
             group.create_dataset(name, data=value, compression=compression)

@@ -13,10 +13,10 @@ import numpy as np
 
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import LateReset
-from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_graph import Node
 from ltc2hw.converters.nir_record import RESET_KEY
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.words import FloatArray
 
 Discretization = Literal["euler", "exact"]

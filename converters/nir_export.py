@@ -5,17 +5,18 @@ What standard nodes cannot say goes into extension nodes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ltc2hw.converters.assembly import clocks_of, sent_variable
+from ltc2hw.converters.assembly import clocks_of, relay, sent_variable
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.lowering import Shape
-from ltc2hw.converters.nir_convolution import kernels_of
 from ltc2hw.converters.nir_graph import (
     NEURONS_TYPE,
     PROJECTION_TYPE,
     strong_parts,
 )
+from ltc2hw.converters.nir_operators import convolution_entries, extension_entries, feature_of
 from ltc2hw.converters.nir_populations import Entries, PopulationNodes, integrates
 from ltc2hw.converters.nir_record import (
     KEY,
@@ -24,13 +25,16 @@ from ltc2hw.converters.nir_record import (
     key_of,
 )
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
+from ltc2hw.converters.unpooling import around_inner, unpooled, unpooled_rows
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
-from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.structure import connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
-from ltc2hw.numbers.weights import Sparse
+from ltc2hw.numbers.convolution import Conv, Shape
+from ltc2hw.numbers.operators import expanded
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 
 
@@ -71,7 +75,42 @@ class _Export:
             for index, projection in enumerate(network.projections)
             if index not in self.absorbed and self.is_plain(projection)
         }
-        self.kernels, self.images = kernels_of(network, plain, self.biases, self.absorbed)
+        self.kernels = {
+            index: projection.weights
+            for index, projection in plain.items()
+            if isinstance(projection.weights, Conv)
+            and _is_per_channel(self.biases.get(index), projection.weights.targets)
+        }
+        # Linear nodes send rows, and NIR has no node that makes an image of one.
+        rows = {plain[index].target for index in plain if index not in self.kernels}
+        self.images = {
+            p.name: p.shape for p in network.populations if len(p.shape) > 1 and p.name not in rows
+        }
+
+        self.inner = {p.name: cut for p in network.populations if (cut := self.cut_before(p))}
+
+    def cut_before(self, population: FloatPopulation) -> Projection | None:
+        """What a population gets that imports make of pooling which leaves a row out, if it is one.
+
+        Such a population is no node.
+        """
+        name, projections = population.name, self.network.projections
+        before = [p for p in projections if p.target == name]
+        behind = [(i, p) for i, p in enumerate(projections) if p.source == name]
+        if len(before) != 1 or not behind or name in (self.network.output, before[0].source):
+            return None
+        (cut,) = before
+        if name != f"{cut.source}_inner" or cut.source not in self.images or cut.delay:
+            return None
+        if population != replace(relay(name, population.size), shape=population.shape):
+            return None
+        if not isinstance(cut.weights, Conv) or not self.is_plain(cut):
+            return None
+        whole = (
+            i in self.kernels and not p.delay and around_inner(self.kernels[i], cut.weights)
+            for i, p in behind
+        )  # fmt: skip
+        return cut if all(whole) else None
 
     def graph(self) -> Entries:
         """The whole graph."""
@@ -81,13 +120,15 @@ class _Export:
         kept = [(i, p) for i, p in enumerate(network.projections) if i not in self.absorbed]
         idle = clocks_of(network) - {projection.source for _, projection in kept}
         for name, population in self.populations.items():
-            if name not in idle:
+            if name not in idle and name not in self.inner:
                 entries = self.writer.population(population)
                 self.nodes[name] = self.shaped(name, entries)
         plain = [(p.source, p.target) for _, p in kept if self.is_plain(p)]
         parts = strong_parts(order, plain)
         for index, projection in kept:
             source, target = projection.source, projection.target
+            if target in self.inner:
+                continue
             late = parts[source] == parts[target] and order.index(target) <= order.index(source)
             if late:
                 feature = "recurrence" if source == target else "topology"
@@ -107,6 +148,7 @@ class _Export:
             order,
             tuple(key_of(p) for p in network.projections),
             network.provenance,
+            {p.name: p.shape for p in network.populations if len(p.shape) > 1},
         )
         return {
             "type": "NIRGraph",
@@ -170,15 +212,46 @@ class _Export:
             source = node
         bias, kernel = self.biases.get(index), self.kernels.get(index)
         if kernel is not None:
-            self.conversion.meet(kernel.feature, name)
-            entries = kernel.entries(bias)
+            source, kernel = self.pooled(name, projection.source, source, kernel)
+            self.conversion.meet(feature_of(kernel), name)
+            entries = convolution_entries(kernel, bias)
         else:
-            source = self.flattened(projection.source, source)
-            entries = _weights(projection)
+            source, entries = self.rows(name, projection, source)
             if bias is not None:
                 entries = {**entries, "type": "Affine", "bias": bias}
         node = self.add(name, entries)
-        self.edges += [(source, node), (node, projection.target)]
+        self.edges.append((source, node))
+        if kernel is not None and projection.target not in self.images:
+            node = self.flat(node, kernel.targets)
+        self.edges.append((node, projection.target))
+
+    def pooled(self, name: str, population: str, source: str, kernel: Conv) -> tuple[str, Conv]:
+        """A pooling node before a convolution that has one folded in, and the rest of it."""
+        parts = unpooled(kernel) if population in self.images else None
+        cut = self.inner.get(population)
+        if cut is not None and isinstance(cut.weights, Conv):
+            parts, source = around_inner(kernel, cut.weights), cut.source
+        return (source, kernel) if parts is None else (self.pool(name, source, parts[0]), parts[1])
+
+    def rows(self, name: str, projection: Projection, source: str) -> tuple[str, Entries]:
+        """The entries of a linear node, and the node before it, which sends a row."""
+        shape = self.images.get(projection.source)
+        if shape is None:
+            return source, _weights(projection)
+        weights = projection.weights
+        parts = unpooled_rows(weights.matrix, shape) if isinstance(weights, Dense) else None
+        if parts is None:
+            return self.flat(source, shape), _weights(projection)
+        pool, matrix = parts
+        linear = replace(projection, weights=Dense(matrix))
+        return self.flat(self.pool(name, source, pool), pool.targets), _weights(linear)
+
+    def pool(self, name: str, source: str, pool: Conv) -> str:
+        """A pooling node."""
+        self.conversion.meet(feature_of(pool), name)
+        node = self.add(f"{name}_pool", convolution_entries(pool, None))
+        self.edges.append((source, node))
+        return node
 
     def shape_of(self, population: str) -> Shape:
         """Shape of what a population sends: an image's, or its size."""
@@ -196,15 +269,13 @@ class _Export:
             for entry, value in entries.items()
         }
 
-    def flattened(self, population: str, node: str) -> str:
-        """A node that sends a population's values as one row, as linear nodes take them."""
-        if population not in self.images:
-            return node
+    def flat(self, node: str, shape: Shape) -> str:
+        """A node that sends an image as one row."""
         entries = {
             "type": "Flatten",
             "start_dim": 0,
             "end_dim": -1,
-            "input_type": np.array(self.images[population]),
+            "input_type": np.array(shape),
         }
         flat = self.add(f"{node}_flat", entries)
         self.edges.append((node, flat))
@@ -212,9 +283,13 @@ class _Export:
 
     def extension(self, projection: Projection) -> None:
         """A node that names variable and port."""
+        if isinstance(projection.weights, Conv):
+            self.conversion.meet("gate-convolution", connection_name(projection))
+            weights = extension_entries(projection.weights)
+        else:
+            weights = {**_weights(projection), "type": PROJECTION_TYPE}
         entries = {
-            **_weights(projection),
-            "type": PROJECTION_TYPE,
+            **weights,
             "variable": projection.variable,
             "port": projection.port,
             "delay": projection.delay,
@@ -224,13 +299,18 @@ class _Export:
 
 
 def _weights(projection: Projection) -> Entries:
-    numbers = int(np.prod(projection.weights.shape))
-    held = projection.weights.values.size
-    remedy = "NIR has no sparse weights; it keeps convolutions of imported images alone"
+    weights = expanded(projection.weights)
+    numbers = int(np.prod(weights.shape))
+    remedy = "NIR has no sparse weights; convolutions are found where both ends have shapes"
     name = f"dense weights of {connection_name(projection)}"
-    require_capacity(name, numbers, held, remedy)
-    entries: Entries = {"type": "Linear", "weight": projection.weights.to_array(), "metadata": {}}
+    require_capacity(name, numbers, weights.values.size, remedy)
+    entries: Entries = {"type": "Linear", "weight": weights.to_array(), "metadata": {}}
     if isinstance(projection.weights, Sparse):
         rows = projection.weights
         entries["metadata"] = {KEY: {"indptr": rows.indptr, "indices": rows.indices}}
     return entries
+
+
+def _is_per_channel(bias: FloatArray | None, shape: Shape) -> bool:
+    """Whether a convolution can have a bias, one number per value of an image."""
+    return bias is None or not np.any(np.ptp(bias.reshape(shape[0], -1), axis=1))

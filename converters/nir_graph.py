@@ -15,15 +15,15 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.converters.lowering import Shape
 from ltc2hw.errors import DamagedFileError, ShapeError
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.words import FloatArray
 
 PASS = "pass"
 """Type of what Identity, and the inputs and outputs of nested graphs, become."""
 
 LTC_TYPE, READOUT_TYPE, PROJECTION_TYPE = "ltc2hw.LTC", "ltc2hw.GatedLI", "ltc2hw.Projection"
-NEURONS_TYPE = "ltc2hw.Neurons"
+NEURONS_TYPE, CONVOLUTION_TYPE = "ltc2hw.Neurons", "ltc2hw.Convolution"
 """Types of our extension nodes; ``docs/formats.md`` describes them."""
 
 GATE_ENTRIES: tuple[str, ...] = ("bias", "from_state", "from_current", "nonlinearity")
@@ -66,6 +66,7 @@ ENTRIES: Mapping[str, frozenset[str]] = {
     READOUT_TYPE: frozenset(("bias_current", *(f"tau_mem_{name}" for name in GATE_ENTRIES))),
     NEURONS_TYPE: frozenset(("model", "shape", "constants", "nonlinearities")),
     PROJECTION_TYPE: frozenset(("weight", "variable", "port", "delay")),
+    CONVOLUTION_TYPE: (CONVOLUTION - {"bias"}) | {"variable", "port", "delay"},
 }
 """Entries of each type of node, besides ``type`` and ``metadata``; others would be lost."""
 

@@ -32,10 +32,9 @@ from ltc2hw.converters.euler import (
     place_spiking,
     place_subtracting,
 )
-from ltc2hw.converters.images import IMAGES, shapes_text
-from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.nir_conventions import Conventions
 from ltc2hw.converters.nir_graph import (
+    CONVOLUTION_TYPE,
     LTC_TYPE,
     NEURONS_TYPE,
     PASS,
@@ -48,20 +47,20 @@ from ltc2hw.converters.nir_graph import (
     strong_parts,
 )
 from ltc2hw.converters.nir_neurons import read_neurons
+from ltc2hw.converters.nir_operators import read_extension
 from ltc2hw.converters.nir_record import NirRecord, exact_lif, exact_readout
 from ltc2hw.converters.nir_stateless import STATELESS, Step, weight_matrix
 from ltc2hw.converters.plausibility import check_reach
 from ltc2hw.converters.populations import LTC, Gate, Readout
-from ltc2hw.converters.signals import Signal, numbers_in
+from ltc2hw.converters.products import NEURON_NUMBERS, Matrix, numbers_in
+from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError, TooLargeError, UnknownNameError
 from ltc2hw.graph.network import Input, Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.nonlinearity import Nonlinearity
 from ltc2hw.numbers.words import FloatArray
-
-NEURON_NUMBERS = 8
-"""How many numbers a neuron's constants, and what they are computed from, take."""
 
 HELD = 4
 """How many times the numbers that a graph holds its matrices may hold on their way."""
@@ -121,24 +120,32 @@ class GraphImport:
             self.owners.update(dict.fromkeys(set(self.assembly.populations) - known, node.name))
         self.connect_projections()
         arriving = {node.name: self.incoming(node.name) for node in neurons}
-        late = self.edges_that_take_a_step(arriving)
-        for name, signal in arriving.items():
-            self.check_size(name, signal)
-            self.check_reach(name, signal)
-            for source, matrix in signal.terms.items():
-                term = Signal(signal.size, {source: matrix})
-                owner = self.owners.get(source.population, "")
-                self.placed[name].drive(self.assembly, term.delayed(int((owner, name) in late)))
         outputs = self.graph.of_type("Output")
         if len(outputs) != 1:
             self.conversion.meet("several-ends", "output")
         output = self.incoming(outputs[0].name)
         self.check_size(outputs[0].name, output)
+        for name, signal in arriving.items():
+            self.check_size(name, signal)
+            self.check_reach(name, signal)
+        # What sends a part of an image on belongs to the node of that image.
+        for (source, _), inner in self.assembly.inner.items():
+            self.owners[inner] = self.owners[source.population]
+        late = self.edges_that_take_a_step(arriving)
+        for name, signal in arriving.items():
+            for source, matrix in signal.terms.items():
+                term = Signal(signal.size, {source: matrix})
+                owner = self.owners.get(source.population, "")
+                self.placed[name].drive(self.assembly, term.delayed(int((owner, name) in late)))
         provenance = {**self.conversion.provenance(origin), **self.conventions.notes()}
-        shapes = {name: self.shapes[owner] for name, owner in self.owners.items()}
-        if text := shapes_text(shapes):
-            provenance[IMAGES] = text
-        network = self.assembly.network(output, provenance)
+        shapes = {
+            name: self.shapes[owner]
+            for name, owner in self.owners.items()
+            if name not in self.assembly.inner.values()
+        }
+        if self.record is not None:
+            shapes |= self.record.shapes_of(self.assembly.populations)
+        network = self.assembly.network(output, provenance, shapes)
         return self.record.sorted(network) if self.record is not None else network
 
     def size(self, name: str) -> int:
@@ -243,7 +250,7 @@ class GraphImport:
                 step = self.step(node, self.shapes[name] if known else (signal.size,))
                 arriving = signal
                 with naming(node.label):
-                    signal = step.apply(arriving)
+                    signal = step.apply(self.assembly, arriving)
                 self.count(node, signal, arriving)
             self.signals[name] = signal
         return self.signals[name]
@@ -253,7 +260,7 @@ class GraphImport:
         sources = [
             source
             for source in self.graph.before[name]
-            if self.graph.nodes[source].type != PROJECTION_TYPE
+            if self.graph.nodes[source].type not in EXTENSION_PROJECTIONS
         ]
         signals = [self.signal(source) for source in sources]
         total = Signal(signals[0].size if signals else self.size(name), {})
@@ -432,12 +439,14 @@ class GraphImport:
         return Placed(self.assembly.add(population), population.name, gain, population.ports[0])
 
     def connect_projections(self) -> None:
-        """``ltc2hw.Projection``: from any variable of one population to any port of another."""
+        """``ltc2hw.Projection`` and ``ltc2hw.Convolution``: from any variable to any port."""
         after: dict[str, list[str]] = {}
         for target, sources in self.graph.before.items():
             for source in sources:
                 after.setdefault(source, []).append(target)
-        for node in self.graph.of_type(PROJECTION_TYPE):
+        for node in self.graph.of_type(*EXTENSION_PROJECTIONS):
+            if node.type == CONVOLUTION_TYPE:
+                self.conversion.meet("gate-convolution", node.label)
             ends = (*self.graph.before[node.name], *after.get(node.name, ()))
             if len(ends) != 2 or not all(end in self.placed for end in ends):
                 raise node.damaged("it does not lead from one population to one other")
@@ -445,7 +454,8 @@ class GraphImport:
             (population,) = {term.population for term in sender.output.terms}
             variable = node.text("variable")
             signal = Signal.of(population, sender.output.size, variable)
-            signal = signal.delayed(node.integer("delay")).through(weight_matrix(node))
+            matrix = projected(node)
+            signal = signal.delayed(node.integer("delay")).through(matrix)
             self.assembly.connect(signal, receiver.entry, node.text("port"))
 
 
@@ -475,13 +485,18 @@ def own_shape(node: Node) -> Shape:
         if not shape or min(shape) < 1 or math.prod(shape) > MAXIMUM_SIZE:
             raise node.damaged(f"its shape {shape} is not 1 to {MAXIMUM_SIZE} values")
         return shape
-    if node.type in ("Affine", "Linear", PROJECTION_TYPE):
-        return (weight_matrix(node).shape[0],)
+    if node.type in ("Affine", "Linear", *EXTENSION_PROJECTIONS):
+        return (projected(node).shape[0],)
     if node.type in NEURONS or node.type in ("Scale", "Delay"):
         shapes = [np.shape(value) for value in node.entries.values() if not isinstance(value, str)]
         largest = max(shapes, key=lambda shape: int(np.prod(shape)), default=())
         return largest if int(np.prod(largest)) > 1 else ()
     return ()
+
+
+def projected(node: Node) -> Matrix:
+    """The weights of a linear node, or of a node of ours between two populations."""
+    return read_extension(node) if node.type == CONVOLUTION_TYPE else weight_matrix(node)
 
 
 def gate_of(node: Node, gate: str, shape: Shape) -> Gate:
@@ -506,6 +521,9 @@ NEURONS: Mapping[str, Callable[[GraphImport, Node, Shape], Placed]] = {
     READOUT_TYPE: GraphImport.gated_readout,
     NEURONS_TYPE: GraphImport.neurons,
 }
+
+EXTENSION_PROJECTIONS = (PROJECTION_TYPE, CONVOLUTION_TYPE)
+"""Types of our nodes between two populations, which name variable and port."""
 
 ELEMENTWISE = frozenset((*NEURONS, "Scale", "Delay")) - {NEURONS_TYPE}
 """Types whose entries hold one number for all, one per channel, or one per value that arrives."""

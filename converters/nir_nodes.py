@@ -6,7 +6,7 @@ Other readers do not know their types and reject files with them; ours reads the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any, ClassVar
@@ -16,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from nir.ir.node import NIRNode
 
-from ltc2hw.converters.nir_graph import LTC_TYPE, NEURONS_TYPE, PROJECTION_TYPE, READOUT_TYPE
+from ltc2hw.converters.nir_graph import (
+    CONVOLUTION_TYPE,
+    LTC_TYPE,
+    NEURONS_TYPE,
+    PROJECTION_TYPE,
+    READOUT_TYPE,
+)
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
+from ltc2hw.numbers.convolution import Conv
 
 INSTALLED: NirVersion = NIR_VERSIONS[0 if "v_reset" in {f.name for f in fields(nir.LIF)} else 1]
 """Layout that the installed ``nir`` takes."""
@@ -39,10 +46,10 @@ class _Extension(NIRNode):
         """The node's entries, with its type in files."""
         return {**super().to_dict(), "type": self.nir_type}
 
-    def set_shapes(self, received: int, sent: int) -> None:
+    def set_shapes(self, received: Sequence[int], sent: Sequence[int]) -> None:
         """Set the shapes that NIR checks edges by."""
-        self.input_type = {"input": np.array([received])}
-        self.output_type = {"output": np.array([sent])}
+        self.input_type = {"input": np.array(received)}
+        self.output_type = {"output": np.array(sent)}
 
 
 @dataclass(eq=False)
@@ -65,7 +72,7 @@ class LTCNode(_Extension):
 
     def __post_init__(self) -> None:
         """One value per neuron, in and out."""
-        self.set_shapes(self.threshold.size, self.threshold.size)
+        self.set_shapes(self.threshold.shape, self.threshold.shape)
 
 
 @dataclass(eq=False)
@@ -82,7 +89,7 @@ class GatedLINode(_Extension):
 
     def __post_init__(self) -> None:
         """One value per neuron, in and out."""
-        self.set_shapes(self.bias_current.size, self.bias_current.size)
+        self.set_shapes(self.bias_current.shape, self.bias_current.shape)
 
 
 @dataclass(eq=False)
@@ -115,7 +122,33 @@ class ProjectionNode(_Extension):
 
     def __post_init__(self) -> None:
         """M values in, N out."""
-        self.set_shapes(self.weight.shape[1], self.weight.shape[0])
+        self.set_shapes(self.weight.shape[1:], self.weight.shape[:1])
+
+
+@dataclass(eq=False)
+class ConvolutionNode(_Extension):
+    """A convolution from a variable to a port; ``padding`` are pairs, else as NIR's own."""
+
+    weight: Array
+    input_shape: npt.NDArray[np.int64]
+    stride: npt.NDArray[np.int64]
+    padding: npt.NDArray[np.int64]
+    dilation: npt.NDArray[np.int64]
+    groups: int
+    variable: str
+    port: str
+    delay: int
+
+    nir_type: ClassVar[str] = CONVOLUTION_TYPE
+
+    def __post_init__(self) -> None:
+        """Images of channels."""
+        sources = (self.weight.shape[1] * self.groups, *self.input_shape)
+        stride, padding, dilation = (
+            part.tolist() for part in (self.stride, self.padding, self.dilation)
+        )
+        made = Conv(self.weight, sources, stride, padding, dilation, self.groups)
+        self.set_shapes(made.sources, made.targets)
 
 
 EXTENSIONS: Mapping[str, type[_Extension]] = {
@@ -123,6 +156,7 @@ EXTENSIONS: Mapping[str, type[_Extension]] = {
     READOUT_TYPE: GatedLINode,
     NEURONS_TYPE: NeuronsNode,
     PROJECTION_TYPE: ProjectionNode,
+    CONVOLUTION_TYPE: ConvolutionNode,
 }
 
 

@@ -7,15 +7,16 @@ constants lose, and the order of things. Where an entry was changed by another t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ltc2hw.converters.populations import Gate, Readout, gate_of
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
-from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
@@ -38,7 +39,8 @@ class NirRecord:
     """Everything about a network that its graph does not say.
 
     ``order`` is the order of evaluation, which tells edges that take a step from those that do not;
-    ``projections`` are (source, variable, target, port, delay).
+    ``projections`` are (source, variable, target, port, delay), ``shapes`` those of populations
+    that are images.
     """
 
     schema_version: int
@@ -48,10 +50,19 @@ class NirRecord:
     order: tuple[str, ...]
     projections: tuple[tuple[str, str, str, str, int], ...]
     provenance: Mapping[str, str]
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def text(self) -> str:
         """The record as JSON."""
         return json.dumps(asdict(self))
+
+    def shapes_of(self, populations: Mapping[str, FloatPopulation]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the populations that have as many neurons."""
+        return {
+            name: shape
+            for name, shape in self.shapes.items()
+            if name in populations and populations[name].size == math.prod(shape)
+        }
 
     def sorted(self, network: Network) -> Network:
         """The network with everything in the recorded order, where nothing came or went."""
@@ -105,6 +116,10 @@ def read_record(metadata: Mapping[str, Any], path: object) -> NirRecord | None:
                 for *ends, delay in parts["projections"]
             ),
             dict(parts["provenance"]),
+            {
+                name: tuple(_typed(number, int) for number in shape)
+                for name, shape in parts.get("shapes", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         problem = f"its metadata {KEY} are not what this version writes: {error}"

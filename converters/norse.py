@@ -10,7 +10,9 @@ Source: Norse 1.1.0, ``norse/torch/functional/{lif,lif_box,iaf,lsnn,leaky_integr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import norse.torch as snn
 import numpy as np
@@ -22,6 +24,7 @@ from torch import nn
 
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.convolutions import Sizes, per_channel, pooling, same_padding
 from ltc2hw.converters.euler import (
     Leaky,
     Placed,
@@ -30,7 +33,6 @@ from ltc2hw.converters.euler import (
     place_integrator,
     place_spiking,
 )
-from ltc2hw.converters.lowering import Shape, Window, convolution, per_channel, pooling
 from ltc2hw.converters.norse_export import to_module
 from ltc2hw.converters.norse_layers import Layer, layers_of, require_own_functions
 from ltc2hw.converters.plain_modules import exact_array
@@ -38,6 +40,7 @@ from ltc2hw.converters.sample_shape import checked_shape
 from ltc2hw.converters.signals import Signal
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.network import Input, Network
+from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.words import FloatArray
 
 __all__ = ["from_module", "to_module"]
@@ -69,16 +72,21 @@ def from_module(
     size = int(np.prod(shape))
     walk.conversion.meet("graded-input" if graded_input else "spiking-input", "input")
     signal = walk.assembly.add(Input("input", size, graded_input))
+    walk.shapes["input"] = shape
     # What overflows is refused by the populations and projections that it reaches.
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in layers:
             signal, shape = walk.step(layer, signal, shape)
-        return walk.assembly.network(signal, walk.conversion.provenance("Norse module"))
+        provenance = walk.conversion.provenance("Norse module")
+        return walk.assembly.network(signal, provenance, walk.shapes)
 
 
 def _input_shape(given: int | Sequence[int] | None, layers: Sequence[Layer]) -> Shape:
     first = layers[0].module if layers else None
     size = getattr(first, "in_features", getattr(first, "input_size", None))
+    if given is None and isinstance(first, nn.Unflatten):
+        sizes: Any = first.unflattened_size
+        size = math.prod(int(part) for part in sizes)
     if given is None:
         given = size
     if given is None:
@@ -94,6 +102,8 @@ class _Walk:
     def __init__(self, conversion: Conversion) -> None:
         self.conversion = conversion
         self.assembly = Assembly()
+        self.shapes: dict[str, Shape] = {}
+        """What populations are images of."""
 
     def step(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Append one layer; returns what it answers and in what shape."""
@@ -106,7 +116,9 @@ class _Walk:
         if hasattr(layer.module, "input_weights"):
             signal = signal.through(_array(layer, "input_weights"))
             shape = (signal.size,)
+        known = set(self.assembly.populations)
         placed = NEURONS[kind](self, layer, shape)
+        self.shapes |= dict.fromkeys(set(self.assembly.populations) - known, shape)
         placed.drive(self.assembly, signal)
         if hasattr(layer.module, "recurrent_weights"):
             self.conversion.meet("recurrence", layer.node)
@@ -134,30 +146,42 @@ class _Walk:
 
     def conv(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Cross-correlation with zero padding."""
-        self.conversion.meet("convolution", layer.node)
         conv = layer.module
-        if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        axes = len(conv.kernel_size)
+        self.conversion.meet("convolution" if axes == 2 else "convolution-1d", layer.node)
+        if conv.padding_mode != "zeros":
             self.conversion.meet("padding", layer.node)
-        window = Window(conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-        matrix, shape = convolution(shape, _array(layer, "weight"), window, conv.groups)
-        signal = signal.through(matrix)
+        _require_image(layer, shape, axes)
+        padding = conv.padding
+        if isinstance(padding, str):
+            same = same_padding(conv.kernel_size, conv.dilation)
+            padding = same if padding == "same" else 0
+        weight = _array(layer, "weight")
+        made = Conv(weight, shape, conv.stride, padding, conv.dilation, conv.groups)
+        signal = self.assembly.through(signal, made)
         if conv.bias is not None:
-            signal = signal.plus_constant(per_channel(_array(layer, "bias"), shape))
-        return signal, shape
+            signal = signal.plus_constant(per_channel(_array(layer, "bias"), made.targets))
+        return signal, made.targets
 
     def pool(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Mean of a window; ``LPPool2d`` of norm 1 is its sum."""
         self.conversion.meet("sum-pooling", layer.node)
         pool = layer.module
-        mean = isinstance(pool, nn.AvgPool2d)
-        if pool.ceil_mode or (mean and not (pool.count_include_pad and not pool.divisor_override)):
+        mean, axes = isinstance(pool, AVERAGES), 1 if isinstance(pool, ONE_DIMENSION) else 2
+        counts = getattr(pool, "count_include_pad", True)
+        if pool.ceil_mode or not counts or getattr(pool, "divisor_override", None):
             self.conversion.meet("padding", layer.node)
         if not mean and pool.norm_type != 1:
             self.conversion.meet("other-node", layer.node)
-        padding = _pair(pool.padding) if mean else (0, 0)
-        window = Window(_pair(pool.kernel_size), _pair(pool.stride or pool.kernel_size), padding)
-        matrix, shape = pooling(shape, window, mean=mean)
-        return signal.through(matrix), shape
+        _require_image(layer, shape, axes)
+        made = pooling(
+            shape,
+            _each_axis(pool.kernel_size, axes),
+            _each_axis(pool.stride or pool.kernel_size, axes),
+            _each_axis(pool.padding if mean else 0, axes),
+            mean=mean,
+        )
+        return self.assembly.through(signal, made), made.targets
 
     def flatten(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """Join dimensions; the order of the numbers stays."""
@@ -175,6 +199,22 @@ class _Walk:
             raise ShapeError(f"dimensions of {layer.node}", given, "the first before the last")
         joined = int(np.prod(shape[start : end + 1]))
         return signal, (*shape[:start], joined, *shape[end + 1 :])
+
+    def unflatten(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
+        """Split a dimension; the order of the numbers stays."""
+        self.conversion.meet("flatten", layer.node)
+        before = 1 if layer.one_step else 2
+        dimensions = before + len(shape)
+        split, sizes = layer.module.dim, layer.module.unflattened_size
+        if not isinstance(split, int) or not -dimensions <= split < dimensions:
+            raise ShapeError(f"dimension of {layer.node}", split, f"within {dimensions}")
+        place = split % dimensions - before
+        if place < 0:
+            raise ShapeError(f"dimension of {layer.node}", split, f"at least {before}")
+        parts = tuple(int(size) for size in sizes)
+        if min(parts) < 1 or math.prod(parts) != shape[place]:
+            raise ShapeError(f"sizes of {layer.node}", parts, f"{shape[place]} numbers together")
+        return signal, (*shape[:place], *parts, *shape[place + 1 :])
 
     def batch_norm(self, layer: Layer, signal: Signal, shape: Shape) -> tuple[Signal, Shape]:
         """``(x - mean) / sqrt(var + eps) · weight + bias`` with the trained statistics."""
@@ -291,16 +331,30 @@ def _dt(layer: Layer) -> float:
     return float(value)
 
 
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+def _each_axis(value: int | Sequence[int], axes: int) -> Sizes:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * axes if len(values) == 1 else values
 
+
+def _require_image(layer: Layer, shape: Shape, axes: int) -> None:
+    if len(shape) != axes + 1:
+        wanted = "(channels, height, width)" if axes == 2 else "(channels, length)"
+        raise ShapeError(f"shape before {layer.node}", shape, wanted, "pass input_shape=...")
+
+
+AVERAGES = (nn.AvgPool1d, nn.AvgPool2d)
+ONE_DIMENSION = (nn.AvgPool1d, nn.LPPool1d)
 
 STATELESS: Mapping[type, Callable[[_Walk, Layer, Signal, Shape], tuple[Signal, Shape]]] = {
     nn.Linear: _Walk.linear,
+    nn.Conv1d: _Walk.conv,
     nn.Conv2d: _Walk.conv,
+    nn.AvgPool1d: _Walk.pool,
     nn.AvgPool2d: _Walk.pool,
+    nn.LPPool1d: _Walk.pool,
     nn.LPPool2d: _Walk.pool,
     nn.Flatten: _Walk.flatten,
+    nn.Unflatten: _Walk.unflatten,
     nn.BatchNorm1d: _Walk.batch_norm,
     nn.BatchNorm2d: _Walk.batch_norm,
     nn.Dropout: _Walk.keep,

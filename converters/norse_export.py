@@ -14,18 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from norse.torch.module.iaf import IAF, IAFParameters
+from scipy import sparse
 from torch import nn
 
 from ltc2hw.converters.assembly import disassemble
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.norse_units import Unit, units_of
+from ltc2hw.converters.convolutions import symmetric
+from ltc2hw.converters.norse_units import Unit, dense, units_of
 from ltc2hw.converters.populations import gate_of, is_model
+from ltc2hw.converters.products import product
 from ltc2hw.dynamics.models.alif import alif
 from ltc2hw.dynamics.models.ltc import ltc
 from ltc2hw.dynamics.models.readout import readout
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
 
@@ -35,8 +39,9 @@ def to_module(
 ) -> tuple[nn.Module, tuple[Change, ...]]:
     """Write a chain of ``lif``, ``alif``, ``readout`` and static ``ltc`` as a ``SequentialState``.
 
-    The module computes in float64 and takes samples (T, B, N_in); ``dt`` (seconds) only sets the
-    unit of its time constants. Returns it with the changes that were made.
+    The module computes in float64 and takes samples (T, B, N_in), images as rows;
+    ``dt`` (seconds) only sets the unit of its time constants. Returns it with the changes that
+    were made.
 
     Raises:
         InvalidValueError: for a ``dt`` that is no number above 0.
@@ -78,7 +83,7 @@ def _readout(unit: Unit, population: Neurons, dt: float, conversion: Conversion)
     leak = _static(population, "tau_mem", "gated-readout", unit.node, conversion)
     p = snn.LIParameters(_tensor(1.0 / dt), _tensor(leak / dt), _tensor(0.0))
     bias = population.constants["bias_current"]
-    return [_linear(unit, np.ones(population.size), bias), snn.LI(p, dt=dt)]
+    return [_linear(unit, np.ones(population.size), bias, conversion), snn.LI(p, dt=dt)]
 
 
 def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> list[nn.Module]:
@@ -90,7 +95,7 @@ def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> 
         if unit.recurrent is not None:
             conversion.meet("if-recurrent", unit.node)
         integrate = IAF(IAFParameters(_tensor(constants["threshold"]), _tensor(0.0)), dt=dt)
-        return [_linear(unit, np.ones(population.size), bias), integrate]
+        return [_linear(unit, np.ones(population.size), bias, conversion), integrate]
     conversion.meet("lif-box" if direct else "lif", unit.node)
     if np.any(leak == 0.0):
         conversion.meet("no-leak-with-current", unit.node)
@@ -106,7 +111,7 @@ def _lif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) -> 
         v_th=_tensor(constants["threshold"]),
         v_reset=_tensor(0.0),
     )
-    linear = _linear(unit, 1.0 / leak, bias)
+    linear = _linear(unit, 1.0 / leak, bias, conversion)
     if unit.recurrent is None:
         return [linear, snn.LIF(p, dt=dt)]
     return [linear, snn.LIFRecurrent(p=p, dt=dt, **_own_weights(unit, 1.0 / leak))]
@@ -124,7 +129,7 @@ def _alif(unit: Unit, population: Neurons, dt: float, conversion: Conversion) ->
         v_reset=_tensor(constants["reset"]),
         beta=_tensor(constants["jump"]),
     )
-    return _lsnn(unit, p, one, 0.0 * one, dt)
+    return _lsnn(unit, p, one, 0.0 * one, dt, conversion)
 
 
 def _static_ltc(
@@ -154,27 +159,67 @@ def _static_ltc(
         v_reset=_tensor(0.0),
         beta=_tensor(constants["adaptation_strength"] * (1.0 - kept) / kept),
     )
-    return _lsnn(unit, p, gain, bias, dt)
+    return _lsnn(unit, p, gain, bias, dt, conversion)
 
 
-def _lsnn(unit: Unit, p: Any, gain: FloatArray, bias: FloatArray, dt: float) -> list[nn.Module]:
-    linear = _linear(unit, gain, bias)
+def _lsnn(
+    unit: Unit, p: Any, gain: FloatArray, bias: FloatArray, dt: float, conversion: Conversion
+) -> list[nn.Module]:
+    linear = _linear(unit, gain, bias, conversion)
     if unit.recurrent is None:
         return [linear, snn.LSNN(p, dt=dt)]
     return [linear, snn.LSNNRecurrent(p=p, dt=dt, **_own_weights(unit, gain))]
 
 
-def _linear(unit: Unit, factors: FloatArray, bias: FloatArray) -> nn.Module:
+def _linear(unit: Unit, factors: FloatArray, bias: FloatArray, conversion: Conversion) -> nn.Module:
     """Weights and all constants (``bias`` in our units besides the unit's own), times factors."""
     constant = (unit.bias + bias) * factors
-    rows, columns = unit.weights.shape
+    if isinstance(unit.weights, Conv):
+        scaled = product(sparse.diags(factors, format="csr"), unit.weights)
+        each = constant.reshape(unit.weights.targets[0], -1)
+        if isinstance(scaled, Conv) and np.all(each == each[:, :1]):
+            two = len(scaled.stride) == 2
+            conversion.meet("convolution" if two else "convolution-1d", unit.node)
+            return _lifted(_convolution(scaled, each[:, 0]))
+        weights = dense(scaled)
+    else:
+        weights = unit.weights * factors[:, None]
+    rows, columns = weights.shape
     layer = nn.Linear(columns, rows, bias=bool(np.any(constant)), dtype=torch.float64)
-    with torch.no_grad():
-        layer.weight.copy_(_tensor(unit.weights * factors[:, None]))
-        if np.any(constant):
-            layer.bias.copy_(_tensor(constant))
+    _fill(layer, weights, constant)
+    return _lifted(layer)
+
+
+def _lifted(layer: nn.Module) -> nn.Module:
     lifted: nn.Module = snn.Lift(layer)
     return lifted
+
+
+def _convolution(weights: Conv, bias: FloatArray) -> nn.Module:
+    """A convolution of rows of numbers, which answers a row."""
+    made = symmetric(weights)
+    axes = len(made.stride)
+    kind: Any = nn.Conv2d if axes == 2 else nn.Conv1d
+    layer = kind(
+        made.sources[0],
+        made.targets[0],
+        made.kernel.shape[2:],
+        stride=made.stride,
+        padding=tuple(before for before, _ in made.padding),
+        dilation=made.dilation,
+        groups=made.groups,
+        bias=bool(np.any(bias)),
+        dtype=torch.float64,
+    )
+    _fill(layer, made.kernel, bias)
+    return nn.Sequential(nn.Unflatten(1, made.sources), layer, nn.Flatten(1))
+
+
+def _fill(layer: Any, weights: FloatArray, bias: FloatArray) -> None:
+    with torch.no_grad():
+        layer.weight.copy_(_tensor(weights))
+        if layer.bias is not None:
+            layer.bias.copy_(_tensor(bias))
 
 
 def _own_weights(unit: Unit, factors: FloatArray) -> dict[str, Any]:

@@ -65,7 +65,7 @@ CELLS: Mapping[type, tuple[Callable[..., Any], ...]] = {
 }
 """Neurons that make one step when they are called."""
 
-ONE_STEP = (nn.Conv2d, nn.AvgPool2d, nn.LPPool2d)
+ONE_STEP = (nn.Conv1d, nn.Conv2d, nn.AvgPool1d, nn.AvgPool2d, nn.LPPool1d, nn.LPPool2d)
 """Layers without state that have no place for a dimension of time."""
 
 

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.populations import is_model
-from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.converters.products import Matrix, written
+from ltc2hw.converters.signals import CONSTANT, Signal, Source
 from ltc2hw.dynamics.models.alif import alif
 from ltc2hw.dynamics.models.lif import lif
 from ltc2hw.dynamics.models.ltc import ltc
@@ -19,6 +20,7 @@ from ltc2hw.graph.network import FloatPopulation, Input
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray
 
 Arriving = Mapping[tuple[str, Port], Signal]
@@ -28,7 +30,8 @@ Arriving = Mapping[tuple[str, Port], Signal]
 class Unit:
     """One neuron module of a chain: a population, what comes before it, and its weights.
 
-    ``weights`` (N, M), ``recurrent`` (N, N) or None, ``bias`` (N,): what arrives, in our units.
+    ``weights`` (N, M), perhaps a convolution, ``recurrent`` (N, N) or None, ``bias`` (N,): what
+    arrives, in our units.
     A static LTC population may have a synapse, the readout that holds its current, and then
     ``gain`` (N,) are the weights from there.
     """
@@ -36,7 +39,7 @@ class Unit:
     population: Neurons
     synapse: Neurons | None
     source: str
-    weights: FloatArray
+    weights: FloatArray | Conv
     recurrent: FloatArray | None
     bias: FloatArray
     gain: FloatArray
@@ -84,7 +87,7 @@ def _synapses(populations: Mapping[str, FloatPopulation], arriving: Arriving) ->
             and is_model(populations.get(source.population), readout)
             and set(signal.terms) == {Source(source.population, "membrane", 1)}
             and senders.count(source.population) == 1
-            and _is_diagonal(_dense(signal.terms[source]))
+            and _is_diagonal(dense(signal.terms[source]))
         ):
             found[target] = source.population
     return found
@@ -102,19 +105,20 @@ def _unit(
     signal = arriving.get((receiver, "current"), Signal(population.size, {}))
     # Norse's LSNN uses the current of the step before, whatever its synapse.
     late = int(is_model(population, ltc) and receiver == name)
-    weights: dict[str, FloatArray] = {}
+    weights: dict[str, FloatArray | Conv] = {}
     bias: FloatArray = np.zeros(population.size)
     for source, matrix in signal.terms.items():
         expected = 0 if source.population == CONSTANT else late + int(source.population == name)
         if source.delay != expected:
             conversion.meet("delay", f"{source.population or 'constant'} to {name}")
         if source.population == CONSTANT:
-            bias = _dense(matrix)[:, 0]
+            bias = dense(matrix)[:, 0]
         else:
-            weights[source.population] = _dense(matrix)
-    recurrent = weights.pop(name, None)
-    if recurrent is not None:
+            weights[source.population] = matrix if isinstance(matrix, Conv) else dense(matrix)
+    own = weights.pop(name, None)
+    if own is not None:
         conversion.meet("recurrence", node)
+    recurrent = None if own is None else dense(own)
     if len(weights) != 1:
         conversion.meet("topology", node)
     (source_name, forward), *_ = weights.items()
@@ -124,16 +128,21 @@ def _unit(
         held = populations[receiver]
         assert isinstance(held, Neurons)
         synapse = held
-        gain = np.diag(_dense(next(iter(arriving[name, "current"].terms.values()))))
+        gain = np.diag(dense(next(iter(arriving[name, "current"].terms.values()))))
     return Unit(population, synapse, source_name, forward, recurrent, bias, gain)
 
 
-def _dense(matrix: Matrix) -> FloatArray:
-    if sparse.issparse(matrix):
+def dense(matrix: Matrix) -> FloatArray:
+    """A matrix written densely.
+
+    Raises:
+        TooLargeError: for too many numbers, before they are made.
+    """
+    if sparse.issparse(matrix) or isinstance(matrix, Conv):
         rows, columns = matrix.shape
-        remedy = "Norse has no sparse weights; export to nir"
+        remedy = "Norse has no sparse weights, and no convolutions within a layer; export to nir"
         require_capacity("a dense matrix of sparse weights", rows * columns, remedy=remedy)
-    return np.asarray(sparse.csr_matrix(matrix).toarray())
+    return np.asarray(sparse.csr_matrix(written(matrix)).toarray())
 
 
 def _is_diagonal(matrix: FloatArray) -> bool:

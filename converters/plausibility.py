@@ -6,6 +6,7 @@ import numpy as np
 
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.euler import Leaky
+from ltc2hw.converters.products import row_sizes
 from ltc2hw.converters.signals import CONSTANT, Signal
 from ltc2hw.numbers.words import FloatArray
 
@@ -41,7 +42,7 @@ def largest_drive(arriving: Signal) -> FloatArray:
     """The sum of all weights' sizes per neuron; infinite where something but spikes arrives."""
     drive = np.zeros(arriving.size)
     for source, matrix in arriving.terms.items():
-        weights: FloatArray = np.asarray(abs(matrix).sum(axis=1), dtype=np.float64).ravel()
+        weights = row_sizes(matrix)
         if source.variable != "spikes" and source.population != CONSTANT:
             weights = np.where(weights > 0.0, np.inf, 0.0)
         drive += weights

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from operator import index
 
-from ltc2hw.converters.lowering import Shape
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.numbers.convolution import Shape
 
 
 def checked_shape(given: int | Sequence[int]) -> Shape:

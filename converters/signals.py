@@ -2,26 +2,21 @@
 
 Other tools put linear layers, scales, convolutions and delays between their neurons. All of them
 are affine, so whatever lies between two populations is one matrix per source, variable and delay,
-plus a constant.
+plus a constant. Convolutions stay convolutions (:mod:`ltc2hw.converters.products`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ltc2hw.converters.products import Matrix, apply, is_identity, product, total
 from ltc2hw.errors import ShapeError
 from ltc2hw.graph.structure import Variable
-from ltc2hw.numbers.capacity import require_capacity
-from ltc2hw.numbers.words import FloatArray
-
-Matrix: TypeAlias = "FloatArray | sparse.csr_matrix"
-"""Shape (N, N_source); convolutions and identities are sparse."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Signal:
         return cls(size, {Source(population, variable): sparse.identity(size, format="csr")})
 
     def through(self, matrix: Matrix) -> Signal:
-        """Apply a matrix of shape (N_out, N).
+        """Apply a map of shape (N_out, N).
 
         Raises:
             ShapeError: if it has another number of columns.
@@ -64,10 +59,9 @@ class Signal:
         rows, columns = matrix.shape
         if columns != self.size:
             raise ShapeError("columns of a matrix", columns, f"{self.size}, what arrives there")
-        # A product with the identity would lose zeros that a sparse matrix stores. The constant is
-        # a column, also where it is a single 1.
-        terms = {
-            s: matrix if s.population != CONSTANT and is_identity(m) else product(matrix, m)
+        # The constant is a column, also where it is a single 1.
+        terms: dict[Source, Matrix] = {
+            s: apply(matrix, np.asarray(m)) if s.population == CONSTANT else product(matrix, m)
             for s, m in self.terms.items()
         }
         return Signal(rows, terms)
@@ -107,7 +101,7 @@ class Signal:
             raise ShapeError("size of a sum's part", other.size, str(self.size))
         terms = dict(self.terms)
         for source, term in other.terms.items():
-            terms[source] = terms[source] + term if source in terms else term
+            terms[source] = total(terms[source], term) if source in terms else term
         return Signal(self.size, terms)
 
     def delayed(self, steps: int) -> Signal:
@@ -120,35 +114,3 @@ class Signal:
     def is_plain(self, source: Source) -> bool:
         """Whether it is nothing but that source, as it is."""
         return set(self.terms) == {source} and is_identity(self.terms[source])
-
-
-def numbers_in(matrix: Matrix) -> int:
-    """How many numbers a matrix takes: of a sparse one, each value and its place, and each row."""
-    if isinstance(matrix, np.ndarray):
-        return int(matrix.size)
-    return 2 * int(matrix.nnz) + int(matrix.shape[0])
-
-
-def product(first: Matrix, second: Matrix) -> Matrix:
-    """``first @ second``, unless it is too large.
-
-    Raises:
-        TooLargeError: before anything is made.
-    """
-    rows, columns = first.shape[0], second.shape[1]
-    most = rows * columns
-    if not isinstance(first, np.ndarray) and not isinstance(second, np.ndarray):
-        pairs = first.getnnz(axis=0).astype(np.int64) @ second.getnnz(axis=1).astype(np.int64)
-        most = 2 * min(most, int(pairs)) + rows
-    held = numbers_in(first) + numbers_in(second)
-    require_capacity("product of weights", most, held, "put neurons between the layers")
-    return first @ second
-
-
-def is_identity(matrix: Matrix) -> bool:
-    """Whether a matrix changes nothing."""
-    if matrix.shape[0] != matrix.shape[1]:
-        return False
-    rows = sparse.csr_matrix(matrix)
-    identity = sparse.identity(rows.shape[0], format="csr")
-    return bool(rows.nnz == rows.shape[0] and (rows != identity).nnz == 0)

@@ -10,9 +10,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from ltc2hw.converters.lowering import Window, convolution, per_channel, pooling
+from ltc2hw.converters.convolutions import Sizes, per_channel, pooling, same_padding
 from ltc2hw.converters.plain_modules import exact_array
-from ltc2hw.converters.signals import Matrix, Signal
+from ltc2hw.converters.products import Matrix
+from ltc2hw.converters.signals import Signal
 from ltc2hw.converters.torch_flow import (
     Flow,
     Shape,
@@ -25,6 +26,7 @@ from ltc2hw.converters.torch_flow import (
     same_for_all,
 )
 from ltc2hw.errors import ShapeError
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray
 
 # Without types in some versions of torch.
@@ -88,28 +90,20 @@ def _convolved(
     kernel = exact_array(weight, f"weight of {name}")
     if kernel.ndim != axes + 2:
         raise ShapeError(f"weight of {name}", kernel.shape, f"{axes + 2} dimensions")
-    kernel = kernel if axes == 2 else kernel[:, :, None, :]
-    size = (int(kernel.shape[2]), int(kernel.shape[3]))
     stride, padding, dilation = options
-    steps = _pair(dilation, axes, 1)
-    if isinstance(padding, str):
-        edges = _named_padding(name, padding, size, steps)
-    else:
-        edges = _pair(padding, axes, 0)
-    window = Window(size, _pair(stride, axes, 1), edges, steps)
-    matrix, shape = convolution(_image(x), kernel, window, groups)
-    added = None if bias is None else per_channel(exact_array(bias, f"bias of {name}"), shape)
-    features = shape if axes == 2 else (shape[0], shape[2])
-    return _each(x, lambda signal: _affine(signal, matrix, added), features)
-
-
-def _named_padding(
-    name: str, padding: str, size: tuple[int, int], dilation: tuple[int, int]
-) -> tuple[int, int]:
-    reach = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
-    if padding == "same" and any(r % 2 for r in reach):
-        raise refused(name, "padding that is uneven", "use a kernel of odd size")
-    return (0, 0) if padding == "valid" else (reach[0] // 2, reach[1] // 2)
+    steps = _each_axis(dilation, axes)
+    zeros: Any = padding if isinstance(padding, str) else _each_axis(padding, axes)
+    if padding == "same" and set(_each_axis(stride, axes)) != {1}:
+        raise refused(name, "padding `same` of a stride", "give the numbers of zeros")
+    if padding == "same":
+        zeros = same_padding(kernel.shape[2:], steps)
+    elif padding == "valid":
+        zeros = 0
+    made = Conv(kernel, x.features, _each_axis(stride, axes), zeros, steps, groups)
+    added = None
+    if bias is not None:
+        added = per_channel(exact_array(bias, f"bias of {name}"), made.targets)
+    return _each(x, lambda signal: _affine(signal, made, added), made.targets)
 
 
 def avg_pool2d(
@@ -135,13 +129,11 @@ def _pooled(name: str, x: Any, options: Sequence[Any], odd: object, axes: int) -
     kernel, stride, padding = options
     if odd:
         raise refused(name, "means of windows of several sizes", "pool with the defaults")
-    size = _pair(kernel, axes, 1)
+    size = _each_axis(kernel, axes)
     # An empty stride is what pooling without one passes on.
-    steps = size if stride is None or stride == () or stride == [] else _pair(stride, axes, 1)
-    window = Window(size, steps, _pair(padding, axes, 0))
-    matrix, shape = pooling(_image(x), window, mean=True)
-    features = shape if axes == 2 else (shape[0], shape[2])
-    return _each(x, lambda signal: signal.through(matrix), features)
+    steps = size if stride is None or stride == () or stride == [] else _each_axis(stride, axes)
+    made = pooling(x.features, size, steps, _each_axis(padding, axes), mean=True)
+    return _each(x, lambda signal: signal.through(made), made.targets)
 
 
 def _require_image(name: str, x: Any, axes: int) -> None:
@@ -152,17 +144,10 @@ def _require_image(name: str, x: Any, axes: int) -> None:
         raise one_step(name, x, form)
 
 
-def _image(x: Flow) -> Shape:
-    features = x.features
-    return features if len(features) == 3 else (features[0], 1, features[1])
-
-
-def _pair(value: Any, axes: int, other: int) -> tuple[int, int]:
-    """One number per axis of an image; ``other`` for the height of what has none."""
+def _each_axis(value: Any, axes: int) -> Sizes:
+    """One number per axis of an image."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if axes == 1:
-        return other, int(values[0])
-    return int(values[0]), int(values[-1])
+    return tuple(map(int, values)) if len(values) == axes else (int(values[0]),) * axes
 
 
 def batch_norm(

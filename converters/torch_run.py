@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from ltc2hw.converters.assembly import Assembly
 from ltc2hw.converters.cells import neurons_of, synapses_of
 from ltc2hw.converters.features import FEATURES
-from ltc2hw.converters.images import IMAGES, shapes_text
-from ltc2hw.converters.signals import CONSTANT, Matrix, Signal, Source
+from ltc2hw.converters.products import Matrix, matrix_of, same
+from ltc2hw.converters.signals import CONSTANT, Signal, Source
 from ltc2hw.converters.torch_cells import refusal, require_cell
 from ltc2hw.converters.torch_flow import (
     Flow,
@@ -225,21 +225,18 @@ class Run:
         provenance = {"converted_from": f"torch module {type(self.module).__name__}"}
         if len(self.answers) > 1:
             provenance["outputs"] = _parts(self.answers)
-        images = shapes_text({"input": shape})
-        if images:
-            provenance[IMAGES] = images
-        return self.assembly.network(output, provenance)
+        return self.assembly.network(output, provenance, {"input": shape})
 
     def _connect(self, thread: Thread, arriving: Signal) -> None:
         """Let what arrives at a cell arrive at its ports, and what it sends itself."""
         outside = ""
         for synapse in synapses_of(thread.cell, thread.name, (outside, "")):
-            matrix: Matrix = synapse.weights.to_array()
+            matrix = matrix_of(synapse.weights)
             if synapse.source == outside:
                 signal = arriving.through(matrix)
             else:
                 source = Source(synapse.source, synapse.variable, synapse.delay)
-                signal = Signal(len(matrix), {source: matrix})
+                signal = Signal(matrix.shape[0], {source: matrix})
             self.assembly.connect(signal, thread.name, synapse.port)
 
 
@@ -260,7 +257,7 @@ def folded(signals: Sequence[Signal], where: str) -> Signal:
             raise refusal(where, f"what was {source.delay} steps ago", remedy)
     for n, (terms, _) in enumerate(steps[:-1]):
         wanted = {source: matrix for source, matrix in last.items() if source.delay <= n}
-        if terms.keys() != wanted.keys() or not all(_same(m, terms[s]) for s, m in wanted.items()):
+        if terms.keys() != wanted.keys() or not all(same(m, terms[s]) for s, m in wanted.items()):
             raise _unsteady(where, n)
     size = signals[-1].size
     constants = np.stack([np.zeros(size), *(constant for _, constant in steps)])
@@ -291,16 +288,6 @@ def _relative(signal: Signal, step: int, where: str) -> tuple[dict[Source, Matri
             raise refusal(where, "what is still to come", "use steps up to the present one")
         terms[Source(source.population, source.variable, delay)] = matrix
     return terms, constant
-
-
-def _same(first: Matrix, second: Matrix) -> bool:
-    if first is second:
-        return True
-    if first.shape != second.shape or type(first) is not type(second):
-        return False
-    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-        return bool(np.array_equal(first, second))
-    return bool((first != second).nnz == 0)
 
 
 def _is_zero(state: Any) -> bool:

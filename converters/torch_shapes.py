@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ltc2hw.converters.lowering import Shape
 from ltc2hw.converters.sample_shape import checked_shape
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons import Cell
+from ltc2hw.numbers.convolution import Shape
 
 
 def shapes_to_try(module: nn.Module, given: int | Sequence[int] | None) -> list[Shape]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ltc2hw import quantize, simulate
+from ltc2hw import FixedNetwork, Network, QuantizeOptions, quantize, simulate
 from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.converters.torch import from_module
+from ltc2hw.errors import HardwareRuleError
 from ltc2hw.files.atomic import write_text
 from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
 from ltc2hw.training.options import complete
@@ -25,6 +28,13 @@ from ltc2hw.training.options import complete
 LSTM = "lstm"
 CALIBRATION = 256
 """Training samples that choose the integers' scales."""
+
+PIECE = 250
+"""Test samples that run at a time."""
+
+SLOW_LEAKS = "lost-decay"
+"""The limit on leaks that integers change by more than a tenth. A gate's leak at rest may do so
+where spikes move it all the time; then the network is deployed nevertheless, and says so."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,12 @@ class Cell:
 Progress = Callable[[str, EpochRecord], None]
 
 
-def run_cell(cell: Cell, folder: Path, progress: Progress | None = None) -> Mapping[str, Any]:
+def run_cell(
+    cell: Cell, folder: Path, progress: Progress | None = None, task: Task | None = None
+) -> Mapping[str, Any]:
     """Train and deploy, or read what an earlier run found; killed runs continue.
+
+    ``task`` is what the cell's task is here, in place of the one of that name.
 
     Raises:
         TrainingError: if the loss stops being finite.
@@ -68,7 +82,7 @@ def run_cell(cell: Cell, folder: Path, progress: Progress | None = None) -> Mapp
         found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if complete(found["plan"]) == complete(plan):
             return found
-    task = load_task(cell.task)
+    task = load_task(cell.task) if task is None else task
     if cell.task.startswith("add"):
         # Generated samples are plenty; a fourth of them chooses the epoch.
         task = dataclasses.replace(task, validation=task.validation.take(np.arange(256)))
@@ -98,6 +112,7 @@ def run_cell(cell: Cell, folder: Path, progress: Progress | None = None) -> Mapp
         "epoch": result.metrics["epoch"],
         "updates": updates(task, cell.recipe),
         "seconds": float(timed.read_text(encoding="utf-8")),
+        "commit": commit(),
         "history": [dataclasses.asdict(record) for record in result.history],
     }
     if module is None:
@@ -116,22 +131,53 @@ def updates(task: Task, recipe: Recipe) -> int:
 
 
 def deploy(task: Task, result: TrainingResult) -> dict[str, Any]:
-    """The int8 network on test samples: its score, spikes per step, saturated values."""
-    network = from_module(result.module)
-    fixed = quantize(network, "loihi2", task.train.x[:, :CALIBRATION])
-    spikes, score_parts, saturated = 0.0, [], 0
-    parts = np.array_split(np.arange(task.test.samples), 8)
-    for part in parts:
-        trace = simulate(fixed, task.test.x[:, part], "fast", ("spikes",))
+    """The int8 network on test samples: its score, spikes per step, saturated values.
+
+    ``allowed`` is the limit that it breaks, if any; ``fast_seconds`` what a sample takes.
+    """
+    calibration = task.train.take(np.arange(min(CALIBRATION, task.train.samples)))
+    fixed, allowed = to_integers(from_module(result.module), calibration.x)
+    spikes, score, saturated, seconds = 0.0, 0.0, 0, 0.0
+    samples = np.arange(task.test.samples)
+    pieces = np.array_split(samples, -(-len(samples) // PIECE))
+    # What is compiled for the first time is not what samples take.
+    simulate(fixed, task.test.take(pieces[0]).x, "fast", ("spikes",))
+    for part in pieces:
+        test = task.test.take(part)
+        begin = time.perf_counter()
+        trace = simulate(fixed, test.x, "fast", ("spikes",))
+        seconds += time.perf_counter() - begin
         spikes += sum(float(array.sum()) for array in trace.spikes.values())
         saturated += sum(sum(counts.values()) for counts in trace.saturations.values())
-        score_parts.append(real_outputs(fixed, trace))
-    outputs = np.concatenate(score_parts, axis=1)
+        score += task.score(real_outputs(fixed, trace), test.labels) * len(part)
     return {
-        "integer": task.score(outputs, task.test.labels),
-        "spikes_per_step": spikes / (task.steps * task.test.samples),
+        "integer": score / len(samples),
+        "spikes_per_step": spikes / (task.steps * len(samples)),
         "saturations": saturated,
+        "allowed": allowed,
+        "fast_seconds": seconds / len(samples),
     }
+
+
+def to_integers(network: Network, calibration: FloatArray) -> tuple[FixedNetwork, str]:
+    """The int8 network, and the limit that had to be allowed; empty if none."""
+    try:
+        return quantize(network, "loihi2", calibration), ""
+    except HardwareRuleError:
+        options = QuantizeOptions(allow=(SLOW_LEAKS,))
+        return quantize(network, "loihi2", calibration, options), SLOW_LEAKS
+
+
+def commit() -> str:
+    """What of the repository ran, with a + where files differ from it; empty outside of one."""
+    command = ("git", "describe", "--always", "--dirty=+", "--exclude=*")
+    try:
+        found = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()
 
 
 def run_cells(

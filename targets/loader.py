@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -67,13 +67,16 @@ def _section(path: Path, kind: type[T], content: Any, where: str) -> T:
     assert is_dataclass(kind)
     if not isinstance(content, dict):
         raise DamagedFileError(path, f"section [{where}] is missing")
-    wanted = {field.name for field in fields(kind)}
-    if set(content) != wanted:
+    known = {field.name for field in fields(kind)}
+    wanted = {field.name for field in fields(kind) if field.default is MISSING}
+    if not wanted <= set(content) <= known:
         missing = ", ".join(sorted(wanted - set(content))) or "none"
-        unknown = ", ".join(sorted(set(content) - wanted)) or "none"
+        unknown = ", ".join(sorted(set(content) - known)) or "none"
         raise DamagedFileError(path, f"[{where}] missing keys: {missing}; unknown keys: {unknown}")
     hints = get_type_hints(kind)
     for key, value in content.items():
         if hints[key] is int and type(value) is not int:
             raise DamagedFileError(path, f"[{where}] {key} is {value!r}, expected an integer")
+        if hints[key] is bool and type(value) is not bool:
+            raise DamagedFileError(path, f"[{where}] {key} is {value!r}, expected true or false")
     return kind(**content)

@@ -35,7 +35,7 @@ FOLDERS = {
     "learning": "errors showing numbers dynamics graph registry quantization",
     "files": "errors numbers dynamics graph registry learning",
     "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
-    "looking": "errors graph registry quantization learning files comparison",
+    "looking": "errors numbers graph registry quantization learning files comparison",
     "plot": "errors numbers dynamics graph comparison",
     "data": "errors numbers graph files",
     "tasks": "errors showing numbers graph files data",

@@ -20,7 +20,6 @@ from ltc2hw.converters.conversion import Change, Conversion
 from ltc2hw.converters.exported import meet_features, random_samples
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import require_output_folder, write_files
-from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.samples import check_samples
 from ltc2hw.numbers.scalars import require_type, shown
@@ -57,7 +56,7 @@ def write(
     require_output_folder(folder)
     given = random_samples(network) if samples is None else samples
     x = check_samples(given, network.input.size, network.input.graded)
-    plan = make_plan(without_kernels(network), prefix)
+    plan = make_plan(network, prefix)
     texts = print_sources(plan)
     files = {
         f"{prefix}.h": texts.header,

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ltc2hw.converters.c.convolution import convolution_function, kernel_table
 from ltc2hw.converters.c.neurons import Tables
 from ltc2hw.converters.c.plan import Plan, Sent, Sum
 from ltc2hw.converters.c.text import IntegerType, interval_of, literal, narrowest, wrapped
 from ltc2hw.graph.fixed import FixedProjection
-from ltc2hw.numbers.operators import expanded
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import IntArray
 
@@ -87,6 +88,7 @@ class Helpers:
         self._prefix = prefix
         self._texts: dict[str, str] = {}
         self._needed: set[str] = set()
+        self._numbered: dict[str, str] = {}
 
     def name(self, template: str, label: str, types: Types, *, optional: bool = False) -> str:
         """Name of the function of a template for these types; ``optional`` for RECORD alone."""
@@ -97,6 +99,16 @@ class Helpers:
         if not optional:
             self._needed.add(name)
         return name
+
+    def convolution(self, conv: Conv, types: Types) -> str:
+        """Name of the function that adds convolutions of one geometry."""
+        remark, rest = convolution_function(conv, types)
+        name = f"{self._prefix}_add_conv_{len(self._numbered)}"
+        found = self._numbered.setdefault(rest, name)
+        if found == name:
+            self._texts[name] = f"/* {remark}. */\nstatic void {name}(\n{rest}"
+            self._needed.add(name)
+        return found
 
     def clear(self, kind: IntegerType, *, optional: bool = False) -> str:
         """Function that sets an array to zero."""
@@ -128,9 +140,15 @@ def _projection(
     targets, sources = projection.weights.shape
     label = f"{projection.source}_{projection.variable}_to_{projection.target}_{projection.port}"
     scale = literal(1 << projection.exponent)
-    held = expanded(projection.weights)
-    if isinstance(held, Dense):
-        weights: IntArray = held.matrix.T.ravel()
+    weights: IntArray
+    given: list[object]
+    held = projection.weights
+    if isinstance(held, Conv):
+        weights = kernel_table(held)
+        name = helpers.convolution(held, {"w": _type(weights), "m": kind, "t": one.type})
+        given = [one.name, tables.add(f"{label}_kernel", weights), message, scale]
+    elif isinstance(held, Dense):
+        weights = held.matrix.T.ravel()
         name = helpers.name(DENSE, "add_dense", {"w": _type(weights), "m": kind, "t": one.type})
         given = [
             one.name,

@@ -11,20 +11,24 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.conv.process import Conv as LavaConv
 from lava.proc.lif.process import LIF as LavaLIF
 
-from ltc2hw.converters.lava.connections import connection_recipe
+from ltc2hw.converters.lava.connections import connection_recipes
 from ltc2hw.converters.lava.limits import check_expressible, programmed, suits_lava_lif
 from ltc2hw.converters.lava.populations import Recipe, lava_lif_recipe, neurons_recipe
+from ltc2hw.converters.lava.processes.convolution import WideConvModel
 from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.schedule import Schedule, make_schedule
+from ltc2hw.converters.lava.wiring import connect
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation
 from ltc2hw.graph.structure import Port
@@ -49,13 +53,14 @@ class LavaNetwork:
 
     - ``network``, ``schedule``: what it was built from, and when each population acts
     - ``populations``: process of each population; without the input, unless samples were given
-    - ``connections``: process of each projection, in the order of ``network.projections``
+    - ``connections``: processes of each projection, in the order of ``network.projections``: one,
+      or two where a convolution waits
     """
 
     network: FixedNetwork
     schedule: Schedule
     populations: Mapping[str, AbstractProcess]
-    connections: tuple[AbstractProcess, ...]
+    connections: tuple[tuple[AbstractProcess, ...], ...]
 
     def in_port(self, population: str, port: Port = "current") -> InPort:
         """Port of a population's process, to bring in further Lava connections.
@@ -104,13 +109,15 @@ class LavaNetwork:
         name = self.network.input.name
         if name in self.populations:
             raise InvalidValueError(f"input {name}", "built with samples", "none of its own")
-        for projection, connection in zip(self.network.projections, self.connections, strict=True):
+        for projection, chain in zip(self.network.projections, self.connections, strict=True):
             if projection.source == name:
-                source.connect(connection.s_in)
+                connect(source, chain[0].s_in)
 
     def run_config(self, *, recorded: bool = False) -> Loihi2SimCfg:
         """Lava's fixed-point run configuration; ``recorded``: LIF records as our models do."""
-        models = {LavaLIF: RecordedLIFModel} if recorded else {}
+        models: dict[type[AbstractProcess], type[object]] = {LavaConv: WideConvModel}
+        if recorded:
+            models[LavaLIF] = RecordedLIFModel
         return Loihi2SimCfg(select_tag=FIXED_POINT, exception_proc_model_map=models)
 
 
@@ -131,17 +138,17 @@ def build_network(network: FixedNetwork, feed: Feed | None = None) -> LavaNetwor
             for population in network.populations
             if (recipe := population_recipe(network, population, schedule, feed)) is not None
         }
-        recipes = (
-            connection_recipe(network, projection, delay)
-            for projection, delay in zip(network.projections, schedule.delays, strict=True)
+        connections = tuple(
+            tuple(kind(**options) for kind, options in connection_recipes(network, *waiting))
+            for waiting in zip(network.projections, schedule.delays, strict=True)
         )
-        connections = tuple(kind(**options) for kind, options in recipes)
     built = LavaNetwork(network, schedule, populations, connections)
-    for projection, connection in zip(network.projections, connections, strict=True):
+    for projection, chain in zip(network.projections, connections, strict=True):
         if projection.source in populations:
-            source = built.out_port(projection.source, projection.variable)
-            source.connect(connection.s_in)
-        connection.a_out.connect(built.in_port(projection.target, projection.port))
+            connect(built.out_port(projection.source, projection.variable), chain[0].s_in)
+        for first, second in pairwise(chain):
+            connect(first.a_out, second.s_in)
+        connect(chain[-1].a_out, built.in_port(projection.target, projection.port))
     return built
 
 

@@ -7,6 +7,7 @@ of networks can be compared. Every number still comes from ``run_spk`` of the re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.process import AbstractProcess
+from lava.proc.conv.process import Conv
 from lava.proc.dense.models import (
     PyDelayDenseModelBitAcc,
     PyDenseModelBitAcc,
@@ -25,10 +27,12 @@ from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAc
 from lava.proc.sparse.process import DelaySparse, Sparse
 
 from ltc2hw.converters.lava.assembly import build_network
+from ltc2hw.converters.lava.processes.convolution import WideConvModel
 from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
 from ltc2hw.converters.lava.processes.neurons import Neurons, NeuronsModel
 from ltc2hw.converters.lava.processes.source import Source, SourceModel
 from ltc2hw.converters.lava.runs import Request
+from ltc2hw.converters.lava.wiring import IMAGE_DIMENSIONS
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.trace import State, Trace
 
@@ -38,6 +42,7 @@ MODELS: dict[type[AbstractProcess], type[Any]] = {
     LavaLIF: RecordedLIFModel,
     Dense: PyDenseModelBitAcc,
     Sparse: PySparseModelBitAcc,
+    Conv: WideConvModel,
     DelayDense: PyDelayDenseModelBitAcc,
     LearningDense: PyLearningDenseModelBitApproximate,
     DelaySparse: PyDelaySparseModelBitAcc,
@@ -72,10 +77,19 @@ class _Receiver:
             raise _NotYet
         if not self.senders:
             return self.silence.copy()
-        total = self.senders[0].data.copy()
+        total = self._seen(self.senders[0]).copy()
         for sender in self.senders[1:]:
-            total = total + sender.data
+            total = total + self._seen(sender)
         return total
+
+    def _seen(self, sender: _Sender) -> npt.NDArray[Any]:
+        """What arrives, as :func:`~ltc2hw.converters.lava.wiring.connect` turns it."""
+        shape = self.silence.shape
+        if sender.data.shape == shape:
+            return sender.data
+        if len(shape) == IMAGE_DIMENSIONS:
+            return sender.data.reshape(shape[::-1]).transpose()
+        return sender.data.transpose().reshape(shape)
 
 
 def simulate(
@@ -88,11 +102,14 @@ def simulate(
     request = Request.make(network, x, record, state)
     built = build_network(network, request.feed(lambda _: ""))
     neurons = {name: make_model(process) for name, process in built.populations.items()}
-    connections = [make_model(process) for process in built.connections]
-    for projection, connection in zip(network.projections, connections, strict=True):
+    chains = [[make_model(process) for process in chain] for chain in built.connections]
+    for projection, chain in zip(network.projections, chains, strict=True):
         source, target = neurons[projection.source], neurons[projection.target]
-        connection.s_in.senders.append(_out_port(source, projection.variable))
-        _in_port(target, projection.port).senders.append(connection.a_out)
+        chain[0].s_in.senders.append(_out_port(source, projection.variable))
+        for first, second in pairwise(chain):
+            second.s_in.senders.append(first.a_out)
+        _in_port(target, projection.port).senders.append(chain[-1].a_out)
+    connections = [connection for chain in chains for connection in chain]
     run_models(tuple(neurons.values()), connections, request.chip_steps)
     return request.trace(
         {

@@ -153,18 +153,19 @@ class _Builder:
     def synapses(self, index: int, projection: FixedProjection) -> AbstractProcess:
         parameter = Parameter(projection.target, projection.port, WEIGHTS, index)
         name = parameter_name(self.chip.network, parameter)
-        shape = projection.weights.shape
         back, fraction = None, None
         if index in self.chip.crossed:
             fraction = projection.weight_fraction
             if self.chip.rule.feedback == "random":
                 fraction = FEEDBACK_BITS
-                back = feedback_mantissas(self.chip.rule.feedback_seed, index, shape)
+                seed = self.chip.rule.feedback_seed
+                back = feedback_mantissas(seed, index, projection.weights.shape)
+        weights, plastic = projection.weights, self.plastic(parameter)
         synapses = Synapses(
             name=name,
-            weights=projection.weights.to_array(),
-            plastic=self.plastic(parameter),
-            places=expanded(projection.weights).coordinates,
+            weights=weights,
+            plastic=plastic,
+            places=None if plastic is None else expanded(weights).coordinates,
             exponent=projection.exponent,
             delay=projection.delay,
             back=back,
@@ -221,7 +222,9 @@ def build_learner(
         zip(network.projections, connections, strict=True)
     ):
         sender, receiver = populations[projection.source], populations[projection.target]
-        getattr(sender, f"{projection.variable}_out").connect(connection.s_in)
+        # A source sends whatever it is given, spikes or values.
+        sent = "value" if isinstance(sender, Source) else projection.variable
+        getattr(sender, f"{sent}_out").connect(connection.s_in)
         connection.a_out.connect(getattr(receiver, f"{projection.port}_in"))
         if projection.target in chip.reached:
             getattr(receiver, f"{projection.port}_factor_out").connect(connection.factor_in)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from ltc2hw.converters.lava.convolution import stays_in_lavas_sums
 from ltc2hw.converters.populations import LIFWords
 from ltc2hw.dynamics.lowering import lower
 from ltc2hw.dynamics.models.lif import lif
@@ -20,6 +21,8 @@ from ltc2hw.graph.fixed import (
 )
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.integer_limits import largest
 from ltc2hw.numbers.words import Word, bits_for
 from ltc2hw.quantization.rules import worst_arrivals
@@ -97,7 +100,15 @@ def _check_projection(network: FixedNetwork, projection: FixedProjection) -> Non
     if projection.bits > WEIGHT_BITS:
         raise UnsupportedError("lava", name, f"weights of {projection.bits} bits", _REMEDY)
     lowest = MIXED_SIGN_BITS - projection.bits
-    if projection.exponent < lowest:
+    weights = projection.weights
+    shared = isinstance(weights, Conv) and stays_in_lavas_sums(network, projection)
+    if isinstance(weights, Conv) and not shared and weights.synapses > MAXIMUM_NUMBERS:
+        raise UnsupportedError(
+            "lava", name, f"a convolution of {weights.synapses} synapses with sums beyond 24 bits",
+            _REMEDY,
+        )  # fmt: skip
+    # Lava's Conv has no such alignment.
+    if projection.exponent < lowest and not shared:
         raise UnsupportedError(
             "lava", name, f"weight exponent {projection.exponent}, at least {lowest}", _REMEDY
         )

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ltc2hw.converters.lava.assembly import population_recipe
-from ltc2hw.converters.lava.connections import connection_recipe
+from ltc2hw.converters.lava.connections import connection_recipes
 from ltc2hw.converters.lava.populations import Recipe
 from ltc2hw.converters.lava.runs import Request
 from ltc2hw.converters.lava.schedule import make_schedule
@@ -50,14 +50,15 @@ class Plan:
             record = [v for v in RECORDED if v in population.recordable and not source]
             processes.append(self.process(population.name, recipe, record))
         for projection, delay in zip(network.projections, schedule.delays, strict=True):
-            name = f"{connection_name(projection)}@{projection.delay}"
-            processes.append(self.process(name, connection_recipe(network, projection, delay), []))
-            out = OUT_PORTS.get(kinds[projection.source], f"{projection.variable}_out")
+            sender = projection.source
+            out = OUT_PORTS.get(kinds[sender], f"{projection.variable}_out")
+            for number, recipe in enumerate(connection_recipes(network, projection, delay)):
+                name = f"{connection_name(projection)}@{projection.delay}{'+' * number}"
+                processes.append(self.process(name, recipe, []))
+                wires.append((sender, out, name, "s_in"))
+                sender, out = name, "a_out"
             into = IN_PORTS.get(kinds[projection.target], f"{projection.port}_in")
-            wires += [
-                (projection.source, out, name, "s_in"),
-                (name, "a_out", projection.target, into),
-            ]
+            wires.append((sender, out, projection.target, into))
         steps, batch, _ = request.encoded.shape
         return {
             "schema_version": SCHEMA_VERSION,

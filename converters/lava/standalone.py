@@ -98,16 +98,19 @@ def run(folder: Path, samples: Integers) -> Recorded:
     install_finder()
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.conv.process import Conv
     from lava.proc.dense.process import DelayDense, Dense
     from lava.proc.lif.process import LIF
     from lava.proc.sparse.process import DelaySparse, Sparse
 
+    from ltc2hw.converters.lava.processes.convolution import WideConvModel
     from ltc2hw.converters.lava.processes.lif import RecordedLIFModel
     from ltc2hw.converters.lava.processes.neurons import Neurons
     from ltc2hw.converters.lava.processes.scheduled import Run
     from ltc2hw.converters.lava.processes.source import Source
+    from ltc2hw.converters.lava.wiring import connect
 
-    known = (DelayDense, Dense, LIF, DelaySparse, Sparse, Neurons, Source)
+    known = (Conv, DelayDense, Dense, LIF, DelaySparse, Sparse, Neurons, Source)
     classes: dict[str, Any] = {kind.__name__: kind for kind in known}
     plan, arrays = read(folder)
     steps, batch, _ = samples.shape
@@ -125,13 +128,14 @@ def run(folder: Path, samples: Integers) -> Recorded:
                 options["data"] = samples.transpose(1, 0, 2).astype(np.int32)
             processes[part["name"]] = classes[part["class"]](name=part["name"], **options)
         for source, out, target, port in plan["wires"]:
-            getattr(processes[source], out).connect(getattr(processes[target], port))
+            connect(getattr(processes[source], out), getattr(processes[target], port))
         chip_steps = batch * (plan["lead"] + steps) * plan["period"] + plan["tail"]
         output = processes[plan["output"]]
         output.run(
             condition=RunSteps(num_steps=chip_steps),
             run_cfg=Loihi2SimCfg(
-                select_tag="fixed_pt", exception_proc_model_map={LIF: RecordedLIFModel}
+                select_tag="fixed_pt",
+                exception_proc_model_map={LIF: RecordedLIFModel, Conv: WideConvModel},
             ),
         )
         output.stop()

@@ -36,7 +36,7 @@ from ltc2hw.learning.neurons import fixed_of
 from ltc2hw.learning.scope import scope_of, told
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.simulate import simulate
-from ltc2hw.tasks import Split, Task
+from ltc2hw.tasks import LazySplit, Split, Task
 
 PIECES = 20
 """The stream is told in this many pieces at most."""
@@ -196,7 +196,12 @@ class Adaptation:
     def plan(self) -> dict[str, Any]:
         """What a checkpoint must have in common with the run that continues it."""
         train = self.stream.train
-        data = {"x": train.x, "labels": train.labels, "order": self.stream.order}
+        x: npt.NDArray[Any] = (
+            np.frombuffer(train.sequences.digest(), np.uint8)
+            if isinstance(train, LazySplit)
+            else train.x
+        )
+        data = {"x": x, "labels": train.labels, "order": self.stream.order}
         if train.lengths is not None:
             data["lengths"] = train.lengths
         plan = {
@@ -302,7 +307,7 @@ def updates_of(samples: Split) -> npt.NDArray[np.int64]:
     if samples.every_step:
         labelled: npt.NDArray[np.int64] = labelled_steps(samples.labels).sum(axis=0)
         return labelled
-    steps = own_steps(samples.lengths, *samples.x.shape[:2])
+    steps = own_steps(samples.lengths, *samples.shape[:2])
     own: npt.NDArray[np.int64] = steps.sum(axis=0)
     return own
 
@@ -315,8 +320,11 @@ def output_fraction(network: FixedNetwork) -> int:
 
 def score(network: FixedNetwork, split: Split, decision: Decision) -> float:
     """Score of a network as it is."""
-    outputs = real_outputs(network, simulate(network, split.x, "fast", record=()))
-    return float(np.mean(decision.judge(outputs, split.labels, split.lengths)))
+    judged = []
+    for piece in split.pieces():
+        outputs = real_outputs(network, simulate(network, piece.x, "fast", record=()))
+        judged.append(decision.judge(outputs, piece.labels, piece.lengths))
+    return float(np.mean(np.concatenate(judged)))
 
 
 def added(total: Counts, counts: Counts) -> dict[str, dict[str, int]]:

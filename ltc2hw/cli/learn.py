@@ -32,6 +32,7 @@ from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.front_end import is_held
 from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate, Weighting
 from ltc2hw.learning.scope import PARTIAL, Scope, readouts, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
@@ -181,6 +182,12 @@ def require_one_label(task: Task) -> None:
         raise UnsupportedError("on-chip learning", "several labels", reason, remedy)
 
 
+def ports_of(network: FixedNetwork, name: str) -> tuple[Port, ...]:
+    """Ports of a population that can learn; all of them where kernels alone lead to each."""
+    ports = network.population(name).ports
+    return tuple(port for port in ports if not is_held(network, name, port)) or ports
+
+
 def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace) -> FPTTRule:
     """The rule that the arguments ask for.
 
@@ -195,7 +202,7 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
                 raise InvalidValueError(
                     f"population {name} of what learns", "named twice", "each population once"
                 )
-            ports[name] = named or network.population(name).ports
+            ports[name] = named or ports_of(network, name)
     return FPTTRule(
         learning_rate=arguments.learning_rate,
         alpha=arguments.alpha,

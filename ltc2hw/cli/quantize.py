@@ -22,7 +22,7 @@ from ltc2hw.quantization.account import STAYS
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.quantize import SATURATED, quantize
 from ltc2hw.quantization.report import QuantizationReport, read_report
-from ltc2hw.quantization.rules import utilization
+from ltc2hw.quantization.rules import SHARED, utilization
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 
@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         },
     )
     neurons, synapses = resources["neurons"][0], resources["synapses"][0]
-    console.line(f"{chip.name}: {neurons} neurons, {synapses} synapses")
+    stored = f", {resources[SHARED][0]} weights stored" if SHARED in resources else ""
+    console.line(f"{chip.name}: {neurons} neurons, {synapses} synapses{stored}")
     if saturated:
         console.line(f"constants beyond their word, saturated: {saturated}")
     tell(made, console)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
-from ltc2hw.comparison.ladder import Account, Cause, Stage, account_mixtures, ladder_mixtures
+from ltc2hw.comparison.ladder import Account, Cause, Progress, Stage
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.samples import (
     PART,
@@ -41,9 +41,6 @@ DEFAULT_ENGINES = (SPECIFICATION, STAND_IN)
 
 MEMORY = 1 << 27
 """Bytes of one run's recorded states at a time; more samples are run in several batches."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is running, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +110,7 @@ def compare(
     tell = progress or silent
     comparison = _Comparison(network, fixed, samples, engines, chosen)
     comparison.run(tell)
+    comparison.account.run(tell)
     return Report(
         task=task,
         target=fixed.target,
@@ -130,8 +128,8 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
-        ladder=comparison.ladder(tell),
-        causes=comparison.causes(tell),
+        ladder=comparison.ladder(),
+        causes=comparison.causes(),
         provenance={**network.provenance, **fixed.provenance},
         excerpt=make_excerpt(network, fixed, samples, comparison.spikes.first_sample or 0),
     )
@@ -193,7 +191,7 @@ class _Comparison:
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
         explained = min(options.cause_samples or batch, batch)
-        self.account = Account(network, fixed, samples.first(explained))
+        self.account = Account(network, fixed, samples.first(explained), causes=options.causes)
 
     def run(self, progress: Progress) -> None:
         """Run every engine on every batch and take the results in."""
@@ -249,30 +247,16 @@ class _Comparison:
         verdicts = self.verdicts(FLOAT)
         return {engine: float(np.mean(verdicts[:count])) for engine, count in self.counts.items()}
 
-    def ladder(self, progress: Progress) -> tuple[Stage, ...]:
+    def ladder(self) -> tuple[Stage, ...]:
         """Stages from float to integer, all on the same samples."""
-        stages = []
-        number = len(ladder_mixtures(self.fixed))
-        progress("ladder", 0, number)
-        for stage in self.account.stages():
-            stages.append(stage)
-            progress("ladder", len(stages), number)
         integers = self.verdicts(self.reference)[: self.account.samples.count]
-        return (*stages, Stage(self.reference, float(integers.mean())))
+        return (*self.account.stages(), Stage(self.reference, float(integers.mean())))
 
-    def causes(self, progress: Progress) -> tuple[Cause, ...]:
+    def causes(self) -> tuple[Cause, ...]:
         """Every cause alone, worst first: by the score lost, then by the change of the outputs.
 
         A loss of less than a thousandth of the score is none.
         """
-        if not self.options.causes:
-            return ()
-        causes = []
-        number = len(account_mixtures(self.network, self.fixed))
-        progress("causes", 0, number)
-        for cause in self.account.causes():
-            causes.append(cause)
-            progress("causes", len(causes), number)
         score = float(np.mean(self.verdicts(FLOAT)[: self.account.samples.count]))
         sign = 1 if self.samples.decision.higher_is_better else -1
 
@@ -280,7 +264,7 @@ class _Comparison:
             lost = sign * (score - cause.score) / (abs(score) or 1.0)
             return max(round(lost, 3), 0.0), cause.output_error
 
-        return tuple(sorted(causes, key=damage, reverse=True))
+        return tuple(sorted(self.account.causes(), key=damage, reverse=True))
 
 
 RUNNING = "samples"

@@ -6,13 +6,13 @@ account adds each alone, tensor by tensor.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from ltc2hw.comparison.samples import Samples
+from ltc2hw.comparison.replay import changed, replay
+from ltc2hw.comparison.samples import PART, Samples
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import FloatArray
@@ -103,44 +103,104 @@ def account_mixtures(network: Network, fixed: FixedNetwork) -> tuple[Mixture, ..
 
 
 class Account:
-    """Stages and causes on the same samples, all against one float run."""
+    """Stages and causes on the same samples, all against one float run.
 
-    def __init__(self, network: Network, fixed: FixedNetwork, samples: Samples) -> None:
+    Samples run in parts, each through everything, so that what is kept does not grow with them.
+    """
+
+    def __init__(
+        self, network: Network, fixed: FixedNetwork, samples: Samples, *, causes: bool = True
+    ) -> None:
         self.network = network
         self.fixed = fixed
         self.samples = samples
+        self.mixtures = ladder_mixtures(fixed)
+        self.alone = account_mixtures(network, fixed) if causes else ()
+        self.tallies = [_Tally() for _ in (*self.mixtures, *self.alone)]
 
-    @cached_property
-    def reference(self) -> FloatArray:
-        """Outputs (T, B, N_out) of the float network."""
-        return self.outputs(Mixture("float64"))
+    def run(self, progress: Progress) -> None:
+        """Run every stage and every cause; ``integer`` itself is not run."""
+        whole, *others = (
+            mixture.network(self.network, self.fixed) for mixture in (*self.mixtures, *self.alone)
+        )
+        replays = [replay(network, changed(whole, network)) for network in others]
+        record = tuple({r.source[1] for r in replays if r.source is not None})
+        parts = tuple(self.samples.parts(part_size(self.network)))
+        total, done = len(parts) * len(self.tallies), 0
+        progress(EXPLAINING, done, total)
+        for part in parts:
+            samples = self.samples.take(part)
+            reference = simulate(whole, samples.x, "float64", record, lengths=samples.lengths)
+            self.tallies[0].add(reference.outputs, reference.outputs, samples)
+            done += 1
+            progress(EXPLAINING, done, total)
+            for tally, mixture, rest in zip(
+                self.tallies[1:], (*self.mixtures[1:], *self.alone), replays, strict=True
+            ):
+                x = rest.samples(mixture.inputs_of(self.fixed, samples.x), reference)
+                found = simulate(rest.network, x, "float64", (), lengths=samples.lengths)
+                tally.add(found.outputs, reference.outputs, samples)
+                done += 1
+                progress(EXPLAINING, done, total)
 
-    def outputs(self, mixture: Mixture) -> FloatArray:
-        """Outputs (T, B, N_out) of the float network with some properties of the integers."""
-        mixed = mixture.network(self.network, self.fixed)
-        parts = []
-        for part in self.samples.parts():
-            x = mixture.inputs_of(self.fixed, self.samples.x[:, part])
-            lengths = None if self.samples.lengths is None else self.samples.lengths[part]
-            parts.append(simulate(mixed, x, "float64", record=(), lengths=lengths).outputs)
-        return np.concatenate(parts, axis=1)
+    def stages(self) -> tuple[Stage, ...]:
+        """Score of every stage from float on, in order."""
+        return tuple(
+            Stage(mixture.name, tally.score)
+            for mixture, tally in zip(self.mixtures, self.tallies, strict=False)
+        )
 
-    def stages(self) -> Iterator[Stage]:
-        """Score of every stage from float on, in order; ``integer`` itself is not run."""
-        first, *others = ladder_mixtures(self.fixed)
-        yield Stage(first.name, self.samples.score(self.reference))
-        for mixture in others:
-            yield Stage(mixture.name, self.samples.score(self.outputs(mixture)))
-
-    def causes(self) -> Iterator[Cause]:
+    def causes(self) -> tuple[Cause, ...]:
         """Score and output error of every cause alone, in the order of the network."""
-        scale = root_mean_square(self.reference) or 1.0
-        for mixture in account_mixtures(self.network, self.fixed):
-            outputs = self.outputs(mixture)
-            error = root_mean_square(outputs - self.reference) / scale
-            yield Cause(mixture.name, self.samples.score(outputs), error)
+        scale = self.tallies[0].size or 1.0
+        own = self.tallies[len(self.mixtures) :]
+        return tuple(
+            Cause(mixture.name, tally.score, tally.moved / scale)
+            for mixture, tally in zip(self.alone, own, strict=True)
+        )
 
 
-def root_mean_square(values: FloatArray) -> float:
-    """``sqrt(mean(values^2))`` over everything."""
-    return float(np.sqrt(np.mean(values**2)))
+EXPLAINING = "ladder and causes"
+"""What progress calls the float runs that explain a loss."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is running, how much of it is done, and how much there is."""
+
+
+class _Tally:
+    """Verdicts on outputs, their squares, and those of their distance from the float outputs."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[FloatArray] = []
+        self.squares = np.zeros(2)
+        self.numbers = 0
+
+    def add(self, outputs: FloatArray, reference: FloatArray, samples: Samples) -> None:
+        """Take in outputs (T, B, N_out) of some samples."""
+        self.verdicts.append(samples.judge(outputs))
+        self.squares += [np.sum(outputs**2), np.sum((outputs - reference) ** 2)]
+        self.numbers += outputs.size
+
+    @property
+    def score(self) -> float:
+        """Mean verdict."""
+        return float(np.mean(np.concatenate(self.verdicts)))
+
+    @property
+    def size(self) -> float:
+        """Root mean square of the outputs."""
+        return float(np.sqrt(self.squares[0] / self.numbers))
+
+    @property
+    def moved(self) -> float:
+        """Root mean square of their distance from the float outputs."""
+        return float(np.sqrt(self.squares[1] / self.numbers))
+
+
+CACHED = 1 << 18
+"""Numbers of one variable of a population, over the samples that run together: two megabytes."""
+
+
+def part_size(network: Network) -> int:
+    """Samples to run together, so that what a step works on stays in the processor's cache."""
+    return max(1, min(PART, CACHED // max(p.size for p in network.populations)))

@@ -45,8 +45,9 @@ def folders_of(dataset: DataSet, root: StrPath | None) -> tuple[Path, ...]:
         return tuple(map(Path, dataset.elsewhere))
     said = os.path.expanduser(said)
     if not os.path.isdir(said):
-        name = "root" if root is not None else ROOT
-        raise InvalidValueError(name, said, "a folder that exists", f"it holds {dataset.title}")
+        name, how = ("root of data", "root=...") if root is not None else (ROOT, ROOT)
+        remedy = f"name the folder that holds {dataset.title} with {how}"
+        raise InvalidValueError(name, said, "a folder that exists", remedy)
     below = tuple(Path(said, folder) for folder in (*dataset.folders, "."))
     return (*below, *map(Path, dataset.elsewhere)) if root is None else below
 

@@ -84,6 +84,18 @@ def read_foreign(path: str | os.PathLike[str], free_numbers: int = FREE_NUMBERS)
     return _tree(_read_apart(path, "tree", free_numbers))
 
 
+def read_rows(path: str | os.PathLike[str], first: int, last: int) -> ForeignTree:
+    """A file with datasets whose rows have any length: those rows from ``first`` to ``last``.
+
+    Such a dataset is a group of two arrays: ``lengths`` of the rows, and ``values`` of all, one row
+    after the other. ``last`` is not read, and may be beyond the end. All else is read whole.
+
+    Raises:
+        DamagedFileError, OSError: as :func:`read_foreign`.
+    """
+    return _tree(_read_apart(path, f"{first}:{last}", FREE_NUMBERS))
+
+
 def root_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Names at the root of a file; errors as in :func:`read_foreign`."""
     return tuple(names[0] for names, _ in _read_apart(path, "names", 0))

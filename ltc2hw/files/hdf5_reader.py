@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+Numbers = npt.NDArray[Any]
 Value = str | tuple[str, ...] | npt.NDArray[Any] | None
 Piece = tuple[tuple[str, ...], Value]
 """Names that lead to an entry, and what it holds; None is a group."""
@@ -55,6 +56,9 @@ FILTERS: Mapping[int, str] = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000
 
 COMPRESSING = frozenset((1, 32000))
 
+LENGTHS, VALUES = "lengths", "values"
+"""Names of the two arrays that stand for rows of any length."""
+
 LENGTH = struct.Struct("<I")
 """What stands before each header in the stream of :func:`main`."""
 
@@ -70,11 +74,14 @@ class Reader:
     """Reads one file, counting what it declares against what it can hold.
 
     ``raw`` are the file's bytes; ``free_bytes`` is how much more than it stores it may unfold to.
-    Raises :class:`Refusal`, or one of :data:`HDF5_ERRORS`.
+    ``rows`` are the first row and the one after the last of datasets whose rows have any length;
+    without them such datasets are refused. Raises :class:`Refusal`, or one of :data:`HDF5_ERRORS`.
     """
 
-    def __init__(self, raw: BinaryIO, free_bytes: int) -> None:
+    def __init__(self, raw: BinaryIO, free_bytes: int, rows: tuple[int, int] | None = None) -> None:
         self.raw = raw
+        self.rows = rows
+        self.row_bytes = 0
         self.size = raw.seek(0, 2)
         self.free_bytes = free_bytes
         self.unfolded = 0
@@ -108,6 +115,11 @@ class Reader:
             if isinstance(found, h5py.Group):
                 yield (*path, name), None
                 yield from self.pieces(found, (*path, name))
+            elif self.rows is not None and isinstance(found.id.get_type(), h5py.h5t.TypeVlenID):
+                yield (*path, name), None
+                lengths, values = self.uneven(found, *self.rows)
+                yield (*path, name, LENGTHS), lengths
+                yield (*path, name, VALUES), values
             else:
                 yield (*path, name), self.dataset(found)
 
@@ -137,6 +149,25 @@ class Reader:
             if not enumerated:
                 raise Refusal(f"dataset {name} has type {dataset.dtype}")
         return np.asarray(dataset[()])
+
+    def uneven(self, dataset: h5py.Dataset, first: int, last: int) -> tuple[Numbers, Numbers]:
+        """Lengths of some rows of any length, and their numbers one after the other.
+
+        How long a row is only reading tells; the process's limit of memory ends what lies. Rows of
+        the same numbers would let a small file unfold to a large one: so they are counted.
+        """
+        name, base = dataset.name, dataset.id.get_type().get_super()
+        if not isinstance(base, (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID)):
+            raise Refusal(f"dataset {name} has rows of type {base.dtype}")
+        if len(dataset.shape) != 1:
+            raise Refusal(f"dataset {name} has rows in {len(dataset.shape)} dimensions, not one")
+        self.inspect_storage(dataset)
+        rows = [np.asarray(row, base.dtype) for row in dataset[first:last]]
+        self.row_bytes += sum(row.nbytes for row in rows)
+        if self.row_bytes > max(SMALL, self.size):
+            raise Refusal(f"dataset {name} has longer rows than the file holds")
+        lengths = np.array([row.size for row in rows], np.int64)
+        return lengths, np.concatenate(rows) if rows else np.zeros(0, base.dtype)
 
     def inspect_storage(self, dataset: h5py.Dataset) -> None:
         """Refuse, before anything is read, a dataset that declares more than the file can hold."""
@@ -235,13 +266,18 @@ def die_with_parent() -> None:
 
 
 def main(mode: str, path: str, free_bytes: str, seconds: str, extra_bytes: str) -> None:
-    """Write the pieces of a file to the standard output; only names at its root for ``names``."""
+    """Write the pieces of a file to the standard output; only names at its root for ``names``.
+
+    ``mode`` is ``tree``, ``names``, or two numbers ``FIRST:LAST`` for rows of any length.
+    """
     out = sys.stdout.buffer
     die_with_parent()
     limit_process(int(seconds), int(extra_bytes))
     try:
         with open(path, "rb") as raw:
-            file, reader = h5py.File(path, "r"), Reader(raw, int(free_bytes))
+            first, colon, last = mode.partition(":")
+            rows = (int(first), int(last)) if colon else None
+            file, reader = h5py.File(path, "r"), Reader(raw, int(free_bytes), rows)
             if mode == "names":
                 for name in reader.names(file):
                     send(out, "group", (name,))

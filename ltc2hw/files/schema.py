@@ -17,6 +17,7 @@ import numpy as np
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.text import formats_text, model_text, read_formats, read_model
 from ltc2hw.errors import Ltc2hwError
+from ltc2hw.files.channels import constants_by_channel, require_spreadable
 from ltc2hw.files.hdf5 import Leaf, Tree
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
@@ -233,6 +234,8 @@ def encode(value: Any) -> Tree:
             tree[name] = _encode_field(own, kind)
         elif own is not None and not (kind is IMAGE and len(own) == 1):
             tree[name] = _encode_field(own, kind.kind)
+    if isinstance(value, (Network, FixedNetwork)):
+        tree["populations"] = constants_by_channel(tree["populations"])
     return tree
 
 
@@ -243,6 +246,8 @@ def decode(tree: Leaf | Tree, types: tuple[Maker, ...], table: Fields = FIELDS) 
         SchemaError: if the tree is not exactly what the class needs.
         Ltc2hwError: from the constructor, for values that make no sense.
     """
+    if isinstance(tree, Mapping):
+        require_spreadable(tree.get("populations"))
     by_name = {known.__name__: known for known in types}
     name = tree.get(TYPE) if isinstance(tree, Mapping) else None
     if not isinstance(tree, Mapping) or not isinstance(name, str) or name not in by_name:

@@ -245,7 +245,9 @@ class FixedNeurons(ArrayFields, ModelNames):
         known = tuple(constant.name for constant in self.model.constants)
         _require_same(f"constants of {self.name}", self.constants, known)
         return {
-            name: integer_vector(f"{self.name} {name}", self.constants[name], self.size)
+            name: integer_vector(
+                f"{self.name} {name}", spread(self.constants[name], self.shape), self.size
+            )
             for name in known
         }
 

@@ -386,6 +386,24 @@ def history_length(connections: Sequence[Connection], source: str, variable: Var
     return max(delays, default=0)
 
 
+def neuron_of(population: Population, index: int) -> str:
+    """A neuron in words, with its place in an image or a row.
+
+    >>> from ltc2hw.graph.network import Input
+    >>> neuron_of(Input("x", 24, shape=(2, 3, 4)), 17), neuron_of(Input("x", 24), 17)
+    ('neuron 17 (channel 1, row 1, column 1)', 'neuron 17')
+    """
+    if len(population.shape) == 1:
+        return f"neuron {index}"
+    names = ("channel", "row", "column") if len(population.shape) == 3 else ("channel", "place")
+    where: list[str] = []
+    rest = index
+    for name, size in zip(reversed(names), reversed(population.shape), strict=True):
+        rest, at = divmod(rest, size)
+        where.insert(0, f"{name} {at}")
+    return f"neuron {index} ({', '.join(where)})"
+
+
 def size_of(population: Population) -> str:
     """Neurons of a population in a word: ``128``, or ``16x34x34`` for an image."""
     return "x".join(map(str, population.shape))

@@ -72,6 +72,8 @@ class Resources:
     """Bytes."""
     delay_maximum: int
     """Longest axonal or synaptic delay in steps."""
+    shares_kernels: bool = False
+    """Whether a core stores the kernel of a convolution once for all places of the image."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.learning.neurons import fixed_of, word_of
 from ltc2hw.learning.rule import FEEDBACK_BITS, FPTTRule
 from ltc2hw.learning.words import EXPONENT_FRACTION, LOG2_E, WEIGHT_FRACTION, PlasticWords
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.scalars import require_range
 from ltc2hw.numbers.words import WIDEST_WORD, IntArray
 
@@ -196,8 +197,13 @@ def _arriving(errors: Errors, name: str, port: str) -> int:
         if (projection.target, projection.port) == (name, port):
             source = errors.network.population(projection.source)
             word = message_word(source, projection.variable)
-            largest = max(-word.minimum, word.maximum) << (projection.bits - 1)
-            total += (source.size * largest) << projection.exponent
+            largest = max(-word.minimum, word.maximum)
+            if isinstance(projection.weights, Conv):
+                limits = np.full(source.size, largest, dtype=np.int64)
+                sums = int(projection.weights.row_magnitudes(limits).max())
+            else:
+                sums = source.size * (largest << (projection.bits - 1))
+            total += sums << projection.exponent
     return total
 
 

@@ -23,6 +23,7 @@ from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.structure import Connection, Graph, Population, connection_name, named
 from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
+from ltc2hw.learning.front_end import check_kernels_behind, front_end, has_kernels_alone, is_held
 from ltc2hw.learning.neurons import is_graded, learnable_of
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.counter import draw, step_key
@@ -183,7 +184,8 @@ def learning_populations(
     """Populations that an error of the output reaches within one step, the output first.
 
     Errors start at the output and cross projections backwards, into populations whose step they
-    pass. A projection with a delay carries a message of the past, and the past is held fixed.
+    pass. A projection with a delay carries a message of the past, and the past is held fixed. They
+    end at kernels, and so at populations of the front end.
 
     Raises:
         InvalidValueError: if what the output is read by is one bit and no number.
@@ -196,19 +198,25 @@ def learning_populations(
             "a population read by numbers, such as membranes, which are compared with targets",
             "add neurons of the model readout behind it",
         )
-    reached = [graph.output]
+    reached, front = [graph.output], front_end(graph)
     for name in reached:
         for connection in graph.projections:
             source: Population = graph.population(connection.source)
             if (
                 connection.target == name
-                and connection.delay == 0
-                and crosses(connection.variable)
+                and comes_back(connection, crosses)
                 and source.name not in reached
+                and source.name not in front
                 and passes(source, connection.variable)
             ):
                 reached.append(source.name)
     return tuple(reached)
+
+
+def comes_back(connection: Connection, crosses: Crosses) -> bool:
+    """Whether an error crosses a projection, if it passes the population behind it."""
+    kernel = isinstance(connection.weights, Conv)
+    return connection.delay == 0 and crosses(connection.variable) and not kernel
 
 
 def error_paths(
@@ -226,8 +234,7 @@ def error_paths(
     return tuple(
         index
         for index, connection in enumerate(graph.projections)
-        if connection.delay == 0
-        and crosses(connection.variable)
+        if comes_back(connection, crosses)
         and {connection.source, connection.target} <= set(reached)
         and (own_current or connection.source != connection.target)
     )
@@ -242,17 +249,19 @@ def plastic_parameters(
     the population's ports: its bias, then its self terms, as in the equations. ``reached``: the
     populations that an error reaches, see :func:`learning_populations`.
 
+    The weights of a kernel do not learn, nor does a port that only kernels lead to.
+
     Raises:
         UnknownNameError: if the rule names a population that does not exist.
-        InvalidValueError: if it names one that no error reaches or a port that it lacks, or if
-            nothing is left to learn.
+        InvalidValueError: if it names one that no error reaches, a port that it lacks or that only
+            kernels lead to, or if nothing is left to learn.
+        UnsupportedError: if some of the error of what learns would have to cross a kernel.
     """
-    chosen = _chosen_ports(graph.populations, rule, reached)
+    chosen = _chosen_ports(graph, rule, reached)
     parameters = [
         Parameter(connection.target, connection.port, WEIGHTS, index)
         for index, connection in enumerate(graph.projections)
         if (connection.target, connection.port) in chosen
-        # What a kernel would learn is a sum over all places, which no synapse knows.
         and not isinstance(connection.weights, Conv)
     ]
     for name, port in chosen:
@@ -263,9 +272,11 @@ def plastic_parameters(
             if learns and (own.message == ONE or event_driven(graph, name, port)):
                 parameters.append(Parameter(name, port, own.term))
     if not parameters:
-        raise InvalidValueError(
-            "plastic path", "empty", "at least one port that learns", "name it in the rule's ports"
-        )
+        remedy = "name it in the rule's ports"
+        if has_kernels_alone(graph, graph.output):
+            remedy = "kernels do not learn: read them out by dense weights"
+        raise InvalidValueError("plastic path", "empty", "at least one port that learns", remedy)
+    check_kernels_behind(graph, dict.fromkeys(p.population for p in parameters))
     return tuple(parameters)
 
 
@@ -279,12 +290,38 @@ def event_driven(graph: Graph[Any, Any], name: str, port: str) -> bool:
 
 
 def _chosen_ports(
-    populations: Sequence[Population], rule: FPTTRule, reached: Sequence[str]
+    graph: Graph[Any, Any], rule: FPTTRule, reached: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    if rule.ports is None:
-        return tuple((name, port) for name in reached for port in named(populations, name).ports)
-    for name, ports in rule.ports.items():
-        population = named(populations, name)
+    populations: Sequence[Population] = graph.populations
+    if rule.ports is not None:
+        _check_named(graph, rule.ports, reached)
+    # In the graph's order, so that the order of naming does not change what is drawn.
+    return tuple(
+        (name, port)
+        for name in reached
+        for port in named(populations, name).ports
+        if rule.ports is None or port in rule.ports.get(name, ())
+        if not is_held(graph, name, port)
+    )
+
+
+def _check_named(
+    graph: Graph[Any, Any], ports: Mapping[str, Sequence[str]], reached: Sequence[str]
+) -> None:
+    """Check that the ports that a rule names are there and can learn."""
+    for name, own in ports.items():
+        population: Population = named(graph.populations, name)
+        for port in own:
+            if port not in population.ports:
+                raise UnknownNameError(f"plastic port of {name}", port, population.ports)
+            if is_held(graph, name, port):
+                raise InvalidValueError(
+                    f"plastic port of {name}",
+                    f"{port}, to which kernels alone lead",
+                    "one with weights of its own for every synapse: a kernel's change is a sum"
+                    " over all its places, which no synapse knows",
+                    "name what lies behind the convolutions, and train kernels before",
+                )
         if name not in reached:
             raise InvalidValueError(
                 f"plastic path to {name}",
@@ -292,16 +329,6 @@ def _chosen_ports(
                 "projections without delay from it to the readout",
                 f"name only {', '.join(reached)}",
             )
-        for port in ports:
-            if port not in population.ports:
-                raise UnknownNameError(f"plastic port of {name}", port, population.ports)
-    # In the graph's order, so that the order of naming does not change what is drawn.
-    return tuple(
-        (name, port)
-        for name in reached
-        for port in named(populations, name).ports
-        if port in rule.ports.get(name, ())
-    )
 
 
 def parameter_name(graph: Graph[Any, Any], parameter: Parameter) -> str:

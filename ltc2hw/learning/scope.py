@@ -15,6 +15,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.structure import Connection, Population
 from ltc2hw.learning.backwards import passes
+from ltc2hw.learning.front_end import front_end, has_kernels_alone, is_held
 from ltc2hw.learning.learned import Learned
 from ltc2hw.learning.neurons import learnable_at, learnable_of, neurons_of
 from ltc2hw.learning.rule import (
@@ -28,6 +29,7 @@ from ltc2hw.learning.rule import (
     plastic_parameters,
 )
 from ltc2hw.learning.values import read_parameter
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.quantization.report import KEY as REPORT
 
 AnyNetwork = TypeVar("AnyNetwork", Network, FixedNetwork)
@@ -40,6 +42,7 @@ CHANGES: tuple[str, ...] = (PARTIAL,)
 
 NO_TERM = "the rule has no term for it"
 NOT_NAMED = "not named in the rule's ports"
+KERNEL = "a kernel's change is a sum over all its places, which no synapse knows"
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Scope:
     """What a rule changes in a network.
 
     ``learns``: readable names of the arrays that learn; ``held``: those that stay, and why;
-    ``unreached``: projections of the input among the held ones that lead to the output, but that no
-    error reaches.
+    ``unreached``: projections of the input, or of a convolutional front end, among the held ones
+    that lead to the output, but that no error reaches.
     """
 
     learns: tuple[str, ...]
@@ -108,14 +111,18 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
     held: dict[str, str] = {}
     unreached = []
     leading = _leading(network)
+    entering = (network.input.name, *front_end(network))
     connections: Sequence[Connection] = network.projections
     for index, connection in enumerate(connections):
         parameter = Parameter(connection.target, connection.port, WEIGHTS, index)
         if parameter in parameters:
             continue
         name = parameter_name(network, parameter)
+        if isinstance(connection.weights, Conv):
+            held[name] = KERNEL
+            continue
         held[name] = reasons.port(connection.target, connection.port)
-        useful = connection.source == network.input.name and connection.target in leading
+        useful = connection.source in entering and connection.target in leading
         if useful and connection.target not in reached:
             unreached.append(name)
     for population in network.populations:
@@ -229,6 +236,8 @@ class _Reasons:
         """Why a bias or self term is held."""
         if parameter.population not in self.reached:
             return self.population(parameter.population)
+        if is_held(self.network, parameter.population, parameter.port):
+            return f"kernels alone lead to {parameter.population}.{parameter.port}"
         if self.rule.ports is not None and parameter.port not in self.rule.ports.get(
             parameter.population, ()
         ):
@@ -247,6 +256,8 @@ class _Reasons:
 
     def population(self, name: str) -> str:
         """Why no error reaches a population."""
+        if has_kernels_alone(self.network, name):
+            return f"kernels alone lead to {name}"
         population = self.network.population(name)
         leaving: list[Connection] = [
             connection
@@ -265,6 +276,8 @@ class _Reasons:
 
     def edge(self, population: Population, connection: Connection) -> str:
         """Why an error does not cross a projection into a population."""
+        if isinstance(connection.weights, Conv):
+            return f"its way to {connection.target} is a kernel, and errors end there"
         if connection.delay:
             return f"its way to {connection.target} has a delay, and the past is held fixed"
         if not self.crosses(connection.variable):

@@ -12,8 +12,10 @@ from ltc2hw.errors import UnknownNameError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, variable_fraction
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
-from ltc2hw.graph.structure import summary_of
+from ltc2hw.graph.structure import size_of, summary_of
 from ltc2hw.looking.view import View, ends, span
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.operators import padding_texts, same, times
 from ltc2hw.quantization.report import KEY, read_report
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.registry import find_target
@@ -64,6 +66,7 @@ def population_row(
         if isinstance(population, (Neurons, FixedNeurons))
         else input_kind(population),
         "size": population.size,
+        **({"shape": size_of(population)} if len(population.shape) > 1 else {}),
         "sends": [variable for variable in population.variables if variable in sent],
         "output": population.output_variable if population.name == network.output else None,
     }
@@ -139,9 +142,21 @@ def projection_row(projection: Any) -> Facts:
         "to": f"{projection.target}.{projection.port}",
         "kind": type(weights).__name__.lower(),
         "shape": " x ".join(map(str, weights.shape)),
+        **(kernel_facts(weights) if isinstance(weights, Conv) else {}),
         "synapses": weights.synapses,
         "weights": ends(values),
         "delay": projection.delay,
+    }
+
+
+def kernel_facts(weights: Conv) -> Facts:
+    """What a convolution is beside its numbers."""
+    return {
+        "kernel": times(weights.kernel.shape),
+        "stride": same(weights.stride),
+        "padding": same(padding_texts(weights)),
+        "dilation": same(weights.dilation),
+        "groups": weights.groups,
     }
 
 

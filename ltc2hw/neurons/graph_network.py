@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,8 +17,19 @@ from ltc2hw.graph.state import register_shapes
 from ltc2hw.graph.structure import Node, evaluation_order, port_stage
 from ltc2hw.neurons.entering import STEP, WINDOW, entering
 from ltc2hw.neurons.learned_constants import learned_constants
+from ltc2hw.neurons.passage import (
+    PLAIN,
+    ChannelNorm,
+    Passage,
+    added_constant,
+    dropped,
+    inner_weights,
+    outer_weights,
+    pooled,
+)
 from ltc2hw.neurons.population import PopulationStep
-from ltc2hw.neurons.synapses import DenseSynapses, SparseSynapses, synapses_module
+from ltc2hw.neurons.synapses import ConvSynapses, Synapses, arriving, synapses_module
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.words import FloatArray
 
 Registers = Mapping[str, Mapping[str, Tensor]]
@@ -76,10 +87,16 @@ class GraphNetwork(nn.Module):
     and several projections to a port. All weights are parameters (of sparse ones those that are
     stored, each for itself), and so are the constants that :func:`learned_constants
     <ltc2hw.neurons.learned_constants.learned_constants>` names. Spikes have a ``surrogate``
-    derivative. ``dtype``: by default one that holds all numbers exactly.
+    derivative. ``dtype``: by default one that holds all numbers exactly. ``passages`` say what
+    messages of projections, by their numbers, pass while the network is trained
+    (:class:`~ltc2hw.neurons.passage.Passage`); :meth:`network` folds them.
+
+    A constant that all neurons of a channel share stays one number, and convolutions of one message
+    run as one.
 
     Raises:
         UnknownNameError: for an unknown surrogate, or a learned constant that no neuron has.
+        ShapeError: for weights that are not made of the windows of their passage's ``pool``.
         UnsupportedError: for gates that are rounded tables.
 
     >>> from ltc2hw.graph.network import Input, Projection
@@ -100,17 +117,29 @@ class GraphNetwork(nn.Module):
         self,
         network: Network,
         *,
-        learned: Collection[str] | None = None,
+        learned: Collection[str] | Mapping[str, Collection[str]] | None = None,
         surrogate: str = "multi_gaussian",
         dtype: torch.dtype | None = None,
+        passages: Mapping[int, Passage] | None = None,
     ) -> None:
         super().__init__()
         dtype = exact_dtype(network) if dtype is None else dtype
         self.template = network
         self.surrogate = surrogate
         self.register_buffer("unit", torch.ones((), dtype=dtype), persistent=False)
+        given = passages or {}
+        self.passages = [given.get(i, PLAIN) for i in range(len(network.projections))]
+        self.noise: torch.Generator | None = None
         self.synapses = nn.ModuleList(
-            synapses_module(projection.weights, dtype) for projection in network.projections
+            synapses_module(self._weights(index), dtype)
+            for index in range(len(network.projections))
+        )
+        self.norms = nn.ModuleDict(
+            {
+                str(index): ChannelNorm(self._channels(index), dtype)
+                for index, passage in enumerate(self.passages)
+                if passage.norm
+            }
         )
         names = learned_constants(network, learned)
         self.names = {p.name: i for i, p in enumerate(_neurons(network))}
@@ -123,12 +152,13 @@ class GraphNetwork(nn.Module):
             for node in evaluation_order(network.populations, network.projections)
             if node[0] != network.input.name and (node[1] == "late" or self._step(node[0]).early)
         ]
-        self._incoming: dict[Node, list[int]] = {}
+        self._incoming: dict[Node, dict[Any, list[int]]] = {}
         for index, projection in enumerate(network.projections):
             stage = port_stage(by_name[projection.target], projection.port)
             # Without early results one stage takes what arrives at all ports.
             stage = stage if self._step(projection.target).early else "late"
-            self._incoming.setdefault((projection.target, stage), []).append(index)
+            groups = self._incoming.setdefault((projection.target, stage), {})
+            groups.setdefault(self._kind(index), []).append(index)
         self._shapes = register_shapes(network)
 
     def _population(
@@ -144,6 +174,51 @@ class GraphNetwork(nn.Module):
 
     def _step(self, name: str) -> PopulationStep:
         return cast(PopulationStep, self.populations[self.names[name]])
+
+    def _weights(self, index: int) -> Weights:
+        """The weights of a projection as they are trained: those of averages, where it pools."""
+        projection, size = self.template.projections[index], self.passages[index].pool
+        if size == 1:
+            return projection.weights
+        shape = self.template.population(projection.source).shape
+        return inner_weights(projection.weights, shape, size)
+
+    def _channels(self, index: int) -> int:
+        """How many channels a projection's sums have; of targets without places, each is one."""
+        projection = self.template.projections[index]
+        target = self.template.population(projection.target)
+        # Refuses neurons that have no place for the mean, before anything is trained.
+        added_constant(cast(Neurons, target).model, projection.port)
+        return target.shape[0]
+
+    def _kind(self, index: int) -> Any:
+        """What projections have in common that are computed as one; otherwise their number."""
+        module = self.synapses[index]
+        geometry = module.geometry if isinstance(module, ConvSynapses) else None
+        return index if geometry is None else (self._message(index), geometry)
+
+    def _message(self, index: int) -> tuple[str, str, int, Passage]:
+        """What a projection sends, and how it is changed on its way to the weights."""
+        projection = self.template.projections[index]
+        before = replace(self.passages[index], norm=False)
+        return projection.source, projection.variable, projection.delay, before
+
+    def reseed(self, *seed: int) -> None:
+        """Draw dropout from this seed on."""
+        (number,) = np.random.SeedSequence(seed).generate_state(1)
+        self.noise = torch.Generator().manual_seed(int(number))
+
+    def _passed(self, sent: Tensor, index: int) -> Tensor:
+        """A message as it reaches the weights of a projection."""
+        passage = self.passages[index]
+        if self.training and passage.dropout:
+            if self.noise is None:
+                self.reseed(0)
+            sent = dropped(sent, passage.dropout, cast(torch.Generator, self.noise))
+        if passage.pool > 1:
+            source = self.template.projections[index].source
+            sent = pooled(sent, self.template.population(source).shape, passage.pool)
+        return sent
 
     def initial_state(self, batch: int) -> GraphState:
         """Zeros, and no past messages."""
@@ -199,12 +274,19 @@ class GraphNetwork(nn.Module):
         arrived: dict[str, dict[str, Tensor]] = {}
         for name, stage in self._order:
             ports = arrived.setdefault(name, {})
-            for index in self._incoming.get((name, stage), ()):
-                projection = network.projections[index]
-                sent = _sent(projection, produced, before)
-                weighted = self.synapses[index](sent)
-                port = projection.port
-                ports[port] = ports[port] + weighted if port in ports else weighted
+            passed: dict[Any, Tensor] = {}
+            for group in self._incoming.get((name, stage), {}).values():
+                message = self._message(group[0])
+                if message not in passed:
+                    # All projections of a message see the same of it.
+                    sent = _sent(network.projections[group[0]], produced, before)
+                    passed[message] = self._passed(sent, group[0])
+                modules = [cast(Synapses, self.synapses[index]) for index in group]
+                for index, weighted in zip(group, arriving(modules, passed[message]), strict=True):
+                    if str(index) in self.norms:
+                        weighted = self.norms[str(index)](weighted)
+                    port = network.projections[index].port
+                    ports[port] = ports[port] + weighted if port in ports else weighted
             own, step = before[name], self._step(name)
             if stage == "early":
                 produced[name] = step.first(ports, own, batch)
@@ -233,19 +315,39 @@ class GraphNetwork(nn.Module):
             if isinstance(population, Neurons):
                 population = self._trained(population)
             populations.append(population)
-        projections = []
-        for projection, module in zip(self.template.projections, self.synapses, strict=True):
-            weight = cast("DenseSynapses | SparseSynapses", module).weight
-            values = _exact(weight)
-            if values.size != projection.weights.values.size:
-                label = f"weights of {projection.source}->{projection.target}"
-                raise ShapeError(label, values.shape, f"{projection.weights.values.size} numbers")
-            projections.append(
-                replace(projection, weights=projection.weights.with_values(values.ravel()))
-            )
-        return replace(
-            self.template, populations=tuple(populations), projections=tuple(projections)
+        projections = tuple(
+            replace(projection, weights=self._trained_weights(index))
+            for index, projection in enumerate(self.template.projections)
         )
+        return replace(self.template, populations=tuple(populations), projections=projections)
+
+    def _trained_weights(self, index: int) -> Weights:
+        """A projection's weights as they are now, with what is trained beside them folded in."""
+        projection, passage = self.template.projections[index], self.passages[index]
+        values = _exact(cast(Synapses, self.synapses[index]).weight)
+        inner = self._weights(index)
+        if values.size != inner.values.size:
+            label = f"weights of {projection.source}->{projection.target}"
+            raise ShapeError(label, values.shape, f"{inner.values.size} numbers")
+        if passage.norm:
+            factors, _ = cast(ChannelNorm, self.norms[str(index)]).folded()
+            values = values * factors.reshape(-1, *(1 for _ in values.shape[1:]))
+        weights = inner.with_values(values.ravel())
+        if passage.pool == 1:
+            return weights
+        shape = self.template.population(projection.source).shape
+        return outer_weights(weights, shape, passage.pool)
+
+    def _means(self, neurons: Neurons) -> dict[str, FloatArray]:
+        """What normalization adds to the sums of a population, by the constant that takes it."""
+        added: dict[str, FloatArray] = {}
+        for index, projection in enumerate(self.template.projections):
+            if projection.target == neurons.name and self.passages[index].norm:
+                _, shift = cast(ChannelNorm, self.norms[str(index)]).folded()
+                constant = added_constant(neurons.model, projection.port)
+                each = np.repeat(shift, neurons.size // len(shift))
+                added[constant] = added.get(constant, 0.0) + each
+        return added
 
     def _trained(self, neurons: Neurons) -> Neurons:
         step = self._step(neurons.name)
@@ -256,7 +358,9 @@ class GraphNetwork(nn.Module):
             constants[name] = np.clip(_exact(held[name]), described.low, described.high)
         # The others may have been rounded on their way into the module.
         rest = {n: _exact(value) for n, value in held.items() if n not in constants}
-        return neurons.with_constants({**rest, **constants})
+        found = {**rest, **constants}
+        means = self._means(neurons)
+        return neurons.with_constants({**found, **{n: found[n] + means[n] for n in means}})
 
 
 def _neurons(network: Network) -> list[Neurons]:

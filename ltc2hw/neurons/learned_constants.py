@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ltc2hw.errors import UnknownNameError
 from ltc2hw.graph.network import Network
@@ -13,25 +13,32 @@ TERMS = ("from_state", "from_current")
 
 
 def learned_constants(
-    network: Network, names: Collection[str] | None
+    network: Network, names: Collection[str] | Mapping[str, Collection[str]] | None
 ) -> dict[str, tuple[str, ...]]:
     """The learned constants of every population, in the order of its model.
 
-    ``names`` are those of any population. Left out, they are what the package's own cells learn:
-    biases, and the own terms of gates that other populations steer or that depend on their neuron
-    already. Neurons at which nothing arrives, such as one that sends a constant, stay as they are.
+    ``names`` are those of any population, or of each population by its name. Left out, they are
+    what the package's own cells learn: biases, and the own terms of gates that other populations
+    steer or that depend on their neuron already. Neurons at which nothing arrives, such as one that
+    sends a constant, stay as they are.
 
     Raises:
         UnknownNameError: for a name that no neuron of the network has.
     """
     neurons = [population for population in network.populations if isinstance(population, Neurons)]
     known = {described.name: None for own in neurons for described in own.model.constants}
-    for name in names or ():
-        if name not in known:
-            raise UnknownNameError("learned constant", name, tuple(known))
+    each = (
+        names if isinstance(names, Mapping) else dict.fromkeys([own.name for own in neurons], names)
+    )
+    for own, given in each.items():
+        network.population(own)
+        for name in given or ():
+            if name not in known:
+                raise UnknownNameError("learned constant", name, tuple(known))
 
     def learned(own: Neurons, constant: str) -> bool:
-        return _by_default(network, own, constant) if names is None else constant in names
+        given = each.get(own.name, ())
+        return _by_default(network, own, constant) if given is None else constant in given
 
     return {
         own.name: tuple(d.name for d in own.model.constants if learned(own, d.name))

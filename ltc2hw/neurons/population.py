@@ -12,9 +12,13 @@ from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.specialise import bounded, number, places, specialise
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.neurons.form import Form
+from ltc2hw.neurons.fused_step import FusedStep
 from ltc2hw.neurons.nonlinearity import Nonlinearity, nonlinearity_named
 from ltc2hw.neurons.surrogate import surrogate_named
 from ltc2hw.neurons.torch_step import TorchStep, tensor
+from ltc2hw.numbers.convolution import Shape
+from ltc2hw.numbers.words import FloatArray
 
 Values = Mapping[str, Tensor]
 
@@ -25,6 +29,10 @@ class PopulationStep(nn.Module):
     ``driven`` are the ports at which something arrives, the others are 0; ``learned`` the constants
     with a gradient, held within their ranges; ``wanted`` the results that anybody reads. Results
     that :attr:`early` names come first, from the first port alone.
+
+    A constant that is the same all over each channel of an image is held, and learned, as one
+    number per channel. On the CPU a step is one pass of machine code
+    (:class:`~ltc2hw.neurons.fused_step.FusedStep`), unless something beside registers is wanted.
 
     Raises:
         UnsupportedError: for gates that are rounded tables.
@@ -48,7 +56,7 @@ class PopulationStep(nn.Module):
             for index, described in enumerate(neurons.model.constants)
         }
         for name, values in neurons.constants.items():
-            held = torch.tensor(values, dtype=dtype)
+            held = torch.tensor(by_channel(values, neurons.shape), dtype=dtype)
             if name in self.learned:
                 self.register_parameter(self.entries[name], nn.Parameter(held))
             else:
@@ -58,10 +66,22 @@ class PopulationStep(nn.Module):
         rest = [name for name in wanted if name not in early]
         self._early = TorchStep(program, early, functions, spikes)
         self._rest = TorchStep(program, rest, functions, spikes, early)
+        self._fused = None
+        if not early:
+            self._fused = _fused_step(neurons, driven, self.learned, wanted, surrogate)
+
+    def held(self) -> dict[str, Tensor]:
+        """All constants by name, one per neuron or one per channel."""
+        return {name: getattr(self, entry) for name, entry in self.entries.items()}
 
     def constants(self) -> dict[str, Tensor]:
         """All constants by name, (N,) each."""
-        return {name: getattr(self, entry) for name, entry in self.entries.items()}
+        return {
+            name: value.repeat_interleave(self.size // value.numel())
+            if value.numel() < self.size
+            else value
+            for name, value in self.held().items()
+        }
 
     def first(self, ports: Values, states: Values, batch: int) -> dict[str, Tensor]:
         """The early results, (B, N) each."""
@@ -69,6 +89,9 @@ class PopulationStep(nn.Module):
 
     def then(self, ports: Values, states: Values, known: Values, batch: int) -> dict[str, Tensor]:
         """All other results, from the early ones and all ports."""
+        like = next(iter(states.values()), None)
+        if self._fused is not None and like is not None and self._fused.takes(like):
+            return self._fused(self.held(), ports, states)
         return self._spread(self._rest(self.constants(), ports, states, known), batch)
 
     def _spread(self, values: Values, batch: int) -> dict[str, Tensor]:
@@ -77,6 +100,44 @@ class PopulationStep(nn.Module):
         return {
             name: tensor(value).to(like).expand(batch, self.size) for name, value in values.items()
         }
+
+
+def by_channel(values: FloatArray, shape: Shape) -> FloatArray:
+    """One number per channel where those of an image's channels, (N,), are all the same.
+
+    >>> import numpy as np
+    >>> by_channel(np.array([1.0, 1.0, 2.0, 2.0]), (2, 1, 2))
+    array([1., 2.])
+    """
+    if len(shape) < 2:
+        return values
+    rows = values.reshape(shape[0], -1)
+    return rows[:, 0] if (rows == rows[:, :1]).all() else values
+
+
+def _fused_step(
+    neurons: Neurons,
+    driven: Collection[str],
+    learned: tuple[str, ...],
+    wanted: Sequence[str],
+    surrogate: str,
+) -> FusedStep | None:
+    """The whole step as machine code, where it is known to be the same."""
+    functions = set(neurons.functions.values())
+    if len(functions) > 1:
+        return None
+    present = [name for name, values in neurons.constants.items() if values.any()]
+    form = Form(
+        neurons.model,
+        1,
+        1,
+        ports=tuple(name for name in neurons.ports if name in driven),
+        learned=learned,
+        fixed=tuple(name for name in present if name not in learned),
+        nonlinearity=str(next(iter(functions), "sigmoid")),
+        surrogate=surrogate,
+    )
+    return FusedStep(form) if set(wanted) <= set(form.registers) else None
 
 
 def functions_of(neurons: Neurons) -> dict[str, Nonlinearity]:

@@ -6,7 +6,7 @@ kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -77,6 +77,10 @@ class ConvSynapses(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """What arrives, (B, N_target)."""
+        return self.convolved(x, self.weight)
+
+    def convolved(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """The same with another kernel, perhaps of more channels."""
         image = x.reshape(-1, *self.sources)
         if not self.padding:
             image = nn.functional.pad(image, self.pads)
@@ -84,11 +88,33 @@ class ConvSynapses(nn.Module):
             nn.functional.conv1d if len(self.sources) == 2 else nn.functional.conv2d
         )
         padding = self.padding or 0
-        sums = convolve(image, self.weight, None, self.stride, padding, self.dilation, self.groups)
+        sums = convolve(image, kernel, None, self.stride, padding, self.dilation, self.groups)
         return sums.flatten(1)
+
+    @property
+    def geometry(self) -> tuple[Any, ...] | None:
+        """What convolutions of one message must have in common to be one; None for no such."""
+        if self.groups > 1:
+            return None
+        return (tuple(self.weight.shape), self.stride, self.dilation, tuple(self.pads))
 
 
 Synapses = DenseSynapses | SparseSynapses | ConvSynapses
+
+
+def arriving(modules: Sequence[Synapses], x: Tensor) -> tuple[Tensor, ...]:
+    """What arrives by each of several projections of one message; convolutions run as one.
+
+    >>> kernels = ([[[1.0]]], [[[2.0]]])
+    >>> modules = [ConvSynapses(Conv(kernel, (1, 2)), torch.float32) for kernel in kernels]
+    >>> [sums.tolist() for sums in arriving(modules, torch.tensor([[1.0, 3.0]]))]
+    [[[1.0, 3.0]], [[2.0, 6.0]]]
+    """
+    first = modules[0]
+    if len(modules) == 1 or not isinstance(first, ConvSynapses):
+        return tuple(module(x) for module in modules)
+    kernel = torch.cat([module.weight for module in modules])
+    return first.convolved(x, kernel).chunk(len(modules), dim=1)
 
 
 def synapses_module(weights: Weights, dtype: torch.dtype) -> Synapses:

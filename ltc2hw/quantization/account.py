@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from ltc2hw.graph.fixed import (
 from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.nonlinearity import evaluate
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.calibration import Ranges
 from ltc2hw.quantization.mixing import Tensor, float_tensors, real_tensors, tensor_of
@@ -117,13 +119,25 @@ def tensor_changes(
     network: Network, fixed: FixedNetwork, clipped: Mapping[Tensor, int]
 ) -> Iterator[TensorChange]:
     """Every array that quantization rounds; ``clipped`` counts values beyond their words."""
-    rows = {tensor_of(p): p.weights.rows for p in network.projections}
+    weights = {tensor_of(p): p.weights for p in network.projections}
     got = real_tensors(fixed)
     for tensor, asked in float_tensors(network).items():
-        neurons = rows.get(tensor)
-        if neurons is None:
-            neurons = np.arange(asked.size)
-        yield tensor_change(str(tensor), asked, got[tensor], neurons, clipped.get(tensor, 0))
+        operator = weights.get(tensor)
+        neurons = np.arange(asked.size) if operator is None else operator.rows
+        row = tensor_change(str(tensor), asked, got[tensor], neurons, clipped.get(tensor, 0))
+        yield replace(row, worst=in_the_middle(operator, row.worst))
+
+
+def in_the_middle(weights: Weights | None, row: int) -> int:
+    """The neuron that a row of weights stands for: of a kernel's channel, that in the middle.
+
+    >>> in_the_middle(Conv(np.ones((2, 1, 3)), (1, 5)), 1)
+    4
+    """
+    if not isinstance(weights, Conv):
+        return row
+    middle = tuple(size // 2 for size in weights.targets[1:])
+    return int(np.ravel_multi_index((row, *middle), weights.targets))
 
 
 def tensor_change(

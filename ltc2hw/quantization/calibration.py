@@ -16,12 +16,18 @@ from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.samples import real_array
 from ltc2hw.graph.sequences import own_steps, sample_lengths, silent_after
-from ltc2hw.graph.trace import ALL, Array
+from ltc2hw.graph.trace import ALL, Array, State
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.registry import find_engine
 
 BATCH = 64
-"""Samples per float run while calibrating; bounds the memory of the recorded states."""
+"""Most samples of a float run while calibrating."""
+
+CACHED = 1 << 18
+"""Numbers of one variable of a population, over the samples of a run: two megabytes."""
+
+MEMORY = 1 << 25
+"""Bytes of the states that a run records; longer ones run in pieces of their steps."""
 
 Key = tuple[str, str]
 
@@ -85,31 +91,72 @@ def measure(network: Network, calibration: npt.ArrayLike | None, lengths: object
     x = real_array("calibration", calibration)
     own = sample_lengths(lengths, *x.shape[:2]) if x.ndim == 3 else None
     x = silent_after(x, own)
-    simulate = find_engine("float64")
     shown, owners = watched_network(network)
-    largest: dict[Key, FloatArray] = {}
-    highest: dict[Key, FloatArray] = {}
-    recovered: dict[str, FloatArray] = {}
-    batches = x.shape[1] if x.ndim == 3 else 1
-    for start in range(0, max(batches, 1), BATCH):
+    noted = _Noted(network, owners)
+    if x.ndim != 3 or 0 in x.shape:
         # A malformed array goes through whole, so that the engine names what is wrong with it.
-        part = x[:, start : start + BATCH] if x.ndim == 3 else x
-        trace = simulate(shown, part, ALL)
-        ends = None if own is None else own[start : start + BATCH]
+        noted.run(shown, x, None)
+    samples, steps = run_sizes(shown)
+    for start in range(0, x.shape[1], samples):
+        part = slice(start, start + samples)
+        noted.begin()
+        for step in range(0, len(x), steps):
+            ends = None if own is None else own[part] - step
+            noted.run(shown, x[step : step + steps, part], ends)
+    count = x.shape[0] if own is None else own.max()
+    return Ranges(noted.largest, bool(x.min() < 0), noted.highest, noted.recovered, int(count))
+
+
+def run_sizes(network: Network) -> tuple[int, int]:
+    """Samples and steps of one run, so that its recorded states fit :data:`MEMORY`."""
+    numbers = sum(p.size * len(p.recordable) for p in network.populations)
+    runs = max(1, MEMORY // (numbers * np.dtype(np.float64).itemsize))
+    widest = max(p.size for p in network.populations)
+    samples = max(1, min(BATCH, CACHED // widest, runs))
+    return samples, max(1, runs // samples)
+
+
+class _Noted:
+    """Extremes of everything recorded so far, and the state to go on from."""
+
+    def __init__(self, network: Network, owners: Mapping[Key, str]) -> None:
+        self.simulate = find_engine("float64")
+        self.owners = owners
+        self.integrated = tuple(
+            population.name
+            for population in network.populations
+            if isinstance(population, Neurons) and has_integrated_membrane(population.model)
+        )
+        self.largest: dict[Key, FloatArray] = {}
+        self.highest: dict[Key, FloatArray] = {}
+        self.recovered: dict[str, FloatArray] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Start with other samples."""
+        self.state: State | None = None
+        self.lowest: dict[str, FloatArray] = {}
+
+    def run(self, network: Network, x: FloatArray, ends: IntArray | None) -> None:
+        """Run samples (T, B, N_in) on from where they are, of which ``ends`` steps (B,) count."""
+        trace = self.simulate(network, x, ALL, self.state)
+        self.state = trace.state
+        if ends is not None:
+            if ends.max() < 1:
+                return
+            ends = np.clip(ends, 0, len(x))
         for (name, variable), values in trace.recorded().items():
-            key = name, owners.get((name, variable), variable)
+            key = name, self.owners.get((name, variable), variable)
             low, high = extremes(values, ends)
             far = np.maximum(high, -low)
-            highest[key] = np.maximum(highest.get(key, high), high)
-            largest[key] = np.maximum(largest.get(key, far), far)
-        for population in network.populations:
-            name = population.name
-            if isinstance(population, Neurons) and has_integrated_membrane(population.model):
-                spikes = silent_after(trace.spikes[name], ends)
-                depth = recovered_depth(trace.states[name][MEMBRANE], spikes)
-                recovered[name] = np.maximum(recovered.get(name, depth), depth)
-    steps = x.shape[0] if own is None else own.max()
-    return Ranges(largest, bool(x.min() < 0), highest, recovered, int(steps))
+            self.highest[key] = np.maximum(self.highest.get(key, high), high)
+            self.largest[key] = np.maximum(self.largest.get(key, far), far)
+        for name in self.integrated:
+            spikes = silent_after(trace.spikes[name], ends)
+            membrane = trace.states[name][MEMBRANE]
+            lowest = self.lowest.setdefault(name, np.zeros(membrane.shape[1:]))
+            depth = recovered_depth(membrane, spikes, lowest)
+            self.recovered[name] = np.maximum(self.recovered.get(name, depth), depth)
 
 
 def extremes(values: Array, lengths: IntArray | None) -> tuple[FloatArray, FloatArray]:
@@ -161,17 +208,22 @@ def has_integrated_membrane(model: Model) -> bool:
     return integrates(model) and MEMBRANE in model.states and SPIKES in model.results
 
 
-def recovered_depth(membrane: Array, spikes: Array) -> FloatArray:
+def recovered_depth(membrane: Array, spikes: Array, lowest: FloatArray | None = None) -> FloatArray:
     """Depth below zero from which each neuron came back to spike; (T, B, N) each to (N,).
+
+    ``lowest`` (B, N): how far below zero each has been since it last spiked, when these steps
+    begin (0 if left out); it becomes that at their end.
 
     >>> membrane = np.array([-3.0, -5.0, 0.0, -9.0]).reshape(4, 1, 1)
     >>> recovered_depth(membrane, np.array([0, 0, 1, 0]).reshape(4, 1, 1))
     array([5.])
     """
-    lowest = np.zeros(membrane.shape[1:])
-    deepest = np.zeros(membrane.shape[1:])
+    kept = np.zeros(membrane.shape[1:]) if lowest is None else lowest
+    deepest = np.zeros(membrane.shape[2:])
     for now, fired in zip(membrane, spikes, strict=True):
-        lowest = np.minimum(lowest, now)
-        deepest = np.where(fired, np.maximum(deepest, -lowest), deepest)
-        lowest = np.where(fired, 0.0, lowest)
-    return np.asarray(deepest.max(axis=0))
+        np.minimum(kept, now, out=kept)
+        fires = fired > 0
+        depths = np.where(fires, -kept, 0.0)
+        np.maximum(deepest, depths.max(axis=0), out=deepest)
+        kept[fires] = 0.0
+    return deepest

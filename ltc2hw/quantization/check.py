@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import FixedNeurons
-from ltc2hw.graph.structure import connection_name
+from ltc2hw.graph.structure import connection_name, neuron_of
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.nonlinearity import GateFunction
 from ltc2hw.numbers.scalars import require_type
@@ -289,21 +289,28 @@ def _rounded(network: Network, made: Conversion) -> Iterator[Verdict]:
             changes[tensor.owner].append(row)
     for kind, name in parts_of(network):
         own = changes[name]
+        at = network.population(name if kind == "population" else target_of(network, name))
         notes = _notes(made.fixed, name) if kind == "population" else []
-        detail = "; ".join((*_change(own), *notes))
+        detail = "; ".join((*_change(own, at), *notes))
         coarse = _sample_error(made.fixed, name) if kind == "population" else 0.0
         error = max((*(row.worst_error for row in own), coarse))
         yield Verdict(kind, name, "approximate" if own or coarse else "exact", detail, error)
 
 
-def _change(rows: Sequence[TensorChange]) -> Iterator[str]:
+def target_of(network: Network, owner: str) -> str:
+    """Where the projection of that name lands."""
+    return next(p.target for p in network.projections if tensor_of(p).owner == owner)
+
+
+def _change(rows: Sequence[TensorChange], population: FloatPopulation) -> Iterator[str]:
     """What became of a part's tensors that changed, in words."""
     if not rows:
         return
     worst = max(rows, key=lambda row: row.worst_error)
     of_several = f", the worst of {len(rows)}" if len(rows) > 1 else ""
     field_name = worst.name.rpartition(" ")[2]
-    yield f"{field_name} of neuron {worst.worst} {100 * worst.worst_error:.3g} % off{of_several}"
+    neuron = neuron_of(population, worst.worst)
+    yield f"{field_name} of {neuron} {100 * worst.worst_error:.3g} % off{of_several}"
     counts = (sum(row.zeroed for row in rows), sum(row.clipped for row in rows))
     for count, what in zip(counts, ("became 0", "saturated"), strict=True):
         if count:

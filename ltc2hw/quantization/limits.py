@@ -26,7 +26,7 @@ from ltc2hw.errors import UnknownNameError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Input, Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
-from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.graph.structure import Port, Variable, neuron_of
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.account import (
     STAYS,
@@ -121,15 +121,15 @@ def exceeded(
     the caller chose the gates' function.
     """
     for band in bands(network, fixed, ranges):
-        yield from slow_leak(band, ranges.steps)
+        yield from slow_leak(network, band, ranges.steps)
     for leak in leaks(network, fixed):
         if not leak.form.gated:
-            yield from lost_decay(leak, leak.errors > LARGEST_DECAY_ERROR)
+            yield from lost_decay(network, leak, leak.errors > LARGEST_DECAY_ERROR)
         elif ranges.steps is not None:
             vanished = (leak.got == 0) & (leak.asked > 0)
             wrong = vanished if function_chosen else leak.errors > LARGEST_DECAY_ERROR
             effect = np.abs(leak.got - leak.asked) * ranges.steps
-            yield from lost_decay(leak, wrong & (effect > LARGEST_DECAY_EFFECT))
+            yield from lost_decay(network, leak, wrong & (effect > LARGEST_DECAY_EFFECT))
     for drive in drives(network, fixed):
         coarse = learns or drive.bits <= COARSE_BITS
         yield from lost_weights(network, drive, coarse=coarse)
@@ -146,7 +146,7 @@ def exceeded(
             yield from lost_constants(network, integer, ranges, clipped)
 
 
-def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
+def slow_leak(network: Network, band: Band, steps: int | None) -> Iterator[Violation]:
     """A state is held off by more than :data:`LARGEST_BAND` of the range in use.
 
     In T steps a state is held off by T units at most, and by no more than its leak would have
@@ -165,10 +165,11 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
     width = float(band.units[worst]) * band.unit
     where = f"within {width:.3g}" if np.isfinite(width) else "anywhere"
     stays = band.effect_on(worst) == STAYS
+    neuron = neuron_of(network.population(band.population), worst)
     fate = f"{'does not decay' if stays else 'falls a unit per step'} {where}"
     yield Violation(
         SLOW_LEAK,
-        f"{band.population}.{band.variable} of neuron {worst}",
+        f"{band.population}.{band.variable} of {neuron}",
         f"leak {band.asked[worst]:.3g} {fate}, of {band.in_use:.3g} in use",
         f"{LARGEST_BAND:.0%} of the range in use",
         "give states more bits (fine_states, --fine-states), make the leak larger, take several"
@@ -176,7 +177,7 @@ def slow_leak(band: Band, steps: int | None) -> Iterator[Violation]:
     )
 
 
-def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
+def lost_decay(network: Network, leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
     """A leak is wrong for some neurons; tells of the worst."""
     if not np.any(wrong):
         return
@@ -186,7 +187,7 @@ def lost_decay(leak: Leak, wrong: npt.NDArray[np.bool_]) -> Iterator[Violation]:
     smallest = SMALLEST_LEAKS["gate" if leak.form.gated else "decay"]
     yield Violation(
         LOST_DECAY,
-        f"{leak.population}.{leak.what} of neuron {worst}",
+        f"{leak.population}.{leak.what} of {neuron_of(network.population(leak.population), worst)}",
         f"leak {leak.asked[worst]:.3g} became {leak.got[worst]:.3g}"
         f" ({int(np.count_nonzero(wrong))} neurons)",
         f"{LARGEST_DECAY_ERROR:.0%} off",
@@ -218,7 +219,7 @@ def lost_weights(network: Network, drive: Drive, *, coarse: bool) -> Iterator[Vi
     worst = int(np.argmax(np.where(lost, drive.changed, -1.0)))
     yield Violation(
         LOST_WEIGHTS,
-        f"{drive.population}.{drive.port} of neuron {worst}",
+        f"{drive.population}.{drive.port} of {neuron_of(population, worst)}",
         f"{drive.changed[worst]:.3g} of {drive.whole[worst]:.3g} that can arrive was rounded away"
         f" ({int(np.count_nonzero(lost))} neurons)",
         f"{LARGEST_WEIGHT_ERROR:.0%} of a neuron's inputs",
@@ -251,7 +252,7 @@ def lost_messages(
     worst = int(np.argmax(np.where(wrong, lost, -1.0)))
     yield Violation(
         LOST_MESSAGES,
-        f"{population.name}.{port} of neuron {worst}",
+        f"{population.name}.{port} of {neuron_of(population, worst)}",
         f"{lost[worst]:.3g} of {whole[worst]:.3g} that arrived in calibration was rounded away"
         f" ({int(np.count_nonzero(wrong))} neurons)",
         f"{LARGEST_WEIGHT_ERROR:.0%} of a neuron's inputs",
@@ -349,7 +350,7 @@ def lost_factors(
         if abs(asked[worst] - got[worst]) > LARGEST_DECAY_ERROR * abs(asked[worst]):
             yield Violation(
                 LOST_FACTOR,
-                f"{population.name}.{name} of neuron {worst}",
+                f"{population.name}.{name} of {neuron_of(population, worst)}",
                 f"{asked[worst]:.4g} became {got[worst]:.4g}",
                 f"{LARGEST_DECAY_ERROR:.0%} off",
                 "bring what it multiplies, or other constants of the product, closer to it,"
@@ -380,7 +381,7 @@ def unreachable_threshold(population: FixedNeurons, name: str, seen: float) -> I
     if saturated < THRESHOLD_MARGIN * seen:
         yield Violation(
             UNREACHABLE,
-            f"{population.name}.{name} of neuron {int(np.argmax(values))}",
+            f"{population.name}.{name} of {neuron_of(population, int(np.argmax(values)))}",
             f"saturated at {saturated:.3g} beside membranes up to {seen:.3g}",
             f"{THRESHOLD_MARGIN:g} times the largest membrane",
             f"lower the threshold to what can be reached, or allow {UNREACHABLE}",

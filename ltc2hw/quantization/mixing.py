@@ -21,10 +21,11 @@ from ltc2hw.graph.fixed import (
 )
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
-from ltc2hw.graph.structure import Connection, connection_name
+from ltc2hw.graph.structure import Connection, connection_name, size_of
+from ltc2hw.numbers.operators import described
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
-from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages
+from ltc2hw.quantization.rounded import RoundedGate, rounded_messages
 
 WEIGHTS = "weights"
 """Field of the tensors that are projections' weights."""
@@ -49,9 +50,10 @@ def check_pair(network: Network, fixed: FixedNetwork) -> None:
     """
 
     def shape(graph: Network | FixedNetwork) -> list[str]:
-        populations = [f"{_kind(p)} {p.name} {p.size}" for p in graph.populations]
-        projections = [f"projection {tensor_of(p).owner}" for p in graph.projections]
-        return [*populations, *projections, f"output {graph.output}"]
+        populations = [f"{_kind(p)} {p.name} {size_of(p)}" for p in graph.populations]
+        names = [f"projection {tensor_of(p).owner}" for p in graph.projections]
+        kinds = [f"{tensor_of(p).owner} is {described(p.weights)}" for p in graph.projections]
+        return [*populations, *names, *kinds, f"output {graph.output}"]
 
     for found, wanted in zip(shape(fixed), shape(network), strict=False):
         if found != wanted:
@@ -164,8 +166,8 @@ def _with_weights(
         weights = weights.with_values(real[tensor])
     if fixed is not None and _rounds(fixed, projection):
         source = fixed.population(projection.source)
-        weights = RoundedMessages(
-            weights.to_array(),
+        weights = rounded_messages(
+            weights,
             message_word(source, projection.variable),
             message_fraction(source, projection.variable),
         )

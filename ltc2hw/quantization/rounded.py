@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ltc2hw.dynamics.formats import GateFormat
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.nonlinearity import GateCurve, lookup_integer, plan_integer
-from ltc2hw.numbers.weights import Dense, Numbers
+from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.weights import Dense, Numbers, Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray, Rounding, Word
 
 WIDE = 48
@@ -35,9 +39,11 @@ class RoundedGate(GateCurve):
         return np.ldexp(y.astype(np.float64), -form.output_fraction)
 
 
-@dataclass(frozen=True, eq=False)
-class RoundedMessages(Dense):
-    """Weights that see graded messages as the chip sends them: cut toward zero, saturated."""
+class RoundedMessages:
+    """Weights that see graded messages as the chip sends them: cut toward zero, saturated.
+
+    What the weights are is the other class of those in :data:`ROUNDED`.
+    """
 
     word: Word
     fraction: int
@@ -46,4 +52,40 @@ class RoundedMessages(Dense):
         """Round messages (B, N_source), then sum them to (B, N_target)."""
         toward_zero = replace(self.word, rounding=Rounding.TOWARD_ZERO)
         sent, _ = toward_zero.encode(messages, self.fraction)
-        return super().apply(np.ldexp(sent.astype(np.float64), -self.fraction))
+        sums: Numbers = super().apply(  # type: ignore[misc]
+            np.ldexp(sent.astype(np.float64), -self.fraction)
+        )
+        return sums
+
+
+class RoundedDense(RoundedMessages, Dense):
+    """All-to-all weights of rounded messages."""
+
+
+class RoundedSparse(RoundedMessages, Sparse):
+    """Sparse weights of rounded messages."""
+
+
+class RoundedConv(RoundedMessages, Conv):
+    """A convolution of rounded messages."""
+
+
+ROUNDED: Mapping[type, type[RoundedDense | RoundedSparse | RoundedConv]] = {
+    Dense: RoundedDense,
+    Sparse: RoundedSparse,
+    Conv: RoundedConv,
+}
+
+
+def rounded_messages(weights: Weights, word: Word, fraction: int) -> Weights:
+    """The same weights, of messages of a word with ``fraction`` fractional bits.
+
+    >>> rounded_messages(Dense([[1.0]]), Word(4), 1).apply(np.array([[0.9], [-99.0]]))
+    array([[ 0.5],
+           [-4. ]])
+    """
+    kind = ROUNDED[type(weights)]
+    heard = kind(**{field.name: getattr(weights, field.name) for field in fields(weights)})
+    set_field(heard, "word", word)
+    set_field(heard, "fraction", fraction)
+    return heard

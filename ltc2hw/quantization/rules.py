@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,8 +15,10 @@ from ltc2hw.errors import HardwareRuleError, Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection, message_word
 from ltc2hw.graph.network import Input, Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
-from ltc2hw.graph.structure import Port, connection_name
-from ltc2hw.graph.target import LIFWords, Target
+from ltc2hw.graph.structure import Port, connection_name, size_of
+from ltc2hw.graph.target import LIFWords, Resources, Target
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.operators import Weights, described
 from ltc2hw.numbers.words import IntArray, Word, bits_for
 
 NetworkRule = Callable[[Network, Target], Iterator[Violation]]
@@ -299,30 +302,61 @@ def chip_size(network: FixedNetwork, target: Target) -> Iterator[Violation]:
     for resource, (used, limit) in utilization(network, target).items():
         if resource in ("neurons", "synaptic memory (bytes)") and limit and used > limit:
             yield Violation(
-                "chip-size", resource, str(used), str(limit), "use a smaller or sparser network"
-            )
+                "chip-size", resource, str(used), str(limit),
+                f"use a smaller or sparser network; {largest_part(network, resource, target)}",
+            )  # fmt: skip
 
 
-def synapse_bytes(projection: FixedProjection) -> int:
-    """Bytes of the mantissas of a projection, without any index overhead."""
-    return (projection.weights.values.size * projection.bits + 7) // 8
+def largest_part(network: FixedNetwork, resource: str, target: Target) -> str:
+    """What takes most of a resource, in words."""
+    if resource == "neurons":
+        neurons = (p for p in network.populations if not isinstance(p, FixedInput))
+        most = max(neurons, key=lambda population: population.size)
+        return f"most are those of {most.name} ({size_of(most)})"
+    widest = max(network.projections, key=lambda p: synapse_bytes(p, target.resources))
+    return f"most is that of {connection_name(widest)} ({described(widest.weights)})"
+
+
+def stored_weights(weights: Weights, resources: Resources) -> int:
+    """Weights that a chip stores: each of its own, or a kernel once on every core that needs it.
+
+    A core needs what reaches the output channels that it holds, so a kernel is stored once for each
+    core that the neurons of one channel fill.
+    """
+    if not isinstance(weights, Conv) or not resources.shares_kernels:
+        return weights.synapses
+    channel = math.prod(weights.targets[1:])
+    return weights.values.size * max(1, _ceiling(channel, resources.neurons_per_core))
+
+
+def synapse_bytes(projection: FixedProjection, resources: Resources) -> int:
+    """Bytes of the mantissas of a projection on a chip, without any index overhead."""
+    return (stored_weights(projection.weights, resources) * projection.bits + 7) // 8
+
+
+SHARED = "stored weights (kernels shared)"
+"""The resource that tells how many weights are stored where that is not one for each synapse."""
 
 
 def utilization(network: FixedNetwork, target: Target) -> dict[str, tuple[int, int]]:
     """Used and limit of each resource; a limit of 0 means unlimited.
 
-    Cores are a lower bound: what neurons and synaptic memory need when packed perfectly.
+    Cores are a lower bound: what neurons and synaptic memory need when packed perfectly. Where the
+    chip shares kernels, a network of convolutions has the weights stored beside its synapses.
     """
     resources = target.resources
     neurons = sum(p.size for p in network.populations if not isinstance(p, FixedInput))
-    memory = sum(synapse_bytes(p) for p in network.projections)
+    memory = sum(synapse_bytes(p, resources) for p in network.projections)
+    synapses = sum(p.weights.synapses for p in network.projections)
+    stored = sum(stored_weights(p.weights, resources) for p in network.projections)
     cores = max(
         _ceiling(neurons, resources.neurons_per_core),
         _ceiling(memory, resources.synaptic_memory_per_core),
     )
     return {
         "neurons": (neurons, target.neurons),
-        "synapses": (sum(p.weights.synapses for p in network.projections), 0),
+        "synapses": (synapses, 0),
+        **({SHARED: (stored, 0)} if stored != synapses else {}),
         "synaptic memory (bytes)": (memory, target.synaptic_memory),
         "cores (at least)": (cores, resources.cores),
         "weight bits": (

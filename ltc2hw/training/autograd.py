@@ -39,6 +39,17 @@ class Aim(NamedTuple):
     """(t+1)/T, (T,) or (T, B), 1 after a sample's end; empty without an auxiliary loss."""
 
 
+def statistics_of(module: nn.Module) -> list[Tensor]:
+    """What batch norms of a module have seen, in their order: means and variances."""
+    return [
+        kept
+        for part in module.modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm)
+        for kept in (part.running_mean, part.running_var)
+        if kept is not None
+    ]
+
+
 class AutogradLearner:
     """Learns any module ``(x, state) -> (outputs, state)`` whose state can ``detach()`` itself.
 
@@ -55,10 +66,11 @@ class AutogradLearner:
     ) -> None:
         self.module, self.task, self.options = module, task, options
         self.flat = FlatParameters(module)
+        self.statistics = statistics_of(module)
         self.device = self.flat.parameter.device
         self.weigher = Weigher(options, task.steps)
         self.whole = self._aim(self.weigher.whole, None)
-        matrices, start = matrices_of(module), self.values()
+        matrices, start = matrices_of(module), self._parameters()
         self.bounds = self._placed(weight_bounds(options.weight_limit, start, matrices))
         self.grid = (
             None
@@ -178,19 +190,30 @@ class AutogradLearner:
         return self._rounded()
 
     def values(self) -> Array:
-        """A copy of all parameters."""
-        values: Array = self.flat.values().cpu().numpy()
-        return values
+        """A copy of all parameters, and of the statistics of norms."""
+        parts = [self._parameters(), *(kept.cpu().numpy().ravel() for kept in self.statistics)]
+        return np.concatenate(parts)
 
     def load(self, values: Array) -> None:
-        """Overwrite all parameters."""
-        self.flat.load(torch.from_numpy(values))
+        """Overwrite all of these."""
+        held = torch.from_numpy(values)
+        count = self.flat.parameter.numel()
+        self.flat.load(held[:count])
+        for kept in self.statistics:
+            kept.copy_(held[count : count + kept.numel()].view_as(kept))
+            count += kept.numel()
+
+    def _parameters(self) -> Array:
+        values: Array = self.flat.values().cpu().numpy()
+        return values
 
     def state(self) -> dict[str, Array]:
         """Parameters, the optimizer's entries and FPTT's memories."""
         tensors = {"parameters": self.flat.values()}
         for name, value in self.optimizer.entries().items():
             tensors[f"optimizer.{name}"] = value
+        for index, kept in enumerate(self.statistics):
+            tensors[f"statistics.{index}"] = kept
         if self.fptt is not None:
             for name, memories in self.fptt.state_dict().items():
                 tensors[f"fptt.{name}"] = memories[0]
@@ -206,6 +229,8 @@ class AutogradLearner:
         """Parameters and memories as they were; the grid of rounded weights stays."""
         tensors = {name: torch.from_numpy(value) for name, value in state.items()}
         self.flat.load(tensors["parameters"])
+        for index, kept in enumerate(self.statistics):
+            kept.copy_(tensors[f"statistics.{index}"])
         start = "optimizer."
         self.optimizer.restore(
             {
@@ -238,7 +263,7 @@ class AutogradLearner:
 
     def _fit_grid(self) -> None:
         if self.grid is not None:
-            self.grid.fit(self.values())
+            self.grid.fit(self._parameters())
             self.steps.copy_(torch.from_numpy(self.grid.steps))
 
     def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:

@@ -9,8 +9,8 @@ from typing import Any, Protocol, cast
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from ltc2hw.errors import UnsupportedError
-from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
+from ltc2hw.errors import InvalidValueError, UnsupportedError
+from ltc2hw.neurons import GraphNetwork, LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.entering import has_hooks
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
@@ -78,6 +78,8 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
     """
     if options.auxiliary:
         _require_one_class(task)
+    if isinstance(module, GraphNetwork):
+        _require_possible(module, options)
     if options.device == "cuda":
         if options.backend == "compiled":
             remedy = "use backend 'auto', or device 'cpu'"
@@ -104,6 +106,20 @@ def _require_one_class(task: Task) -> None:
     if task.every_step:
         reason = "it holds a sequence to one answer"
         raise UnsupportedError("labels at every step", "the auxiliary loss", reason, remedy)
+
+
+def _require_possible(module: GraphNetwork, options: TrainingOptions) -> None:
+    """Raise for what does not go together with what messages pass in training."""
+    norm = any(passage.norm for passage in module.passages)
+    if norm and options.weight_bits is not None:
+        limit = "none beside batch norm, which changes weights when it is folded"
+        remedy = "train without them first, then train the network further with them"
+        raise InvalidValueError("weight_bits", options.weight_bits, limit, remedy)
+    if options.device == "cuda" and (norm or any(p.dropout for p in module.passages)):
+        feature = "a captured graph would repeat the same numbers"
+        raise UnsupportedError(
+            "device 'cuda'", "dropout or batch norm", feature, "use device 'cpu'"
+        )
 
 
 def compiled_obstacle(module: nn.Module, options: TrainingOptions) -> tuple[str, str] | None:

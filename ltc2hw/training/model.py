@@ -11,6 +11,7 @@ from ltc2hw.dynamics.models import find_model
 from ltc2hw.neurons import (
     Cell,
     GateKind,
+    GraphNetwork,
     LTCCell,
     ProgramCell,
     ReadFrom,
@@ -18,6 +19,7 @@ from ltc2hw.neurons import (
     SpikingNetwork,
 )
 from ltc2hw.tasks import Task
+from ltc2hw.training.convolutional import convolutional_network
 from ltc2hw.training.options import ModelOptions
 
 
@@ -74,15 +76,21 @@ def hidden_layer(options: ModelOptions, inputs: int, size: int, generator: torch
     )
 
 
-def build_network(task: Task, options: ModelOptions, generator: torch.Generator) -> SpikingNetwork:
+def build_network(
+    task: Task, options: ModelOptions, generator: torch.Generator
+) -> SpikingNetwork | GraphNetwork:
     """A new network for a task, its weights drawn from ``generator``.
 
     Raises:
-        InvalidValueError: for a size below one, or a constant outside its range.
+        InvalidValueError: for a size below one, a constant outside its range, or convolutions over
+            samples that are no images or rows.
+        ShapeError: for a kernel larger than what it slides over.
         TooLargeError: for layers of too many parameters.
         UnknownNameError: for an unknown neuron, constant, gate, non-linearity, surrogate or
             ``read_from``.
     """
+    if options.is_graph:
+        return convolutional_network(task.shape, task.outputs, options, generator, task.graded)
     layers: list[Cell] = []
     inputs = task.inputs
     for size in options.hidden:

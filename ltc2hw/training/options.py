@@ -17,8 +17,9 @@ import numpy.typing as npt
 from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.fields import set_field
-from ltc2hw.numbers.scalars import LARGEST_SEED
+from ltc2hw.numbers.scalars import LARGEST_SEED, shown
 from ltc2hw.numbers.words import IntArray
+from ltc2hw.training.image_layers import image_layer
 
 Method = Literal["fptt", "bptt"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
@@ -100,6 +101,13 @@ LTC_OPTIONS = (
 class ModelOptions:
     """The network: hidden layers of neurons of one model, and a leaky readout.
 
+    ``conv`` are layers over images or rows, below the hidden layers, as texts: channels, kernel,
+    stride and padding such as ``16k5s2p1``, or averages over windows, ``pool2``
+    (:func:`~ltc2hw.training.image_layers.image_layer`); with them ``hidden`` may be empty.
+    ``dropout`` leaves out a share of the messages between layers at each step of training.
+    ``batch_norm`` normalizes what arrives at layers' ports ``current``, channel by channel, by one
+    set of statistics for all steps, which is folded into weights and biases afterwards. With any of
+    these three, networks are those of :mod:`~ltc2hw.training.convolutional`.
     ``neuron`` is the name of a model of this package or a model itself; ``constants`` set where the
     constants of another than the LTC start. Gate, threshold, adaptation and the biases with their
     spreads are the LTC's alone. The biases are those of the gates before the first update:
@@ -128,21 +136,35 @@ class ModelOptions:
     tau_adp_spread: float = 0.0
     readout_bias: float = -2.0
     gain: float = 1.0
+    conv: tuple[str, ...] = ()
+    dropout: float = 0.0
+    batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hidden, (tuple, list)) or not self.hidden:
+        if not isinstance(self.conv, (tuple, list)):
+            raise InvalidValueError("conv", shown(self.conv), "a list of layers, e.g. ('16k5s2',)")
+        set_field(self, "conv", tuple(str(image_layer(layer)) for layer in self.conv))
+        if not isinstance(self.hidden, (tuple, list)) or not (self.hidden or self.conv):
             raise InvalidValueError("hidden", self.hidden, "at least one layer size, e.g. (64,)")
         set_field(self, "hidden", tuple(_whole("hidden", size, 1) for size in self.hidden))
         _require_bool("recurrent", self.recurrent)
+        _require_bool("batch_norm", self.batch_norm)
         for option in dataclasses.fields(self):
             if isinstance(option.default, float):
                 set_field(self, option.name, _real(option.name, getattr(self, option.name)))
+        if not 0.0 <= self.dropout < 1.0:
+            raise InvalidValueError("dropout", self.dropout, "0 to below 1")
         if not isinstance(self.neuron, (str, Model)):
             limit = "the name of a model, or a model"
             raise InvalidValueError("neuron", type(self.neuron).__name__, limit)
         starts = {name: _real(name, value) for name, value in self.constants.items()}
         set_field(self, "constants", starts)
         self._require_own_options()
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether networks are made as graphs, which learn by autograd."""
+        return bool(self.conv) or self.dropout > 0.0 or self.batch_norm
 
     @property
     def is_ltc(self) -> bool:
@@ -173,7 +195,9 @@ class TrainingOptions:
     and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a cosine
     schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
     (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment``
-    allows the task's own augmentation of the training samples. ``auxiliary`` weighs a second loss,
+    allows the task's own augmentation of the training samples. ``shift`` moves images or rows of
+    training samples by up to that many places in each direction, anew in every epoch
+    (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
     not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
     autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
@@ -202,6 +226,7 @@ class TrainingOptions:
     beta: float = 0.5
     loss_weighting: LossWeighting = "ramp"
     augment: bool = True
+    shift: int = 0
     auxiliary: float = 0.0
     weight_limit: float | None = None
     weight_bits: int | None = None
@@ -222,6 +247,7 @@ class TrainingOptions:
             "updates": _whole("updates", self.updates, 1),
             "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),
             "batch_size": _whole("batch_size", self.batch_size, 1, MOST_BATCH),
+            "shift": _whole("shift", self.shift, 0, MOST_BATCH),
             "threads": _whole("threads", self.threads, 1, MOST_THREADS),
             "seed": _whole("seed", self.seed, 0, LARGEST_SEED),
             "auxiliary": _real("auxiliary", self.auxiliary, "a finite number of at least 0"),

@@ -15,6 +15,8 @@ from ltc2hw.training.choosing import EVERY_STEP, LONGEST_WINDOW, Choice, Chosen,
 from ltc2hw.training.options import ModelOptions, Recipe, TrainingOptions
 
 ADD, ADD_NAME = "add-T", re.compile("add-(running-)?[0-9]+")
+IMAGE, IMAGE_NAME = "fashion-image-T", re.compile("(mnist|fashion)-image-[0-9]+")
+RATE, RATE_NAME = "mnist-rate-T", re.compile("(mnist|fashion)-rate-[0-9]+")
 
 RECIPES: dict[str, Recipe] = {
     "digits-rows": Recipe(
@@ -56,6 +58,48 @@ RECIPES: dict[str, Recipe] = {
             augment=True,
         ),
     ),
+    "nmnist": Recipe(
+        # Frames hold up to a dozen events in a place; open gates pass most of a frame on.
+        ModelOptions(
+            conv=("16k5s2", "32k3s2", "32k3s2"),
+            hidden=(),
+            readout_gate="event",
+            tau_mem_bias=0.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+            gain=2.0,
+        ),
+        TrainingOptions(
+            updates=15,
+            epochs=40,
+            batch_size=32,
+            learning_rate=2e-3,
+            alpha=0.02,
+            shift=2,
+            weight_bits=8,
+        ),
+    ),
+    IMAGE: Recipe(
+        # The image is there in every step: open gates, and a loss at each of the few steps.
+        ModelOptions(
+            conv=("24k3s2p1", "48k3s2p1"),
+            hidden=(),
+            readout_gate="event",
+            tau_mem_bias=0.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.0,
+            gain=2.0,
+        ),
+        TrainingOptions(
+            updates=5,
+            epochs=22,
+            batch_size=128,
+            learning_rate=2e-3,
+            alpha=0.02,
+            shift=1,
+            weight_bits=8,
+        ),
+    ),
     ADD: Recipe(
         # The readout reads membranes: a gate that shuts holds a marked number there, unspent.
         ModelOptions(
@@ -70,10 +114,51 @@ RECIPES: dict[str, Recipe] = {
             updates=10, epochs=40, batch_size=64, learning_rate=5e-3, alpha=0.02, augment=True
         ),
     ),
+    "mnist-rows": Recipe(
+        ModelOptions(
+            hidden=(256,),
+            readout_gate="event",
+            tau_mem_bias=-1.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.5,
+        ),
+        TrainingOptions(updates=4, epochs=20, batch_size=128, learning_rate=3e-3, alpha=0.02),
+    ),
+    RATE: Recipe(
+        ModelOptions(
+            hidden=(256,),
+            readout_gate="event",
+            tau_mem_bias=-1.0,
+            tau_adp_bias=2.0,
+            readout_bias=-1.5,
+        ),
+        TrainingOptions(updates=4, epochs=10, batch_size=128, learning_rate=3e-3, alpha=0.02),
+    ),
+    "mnist-pixels": Recipe(
+        # Membranes from fast to slow from the start, and an adaptation that lasts for hundreds of
+        # steps: by PLAN a bias of 4.6 ± 0.35 is a leak of 1/600 to 1/40.
+        ModelOptions(
+            hidden=(128,),
+            readout_gate="event",
+            tau_mem_bias=-2.5,
+            tau_mem_spread=2.0,
+            tau_adp_bias=4.6,
+            tau_adp_spread=0.35,
+            readout_bias=-3.0,
+            gain=3.0,
+        ),
+        TrainingOptions(updates=16, epochs=20, batch_size=32, learning_rate=3e-3, alpha=0.02),
+    ),
 }
-"""Recipes by task; ``add-T`` serves every length."""
+"""Recipes by task; ``add-T`` serves every length, ``mnist-rate-T`` every number of steps."""
 
-LIKE = {"digits-permuted": "digits-pixels"}
+LIKE = {
+    "digits-permuted": "digits-pixels",
+    "mnist-permuted": "mnist-pixels",
+    "fashion-rows": "mnist-rows",
+    "fashion-pixels": "mnist-pixels",
+    "fashion-permuted": "mnist-pixels",
+}
 """Tasks that are trained as another one is."""
 
 
@@ -86,7 +171,9 @@ def chosen_for(task: Task) -> Chosen:
     >>> print(chosen_for(load_task("digits-rows")).choices[0])
     recipe = digits-rows: made for this task
     """
-    name = ADD if ADD_NAME.fullmatch(task.name) else LIKE.get(task.name, task.name)
+    name = LIKE.get(task.name, task.name)
+    for one, pattern in ((ADD, ADD_NAME), (RATE, RATE_NAME), (IMAGE, IMAGE_NAME)):
+        name = one if pattern.fullmatch(task.name) else name
     recipe = RECIPES.get(name)
     if recipe is None:
         return chosen_recipe(task)

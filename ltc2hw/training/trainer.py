@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.showing import Shown
 from ltc2hw.tasks import Split, Task
+from ltc2hw.tasks.moving import moved, require_movable
 from ltc2hw.training.batch import LostUpdateError
 from ltc2hw.training.checkpoint import (
     Checkpoint,
@@ -100,6 +102,17 @@ def run_in_blocks(module: nn.Module, x: Tensor, lengths: IntArray | None = None)
     return torch.cat(parts, dim=1)
 
 
+@contextmanager
+def as_deployed(module: nn.Module) -> Iterator[None]:
+    """Within it, a module computes what it will later: nothing is dropped, norms do not learn."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
 def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]:
     """Mean loss, and the task's score, over all samples of a split.
 
@@ -122,7 +135,8 @@ def evaluate(module: nn.Module, task: Task, split: Split) -> tuple[float, float]
 def _judged(module: nn.Module, task: Task, split: Split) -> tuple[float, FloatArray]:
     """Mean loss over some samples, and what the task's score is the mean of, (B,)."""
     x, labels = to_tensors(split)
-    outputs = run_in_blocks(module, x, split.lengths)
+    with as_deployed(module):
+        outputs = run_in_blocks(module, x, split.lengths)
     if task.every_step:
         losses = sample_losses(task, outputs, labels).double()
         known = torch.from_numpy(labelled_steps(split.labels))
@@ -181,6 +195,8 @@ class Trainer:
     ) -> None:
         require_type("task", task, Task)
         require_type("recipe", recipe, Recipe)
+        if recipe.training.shift:
+            require_movable(task.shape, recipe.training.shift)
         self.task, self.recipe = task, recipe
         if start is not None:
             if module is not None:
@@ -214,7 +230,11 @@ class Trainer:
         epoch = len(self.history)
         rate = learning_rate(self.options, epoch)
         rng = np.random.default_rng((self.options.seed, epoch))
+        if isinstance(self.module, GraphNetwork):
+            self.module.reseed(self.options.seed, epoch)
         samples = self.task.epoch(rng) if self.options.augment else self.task.train
+        if self.options.shift:
+            samples = moved(samples, self.task.shape, self.options.shift, rng)
         losses: list[float] = []
         # One captured graph serves batches of one shape.
         cut = self.options.device == "cpu"
@@ -312,6 +332,7 @@ class Trainer:
             for name in ("train", "validation", "test")
         }
         chosen = BEFORE if self.best is None else self.best.epoch
+        self.module.eval()
         return TrainingResult(self.module, tuple(self.history), {"epoch": chosen, **scores})
 
 

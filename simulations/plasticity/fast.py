@@ -195,6 +195,7 @@ def tables_of(layout: Layout, feedback: npt.NDArray[np.int64]) -> Tables:
         layout.entered,
         layout.messages,
         layout.projections,
+        layout.kernels,
         layout.vectors,
         layout.formats,
         layout.vector_formats,

@@ -22,6 +22,9 @@ def arrive(tables: Tables, memory: Memory, p: Any) -> None:
     if p.pointers >= 0:
         arrive_sparse(tables, memory, p, first)
         return
+    if p.kernel >= 0:
+        convolve(memory, p, tables.kernels[np.uint64(p.kernel)], first)
+        return
     if not p.by_source:
         for j in range(p.targets):
             start = p.start + j * p.sources
@@ -56,6 +59,43 @@ def arrive_sparse(tables: Tables, memory: Memory, p: Any, first: Number) -> None
         for k in range(np.uint64(begin), np.uint64(end)):
             weight = np.int64(memory.values[base + k]) >> shift
             memory.cells[port + np.uint64(tables.targets[k])] += weight * scaled
+
+
+@kernel
+def convolve(memory: Memory, p: Any, k: Any, first: Number) -> None:
+    """The same for a kernel: what a source sends is scattered over the places that see it."""
+    for channel in range(p.sources // np.uint64(k.height * k.width)):
+        for y in range(k.height):
+            line = first + (channel * np.uint64(k.height) + np.uint64(y)) * np.uint64(k.width)
+            for x in range(k.width):
+                message = np.int64(memory.sent[line + np.uint64(x)])
+                if message != 0:
+                    scatter(memory, p, k, channel, y, x, message << p.exponent)
+
+
+@inlined
+def scatter(
+    memory: Memory, p: Any, k: Any, channel: Number, y: Number, x: Number, scaled: Number
+) -> None:
+    """Add a message of a channel at a place, times the kernel, to every target that sees it."""
+    wide_vectors()
+    group = channel // k.inputs
+    places = np.uint64(k.target_height * k.target_width)
+    for row in range(k.rows):
+        high = y + k.before_y - row * k.dilation_y
+        if high < 0 or high % k.stride_y or high // k.stride_y >= k.target_height:
+            continue
+        for column in range(k.columns):
+            wide = x + k.before_x - column * k.dilation_x
+            if wide < 0 or wide % k.stride_x or wide // k.stride_x >= k.target_width:
+                continue
+            place = high // k.stride_y * k.target_width + wide // k.stride_x
+            target = p.port + group * k.outputs * places + np.uint64(place)
+            shared = (np.int64(channel) * k.rows + row) * k.columns + column
+            weight = p.start + np.uint64(shared) * k.outputs
+            for c in range(k.outputs):
+                value = np.int64(memory.values[weight + c])
+                memory.cells[target + c * places] += value * scaled
 
 
 @inlined

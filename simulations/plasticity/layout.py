@@ -3,7 +3,8 @@
 Neurons are cells: every value of every population's program has a run of them, one per neuron
 (:mod:`~ltc2hw.simulations.plasticity.placing`). A dense projection's synapses are stored in rows:
 entry ``start + i N_target + j`` belongs to source i and target j (``by_source``), or, where there
-are more sources than targets, ``start + j N_source + i``; those of other weights source by source.
+are more sources than targets, ``start + j N_source + i``; those of sparse weights source by source.
+Kernels are stored once, and are held.
 Offsets are uint64: compiled indexing of unsigned numbers needs no check for negative ones.
 """
 
@@ -22,14 +23,15 @@ from ltc2hw.graph.structure import history_length, port_stage, variable_stage
 from ltc2hw.learning.fixed import STATE, IntegerRule
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
-from ltc2hw.numbers.operators import expanded
-from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
 from ltc2hw.simulations.plasticity.placing import Cells, Placed, Span, stages_of
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
     COPY,
+    KERNEL,
     MESSAGE,
     OPERATION,
     OUTPUT,
@@ -58,6 +60,7 @@ class Layout:
     entered: Array
     messages: Array
     projections: Array
+    kernels: Array
     vectors: Array
     formats: Array
     """Rows of constants of the plastic projections, in the type of the synapses."""
@@ -106,6 +109,7 @@ class _Builder:
         self.pointers: list[Array] = [np.zeros(0, np.int64)]
         self.targets: list[Array] = [np.zeros(0, np.int64)]
         self.orders: dict[int, Array] = {}
+        self.kernels: list[tuple[int, ...]] = []
         self.delivered: list[tuple[int, ...]] = []
 
     def layout(self) -> Layout:
@@ -143,6 +147,7 @@ class _Builder:
             entered=np.array([(0, self.entered, self.network.input.size)], COPY),
             messages=np.array(self.messages, MESSAGE),
             projections=np.array(projections, PROJECTION),
+            kernels=np.array(self.kernels, KERNEL),
             vectors=np.array(records, VECTOR),
             formats=self.formats(weights, dtype),
             vector_formats=self.formats(vectors, np.int64),
@@ -220,11 +225,13 @@ class _Builder:
         row = next((r for r, p in enumerate(plastic) if p.projection == index), -1)
         form = self.chip.formats[plastic[row]] if row >= 0 else None
         symmetric = self.chip.rule.feedback == "symmetric"
-        start, back, pointers = self.synapses, self.back, -1
+        start, back, pointers, kernel = self.synapses, self.back, -1, -1
         if isinstance(connection.weights, Dense):
             self.synapses += targets * sources
+        elif isinstance(connection.weights, Conv):
+            kernel = self.kernel(index, connection.weights)
         else:
-            pointers = self.sparse(index)
+            pointers = self.sparse(index, connection.weights)
         if index in self.chip.crossed and not symmetric:
             self.back += targets * sources
         placed = self.placed[connection.target]
@@ -236,6 +243,7 @@ class _Builder:
             targets,
             start,
             pointers,
+            kernel,
             placed.ports[connection.port],
             self.factors[connection.target, connection.port],
             source.credits[connection.variable] if source and index in self.chip.crossed else 0,
@@ -248,9 +256,24 @@ class _Builder:
             targets >= sources,
         )
 
-    def sparse(self, index: int) -> int:
+    def kernel(self, index: int, weights: Conv) -> int:
+        """Order a kernel's weights output by output last; its row of the table of kernels."""
+        split = weights.kernel.shape[0] // weights.groups, *weights.kernel.shape[1:]
+        places = np.arange(weights.values.size).reshape(weights.groups, *split)
+        self.orders[index] = np.moveaxis(places, 1, -1).ravel()
+        self.synapses += weights.values.size
+        outputs, inputs, *extent = split
+        one = (1,) * (2 - len(extent))
+        geometry = (
+            (*one, *weights.sources[1:]), (*one, *extent), (*one, *weights.stride),
+            (*(0,) * len(one), *(before for before, _ in weights.padding)),
+            (*one, *weights.dilation), (*one, *weights.targets[1:]),
+        )  # fmt: skip
+        self.kernels.append((inputs, outputs, *(number for pair in geometry for number in pair)))
+        return len(self.kernels) - 1
+
+    def sparse(self, index: int, weights: Sparse) -> int:
         """Order weights source by source; where their pointers start."""
-        weights = expanded(self.network.projections[index].weights)
         rows, columns = weights.coordinates
         order = np.lexsort((rows, columns))
         first = sum(known.size for known in self.pointers)

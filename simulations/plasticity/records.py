@@ -35,6 +35,7 @@ class Tables(NamedTuple):
     """Cells of the input: one copy."""
     messages: Array
     projections: Array
+    kernels: Array
     vectors: Array
     formats: Array
     vector_formats: Array

@@ -77,6 +77,7 @@ PROJECTION = np.dtype(
         ("targets", np.uint64),
         ("start", np.uint64),
         ("pointers", np.int64),
+        ("kernel", np.int64),
         ("port", np.uint64),
         ("factor", np.uint64),
         ("credit", np.uint64),
@@ -89,7 +90,29 @@ PROJECTION = np.dtype(
         ("by_source", np.int64),
     ]
 )
-"""``pointers``: where those of sparse weights start, -1 for dense ones."""
+"""``pointers``: where those of sparse weights start, -1 for others; ``kernel``: row of the table of
+kernels, -1 for others."""
+
+KERNEL = np.dtype(
+    [
+        ("inputs", np.uint64),
+        ("outputs", np.uint64),
+        ("height", np.int64),
+        ("width", np.int64),
+        ("rows", np.int64),
+        ("columns", np.int64),
+        ("stride_y", np.int64),
+        ("stride_x", np.int64),
+        ("before_y", np.int64),
+        ("before_x", np.int64),
+        ("dilation_y", np.int64),
+        ("dilation_x", np.int64),
+        ("target_height", np.int64),
+        ("target_width", np.int64),
+    ]
+)
+"""A convolution: channels of a group, shapes of source, kernel and target; a row has height 1. Its
+weights lie in the order (group, input, row, column, output)."""
 
 VECTOR = np.dtype(
     [

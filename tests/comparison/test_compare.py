@@ -19,13 +19,17 @@ from ltc2hw.comparison.tally import ExactTally
 from ltc2hw.dynamics.integer import evaluate_integer
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.decision import Classification, Regression, decision_for
+from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.trace import Trace
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.mixing import Tensor, float_tensors, partly_fixed, real_tensors
-from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages
+from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages, rounded_messages
+from tests.convolution.test_networks import events, gated_network
 from tests.random_networks import (
     GATE_KINDS,
     GateKind,
@@ -300,9 +304,28 @@ def test_a_rounded_gate_is_the_integer_gate(seed: int) -> None:
 
 
 def test_rounded_messages_are_cut_toward_zero_and_saturate() -> None:
-    weights = RoundedMessages(np.array([[1.0, 10.0]]), Word(4), 1)
+    matrix = np.array([[1.0, 10.0]])
     messages = np.array([[0.9, -0.9], [99.0, -99.0]])
-    np.testing.assert_array_equal(weights.apply(messages), [[0.5 - 5.0], [3.5 - 40.0]])
+    kernel = Conv(matrix.reshape(1, 2, 1), (2, 1))
+    for weights in (Dense(matrix), Sparse.from_array(matrix), kernel):
+        rounded = rounded_messages(weights, Word(4), 1)
+        assert isinstance(rounded, type(weights))
+        assert rounded != weights
+        np.testing.assert_array_equal(rounded.apply(messages), [[0.5 - 5.0], [3.5 - 40.0]])
+
+
+def test_a_kernel_of_another_shape_does_not_belong() -> None:
+    network = gated_network()
+    fixed = ltc2hw.quantize(network, "loihi2", calibration=events())
+    flat = replace(without_kernels(fixed), populations=tuple(
+        replace(p, shape=()) for p in fixed.populations
+    ))  # fmt: skip
+    with pytest.raises(InvalidValueError, match="input input 144; expected input input 2x9x8"):
+        compare(network, flat, events(), [0, 1, 2])
+    with pytest.raises(
+        InvalidValueError, match=r"sparse 288x144 of .* is convolution 4x2x3x3, str"
+    ):
+        compare(network, without_kernels(fixed), events(), [0, 1, 2])
 
 
 def test_networks_that_do_not_belong_together_are_refused(

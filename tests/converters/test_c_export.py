@@ -32,6 +32,7 @@ from tests.converters.c_machines import (
     compile_c,
     cross_compile,
 )
+from tests.converters.convolutional import convolutional
 from tests.random_networks import (
     GATE_KINDS,
     random_fixed_network,
@@ -132,6 +133,7 @@ def networks() -> Iterator[tuple[FixedNetwork, FloatArray]]:
         renamed(base, HOSTILE),
     ):
         yield network, random_samples(rng, network, 16, 2)
+    yield from convolutional(10)
 
 
 @pytest.fixture(scope="module")

@@ -52,12 +52,14 @@ COPIED = {
     "numbers/scalars.py",
     "numbers/words.py",
     "processes/__init__.py",
+    "processes/convolution/__init__.py",
     "processes/lif/__init__.py",
     "processes/neurons/__init__.py",
     "processes/scheduled.py",
     "processes/source/__init__.py",
     "shim.py",
     "standalone.py",
+    "wiring.py",
 }
 
 

@@ -19,12 +19,14 @@ from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.goals import Course
 from ltc2hw.learning.rule import Memory, parameter_name
 from ltc2hw.learning.scope import scope_of
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.simulations.plasticity import integer
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.stream import enter
 from tests.learning import test_any_neuron as any_neuron
+from tests.learning.test_front_end import random_learner
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, INPUTS, OUTPUTS = 4, 6, 4, 3
@@ -82,6 +84,20 @@ def test_neurons_of_a_model_of_ones_own_learn_in_lava_too() -> None:
 def test_every_update_of_lava_is_the_specifications(case: str) -> None:
     rule, words, shape = CASES[case]
     assert_every_update(deployed(**shape), rule, words, INPUTS)
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_what_lies_behind_kernels_learns_in_lava_as_in_the_specification(seed: int) -> None:
+    _, network, x, labels = random_learner(seed, graded_messages=False)
+    assert any(isinstance(p.weights, Conv) for p in network.projections)
+    rule, words = FPTTRule(learning_rate=2.0**-3), PlasticWords(seed=4)
+    found = lava_learning.learn(network, x, labels, rule, words)
+    whole = integer.learn(network, x, labels, rule, words)
+    assert np.array_equal(found.outputs, whole.outputs)
+    assert found.held == scope_of(network, rule).held
+    for parameter, memory in whole.learning.memories.items():
+        assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
+    assert whole.network != network
 
 
 def at_steps(wanted: Any, part: float) -> Any:

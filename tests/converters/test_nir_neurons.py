@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 import ltc2hw
 from ltc2hw.converters import nir as converter
-from ltc2hw.converters.lowering import Window, convolution
 from ltc2hw.converters.nir_graph import NEURONS_TYPE, Node
 from ltc2hw.converters.nir_neurons import neurons_entries, read_neurons
 from ltc2hw.converters.nir_versions import NirVersion
@@ -23,7 +21,8 @@ from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.errors import DamagedFileError
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
-from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.weights import Dense
 
 SIZE = 4
 
@@ -129,14 +128,16 @@ def test_images_of_any_model_keep_their_kernels(
     kind: str, version: NirVersion, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(2)
-    matrix, shape = convolution((2, 6, 6), rng.normal(0, 1, (3, 2, 3, 3)), Window((3, 3)))
-    size = int(np.prod(shape))
+    weights = Conv(rng.normal(0, 1, (3, 2, 3, 3)), (2, 6, 6))
+    size = weights.shape[0]
     constants = {"threshold": rng.uniform(0.5, 1.0, size)}
     network = Network(
-        (Input("input", 72), Neurons("a", size, kind, constants)),
-        (Projection("input", "spikes", "a", "current", Sparse.from_scipy(matrix)),),
+        (
+            Input("input", 72, shape=weights.sources),
+            Neurons("a", size, kind, constants, shape=weights.targets),
+        ),
+        (Projection("input", "spikes", "a", "current", weights),),
         "a",
-        {"images": json.dumps({"input": [2, 6, 6], "a": list(shape)})},
     )
     path = tmp_path / "net.nir"
     assert converter.write(network, path, nir_version=version) == ()

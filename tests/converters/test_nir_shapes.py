@@ -161,7 +161,9 @@ def test_errors_of_shapes_name_their_node() -> None:
         r"image, node 'sumpool2d' .*leave out the dimension": (
             batch, nir.SumPool2d(two, two, np.zeros(2, int)), fire,
         ),
-        r"window.*|image, node 'conv2d'": (nir.Input(np.array([2, 2, 2])), conv(weight), fire),
+        r"shape of a kernel, node 'conv2d' .*fits in \(2, 2\)": (
+            nir.Input(np.array([2, 2, 2])), conv(weight), fire,
+        ),
         r"delays, node 'delay' \(Delay\)": (
             nir.Linear(np.ones((2, 3))), nir.Delay(DT * np.ones(5)), fire,
         ),
@@ -171,7 +173,7 @@ def test_errors_of_shapes_name_their_node() -> None:
         r"columns of a matrix, node 'linear_1' \(Linear\)": (
             nir.Linear(np.ones((2, 3))), nir.Linear(np.ones((2, 5))), fire,
         ),
-        r"stride of node 'conv2d' \(Conv2d\)": (
+        r"stride of a convolution of node 'conv2d' \(Conv2d\)": (
             nir.Input(np.array([2, 8, 8])), conv(weight, stride=(0, 1)), fire,
         ),
     }  # fmt: skip

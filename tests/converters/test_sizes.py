@@ -195,4 +195,5 @@ def test_only_keeps_rows() -> None:
     matrix = np.arange(6.0).reshape(3, 2)
     signal = Signal.of("input", 2, "spikes").through(matrix).only(np.array([True, False, True]))
     (kept,) = signal.terms.values()
+    assert isinstance(kept, np.ndarray)
     assert np.array_equal(kept, matrix * [[1], [0], [1]])

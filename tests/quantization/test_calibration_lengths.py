@@ -11,8 +11,9 @@ import ltc2hw
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.quantization import calibration
 from ltc2hw.quantization.calibration import BATCH, measure
-from tests.random_networks import GateKind, random_network, random_samples
+from tests.random_networks import GateKind, Model, random_network, random_samples
 
 
 @pytest.mark.parametrize("gate", ["event", "dense"])
@@ -59,6 +60,35 @@ def test_a_membrane_that_fires_after_an_end_has_not_come_back() -> None:
     x = np.array([-3.0, 2.0, 2.0, 2.0]).reshape(4, 1, 1)
     assert measure(network, x).recovered["hidden0"][0] == 3.0
     assert measure(network, x, [2]).recovered["hidden0"][0] == 0.0
+
+
+@pytest.mark.parametrize("model", ["LIF", "LTC"])
+def test_runs_in_pieces_note_the_same(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    network = random_network(rng, model=model)
+    x = random_samples(rng, network, 9, 6)
+    lengths = np.array([9, 1, 4, 9, 2, 7])
+    whole = [measure(network, x), measure(network, x, lengths)]
+    sizes = calibration.run_sizes(network)
+    assert sizes == (64, calibration.MEMORY // (8 * recorded(network)) // 64)
+    monkeypatch.setattr(calibration, "MEMORY", 8 * recorded(network) * 8)
+    monkeypatch.setattr(calibration, "CACHED", 4 * max(p.size for p in network.populations))
+    assert calibration.run_sizes(network) == (4, 2)
+    for before, ends in zip(whole, (None, lengths), strict=True):
+        now = measure(network, x, ends)
+        assert now.largest is not None
+        assert before.largest is not None
+        assert now.steps == before.steps
+        for field in ("largest", "highest", "recovered"):
+            for key, values in getattr(before, field).items():
+                found = getattr(now, field)[key]
+                np.testing.assert_allclose(found, values, rtol=1e-12, atol=1e-15)
+    assert any(np.any(depth > 0) for depth in whole[0].recovered.values()) == (model == "LIF")
+
+
+def recorded(network: Network) -> int:
+    """Numbers that one step of one sample records."""
+    return sum(p.size * len(p.recordable) for p in network.populations)
 
 
 def test_lengths_that_fit_nothing() -> None:

@@ -206,7 +206,9 @@ def test_missing_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         load_task("mnist-rows", DataOptions(root=tmp_path))
     with pytest.raises(InvalidValueError, match=r"not in .*/fashion-mnist"):
         load_task("fashion-rows", DataOptions(root=tmp_path))
-    with pytest.raises(InvalidValueError, match="root is nowhere; expected a folder that exists"):
+    with pytest.raises(
+        InvalidValueError, match="root of data is nowhere; expected a folder that exists"
+    ):
         load_task("mnist-rows", DataOptions(root="nowhere"))
     monkeypatch.setenv("LTC2HW_DATA", "nowhere")
     with pytest.raises(InvalidValueError, match="LTC2HW_DATA is nowhere"):

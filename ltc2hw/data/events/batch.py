@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.data.events.frames import Counts, count, require_room
-from ltc2hw.data.events.recording import Sensor
+from ltc2hw.data.events.recording import Events, Sensor
 from ltc2hw.data.events.recordings import Recordings
 from ltc2hw.data.parts import PartName
 from ltc2hw.errors import InvalidValueError
@@ -54,12 +54,9 @@ def bin_recordings(recordings: Recordings, binning: Binning) -> Binned:
     counted: list[Counts] = []
     sensor: Sensor | None = None
     total = 0
-    for events in recordings:
-        sensor = events.sensor if sensor is None else sensor
-        if events.sensor != sensor:
-            what, limit = f"sensor of {events.source}", f"{sensor}, as the recordings before"
-            raise InvalidValueError(what, events.sensor, limit)
-        counted.append(count(events, binning))
+    for events, counts in counts_of(recordings, binning):
+        sensor = events.sensor
+        counted.append(counts)
         total += len(events)
     if sensor is None:
         raise InvalidValueError(f"number of recordings of {recordings.source}", 0, "at least one")
@@ -77,8 +74,24 @@ def bin_recordings(recordings: Recordings, binning: Binning) -> Binned:
         graded=binning.graded,
         events=used,
         left_out=total - used,
-        provenance=_provenance(recordings, binning, sensor, used, total - used),
+        provenance=described(recordings, binning, sensor, used, total - used),
     )
+
+
+def counts_of(recordings: Recordings, binning: Binning) -> Iterator[tuple[Events, Counts]]:
+    """Each recording and its counts, one at a time.
+
+    Raises:
+        DamagedFileError, InvalidValueError: for a recording that cannot be read or has no event
+            left, and for recordings of different sensors.
+    """
+    sensor: Sensor | None = None
+    for events in recordings:
+        sensor = events.sensor if sensor is None else sensor
+        if events.sensor != sensor:
+            what, limit = f"sensor of {events.source}", f"{sensor}, as the recordings before"
+            raise InvalidValueError(what, events.sensor, limit)
+        yield events, count(events, binning)
 
 
 def bin_parts(parts: Mapping[PartName, Recordings], binning: Binning) -> dict[PartName, Binned]:
@@ -116,9 +129,10 @@ def _longer(binned: Binned, steps: int) -> Binned:
     return replace(binned, x=np.concatenate((binned.x, missing)))
 
 
-def _provenance(
+def described(
     recordings: Recordings, binning: Binning, sensor: Sensor, used: int, left_out: int
 ) -> dict[str, str]:
+    """How recordings became steps, for the provenance of a task."""
     polarities, rows, columns = binning.shape(sensor)
     notes = {
         "events": f"{used} of {len(recordings)} recordings in {recordings.source}",

@@ -11,6 +11,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.quantize import quantize
 
@@ -63,3 +64,18 @@ def network(*parts: FloatPopulation | Projection, graded: bool = False) -> Netwo
 def quantized(float_network: Network) -> FixedNetwork:
     """Integers of a network of spiking inputs."""
     return quantize(float_network, "loihi2", calibration=np.ones((2, 1, SIZE)))
+
+
+ROW = Conv(np.ones((2, 1, 3)), (1, 6))
+PLANE = Conv(np.ones((2, 1, 1, 3)), (1, 1, 6))
+
+
+def image(weights: Conv, port: Port = "current") -> Network:
+    """A convolution to LIF neurons, or to a gate of LTC neurons."""
+    decays = {"current_decay": 0.5, "membrane_decay": 0.5}
+    model, constants = ("lif", decays) if port == "current" else ("ltc", {})
+    populations = (
+        Input("input", weights.shape[1], shape=weights.sources),
+        Neurons("a", weights.shape[0], model, constants, shape=weights.targets),
+    )
+    return Network(populations, (Projection("input", "spikes", "a", port, weights),), "a")

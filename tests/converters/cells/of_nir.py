@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,24 @@ import nir
 import numpy as np
 
 from ltc2hw.converters import nir as converter
-from ltc2hw.converters.lowering import Window, convolution
-from ltc2hw.converters.populations import LIF, Gate
+from ltc2hw.converters.populations import Gate
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
-from ltc2hw.numbers.weights import Sparse
-from tests.converters.cells.networks import HALF, ONE, ZERO, lif, link, ltc, network, readout
+from ltc2hw.numbers.convolution import sum_pool
+from tests.converters.cells.networks import (
+    HALF,
+    ONE,
+    PLANE,
+    ROW,
+    ZERO,
+    image,
+    lif,
+    link,
+    ltc,
+    network,
+    readout,
+)
 from tests.random_networks import random_fixed_network
 
 Allow = frozenset[str]
@@ -113,6 +123,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
         read, nir.CubaLI(tau_syn=TAU["tau"], tau_mem=TAU["tau"], r=ONE, v_leak=ZERO)
     ),
     "gated-readout": partial(read_back, network(readout(tau_mem=Gate(0.3, 0.1)))),
+    "gate-convolution": lambda allow, folder: read_back(image(PLANE, "tau_mem"), allow, folder),
     "other-model": partial(read_back, network(Neurons("a", 3, "adlif"))),
     "integrator": partial(read, nir.I(r=ONE)),
     "step-too-long": partial(read, cuba(tau_mem=0.5 * DT * ONE)),
@@ -189,23 +200,12 @@ EXPORTED: Mapping[str, Network | FixedNetwork] = {
 }
 
 
-def image(before: tuple[int, ...], matrix: Any, after: tuple[int, ...]) -> Network:
-    """A convolution whose network notes the shapes of its images."""
-    one = np.ones(matrix.shape[0])
-    return Network(
-        (Input("input", matrix.shape[1]), LIF("a", one.size, one, 0.5 * one, one, 0 * one)),
-        (Projection("input", "spikes", "a", "current", Sparse.from_scipy(matrix)),),
-        "a",
-        {"images": json.dumps({"input": before, "a": after})},
-    )
-
-
-ROW, _ = convolution((1, 1, 6), np.ones((2, 1, 1, 3)), Window((1, 3)))
-
 EXPORTED = {
     **EXPORTED,
-    "convolution": image((1, 1, 6), ROW, (2, 1, 4)),
-    "convolution-1d": image((1, 6), ROW, (2, 4)),
+    "convolution": image(PLANE),
+    "convolution-1d": image(ROW),
+    "gate-convolution": image(PLANE, "tau_mem"),
+    "sum-pooling": image(sum_pool((2, 6, 6), 2)),
 }
 
 EXPORTS: Mapping[str, Callable[..., str]] = {

@@ -23,7 +23,10 @@ from ltc2hw.graph.neurons import Neurons
 from tests.converters.cells.networks import (
     HALF,
     ONE,
+    PLANE,
+    ROW,
     ZERO,
+    image,
     lif,
     link,
     ltc,
@@ -83,6 +86,7 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
     "recurrence": partial(read, snn.LIFRecurrent(3, 2)),
     "topology": partial(read, snn.RecurrentSequential(snn.LIF())),
     "convolution": partial(read, snn.Lift(nn.Conv2d(2, 2, 3)), snn.LIF(), **IMAGE),
+    "convolution-1d": partial(read, snn.Lift(nn.Conv1d(2, 2, 3)), snn.LIF(), shape=(2, 6)),
     "sum-pooling": partial(read, snn.Lift(nn.AvgPool2d(2)), snn.LIF(), **IMAGE),
     "max-pooling": partial(read, snn.Lift(nn.MaxPool2d(2)), snn.LIF(), **IMAGE),
     "padding": partial(read, snn.Lift(nn.AvgPool2d(2, ceil_mode=True)), snn.LIF(), **IMAGE),
@@ -125,5 +129,7 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
             lif("a"), lif("b"), link("input", "a"), link("a", "b"), link("input", "b")
         ),
         "delay": network(lif(), link("input", "a", delay=2)),
+        "convolution": image(PLANE),
+        "convolution-1d": image(ROW),
     }.items()
 }

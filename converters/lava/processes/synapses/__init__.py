@@ -23,23 +23,24 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from ltc2hw.converters.lava.processes.beat import Beat, Journal
 from ltc2hw.converters.lava.processes.plastic_arithmetic import Plastic, shifted
 from ltc2hw.converters.lava.processes.scheduled import Integers
+from ltc2hw.numbers.operators import Weights
 
 
 @dataclass(frozen=True)
 class Synapses:
     """A projection: what it computes, and when.
 
-    ``weights`` (N_target, N_source) if they do not learn, else ``plastic`` with one number for each
-    of ``places``, the targets and sources of its synapses. ``back``: weights of the feedback, None
-    for the projection's own; ``back_fraction`` of their fractional bits, None where no error goes
-    back. Phases: ``heard`` when the source sends, ``answered`` one before the target acts,
-    ``corrected`` when the target's factors arrive.
+    ``weights``: the operator, whose values those of ``plastic`` replace if it learns; ``places``
+    are then the targets and sources of its synapses. ``back``: weights of the feedback, None for
+    the projection's own; ``back_fraction`` of their fractional bits, None where no error goes back,
+    as through kernels. Phases: ``heard`` when the source sends, ``answered`` one before the target
+    acts, ``corrected`` when the target's factors arrive.
     """
 
     name: str
-    weights: Integers
+    weights: Weights
     plastic: Plastic | None
-    places: tuple[Integers, Integers]
+    places: tuple[Integers, Integers] | None
     exponent: int
     delay: int
     back: Integers | None
@@ -63,9 +64,8 @@ class PlasticDense(AbstractProcess):
         self.factor_in = InPort(shape=(targets,))
         self.a_out = OutPort(shape=(targets,))
         self.credit_out = OutPort(shape=(sources,))
-        shape = synapses.places[0].shape
-        first = synapses.plastic
-        held = synapses.weights[synapses.places]
+        first, held = synapses.plastic, synapses.weights.values
+        shape = held.shape
         self.value = Var(shape=shape, init=held if first is None else first.value)
         self.mean = Var(shape=shape, init=0 if first is None else first.mean)
         self.gradient = Var(shape=shape, init=0)
@@ -112,28 +112,25 @@ class PlasticDenseModel(PyLoihiProcessModel):
             # Steps before the sample were silent.
             silence = np.zeros_like(message)
             self.message = self.heard.get(now.step - self.synapses.delay, silence)
-            self.sums = (self.weights() @ self.message) << self.synapses.exponent
+            self.sums = self.weights().apply(self.message[None])[0] << self.synapses.exponent
         if now.phase == self.synapses.corrected:
             if now.update is not None:
                 self.correct(factors, now.update)
             self.journal.keep(now.number, self.learned)
 
-    def weights(self) -> Integers:
+    def weights(self) -> Weights:
         """What the network computes with."""
         s = self.synapses
-        if s.plastic is None:
-            return s.weights
-        weights = np.zeros_like(s.weights)
-        weights[s.places] = s.plastic.network
-        return weights
+        return s.weights if s.plastic is None else s.weights.with_values(s.plastic.network)
 
     def correct(self, factors: Integers, update: int) -> None:
         """Send errors back through the weights that were used, then learn."""
         s = self.synapses
         if s.back_fraction is not None:
-            back = self.weights() if s.back is None else s.back
+            back = self.weights().to_array() if s.back is None else s.back
             self.credit = shifted(factors @ back, s.back_fraction)
         if s.plastic is not None:
+            assert s.places is not None
             targets, sources = s.places
             s.plastic.learn(factors[targets] * self.message[sources], update)
             self.value[:], self.mean[:] = s.plastic.value, s.plastic.mean
