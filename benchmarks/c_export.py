@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.networks import Workload, recurrent_lif, recurrent_ltc
+from benchmarks.networks import (
+    Workload,
+    convolutional,
+    events,
+    recurrent_lif,
+    recurrent_ltc,
+)
 from benchmarks.report import ResultTable
 from ltc2hw.converters.c import write
 from tests.converters.c_machines import MACHINES, Emulator, Machine, cross_compile
@@ -22,6 +28,10 @@ STEPS = 20
 NETWORKS = {
     "LTC, 1 input, 64 neurons with event gates, 10 readouts": recurrent_ltc(64, STEPS, 1),
     "LIF, 32 inputs, 64 recurrent neurons": recurrent_lif(64, STEPS, 1),
+    "LIF, 2x16x16 inputs, convolutions to 8x8x8 and 16x4x4, 10 outputs": Workload(
+        convolutional((2, 16, 16), ((8, 3, 2, 1), (16, 3, 2, 1)), (400, 600)),
+        events((2, 16, 16), STEPS, 1, 0.05).astype(np.float64),
+    ),
 }
 
 MEMORY = """\
@@ -48,7 +58,7 @@ class Cost:
 
 
 def run() -> ResultTable:
-    """Both networks on each machine."""
+    """All networks on each machine."""
     rows = []
     for name, work in NETWORKS.items():
         for machine in MACHINES:

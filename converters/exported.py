@@ -18,6 +18,7 @@ from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray
 
 OWN_FEATURES: Mapping[str, Model] = {"lif": lif, "ltc": ltc, "readout": readout}
@@ -58,6 +59,9 @@ def meet_features(network: FixedNetwork, conversion: Conversion) -> None:
             conversion.meet("recurrence", label)
         elif projection.delay:
             conversion.meet("delay", label)
+        if isinstance(projection.weights, Conv):
+            rows = len(projection.weights.stride) == 1
+            conversion.meet("convolution-1d" if rows else "convolution", label)
         if sum(p.target == projection.target for p in network.projections) > 1:
             conversion.meet("topology", label)
 

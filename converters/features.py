@@ -515,7 +515,10 @@ FEATURES: Mapping[str, Feature] = {
             "norse-out": exact("`Conv2d` between rows of numbers; a recurrent one is a matrix"),
             "nir-in": exact("one kernel, with the pooling before and after it"),
             "nir-out": exact("Conv2d; where paddings differ, zeros lengthen the kernel"),
-            "netx-in": refused("train with Dense blocks"),
+            "netx-in": exact("one kernel"),
+            "netx-out": exact("a layer `conv`, and `flatten` before a dense one"),
+            "lava-out": exact("Lava's own `Conv`"),
+            "c-out": exact("the kernel, and loops that find the places"),
             "sfptt-in": refused("import the fully connected models"),
         },
     ),
@@ -526,6 +529,17 @@ FEATURES: Mapping[str, Feature] = {
             "norse-out": exact("`Conv1d` between rows of numbers; a recurrent one is a matrix"),
             "nir-in": exact("one kernel"),
             "nir-out": exact("Conv1d; where paddings differ, zeros lengthen the kernel"),
+            "netx-out": exact("as images of height 1"),
+            "lava-out": exact("Lava's own `Conv`, as images of height 1"),
+            "c-out": exact("the kernel, and loops that find the places"),
+        },
+    ),
+    "convolution-other": Feature(
+        "convolution with a delay, recurrence, uneven padding, a second projection beside it or"
+        " constants that differ within a channel",
+        {
+            "netx-in": refused("netx drops the delay of a Conv block; train without"),
+            "netx-out": changed("unroll", "it is written out as a dense layer, weight by weight"),
         },
     ),
     "gate-convolution": Feature(

@@ -21,15 +21,23 @@ from typing import Any, Protocol, cast
 import h5py
 
 from ltc2hw.converters.conversion import Change, Conversion
-from ltc2hw.converters.netx_layers import read_layers, write_input, write_layer
-from ltc2hw.converters.netx_network import chain_of, layers_of, network_of, rescaled, too_fine
+from ltc2hw.converters.netx_images import with_kernels_that_netx_holds
+from ltc2hw.converters.netx_layers import read_layers, write_layers
+from ltc2hw.converters.netx_network import (
+    chain_of,
+    hops_of,
+    layers_of,
+    network_of,
+    rescaled,
+    too_fine,
+)
 from ltc2hw.converters.netx_record import default_record, read_record, write_record
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.foreign_hdf5 import ForeignTree, read_foreign, tree_of
 from ltc2hw.files.hdf5 import writing
-from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.target import Target
+from ltc2hw.numbers.convolution import Shape, image_shape
 from ltc2hw.numbers.words import Word
 from ltc2hw.registry import find_target
 
@@ -53,12 +61,15 @@ def read(
     input_word: Word | None = None,
     weight_scale: int = 64,
     target: str | Target = "loihi2",
+    input_shape: Sequence[int] = (),
 ) -> FixedNetwork:
     """Read a netx HDF5 file into the integers that lava-dl computes with.
 
     ``input_word`` is the word of graded integer inputs (lava-dl's ``input_message_bits``); None
     means spikes. ``weight_scale`` is slayer's ``scale``, which says what real numbers the integers
-    stand for and changes no bit. Files that :func:`write` wrote come back as they were.
+    stand for and changes no bit. ``input_shape`` is (channels, height, width) of the samples where
+    a convolution comes first and no layer says it. Files that :func:`write` wrote come back as they
+    were.
 
     Raises:
         UnsupportedError: naming the layer and what of it cannot be kept.
@@ -69,7 +80,7 @@ def read(
     conversion = _import(input_word)
     # lava-dl does not compress; what is converted here is copied some ten times.
     tree = read_foreign(path, free_numbers=FREE_NUMBERS)
-    layers = read_layers(tree, path, conversion)
+    layers = read_layers(tree, path, conversion, _image(input_shape))
     record = read_record(tree, path)
     if record is None:
         hops = [int(index > 0) for index in range(len(layers))]
@@ -95,16 +106,14 @@ def write(
         OSError: if the folder does not exist or cannot be written.
     """
     conversion = Conversion("netx-out", allow)
-    network = without_kernels(network)
     names = chain_of(network, conversion)
+    network = with_kernels_that_netx_holds(network, names, hops_of(network, names), conversion)
     if too_fine(network):
         conversion.meet("weight-range", too_fine(network))
         network = rescaled(network)
     layers, record = layers_of(network, names, conversion)
     with writing(path) as file:
-        write_input(file.create_group("layer/0"), network.input.size)
-        for index, layer in enumerate(layers, start=1):
-            write_layer(file.create_group(f"layer/{index}"), layer)
+        write_layers(file, layers)
         write_record(file, record)
     return tuple(conversion.changes)
 
@@ -114,12 +123,14 @@ def from_module(
     *,
     input_word: Word | None = None,
     target: str | Target = "loihi2",
+    input_shape: Sequence[int] = (),
 ) -> FixedNetwork:
     """Turn slayer blocks (a list, or a module with ``blocks``) into the integers they compute with.
 
     The blocks must have seen a sample, because slayer learns their sizes from it. As in lava-dl's
     own export, weight normalization is folded into the weights of the module. Each block computes
-    what its export says, which a module in training, or with hooks, does not.
+    what its export says, which a module in training, or with hooks, does not. ``input_shape`` is as
+    in :func:`read`.
 
     Raises:
         UnsupportedError: naming the block and what of it cannot be kept.
@@ -143,7 +154,7 @@ def from_module(
                 ) from error  # fmt: skip
         file.flush()
         tree = tree_of(file.id.get_file_image(), origin)
-    layers = read_layers(tree, origin, conversion)
+    layers = read_layers(tree, origin, conversion, _image(input_shape))
     scales = [int(block.neuron.w_scale) for block in blocks if getattr(block, "neuron", None)]
     fraction = fraction_of(scales[0])
     chip = find_target(target).name
@@ -161,6 +172,10 @@ def fraction_of(weight_scale: int) -> int:
     if weight_scale < 1 or weight_scale != 1 << fraction:
         raise InvalidValueError("weight_scale", weight_scale, "a power of two")
     return fraction
+
+
+def _image(input_shape: Sequence[int]) -> Shape:
+    return image_shape("input_shape", input_shape, 2) if len(input_shape) else ()
 
 
 def _import(input_word: Word | None) -> Conversion:

@@ -6,7 +6,7 @@ Source: lava-dl 0.6.0, ``slayer/block/base.py`` (``export_hdf5``) and ``netx/hdf
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.converters.conversion import Conversion
-from ltc2hw.errors import DamagedFileError
+from ltc2hw.converters.netx_images import per_channel
+from ltc2hw.errors import DamagedFileError, InvalidValueError, ShapeError
 from ltc2hw.files.foreign_hdf5 import Foreign, ForeignTree
+from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.fields import ArrayFields
 from ltc2hw.numbers.words import IntArray
 
 BIAS_EXPONENT = 6
 """netx gives Lava ``bias_exp = 6``."""
+
+IMAGE_DIMENSIONS = 3
+"""Channels, height, width."""
 
 DECAY_BITS = 12
 """Fractional bits of ``iDecay`` and ``vDecay``."""
@@ -38,6 +43,12 @@ AFFINE_THRESHOLD = (1 << 18) - 1
 LAYER_ENTRIES = frozenset(
     ("type", "shape", "inFeatures", "outFeatures", "weight", "weight_rec", "bias", "delay")
 )
+CONV_ENTRIES = frozenset(
+    (
+        "type", "shape", "inChannels", "outChannels", "kernelSize", "stride", "padding", "dilation",
+        "groups", "weight", "bias", "delay",
+    )
+)  # fmt: skip
 NEURON_ENTRIES = frozenset(
     ("type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "weight_exp", "wgtExp")
 )
@@ -62,8 +73,7 @@ UNUSUAL: tuple[tuple[str, int, str], ...] = (
 """Entries of neurons, the only value that we keep, and the feature that another one is."""
 
 LAYER_FEATURES: Mapping[str, str] = {
-    "conv": "convolution",
-    "convT": "convolution",
+    "convT": "other-node",
     "pool": "sum-pooling",
     "unpool": "other-node",
     "average": "other-node",
@@ -100,8 +110,40 @@ class Layer(ArrayFields):
         return self.weights.shape[1]
 
 
-def read_layers(tree: ForeignTree, path: object, conversion: Conversion) -> tuple[Layer, ...]:
+@dataclass(frozen=True, eq=False)
+class ConvLayer(ArrayFields):
+    """A convolution, in two dimensions, to CUBA neurons; all int64.
+
+    Weights are even, in [-256, 254], and padding is the same before and after. Constants are one
+    number per neuron, equal within a channel; ``bias`` is shifted left by 6 when it is added.
+    """
+
+    conv: Conv
+    bias: IntArray
+    current_decay: IntArray
+    membrane_decay: IntArray
+    threshold: IntArray
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return self.conv.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs."""
+        return self.conv.shape[1]
+
+
+AnyLayer = Layer | ConvLayer
+
+
+def read_layers(
+    tree: ForeignTree, path: object, conversion: Conversion, input_shape: Shape = ()
+) -> tuple[AnyLayer, ...]:
     """Parse all layers of a file, refusing what our networks cannot keep.
+
+    ``input_shape`` is (channels, height, width) of the samples, where no layer says it.
 
     Raises:
         UnsupportedError: naming layer, feature and remedy.
@@ -111,7 +153,8 @@ def read_layers(tree: ForeignTree, path: object, conversion: Conversion) -> tupl
     group = tree.get("layer")
     if not isinstance(group, Mapping) or set(group) != {str(i) for i in range(len(group))}:
         raise DamagedFileError(path, "it has no layers numbered from 0")
-    layers: list[Layer] = []
+    layers: list[AnyLayer] = []
+    image = input_shape
     for index in range(len(group)):
         node, layer = f"layer {index}", group[str(index)]
         if not isinstance(layer, Mapping):
@@ -120,12 +163,19 @@ def read_layers(tree: ForeignTree, path: object, conversion: Conversion) -> tupl
         if kind == "input" and "neuron" in layer:
             conversion.meet("input-neuron", node)
         if kind in ("input", "flatten"):
-            continue
-        if kind not in ("dense", "dense_rec"):
-            conversion.meet(LAYER_FEATURES.get(kind, "other-node"), f"{node} ({kind})")
-        layers.append(reader.layer(layer, node, recurrent=kind == "dense_rec"))
+            image = reader.image(layer, node) if kind == "input" else ()
+        elif kind == "conv":
+            found = reader.convolution(layer, node, image, first=not layers)
+            layers.append(found)
+            image = found.conv.targets
+        else:
+            if kind not in ("dense", "dense_rec"):
+                conversion.meet(LAYER_FEATURES.get(kind, "other-node"), f"{node} ({kind})")
+            if image and layers:
+                raise DamagedFileError(path, f"no flatten layer stands before {node}")
+            layers.append(reader.layer(layer, node, recurrent=kind == "dense_rec"))
     if not layers:
-        raise DamagedFileError(path, "it has no dense layer")
+        raise DamagedFileError(path, "it has no dense or conv layer")
     return tuple(layers)
 
 
@@ -161,6 +211,91 @@ class _Parser:
                 meet("delay-with-bias", node)
         own = self.square(entries, node, size) if recurrent else None
         return Layer(weights, own, delay, bias, *neuron)
+
+    def image(self, entries: ForeignTree, node: str) -> Shape:
+        """(channels, height, width) of a layer; nothing where it has another shape."""
+        shape = self.sizes(entries, "shape", node) if "shape" in entries else ()
+        return shape if len(shape) == IMAGE_DIMENSIONS else ()
+
+    def convolution(
+        self, entries: ForeignTree, node: str, image: Shape, *, first: bool
+    ) -> ConvLayer:
+        """A convolution over an image, as :func:`write_convolution` writes it."""
+        meet = self.conversion.meet
+        unknown = sorted(set(entries) - CONV_ENTRIES - {"neuron"})
+        if unknown:
+            meet("other-node", f"{node} entry {unknown[0]}")
+        meet("convolution", node)
+        conv = self.kernel(entries, node, image, first=first)
+        if self.image(entries, node) != conv.targets:
+            raise self.damaged(f"{node} is not of shape {conv.targets}")
+        if "delay" in entries and np.any(self.integers(entries, "delay", node)):
+            meet("convolution-other", f"{node} with delays")
+        neuron = self.neuron(entries, node, conv.targets[0])
+        bias: IntArray = np.zeros(conv.targets[0], dtype=np.int64)
+        if "bias" in entries:
+            meet("membrane-bias", node)
+            bias = self.vector(entries, "bias", node, conv.targets[0])
+        places = math.prod(conv.targets[1:])
+        spread = [np.repeat(values, places) for values in (bias, *neuron)]
+        return ConvLayer(conv, *spread)
+
+    def kernel(self, entries: ForeignTree, node: str, image: Shape, *, first: bool) -> Conv:
+        """The kernel and its geometry; without an image before it, the one that it must be."""
+        if isinstance(entries.get("weight"), Mapping):
+            self.conversion.meet("resonate-and-fire", f"{node} (complex weights)")
+        weights = self.integers(entries, "weight", node)
+        if weights.ndim == IMAGE_DIMENSIONS + 2 and weights.shape[-1] == 1:
+            weights = weights[..., 0]
+        if weights.ndim != IMAGE_DIMENSIONS + 1 or 0 in weights.shape:
+            raise self.damaged(f"{node} weight has shape {weights.shape}")
+        if out_of_range(weights):
+            self.conversion.meet("weight-range", node)
+        stride, padding, dilation = (
+            self.pair(entries, name, node, low)
+            for name, low in (("stride", 1), ("padding", 0), ("dilation", 1))
+        )
+        (groups,) = self.sizes(entries, "groups", node)
+        if not image:
+            if not first:
+                raise self.damaged(f"{node} has no image before it")
+            if stride != (1, 1):
+                raise self.conversion.refusal(
+                    "convolution",
+                    f"{node} of samples of unknown size",
+                    "write an input layer with the shape (channels, height, width) before it,"
+                    " or pass input_shape",
+                )
+            targets = self.image(entries, node)[1:]
+            image = (
+                weights.shape[1] * groups,
+                *(
+                    target + spacing * (width - 1) - 2 * pad
+                    for target, width, pad, spacing in zip(
+                        targets, weights.shape[2:], padding, dilation, strict=True
+                    )
+                ),
+            )
+        try:
+            return Conv(weights, image, stride, padding, dilation, groups)
+        except (ShapeError, InvalidValueError) as error:
+            raise self.damaged(f"{node}: {error}") from error
+
+    def pair(self, entries: ForeignTree, name: str, node: str, smallest: int) -> Shape:
+        """One number for both dimensions, or one for each."""
+        found = self.sizes(entries, name, node, smallest)
+        if len(found) == 1:
+            found *= 2
+        if len(found) != IMAGE_DIMENSIONS - 1:
+            raise self.damaged(f"{node} {name} has {len(found)} numbers")
+        return found
+
+    def sizes(self, entries: ForeignTree, name: str, node: str, smallest: int = 1) -> Shape:
+        """Integers that are sizes."""
+        found = self.integers(entries, name, node).ravel()
+        if np.any(found < smallest):
+            raise self.damaged(f"{node} {name} is below {smallest}")
+        return tuple(found.tolist())
 
     def size(self, entries: ForeignTree, node: str) -> int:
         """Number of neurons."""
@@ -223,7 +358,7 @@ class _Parser:
             weights = weights.reshape(size, -1)
         if weights.shape[0] != size:
             raise self.damaged(f"{node} {name} has shape {weights.shape} for {size} neurons")
-        if weights.min() < LOWEST_WEIGHT or weights.max() > HIGHEST_WEIGHT or np.any(weights % 2):
+        if out_of_range(weights):
             self.conversion.meet("weight-range", node)
         if lava_clips(weights):
             self.conversion.meet("inhibitory-limit", node)
@@ -278,9 +413,61 @@ class _Parser:
         return DamagedFileError(self.path, problem)
 
 
+def out_of_range(weights: IntArray) -> bool:
+    """Whether weights are anything but even numbers in [-256, 254]."""
+    low, high = weights.min(initial=0), weights.max(initial=0)
+    return bool(low < LOWEST_WEIGHT or high > HIGHEST_WEIGHT or np.any(weights % 2))
+
+
 def lava_clips(weights: IntArray) -> bool:
     """Whether Lava takes a matrix for purely inhibitory and cuts its -256 to -255."""
     return bool(weights.max() <= 0 and weights.min() == LOWEST_WEIGHT)
+
+
+def write_layers(file: h5py.Group, layers: Sequence[AnyLayer]) -> None:
+    """Write the input, all layers, and what turns an image into a row of neurons."""
+    image = isinstance(layers[0], ConvLayer)
+    write_input(
+        file.create_group("layer/0"),
+        layers[0].conv.sources if isinstance(layers[0], ConvLayer) else (layers[0].inputs,),
+    )
+    for layer in layers:
+        if image and isinstance(layer, Layer):
+            write_text(file.create_group(f"layer/{len(file['layer'])}"), "type", "flatten")
+        image = isinstance(layer, ConvLayer)
+        group = file.create_group(f"layer/{len(file['layer'])}")
+        if isinstance(layer, ConvLayer):
+            write_convolution(group, layer)
+        else:
+            write_layer(group, layer)
+
+
+def write_convolution(group: h5py.Group, layer: ConvLayer) -> None:
+    """Write a convolution the way slayer's blocks do."""
+    conv, channels = layer.conv, layer.conv.targets[0]
+    write_text(group, "type", "conv")
+    for name, values in {
+        "shape": conv.targets,
+        "inChannels": conv.sources[0],
+        "outChannels": channels,
+        "kernelSize": conv.kernel.shape[2:],
+        "stride": conv.stride,
+        "padding": [before for before, _ in conv.padding],
+        "dilation": conv.dilation,
+        "groups": conv.groups,
+    }.items():
+        group.create_dataset(name, data=np.array(values))
+    group.create_dataset("weight", data=conv.kernel.astype(np.float32))
+    if np.any(layer.bias):
+        group.create_dataset("bias", data=_of_channels(layer.bias, channels).astype(np.float32))
+    decays = (layer.current_decay, layer.membrane_decay, layer.threshold)
+    _write_neuron(group, *(_of_channels(values, channels) for values in decays))
+
+
+def _of_channels(values: IntArray, channels: int) -> IntArray:
+    found = per_channel(values, channels)
+    assert found is not None
+    return found
 
 
 def write_layer(group: h5py.Group, layer: Layer) -> None:
@@ -296,19 +483,25 @@ def write_layer(group: h5py.Group, layer: Layer) -> None:
         group.create_dataset("bias", data=layer.bias.astype(np.float32))
     if np.any(layer.delay):
         group.create_dataset("delay", data=layer.delay)
+    _write_neuron(group, layer.current_decay, layer.membrane_decay, layer.threshold)
+
+
+def _write_neuron(
+    group: h5py.Group, current_decay: IntArray, membrane_decay: IntArray, threshold: IntArray
+) -> None:
     neuron = group.create_group("neuron")
     write_text(neuron, "type", "CUBA", shape=())
-    neuron.create_dataset("iDecay", data=shared(layer.current_decay))
-    neuron.create_dataset("vDecay", data=shared(layer.membrane_decay))
-    neuron.create_dataset("vThMant", data=shared(layer.threshold))
+    neuron.create_dataset("iDecay", data=shared(current_decay))
+    neuron.create_dataset("vDecay", data=shared(membrane_decay))
+    neuron.create_dataset("vThMant", data=shared(threshold))
     neuron.create_dataset("refDelay", data=1)
     neuron.create_dataset("gradedSpike", data=False)
 
 
-def write_input(group: h5py.Group, size: int) -> None:
+def write_input(group: h5py.Group, shape: Shape) -> None:
     """Write the layer that only says how many inputs there are."""
     write_text(group, "type", "input")
-    group.create_dataset("shape", data=np.array([size]))
+    group.create_dataset("shape", data=np.array(shape))
 
 
 def write_text(group: h5py.Group, name: str, text: str, shape: tuple[int, ...] = (1,)) -> None:

@@ -8,14 +8,18 @@ from dataclasses import replace
 import numpy as np
 
 from ltc2hw.converters.conversion import Conversion
+from ltc2hw.converters.netx_images import as_image, as_row
 from ltc2hw.converters.netx_layers import (
     BIAS_EXPONENT,
     DECAY_BITS,
     HIGHEST_WEIGHT,
     LONGEST_DELAY,
     LOWEST_WEIGHT,
+    AnyLayer,
+    ConvLayer,
     Layer,
     lava_clips,
+    out_of_range,
 )
 from ltc2hw.converters.netx_record import (
     ALIGNMENT,
@@ -35,17 +39,22 @@ from ltc2hw.errors import DamagedFileError, ShapeError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.convolution import Conv, Shape
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import IntArray, Word, shift_toward_zero
 from ltc2hw.quantization.rules import check_fixed
 from ltc2hw.registry import find_target
+
+ROW_DIMENSIONS = 2
+"""Channels and length."""
 
 STATE = Word(24)
 """Register of Lava's LIF."""
 
 
 def network_of(
-    layers: Sequence[Layer], record: NetxRecord, provenance: Mapping[str, str], path: object
+    layers: Sequence[AnyLayer], record: NetxRecord, provenance: Mapping[str, str], path: object
 ) -> FixedNetwork:
     """Join the integers of the layers with what the record says about them.
 
@@ -60,14 +69,18 @@ def network_of(
     if not {link.target for link in record.links} <= set(names):
         raise DamagedFileError(path, "its record has projections to nowhere")
     by_name = dict(zip(names, layers, strict=True))
+    if not set(record.shapes) <= known:
+        raise DamagedFileError(path, "its record has shapes of nothing")
     populations: dict[str, FixedPopulation] = {
-        note.name: _population(note, by_name[note.name]) for note in record.layers
+        note.name: _population(note, by_name[note.name], record.shapes.get(note.name, ()))
+        for note in record.layers
     }
     given = record.input
     word = Word(given.bits, given.signed)
     populations[given.name] = FixedInput(
-        given.name, layers[0].inputs, given.graded, word, given.fraction
-    )
+        given.name, layers[0].inputs, given.graded, word, given.fraction,
+        record.shapes.get(given.name, ()),
+    )  # fmt: skip
     network = FixedNetwork(
         tuple(populations[name] for name in record.order),
         tuple(
@@ -76,6 +89,7 @@ def network_of(
                 by_name[link.target],
                 record.places.get(number),
                 graded=given.graded and link.source == given.name,
+                row=len(record.shapes.get(link.target, ())) == ROW_DIMENSIONS,
             )
             for number, link in enumerate(record.links)
         ),
@@ -135,20 +149,30 @@ def _require_known(population: FixedPopulation, conversion: Conversion) -> None:
         conversion.meet("other-model", f"{node} ({population.model.name})")
 
 
-def layers_of(
-    network: FixedNetwork, names: Sequence[str], conversion: Conversion
-) -> tuple[tuple[Layer, ...], NetxRecord]:
-    """Turn a chain of LIF populations into layers and the record of everything else.
+def hops_of(network: FixedNetwork, names: Sequence[str]) -> dict[str, int]:
+    """Steps into each population of a chain beyond the delays of its synapses.
 
-    Raises:
-        UnsupportedError: naming what the layers cannot hold.
+    lava-dl delays every hop by one step; a hop without delay is answered that much later.
     """
-    # lava-dl delays every hop by one step; a hop without delay is answered that much later.
     hops = {name: int(index > 0) for index, name in enumerate(names)}
     for projection in network.projections:
         if projection.source != projection.target:
             hops[projection.target] = min(hops[projection.target], projection.delay)
-    layers: list[Layer] = []
+    return hops
+
+
+def layers_of(
+    network: FixedNetwork, names: Sequence[str], conversion: Conversion
+) -> tuple[tuple[AnyLayer, ...], NetxRecord]:
+    """Turn a chain of LIF populations into layers and the record of everything else.
+
+    Its convolutions are those that netx holds.
+
+    Raises:
+        UnsupportedError: naming what the layers cannot hold.
+    """
+    hops = hops_of(network, names)
+    layers: list[AnyLayer] = []
     skewed = False
     for index, name in enumerate(names):
         layer = _layer(network, name, hops[name], conversion)
@@ -175,6 +199,7 @@ def layers_of(
             for number, p in enumerate(network.projections)
             if isinstance(p.weights, Sparse)
         },
+        {p.name: p.shape for p in network.populations if len(p.shape) > 1},
     )
     return tuple(layers), record
 
@@ -182,7 +207,7 @@ def layers_of(
 def too_fine(network: FixedNetwork) -> str:
     """Name of a population or projection that netx's words do not hold, or nothing."""
     for projection in network.projections:
-        if not _fits(_port_weights(projection)):
+        if out_of_range(_port_values(projection)):
             return connection_name(projection)
     for population in network.populations:
         if isinstance(population, FixedInput):
@@ -201,7 +226,7 @@ def rescaled(network: FixedNetwork) -> FixedNetwork:
     """
     shifts = {population.name: 0 for population in network.populations}
     for projection in network.projections:
-        weights = _port_weights(projection)
+        weights = _port_values(projection)
         while not _in_range(weights >> shifts[projection.target]):
             shifts[projection.target] += 1
     return replace(
@@ -216,7 +241,7 @@ def rescaled(network: FixedNetwork) -> FixedNetwork:
     )
 
 
-def _population(note: LayerRecord, layer: Layer) -> FixedNeurons:
+def _population(note: LayerRecord, layer: AnyLayer, shape: Shape) -> FixedNeurons:
     words = LIFWords(STATE, note.fraction, DECAY_BITS, ALIGNMENT, note.bias_exponent)
     constants = {
         "current_decay": layer.current_decay,
@@ -224,27 +249,35 @@ def _population(note: LayerRecord, layer: Layer) -> FixedNeurons:
         "threshold": layer.threshold,
         "bias": (layer.bias << BIAS_EXPONENT) >> note.bias_exponent,
     }
-    return words.neurons(note.name, layer.size, constants)
+    return replace(words.neurons(note.name, layer.size, constants), shape=shape)
 
 
 def _projection(
-    link: LinkRecord, layer: Layer, places: Places | None, *, graded: bool
+    link: LinkRecord, layer: AnyLayer, places: Places | None, *, graded: bool, row: bool
 ) -> FixedProjection:
-    matrix = np.where(layer.delay == link.layer_delay, layer.weights, 0)
-    if link.source == link.target and layer.recurrent is not None:
-        matrix = layer.recurrent
-    mantissas = matrix >> link.exponent
     return FixedProjection(
         source=link.source,
         variable="value" if graded else "spikes",
         target=link.target,
         port="current",
-        weights=_sparse(mantissas, places) if link.sparse else Dense(mantissas),
+        weights=_weights(link, layer, places, row=row),
         bits=link.bits,
         exponent=link.exponent,
         weight_fraction=link.weight_fraction,
         delay=link.delay,
     )
+
+
+def _weights(link: LinkRecord, layer: AnyLayer, places: Places | None, *, row: bool) -> Weights:
+    """Mantissas of a link, in the form that they had."""
+    if isinstance(layer, ConvLayer):
+        conv = layer.conv.with_values(layer.conv.values >> link.exponent)
+        return as_row(conv) if row else conv
+    matrix = np.where(layer.delay == link.layer_delay, layer.weights, 0)
+    if link.source == link.target and layer.recurrent is not None:
+        matrix = layer.recurrent
+    mantissas = matrix >> link.exponent
+    return _sparse(mantissas, places) if link.sparse else Dense(mantissas)
 
 
 def _sparse(mantissas: IntArray, places: Places | None) -> Sparse:
@@ -271,7 +304,7 @@ def _link(projection: FixedProjection, layer_delay: int) -> LinkRecord:
     )
 
 
-def _layer(network: FixedNetwork, name: str, hop: int, conversion: Conversion) -> Layer:
+def _layer(network: FixedNetwork, name: str, hop: int, conversion: Conversion) -> AnyLayer:
     """The integers of one population and of what reaches it."""
     population, words = _lava_lif(network, name)
     node = f"population {name!r}"
@@ -280,33 +313,45 @@ def _layer(network: FixedNetwork, name: str, hop: int, conversion: Conversion) -
     bias = _bias(population, words)
     if np.any(bias):
         conversion.meet("membrane-bias", node)
+    decays = [population.constants[c] for c in ("current_decay", "membrane_decay", "threshold")]
     forward = [p for p in network.projections if p.target == name and not _recurrent(p)]
+    kernel = forward[0].weights
+    if isinstance(kernel, Conv):
+        conv = as_image(kernel.with_values(_port_values(forward[0])))
+        return ConvLayer(conv, bias >> BIAS_EXPONENT, *decays)
     weights, delay = _forward(forward, hop, conversion)
     own = [p for p in network.projections if p.target == name and _recurrent(p)]
-    recurrent = None
-    for projection in own:
-        conversion.meet("recurrence", connection_name(projection))
-        if projection.delay != 1 or np.any(delay):
-            conversion.meet("delay-recurrent", connection_name(projection))
-        recurrent = _port_weights(projection)
+    recurrent = _own_weights(own, conversion, alone=not np.any(delay))
     if np.any(delay):
         conversion.meet("delay", node)
         if np.any(bias):
             conversion.meet("delay-with-bias", node)
-    for matrix in (weights, recurrent):
-        if matrix is not None and lava_clips(matrix):
-            conversion.meet("inhibitory-limit", node)
-    if not np.any(weights) and (recurrent is None or not np.any(recurrent)):
+    _require_weights(node, conversion, weights, recurrent)
+    return Layer(weights, recurrent, delay, bias >> BIAS_EXPONENT, *decays)
+
+
+def _own_weights(
+    projections: Sequence[FixedProjection], conversion: Conversion, *, alone: bool
+) -> IntArray | None:
+    """Recurrent weights; ``alone`` where no other synapse has a delay."""
+    weights = None
+    for projection in projections:
+        conversion.meet("recurrence", connection_name(projection))
+        if projection.delay != 1 or not alone:
+            conversion.meet("delay-recurrent", connection_name(projection))
+        weights = _port_weights(projection)
+    return weights
+
+
+def _require_weights(
+    node: str, conversion: Conversion, weights: IntArray, recurrent: IntArray | None
+) -> None:
+    """Refuse matrices that Lava clips, or that netx's loader fails on."""
+    matrices = [matrix for matrix in (weights, recurrent) if matrix is not None]
+    if any(lava_clips(matrix) for matrix in matrices):
+        conversion.meet("inhibitory-limit", node)
+    if not any(np.any(matrix) for matrix in matrices):
         conversion.meet("zero-weights", node)
-    return Layer(
-        weights,
-        recurrent,
-        delay,
-        bias >> BIAS_EXPONENT,
-        population.constants["current_decay"],
-        population.constants["membrane_decay"],
-        population.constants["threshold"],
-    )
 
 
 def _forward(
@@ -326,8 +371,14 @@ def _forward(
     return weights, delay
 
 
+def _port_values(projection: FixedProjection) -> IntArray:
+    """Stored weights as they arrive at the port."""
+    values: IntArray = projection.weights.values << projection.exponent
+    return values
+
+
 def _port_weights(projection: FixedProjection) -> IntArray:
-    """Weights as they arrive at the port: what netx stores."""
+    """All weights as they arrive at the port: what netx stores of a matrix."""
     weights: IntArray = projection.weights.to_array() << projection.exponent
     return weights
 
@@ -347,11 +398,8 @@ def _bias(population: FixedNeurons, words: LIFWords) -> IntArray:
 
 
 def _in_range(weights: IntArray) -> bool:
-    return bool(weights.min() >= LOWEST_WEIGHT and weights.max() <= HIGHEST_WEIGHT)
-
-
-def _fits(weights: IntArray) -> bool:
-    return _in_range(weights) and not np.any(weights % 2)
+    low, high = weights.min(initial=0), weights.max(initial=0)
+    return bool(low >= LOWEST_WEIGHT and high <= HIGHEST_WEIGHT)
 
 
 def _recurrent(projection: FixedProjection) -> bool:
@@ -368,12 +416,13 @@ def _coarser_population(population: FixedNeurons, words: LIFWords, shift: int) -
         "threshold": shift_toward_zero(population.constants["threshold"], shift),
         "bias": shift_toward_zero(bias, shift + BIAS_EXPONENT),
     }
-    return coarser.neurons(population.name, population.size, constants)
+    coarse = coarser.neurons(population.name, population.size, constants)
+    return replace(coarse, shape=population.shape)
 
 
 def _coarser_projection(projection: FixedProjection, shift: int) -> FixedProjection:
-    weights = projection.weights.values << projection.exponent
-    if shift == 0 and _fits(_port_weights(projection)):
+    weights = _port_values(projection)
+    if shift == 0 and not out_of_range(weights):
         return projection
     word = Word(WEIGHT_BITS)
     mantissas, _ = word.encode(weights.astype(np.float64), -(shift + WEIGHT_EXPONENT))

@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast, get_type_hints
 import h5py
 import numpy as np
 
-from ltc2hw.converters.netx_layers import BIAS_EXPONENT, Layer
+from ltc2hw.converters.netx_layers import BIAS_EXPONENT, AnyLayer, ConvLayer
 from ltc2hw.errors import DamagedFileError
 from ltc2hw.files.foreign_hdf5 import ForeignTree
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.words import IntArray, Word
 
 Places = tuple[IntArray, IntArray]
@@ -76,7 +77,8 @@ class NetxRecord:
     """Everything about a network that its layers do not say; ``order`` is of its populations.
 
     ``places`` are ``indptr`` and ``indices`` of sparse links, by the number of the link; files that
-    do not have them store the weights that are not zero.
+    do not have them store the weights that are not zero. ``shapes`` are those of images and rows,
+    by the name of the population.
     """
 
     target: str
@@ -86,10 +88,11 @@ class NetxRecord:
     layers: tuple[LayerRecord, ...]
     links: tuple[LinkRecord, ...]
     places: Mapping[int, Places] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 def default_record(
-    layers: Sequence[Layer], hops: Sequence[int], word: Word | None, fraction: int, target: str
+    layers: Sequence[AnyLayer], hops: Sequence[int], word: Word | None, fraction: int, target: str
 ) -> NetxRecord:
     """The record of a file that has none.
 
@@ -99,10 +102,16 @@ def default_record(
     given = word or Word(1, signed=False)
     source = InputRecord("input", word is not None, given.bits, given.signed, 0)
     notes, links, previous = [], [], source.name
+    shapes: dict[str, Shape] = {}
     for index, (layer, hop) in enumerate(zip(layers, hops, strict=True)):
         name = f"layer{index}"
         notes.append(LayerRecord(name, fraction + ALIGNMENT, BIAS_EXPONENT))
         form = (WEIGHT_BITS, WEIGHT_EXPONENT, fraction - WEIGHT_EXPONENT)
+        if isinstance(layer, ConvLayer):
+            shapes |= {previous: layer.conv.sources, name: layer.conv.targets}
+            links.append(LinkRecord(previous, name, hop, 0, *form, sparse=False))
+            previous = name
+            continue
         delays = [int(delay) for delay in np.unique(layer.delay[layer.weights != 0])] or [0]
         several = len(delays) > 1
         links += [LinkRecord(previous, name, d + hop, d, *form, sparse=several) for d in delays]
@@ -110,7 +119,7 @@ def default_record(
             links.append(LinkRecord(name, name, 1, 0, *form, sparse=False))
         previous = name
     order = (source.name, *(note.name for note in notes))
-    return NetxRecord(target, {}, order, source, tuple(notes), tuple(links))
+    return NetxRecord(target, {}, order, source, tuple(notes), tuple(links), shapes=shapes)
 
 
 def write_record(file: h5py.Group, record: NetxRecord) -> None:
@@ -119,6 +128,8 @@ def write_record(file: h5py.Group, record: NetxRecord) -> None:
     group.create_dataset("schema_version", data=SCHEMA_VERSION)
     parts = asdict(replace(record, places={}))
     del parts["places"]
+    if not record.shapes:
+        del parts["shapes"]
     group.create_dataset("record", data=json.dumps(parts))
     for number, (indptr, indices) in record.places.items():
         link = group.create_group(f"places/{number}")
@@ -165,7 +176,14 @@ def _parse(group: ForeignTree) -> NetxRecord:
             int(number): (_integers(link["indptr"]), _integers(link["indices"]))
             for number, link in cast(Any, group.get("places", {})).items()
         },
+        {name: _shape(sizes) for name, sizes in parts.get("shapes", {}).items()},
     )
+
+
+def _shape(sizes: Any) -> Shape:
+    if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+        raise TypeError("shapes are not rows of integers")
+    return tuple(sizes)
 
 
 def _integers(values: Any) -> IntArray:

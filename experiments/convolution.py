@@ -31,6 +31,7 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GATES, GraphNetwork
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe
+from ltc2hw.training.memory import keep_freed_memory
 from ltc2hw.training.model import build_network
 from ltc2hw.training.recipe_file import load_recipe
 from ltc2hw.training.recipes import recipe_for
@@ -149,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own = parser()
     options = own.parse_args(arguments)
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         print(line(options, run(options)))
     except Ltc2hwError as error:

@@ -21,6 +21,7 @@ from ltc2hw.graph.fixed import (
 )
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.capacity import MAXIMUM_NUMBERS
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.integer_limits import largest
 from ltc2hw.numbers.words import Word, bits_for
@@ -99,8 +100,14 @@ def _check_projection(network: FixedNetwork, projection: FixedProjection) -> Non
     if projection.bits > WEIGHT_BITS:
         raise UnsupportedError("lava", name, f"weights of {projection.bits} bits", _REMEDY)
     lowest = MIXED_SIGN_BITS - projection.bits
+    weights = projection.weights
+    shared = isinstance(weights, Conv) and stays_in_lavas_sums(network, projection)
+    if isinstance(weights, Conv) and not shared and weights.synapses > MAXIMUM_NUMBERS:
+        raise UnsupportedError(
+            "lava", name, f"a convolution of {weights.synapses} synapses with sums beyond 24 bits",
+            _REMEDY,
+        )  # fmt: skip
     # Lava's Conv has no such alignment.
-    shared = isinstance(projection.weights, Conv) and stays_in_lavas_sums(network, projection)
     if projection.exponent < lowest and not shared:
         raise UnsupportedError(
             "lava", name, f"weight exponent {projection.exponent}, at least {lowest}", _REMEDY

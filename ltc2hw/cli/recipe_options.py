@@ -31,8 +31,14 @@ MODEL_FLAGS: Mapping[str, str] = {
     "constant": "--constant",
     "gate": "--gate",
     "hidden": "--hidden",
+    "conv": "--conv",
+    "dropout": "--dropout",
+    "batch_norm": "--batch-norm",
 }
 """Options that make another network."""
+
+MODEL_FIELDS = ("gate", "hidden", "conv", "dropout", "batch_norm")
+"""Those that are fields of :class:`~ltc2hw.training.ModelOptions` by the same name."""
 
 TRAINING_OPTIONS: Mapping[str, str] = {
     "method": "method",
@@ -43,6 +49,7 @@ TRAINING_OPTIONS: Mapping[str, str] = {
     "optimizer": "optimizer",
     "loss_weighting": "loss_weighting",
     "augment": "augment",
+    "shift": "shift",
     "epochs": "epochs",
     "weight_bits": "weight_bits",
     "seed": "seed",
@@ -50,6 +57,9 @@ TRAINING_OPTIONS: Mapping[str, str] = {
     "device": "device",
 }
 """Field of :class:`~ltc2hw.training.TrainingOptions` of each option."""
+
+
+NO_LAYER = "none"
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +86,27 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gate", choices=GATES, help="of ltc neurons (default: event)")
     parser.add_argument(
-        "--hidden", type=sizes, metavar="N[,N...]", help="neurons of the hidden layers, e.g. 128,64"
+        "--hidden",
+        type=sizes,
+        metavar="N[,N...]",
+        help="neurons of the hidden layers, e.g. 128,64; none beside --conv",
+    )
+    parser.add_argument(
+        "--conv",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="a layer over images, below the hidden ones and above the --conv before: channels, "
+        "kernel, stride and padding such as 16k5s2p1, or averages such as pool2",
+    )
+    parser.add_argument(
+        "--dropout", type=float, metavar="X", help="share of messages left out in training"
+    )
+    parser.add_argument(
+        "--batch-norm",
+        action="store_true",
+        default=None,
+        help="normalize what arrives in training, folded into weights afterwards",
     )
     parser.add_argument("--epochs", type=positive, metavar="N")
     parser.add_argument("--updates", type=positive, metavar="N", help="of fptt, per sequence")
@@ -92,6 +122,9 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         help="train on the samples as they are",
     )  # fmt: skip
     parser.add_argument(
+        "--shift", type=natural, metavar="N", help="move training images by up to N places"
+    )
+    parser.add_argument(
         "--weight-bits", type=positive, metavar="N", help="train through weights of N bits"
     )
     parser.add_argument("--seed", type=natural, metavar="N")
@@ -102,12 +135,12 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Type of an argument that lists layer sizes.
+    """Type of an argument that lists layer sizes, or says that there are none.
 
-    >>> sizes("128,64")
-    (128, 64)
+    >>> sizes("128,64"), sizes("none")
+    ((128, 64), ())
     """
-    return tuple(map(positive, text.split(",")))
+    return () if text == NO_LAYER else tuple(map(positive, text.split(",")))
 
 
 sizes.__name__ = "list of positive integers, such as 128,64"
@@ -130,6 +163,9 @@ def changed_recipe(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
         for option, field in TRAINING_OPTIONS.items()
         if getattr(arguments, option) is not None
     }
+    if arguments.batch_norm:
+        # Rounded weights of a recipe do not go with it; those that are asked for are refused.
+        training.setdefault("weight_bits", None)
     recipe = recipe.with_training(**training)
     _require_used(recipe, arguments)
     return recipe
@@ -156,7 +192,7 @@ def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
         flags = ", ".join(MODEL_FLAGS[option] for option in given)
         limit = "no options of new networks beside --start"
         raise InvalidValueError("option", flags, limit, "leave them out")
-    changes: dict[str, Any] = {name: given[name] for name in ("gate", "hidden") if name in given}
+    changes: dict[str, Any] = {name: given[name] for name in MODEL_FIELDS if name in given}
     if "constant" in given:
         changes["constants"] = dict(given["constant"])
     if "neuron" in given:
@@ -199,11 +235,16 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     """What is trained, and how, in a line each."""
     model, how = recipe.model, recipe.training
     if start is None:
-        layers = " + ".join(map(str, model.hidden))
+        layers = " + ".join((*model.conv, *map(str, model.hidden)))
         neuron = getattr(model.neuron, "name", model.neuron)
         gates = f" ({model.gate} gates)" if model.is_ltc else ""
-        own = "recurrent" if model.recurrent else "feed-forward"
-        what = f"{layers} {neuron}{gates}, {own}; {model.readout_gate} readout of {model.read_from}"
+        own = "recurrent" if model.recurrent and model.hidden else "feed-forward"
+        drops = f", dropout {model.dropout:g}" if model.dropout else ""
+        norms = ", batch norm" if model.batch_norm else ""
+        what = (
+            f"{layers} {neuron}{gates}, {own}{drops}{norms}; "
+            f"{model.readout_gate} readout of {model.read_from}"
+        )
     else:
         hidden = [p for p in start.populations if p.name != start.input.name]
         what = ", ".join(f"{population.name} ({population.size})" for population in hidden)

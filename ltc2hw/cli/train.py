@@ -141,7 +141,9 @@ def train_network(
     """Train by a recipe, perhaps further; the float network, and what was measured."""
     from ltc2hw.converters.torch import from_module
     from ltc2hw.training import train
+    from ltc2hw.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     metric = task.decision.metric
 
     def progress(record: EpochRecord) -> None:

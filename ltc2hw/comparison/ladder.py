@@ -197,8 +197,8 @@ class _Tally:
         return float(np.sqrt(self.squares[1] / self.numbers))
 
 
-CACHED = 1 << 17
-"""Numbers of one variable of a population, over the samples that run together: a megabyte."""
+CACHED = 1 << 18
+"""Numbers of one variable of a population, over the samples that run together: two megabytes."""
 
 
 def part_size(network: Network) -> int:

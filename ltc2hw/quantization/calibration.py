@@ -23,8 +23,8 @@ from ltc2hw.registry import find_engine
 BATCH = 64
 """Most samples of a float run while calibrating."""
 
-CACHED = 1 << 17
-"""Numbers of one variable of a population, over the samples of a run: a megabyte."""
+CACHED = 1 << 18
+"""Numbers of one variable of a population, over the samples of a run: two megabytes."""
 
 MEMORY = 1 << 25
 """Bytes of the states that a run records; longer ones run in pieces of their steps."""

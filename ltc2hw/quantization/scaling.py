@@ -15,6 +15,7 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable, connection_name
 from ltc2hw.graph.target import Target
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.nonlinearity import (
     GATE_FUNCTIONS,
     TABLE_SPAN_BITS,
@@ -54,9 +55,10 @@ class QuantizeOptions:
     ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
     trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every weight room from minus
     this up to nearly this, and every accumulator room for all of them at once: for networks that
-    will learn on the chip. ``fine_states`` gives states that only move toward a register, as the
-    membranes of gated neurons do, all fractional bits that the state word has room for beside the
-    largest possible current, so that slow leaks keep their resolution. ``allow`` names the limits
+    will learn on the chip, where kernels, which do not learn, need none. ``fine_states`` gives
+    states that only move toward a register, as the membranes of gated neurons do, all fractional
+    bits that the state word has room for beside the largest possible current, so that slow leaks
+    keep their resolution. ``allow`` names the limits
     of :mod:`ltc2hw.quantization.limits` that the network may exceed.
     """
 
@@ -376,9 +378,9 @@ class _Draft:
         bits = options.bits_of(projection, chip)
         lowest, highest = exponent_range(bits, chip)
         fraction = weight_fraction(projection.weights.values, Word(bits))
-        if options.weight_reach is not None:
-            fraction = min(fraction, bits - 1 - math.ceil(math.log2(options.weight_reach)))
-        learns = options.weight_reach is not None
+        reach, learns = options.weight_reach, False
+        if reach is not None and not isinstance(projection.weights, Conv):
+            fraction, learns = min(fraction, bits - 1 - math.ceil(math.log2(reach))), True
         mantissas, _ = Word(bits).encode(projection.weights.values, fraction)
         smallest = Word(bits).minimum if learns else int(mantissas.min(initial=0))
         return cls(

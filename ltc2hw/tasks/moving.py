@@ -57,11 +57,10 @@ def moved_images(x: FloatArray, image: tuple[int, ...], moves: IntArray) -> Floa
     found = np.zeros_like(given)
     for sample, move in enumerate(moves.tolist()):
         ends = list(zip(move, image[1:], strict=True))
-        to = tuple(slice(max(0, by), size + min(0, by)) for by, size in ends)
-        back = tuple(slice(max(0, -by), size - max(0, by)) for by, size in ends)
-        found[(slice(None), sample, slice(None), *to)] = given[
-            (slice(None), sample, slice(None), *back)
-        ]
+        rest = slice(None), slice(None)
+        to = (*rest, *(slice(max(0, by), size + min(0, by)) for by, size in ends))
+        back = (*rest, *(slice(max(0, -by), size - max(0, by)) for by, size in ends))
+        found[:, sample][to] = given[:, sample][back]
     return found.reshape(x.shape)
 
 

@@ -63,6 +63,7 @@ class Summary:
     kind: str
     steps: int
     inputs: int
+    shape: tuple[int, ...]
     outputs: int
     classes: tuple[str, ...]
     heads: tuple[int, ...]
@@ -96,6 +97,7 @@ def summarise(task: Task) -> Summary:
         kind=task.kind,
         steps=task.steps,
         inputs=task.inputs,
+        shape=task.shape,
         outputs=task.outputs,
         classes=task.classes,
         heads=task.heads,

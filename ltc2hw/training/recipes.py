@@ -82,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
     IMAGE: Recipe(
         # The image is there in every step: open gates, and a loss at each of the few steps.
         ModelOptions(
-            conv=("32k5s2", "64k3s2"),
+            conv=("24k3s2p1", "48k3s2p1"),
             hidden=(),
             readout_gate="event",
             tau_mem_bias=0.0,
@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         TrainingOptions(
             updates=5,
-            epochs=25,
+            epochs=22,
             batch_size=128,
             learning_rate=2e-3,
             alpha=0.02,

@@ -347,27 +347,26 @@ def train(
 ) -> TrainingResult:
     """Train a network on a task; the best epoch is chosen on the validation samples alone.
 
-        ``module``: any ``(x, state) -> (outputs, state)``, time first, whose state can ``detach()``
-        itself, in place of the recipe's network. ``start``: a network to go on from, as
-        :func:`~ltc2hw.neurons.to_module` makes a module of it; ``converters.torch.from_module`` makes
-        a network of the result's.
+    ``module``: any ``(x, state) -> (outputs, state)``, time first, whose state can ``detach()``
+    itself, in place of the recipe's network. ``start``: a network to go on from, as
+    :func:`~ltc2hw.neurons.to_module` makes a module of it; ``converters.torch.from_module`` makes
+    a network of the result's.
 
-        ``progress`` is called after every epoch. With ``checkpoint`` the run is saved there after
-        every epoch, and continues from there if the file exists: an interrupted run then ends with
-        the same bits as an uninterrupted one.
+    ``progress`` is called after every epoch. With ``checkpoint`` the run is saved there after
+    every epoch, and continues from there if the file exists: an interrupted run then ends with
+    the same bits as an uninterrupted one.
 
-        Raises:
-            InvalidValueError, UnknownNameError: for options without meaning, or a checkpoint of
-                another run.
-            DamagedFileError: if the checkpoint cannot be read.
-            TrainingError: if a loss, a gradient or a parameter stops being finite.
+    Raises:
+        InvalidValueError, UnknownNameError: for options without meaning, or a checkpoint of
+            another run.
+        DamagedFileError: if the checkpoint cannot be read.
+        TrainingError: if a loss, a gradient or a parameter stops being finite.
 
-        >>> from ltc2hw.tasks.moving import moved, require_movable
-    from ltc2hw.tasks import load_task
-        >>> from ltc2hw.training import ModelOptions, TrainingOptions
-        >>> recipe = Recipe(ModelOptions(hidden=(8,)), TrainingOptions(updates=2, epochs=1))
-        >>> len(train(load_task("add-4"), recipe).history)
-        1
+    >>> from ltc2hw.tasks import load_task
+    >>> from ltc2hw.training import ModelOptions, TrainingOptions
+    >>> recipe = Recipe(ModelOptions(hidden=(8,)), TrainingOptions(updates=2, epochs=1))
+    >>> len(train(load_task("add-4"), recipe).history)
+    1
     """
     trainer = Trainer(task, recipe, module, start)
     if checkpoint is not None and Path(checkpoint).exists():

@@ -79,7 +79,7 @@ class Layout:
         rows: Table = np.zeros((len(self.constants), stride), dtype=self.types.number)
         for (name, bits), row in self.constants.items():
             values = np.ones(size, np.int64) if name == ALIVE else self.step.constants[name]
-            values = np.broadcast_to(values, size)[order]
+            values = order.placed(np.broadcast_to(values, size))
             rows[row, :size] = np.ldexp(values.astype(np.float64), -bits) if bits else values
         return rows
 

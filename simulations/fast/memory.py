@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.graph.state import Shapes, check_ranges, check_state
 from ltc2hw.graph.trace import State
 from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Table, zeros
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Shape, Table, zeros
 
 PAST = "sent:"
 """Beginning of the names of past messages in a State."""
 
 
-def allocate(plan: Plan, tile: int) -> Memory:
-    """Zeroed memory for ``tile`` samples."""
+IMAGES_BYTES = 1 << 21
+"""Memory of the samples that go together where kernels are convolved: about what a cache holds.
+
+Samples share rows of dense weights, but each adds its own part of a kernel.
+"""
+
+
+def most_samples(plan: Plan, limit: int) -> int:
+    """Samples, at most ``limit``, that are computed together."""
+    if not np.isin(plan.tables.fans["shape"], (Shape.KERNEL_EVENTS, Shape.KERNEL_VALUES)).any():
+        return limit
+    one = sum(length * np.dtype(dtype).itemsize for length, dtype in lengths(plan, 1))
+    return max(1, min(limit, IMAGES_BYTES // one))
+
+
+def lengths(plan: Plan, tile: int) -> list[tuple[int, npt.DTypeLike]]:
+    """Lengths and types of the arrays of a tile."""
     sizes, types = plan.sizes, plan.types
-    arrays = zeros(
+    return [
         (tile * sizes.states, types.number),
         (sizes.ports, types.arrival),
         (tile * sizes.neurons, np.uint8),
@@ -31,7 +47,12 @@ def allocate(plan: Plan, tile: int) -> Memory:
         (tile * sizes.narrow_sums, types.narrow_sums),
         (tile * sizes.broad_sums, types.broad_sums),
         (len(plan.counters), np.int64),
-    )
+    ]
+
+
+def allocate(plan: Plan, tile: int) -> Memory:
+    """Zeroed memory for ``tile`` samples."""
+    arrays = zeros(*lengths(plan, tile))
     state, ports, spikes, values, pairs, bytes_, *rest = arrays
     words, byte_words = spikes.view(np.uint64), bytes_.view(np.uint64)
     return Memory(state, ports, spikes, words, values, pairs, bytes_, byte_words, *rest)
@@ -93,7 +114,7 @@ class Tile:
             return
         last = first + samples
         for name, register, neurons, order in self.registers:
-            neurons[:samples] = state[name][register][first:last, order]
+            neurons[:samples] = order.placed(state[name][register][first:last])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.write(delay, message[first:last])
@@ -102,7 +123,7 @@ class Tile:
         """Write the registers after ``steps`` steps into the same samples of a State."""
         last = first + samples
         for name, register, neurons, order in self.registers:
-            state[name][register][first:last, order] = neurons[:samples]
+            state[name][register][first:last] = order.numbered(neurons[:samples])
         for name, register, ring in self.past:
             for delay, message in enumerate(state[name][register], start=1):
                 ring.read(steps, delay, message[first:last])
@@ -118,11 +139,12 @@ class _Values:
 
     def write(self, delay: int, given: Table) -> None:
         """Write the message (samples, N) of ``delay`` steps before the first."""
-        self.values[-delay, : given.shape[0]] = given[:, self.order]
+        self.values[-delay, : given.shape[0]] = self.order.placed(given)
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the message (samples, N) of ``delay`` steps before step ``steps``."""
-        result[:, self.order] = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        values = self.values[(steps - delay) % self.slots, : result.shape[0]]
+        result[...] = self.order.numbered(values)
 
 
 class _Events:
@@ -142,24 +164,25 @@ class _Events:
         """Write the spikes (samples, N) of ``delay`` steps before the first."""
         samples, counts = given.shape[0], np.count_nonzero(given, axis=1)
         lists = self.lists[-delay, :samples]
-        lists[listed(lists, counts)] = np.nonzero(given[:, self.order])[1]
+        lists[listed(lists, counts)] = np.nonzero(self.order.placed(given))[1]
         self.lengths[-delay, :samples] = counts
 
     def read(self, steps: int, delay: int, result: Table) -> None:
         """Read the spikes (samples, N) of ``delay`` steps before step ``steps``."""
         samples = result.shape[0]
         if delay == 1:
-            result[:, self.order] = self.spikes[:samples]
+            result[...] = self.order.numbered(self.spikes[:samples])
             return
         slot = (steps - delay) % self.slots
         if self.crowds[slot] != 0:
-            result[:, self.order] = self.bytes[slot, :samples, : result.shape[1]]
+            kept = self.bytes[slot, :samples, : result.shape[1]]
+            result[...] = self.order.numbered(kept)
             return
         lists = self.lists[slot, :samples]
         there = listed(lists, self.lengths[slot, :samples])
         found = np.zeros_like(result)
         found[np.nonzero(there)[0], lists[there]] = 1
-        result[:, self.order] = found
+        result[...] = self.order.numbered(found)
 
 
 def listed(events: Table, lengths: Table) -> Table:

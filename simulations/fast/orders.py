@@ -7,36 +7,55 @@ from step to step; what goes in and out of the engine is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.numbers.convolution import Conv
-from ltc2hw.numbers.words import IntArray
+from ltc2hw.simulations.fast.tables import Table
 
-Order = slice | IntArray
-"""Indexes an array of values by neurons' numbers, and gives them in the order of memory."""
 
-UNCHANGED = slice(None)
+@dataclass(frozen=True)
+class Order:
+    """All channels of a pixel before the next pixel; the neurons' numbers go channel by channel.
+
+    >>> order = Order(channels=2, pixels=3)
+    >>> order.placed(np.arange(6)).tolist()
+    [0, 3, 1, 4, 2, 5]
+    >>> order.numbered(order.placed(np.arange(6))).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+
+    channels: int = 1
+    """1: neurons lie in the order of their numbers."""
+    pixels: int = 1
+
+    def placed(self, values: Table) -> Table:
+        """Values (..., N) by number, in the order of memory."""
+        return values if self.channels == 1 else _swapped(values, self.channels, self.pixels)
+
+    def numbered(self, values: Table) -> Table:
+        """Values (..., N) in the order of memory, by number."""
+        return values if self.channels == 1 else _swapped(values, self.pixels, self.channels)
+
+    def numbers(self, size: int) -> Table:
+        """Numbers of the neurons in the order of memory."""
+        return self.placed(np.arange(size))
+
+
+def _swapped(values: Table, first: int, second: int) -> Table:
+    parts = values.reshape(*values.shape[:-1], first, second)
+    return parts.swapaxes(-1, -2).reshape(values.shape)
 
 
 def orders_of(network: FixedNetwork) -> dict[str, Order]:
     """Order of every population: channels last where convolutions arrive."""
-    orders: dict[str, Order] = {p.name: UNCHANGED for p in network.populations}
+    orders = {p.name: Order() for p in network.populations}
     for projection in network.projections:
         if isinstance(projection.weights, Conv):
-            orders[projection.target] = channels_last(projection.weights.targets)
+            channels, *rest = projection.weights.targets
+            pixels = int(np.prod(rest))
+            if pixels > 1:
+                orders[projection.target] = Order(channels, pixels)
     return orders
-
-
-def channels_last(shape: tuple[int, ...]) -> Order:
-    """Numbers of the neurons of an image, all channels of a pixel before the next pixel.
-
-    >>> channels_last((2, 1, 3)).tolist()
-    [0, 3, 1, 4, 2, 5]
-    >>> channels_last((1, 2, 3))
-    slice(None, None, None)
-    """
-    channels = shape[0]
-    if channels == 1 or int(np.prod(shape[1:])) == 1:
-        return UNCHANGED
-    return np.arange(np.prod(shape), dtype=np.int64).reshape(channels, -1).T.ravel()

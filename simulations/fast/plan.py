@@ -23,7 +23,7 @@ from ltc2hw.simulations.fast.geometry import Geometry, geometry_of, reciprocal
 from ltc2hw.simulations.fast.kinds import WIDE, Types, types_of
 from ltc2hw.simulations.fast.machine import address_of
 from ltc2hw.simulations.fast.matrices import BLOCK_BYTES, in_blocks
-from ltc2hw.simulations.fast.orders import UNCHANGED, Order, orders_of
+from ltc2hw.simulations.fast.orders import Order, orders_of
 from ltc2hw.simulations.fast.simplify import simplified
 from ltc2hw.simulations.fast.sparse import packed
 from ltc2hw.simulations.fast.stages import Stages, Work, constant_rows, copies, stages_of
@@ -458,7 +458,17 @@ class _Builder:
         weights = fan.projections[0].weights
         if not isinstance(weights, Conv):
             return None
-        return geometry_of(weights, channels_last=self.orders[fan.source] is not UNCHANGED)
+        return geometry_of(weights, channels_last=self.orders[fan.source].channels > 1)
+
+    def placed(self, fan: Fan) -> Any:
+        """Sparse weights in the order of memory."""
+        weights = fan.projections[0].weights
+        matrix = weights.to_scipy()
+        for axis, name in enumerate((fan.projections[0].target, fan.source)):
+            if self.orders[name].channels > 1:
+                numbers = self.orders[name].numbers(matrix.shape[axis])
+                matrix = matrix[:, numbers] if axis else matrix[numbers]
+        return matrix
 
     def store(self, fan: Fan, width: int, geometry: Geometry | None) -> tuple[int, int, int]:
         """Store weights by source: where weights, sparse columns or places, and synapses start."""
@@ -466,8 +476,7 @@ class _Builder:
             return self.weights.add(geometry.weights), self.pointers.add(geometry.outer), 0
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
-            placed = weights.to_scipy()[self.orders[fan.projections[0].target]]
-            by_source = placed[:, self.orders[fan.source]].tocsc()
+            by_source = self.placed(fan).tocsc()
             targets = by_source.indices.astype(np.int64)
             self.synapses.add(packed(targets, by_source.data, self.types.synapses))
             first = self.synapse_count

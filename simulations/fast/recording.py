@@ -11,7 +11,6 @@ import numpy.typing as npt
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.trace import check_record
-from ltc2hw.simulations.fast.orders import UNCHANGED
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Recorded, Tables
 from ltc2hw.simulations.fast.tables import RECORD, Operation, Table
@@ -76,7 +75,7 @@ def lay_out(
         UnknownNameError: if no kind of population has such a variable.
     """
     wanted = check_record(record, network.populations)
-    draft = _Draft(network, plan, steps, batch)
+    draft = _Draft(plan, steps, batch)
     for name, variables in wanted.items():
         for variable in variables:
             draft.add(name, variable, in_values=variable != SPIKES)
@@ -97,9 +96,8 @@ def lay_out(
 class _Draft:
     """Assigns a place to one variable after the other."""
 
-    def __init__(self, network: FixedNetwork, plan: Plan, steps: int, batch: int) -> None:
+    def __init__(self, plan: Plan, steps: int, batch: int) -> None:
         self.plan = plan
-        self.shapes = {p.name: p.shape for p in network.populations}
         self.steps = steps
         self.batch = batch
         self.spikes = 0
@@ -117,7 +115,7 @@ class _Draft:
             operation = Operation.RECORD_SPIKES_AS_VALUES if in_values else Operation.RECORD_SPIKES
         stride = int(self.plan.tables.populations[self.plan.rows[name]]["stride"])
         self.schedule.append((operation, len(self.records)))
-        channels = 1 if self.plan.orders[name] is UNCHANGED else self.shapes[name][0]
+        channels = self.plan.orders[name].channels
         self.records.append((self.plan.start_of(name, variable), stride, size, start, channels))
         end = start + self.steps * self.batch * size
         shape = (self.steps, self.batch, size)

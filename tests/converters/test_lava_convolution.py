@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
-from ltc2hw.graph.fixed import FixedNetwork
+from benchmarks.networks import lif
+from ltc2hw.errors import UnsupportedError
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.convolution import Conv, sum_pool
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, Word
 from tests.converters.test_lava_export import run_alone
 from tests.convolution.random_conv_networks import (
     conv_samples,
@@ -182,6 +184,19 @@ def test_what_lavas_conv_would_wrap_is_written_out() -> None:
     assert set(kinds[1:]) == {LavaConv}
     expected = ltc2hw.simulate(strained, samples(), "integer", "all")
     assert_same_integers(inprocess.simulate(strained, samples(), "all"), expected)
+
+
+def test_what_can_neither_wrap_nor_be_written_out_is_named() -> None:
+    image = (16, 96, 96)
+    kernel = np.full((16, 16, 3, 3), 100)
+    size = int(np.prod(image))
+    one = FixedProjection("input", "spikes", "a", "current", Conv(kernel, image, 1, 1), 8, 7, 6)
+    given = FixedInput("input", size, False, Word(1, signed=False), 0, image)
+    network = FixedNetwork((given, lif("a", size, 100, shape=image)), (one,), "a", "ideal")
+    assert type(build(network).connections[0][0]) is LavaConv
+    loud = replace(network, projections=(replace(one, exponent=10),))
+    with pytest.raises(UnsupportedError, match=r"input\.spikes->a\.current.* beyond 24 bits"):
+        build(loud)
 
 
 def test_a_convolution_waits_behind_a_connection_that_changes_nothing() -> None:

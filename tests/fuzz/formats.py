@@ -22,6 +22,7 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.learning.learn import learn
+from ltc2hw.numbers.convolution import Conv, sum_pool
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.scaling import QuantizeOptions
 from tests.random_networks import random_fixed_network, random_network, random_samples
@@ -95,6 +96,30 @@ def make_float(rng: Rng, path: Path) -> None:
 def make_fixed(rng: Rng, path: Path) -> None:
     """An integer network of any kind."""
     save(random_fixed_network(rng, largest=6), path)
+
+
+def make_convolutions(rng: Rng, path: Path) -> None:
+    """A float or integer network of shared kernels, in one dimension or two."""
+    image, hidden = pick_images(rng)
+    kernel = rng.normal(size=(hidden[0], image[0], *(2 for _ in image[1:])))
+    populations = (
+        Input("input", int(np.prod(image)), shape=image),
+        Neurons("hidden", int(np.prod(hidden)), "ltc", {"threshold": 0.2}, shape=hidden),
+        Neurons("out", 2, "readout"),
+    )
+    last = Dense(rng.normal(size=(2, populations[1].size)))
+    projections = (
+        Projection("input", "spikes", "hidden", "current", Conv(kernel, image, 2, 1)),
+        Projection("hidden", "spikes", "hidden", "tau_mem", sum_pool(hidden, 1), 1),
+        Projection("hidden", "spikes", "out", "current", last),
+    )
+    network = Network(populations, projections, "out")
+    save(network if rng.integers(2) else ltc2hw.quantize(network), path)
+
+
+def pick_images(rng: Rng) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of what sends and what hears."""
+    return ((2, 5), (3, 3)) if rng.integers(2) else ((2, 4, 5), (3, 3, 3))
 
 
 def make_trace(rng: Rng, path: Path) -> None:
@@ -246,6 +271,7 @@ ALLOWED = frozenset({"initial-state"})
 FORMATS: Mapping[str, Format] = {
     "network": Format("own", make_float, lambda path: use_network(load(path))),
     "integer network": Format("own", make_fixed, lambda path: use_network(load(path))),
+    "convolutions": Format("own", make_convolutions, lambda path: use_network(load(path))),
     "trace": Format("own", make_trace, use_trace),
     "NIR (LIF)": Format("hdf5", make_nir_lif, use_nir, ".nir"),
     "NIR (LTC)": Format("hdf5", make_nir_ltc, use_nir, ".nir"),

@@ -135,6 +135,14 @@ def test_learning_goes_on_where_it_stopped() -> None:
     np.testing.assert_array_equal(rest.outputs, whole.outputs[:, 2:])
 
 
+def test_room_to_learn_is_not_taken_from_kernels() -> None:
+    network = small(*CHAIN)
+    roomy = quantize(network, "loihi2", EVENTS, QuantizeOptions(weight_reach=16.0))
+    plain = quantize(network, "loihi2", EVENTS)
+    assert roomy.projections[:2] == plain.projections[:2]
+    assert roomy.projections[2].weight_fraction < plain.projections[2].weight_fraction
+
+
 # --- what is said and refused ---------------------------------------------------------------------
 
 IMAGE: Shape = (2, 5, 5)

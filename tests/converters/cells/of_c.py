@@ -11,7 +11,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.neurons import Neurons
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, quantized, readout
-from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, chain, link
+from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, IMAGE, ROW, chain, convolved, link
 
 Allow = frozenset[str]
 
@@ -29,6 +29,8 @@ EXPORTED: Mapping[str, FixedNetwork] = {
     "ltc": quantized(network(ltc())),
     "readout": quantized(network(readout())),
     "other-model": quantized(network(Neurons("a", 3, "alif"))),
+    "convolution": convolved(IMAGE),
+    "convolution-1d": convolved(ROW),
     "membrane-bias": chain(b=BIASED),
     "recurrence": chain(link("b", "b", 1)),
     "topology": quantized(

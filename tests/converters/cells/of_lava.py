@@ -12,7 +12,16 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.words import Word
 from tests.converters.cells.networks import link as float_link
 from tests.converters.cells.networks import ltc, network, quantized, readout
-from tests.converters.cells.of_netx import BIASED, GRADED_CHAIN, chain, link, population
+from tests.converters.cells.of_netx import (
+    BIASED,
+    GRADED_CHAIN,
+    IMAGE,
+    ROW,
+    chain,
+    convolved,
+    link,
+    population,
+)
 
 Allow = frozenset[str]
 
@@ -30,6 +39,8 @@ EXPORTED: Mapping[str, FixedNetwork] = {
     "ltc": quantized(network(ltc())),
     "readout": quantized(network(readout())),
     "other-model": quantized(network(Neurons("a", 3, "alif"))),
+    "convolution": convolved(IMAGE),
+    "convolution-1d": convolved(ROW),
     "membrane-bias": chain(b=BIASED),
     "other-words": chain(b=population("b", state=Word(33))),
     "recurrence": chain(link("b", "b", 1)),

@@ -16,6 +16,7 @@ from ltc2hw.converters import netx
 from ltc2hw.converters.populations import FixedLIF
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
+from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Word
 from ltc2hw.quantization.quantize import quantize
@@ -114,6 +115,29 @@ GRADED_CHAIN = FixedNetwork(
 )
 
 
+KERNEL = np.array([-2, 5, 9])
+IMAGE = Conv(KERNEL.reshape(1, 1, 1, 3), (1, 1, SIZE), 1, (0, 1))
+ROW = Conv(KERNEL.reshape(1, 1, 3), (1, SIZE), 1, 1)
+UNEVEN = Conv(KERNEL.reshape(1, 1, 1, 3), (1, 1, SIZE), 1, ((0, 0), (2, 0)))
+
+
+def convolved(conv: Conv) -> FixedNetwork:
+    """input -> a by a convolution."""
+    source = FixedInput("input", SIZE, False, Word(1, signed=False), 0, conv.sources)
+    target = replace(population("a"), shape=conv.targets)
+    projection = replace(link("input", "a"), weights=conv)
+    return FixedNetwork((source, target), (projection,), "a", "loihi2")
+
+
+def read_convolution(allow: Allow, folder: Path, *, delay: float = 0.0) -> str:
+    """Import a file of lava-dl with a convolution."""
+    netx.write(convolved(IMAGE), folder / "net.h5")
+    with h5py.File(folder / "net.h5", "r+") as file:
+        del file["ltc2hw"]
+        file["layer/1/delay"] = np.array([delay])
+    return netx.read(folder / "net.h5").provenance.get("changes", "")
+
+
 def neuron(kind: bytes) -> dict[str, Any]:
     return {"neuron__type": np.bytes_(kind)}
 
@@ -141,7 +165,8 @@ IMPORTS: Mapping[str, Callable[..., str]] = {
     "delay-long": partial(read, chain(), delay=np.array(63)),
     "weight-range": partial(read, chain(), weight=np.full((SIZE, SIZE), 3.0)),
     "inhibitory-limit": partial(read, chain(), weight=np.full((SIZE, SIZE), -256.0)),
-    "convolution": partial(read, chain(), type=np.array([b"conv"])),
+    "convolution": read_convolution,
+    "convolution-other": partial(read_convolution, delay=2.0),
     "sum-pooling": partial(read, chain(), type=np.array([b"pool"])),
     "norm-scale": partial(read, chain(), neuron__weight_exp=2.0),
     "other-node": partial(read, chain(), type=np.array([b"unheard"])),
@@ -157,6 +182,9 @@ EXPORTS: Mapping[str, Callable[..., str]] = {
             "spiking-input": chain(),
             "graded-input": GRADED_CHAIN,
             "lif": chain(),
+            "convolution": convolved(IMAGE),
+            "convolution-1d": convolved(ROW),
+            "convolution-other": convolved(UNEVEN),
             "membrane-bias": chain(link("a", "b", 1), b=BIASED),
             "bias-behind-skew": chain(b=BIASED),
             "other-words": chain(b=population("b", decay_fraction=13)),
