@@ -186,8 +186,9 @@ def random_sparse(rng: np.random.Generator, size: int, fan_in: int) -> Sparse:
 Layer = tuple[int, int, int, int]
 """Channels, width of the kernel, stride and padding."""
 
-NMNIST: tuple[Layer, ...] = ((16, 5, 2, 2), (32, 3, 1, 1), (32, 3, 2, 1))
-"""Convolutions of events of 2x34x34."""
+NMNIST: tuple[Layer, ...] = ((16, 5, 2, 1), (32, 3, 1, 1), (32, 6, 2, 2))
+"""Convolutions of events of 2x34x34, of the widths and strides of sinabs's network for N-MNIST; the
+last one has the sums over 2x2 pixels before it in its kernel."""
 
 GESTURE: tuple[Layer, ...] = ((16, 5, 2, 2), (32, 3, 2, 1), (64, 3, 2, 1))
 """Convolutions of events of 2x128x128."""

@@ -554,7 +554,9 @@ FEATURES: Mapping[str, Feature] = {
         {
             "norse-in": exact("a kernel of equal weights, folded into a convolution beside it"),
             "nir-in": exact("a kernel of equal weights, folded into a convolution beside it"),
-            "nir-out": exact("SumPool2d or AvgPool2d, where nothing else is scaled; else Conv2d"),
+            "nir-out": exact(
+                "SumPool2d, also before what it was folded into, or AvgPool2d; scaled by itself, Conv2d"
+            ),
             "netx-in": refused("netx's own loader has none; train with Dense blocks"),
         },
     ),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ltc2hw.converters.assembly import clocks_of, sent_variable
+from ltc2hw.converters.assembly import clocks_of, relay, sent_variable
 from ltc2hw.converters.conversion import Conversion
 from ltc2hw.converters.nir_graph import (
     NEURONS_TYPE,
@@ -25,11 +25,11 @@ from ltc2hw.converters.nir_record import (
     key_of,
 )
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
-from ltc2hw.converters.unpooling import unpooled, unpooled_rows
+from ltc2hw.converters.unpooling import around_inner, unpooled, unpooled_rows
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
-from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.structure import connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.convolution import Conv, Shape
@@ -87,6 +87,31 @@ class _Export:
             p.name: p.shape for p in network.populations if len(p.shape) > 1 and p.name not in rows
         }
 
+        self.inner = {p.name: cut for p in network.populations if (cut := self.cut_before(p))}
+
+    def cut_before(self, population: FloatPopulation) -> Projection | None:
+        """What a population gets that imports make of pooling which leaves a row out, if it is one.
+
+        Such a population is no node.
+        """
+        name, projections = population.name, self.network.projections
+        before = [p for p in projections if p.target == name]
+        behind = [(i, p) for i, p in enumerate(projections) if p.source == name]
+        if len(before) != 1 or not behind or name in (self.network.output, before[0].source):
+            return None
+        (cut,) = before
+        if name != f"{cut.source}_inner" or cut.source not in self.images or cut.delay:
+            return None
+        if population != replace(relay(name, population.size), shape=population.shape):
+            return None
+        if not isinstance(cut.weights, Conv) or not self.is_plain(cut):
+            return None
+        whole = (
+            i in self.kernels and not p.delay and around_inner(self.kernels[i], cut.weights)
+            for i, p in behind
+        )  # fmt: skip
+        return cut if all(whole) else None
+
     def graph(self) -> Entries:
         """The whole graph."""
         network = self.network
@@ -95,13 +120,15 @@ class _Export:
         kept = [(i, p) for i, p in enumerate(network.projections) if i not in self.absorbed]
         idle = clocks_of(network) - {projection.source for _, projection in kept}
         for name, population in self.populations.items():
-            if name not in idle:
+            if name not in idle and name not in self.inner:
                 entries = self.writer.population(population)
                 self.nodes[name] = self.shaped(name, entries)
         plain = [(p.source, p.target) for _, p in kept if self.is_plain(p)]
         parts = strong_parts(order, plain)
         for index, projection in kept:
             source, target = projection.source, projection.target
+            if target in self.inner:
+                continue
             late = parts[source] == parts[target] and order.index(target) <= order.index(source)
             if late:
                 feature = "recurrence" if source == target else "topology"
@@ -201,6 +228,9 @@ class _Export:
     def pooled(self, name: str, population: str, source: str, kernel: Conv) -> tuple[str, Conv]:
         """A pooling node before a convolution that has one folded in, and the rest of it."""
         parts = unpooled(kernel) if population in self.images else None
+        cut = self.inner.get(population)
+        if cut is not None and isinstance(cut.weights, Conv):
+            parts, source = around_inner(kernel, cut.weights), cut.source
         return (source, kernel) if parts is None else (self.pool(name, source, parts[0]), parts[1])
 
     def rows(self, name: str, projection: Projection, source: str) -> tuple[str, Entries]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ltc2hw.converters.products import product, same
+from ltc2hw.converters.products import inner_image, product, same
 from ltc2hw.numbers.convolution import Conv, Shape, sum_pool
 from ltc2hw.numbers.weights import Numbers
 
@@ -65,6 +65,23 @@ def unpooled_rows(matrix: Numbers, image: Shape) -> tuple[Conv, Numbers] | None:
     pool = sum_pool(image, window)
     behind = np.array(whole[:, :, :: window[0], :: window[1]].reshape(len(matrix), -1))
     return (pool, behind) if same(product(behind, pool), matrix) else None
+
+
+def around_inner(convolution: Conv, cut: Conv) -> tuple[Conv, Conv] | None:
+    """Pooling of a whole image, and the convolution of it, of which imports make the given two.
+
+    ``cut`` leaves a part of the image, of which ``convolution`` is; None if imports would not.
+    """
+    parts = unpooled(convolution)
+    if parts is None:
+        return None
+    pool = sum_pool(cut.sources, parts[0].kernel.shape[2:])
+    if pool.targets != parts[0].targets:
+        return None
+    made = inner_image(parts[1], pool)
+    if made is None or made[0] != cut or not same(product(parts[1], made[1]), convolution):
+        return None
+    return pool, parts[1]
 
 
 def _repeats(numbers: Numbers, axis: int, most: int) -> int:

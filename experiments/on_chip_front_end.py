@@ -30,11 +30,11 @@ from ltc2hw.tasks import Split, Task
 
 IMAGE: Shape = (2, 34, 34)
 CHANNELS = (16, 32, 32)
-HIDDEN, CLASSES = 128, 10
+HIDDEN, CLASSES = 64, 10
 RATE = 0.05
 """Share of neurons of each convolution that should spike in a step."""
 
-STEPS = 30
+STEPS = 15
 SEED = 0
 REACH = 2.0
 EXPONENTS = (5, 5, 5, 5, 6, 6, 7, 8)
@@ -42,7 +42,7 @@ EXPONENTS = (5, 5, 5, 5, 6, 6, 7, 8)
 
 
 def task() -> Task:
-    """The recordings as spikes of 30 steps."""
+    """The recordings as spikes of 15 steps."""
     shared = os.environ.get("LTC2HW_SHARED") or Path(__file__).parents[2] / "shared"
     options = DataOptions(graded=False, binning=Binning(bins=STEPS, values="binary"))
     return Task.from_data(read_data(Path(shared, "data", "nmnist"), options), "N-MNIST")

@@ -47,7 +47,8 @@ class Conv(ArrayFields):
         ShapeError: for a kernel of no such shape, or larger than the padded image.
         InvalidValueError: for a stride, dilation or number of groups below 1, a padding below 0,
             channels that groups do not divide, or a weight that is NaN or infinite.
-        TooLargeError: for more neurons than a population can have.
+        TooLargeError: for more neurons than a population can have, or a padded image of more
+            numbers than that.
 
     >>> blur = Conv(np.ones((1, 1, 2, 2)), (1, 3, 3))
     >>> blur.targets
@@ -111,6 +112,8 @@ class Conv(ArrayFields):
                 f"one that fits in {self.sources[1:]} with padding {self.padding}",
             )
         require_capacity("targets of a convolution", math.prod(self.targets))
+        padded = (s + sum(pad) for s, pad in zip(self.sources[1:], self.padding, strict=True))
+        require_capacity("padded image of a convolution", channels * math.prod(padded))
 
     @property
     def targets(self) -> Shape:

@@ -20,6 +20,6 @@ def keep_freed_memory() -> bool:
     if sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(
-        mallopt(name, MOST_KEPT) for name in (TRIM_THRESHOLD, MMAP_THRESHOLD)
-    )
+    if mallopt is None:
+        return False
+    return all(mallopt(name, MOST_KEPT) for name in (TRIM_THRESHOLD, MMAP_THRESHOLD))

@@ -21,8 +21,6 @@ WEIGHTS, SUMS, ROWS, REACH = (np.uint64(field) for field in range(FIELDS))
 LONG, SHORT, ANY, SEVERAL = 32, 16, 0, -1
 """Lanes of the pieces of vectors whose length they divide; any length; several vectors in a row."""
 
-PARTS_BITS, PARTS_MASK = np.uint64(3), np.uint64(7)
-
 
 def lanes_of(geometry: Geometry) -> int:
     """Which loop adds the weights of a geometry."""
@@ -106,17 +104,6 @@ def add_several(
         back += s.weights_row
 
 
-@inlined
-def dealt(events: Table, start: Scalar, count: Scalar, k: Scalar) -> Scalar:
-    """One of a list's neurons, from several parts of the list in turn.
-
-    Neighbours add to the same sums, and each would wait for what the one before has written.
-    """
-    part = count >> PARTS_BITS
-    place = (k & PARTS_MASK) * part + (k >> PARTS_BITS)
-    return np.uint64(events[start + (place if k >> PARTS_BITS < part else k)])
-
-
 def _event_adder(add: Any) -> Any:
     """The function that adds the weights of all events of a list."""
 
@@ -126,7 +113,7 @@ def _event_adder(add: Any) -> Any:
         count: Scalar, s: Steps,
     ) -> None:  # fmt: skip
         for k in range(count):
-            add(sums, total, weights, places, s, dealt(events, start, count, k), 1)
+            add(sums, total, weights, places, s, np.uint64(events[start + k]), 1)
 
     return add_events
 

@@ -18,7 +18,7 @@ from ltc2hw.graph.trace import State, Trace, make_trace
 from ltc2hw.numbers.scalars import require_range
 from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
-from ltc2hw.simulations.fast.memory import Tile, check_registers
+from ltc2hw.simulations.fast.memory import Tile, check_registers, most_samples
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.prepared import Prepared, prepared
 from ltc2hw.simulations.fast.recording import Recording
@@ -151,7 +151,7 @@ class _Run:
     def execute(self, threads: int, progress: Progress | None) -> None:
         """Run all tiles on up to ``threads`` threads."""
         batch = self.samples.shape[1]
-        tile = min(TILE, -(-batch // threads))
+        tile = min(most_samples(self.ready.plan, TILE), -(-batch // threads))
         tiles = iter(range(0, batch, tile))
         self.tell(progress)  # before the first call compiles the kernels
         threads = min(threads, -(-batch // tile))

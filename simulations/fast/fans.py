@@ -80,7 +80,7 @@ def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
             source=projection.source,
             variable=projection.variable,
             delay=projection.delay,
-            narrow=types is not WIDE and events and largest <= INT16 and not matrix,
+            narrow=types is not WIDE and events and not matrix and fits_16_bits(projection, largest),
             matrix=matrix,
             shape=shape_of(projection, word, types, matrix=matrix),
             word=word,
@@ -93,6 +93,20 @@ def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
         replace(fans[0], projections=tuple(fan.projections[0] for fan in fans))
         for fans in grouped.values()
     ]
+
+
+def fits_16_bits(projection: FixedProjection, largest: int) -> bool:
+    """Whether 16 bits hold all sums over spikes; ``largest`` is what magnitudes add up to.
+
+    Any spikes add up to no more than the positive weights of a row, and no less than the negative.
+    """
+    if largest <= INT16 or largest > 2 * INT16:
+        return largest <= INT16
+    weights = projection.weights
+    spikes = np.ones(weights.shape[1], dtype=np.int64)
+    signs = (np.maximum(weights.values, 0), np.minimum(weights.values, 0))
+    rows = (weights.with_values(values).row_magnitudes(spikes) for values in signs)
+    return all(int(row.max()) <= INT16 for row in rows)
 
 
 def suits_matrices(projection: FixedProjection, word: Word) -> bool:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ltc2hw.graph.state import Shapes, check_ranges, check_state
 from ltc2hw.graph.trace import State
 from ltc2hw.simulations.fast.orders import Order
 from ltc2hw.simulations.fast.plan import Plan
 from ltc2hw.simulations.fast.steps import Memory
-from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Table, zeros
+from ltc2hw.simulations.fast.tables import EVENT_SLACK, Scalar, Shape, Table, zeros
 
 PAST = "sent:"
 """Beginning of the names of past messages in a State."""
 
 
-def allocate(plan: Plan, tile: int) -> Memory:
-    """Zeroed memory for ``tile`` samples."""
+IMAGES_BYTES = 1 << 21
+"""Memory of the samples that go together where kernels are convolved: about what a cache holds.
+
+Samples share rows of dense weights, but each adds its own part of a kernel.
+"""
+
+
+def most_samples(plan: Plan, limit: int) -> int:
+    """Samples, at most ``limit``, that are computed together."""
+    if not np.isin(plan.tables.fans["shape"], (Shape.KERNEL_EVENTS, Shape.KERNEL_VALUES)).any():
+        return limit
+    one = sum(length * np.dtype(dtype).itemsize for length, dtype in lengths(plan, 1))
+    return max(1, min(limit, IMAGES_BYTES // one))
+
+
+def lengths(plan: Plan, tile: int) -> list[tuple[int, npt.DTypeLike]]:
+    """Lengths and types of the arrays of a tile."""
     sizes, types = plan.sizes, plan.types
-    arrays = zeros(
+    return [
         (tile * sizes.states, types.number),
         (sizes.ports, types.arrival),
         (tile * sizes.neurons, np.uint8),
@@ -31,7 +47,12 @@ def allocate(plan: Plan, tile: int) -> Memory:
         (tile * sizes.narrow_sums, types.narrow_sums),
         (tile * sizes.broad_sums, types.broad_sums),
         (len(plan.counters), np.int64),
-    )
+    ]
+
+
+def allocate(plan: Plan, tile: int) -> Memory:
+    """Zeroed memory for ``tile`` samples."""
+    arrays = zeros(*lengths(plan, tile))
     state, ports, spikes, values, pairs, bytes_, *rest = arrays
     words, byte_words = spikes.view(np.uint64), bytes_.view(np.uint64)
     return Memory(state, ports, spikes, words, values, pairs, bytes_, byte_words, *rest)

@@ -105,6 +105,7 @@ WRONG: dict[str, tuple[Any, type[Ltc2hwError], str]] = {
     "groups": (lambda: Conv(KERNEL, (3, 5, 5), groups=3), InvalidValueError, "multiple"),
     "true": (lambda: Conv(KERNEL, (1, 5, 5), groups=True), InvalidValueError, "groups"),
     "large": (lambda: Conv(KERNEL, (1, 1 << 20, 1 << 20)), TooLargeError, "sources"),
+    "far": (lambda: Conv(KERNEL, (1, 5, 5), 1 << 20, 1 << 20), TooLargeError, "padded image"),
     "wide": (lambda: Conv(KERNEL, (1, 5, 5), 1, 1 << 20), TooLargeError, "targets"),
 }
 

@@ -61,6 +61,7 @@ def test_unknown_targets_are_listed() -> None:
         ("state = 24 ", "", "missing keys: state"),
         ("state = 24 ", "state = 24\nspeed = 9 ", "unknown keys: speed"),
         ("state = 24 ", "state = '24' ", "expected an integer"),
+        ("shares_kernels = true", "shares_kernels = 1", "is 1, expected true or false"),
         ("[lif]", "[lof]", r"section \[lif\] is missing"),
         ("[lif]", "[lif", "line"),
     ],
@@ -73,6 +74,14 @@ def test_damaged_targets_are_refused(tmp_path: Path, old: str, new: str, message
     path.write_text(text.replace(old, new))
     with pytest.raises(DamagedFileError, match=message):
         read_target(path)
+
+
+def test_a_chip_that_does_not_say_shares_no_kernels(tmp_path: Path) -> None:
+    """Files of chips that were written before the key was known go on loading."""
+    lines = (FOLDER / "loihi2.toml").read_text().splitlines()
+    path = tmp_path / "chip.toml"
+    path.write_text("\n".join(line for line in lines if not line.startswith("shares_kernels")))
+    assert read_target(path).resources.shares_kernels is False
 
 
 def test_words_too_wide_for_the_engines_are_refused(tmp_path: Path) -> None:
