@@ -118,15 +118,15 @@ def outer_weights(weights: Weights, shape: Shape, size: int) -> Weights:
     >>> outer_weights(small, (1, 2, 2), 2).kernel.tolist()
     [[[[1.0, 1.0], [1.0, 1.0]]]]
     """
-    dimensions = len(shape) - 1
-    area = size**dimensions
+    sides = (size,) * (len(shape) - 1)
+    window = np.full((1, 1, *sides), 1.0 / math.prod(sides))
     if isinstance(weights, Conv):
         uneven = any(side % size for side in shape[1:])
         if uneven and any(pad for pair in weights.padding for pad in pair):
             limit = f"windows of {size} side by side, where the layer above has padding"
             remedy = "use another pool, or no padding above it"
             raise ShapeError("image that is pooled", " x ".join(map(str, shape)), limit, remedy)
-        kernel = np.kron(weights.kernel, np.full((1, 1, *(size,) * dimensions), 1.0 / area))
+        kernel = np.kron(weights.kernel, window)
         return Conv(
             kernel,
             shape,
@@ -136,7 +136,7 @@ def outer_weights(weights: Weights, shape: Shape, size: int) -> Weights:
         )
     small = pooled_shape(shape, size)
     matrix = weights.to_array().reshape(-1, *small)
-    wide = np.kron(matrix, np.full((1, 1, *(size,) * dimensions), 1.0 / area))
+    wide = np.kron(matrix, window)
     rest = [(0, side - side // size * size) for side in shape[1:]]
     return Dense(np.pad(wide, [(0, 0), (0, 0), *rest]).reshape(len(matrix), math.prod(shape)))
 

@@ -57,10 +57,10 @@ def moved_images(x: FloatArray, image: tuple[int, ...], moves: IntArray) -> Floa
     found = np.zeros_like(given)
     for sample, move in enumerate(moves.tolist()):
         ends = list(zip(move, image[1:], strict=True))
-        rest = slice(None), slice(None)
-        to = (*rest, *(slice(max(0, by), size + min(0, by)) for by, size in ends))
-        back = (*rest, *(slice(max(0, -by), size - max(0, by)) for by, size in ends))
-        found[:, sample][to] = given[:, sample][back]
+        to = [slice(max(0, by), size + min(0, by)) for by, size in ends]
+        back = [slice(max(0, -by), size - max(0, by)) for by, size in ends]
+        whole = slice(None)
+        found[(whole, sample, whole, *to)] = given[(whole, sample, whole, *back)]
     return found.reshape(x.shape)
 
 
