@@ -78,10 +78,11 @@ def inner_weights(weights: Weights, shape: Shape, size: int) -> Weights:
         ShapeError: for weights that are not made of such averages.
     """
     area = size ** (len(shape) - 1)
+    whole = (slice(None), slice(None))
     every = (slice(None, None, size),) * (len(shape) - 1)
     small: Weights
     if isinstance(weights, Conv):
-        kernel = weights.kernel[(slice(None), slice(None), *every)] * area
+        kernel = weights.kernel[whole + every] * area
         small = Conv(
             kernel,
             pooled_shape(shape, size),
@@ -92,7 +93,7 @@ def inner_weights(weights: Weights, shape: Shape, size: int) -> Weights:
     else:
         matrix = weights.to_array().reshape(-1, *shape)
         cut = tuple(slice(0, side // size * size, size) for side in shape[1:])
-        averaged = matrix[(slice(None), slice(None), *cut)] * area
+        averaged = matrix[whole + cut] * area
         small = Dense(averaged.reshape(len(matrix), -1))
     _require_same(outer_weights(small, shape, size), weights, size)
     return small
