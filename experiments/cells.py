@@ -16,14 +16,17 @@ import numpy as np
 from ltc2hw import FixedNetwork, Network, QuantizeOptions, quantize, simulate
 from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.converters.torch import from_module
-from ltc2hw.errors import HardwareRuleError
+from ltc2hw.errors import HardwareRuleError, InvalidValueError
 from ltc2hw.files.atomic import write_text
 from ltc2hw.neurons import GATES
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
+from ltc2hw.training.checkpoint import load_checkpoint, require_same_plan, require_whole
 from ltc2hw.training.options import complete
+from ltc2hw.training.trainer import Trainer
 
 LSTM = "lstm"
 CALIBRATION = 256
@@ -31,10 +34,6 @@ CALIBRATION = 256
 
 PIECE = 250
 """Test samples that run at a time."""
-
-SLOW_LEAKS = "lost-decay"
-"""The limit on leaks that integers change by more than a tenth. A gate's leak at rest may do so
-where spikes move it all the time; then the network is deployed nevertheless, and says so."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +101,56 @@ def run_cell(
         seed = cell.recipe.training.seed
         module = LSTMNetwork(task.inputs, width, task.outputs, seed=seed)
     result = train(task, cell.recipe, module=module, progress=each_epoch, checkpoint=checkpoint)
+    measured = figures(cell, task, result, float(timed.read_text(encoding="utf-8")))
+    write_text(path, json.dumps(measured, indent=1))
+    checkpoint.unlink()
+    timed.unlink()
+    return measured
+
+
+def so_far(cell: Cell, folder: Path, task: Task) -> Mapping[str, Any]:
+    """What a stopped run has found until now; it can still go on, by :func:`run_cell`.
+
+    Written as ``NAME-afterN.json`` for N epochs; its row is one of its own.
+
+    Raises:
+        InvalidValueError: without a checkpoint, or for one of another run.
+        DamagedFileError: if the checkpoint cannot be read.
+    """
+    path = folder / f"{cell.name}.npz"
+    if not path.exists():
+        remedy = "the same command without it starts the run"
+        raise InvalidValueError("run that was stopped", f"no {path}", "its checkpoint", remedy)
+    trainer, saved = Trainer(task, cell.recipe), load_checkpoint(path)
+    require_same_plan(saved.plan, trainer.plan(), path)
+    require_whole(saved, trainer.checkpoint(), EpochRecord.__annotations__, path)
+    trainer.restore(saved)
+    seconds = float((folder / f"{cell.name}.seconds").read_text(encoding="utf-8"))
+    measured = figures(cell, task, trainer.result(), seconds)
+    after = f"-after{len(saved.history)}"
+    measured = {**measured, "name": cell.name + after, "row": cell.row + after}
+    write_text(folder / f"{cell.name}{after}.json", json.dumps(measured, indent=1))
+    return measured
+
+
+def figures(cell: Cell, task: Task, result: TrainingResult, seconds: float) -> dict[str, Any]:
+    """What a run found, in plain values; with its deployment, but for an LSTM."""
+    epochs = len(result.history)
     measured: dict[str, Any] = {
-        "plan": plan,
+        "plan": {"task": cell.task, "network": cell.network, **cell.recipe.to_dict()},
         "name": cell.name,
         "row": cell.row,
         "metric": task.metric,
         "float": result.metrics["test"],
         "validation": result.metrics["validation"],
         "epoch": result.metrics["epoch"],
-        "updates": updates(task, cell.recipe),
-        "seconds": float(timed.read_text(encoding="utf-8")),
+        "updates": updates(task, cell.recipe.with_training(epochs=epochs)),
+        "seconds": seconds,
         "commit": commit(),
         "history": [dataclasses.asdict(record) for record in result.history],
     }
-    if module is None:
+    if cell.network != LSTM:
         measured.update(deploy(task, result))
-    write_text(path, json.dumps(measured, indent=1))
-    checkpoint.unlink()
-    timed.unlink()
     return measured
 
 
@@ -159,13 +190,21 @@ def deploy(task: Task, result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def to_integers(network: Network, calibration: FloatArray) -> tuple[FixedNetwork, str]:
-    """The int8 network, and the limit that had to be allowed; empty if none."""
+def to_integers(network: Network, calibration: FloatArray) -> tuple[FixedNetwork, list[str]]:
+    """The int8 network, and the limits that had to be allowed: its score says what they cost.
+
+    A gate's leak at rest may be more than a tenth off where spikes move it all the time.
+
+    Raises:
+        HardwareRuleError: for what nothing allows.
+    """
     try:
-        return quantize(network, "loihi2", calibration), ""
-    except HardwareRuleError:
-        options = QuantizeOptions(allow=(SLOW_LEAKS,))
-        return quantize(network, "loihi2", calibration, options), SLOW_LEAKS
+        return quantize(network, "loihi2", calibration), []
+    except HardwareRuleError as error:
+        broken = {violation.rule for violation in error.violations}
+        allowed = sorted(broken & set(LIMITS))
+        options = QuantizeOptions(allow=tuple(allowed))
+        return quantize(network, "loihi2", calibration, options), allowed
 
 
 def commit() -> str:

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from experiments import mnist_memory, mnist_table
-from experiments.cells import Cell, run_cell
+from experiments.cells import Cell, run_cell, so_far
 from experiments.shifted import SHIFT, shifted_task
 from ltc2hw.data import DataOptions
 from ltc2hw.errors import Ltc2hwError
@@ -88,7 +88,10 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
             flush=True,
         )
 
-    return run_cell(ImageCell(task.name, options.gates, recipe), options.out, show, task)
+    cell = ImageCell(task.name, options.gates, recipe)
+    if options.so_far:
+        return so_far(cell, options.out, task)
+    return run_cell(cell, options.out, show, task)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--rate", type=float, dest="learning_rate")
         one.add_argument("--batch-size", type=int)
         one.add_argument("--method", choices=METHODS)
+        one.add_argument(
+            "--so-far", action="store_true", help="deploy the best epoch of a stopped run as it is"
+        )
     table = commands.add_parser("table", help="put finished runs into docs/results.md")
     table.add_argument("folder", type=Path, nargs="?", default=BUILD)
     table.add_argument("--page", type=Path, default=mnist_table.PAGE)

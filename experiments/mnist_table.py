@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,17 @@ Measured = Mapping[str, Any]
 
 
 def finished(folder: Path) -> list[Measured]:
-    """What runs in a folder found, by task, gates and size."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("mnist-*.json")]
-    return sorted((run for run in found if run["plan"]["task"] in AIMS), key=_place)
+    """What runs in a folder found, by task, gates and size; of each the last that is known."""
+    latest: dict[str, Measured] = {}
+    for path in folder.glob("mnist-*.json"):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if run["plan"]["task"] not in AIMS:
+            continue
+        name = re.sub(r"-after\d+$", "", run["name"])
+        known = latest.get(name)
+        if known is None or len(known["history"]) < len(run["history"]):
+            latest[name] = run
+    return sorted(latest.values(), key=_place)
 
 
 def _place(run: Measured) -> tuple[Any, ...]:
@@ -86,7 +95,7 @@ def markdown(measured: Sequence[Measured]) -> str:
             plan["network"],
             "+".join(map(str, plan["model"]["hidden"])),
             f"FPTT, K = {training['updates']}" if fptt else "BPTT",
-            str(training["epochs"]),
+            _epochs(runs[0]),
             f"{runs[0]['updates']:,}",
             str(len(runs)),
             percent(runs, "float"),
@@ -99,6 +108,11 @@ def markdown(measured: Sequence[Measured]) -> str:
         )
         lines.append("| " + " | ".join(values) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _epochs(run: Measured) -> str:
+    planned, made = run["plan"]["training"]["epochs"], len(run["history"])
+    return str(made) if made == planned else f"{made} of {planned}"
 
 
 def _reached(runs: Sequence[Measured], aim: float) -> str:

@@ -147,7 +147,7 @@ RECIPES: dict[str, Recipe] = {
             readout_bias=-3.0,
             gain=3.0,
         ),
-        TrainingOptions(updates=16, epochs=20, batch_size=32, learning_rate=3e-3, alpha=0.02),
+        TrainingOptions(updates=16, epochs=20, batch_size=32, learning_rate=1e-3, alpha=0.02),
     ),
 }
 """Recipes by task; ``add-T`` serves every length, ``mnist-rate-T`` every number of steps."""

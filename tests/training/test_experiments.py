@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from experiments.cells import LSTM, Cell, finished_cells, run_cell, run_cells
+from experiments.cells import LSTM, Cell, finished_cells, run_cell, run_cells, to_integers
 from experiments.tables import markdown
 from experiments.training_cost import measure_apart
 from experiments.training_cost import save as save_cost
+from ltc2hw.converters.populations import Gate, Readout
+from ltc2hw.errors import HardwareRuleError
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions
+from tests.random_networks import dense, real
 
 
 def cell(network: str = "event", seed: int = 0) -> Cell:
@@ -30,7 +35,8 @@ def test_a_killed_cell_goes_on_to_the_same_figures(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_cell(cell(), other, kill)
     resumed = dict(run_cell(cell(), other))
-    assert whole.pop("seconds") > 0 < resumed.pop("seconds")
+    for name in ("seconds", "fast_seconds"):
+        assert whole.pop(name) > 0 < resumed.pop(name)
     assert resumed == whole
     assert [path.suffix for path in other.iterdir()] == [".json"]
     assert whole["integer"] == pytest.approx(whole["float"], abs=0.05)
@@ -63,6 +69,25 @@ def test_finished_cells_of_all_budgets_are_found_in_order(tmp_path: Path) -> Non
     names = [str(found["name"]) for found in finished_cells(tmp_path, "lstm")]
     assert names == [cells[2].name, cells[1].name, cells[0].name]
     assert finished_cells(tmp_path, "event") == []
+
+
+def leaky(leak: float, delay: int = 0) -> Network:
+    """Two readouts of one input, the first with a leak of its own."""
+    gate = Gate(real(np.log([leak / (1 - leak), 1.0])))
+    return Network(
+        (Input("input", 1), Readout("out", 2, real(0.0), gate)),
+        (Projection("input", "spikes", "out", "current", dense([[1.0], [1.0]]), delay=delay),),
+        "out",
+    )
+
+
+def test_a_network_that_loses_a_leak_is_deployed_and_says_so() -> None:
+    x = np.zeros((3000, 1, 1))
+    x[:100] = 1.0
+    assert to_integers(leaky(0.3), x)[1] == []
+    assert to_integers(leaky(1e-9), x)[1] == ["lost-decay"]
+    with pytest.raises(HardwareRuleError, match="delay"):
+        to_integers(leaky(1e-9, delay=10_000), x)
 
 
 def test_cost_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
