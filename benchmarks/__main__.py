@@ -17,6 +17,7 @@ BENCHMARKS = {
     "smnist": "benchmarks.smnist",
     "sizes": "benchmarks.sizes",
     "sparse": "benchmarks.sparse",
+    "convolution": "benchmarks.convolution",
     "memory": "benchmarks.memory",
     "limits": "benchmarks.limits",
     "start": "benchmarks.start",

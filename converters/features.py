@@ -555,7 +555,7 @@ FEATURES: Mapping[str, Feature] = {
             "norse-in": exact("a kernel of equal weights, folded into a convolution beside it"),
             "nir-in": exact("a kernel of equal weights, folded into a convolution beside it"),
             "nir-out": exact(
-                "SumPool2d, also before what it was folded into, or AvgPool2d; scaled by itself, Conv2d"
+                "SumPool2d, also before what it was folded into, or AvgPool2d; scaled alone, Conv2d"
             ),
             "netx-in": refused("netx's own loader has none; train with Dense blocks"),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -75,53 +76,55 @@ def with_kernels_that_netx_holds(
         UnsupportedError: naming a convolution that netx cannot hold.
         TooLargeError: for one of more numbers, written out, than can be held.
     """
-    others = list(_unheld(network, names, hops))
-    for projection in network.projections:
-        if isinstance(projection.weights, Conv):
-            rows = len(projection.weights.stride) == 1
+    others = dict(_unheld(network, names, hops))
+    kept = []
+    for index, projection in enumerate(network.projections):
+        weights = projection.weights
+        if isinstance(weights, Conv):
             name = connection_name(projection)
-            conversion.meet("convolution-1d" if rows else "convolution", name)
-            if projection in others:
-                conversion.meet("convolution-other", name)
-                targets, sources = projection.weights.shape
-                require_capacity(f"written out {name}", targets * sources)
-    if not others:
-        return network
-    projections = (
-        replace(p, weights=expanded(p.weights)) if p in others else p for p in network.projections
-    )
-    return replace(network, projections=tuple(projections))
+            conversion.meet("convolution-1d" if len(weights.stride) == 1 else "convolution", name)
+            if index in others:
+                conversion.meet("convolution-other", f"{name} with {others[index]}")
+                require_capacity(f"written out {name}", math.prod(weights.shape))
+                weights = expanded(weights)
+        kept.append(replace(projection, weights=weights))
+    return replace(network, projections=tuple(kept)) if others else network
 
 
 def _unheld(
     network: FixedNetwork, names: Sequence[str], hops: Mapping[str, int]
-) -> Iterator[FixedProjection]:
+) -> Iterator[tuple[int, str]]:
+    """Number of each convolution that no layer of netx holds, and why."""
     image = True
     for name in names:
-        arriving = [p for p in network.projections if p.target == name]
-        convolutions = [p for p in arriving if isinstance(p.weights, Conv)]
-        population = network.population(name)
-        assert isinstance(population, FixedNeurons)
-        image = (
-            image
-            and len(arriving) == len(convolutions) == 1
-            and arriving[0].delay == hops[name]
-            and _holds(convolutions[0].weights, population)
-        )
-        if not image:
-            yield from convolutions
+        arriving = [i for i, p in enumerate(network.projections) if p.target == name]
+        kernels = [i for i in arriving if isinstance(network.projections[i].weights, Conv)]
+        reason = "a layer before it that is no image"
+        if image:
+            reason = "another projection beside it"
+        if image and len(arriving) == len(kernels) == 1:
+            reason = _departure(network, network.projections[kernels[0]], hops[name])
+        image = bool(kernels) and not reason
+        if reason:
+            yield from ((index, reason) for index in kernels)
 
 
-def _holds(conv: object, population: FixedNeurons) -> bool:
-    """Whether a layer of netx is this convolution and these neurons."""
+def _departure(network: FixedNetwork, projection: FixedProjection, hop: int) -> str:
+    """What a layer of netx does not hold of a convolution and its neurons; nothing if it does."""
+    conv, population = projection.weights, network.population(projection.target)
     assert isinstance(conv, Conv)
-    sizes = (*conv.kernel.shape[2:], *conv.stride, *conv.dilation, conv.groups)
+    assert isinstance(population, FixedNeurons)
     pads = [pad for pair in conv.padding for pad in pair]
-    return (
-        max(*sizes, *pads) <= LARGEST_SIZE
-        and all(before == after for before, after in conv.padding)
-        and all(
-            per_channel(population.constants[name], conv.targets[0]) is not None
-            for name in ("current_decay", "membrane_decay", "threshold", "bias")
-        )
-    )
+    sizes = (*conv.kernel.shape[2:], *conv.stride, *conv.dilation, conv.groups, *pads)
+    differing = [
+        name
+        for name in ("current_decay", "membrane_decay", "threshold", "bias")
+        if per_channel(population.constants[name], conv.targets[0]) is None
+    ]
+    if projection.delay != hop:
+        return "a delay"
+    if any(before != after for before, after in conv.padding):
+        return "uneven padding"
+    if max(sizes) > LARGEST_SIZE:
+        return f"a size of {max(sizes)}, more than {LARGEST_SIZE}"
+    return f"{differing[0]} that differs within a channel" if differing else ""

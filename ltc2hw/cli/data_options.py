@@ -50,14 +50,19 @@ def class_counts(text: str) -> int | tuple[int, ...]:
 class_counts.__name__ = "number of classes, or numbers like 9,4"
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """The options of data that are files of one's own."""
-    group = parser.add_argument_group("data", "what data of your own do not say themselves")
-    group.add_argument(
+def add_data_root(parser: argparse._ActionsContainer) -> None:
+    """The option ``--data-root``."""
+    parser.add_argument(
         "--data-root",
         metavar="DIR",
         help="folder of data sets that have a name (default: LTC2HW_DATA of the environment)",
     )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options of data that are files of one's own."""
+    group = parser.add_argument_group("data", "what data of your own do not say themselves")
+    add_data_root(group)
     group.add_argument("--layout", choices=LAYOUTS, help="order of the samples' axes")
     group.add_argument("--kind", choices=KINDS, help="what labels are")
     group.add_argument("--labels", choices=tuple(LABELS), help="one each, or one at every step")

@@ -78,10 +78,11 @@ def inner_weights(weights: Weights, shape: Shape, size: int) -> Weights:
         ShapeError: for weights that are not made of such averages.
     """
     area = size ** (len(shape) - 1)
+    whole = (slice(None), slice(None))
     every = (slice(None, None, size),) * (len(shape) - 1)
     small: Weights
     if isinstance(weights, Conv):
-        kernel = weights.kernel[(slice(None), slice(None), *every)] * area
+        kernel = weights.kernel[whole + every] * area
         small = Conv(
             kernel,
             pooled_shape(shape, size),
@@ -92,7 +93,7 @@ def inner_weights(weights: Weights, shape: Shape, size: int) -> Weights:
     else:
         matrix = weights.to_array().reshape(-1, *shape)
         cut = tuple(slice(0, side // size * size, size) for side in shape[1:])
-        averaged = matrix[(slice(None), slice(None), *cut)] * area
+        averaged = matrix[whole + cut] * area
         small = Dense(averaged.reshape(len(matrix), -1))
     _require_same(outer_weights(small, shape, size), weights, size)
     return small
@@ -118,15 +119,15 @@ def outer_weights(weights: Weights, shape: Shape, size: int) -> Weights:
     >>> outer_weights(small, (1, 2, 2), 2).kernel.tolist()
     [[[[1.0, 1.0], [1.0, 1.0]]]]
     """
-    dimensions = len(shape) - 1
-    area = size**dimensions
+    sides = (size,) * (len(shape) - 1)
+    window = np.full((1, 1, *sides), 1.0 / math.prod(sides))
     if isinstance(weights, Conv):
         uneven = any(side % size for side in shape[1:])
         if uneven and any(pad for pair in weights.padding for pad in pair):
             limit = f"windows of {size} side by side, where the layer above has padding"
             remedy = "use another pool, or no padding above it"
             raise ShapeError("image that is pooled", " x ".join(map(str, shape)), limit, remedy)
-        kernel = np.kron(weights.kernel, np.full((1, 1, *(size,) * dimensions), 1.0 / area))
+        kernel = np.kron(weights.kernel, window)
         return Conv(
             kernel,
             shape,
@@ -136,7 +137,7 @@ def outer_weights(weights: Weights, shape: Shape, size: int) -> Weights:
         )
     small = pooled_shape(shape, size)
     matrix = weights.to_array().reshape(-1, *small)
-    wide = np.kron(matrix, np.full((1, 1, *(size,) * dimensions), 1.0 / area))
+    wide = np.kron(matrix, window)
     rest = [(0, side - side // size * size) for side in shape[1:]]
     return Dense(np.pad(wide, [(0, 0), (0, 0), *rest]).reshape(len(matrix), math.prod(shape)))
 

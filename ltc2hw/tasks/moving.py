@@ -46,6 +46,10 @@ class Moved:
         return hasher.digest()
 
 
+EVERY = (slice(None), slice(None))
+"""All steps and channels."""
+
+
 def moved_images(x: FloatArray, image: tuple[int, ...], moves: IntArray) -> FloatArray:
     """X (T, B, N) with each sample's images moved by its own (B, dimensions) places.
 
@@ -57,10 +61,10 @@ def moved_images(x: FloatArray, image: tuple[int, ...], moves: IntArray) -> Floa
     found = np.zeros_like(given)
     for sample, move in enumerate(moves.tolist()):
         ends = list(zip(move, image[1:], strict=True))
-        rest = slice(None), slice(None)
-        to = (*rest, *(slice(max(0, by), size + min(0, by)) for by, size in ends))
-        back = (*rest, *(slice(max(0, -by), size - max(0, by)) for by, size in ends))
-        found[:, sample][to] = given[:, sample][back]
+        to = tuple(slice(max(0, by), size + min(0, by)) for by, size in ends)
+        back = tuple(slice(max(0, -by), size - max(0, by)) for by, size in ends)
+        into, out = found[:, sample], given[:, sample]
+        into[EVERY + to] = out[EVERY + back]
     return found.reshape(x.shape)
 
 

@@ -17,7 +17,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.neurons import SpikingNetwork
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
-from ltc2hw.training.autograd import Aim, AutogradLearner
+from ltc2hw.training.autograd import Aim, AutogradLearner, statistics_of
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.optimizers import TensorOptimizer
 from ltc2hw.training.options import TrainingOptions
@@ -68,7 +68,7 @@ class GraphedLearner(AutogradLearner):
             raise InvalidValueError("device", "'cuda'", "one that torch sees here", remedy)
         placed = copy.deepcopy(module).to(options.device)
         super().__init__(placed, task, options, TensorOptimizer)
-        self.host = FlatParameters(module)
+        self.host, self.host_statistics = FlatParameters(module), statistics_of(module)
         self.batches: dict[tuple[object, ...], _Batch] = {}
 
     def learn(
@@ -168,5 +168,7 @@ class GraphedLearner(AutogradLearner):
         return replay
 
     def _store(self) -> None:
-        """Give the parameters to the module."""
+        """Give the parameters, and what norms have seen, to the module."""
+        for kept, own in zip(self.host_statistics, self.statistics, strict=True):
+            kept.copy_(own)
         self.host.load(self.flat.values())

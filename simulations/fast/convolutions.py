@@ -12,11 +12,13 @@ import numpy as np
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.fast.geometry import FIELDS, Geometry
 from ltc2hw.simulations.fast.messages import SLACK, clear
-from ltc2hw.simulations.fast.tables import Scalar, Table
+from ltc2hw.simulations.fast.tables import Scalar, Shape, Table
 from ltc2hw.simulations.fast.vectors import add_block
 
 PLACE = np.uint64(FIELDS)
 WEIGHTS, SUMS, ROWS, REACH = (np.uint64(field) for field in range(FIELDS))
+
+KERNEL_VALUES = int(Shape.KERNEL_VALUES)
 
 LONG, SHORT, ANY, SEVERAL = 32, 16, 0, -1
 """Lanes of the pieces of vectors whose length they divide; any length; several vectors in a row."""
@@ -164,3 +166,17 @@ def convolve_values(
                     add_several(sums, total, weights, places, steps, neuron, message)
                 else:
                     add_any(sums, total, weights, places, steps, neuron, message)
+
+
+@inlined
+def convolve(
+    narrow: Table, broad: Table, weights: Table, places: Table, values: Table, events: Table,
+    lengths: Table, fan: Any, m: Any, tile: Scalar, samples: Scalar, slot: Scalar,
+) -> None:  # fmt: skip
+    """A kernel times a message of any kind."""
+    if fan.shape == KERNEL_VALUES:
+        convolve_values(broad, weights, places, values, fan, m, tile, samples, slot)
+    elif fan.narrow != 0:
+        convolve_events(narrow, weights, places, events, lengths, fan, m, tile, samples, slot)
+    else:
+        convolve_events(broad, weights, places, events, lengths, fan, m, tile, samples, slot)

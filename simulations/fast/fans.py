@@ -10,8 +10,8 @@ import numpy as np
 
 from ltc2hw.graph.fixed import FixedProjection
 from ltc2hw.graph.structure import Variable
-from ltc2hw.numbers.integer_limits import magnitude
 from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.integer_limits import magnitude
 from ltc2hw.numbers.weights import Sparse
 from ltc2hw.numbers.words import Word
 from ltc2hw.simulations.fast.kinds import WIDE, Types
@@ -80,7 +80,10 @@ def group_fans(facts: Facts, types: Types, *, matrices: bool) -> list[Fan]:
             source=projection.source,
             variable=projection.variable,
             delay=projection.delay,
-            narrow=types is not WIDE and events and not matrix and fits_16_bits(projection, largest),
+            narrow=types is not WIDE
+            and events
+            and not matrix
+            and fits_16_bits(projection, largest),
             matrix=matrix,
             shape=shape_of(projection, word, types, matrix=matrix),
             word=word,

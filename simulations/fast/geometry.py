@@ -108,7 +108,8 @@ def _places(
     reach: IntArray | int = 0,
 ) -> IntArray:
     fields = np.broadcast_arrays(weights, sums, rows, reach)
-    return np.stack(fields, axis=-1).astype(np.int64)
+    stacked: IntArray = np.stack(fields, axis=-1).astype(np.int64)
+    return stacked
 
 
 def _row_axis(conv: Conv) -> Axis:

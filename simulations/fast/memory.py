@@ -150,9 +150,7 @@ class _Values:
 class _Events:
     """The ring of event lists of spikes; the last ones are also there as ``spikes``."""
 
-    def __init__(
-        self, memory: Memory, samples: int, m: Table, order: Order, spikes: Table
-    ) -> None:
+    def __init__(self, memory: Memory, samples: int, m: Table, order: Order, spikes: Table) -> None:
         self.slots, self.order, self.spikes = int(m["slots"]), order, spikes
         length = int(m["stride"]) + EVENT_SLACK
         self.lists = ring_of(memory.events, samples, m["ring"], self.slots, length)

@@ -460,9 +460,8 @@ class _Builder:
             return None
         return geometry_of(weights, channels_last=self.orders[fan.source].channels > 1)
 
-    def placed(self, fan: Fan) -> Any:
+    def placed(self, fan: Fan, weights: Sparse) -> Any:
         """Sparse weights in the order of memory."""
-        weights = fan.projections[0].weights
         matrix = weights.to_scipy()
         for axis, name in enumerate((fan.projections[0].target, fan.source)):
             if self.orders[name].channels > 1:
@@ -476,7 +475,7 @@ class _Builder:
             return self.weights.add(geometry.weights), self.pointers.add(geometry.outer), 0
         weights = fan.projections[0].weights
         if isinstance(weights, Sparse):
-            by_source = self.placed(fan).tocsc()
+            by_source = self.placed(fan, weights).tocsc()
             targets = by_source.indices.astype(np.int64)
             self.synapses.add(packed(targets, by_source.data, self.types.synapses))
             first = self.synapse_count

@@ -9,7 +9,7 @@ import numpy as np
 from ltc2hw.compilation.sources import SOURCES
 from ltc2hw.simulations.compiled import entry, inlined, kernel
 from ltc2hw.simulations.fast.arrivals import arrive
-from ltc2hw.simulations.fast.convolutions import convolve_events, convolve_values
+from ltc2hw.simulations.fast.convolutions import convolve
 from ltc2hw.simulations.fast.machine import call_loop
 from ltc2hw.simulations.fast.matrices import configure_for, release
 from ltc2hw.simulations.fast.messages import (
@@ -38,7 +38,7 @@ RECORD_SPIKES_AS_VALUES = int(Operation.RECORD_SPIKES_AS_VALUES)
 DENSE_EVENTS, DENSE_VALUES = int(Shape.DENSE_EVENTS), int(Shape.DENSE_VALUES)
 DENSE_PAIRS, SPARSE_VALUES = int(Shape.DENSE_PAIRS), int(Shape.SPARSE_VALUES)
 DENSE_BYTES = int(Shape.DENSE_BYTES)
-KERNEL_EVENTS, KERNEL_VALUES = int(Shape.KERNEL_EVENTS), int(Shape.KERNEL_VALUES)
+KERNEL_EVENTS = int(Shape.KERNEL_EVENTS)
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
@@ -233,15 +233,10 @@ def fan_out(
             fan_events(narrow_sums, weights, events, lengths, fan, m, tile, count, slot)
         else:
             fan_events(sums, weights, events, lengths, fan, m, tile, count, slot)
-    elif fan.shape == KERNEL_EVENTS:
-        if fan.narrow != 0:
-            convolve_events(
-                narrow_sums, weights, pointers, events, lengths, fan, m, tile, count, slot
-            )
-        else:
-            convolve_events(sums, weights, pointers, events, lengths, fan, m, tile, count, slot)
-    elif fan.shape == KERNEL_VALUES:
-        convolve_values(sums, weights, pointers, values, fan, m, tile, count, slot)
+    elif fan.shape >= KERNEL_EVENTS:
+        convolve(
+            narrow_sums, sums, weights, pointers, values, events, lengths, fan, m, tile, count, slot
+        )
     elif fan.shape == SPARSE_VALUES:
         scatter_values(sums, synapses, pointers, values, fan, m, tile, count, slot)
     elif fan.narrow != 0:

@@ -63,6 +63,7 @@ class Shape(IntEnum):
     DENSE_BYTES = 5
     """Values of at most 16 bits, byte by byte, times blocks of weights."""
     KERNEL_EVENTS = 6
+    """The kernel of a convolution; those shapes are the last."""
     KERNEL_VALUES = 7
 
 

@@ -254,8 +254,20 @@ def variations() -> dict[str, FixedNetwork]:
     *others, last = network.populations
     assert isinstance(last, FixedNeurons)
     uneven_thresholds = np.arange(last.size) + 90
+    dense = Dense(rng.integers(-99, 99, (first.weights.shape[0], first.weights.shape[1])))
+    wide = Conv(rng.integers(-9, 9, (1, 1, 1, 129)), (1, 1, 130))
     return {
         "uneven": uneven(rng),
+        "behind a row": replace(network, projections=(replace(first, weights=dense), second)),
+        "wide": FixedNetwork(
+            (
+                FixedInput("input", 130, False, SPIKES, 0, wide.sources),
+                neurons(rng, "conv0", wide.targets, bias=False),
+            ),
+            (replace(first, weights=wide),),
+            "conv0",
+            "loihi2",
+        ),
         "delay": replace(network, projections=(first, replace(second, delay=3))),
         "recurrent": replace(network, projections=(first, second, back)),
         "within a channel": replace(
@@ -264,10 +276,20 @@ def variations() -> dict[str, FixedNetwork]:
     }
 
 
-@pytest.mark.parametrize("name", ["uneven", "delay", "recurrent", "within a channel"])
+REASONS = {
+    "uneven": "with uneven padding",
+    "delay": "with a delay",
+    "recurrent": "with another projection beside it",
+    "within a channel": "with threshold that differs within a channel",
+    "behind a row": "with a layer before it that is no image",
+    "wide": "with a size of 129, more than 127",
+}
+
+
+@pytest.mark.parametrize("name", list(REASONS))
 def test_what_no_layer_holds_is_written_out_where_allowed(name: str, tmp_path: Path) -> None:
     network, path = variations()[name], tmp_path / "net.h5"
-    with pytest.raises(UnsupportedError, match=r"conv.*allow=\{'unroll'\}"):
+    with pytest.raises(UnsupportedError, match=rf"conv.* {REASONS[name]}.*allow=\{{'unroll'\}}"):
         netx.write(network, path)
     assert not path.exists()
     changes = netx.write(network, path, allow={"unroll"})

@@ -104,3 +104,22 @@ def random_network_of_convolutions(rng: np.random.Generator, *, wide: bool = Fal
     last = str(rng.choice(["output", previous[0]]))
     network = FixedNetwork(tuple(populations), tuple(projections), last, "loihi2")
     return shrink_to_accumulators(network, chip)
+
+
+def gesture_network(rng: np.random.Generator) -> FixedNetwork:
+    """Events of 2x128x128 through convolutions of 16, 32 and 64 channels of LIF neurons."""
+    chip = load_target("loihi2")
+    shape: tuple[int, ...] = (2, 128, 128)
+    populations: list[FixedPopulation] = [
+        FixedInput("input", int(np.prod(shape)), False, Word(1, signed=False), 0, shape)
+    ]
+    projections = []
+    for name, channels, width in (("one", 16, 5), ("two", 32, 3), ("three", 64, 3)):
+        kernel = rng.integers(-60, 80, (channels, shape[0], width, width))
+        weights = Conv(kernel, shape, stride=2, padding=width // 2)
+        source, shape = populations[-1].name, weights.targets
+        neurons = random_lif(rng, name, int(np.prod(shape)), chip, extreme=False)
+        neurons = neurons.with_constants({"threshold": np.full(neurons.size, 400)})
+        populations.append(replace(neurons, shape=shape))
+        projections.append(FixedProjection(source, "spikes", name, "current", weights, 8, 0, 6))
+    return FixedNetwork(tuple(populations), tuple(projections), "three", "loihi2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError, Unsup
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GATES, GraphNetwork, multi_gaussian_slope
+from ltc2hw.neurons.synapses import ConvSynapses
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray, Word
-from ltc2hw.quantization.quantize import QuantizeOptions
-from ltc2hw.quantization.scaling import weight_fraction
+from ltc2hw.quantization.scaling import QuantizeOptions, weight_fraction
 from ltc2hw.tasks import Task
 from ltc2hw.training import ModelOptions, Recipe, TrainingOptions, train
 from ltc2hw.training.autograd import AutogradLearner
@@ -82,6 +83,9 @@ class Spike(torch.autograd.Function):
         return grad * multi_gaussian_slope(distance)
 
 
+fires: Callable[[Tensor], Tensor] = Spike.apply
+
+
 @dataclass
 class Layer:
     """A convolutional LTC layer with event gates in plain torch, equations written out."""
@@ -118,7 +122,7 @@ class Layer:
         )
         u = u + tau * (current - u)
         eta = rho * eta + (1 - rho) * s
-        spikes: Tensor = Spike.apply(u - (c["threshold"] + c["adaptation_strength"] * eta))
+        spikes = fires(u - (c["threshold"] + c["adaptation_strength"] * eta))
         self.state = (u * (1 - spikes), eta, spikes)
         return spikes
 
@@ -127,22 +131,15 @@ def plain_layers(module: GraphNetwork) -> list[Layer]:
     """Plain layers of the module's own tensors, so that gradients land there."""
     layers = []
     for name in ("conv1", "conv2"):
-        kernels = {
-            projection.port: synapses
-            for projection, synapses in zip(
-                module.template.projections, module.synapses, strict=True
-            )
-            if projection.target == name
-        }
-        conv = kernels["current"]
-        layers.append(
-            Layer(
-                *(kernels[port].weight for port in ("current", "tau_mem", "tau_adp")),  # type: ignore[arg-type]
-                module._step(name).held(),
-                conv.stride[0],  # type: ignore[index, union-attr, arg-type]
-                conv.padding[0],  # type: ignore[index, union-attr, arg-type]
-            )
-        )
+        kernels: dict[str, ConvSynapses] = {}
+        for projection, synapses in zip(module.template.projections, module.synapses, strict=True):
+            if projection.target == name:
+                assert isinstance(synapses, ConvSynapses)
+                kernels[projection.port] = synapses
+        current, tau_mem, tau_adp = (kernels[p].weight for p in ("current", "tau_mem", "tau_adp"))
+        stride, padding = kernels["current"].stride[0], kernels["current"].padding[0]
+        constants = module._step(name).held()
+        layers.append(Layer(current, tau_mem, tau_adp, constants, stride, padding))
     return layers
 
 
@@ -293,7 +290,7 @@ def test_memory_of_a_learner_does_not_grow_with_the_sequence() -> None:
     assert max(sizes[1:]) == min(sizes[1:])
 
 
-WRONG = {
+WRONG: dict[str, tuple[tuple[int, ...], Any, type[InvalidValueError], str]] = {
     "no image": ((98,), ("4k3",), InvalidValueError, r"shape of samples for conv is \(98,\)"),
     "a large kernel": (SHAPE, ("4k3s2", "4k4"), ShapeError, "kernel of layer 4k4 is 4; .* 4 x 3 x"),
     "letters": (SHAPE, ("4c3",), InvalidValueError, "layer of conv is '4c3'; expected channels"),
@@ -309,18 +306,14 @@ WRONG = {
 def test_what_has_no_meaning_is_refused_by_name(case: str) -> None:
     shape, conv, error, message = WRONG[case]
     with pytest.raises(error, match=message):
-        convolutional_network(
-            shape,
-            3,
-            ModelOptions(conv=conv),
-            torch.Generator().manual_seed(0),  # type: ignore[arg-type]
-        )
+        convolutional_network(shape, 3, ModelOptions(conv=conv), torch.Generator().manual_seed(0))
 
 
 def test_names_that_there_are_not() -> None:
-    for options in ({"gate": "odd"}, {"neuron": "odd"}, {"readout_gate": "odd"}):
+    for option in ("gate", "neuron", "readout_gate"):
+        chosen: dict[str, Any] = {option: "odd"}
         with pytest.raises(UnknownNameError, match="'odd'"):
-            network(**options)
+            network(**chosen)
 
 
 def test_rows_have_one_dimension() -> None:

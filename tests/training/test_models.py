@@ -81,7 +81,9 @@ def test_a_recipe_of_another_neuron() -> None:
 
 
 def new_network(options: ModelOptions) -> SpikingNetwork:
-    return build_network(load_task("add-6"), options, torch.Generator().manual_seed(0))
+    made = build_network(load_task("add-6"), options, torch.Generator().manual_seed(0))
+    assert isinstance(made, SpikingNetwork)
+    return made
 
 
 def test_options_of_another_neuron_are_refused() -> None:
