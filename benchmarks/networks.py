@@ -206,7 +206,7 @@ def convolutional(
     populations: list[FixedPopulation] = [
         FixedInput("input", prod(image), False, SPIKE, 0, shape=image)
     ]
-    projections = []
+    projections: list[FixedProjection] = []
     source, shape = "input", image
     for number, ((channels, width, stride, padding), threshold) in enumerate(
         zip(layers, thresholds, strict=True)
