@@ -672,7 +672,7 @@ def changes_of(column: Column) -> tuple[str, ...]:
     """Names of the changes that the user may allow in a column.
 
     >>> changes_of("netx-out")
-    ('rescale',)
+    ('rescale', 'unroll')
     """
     cells = [feature.cells[column] for feature in FEATURES.values() if column in feature.cells]
     return tuple(sorted({cell.change for cell in cells if cell.change}))

@@ -29,6 +29,7 @@ def static_form(network: Network) -> Network:
 
     >>> from ltc2hw.converters.populations import LTC, Gate
     >>> from ltc2hw.graph.network import Input
+    >>> from ltc2hw.numbers.weights import Dense
     >>> net = Network(
     ...     (Input("input", 1), LTC("n", 1, 0.1, 0.0, 0.0, Gate(0.0), Gate(0.0))),
     ...     (Projection("input", "spikes", "n", "current", Dense([[0.5]])),),

@@ -48,8 +48,6 @@ class Demonstration:
     drop: float
     data: DataOptions = DETECTED
     changes: Mapping[str, int] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    """Engines that are left out, and why."""
 
 
 DIGITS = Demonstration(
@@ -63,11 +61,11 @@ DIGITS = Demonstration(
 
 EVENTS = Demonstration(
     "real recordings of an event camera, 34x34 places of two polarities, 15 steps each",
+    # Of 100 test samples. Seed 0 reaches 96, float and integers alike; other seeds were not tried.
     lowest=85.0,
     drop=3.0,
     data=DataOptions(binning=Binning(bins=15)),
     changes={"epochs": 15},
-    left_out={"lava": "its convolutions would take longer than all the rest"},
 )
 
 DEMONSTRATIONS: Mapping[str, Demonstration] = {"digits-rows": DIGITS, "nmnist": EVENTS}
@@ -104,7 +102,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: {shown.about}")
     limits = QuantizeOptions(allow=arguments.allow)
-    engines = available_engines(console, shown)
+    engines = available_engines(console)
     met = pipeline(task, recipe, engines, arguments.out, console, limits, shown)
     console.line(f"{time.monotonic() - started:.0f} seconds")
     return met
@@ -148,11 +146,8 @@ def pipeline(
     return report.bounds_met
 
 
-def available_engines(console: Console, shown: Demonstration) -> tuple[str, ...]:
-    """All engines, without Lava where it is not installed or a demo leaves it out."""
-    if "lava" in shown.left_out:
-        console.line(f"Lava is left out: {shown.left_out['lava']}")
-        return "integer", "fast"
+def available_engines(console: Console) -> tuple[str, ...]:
+    """All engines, without Lava where it is not installed."""
     from ltc2hw.converters.lava.shim import require_lava
 
     try:

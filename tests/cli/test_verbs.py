@@ -163,6 +163,19 @@ def test_train_writes_a_network_that_the_other_verbs_take(
     assert main([*arguments, "--out", str(fixed), "--quiet"]) == 0
 
 
+def test_a_demo_on_recordings_says_where_they_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    flags = ["--task", "nmnist", "--data-root", str(tmp_path), "--out", str(out)]
+    assert main(["demo", *flags]) == 2
+    error = capsys.readouterr().err
+    assert "files of N-MNIST" in error
+    assert "--data-root" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
 def test_a_small_demo_states_its_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two epochs cannot reach the accuracy that the demo states, so it ends with False."""
     for package in ("torch", "matplotlib"):

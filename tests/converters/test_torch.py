@@ -78,6 +78,7 @@ def test_readout_of_membranes() -> None:
 def test_float32_parameters_are_copied_exactly() -> None:
     task = load_task("add-8")
     module = build_network(task, ModelOptions(), torch.Generator().manual_seed(0))
+    assert isinstance(module, SpikingNetwork)
     network = from_module(module, {"task": task.name})
     [projection] = [p for p in network.projections if (p.source, p.port) == ("hidden", "tau_adp")]
     weight = module.cells[0].weight_recurrent

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks import LazySplit, Split
 from ltc2hw.tasks.moving import Moved, moved, moved_images
 from ltc2hw.tasks.recorded import EventSequences, Recorded
@@ -32,7 +33,7 @@ def test_each_sample_is_its_own_image_moved() -> None:
 
 
 def test_rows_move_along_their_one_dimension() -> None:
-    x = np.arange(1.0, 7.0).reshape(1, 1, 6)
+    x: FloatArray = np.arange(1.0, 7.0).reshape(1, 1, 6)
     assert moved_images(x, (2, 3), np.array([[-1]])).tolist() == [[[2, 3, 0, 5, 6, 0]]]
 
 
