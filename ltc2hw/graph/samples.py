@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.numbers.fields import require_finite
+from ltc2hw.numbers.tensors import is_tensor, tensor_as_array
 from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import FloatArray
 
@@ -28,7 +29,7 @@ def plain_array(name: str, values: object) -> npt.NDArray[Any]:
     ...
     ltc2hw.errors.InvalidValueError: labels is of type <U1; expected numbers
     """
-    array = _tensor_as_array(name, values) if _is_tensor(values) else _as_array(name, values)
+    array = tensor_as_array(name, values) if is_tensor(values) else _as_array(name, values)
     if array.dtype.kind not in "biuf":
         what = type(values).__name__ if array.dtype.kind == "O" else array.dtype
         raise InvalidValueError(name, f"of type {what}", "numbers")
@@ -93,23 +94,6 @@ def require_spikes(samples: FloatArray) -> None:
         raise InvalidValueError(
             "sample of a spiking input", wrong[0], "0 or 1", "make the input graded"
         )
-
-
-def _is_tensor(values: object) -> bool:
-    """Whether this is one of torch's tensors; torch itself stays out of the core."""
-    return hasattr(values, "detach") and hasattr(values, "cpu")
-
-
-def _tensor_as_array(name: str, values: Any) -> npt.NDArray[Any]:
-    if str(values.layout) != "torch.strided":
-        raise InvalidValueError(name, f"a tensor of layout {values.layout}", "a dense one")
-    try:
-        tensor = values.detach().cpu()
-        # In float64, because NumPy does not have all of torch's types.
-        return np.asarray((tensor.double() if tensor.is_floating_point() else tensor).numpy())
-    except (NotImplementedError, RuntimeError, TypeError) as error:
-        what = f"a tensor of type {values.dtype} on {values.device}"
-        raise InvalidValueError(name, what, "a tensor of numbers") from error
 
 
 def _as_array(name: str, values: object) -> npt.NDArray[Any]:

@@ -376,6 +376,8 @@ def _pairs(value: Any, dimensions: int) -> tuple[tuple[int, int], ...]:
 
 
 def _listed(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        raise InvalidValueError(name, shown(value), "integers >= 0", "write torch's 'same' out")
     try:
         return tuple(value)
     except TypeError:

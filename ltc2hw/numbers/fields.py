@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.scalars import COUNTABLE, is_integer, require_range, require_type, shown
+from ltc2hw.numbers.tensors import is_tensor, tensor_as_array
 from ltc2hw.numbers.words import FloatArray, IntArray
 
 
@@ -105,16 +106,20 @@ def integer_array(name: str, value: npt.ArrayLike) -> IntArray:
 def number_array(name: str, value: npt.ArrayLike, kinds: str, expected: str) -> npt.NDArray[Any]:
     """Return an array whose type is of one of NumPy's ``kinds``, unless it is empty.
 
+    Takes arrays, nested lists and torch's tensors, on any device, also with a gradient.
+
     Raises:
-        InvalidValueError: for texts, ragged lists, None, objects and numbers of other kinds.
+        InvalidValueError: for texts, ragged lists, None, objects, masks and numbers of other kinds.
 
     >>> number_array("bias", [[1], [2, 3]], "f", "real numbers")
     Traceback (most recent call last):
     ...
     ltc2hw.errors.InvalidValueError: bias is [[1], [2, 3]]; expected real numbers
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidValueError(name, "a masked array", "an array without gaps", "fill it first")
     try:
-        array = np.asarray(value)
+        array = tensor_as_array(name, value) if is_tensor(value) else np.asarray(value)
         if array.dtype.kind == "O" and all(map(is_integer, array.flat)) and "f" in kinds:
             array = array.astype(np.float64)
     except (ValueError, TypeError, OverflowError, RuntimeError):

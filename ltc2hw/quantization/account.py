@@ -150,7 +150,7 @@ def tensor_change(
     changes = np.abs(got / largest - asked / largest) if largest else np.abs(got)
     wanted = np.bincount(neurons, weights=magnitudes)
     changed = np.bincount(neurons, weights=changes)
-    errors = np.divide(changed, wanted, out=np.zeros_like(changed), where=wanted > 0)
+    errors = np.divide(changed, wanted, out=np.zeros(changed.shape), where=wanted > 0)
     worst = int(np.argmax(errors)) if errors.size else 0
     total = float(wanted.sum())
     return TensorChange(

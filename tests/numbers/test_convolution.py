@@ -9,6 +9,7 @@ import pytest
 
 from ltc2hw.errors import InvalidValueError, Ltc2hwError, ShapeError, TooLargeError
 from ltc2hw.numbers.convolution import Conv, average_pool, sum_pool
+from ltc2hw.numbers.weights import Dense
 
 torch = pytest.importorskip("torch")
 
@@ -80,6 +81,16 @@ def test_one_padding_may_be_given_for_all_sides() -> None:
     assert Conv(kernel, (1, 5, 5), 2, [[1, 1]]) == every
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_kernel_may_be_what_torch_trains(dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    layer = torch.nn.Conv2d(1, 2, 3).to(dtype)
+    assert layer.weight.requires_grad
+    conv = Conv(layer.weight, (1, 5, 5))  # type: ignore[arg-type]
+    assert np.array_equal(conv.kernel, layer.weight.detach().double().numpy())
+    assert Dense(layer.weight.reshape(2, 9)).values.dtype == np.float64  # type: ignore[arg-type]
+
+
 def test_pools_are_those_of_torch() -> None:
     x = np.random.default_rng(1).normal(size=(2, 3 * 7 * 6))
     image = torch.tensor(x).reshape(2, 3, 7, 6)
@@ -91,6 +102,7 @@ def test_pools_are_those_of_torch() -> None:
 
 
 KERNEL = np.ones((2, 1, 3, 3))
+MASKED = np.ma.masked_array(KERNEL, KERNEL > 0)
 WRONG: dict[str, tuple[Any, type[Ltc2hwError], str]] = {
     "matrix": (lambda: Conv(np.ones((2, 2)), (2, 2)), ShapeError, r"C_out, C_in / groups"),
     "nan": (lambda: Conv(KERNEL * np.nan, (1, 5, 5)), InvalidValueError, "kernel.*finite"),
@@ -101,6 +113,8 @@ WRONG: dict[str, tuple[Any, type[Ltc2hwError], str]] = {
     "no stride": (lambda: Conv(KERNEL, (1, 5, 5), 0), InvalidValueError, "stride"),
     "half a stride": (lambda: Conv(KERNEL, (1, 5, 5), 1.5), InvalidValueError, "stride"),  # type: ignore[arg-type]
     "negative": (lambda: Conv(KERNEL, (1, 5, 5), 1, -1), InvalidValueError, "padding"),
+    "same": (lambda: Conv(KERNEL, (1, 5, 5), 1, "same"), InvalidValueError, "padding.*'same'"),  # type: ignore[arg-type]
+    "masked": (lambda: Conv(MASKED, (1, 5, 5)), InvalidValueError, "kernel is a masked array"),
     "three": (lambda: Conv(KERNEL, (1, 5, 5), (1, 1, 1)), ShapeError, "stride"),
     "groups": (lambda: Conv(KERNEL, (3, 5, 5), groups=3), InvalidValueError, "multiple"),
     "true": (lambda: Conv(KERNEL, (1, 5, 5), groups=True), InvalidValueError, "groups"),
