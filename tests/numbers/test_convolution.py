@@ -95,7 +95,8 @@ WRONG: dict[str, tuple[Any, type[Ltc2hwError], str]] = {
     "matrix": (lambda: Conv(np.ones((2, 2)), (2, 2)), ShapeError, r"C_out, C_in / groups"),
     "nan": (lambda: Conv(KERNEL * np.nan, (1, 5, 5)), InvalidValueError, "kernel.*finite"),
     "flat sources": (lambda: Conv(KERNEL, (25,)), ShapeError, "channels, height, width"),
-    "one number": (lambda: Conv(KERNEL, 25), InvalidValueError, "integers"),  # type: ignore[arg-type]
+    "one number": (lambda: Conv(KERNEL, 25), ShapeError, "is 25.*channels, height, width"),  # type: ignore[arg-type]
+    "a word": (lambda: Conv(KERNEL, (1, 5, 5), 1, "same"), InvalidValueError, "'same'.*half"),  # type: ignore[arg-type]
     "other channels": (lambda: Conv(KERNEL, (2, 5, 5)), ShapeError, "input channels of a kernel"),
     "small image": (lambda: Conv(KERNEL, (1, 2, 5)), ShapeError, "fits in"),
     "no stride": (lambda: Conv(KERNEL, (1, 5, 5), 0), InvalidValueError, "stride"),
