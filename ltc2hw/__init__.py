@@ -17,13 +17,15 @@ with ending_quietly():
     from ltc2hw.comparison.report import Report
     from ltc2hw.files.bundle import load, save
     from ltc2hw.graph.fixed import FixedNetwork
-    from ltc2hw.graph.network import Network
+    from ltc2hw.graph.network import Input, Network, Projection
     from ltc2hw.graph.neurons import FixedNeurons, Neurons
     from ltc2hw.graph.trace import Trace
     from ltc2hw.lazy import part
     from ltc2hw.learning.learn import learn
     from ltc2hw.learning.rule import FPTTRule
     from ltc2hw.learning.words import PlasticWords
+    from ltc2hw.numbers.convolution import Conv, average_pool, sum_pool
+    from ltc2hw.numbers.weights import Dense, Sparse
     from ltc2hw.quantization.check import check
     from ltc2hw.quantization.quantize import quantize
     from ltc2hw.quantization.scaling import QuantizeOptions
@@ -34,15 +36,21 @@ if TYPE_CHECKING:
     from ltc2hw.converters.static_form import static_form
 
 __all__ = [
+    "Conv",
+    "Dense",
     "FPTTRule",
     "FixedNetwork",
     "FixedNeurons",
+    "Input",
     "Network",
     "Neurons",
     "PlasticWords",
+    "Projection",
     "QuantizeOptions",
     "Report",
+    "Sparse",
     "Trace",
+    "average_pool",
     "check",
     "compare",
     "learn",
@@ -52,6 +60,7 @@ __all__ = [
     "simulate",
     "static_form",
     "stream",
+    "sum_pool",
 ]
 
 PARTS = (

@@ -89,7 +89,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         type=sizes,
         metavar="N[,N...]",
-        help="neurons of the hidden layers, e.g. 128,64; none beside --conv",
+        help="neurons of the hidden layers, e.g. 128,64; none beside --conv unless said",
     )
     parser.add_argument(
         "--conv",
@@ -143,7 +143,7 @@ def sizes(text: str) -> tuple[int, ...]:
     return () if text == NO_LAYER else tuple(map(positive, text.split(",")))
 
 
-sizes.__name__ = "list of positive integers, such as 128,64"
+sizes.__name__ = "list of positive integers, such as 128,64 (convolutions: --conv),"
 
 
 def changed_recipe(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:

@@ -60,10 +60,14 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_output(arguments.out, arguments.json, arguments.checkpoint)
     check_output(json=arguments.save_recipe)
     start = None if arguments.start is None else load_float(arguments.start)
-    task = task_of(arguments)
     require_torch()
+    from ltc2hw.training.image_layers import image_layer
     from ltc2hw.training.recipes import chosen_for
 
+    # Refused before a data set is read, which takes its time.
+    for layer in arguments.conv:
+        image_layer(layer)
+    task = task_of(arguments)
     chosen = chosen_for(task)
     recipe = changed_recipe(chosen.recipe, arguments)
     if arguments.save_recipe is not None:

@@ -75,7 +75,10 @@ def not_found(dataset: DataSet, files: Sequence[str], looked: Sequence[Path]) ->
 folder with root=..., or LTC2HW_DATA in the environment)
     """
     where = f"not in {', '.join(map(str, looked))}" if looked else "looked for nowhere"
-    remedy = f"they are at {dataset.home}; name their folder with root=..., or {ROOT} in the"
-    return InvalidValueError(
-        f"files of {dataset.title}", where, ", ".join(files), f"{remedy} environment"
+    remedy = (
+        f"they are at {dataset.home}; name their folder with root=..., or {ROOT} in the environment"
     )
+    here = next((folder for folder in dataset.folders if os.path.isdir(folder)), None)
+    if here is not None and Path(here) not in looked:
+        remedy += f"; root='.' for {here} in this folder"
+    return InvalidValueError(f"files of {dataset.title}", where, ", ".join(files), remedy)

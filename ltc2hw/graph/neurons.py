@@ -149,12 +149,25 @@ def _reals(neurons: Neurons, given: Mapping[str, npt.ArrayLike]) -> dict[str, Fl
     for constant in model.constants:
         label = f"{name} {constant.name}"
         value = given.get(constant.name, constant.default)
-        values = real_vector(label, spread(value, neurons.shape), neurons.size)
+        spreading = spread(value, neurons.shape)
+        values = real_vector(label, spreading, neurons.size, per_channel(neurons.shape))
         if values.min() < constant.low or values.max() > constant.high:
             worst = values.min() if values.min() < constant.low else values.max()
             raise InvalidValueError(label, worst, f"{constant.low:g} to {constant.high:g}")
         checked[constant.name] = values
     return checked
+
+
+def per_channel(shape: Shape) -> str:
+    """How one number per channel is given to neurons of a shape, as a remedy.
+
+    >>> per_channel((4, 7, 7))
+    'an array with one per channel has the shape (4, 1, 1)'
+    """
+    if len(shape) > 1:
+        wanted = (shape[0], *(1 for _ in shape[1:]))
+        return f"an array with one per channel has the shape {wanted}"
+    return "one per channel needs neurons with a shape of channels, height and width"
 
 
 def spread(value: npt.ArrayLike, shape: Shape) -> npt.ArrayLike:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,10 @@ def check_samples(x: object, size: int, graded: bool) -> FloatArray:
     """
     samples = real_array("samples", x)
     if samples.ndim != 3 or samples.shape[2] != size or 0 in samples.shape:
-        raise ShapeError(
-            "shape of samples", samples.shape, f"(steps, batch, {size})", "time first, none empty"
-        )
+        remedy = "time first, none empty"
+        if samples.ndim > 3 and math.prod(samples.shape[2:]) == size:
+            remedy = "images are rows here: x.reshape(*x.shape[:2], -1)"
+        raise ShapeError("shape of samples", samples.shape, f"(steps, batch, {size})", remedy)
     require_finite("samples", samples)
     if not graded:
         require_spikes(samples)

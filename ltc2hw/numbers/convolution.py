@@ -326,10 +326,13 @@ def image_shape(name: str, value: Any, dimensions: int | None = None) -> Shape:
         TooLargeError: for more neurons than a population can have.
     """
     wanted = (1, 2) if dimensions is None else (dimensions,)
+    texts = {1: "(channels, length)", 2: "(channels, height, width)"}
+    expected = " or ".join(texts[count] for count in wanted)
+    if is_integer(value):
+        raise ShapeError(name, value, expected)
     shape = integers(name, value, 1)
     if len(shape) - 1 not in wanted:
-        texts = {1: "(channels, length)", 2: "(channels, height, width)"}
-        raise ShapeError(name, shape, " or ".join(texts[count] for count in wanted))
+        raise ShapeError(name, shape, expected)
     require_capacity(name, math.prod(shape))
     return shape
 
@@ -376,9 +379,11 @@ def _pairs(value: Any, dimensions: int) -> tuple[tuple[int, int], ...]:
 
 
 def _listed(name: str, value: Any) -> tuple[Any, ...]:
+    expected = "integers >= 0"
     if isinstance(value, str):
-        raise InvalidValueError(name, shown(value), "integers >= 0", "write torch's 'same' out")
+        remedy = "same is half of dilation (width - 1) on each side, valid is 0"
+        raise InvalidValueError(name, shown(value), expected, remedy)
     try:
         return tuple(value)
     except TypeError:
-        raise InvalidValueError(name, shown(value), "integers >= 0") from None
+        raise InvalidValueError(name, shown(value), expected) from None

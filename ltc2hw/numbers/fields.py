@@ -58,11 +58,11 @@ def set_field(instance: object, name: str, value: object) -> None:
     object.__setattr__(instance, name, value)
 
 
-def real_vector(name: str, value: npt.ArrayLike, size: int) -> FloatArray:
+def real_vector(name: str, value: npt.ArrayLike, size: int, remedy: str = "") -> FloatArray:
     """Return finite float64 numbers of shape ``(size,)``, read-only; scalars are repeated.
 
     Raises:
-        ShapeError: if the value is neither a scalar nor of shape ``(size,)``.
+        ShapeError: if the value is neither a scalar nor of shape ``(size,)``; says ``remedy``.
         InvalidValueError: if the value is not numbers, or one is NaN or infinite.
 
     >>> real_vector("bias", 0.5, 3)
@@ -70,7 +70,7 @@ def real_vector(name: str, value: npt.ArrayLike, size: int) -> FloatArray:
     """
     array = number_array(name, value, "iubf", "real numbers").astype(np.float64)
     if array.shape not in {(), (size,)}:
-        raise ShapeError(f"shape of {name}", array.shape, f"() or ({size},)")
+        raise ShapeError(f"shape of {name}", array.shape, f"() or ({size},)", remedy)
     require_capacity(f"shape of {name}", size, held=array.size)
     array = np.array(np.broadcast_to(array, (size,)))
     require_finite(name, array)

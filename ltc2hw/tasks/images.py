@@ -274,6 +274,7 @@ def image_task(
 
 def _split(images: Images, part: str, coding: Coding) -> LazySplit:
     """One part; validation samples are the last of the training images."""
+    numbers: IntArray
     if part == "test":
         own, labels = images.testing, images.testing_labels
         numbers = np.arange(len(own))

@@ -152,7 +152,7 @@ def _axis(conv: Conv, dimension: int) -> Axis:
 def _stored(conv: Conv, row: Axis, column: Axis) -> IntArray:
     """Weights as (input channels, row taps, column taps, output channels of a group)."""
     outputs, inputs = conv.kernel.shape[:2]
-    kernel = np.asarray(conv.kernel).reshape(outputs, inputs, -1, conv.kernel.shape[-1])
+    kernel: IntArray = np.asarray(conv.kernel).reshape(outputs, inputs, -1, conv.kernel.shape[-1])
     kernel = np.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 1)))
     taken = kernel[:, :, row.taps][..., column.taps]
     own = outputs // conv.groups

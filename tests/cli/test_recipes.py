@@ -146,6 +146,8 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     ),
     "no sizes": (("--hidden", "3,x"), "--hidden: invalid list of positive integers"),
     "an empty size": (("--hidden", "3,"), "--hidden: invalid list of positive integers"),
+    "no layer": (("--conv", "8c5", "--data-root", "none"), "layer of conv is '8c5'; expected"),
+    "a layer of images": (("--hidden", "8k5"), "(convolutions: --conv)"),
     "no rate": (("--rate", "0"), "learning_rate is 0.0"),
     "too many updates": (("--updates", "9"), "updates per sequence is 9; expected 1 to 8"),
     "no model": (("--neuron", "tests.zoo:INPUTS"), "a int; expected a neuron model"),

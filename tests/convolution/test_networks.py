@@ -102,3 +102,16 @@ def test_constants_may_be_given_per_channel() -> None:
     threshold = np.array([0.5, 1.0]).reshape(2, 1, 1)
     neurons = Neurons("a", 12, "lif", {"threshold": threshold}, shape=(2, 2, 3))
     assert neurons.constants["threshold"].tolist() == [0.5] * 6 + [1.0] * 6
+    with pytest.raises(ShapeError, match=r"one per channel has the shape \(2, 1, 1\)"):
+        Neurons("a", 12, "lif", {"threshold": threshold.ravel()}, shape=(2, 2, 3))
+    with pytest.raises(ShapeError, match="needs neurons with a shape of channels"):
+        Neurons("a", 12, "lif", {"threshold": threshold})
+
+
+def test_samples_that_are_images_are_told_to_be_rows() -> None:
+    network = gated_network()
+    images = np.zeros((3, 2, 2, 9, 8))
+    with pytest.raises(ShapeError, match=r"expected \(steps, batch, 144\) .*x\.reshape"):
+        ltc2hw.simulate(network, images)
+    rows = images.reshape(*images.shape[:2], -1)
+    assert ltc2hw.simulate(network, rows).outputs.shape[:2] == (3, 2)

@@ -33,7 +33,7 @@ def test_each_sample_is_its_own_image_moved() -> None:
 
 
 def test_rows_move_along_their_one_dimension() -> None:
-    x: FloatArray = np.arange(1.0, 7.0).reshape(1, 1, 6)
+    x: FloatArray = np.array([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]])
     assert moved_images(x, (2, 3), np.array([[-1]])).tolist() == [[[2, 3, 0, 5, 6, 0]]]
 
 

@@ -83,6 +83,17 @@ def test_the_real_nmnist_is_a_task_and_little_memory() -> None:
     )
 
 
+def test_a_folder_of_the_name_that_is_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_nmnist(tmp_path / "nmnist")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LTC2HW_DATA", raising=False)
+    with pytest.raises(InvalidValueError, match=r"; root='\.' for nmnist in this folder\)"):
+        load_task("nmnist")
+    assert load_task("nmnist", DataOptions(root=".")).shape == (2, 34, 34)
+
+
 def test_gestures_and_images(tmp_path: Path) -> None:
     write_gestures(tmp_path / "DvsGesture", ("user01", "user02"), "train")
     write_gestures(tmp_path / "DvsGesture", ("user03",), "test")
