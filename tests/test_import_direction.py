@@ -45,7 +45,8 @@ FOLDERS = {
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
-    "": "starting lazy numbers graph simulate stream quantization learning files comparison converters",
+    "": "starting lazy numbers graph simulate stream quantization learning files comparison "
+    "converters",
     "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
     "quantization learning files comparison looking data tasks training targets simulations "
     "converters",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from ltc2hw.cli.common import add_json, check_output, task_of, write_json
@@ -11,6 +12,7 @@ from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import Table
 from ltc2hw.tasks.saving import save_task
+from ltc2hw.tasks.split import LazySplit
 from ltc2hw.tasks.summary import ChannelSummary, Summary, summarise
 
 MOST_ROWS = 16
@@ -31,7 +33,9 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Read the data and tell what they are."""
     check_output(arguments.out, arguments.json)
     task = task_of(arguments)
-    summary = summarise(task)
+    # Samples that are made when they are looked at take their time.
+    made = isinstance(task.train, LazySplit)
+    summary = summarise(task, partial(console.progress, "sample") if made else None)
     if arguments.out is not None:
         save_task(task, arguments.out)
     write_json(arguments.json, summary.to_dict())

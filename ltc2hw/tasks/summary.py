@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -82,8 +82,12 @@ class Summary:
         return asdict(self)
 
 
-def summarise(task: Task) -> Summary:
-    """Look at all samples and labels of a task.
+Progress = Callable[[int, int], None]
+"""Told how many samples were looked at, and of how many."""
+
+
+def summarise(task: Task, progress: Progress | None = None) -> Summary:
+    """Look at all samples and labels of a task; training samples twice, as ``progress`` is told.
 
     >>> task = Task.from_arrays(np.ones((30, 5, 2)), ["a", "b", "c"] * 10)
     >>> found = summarise(task)
@@ -91,7 +95,7 @@ def summarise(task: Task) -> Summary:
     ({'a': 2, 'b': 2, 'c': 2}, 1.0, 'channels 0, 1 are constant in the training samples')
     """
     splits = {name: _split(task, getattr(task, name)) for name in PARTS}
-    channels, density = _channels(task.train)
+    channels, density = _channels(task.train, progress or (lambda done, total: None))
     return Summary(
         name=task.name,
         kind=task.kind,
@@ -131,12 +135,12 @@ def _split(task: Task, split: Split) -> SplitSummary:
     )
 
 
-def _channels(split: Split) -> tuple[tuple[ChannelSummary, ...], float]:
+def _channels(split: Split, progress: Progress) -> tuple[tuple[ChannelSummary, ...], float]:
     """Values of each channel, and how many of all are not zero; step by step."""
     _, _, inputs = split.shape
     lowest, highest = np.full(inputs, np.inf), np.full(inputs, -np.inf)
     total, squares, active, count = np.zeros(inputs), np.zeros(inputs), 0, 0
-    for present in _present(split):
+    for present in _present(split, lambda seen: progress(seen, 2 * split.samples)):
         np.minimum(lowest, present.min(axis=0), out=lowest)
         np.maximum(highest, present.max(axis=0), out=highest)
         total += present.sum(axis=0)
@@ -145,19 +149,25 @@ def _channels(split: Split) -> tuple[tuple[ChannelSummary, ...], float]:
     mean = total / count
     # Deviations relative to the largest value: squares of huge ones would not fit.
     scale = np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), np.finfo(np.float64).tiny)
-    for present in _present(split):
+    for present in _present(split, lambda seen: progress(split.samples + seen, 2 * split.samples)):
         squares += ((present / scale - mean / scale) ** 2).sum(axis=0)
     found = _summaries(lowest, highest, mean, scale * np.sqrt(squares / count))
     return found, active / (count * inputs)
 
 
-def _present(split: Split) -> Iterator[FloatArray]:
-    """Values (B', N) of the samples that have a step, step by step; none where none has it."""
+def _present(split: Split, tell: Callable[[int], None]) -> Iterator[FloatArray]:
+    """Values (B', N) of the samples that have a step, step by step; none where none has it.
+
+    ``tell`` gets the samples that were seen whole.
+    """
+    seen = 0
     for piece in split.pieces():
         x = piece.x
         for values, own in zip(x, own_steps(piece.lengths, *x.shape[:2]), strict=True):
             if own.any():
                 yield values if own.all() else values[own]
+        seen += piece.samples
+        tell(seen)
 
 
 def _summaries(*columns: FloatArray) -> tuple[ChannelSummary, ...]:

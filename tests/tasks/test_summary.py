@@ -13,6 +13,15 @@ from ltc2hw.tasks.summary import summarise
 RNG = np.random.default_rng(2)
 
 
+def test_progress_counts_training_samples_twice() -> None:
+    told: list[tuple[int, int]] = []
+    task = Task.from_arrays(X, Y)
+    summarise(task, lambda done, total: told.append((done, total)))
+    seen = task.train.samples
+    assert told[-1] == (2 * seen, 2 * seen)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
 def test_numbers_are_those_of_the_samples() -> None:
     x = RNG.normal(size=(40, 9, 3))
     lengths = RNG.integers(2, 10, 40)
