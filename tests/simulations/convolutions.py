@@ -15,6 +15,9 @@ from ltc2hw.numbers.words import Word
 from ltc2hw.targets import load_target
 from tests.random_networks import random_lif, random_ltc, shrink_to_accumulators
 
+LARGEST = 1200
+"""Most neurons of an image: written out, a recurrent kernel of theirs has a million synapses."""
+
 PORTS: tuple[Port, ...] = ("current", "tau_mem", "tau_adp")
 
 
@@ -69,6 +72,8 @@ def random_network_of_convolutions(rng: np.random.Generator, *, wide: bool = Fal
     for index in range(int(rng.integers(1, 4))):
         name = f"layer{index}"
         first = random_conv(rng, sources[-1][2], bits())
+        while np.prod(first.targets) > LARGEST:
+            first = random_conv(rng, sources[-1][2], bits())
         shape = first.targets
         size = int(np.prod(shape))
         gated = bool(rng.integers(2))
