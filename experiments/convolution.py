@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,15 @@ from typing import Any
 import torch
 
 from experiments.cells import Cell, run_cell
+from experiments.commands import changed_recipe, telling
 from ltc2hw.data import DataOptions
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.errors import Ltc2hwError
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GATES, GraphNetwork
 from ltc2hw.tasks import Task, load_task
-from ltc2hw.training import EpochRecord, Recipe
 from ltc2hw.training.memory import keep_freed_memory
 from ltc2hw.training.model import build_network
-from ltc2hw.training.recipe_file import load_recipe
 from ltc2hw.training.recipes import recipe_for
 
 BUILD = Path("build/experiments/convolution")
@@ -72,29 +70,12 @@ def task_of(options: argparse.Namespace) -> Task:
     return load_task(f"fashion-image-{STEPS}", DataOptions(root=options.data_root))
 
 
-def recipe_of(options: argparse.Namespace, recipe: Recipe) -> Recipe:
-    """A task's recipe with what a file and options say."""
-    if options.recipe is not None:
-        recipe = load_recipe(options.recipe, recipe)
-    wanted = {name: getattr(options, name) for name in CHANGES}
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    return recipe.with_model(gate=options.gates).with_training(seed=options.seed, **changes)
-
-
 def run(options: argparse.Namespace) -> Mapping[str, Any]:
     """Train and deploy one network."""
     task = task_of(options)
-    recipe = recipe_of(options, recipe_for(task))
+    recipe = changed_recipe(options, recipe_for(task), CHANGES)
     options.out.mkdir(parents=True, exist_ok=True)
-    begin = time.perf_counter()
-
-    def show(name: str, record: EpochRecord) -> None:
-        print(
-            f"{name} {record.epoch + 1}/{recipe.training.epochs} loss {record.loss:.4f} "
-            f"validation {100 * record.validation:.2f} % {time.perf_counter() - begin:.0f} s",
-            flush=True,
-        )
-
+    show = telling(recipe.training.epochs)
     return run_cell(ConvCell(task.name, options.gates, recipe), options.out, show, task)
 
 
@@ -114,7 +95,7 @@ def line(options: argparse.Namespace, found: Mapping[str, Any]) -> str:
 def sizes(options: argparse.Namespace) -> tuple[int, int, int]:
     """Spiking neurons, synapses of the expansion, and parameters of a command's network."""
     task = task_of(options)
-    recipe = recipe_of(options, recipe_for(task))
+    recipe = changed_recipe(options, recipe_for(task), CHANGES)
     module = build_network(task, recipe.model, torch.Generator().manual_seed(0))
     assert isinstance(module, GraphNetwork)
     network = module.template

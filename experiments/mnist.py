@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,14 @@ import torch
 
 from experiments import mnist_memory, mnist_table
 from experiments.cells import Cell, run_cell, so_far
+from experiments.commands import changed_recipe, telling
 from experiments.shifted import SHIFT, shifted_task
 from ltc2hw.data import DataOptions
 from ltc2hw.errors import Ltc2hwError
 from ltc2hw.neurons import GATES
 from ltc2hw.tasks import load_task
-from ltc2hw.training import EpochRecord, Recipe
+from ltc2hw.training import Recipe
 from ltc2hw.training.options import METHODS
-from ltc2hw.training.recipe_file import load_recipe
 from ltc2hw.training.recipes import recipe_for
 
 BUILD = Path("build/experiments/mnist")
@@ -65,11 +64,7 @@ class ImageCell(Cell):
 
 def recipe_of(options: argparse.Namespace, recipe: Recipe) -> Recipe:
     """A task's recipe with what a file and options say."""
-    if options.recipe is not None:
-        recipe = load_recipe(options.recipe, recipe)
-    wanted = {name: getattr(options, name) for name in CHANGES}
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    recipe = recipe.with_model(gate=options.gates).with_training(seed=options.seed, **changes)
+    recipe = changed_recipe(options, recipe, CHANGES)
     return recipe.with_model(hidden=tuple(options.hidden)) if options.hidden else recipe
 
 
@@ -79,15 +74,7 @@ def run(options: argparse.Namespace) -> Mapping[str, Any]:
     task = shifted_task(load_task(name, DataOptions(root=options.data_root)), options.shift)
     recipe = recipe_of(options, recipe_for(task))
     options.out.mkdir(parents=True, exist_ok=True)
-    begin = time.perf_counter()
-
-    def show(name: str, record: EpochRecord) -> None:
-        print(
-            f"{name} {record.epoch + 1}/{recipe.training.epochs} loss {record.loss:.4f} "
-            f"validation {100 * record.validation:.2f} % {time.perf_counter() - begin:.0f} s",
-            flush=True,
-        )
-
+    show = telling(recipe.training.epochs)
     cell = ImageCell(task.name, options.gates, recipe)
     if options.so_far:
         return so_far(cell, options.out, task)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ltc2hw.converters.c.text import IntegerType, literal
 from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.operators import times
 from ltc2hw.numbers.words import IntArray
 
 
@@ -69,9 +70,9 @@ class _Printer:
         conv = self.conv
         padding = ", ".join(f"{before} and {after}" for before, after in conv.padding)
         parts = (
-            f"{_by(conv.sources)} to {_by(conv.targets)}", f"window {_by(conv.kernel.shape[2:])}",
-            f"stride {_by(conv.stride)}", f"padding {padding}", f"dilation {_by(conv.dilation)}",
-            f"groups {conv.groups}",
+            f"{times(conv.sources)} to {times(conv.targets)}",
+            f"window {times(conv.kernel.shape[2:])}", f"stride {times(conv.stride)}",
+            f"padding {padding}", f"dilation {times(conv.dilation)}", f"groups {conv.groups}",
         )  # fmt: skip
         return "; ".join(parts)
 
@@ -170,7 +171,3 @@ class _Printer:
         yield f"{tab}for (c = 0; c < {outputs}; c++) {{"
         yield f"{tab}    at[c * {literal(self.places)}] += ({t})one[c] * sent;"
         yield f"{tab}}}"
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))

@@ -17,7 +17,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.convolution import Conv, Shape, integers
 from ltc2hw.numbers.fields import require_name, require_size
-from ltc2hw.numbers.operators import Weights
+from ltc2hw.numbers.operators import Weights, times
 from ltc2hw.numbers.scalars import COUNTABLE, require_range, require_type, shown
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.showing import listed
@@ -406,7 +406,7 @@ def neuron_of(population: Population, index: int) -> str:
 
 def size_of(population: Population) -> str:
     """Neurons of a population in a word: ``128``, or ``16x34x34`` for an image."""
-    return "x".join(map(str, population.shape))
+    return times(population.shape)
 
 
 def summary_of(network: Any) -> str:

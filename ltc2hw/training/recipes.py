@@ -18,6 +18,20 @@ ADD, ADD_NAME = "add-T", re.compile("add-(running-)?[0-9]+")
 IMAGE, IMAGE_NAME = "fashion-image-T", re.compile("(mnist|fashion)-image-[0-9]+")
 RATE, RATE_NAME = "mnist-rate-T", re.compile("(mnist|fashion)-rate-[0-9]+")
 
+
+def _over_images(*conv: str) -> ModelOptions:
+    """Convolutions without a hidden layer: open gates, as images say much in every step."""
+    return ModelOptions(
+        conv=conv,
+        hidden=(),
+        readout_gate="event",
+        tau_mem_bias=0.0,
+        tau_adp_bias=2.0,
+        readout_bias=-1.0,
+        gain=2.0,
+    )
+
+
 RECIPES: dict[str, Recipe] = {
     "digits-rows": Recipe(
         # Few samples near a boundary, many spikes each: rounded only afterwards, weights of 8 bits
@@ -60,15 +74,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "nmnist": Recipe(
         # Frames hold up to a dozen events in a place; open gates pass most of a frame on.
-        ModelOptions(
-            conv=("16k5s2", "32k3s2", "32k3s2"),
-            hidden=(),
-            readout_gate="event",
-            tau_mem_bias=0.0,
-            tau_adp_bias=2.0,
-            readout_bias=-1.0,
-            gain=2.0,
-        ),
+        _over_images("16k5s2", "32k3s2", "32k3s2"),
         TrainingOptions(
             updates=15,
             epochs=40,
@@ -81,15 +87,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     IMAGE: Recipe(
         # The image is there in every step: open gates, and a loss at each of the few steps.
-        ModelOptions(
-            conv=("24k3s2p1", "48k3s2p1"),
-            hidden=(),
-            readout_gate="event",
-            tau_mem_bias=0.0,
-            tau_adp_bias=2.0,
-            readout_bias=-1.0,
-            gain=2.0,
-        ),
+        _over_images("24k3s2p1", "48k3s2p1"),
         TrainingOptions(
             updates=5,
             epochs=22,
