@@ -84,7 +84,7 @@ def test_a_word_alone_cuts_what_its_register_is_made_of() -> None:
             Input("x", 1, True),
             Neurons("out", 1, "readout", {"tau_mem.bias": -7.0}, {"tau_mem": "plan"}),
         ),
-        (Projection("x", "value", "out", "current", Dense([[1.0]])),),
+        (Projection("x", "value", "out", "current", Dense(np.ones((1, 1)))),),
         "out",
     )
     x = np.ones((4, 1, 1))
