@@ -1,0 +1,1 @@
+"""What to do about lost accuracy: remedies as data, advice, tuning, and the search for widths."""

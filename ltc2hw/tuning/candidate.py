@@ -1,0 +1,109 @@
+"""A network with everything that decides what its integers become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ltc2hw.errors import HardwareRuleError
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.words import FloatArray, IntArray, Width
+from ltc2hw.quantization.limits import LIMITS
+from ltc2hw.quantization.quantize import quantize
+from ltc2hw.quantization.scaling import QuantizeOptions
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Samples x (T, B, N_in) that quantization and remedies may look at; ``lengths`` (B,) or None.
+
+    ``used``: how many of the first ones a plain quantization takes, None for all.
+    """
+
+    x: FloatArray
+    lengths: IntArray | None = None
+    used: int | None = None
+
+    @property
+    def chosen(self) -> tuple[FloatArray, IntArray | None]:
+        """The samples that are used, and their lengths."""
+        own = slice(self.used)
+        return self.x[:, own], None if self.lengths is None else self.lengths[own]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all samples are used."""
+        return self.used is None or self.used >= self.x.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A float network, the options of its quantization, and what it is calibrated on.
+
+    ``changes`` are the names of what was done to the float network itself, in order.
+
+    >>> from ltc2hw.graph.network import Input, Projection
+    >>> from ltc2hw.graph.neurons import Neurons
+    >>> from ltc2hw.numbers.weights import Dense
+    >>> wire = Projection("x", "spikes", "out", "current", Dense([[1.0]]))
+    >>> net = Network((Input("x", 1), Neurons("out", 1, "readout")), (wire,), "out")
+    >>> start = Candidate(net, QuantizeOptions(), Calibration(np.ones((2, 1, 1))))
+    >>> start.widened({wire_name: 4 for wire_name in ["x.spikes->out.current"]}).options.bits
+    {'x.spikes->out.current': 4}
+    """
+
+    network: Network
+    options: QuantizeOptions
+    calibration: Calibration
+    changes: tuple[str, ...] = ()
+
+    def widened(self, bits: Mapping[str, Width]) -> Candidate:
+        """With other widths by name; those that are not named stay."""
+        return self.asking(replace(self.options, bits={**self.options.bits, **bits}))
+
+    def moved(self, name: str, by: int) -> Candidate:
+        """With one fraction moved by so many bits from what quantization chooses."""
+        moves = {**self.options.scale, name: by}
+        kept = {key: move for key, move in moves.items() if move}
+        return self.asking(replace(self.options, scale=kept))
+
+    def asking(self, options: QuantizeOptions) -> Candidate:
+        """With other options."""
+        return replace(self, options=options)
+
+    def calibrated(self, calibration: Calibration) -> Candidate:
+        """Calibrated on other samples."""
+        return replace(self, calibration=calibration)
+
+    def changed(self, name: str, network: Network) -> Candidate:
+        """With another float network, and the name of what was done to it."""
+        return replace(self, network=network, changes=(*self.changes, name))
+
+    def quantized(self, chip: Target) -> Quantized:
+        """Its integers, also where they exceed limits that nobody has allowed.
+
+        Raises:
+            HardwareRuleError: for rules of the chip that are broken.
+        """
+        x, lengths = self.calibration.chosen
+        try:
+            return Quantized(quantize(self.network, chip, x, self.options, lengths=lengths))
+        except HardwareRuleError as error:
+            over = tuple(dict.fromkeys(broken.rule for broken in error.violations))
+            if not set(over) <= set(LIMITS):
+                raise
+            allowed = replace(self.options, allow=tuple(LIMITS))
+            fixed = quantize(self.network, chip, x, allowed, lengths=lengths)
+            return Quantized(fixed, over)
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Integers, and the limits that they exceed without leave: with any they are not given out."""
+
+    fixed: FixedNetwork
+    over: tuple[str, ...] = ()

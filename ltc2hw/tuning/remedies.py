@@ -1,0 +1,263 @@
+"""Remedies as data: what helps which kind of part, what it costs, and what exactly it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ltc2hw.graph.fixed import FixedInput, message_format
+from ltc2hw.numbers.words import FloatArray, Word
+from ltc2hw.quantization.mixing import Kind, Part, tensor_of
+from ltc2hw.quantization.rules import stored_weights
+from ltc2hw.quantization.widths import scale_names
+from ltc2hw.tuning.candidate import Candidate
+from ltc2hw.tuning.situation import Situation, word_name
+
+FREE, BYTES, TRAINING = "nothing", "bytes", "training"
+"""What a remedy may cost: nothing that a chip has, memory, or time of training."""
+
+FARTHEST_SCALES = range(-4, 9)
+"""Moves of a fraction that are weighed: coarser by four bits to finer by eight."""
+
+STEPS = (1, 2)
+"""Bits by which words are made wider, one try after the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """One thing to do to a candidate: ``apply`` makes another of it.
+
+    ``what`` says it in words; ``added`` are the bytes that a chip stores more.
+    """
+
+    remedy: str
+    what: str
+    apply: Callable[[Candidate], Candidate]
+    added: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the chip has to store nothing more."""
+        return self.added == 0
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What can be done about a loss.
+
+    ``helps``: kinds of part; ``cost``: one of :data:`FREE`, :data:`BYTES` and :data:`TRAINING`;
+    ``whole``: one change for all parts of these kinds together; ``why``: a sentence; ``offers``:
+    changes for a part, most promising first.
+    """
+
+    helps: frozenset[Kind]
+    cost: str
+    whole: bool
+    why: str
+    offers: Callable[[Situation, Part], Iterator[Change]]
+
+
+def offered(situation: Situation, part: Part) -> Iterator[Change]:
+    """Every change that may help a part, by remedy, in the order of the registry."""
+    for remedy in REMEDIES.values():
+        if part.kind in remedy.helps:
+            yield from remedy.offers(situation, part)
+
+
+def scales(situation: Situation, part: Part) -> Iterator[Change]:
+    """Fractions that round what the part rounds with less error, best first."""
+    for by in better_scales(situation, part):
+        name = word_name(part, situation)
+        assert name is not None
+        finer = "finer" if by > 0 else "coarser"
+        what = f"{name} {finer} by {abs(by)} bit{'s' * (abs(by) > 1)}"
+        yield Change("scale", what, _mover(situation, name, by))
+
+
+def better_scales(situation: Situation, part: Part) -> tuple[int, ...]:
+    """Moves of a part's fraction, those first that round most neurons' numbers best.
+
+    The error of each neuron is relative to its own numbers, so that an outlier at one of them does
+    not decide for all. Without samples nothing is said of inputs and messages.
+    """
+    rounded = _rounded(situation, part)
+    if rounded is None:
+        return ()
+    values, word, fraction = rounded
+    errors = {by: relative_error(values, word, fraction + by) for by in FARTHEST_SCALES}
+    others = sorted((by for by in errors if by), key=lambda by: (errors[by], abs(by)))
+    return tuple(by for by in others if errors[by] < NEAR * errors[0])[:MOST_SCALES]
+
+
+NEAR = 1.5
+"""Multiple of the error that another scale may have and still be tried: errors of numbers say
+little of answers."""
+
+MOST_SCALES = 2
+"""Scales tried for a part."""
+
+
+def relative_error(values: FloatArray, word: Word, fraction: int) -> float:
+    """Mean over rows of the squared rounding error of each, relative to its squares; (R, N).
+
+    >>> rows = np.array([[0.3, 0.2], [100.0, 0.2]])
+    >>> round(relative_error(rows, Word(4), -4), 2), round(relative_error(rows, Word(4), 4), 2)
+    (0.51, 0.5)
+    """
+    numbers, _ = word.encode(values, fraction)
+    off = np.sum((values - np.ldexp(numbers.astype(np.float64), -fraction)) ** 2, axis=1)
+    whole = np.sum(values**2, axis=1)
+    return float(np.mean(off[whole > 0] / whole[whole > 0])) if np.any(whole > 0) else 0.0
+
+
+def _rounded(situation: Situation, part: Part) -> tuple[FloatArray, Word, int] | None:
+    """What a part rounds, a row for each neuron, with its word and fraction."""
+    if part.kind is Kind.WEIGHTS:
+        (fixed,) = situation.projections(part)
+        real = next(p for p in situation.network.projections if tensor_of(p).owner == part.owner)
+        weights = real.weights
+        order = np.argsort(weights.rows, kind="stable")
+        ends = np.flatnonzero(np.diff(weights.rows[order])) + 1
+        rows = np.split(weights.values[order], ends)
+        width = max((row.size for row in rows), default=0)
+        padded = np.stack([np.pad(row, (0, width - row.size)) for row in rows])
+        return padded, Word(fixed.bits), fixed.weight_fraction
+    population = situation.fixed.population(part.owner)
+    if part.kind is Kind.INPUT and isinstance(population, FixedInput):
+        if situation.samples is not None:
+            x = situation.samples.reshape(-1, population.size).T
+            return x, population.word, population.fraction
+    return None
+
+
+def room(situation: Situation, part: Part) -> Iterator[Change]:
+    """Coarser steps, with which a word holds twice as much; finer ones where it cuts."""
+    name = word_name(part, situation)
+    if name is None or name not in scale_names(situation.network):
+        return
+    by, finer = (-1, "coarser") if part.kind is Kind.SATURATION else (1, "finer")
+    yield Change("room", f"{name} {finer} by 1 bit", _mover(situation, name, by))
+
+
+def fine_states(situation: Situation, part: Part) -> Iterator[Change]:
+    """All bits that the state word has left."""
+    if not situation.options.fine_states:
+        yield Change(
+            "fine-states",
+            "states with all bits of their words",
+            lambda candidate: candidate.asking(replace(candidate.options, fine_states=True)),
+        )
+
+
+def recalibrated(situation: Situation, part: Part) -> Iterator[Change]:
+    """All samples that there are in place of the first ones."""
+    if situation.partial:
+
+        def apply(candidate: Candidate) -> Candidate:
+            return candidate.calibrated(replace(candidate.calibration, used=None))
+
+        yield Change("recalibrate", "calibrated on all samples", apply)
+
+
+def wider(situation: Situation, part: Part) -> Iterator[Change]:
+    """More bits for one word, a few and then as many as the chip has."""
+    name, now = word_name(part, situation), bits_now(situation, part)
+    if name is None or now is None:
+        return
+    if not situation.may_widen(name, weights=part.kind is Kind.WEIGHTS):
+        return
+    most = widest(situation, part)
+    for bits in dict.fromkeys((*(now + step for step in STEPS), most)):
+        if now < bits <= most:
+            what = f"{name} with {bits} bits"
+            yield Change("wider", what, _widener(name, bits), added_bytes(situation, part, bits))
+
+
+def bits_now(situation: Situation, part: Part) -> int | None:
+    """Bits of what a part rounds; None where its width cannot be asked for."""
+    if part.kind is Kind.WEIGHTS:
+        return situation.projections(part)[0].bits
+    population = situation.fixed.population(part.owner)
+    if isinstance(population, FixedInput):
+        return population.word.bits
+    if part.kind is Kind.MESSAGE:
+        message = message_format(population, part.name)
+        return None if message is None else message.word.bits
+    if part.kind is Kind.FUNCTION:
+        return population.formats.gates[part.name].index_bits or None
+    return None
+
+
+def widest(situation: Situation, part: Part) -> int:
+    """Most bits that a chip gives to what a part rounds."""
+    words = situation.chip.words
+    return {
+        Kind.WEIGHTS: words.weight_maximum,
+        Kind.INPUT: words.input,
+        Kind.MESSAGE: min(words.message, WIDEST_MESSAGE),
+        Kind.FUNCTION: WIDEST_TABLE,
+    }[part.kind]
+
+
+WIDEST_MESSAGE = 16
+"""Most bits that messages are given: the rounding of wider ones is far below that of weights."""
+
+WIDEST_TABLE = 9
+"""Most index bits of tables: of 512 entries, whose steps are those of 12-bit gates."""
+
+
+def added_bytes(situation: Situation, part: Part, bits: int) -> int:
+    """Bytes that a chip stores more where a part has so many bits; messages are not stored."""
+    now = bits_now(situation, part) or 0
+    if part.kind is Kind.WEIGHTS:
+        (projection,) = situation.projections(part)
+        stored = stored_weights(projection.weights, situation.chip.resources)
+        return (stored * bits + 7) // 8 - (stored * now + 7) // 8
+    if part.kind is Kind.FUNCTION:
+        table = situation.neurons(part).tables[part.name]
+        return ((1 << bits) - (1 << now)) * np.min_scalar_type(int(table.max())).itemsize
+    return 0
+
+
+def _mover(situation: Situation, name: str, by: int) -> Callable[[Candidate], Candidate]:
+    whole = situation.options.moved(name) + by
+    return lambda candidate: candidate.moved(name, whole)
+
+
+def _widener(name: str, bits: int) -> Callable[[Candidate], Candidate]:
+    return lambda candidate: candidate.widened({name: bits})
+
+
+WORDS = frozenset((Kind.WORD, Kind.SATURATION))
+RANGED = frozenset((Kind.INPUT, Kind.MESSAGE, Kind.SATURATION))
+
+REMEDIES: Mapping[str, Remedy] = {
+    "fine-states": Remedy(
+        frozenset((Kind.WORD,)), FREE, True,
+        "states keep all bits that their words have left, so that slow leaks are not cut away",
+        fine_states,
+    ),
+    "recalibrate": Remedy(
+        RANGED, FREE, True,
+        "ranges are those of all samples, not of the first ones",
+        recalibrated,
+    ),
+    "scale": Remedy(
+        frozenset((Kind.WEIGHTS, Kind.INPUT)), FREE, False,
+        "steps fit the numbers of most neurons; the few beyond the word are clipped",
+        scales,
+    ),
+    "room": Remedy(
+        WORDS, FREE, False,
+        "a word that saturates holds twice as much, one that cuts has finer steps",
+        room,
+    ),
+    "wider": Remedy(
+        frozenset((Kind.WEIGHTS, Kind.INPUT, Kind.MESSAGE, Kind.FUNCTION)), BYTES, False,
+        "more bits for the words that cost most",
+        wider,
+    ),
+}  # fmt: skip
+"""Every remedy by name, cheapest first."""

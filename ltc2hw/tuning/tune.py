@@ -1,0 +1,396 @@
+"""Tuning: remedies tried one after the other on validation samples; what helps is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from ltc2hw.errors import (
+    DamagedFileError,
+    HardwareRuleError,
+    InvalidValueError,
+    UnknownNameError,
+    Violation,
+)
+from ltc2hw.files.hdf5 import digest
+from ltc2hw.files.schema import encode
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.fields import require_size
+from ltc2hw.numbers.scalars import require_type
+from ltc2hw.quantization.scaling import QuantizeOptions
+from ltc2hw.registry import find_target
+from ltc2hw.tasks import Task
+from ltc2hw.tuning.candidate import Candidate, Quantized
+from ltc2hw.tuning.cost import footprint
+from ltc2hw.tuning.judging import Judge, Judged
+from ltc2hw.tuning.losses import Loss, Progress, losses
+from ltc2hw.tuning.material import MOST_CHOOSING, Material
+from ltc2hw.tuning.noise import LOST, Paired
+from ltc2hw.tuning.remedies import REMEDIES, Change, offered
+from ltc2hw.tuning.situation import Situation
+from ltc2hw.tuning.trail import Trail, Trial
+
+START = "as quantized"
+"""What the first trial is called: nothing is changed yet."""
+
+TUNING = "tuning"
+"""What progress calls the trials."""
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """How to tune.
+
+    ``budget``: most trials, the first of which is the plain quantization; ``choosing``: most
+    validation samples; ``wider``: words may be made wider than the options of quantization ask
+    for; ``remedies``: names of those that are tried; ``seed`` draws validation samples.
+
+    Raises:
+        InvalidValueError: for numbers below one.
+        UnknownNameError: for a remedy that there is not.
+    """
+
+    budget: int = 60
+    choosing: int = MOST_CHOOSING
+    wider: bool = False
+    remedies: Collection[str] = tuple(REMEDIES)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_size("budget of a tuning", self.budget)
+        require_size("validation samples of a tuning", self.choosing)
+        for name in self.remedies:
+            if name not in REMEDIES:
+                raise UnknownNameError("remedy", str(name), tuple(REMEDIES))
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A candidate with its integers and what the samples say of them."""
+
+    candidate: Candidate
+    quantized: Quantized
+    judged: Judged
+    lost: Paired
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What a tuning came to.
+
+    ``candidate`` has the float network and the options that ``fixed`` was made from. ``scores`` of
+    ``float``, ``plain`` and ``tuned`` on the validation samples, ``tested`` the same on the test
+    samples, which nothing was chosen on; empty without any. ``ended`` says why nothing more was
+    tried.
+    """
+
+    candidate: Candidate
+    fixed: FixedNetwork
+    trials: tuple[Trial, ...]
+    metric: str
+    scores: Mapping[str, float]
+    tested: Mapping[str, float] = field(default_factory=dict)
+    ended: str = ""
+
+    @property
+    def network(self) -> Network:
+        """The float network, which some remedies change."""
+        return self.candidate.network
+
+    @property
+    def kept(self) -> tuple[Trial, ...]:
+        """The trials whose change was kept."""
+        return tuple(trial for trial in self.trials[1:] if trial.kept)
+
+
+def tune(
+    network: Network,
+    target: str | Target,
+    samples: Task | Material,
+    options: QuantizeOptions | None = None,
+    tuning: TuneOptions | None = None,
+    *,
+    trail: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Win back what a network loses as integers, without training.
+
+    Remedies are tried in order of promise on validation samples: first those that cost nothing,
+    then those that cost bytes. One that costs is kept if the score rises beyond the noise of paired
+    samples; one that costs nothing also if the outputs come closer to float and the score does not
+    fall. ``trail`` is a file that keeps every trial, and that a stopped tuning goes on from.
+
+    Raises:
+        HardwareRuleError: if the target cannot hold the network, whatever is tried.
+        InvalidValueError: for a trail of another network, target, task or other options.
+        DamagedFileError: for a trail that is none.
+    """
+    require_type("network", network, Network)
+    chip, chosen = find_target(target), tuning or TuneOptions()
+    asked = options or QuantizeOptions()
+    material = samples
+    if isinstance(material, Task):
+        material = Material.of_task(material, choosing=chosen.choosing, seed=chosen.seed)
+    kept = Trail(trail, plan_of(network, chip, material, asked, chosen))
+    tuner = Tuner(network, chip, material, asked, chosen, kept, progress or silent)
+    return tuner.run()
+
+
+def plan_of(
+    network: Network,
+    chip: Target,
+    material: Material,
+    options: QuantizeOptions,
+    tuning: TuneOptions,
+) -> dict[str, object]:
+    """What decides the trials, as JSON types: a trail goes on where all of it is the same.
+
+    A larger budget only adds trials.
+    """
+    return {
+        "task": material.name,
+        "target": chip.name,
+        "network": digest(encode(network)),
+        "samples": material.digest,
+        "calibration samples": material.calibration.used,
+        "options": options_text(options),
+        "wider": tuning.wider,
+        "remedies": list(tuning.remedies),
+        "seed": tuning.seed,
+    }
+
+
+def options_text(options: QuantizeOptions) -> dict[str, object]:
+    """Options that are not the usual ones, as JSON types."""
+    usual = QuantizeOptions()
+    found: dict[str, object] = {}
+    for name, value in vars(options).items():
+        if value != getattr(usual, name) and value not in ({}, (), []):
+            plain = dict(value) if isinstance(value, Mapping) else value
+            found[name] = list(plain) if isinstance(plain, (tuple, set, frozenset)) else plain
+    return found
+
+
+class Tuner:
+    """One tuning: the best candidate so far, and what has been tried."""
+
+    def __init__(
+        self,
+        network: Network,
+        chip: Target,
+        material: Material,
+        options: QuantizeOptions,
+        tuning: TuneOptions,
+        trail: Trail,
+        progress: Progress,
+    ) -> None:
+        self.network = network
+        self.chip = chip
+        self.material = material
+        self.options = options
+        self.tuning = tuning
+        self.trail = trail
+        self.progress = progress
+        self.judge = Judge(network, material.validation)
+        start = Candidate(network, options, material.calibration)
+        self.best = self.measured(start)
+        self.plain = self.best
+        self.tries: dict[str, int] = {}
+
+    def run(self) -> Tuned:
+        """Try until nothing is lost, nothing helps, or the budget is spent."""
+        self.progress(TUNING, 0, self.tuning.budget)
+        self.trail.add(self.trial(Change("", START, lambda c: c), self.best, self.best, kept=True))
+        self.told()
+        ended = self.end()
+        while not ended:
+            ended = self.end() if self.pass_through() else self.end() or "nothing more helps"
+        if self.best.quantized.over:
+            self.refuse()
+        return Tuned(
+            self.best.candidate,
+            self.best.quantized.fixed,
+            tuple(self.trail.trials),
+            self.material.validation.decision.metric,
+            {name: self.judge.score(judged) for name, judged in self.judged().items()},
+            self.tested(),
+            ended,
+        )
+
+    def end(self) -> str:
+        """Why nothing more is to be tried; empty if something is."""
+        if not self.best.quantized.over and not self.best.lost.is_beyond(LOST):
+            return "nothing is lost beyond noise"
+        if not self.left:
+            return "the budget is spent"
+        return ""
+
+    @property
+    def left(self) -> int:
+        """Trials that the budget still has."""
+        return self.tuning.budget - len(self.trail.trials)
+
+    def pass_through(self) -> bool:
+        """Try what is offered for the best candidate; whether anything was kept."""
+        kept = False
+        for change in self.ordered():
+            if self.end():
+                break
+            self.tries[change.what] = self.tries.get(change.what, 0) + 1
+            if self.tries[change.what] <= TRIES:
+                kept |= self.attempt(change)
+        return kept
+
+    def ordered(self) -> list[Change]:
+        """Changes by promise: those that cost nothing, then by what each byte may bring."""
+        found: dict[str, tuple[tuple[float, float], Change]] = {}
+        for loss in self.losses():
+            for change in offered(self.situation(), loss.part):
+                if change.remedy in self.tuning.remedies:
+                    before = found.get(change.what, ((0.0, 0.0), change))[0]
+                    promise = loss.promise
+                    total = before[0] + promise[0], before[1] + promise[1]
+                    found[change.what] = total, change
+        ranked = sorted(found.values(), key=lambda pair: rank(*pair))
+        return [change for _, change in ranked]
+
+    def losses(self) -> tuple[Loss, ...]:
+        """What the parts of the best candidate cost, those alone that cost anything."""
+        found = losses(
+            self.best.candidate.network,
+            self.best.quantized.fixed,
+            self.material.validation,
+            self.progress,
+        )
+        return tuple(loss for loss in found if max(loss.promise) > 0)
+
+    def situation(self) -> Situation:
+        """What remedies are chosen from."""
+        own = self.best.candidate
+        return Situation(
+            own.network,
+            self.best.quantized.fixed,
+            own.options,
+            self.chip,
+            own.calibration.x,
+            not own.calibration.is_whole,
+            self.tuning.wider,
+        )
+
+    def attempt(self, change: Change) -> bool:
+        """Try a change; whether it was kept. What the trail knows is not measured again."""
+        candidate = change.apply(self.best.candidate)
+        known = self.trail.known(len(self.trail.trials))
+        if known is not None:
+            if known.what != change.what:
+                raise DamagedFileError(
+                    self.trail.path, f"trial {known.what} where {change.what} comes",
+                    "another version made it: delete it to start over",
+                )  # fmt: skip
+            self.trail.add(known)
+            if known.kept:
+                self.best = self.measured(candidate)
+            return known.kept
+        try:
+            standing = self.measured(candidate)
+        except (HardwareRuleError, InvalidValueError) as error:
+            self.trail.add(Trial(change.what, change.remedy, kept=False, refused=str(error)))
+            self.told()
+            return False
+        kept = helps(change, standing, self.best)
+        self.trail.add(self.trial(change, standing, self.best, kept=kept))
+        if kept:
+            self.best = standing
+        self.told()
+        return kept
+
+    def measured(self, candidate: Candidate) -> Standing:
+        """Quantize a candidate and judge it."""
+        quantized = candidate.quantized(self.chip)
+        judged = self.judge.judge(quantized.fixed)
+        return Standing(candidate, quantized, judged, self.judge.lost(judged))
+
+    def trial(self, change: Change, standing: Standing, before: Standing, *, kept: bool) -> Trial:
+        """What is kept of a trial."""
+        asked = standing.candidate.options.bits
+        return Trial(
+            change.what,
+            change.remedy,
+            kept,
+            self.judge.score(standing.judged),
+            standing.lost,
+            standing.judged.gain(before.judged),
+            standing.judged.closer(before.judged),
+            footprint(standing.quantized.fixed, self.chip, asked).total,
+            over=standing.quantized.over,
+        )
+
+    def told(self) -> None:
+        """Tell how much of the budget is used."""
+        self.progress(TUNING, len(self.trail.trials), self.tuning.budget)
+
+    def judged(self) -> dict[str, Judged]:
+        """The verdicts of the validation samples on float, plain and tuned."""
+        return {
+            "float": self.judge.real,
+            "plain": self.plain.judged,
+            "tuned": self.best.judged,
+        }
+
+    def tested(self) -> dict[str, float]:
+        """Scores on the test samples, which are looked at here and nowhere else."""
+        if self.material.test is None:
+            return {}
+        judge = Judge(self.network, self.material.test)
+        fixed = {"plain": self.plain.quantized.fixed, "tuned": self.best.quantized.fixed}
+        scores = {name: judge.score(judge.judge(own)) for name, own in fixed.items()}
+        return {"float": judge.score(judge.real), **scores}
+
+    def refuse(self) -> None:
+        """Raise for limits that even the best candidate exceeds.
+
+        Raises:
+            HardwareRuleError: with the first of them and its remedy.
+        """
+        raise HardwareRuleError(
+            self.chip.name,
+            [
+                Violation(name, "the tuned network", "exceeded", "no remedy found",
+                          f"raise the budget, or allow {name}")
+                for name in self.best.quantized.over
+            ],
+        )  # fmt: skip
+
+
+def rank(promise: tuple[float, float], change: Change) -> tuple[bool, float, float]:
+    """What changes are sorted by: smaller ones come first."""
+    cost = max(change.added, 1)
+    return not change.is_free, -promise[0] / cost, -promise[1] / cost
+
+
+NEARER = 0.02
+"""Part of the outputs' error that a change must take away where the score stays."""
+
+TRIES = 2
+"""How often a change is tried that was not kept; others were kept between."""
+
+
+def helps(change: Change, now: Standing, before: Standing) -> bool:
+    """Whether a change is kept."""
+    gain, closer = now.judged.gain(before.judged), now.judged.closer(before.judged)
+    limits, earlier = len(now.quantized.over), len(before.quantized.over)
+    if limits != earlier:
+        return limits < earlier and not gain.is_below(LOST)
+    if gain.is_beyond():
+        return True
+    nearer = closer.is_beyond() and closer.mean > NEARER * float(before.judged.errors.mean())
+    better = nearer or (gain.mean > 0 and not closer.is_below())
+    return change.is_free and gain.mean >= 0 and better
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
