@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 PROVIDERS = ("ltc2hw.converters", "ltc2hw.simulations", "ltc2hw.targets")
-LEARNERS = ("ltc2hw.neurons", "ltc2hw.tasks", "ltc2hw.training")
+LEARNERS = ("ltc2hw.neurons", "ltc2hw.tasks", "ltc2hw.training", "ltc2hw.tuning")
 FRONT = ("ltc2hw.__main__", "ltc2hw.cli")
 
 MOST_ROOT_MODULES = 12
@@ -42,13 +42,14 @@ FOLDERS = {
     "neurons": "errors numbers dynamics graph compilation",
     "training": "errors showing numbers dynamics graph compilation quantization files tasks "
     "neurons",
+    "tuning": "errors numbers dynamics graph registry simulate quantization files comparison tasks",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",
     "converters": "errors lazy numbers dynamics graph registry quantization learning files neurons",
     "": "starting lazy numbers graph simulate stream quantization learning files comparison "
     "converters",
     "cli": "errors starting showing compilation numbers dynamics graph registry simulate stream "
-    "quantization learning files comparison looking data tasks training targets simulations "
+    "quantization learning files comparison looking data tasks training tuning targets simulations "
     "converters",
     "__main__": "cli",
 }

@@ -28,11 +28,11 @@ from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.tasks.renumbering import in_order
 
-OUTPUTS = ("out", "json", "checkpoint", "save_recipe")
+OUTPUTS = ("out", "out_float", "json", "checkpoint", "trail", "save_recipe")
 """Arguments that name what is written; all other paths are read."""
 
-RESUMED = "checkpoint"
-"""The output that is also read, if it is there."""
+RESUMED = ("checkpoint", "trail")
+"""Outputs that are also read, if they are there."""
 
 
 def named_number(text: str) -> tuple[str, float]:
@@ -121,7 +121,7 @@ def check_paths(arguments: argparse.Namespace) -> None:
             )
     _check_data(arguments, {name: paths[name] for name in OUTPUTS if name in paths})
     for name, path in paths.items():
-        if name not in OUTPUTS or (name == RESUMED and path.exists()):
+        if name not in OUTPUTS or (name in RESUMED and path.exists()):
             require_input(path)
 
 

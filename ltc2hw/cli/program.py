@@ -30,6 +30,7 @@ from ltc2hw.cli.stopping import Stop, stopping
 from ltc2hw.cli.stream import STREAM
 from ltc2hw.cli.targets import TARGETS
 from ltc2hw.cli.train import TRAIN
+from ltc2hw.cli.tune import TUNE
 from ltc2hw.cli.verb import Verb
 from ltc2hw.cli.wording import spoken
 from ltc2hw.errors import Ltc2hwError
@@ -43,6 +44,7 @@ VERBS: Mapping[str, Verb] = {
     "simulate": SIMULATE,
     "stream": STREAM,
     "compare": COMPARE,
+    "tune": TUNE,
     "import": IMPORT,
     "export": EXPORT,
     "learn": LEARN,

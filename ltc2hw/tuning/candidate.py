@@ -14,6 +14,7 @@ from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import FloatArray, IntArray, Width
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.quantize import quantize
+from ltc2hw.quantization.remedies.rounding import rounded_by_arrivals
 from ltc2hw.quantization.scaling import QuantizeOptions
 
 
@@ -44,7 +45,8 @@ class Calibration:
 class Candidate:
     """A float network, the options of its quantization, and what it is calibrated on.
 
-    ``changes`` are the names of what was done to the float network itself, in order.
+    ``changes`` are the names of what was done to the float network itself, in order; ``rounded``:
+    weights are rounded by what arrives at neurons, in place of each to its nearest.
 
     >>> from ltc2hw.graph.network import Input, Projection
     >>> from ltc2hw.graph.neurons import Neurons
@@ -60,6 +62,7 @@ class Candidate:
     options: QuantizeOptions
     calibration: Calibration
     changes: tuple[str, ...] = ()
+    rounded: bool = False
 
     def widened(self, bits: Mapping[str, Width]) -> Candidate:
         """With other widths by name; those that are not named stay."""
@@ -83,22 +86,30 @@ class Candidate:
         """With another float network, and the name of what was done to it."""
         return replace(self, network=network, changes=(*self.changes, name))
 
+    @property
+    def done(self) -> tuple[str, ...]:
+        """What was done to the whole of it."""
+        return (*self.changes, *(("round",) if self.rounded else ()))
+
     def quantized(self, chip: Target) -> Quantized:
         """Its integers, also where they exceed limits that nobody has allowed.
 
         Raises:
             HardwareRuleError: for rules of the chip that are broken.
         """
-        x, lengths = self.calibration.chosen
         try:
-            return Quantized(quantize(self.network, chip, x, self.options, lengths=lengths))
+            return Quantized(self._made(chip, self.options))
         except HardwareRuleError as error:
             over = tuple(dict.fromkeys(broken.rule for broken in error.violations))
             if not set(over) <= set(LIMITS):
                 raise
             allowed = replace(self.options, allow=tuple(LIMITS))
-            fixed = quantize(self.network, chip, x, allowed, lengths=lengths)
-            return Quantized(fixed, over)
+            return Quantized(self._made(chip, allowed), over)
+
+    def _made(self, chip: Target, options: QuantizeOptions) -> FixedNetwork:
+        x, lengths = self.calibration.chosen
+        fixed = quantize(self.network, chip, x, options, lengths=lengths)
+        return rounded_by_arrivals(self.network, fixed, x, lengths) if self.rounded else fixed
 
 
 @dataclass(frozen=True)

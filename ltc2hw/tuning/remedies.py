@@ -10,6 +10,7 @@ import numpy as np
 from ltc2hw.graph.fixed import FixedInput, message_format
 from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.quantization.mixing import Kind, Part, tensor_of
+from ltc2hw.quantization.remedies.equalise import equalisable, equalise
 from ltc2hw.quantization.rules import stored_weights
 from ltc2hw.quantization.widths import scale_names
 from ltc2hw.tuning.candidate import Candidate
@@ -141,6 +142,36 @@ def room(situation: Situation, part: Part) -> Iterator[Change]:
     yield Change("room", f"{name} {finer} by 1 bit", _mover(situation, name, by))
 
 
+def equalised(situation: Situation, part: Part) -> Iterator[Change]:
+    """A factor of its own for each neuron, at the width that most weights have."""
+    if not equalisable(situation.network):
+        return
+    widths = [projection.bits for projection in situation.fixed.projections]
+    width = max(set(widths), key=widths.count)
+    for per_octave in FACTORS:
+        if f"equalise {per_octave}" in situation.done:
+            continue
+
+        def apply(candidate: Candidate, per_octave: int = per_octave) -> Candidate:
+            made = equalise(candidate.network, width, per_octave=per_octave)
+            return candidate.changed(f"equalise {per_octave}", made)
+
+        what = f"equalised neurons, {per_octave} factor{'s' * (per_octave > 1)} an octave"
+        yield Change("equalise", what, apply)
+
+
+FACTORS = (8, 1)
+"""Factors an octave that equalisation tries: powers of two, and finer ones."""
+
+
+def rounded(situation: Situation, part: Part) -> Iterator[Change]:
+    """Weights rounded so that what arrives at neurons changes least."""
+    what = "weights rounded by what arrives"
+    if "round" in situation.done:
+        return
+    yield Change("round", what, lambda candidate: replace(candidate, rounded=True))
+
+
 def fine_states(situation: Situation, part: Part) -> Iterator[Change]:
     """All bits that the state word has left."""
     if not situation.options.fine_states:
@@ -243,6 +274,16 @@ REMEDIES: Mapping[str, Remedy] = {
         RANGED, FREE, True,
         "ranges are those of all samples, not of the first ones",
         recalibrated,
+    ),
+    "round": Remedy(
+        frozenset((Kind.WEIGHTS,)), FREE, True,
+        "weights of a neuron are rounded together: an error of one is taken back by others",
+        rounded,
+    ),
+    "equalise": Remedy(
+        frozenset((Kind.WEIGHTS, Kind.CONSTANT)), FREE, True,
+        "each neuron has a factor of its own, so that none takes the bits of all others",
+        equalised,
     ),
     "scale": Remedy(
         frozenset((Kind.WEIGHTS, Kind.INPUT)), FREE, False,

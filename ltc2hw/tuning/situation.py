@@ -21,7 +21,7 @@ class Situation:
 
     ``samples`` (T, B, N_in) are like those to come, or None where nobody knows them. ``partial``:
     fewer samples were used to calibrate than there are. ``wider``: words may be made wider than
-    they were asked to be.
+    they were asked to be. ``done`` are names of remedies that were applied as a whole.
     """
 
     network: Network
@@ -31,6 +31,7 @@ class Situation:
     samples: FloatArray | None = None
     partial: bool = False
     wider: bool = True
+    done: tuple[str, ...] = ()
 
     def projections(self, part: Part) -> tuple[FixedProjection, ...]:
         """Projections that a part of the kind weights names: one."""

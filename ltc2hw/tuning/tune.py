@@ -278,6 +278,7 @@ class Tuner:
             own.calibration.x,
             not own.calibration.is_whole,
             self.tuning.wider,
+            own.done,
         )
 
     def attempt(self, change: Change) -> bool:
@@ -386,9 +387,10 @@ def helps(change: Change, now: Standing, before: Standing) -> bool:
         return limits < earlier and not gain.is_below(LOST)
     if gain.is_beyond():
         return True
+    if not change.is_free:
+        return False
     nearer = closer.is_beyond() and closer.mean > NEARER * float(before.judged.errors.mean())
-    better = nearer or (gain.mean > 0 and not closer.is_below())
-    return change.is_free and gain.mean >= 0 and better
+    return (nearer and not gain.is_below(LOST)) or (gain.mean > 0 and not closer.is_below())
 
 
 def silent(stage: str, done: int, total: int) -> None:
