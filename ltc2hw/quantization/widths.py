@@ -72,6 +72,7 @@ def width_names(network: Network) -> tuple[str, ...]:
     """Every name that ``bits`` may have.
 
     >>> from ltc2hw.graph.network import Projection
+    >>> from ltc2hw.graph.neurons import Neurons
     >>> from ltc2hw.numbers.weights import Dense
     >>> link = Projection("input", "value", "out", "current", Dense([[0.5, 1.0]]))
     >>> net = Network((Input("input", 2, True), Neurons("out", 1, "readout")), (link,), "out")
