@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from ltc2hw.comparison.account import Account
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import write_text
@@ -137,7 +138,8 @@ class Report(Shown):
     ``float64`` on the samples of each engine; ``exact`` compares every other engine with
     ``integer``. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
-    ``causes`` are sorted by damage. Both are measured on the first ``explained`` samples.
+    ``causes`` are sorted by damage; ``account`` shares the loss out between them, None where it was
+    left out. All three are measured on the first ``explained`` samples.
     """
 
     task: str
@@ -161,6 +163,7 @@ class Report(Shown):
     provenance: Mapping[str, str]
     excerpt: Excerpt
     bounds: tuple[Bound, ...] = field(default=())
+    account: Account | None = None
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{engine} {score:.4g}" for engine, score in self.scores.items())
@@ -231,6 +234,7 @@ class Report(Shown):
             "state_ranges": [asdict(entry) for entry in self.state_ranges],
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
+            "account": None if self.account is None else asdict(self.account),
             "bounds": [asdict(bound) for bound in self.bounds],
             "quantization": None if made is None else made.to_dict(),
             "provenance": {k: text for k, text in self.provenance.items() if k not in told},
