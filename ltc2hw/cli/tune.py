@@ -137,7 +137,7 @@ def report_of(
         "test": dict(found.tested),
         "ended": found.ended,
         "options": options_text(found.candidate.options),
-        "changes": list(found.candidate.done),
+        "changes": list(found.candidate.changes),
         "trials": [trial.to_dict() for trial in found.trials],
     }
 

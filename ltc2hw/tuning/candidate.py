@@ -14,7 +14,6 @@ from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import FloatArray, IntArray, Width
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.quantize import quantize
-from ltc2hw.quantization.remedies.rounding import rounded_by_arrivals
 from ltc2hw.quantization.scaling import QuantizeOptions
 
 
@@ -45,8 +44,7 @@ class Calibration:
 class Candidate:
     """A float network, the options of its quantization, and what it is calibrated on.
 
-    ``changes`` are the names of what was done to the float network itself, in order; ``rounded``:
-    weights are rounded by what arrives at neurons, in place of each to its nearest.
+    ``changes`` are the names of what was done to the float network itself, in order.
 
     >>> from ltc2hw.graph.network import Input, Projection
     >>> from ltc2hw.graph.neurons import Neurons
@@ -62,7 +60,6 @@ class Candidate:
     options: QuantizeOptions
     calibration: Calibration
     changes: tuple[str, ...] = ()
-    rounded: bool = False
 
     def widened(self, bits: Mapping[str, Width]) -> Candidate:
         """With other widths by name; those that are not named stay."""
@@ -86,11 +83,6 @@ class Candidate:
         """With another float network, and the name of what was done to it."""
         return replace(self, network=network, changes=(*self.changes, name))
 
-    @property
-    def done(self) -> tuple[str, ...]:
-        """What was done to the whole of it."""
-        return (*self.changes, *(("round",) if self.rounded else ()))
-
     def quantized(self, chip: Target) -> Quantized:
         """Its integers, also where they exceed limits that nobody has allowed.
 
@@ -108,8 +100,7 @@ class Candidate:
 
     def _made(self, chip: Target, options: QuantizeOptions) -> FixedNetwork:
         x, lengths = self.calibration.chosen
-        fixed = quantize(self.network, chip, x, options, lengths=lengths)
-        return rounded_by_arrivals(self.network, fixed, x, lengths) if self.rounded else fixed
+        return quantize(self.network, chip, x, options, lengths=lengths)
 
 
 @dataclass(frozen=True)

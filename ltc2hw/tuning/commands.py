@@ -57,6 +57,8 @@ def flags(options: QuantizeOptions) -> Iterator[str]:
         yield from ("--bits", f"{name}={bits}")
     for name, by in options.scale.items():
         yield from ("--scale", f"{name}={by:+d}")
+    if options.rounding != "nearest":
+        yield from ("--rounding", options.rounding)
     for limit in options.allow:
         yield from ("--allow", limit)
 

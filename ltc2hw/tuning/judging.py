@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ltc2hw.comparison.excerpt import real_outputs
+from ltc2hw.comparison.mixtures import Outcome, distance
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.graph.fixed import FixedNetwork
@@ -50,6 +52,7 @@ class Judge:
         self.sign = 1.0 if samples.decision.higher_is_better else -1.0
         self.spiking = network.population(network.output).output_variable == SPIKES
         outputs = simulate(network, samples.x, "float64", (), lengths=samples.lengths).outputs
+        self.reference_outputs = np.asarray(outputs, dtype=np.float64)
         self.reference = self._heard(outputs)
         self.size = float(np.mean(self.reference**2)) or 1.0
         self.real = Judged(self._verdicts(outputs), np.zeros(samples.count))
@@ -67,6 +70,18 @@ class Judge:
         """Judge outputs (T, B, N_out) in real units."""
         moved = (self._heard(outputs) - self.reference) ** 2
         return Judged(self._verdicts(outputs), moved.mean(axis=(0, 2)) / self.size)
+
+    def outcome(
+        self, fixed: FixedNetwork, samples: Samples
+    ) -> tuple[Outcome, Mapping[str, Mapping[str, int]]]:
+        """What an integer network gives on samples of its own float network, as accounts need it.
+
+        Beside it, how often each register was full.
+        """
+        trace = simulate(fixed, samples.x, ENGINE, (), lengths=samples.lengths)
+        outputs = real_outputs(fixed, trace)
+        real = self.reference_outputs[:, : samples.count]
+        return Outcome(samples.judge(outputs), distance(outputs, real)), trace.saturations
 
     def score(self, judged: Judged) -> float:
         """The mean verdict as the decision calls it."""

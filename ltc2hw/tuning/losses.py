@@ -1,17 +1,17 @@
-"""What each part of an integer network costs: what is won back when it alone is exact."""
+"""What each part of an integer network costs, by the account of a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from ltc2hw.comparison.account import Account, Amount
+from ltc2hw.comparison.explaining import Explanation, Progress
+from ltc2hw.comparison.mixtures import Outcome
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.quantization.mixing import Kind, Part, partly_fixed, parts, rounded_samples
-from ltc2hw.simulate import simulate
-from ltc2hw.tuning.judging import Judge
-from ltc2hw.tuning.noise import Paired
+from ltc2hw.quantization.mixing import Part
 
 MOST_SAMPLES = 256
 """Samples that say what parts cost: they order remedies, which are then judged on all."""
@@ -19,44 +19,70 @@ MOST_SAMPLES = 256
 
 @dataclass(frozen=True)
 class Loss:
-    """A part, what is won back of the score when it is exact, and of the distance from float."""
+    """What a part costs: its share of the lost score and of the outputs' error.
+
+    ``share`` is 0 where it is within noise; ``removed``: what is won back if it alone is exact.
+
+    >>> from ltc2hw.quantization.mixing import Kind
+    >>> Loss(Part(Kind.INPUT, "input"), 0.02, 0.01, 0.5).promise
+    (0.02, 0.5)
+    """
 
     part: Part
-    gain: Paired
-    closer: Paired
+    share: float
+    removed: float
+    error: float
 
     @property
     def promise(self) -> tuple[float, float]:
-        """What to order by: gains within noise count as none, then the outputs decide."""
-        sure = self.gain.mean if self.gain.is_beyond(1.0) else 0.0
-        return sure, self.closer.mean
+        """What to order by: a sure share of the score, then the error."""
+        return self.share, self.error
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is running, how much of it is done, and how much there is."""
+def losses_of(account: Account, parts: Collection[Part]) -> tuple[Loss, ...]:
+    """The parts that cost anything, the dearest first.
 
-
-def losses(
-    network: Network, fixed: FixedNetwork, samples: Samples, progress: Progress
-) -> tuple[Loss, ...]:
-    """Every part with what it costs, the dearest first."""
-    few = samples.first(MOST_SAMPLES)
-    judge = Judge(network, few)
-    everything = parts(network, fixed)
-    whole = judge.judge(fixed)
-    found = []
-    progress(WEIGHING, 0, len(everything))
-    for number, part in enumerate(everything):
-        others = frozenset(everything) - {part}
-        inputs = any(p.kind is Kind.INPUT for p in others)
-        x = rounded_samples(fixed, few.x) if inputs else few.x
-        mixed = partly_fixed(network, fixed, others)
-        run = simulate(mixed, x, "float64", (), lengths=few.lengths)
-        exact = judge.judge_outputs(run.outputs)
-        found.append(Loss(part, exact.gain(whole), exact.closer(whole)))
-        progress(WEIGHING, number + 1, len(everything))
+    Where an account has several parts in one row, each has as much of it as the others.
+    """
+    named = {str(part): part for part in parts}
+    found = [loss for loss in _rows(account, named) if max(loss.promise) > 0]
     return tuple(sorted(found, key=lambda loss: loss.promise, reverse=True))
 
 
-WEIGHING = "what each part costs"
-"""What progress calls the float runs that say which part to mend first."""
+def _rows(account: Account, named: Mapping[str, Part]) -> Iterator[Loss]:
+    for row in account.shares:
+        for name in row.parts:
+            if name in named:
+                count = len(row.parts)
+                yield Loss(
+                    named[name],
+                    sure(row.score) / count,
+                    row.score.removed / count,
+                    max(row.error.share, 0.0) / count,
+                )
+
+
+def sure(amount: Amount) -> float:
+    """A share that is more than noise, else 0.
+
+    >>> sure(Amount(0.02, 0.01, 0.03, 0.0, 0.0)), sure(Amount(0.02, -0.01, 0.05, 0.0, 0.0))
+    (0.02, 0.0)
+    """
+    return amount.share if amount.low > 0.0 else 0.0
+
+
+def accounted(
+    network: Network,
+    fixed: FixedNetwork,
+    samples: Samples,
+    integers: Outcome,
+    saturations: Mapping[str, Mapping[str, int]],
+    progress: Progress,
+) -> Account | None:
+    """The account of some samples; None where nothing differs.
+
+    ``integers`` and ``saturations`` are those of the integer run of them.
+    """
+    explanation = Explanation(network, fixed, samples)
+    explanation.run(saturations, progress)
+    return explanation.account(integers)

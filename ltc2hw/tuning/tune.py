@@ -13,6 +13,7 @@ from ltc2hw.errors import (
     UnknownNameError,
     Violation,
 )
+from ltc2hw.comparison.explaining import Progress
 from ltc2hw.files.hdf5 import digest
 from ltc2hw.files.schema import encode
 from ltc2hw.graph.fixed import FixedNetwork
@@ -20,13 +21,14 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_type
+from ltc2hw.quantization.mixing import parts
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
 from ltc2hw.tasks import Task
 from ltc2hw.tuning.candidate import Candidate, Quantized
 from ltc2hw.tuning.cost import footprint
 from ltc2hw.tuning.judging import Judge, Judged
-from ltc2hw.tuning.losses import Loss, Progress, losses
+from ltc2hw.tuning.losses import MOST_SAMPLES, Loss, accounted, losses_of
 from ltc2hw.tuning.material import MOST_CHOOSING, Material
 from ltc2hw.tuning.noise import LOST, Paired
 from ltc2hw.tuning.remedies import REMEDIES, Change, offered
@@ -251,21 +253,19 @@ class Tuner:
             for change in offered(self.situation(), loss.part):
                 if change.remedy in self.tuning.remedies:
                     before = found.get(change.what, ((0.0, 0.0), change))[0]
-                    promise = loss.promise
-                    total = before[0] + promise[0], before[1] + promise[1]
-                    found[change.what] = total, change
+                    share = change.share
+                    total = tuple(a + share * b for a, b in zip(before, loss.promise, strict=True))
+                    found[change.what] = (total[0], total[1]), change
         ranked = sorted(found.values(), key=lambda pair: rank(*pair))
         return [change for _, change in ranked]
 
     def losses(self) -> tuple[Loss, ...]:
-        """What the parts of the best candidate cost, those alone that cost anything."""
-        found = losses(
-            self.best.candidate.network,
-            self.best.quantized.fixed,
-            self.material.validation,
-            self.progress,
-        )
-        return tuple(loss for loss in found if max(loss.promise) > 0)
+        """What the parts of the best candidate cost, the dearest first."""
+        own, fixed = self.best.candidate.network, self.best.quantized.fixed
+        samples = self.material.validation.first(MOST_SAMPLES)
+        integers, saturations = self.judge.outcome(fixed, samples)
+        account = accounted(own, fixed, samples, integers, saturations, self.progress)
+        return () if account is None else losses_of(account, parts(own, fixed))
 
     def situation(self) -> Situation:
         """What remedies are chosen from."""
@@ -278,7 +278,7 @@ class Tuner:
             own.calibration.x,
             not own.calibration.is_whole,
             self.tuning.wider,
-            own.done,
+            own.changes,
         )
 
     def attempt(self, change: Change) -> bool:
