@@ -39,13 +39,18 @@ class Loss:
         return self.share, self.error
 
 
+LEAST = 0.01
+"""Part of the outputs' error below which nobody needs a remedy."""
+
+
 def losses_of(account: Account, parts: Collection[Part]) -> tuple[Loss, ...]:
-    """The parts that cost anything, the dearest first.
+    """The parts that cost more than :data:`LEAST` of the loss, the dearest first.
 
     Where an account has several parts in one row, each has as much of it as the others.
     """
     named = {str(part): part for part in parts}
-    found = [loss for loss in _rows(account, named) if max(loss.promise) > 0]
+    least = LEAST * account.error
+    found = [loss for loss in _rows(account, named) if loss.share > 0 or loss.error > least]
     return tuple(sorted(found, key=lambda loss: loss.promise, reverse=True))
 
 

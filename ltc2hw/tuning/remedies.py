@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedInput, message_format
+from ltc2hw.graph.fixed import FixedInput, FixedNetwork, message_format
+from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.quantization.mixing import Kind, Part, tensor_of
 from ltc2hw.quantization.remedies.equalise import equalisable, equalise
 from ltc2hw.quantization.rules import stored_weights
+from ltc2hw.quantization.scaling import weight_fraction
 from ltc2hw.quantization.widths import scale_names
 from ltc2hw.tuning.candidate import Candidate
 from ltc2hw.tuning.situation import Situation, word_name
@@ -71,27 +73,31 @@ def offered(situation: Situation, part: Part) -> Iterator[Change]:
 
 def scales(situation: Situation, part: Part) -> Iterator[Change]:
     """Fractions that round what the part rounds with less error, best first."""
-    for by in better_scales(situation, part):
-        name = word_name(part, situation)
-        assert name is not None
+    name = word_name(part, situation)
+    if name is None or name not in scale_names(situation.network):
+        return
+    for by, share in better_scales(situation, part).items():
         finer = "finer" if by > 0 else "coarser"
         what = f"{name} {finer} by {abs(by)} bit{'s' * (abs(by) > 1)}"
-        yield Change("scale", what, _mover(situation, name, by))
+        yield Change("scale", what, _mover(situation, name, by), share=share)
 
 
-def better_scales(situation: Situation, part: Part) -> tuple[int, ...]:
+def better_scales(situation: Situation, part: Part) -> dict[int, float]:
     """Moves of a part's fraction, those first that round most neurons' numbers best.
+
+    Beside each, the part of the rounding error that it takes away, below 0 where it adds.
 
     The error of each neuron is relative to its own numbers, so that an outlier at one of them does
     not decide for all. Without samples nothing is said of inputs and messages.
     """
     rounded = _rounded(situation, part)
     if rounded is None:
-        return ()
+        return {}
     values, word, fraction = rounded
     errors = {by: relative_error(values, word, fraction + by) for by in FARTHEST_SCALES}
     others = sorted((by for by in errors if by), key=lambda by: (errors[by], abs(by)))
-    return tuple(by for by in others if errors[by] < NEAR * errors[0])[:MOST_SCALES]
+    near = [by for by in others if errors[by] < NEAR * errors[0]][:MOST_SCALES]
+    return {by: 1.0 - float(np.sqrt(errors[by] / errors[0])) for by in near}
 
 
 NEAR = 1.5
@@ -118,21 +124,25 @@ def relative_error(values: FloatArray, word: Word, fraction: int) -> float:
 def _rounded(situation: Situation, part: Part) -> tuple[FloatArray, Word, int] | None:
     """What a part rounds, a row for each neuron, with its word and fraction."""
     if part.kind is Kind.WEIGHTS:
-        (fixed,) = situation.projections(part)
-        real = next(p for p in situation.network.projections if tensor_of(p).owner == part.owner)
-        weights = real.weights
-        order = np.argsort(weights.rows, kind="stable")
-        ends = np.flatnonzero(np.diff(weights.rows[order])) + 1
-        rows = np.split(weights.values[order], ends)
-        width = max((row.size for row in rows), default=0)
-        padded = np.stack([np.pad(row, (0, width - row.size)) for row in rows])
-        return padded, Word(fixed.bits), fixed.weight_fraction
+        return _weights(situation.network, situation.fixed, part)
     population = situation.fixed.population(part.owner)
     if part.kind is Kind.INPUT and isinstance(population, FixedInput):
         if situation.samples is not None:
             x = situation.samples.reshape(-1, population.size).T
             return x, population.word, population.fraction
     return None
+
+
+def _weights(network: Network, fixed: FixedNetwork, part: Part) -> tuple[FloatArray, Word, int]:
+    """A projection's weights, a row for each target (filled up with 0), word and fraction."""
+    integer = next(p for p in fixed.projections if tensor_of(p).owner == part.owner)
+    weights = next(p for p in network.projections if tensor_of(p).owner == part.owner).weights
+    order = np.argsort(weights.rows, kind="stable")
+    ends = np.flatnonzero(np.diff(weights.rows[order])) + 1
+    rows = np.split(np.asarray(weights.values[order], dtype=np.float64), ends)
+    width = max(row.size for row in rows)
+    padded = np.stack([np.pad(row, (0, width - row.size)) for row in rows])
+    return padded, Word(integer.bits), integer.weight_fraction
 
 
 def room(situation: Situation, part: Part) -> Iterator[Change]:
@@ -159,8 +169,23 @@ def equalised(situation: Situation, part: Part) -> Iterator[Change]:
             return candidate.changed(f"equalise {per_octave}", made)
 
         what = f"equalised neurons, {per_octave} factor{'s' * (per_octave > 1)} an octave"
-        yield Change("equalise", what, apply)
+        yield Change("equalise", what, apply, share=equalising(situation, part, width, per_octave))
 
+
+def equalising(situation: Situation, part: Part, width: int, per_octave: int) -> float:
+    """Part of the rounding error of a part's weights that equalisation takes away."""
+    if part.kind is not Kind.WEIGHTS:
+        return EQUALISING_SHARE
+    now, word, fraction = _weights(situation.network, situation.fixed, part)
+    made = equalise(situation.network, width, per_octave=per_octave)
+    then, _, _ = _weights(made, situation.fixed, part)
+    before = relative_error(now, word, fraction)
+    after = relative_error(then, word, weight_fraction(then, word))
+    return 1.0 - float(np.sqrt(after / before)) if before else 0.0
+
+
+EQUALISING_SHARE = 0.3
+"""What is expected of it for constants."""
 
 FACTORS = (8, 1)
 """Factors an octave that equalisation tries: powers of two, and finer ones."""
@@ -189,7 +214,12 @@ def fine_states(situation: Situation, part: Part) -> Iterator[Change]:
             "fine-states",
             "states with all bits of their words",
             lambda candidate: candidate.asking(replace(candidate.options, fine_states=True)),
+            share=FINE_SHARE,
         )
+
+
+FINE_SHARE = 0.9
+"""What is expected of states that are finer by all bits that they have left."""
 
 
 def recalibrated(situation: Situation, part: Part) -> Iterator[Change]:
@@ -213,7 +243,8 @@ def wider(situation: Situation, part: Part) -> Iterator[Change]:
     for bits in dict.fromkeys((*(now + step for step in STEPS), most)):
         if now < bits <= most:
             what = f"{name} with {bits} bits"
-            yield Change("wider", what, _widener(name, bits), added_bytes(situation, part, bits))
+            added = added_bytes(situation, part, bits)
+            yield Change("wider", what, _widener(name, bits), added, 1.0 - 0.5 ** (bits - now))
 
 
 def bits_now(situation: Situation, part: Part) -> int | None:
