@@ -16,6 +16,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulate import simulate
+from ltc2hw.tuning.cost import sent_variables, synaptic_operations
 from ltc2hw.tuning.noise import Paired
 
 ENGINE = "fast"
@@ -59,12 +60,17 @@ class Judge:
 
     def judge(self, fixed: FixedNetwork) -> Judged:
         """Run an integer network and judge it."""
-        trace = simulate(fixed, self.samples.x, ENGINE, (), lengths=self.samples.lengths)
-        return self.judge_trace(fixed, trace)
+        return self.judge_outputs(real_outputs(fixed, self._run(fixed, ())))
 
-    def judge_trace(self, fixed: FixedNetwork, trace: Trace) -> Judged:
-        """Judge a run of an integer network."""
-        return self.judge_outputs(real_outputs(fixed, trace))
+    def judged(self, fixed: FixedNetwork) -> tuple[Judged, float]:
+        """The same, and the synaptic operations of a sample."""
+        trace = self._run(fixed, sent_variables(fixed))
+        steps = self.samples.own.astype(np.float64)
+        operations = synaptic_operations(fixed, trace, steps)
+        return self.judge_outputs(real_outputs(fixed, trace)), operations
+
+    def _run(self, fixed: FixedNetwork, record: tuple[str, ...]) -> Trace:
+        return simulate(fixed, self.samples.x, ENGINE, record, lengths=self.samples.lengths)
 
     def judge_outputs(self, outputs: FloatArray) -> Judged:
         """Judge outputs (T, B, N_out) in real units."""

@@ -24,8 +24,8 @@ class Trial:
     """A candidate that was tried, and what became of it.
 
     ``score`` as the decision has it, None for integers that a chip refuses (``refused`` says why);
-    ``lost`` against float, ``gain`` and ``closer`` against the best candidate before it. ``bytes``
-    and ``operations`` (synaptic ones of a sample, on average) are what it costs; ``over`` are
+    ``lost`` against float, ``gain`` and ``closer`` against the best candidate before it; ``error``:
+    mean squared distance of the outputs from float, relative to their mean square. ``bytes`` and ``operations`` (synaptic ones of a sample, on average) are what it costs; ``over`` are
     limits that it exceeds.
     """
 
@@ -36,6 +36,7 @@ class Trial:
     lost: Paired | None = None
     gain: Paired | None = None
     closer: Paired | None = None
+    error: float | None = None
     bytes: int | None = None
     operations: float | None = None
     over: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ class Trial:
         pairs = {
             name: None if content[name] is None else Paired(**content[name]) for name in PAIRS
         }
-        numbers = [content["score"], content["bytes"], content["operations"]]
+        numbers = [content[name] for name in ("score", "error", "bytes", "operations")]
         numbers += [n for pair in pairs.values() if pair for n in (pair.mean, pair.error)]
         if not all(n is None or _is_number(n) for n in numbers):
             raise ValueError("a trial whose numbers are none")

@@ -6,14 +6,8 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ltc2hw.errors import (
-    DamagedFileError,
-    HardwareRuleError,
-    InvalidValueError,
-    UnknownNameError,
-    Violation,
-)
 from ltc2hw.comparison.explaining import Progress
+from ltc2hw.errors import HardwareRuleError, UnknownNameError, Violation
 from ltc2hw.files.hdf5 import digest
 from ltc2hw.files.schema import encode
 from ltc2hw.graph.fixed import FixedNetwork
@@ -25,21 +19,17 @@ from ltc2hw.quantization.mixing import parts
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
 from ltc2hw.tasks import Task
+from ltc2hw.tuning.bench import Bench, Standing
 from ltc2hw.tuning.candidate import Candidate, Quantized
-from ltc2hw.tuning.cost import footprint
-from ltc2hw.tuning.judging import Judge, Judged
 from ltc2hw.tuning.losses import MOST_SAMPLES, Loss, accounted, losses_of
 from ltc2hw.tuning.material import MOST_CHOOSING, Material
-from ltc2hw.tuning.noise import LOST, Paired
+from ltc2hw.tuning.noise import LOST
 from ltc2hw.tuning.remedies import REMEDIES, Change, offered
 from ltc2hw.tuning.situation import Situation
 from ltc2hw.tuning.trail import Trail, Trial
 
 START = "as quantized"
 """What the first trial is called: nothing is changed yet."""
-
-TUNING = "tuning"
-"""What progress calls the trials."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +57,6 @@ class TuneOptions:
         for name in self.remedies:
             if name not in REMEDIES:
                 raise UnknownNameError("remedy", str(name), tuple(REMEDIES))
-
-
-@dataclass(frozen=True, eq=False)
-class Standing:
-    """A candidate with its integers and what the samples say of them."""
-
-    candidate: Candidate
-    quantized: Quantized
-    judged: Judged
-    lost: Paired
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +116,11 @@ def tune(
     material = samples
     if isinstance(material, Task):
         material = Material.of_task(material, choosing=chosen.choosing, seed=chosen.seed)
-    kept = Trail(trail, plan_of(network, chip, material, asked, chosen))
-    tuner = Tuner(network, chip, material, asked, chosen, kept, progress or silent)
-    return tuner.run()
+    plan = plan_of(network, chip, material, asked, chosen)
+    bench = Bench(
+        network, chip, material, Trail(trail, plan), chosen.budget, progress or silent
+    )
+    return Tuner(bench, asked, chosen).run()
 
 
 def plan_of(
@@ -179,46 +161,29 @@ def options_text(options: QuantizeOptions) -> dict[str, object]:
 class Tuner:
     """One tuning: the best candidate so far, and what has been tried."""
 
-    def __init__(
-        self,
-        network: Network,
-        chip: Target,
-        material: Material,
-        options: QuantizeOptions,
-        tuning: TuneOptions,
-        trail: Trail,
-        progress: Progress,
-    ) -> None:
-        self.network = network
-        self.chip = chip
-        self.material = material
-        self.options = options
+    def __init__(self, bench: Bench, options: QuantizeOptions, tuning: TuneOptions) -> None:
+        self.bench = bench
         self.tuning = tuning
-        self.trail = trail
-        self.progress = progress
-        self.judge = Judge(network, material.validation)
-        start = Candidate(network, options, material.calibration)
-        self.best = self.measured(start)
-        self.plain = self.best
+        start = Candidate(bench.network, options, bench.material.calibration)
+        self.best = self.plain = bench.measured(start)
         self.tries: dict[str, int] = {}
 
     def run(self) -> Tuned:
         """Try until nothing is lost, nothing helps, or the budget is spent."""
-        self.progress(TUNING, 0, self.tuning.budget)
-        self.trail.add(self.trial(Change("", START, lambda c: c), self.best, self.best, kept=True))
-        self.told()
+        bench, plain = self.bench, self.plain
+        bench.trial(START, "", plain.candidate, lambda standing: True, plain.judged)
         ended = self.end()
         while not ended:
             ended = self.end() if self.pass_through() else self.end() or "nothing more helps"
-        if self.best.quantized.over:
-            self.refuse()
+        require_allowed(self.best.quantized, bench.chip)
+        judged = {"float": bench.judge.real, "plain": plain.judged, "tuned": self.best.judged}
         return Tuned(
             self.best.candidate,
             self.best.quantized.fixed,
-            tuple(self.trail.trials),
-            self.material.validation.decision.metric,
-            {name: self.judge.score(judged) for name, judged in self.judged().items()},
-            self.tested(),
+            tuple(bench.trail.trials),
+            bench.material.validation.decision.metric,
+            {name: bench.judge.score(own) for name, own in judged.items()},
+            bench.tested(plain.quantized, self.best.quantized),
             ended,
         )
 
@@ -226,14 +191,7 @@ class Tuner:
         """Why nothing more is to be tried; empty if something is."""
         if not self.best.quantized.over and not self.best.lost.is_beyond(LOST):
             return "nothing is lost beyond noise"
-        if not self.left:
-            return "the budget is spent"
-        return ""
-
-    @property
-    def left(self) -> int:
-        """Trials that the budget still has."""
-        return self.tuning.budget - len(self.trail.trials)
+        return "" if self.bench.left > 0 else "the budget is spent"
 
     def pass_through(self) -> bool:
         """Try what is offered for the best candidate; whether anything was kept."""
@@ -249,22 +207,22 @@ class Tuner:
     def ordered(self) -> list[Change]:
         """Changes by promise: those that cost nothing, then by what each byte may bring."""
         found: dict[str, tuple[tuple[float, float], Change]] = {}
+        situation = self.situation()
         for loss in self.losses():
-            for change in offered(self.situation(), loss.part):
+            for change in offered(situation, loss.part):
                 if change.remedy in self.tuning.remedies:
                     before = found.get(change.what, ((0.0, 0.0), change))[0]
-                    share = change.share
-                    total = tuple(a + share * b for a, b in zip(before, loss.promise, strict=True))
-                    found[change.what] = (total[0], total[1]), change
-        ranked = sorted(found.values(), key=lambda pair: rank(*pair))
-        return [change for _, change in ranked]
+                    share, promise = change.share, loss.promise
+                    total = before[0] + share * promise[0], before[1] + share * promise[1]
+                    found[change.what] = total, change
+        return [change for _, change in sorted(found.values(), key=lambda pair: rank(*pair))]
 
     def losses(self) -> tuple[Loss, ...]:
         """What the parts of the best candidate cost, the dearest first."""
         own, fixed = self.best.candidate.network, self.best.quantized.fixed
-        samples = self.material.validation.first(MOST_SAMPLES)
-        integers, saturations = self.judge.outcome(fixed, samples)
-        account = accounted(own, fixed, samples, integers, saturations, self.progress)
+        samples = self.bench.material.validation.first(MOST_SAMPLES)
+        integers, saturations = self.bench.judge.outcome(fixed, samples)
+        account = accounted(own, fixed, samples, integers, saturations, self.bench.progress)
         return () if account is None else losses_of(account, parts(own, fixed))
 
     def situation(self) -> Situation:
@@ -274,7 +232,7 @@ class Tuner:
             own.network,
             self.best.quantized.fixed,
             own.options,
-            self.chip,
+            self.bench.chip,
             own.calibration.x,
             not own.calibration.is_whole,
             self.tuning.wider,
@@ -282,86 +240,34 @@ class Tuner:
         )
 
     def attempt(self, change: Change) -> bool:
-        """Try a change; whether it was kept. What the trail knows is not measured again."""
-        candidate = change.apply(self.best.candidate)
-        known = self.trail.known(len(self.trail.trials))
-        if known is not None:
-            if known.what != change.what:
-                raise DamagedFileError(
-                    self.trail.path, f"trial {known.what} where {change.what} comes",
-                    "another version made it: delete it to start over",
-                )  # fmt: skip
-            self.trail.add(known)
-            if known.kept:
-                self.best = self.measured(candidate)
-            return known.kept
-        try:
-            standing = self.measured(candidate)
-        except (HardwareRuleError, InvalidValueError) as error:
-            self.trail.add(Trial(change.what, change.remedy, kept=False, refused=str(error)))
-            self.told()
-            return False
-        kept = helps(change, standing, self.best)
-        self.trail.add(self.trial(change, standing, self.best, kept=kept))
-        if kept:
-            self.best = standing
-        self.told()
-        return kept
-
-    def measured(self, candidate: Candidate) -> Standing:
-        """Quantize a candidate and judge it."""
-        quantized = candidate.quantized(self.chip)
-        judged = self.judge.judge(quantized.fixed)
-        return Standing(candidate, quantized, judged, self.judge.lost(judged))
-
-    def trial(self, change: Change, standing: Standing, before: Standing, *, kept: bool) -> Trial:
-        """What is kept of a trial."""
-        asked = standing.candidate.options.bits
-        return Trial(
+        """Try a change; whether it was kept."""
+        candidate, before = change.apply(self.best.candidate), self.best
+        trial, standing = self.bench.trial(
             change.what,
             change.remedy,
-            kept,
-            self.judge.score(standing.judged),
-            standing.lost,
-            standing.judged.gain(before.judged),
-            standing.judged.closer(before.judged),
-            footprint(standing.quantized.fixed, self.chip, asked).total,
-            over=standing.quantized.over,
+            candidate,
+            lambda found: helps(change, found, before),
+            before.judged,
         )
+        if trial.kept:
+            self.best = standing or self.bench.measured(candidate)
+        return trial.kept
 
-    def told(self) -> None:
-        """Tell how much of the budget is used."""
-        self.progress(TUNING, len(self.trail.trials), self.tuning.budget)
 
-    def judged(self) -> dict[str, Judged]:
-        """The verdicts of the validation samples on float, plain and tuned."""
-        return {
-            "float": self.judge.real,
-            "plain": self.plain.judged,
-            "tuned": self.best.judged,
-        }
+def require_allowed(found: Quantized, chip: Target) -> None:
+    """Raise for limits that even the best candidate exceeds.
 
-    def tested(self) -> dict[str, float]:
-        """Scores on the test samples, which are looked at here and nowhere else."""
-        if self.material.test is None:
-            return {}
-        judge = Judge(self.network, self.material.test)
-        fixed = {"plain": self.plain.quantized.fixed, "tuned": self.best.quantized.fixed}
-        scores = {name: judge.score(judge.judge(own)) for name, own in fixed.items()}
-        return {"float": judge.score(judge.real), **scores}
-
-    def refuse(self) -> None:
-        """Raise for limits that even the best candidate exceeds.
-
-        Raises:
-            HardwareRuleError: with the first of them and its remedy.
-        """
+    Raises:
+        HardwareRuleError: naming them.
+    """
+    if found.over:
+        remedy = "raise the budget, train the network otherwise, or allow"
         raise HardwareRuleError(
-            self.chip.name,
+            chip.name,
             [
-                Violation(name, "the tuned network", "exceeded", "no remedy found",
-                          f"raise the budget, or allow {name}")
-                for name in self.best.quantized.over
+                Violation(limit, "the tuned network", "exceeded", "no remedy helps",
+                          f"{remedy} {limit}")
+                for limit in found.over
             ],
         )  # fmt: skip
 
