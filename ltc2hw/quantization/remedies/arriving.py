@@ -1,4 +1,4 @@
-"""Second moments of what arrives in calibration: by them rounding errors of weights are weighed."""
+"""What projections carry in calibration: its means, and the moments that weigh rounding errors."""
 
 from __future__ import annotations
 
@@ -63,15 +63,31 @@ def moments(
     parts = bundles(network)
     sums: list[FloatArray] = [np.zeros(())] * len(parts)
     count = 0
-    for sent, own in _runs(network, calibration, lengths):
+    for sent, own in runs(network, calibration, lengths):
         count += int(own.sum())
         for place, bundle in enumerate(parts):
             sums[place] = sums[place] + _products(network, bundle, sent, own)
-    means = tuple(total / max(count, 1) for total in sums)
-    return means
+    return tuple(total / max(count, 1) for total in sums)
 
 
-def _runs(
+def means(
+    network: Network, calibration: npt.ArrayLike, lengths: object = None
+) -> tuple[FloatArray, ...]:
+    """Mean (N_source,) over steps and samples of what each projection carries, in float.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples or lengths that do not fit the network.
+    """
+    sums = [np.zeros(projection.weights.shape[1]) for projection in network.projections]
+    count = 0
+    for sent, own in runs(network, calibration, lengths):
+        count += int(own.sum())
+        for total, projection in zip(sums, network.projections, strict=True):
+            total += _heard(projection, sent)[own].sum(axis=0)
+    return tuple(total / max(count, 1) for total in sums)
+
+
+def runs(
     network: Network, calibration: npt.ArrayLike, lengths: object
 ) -> Iterator[tuple[Mapping[Key, FloatArray], npt.NDArray[np.bool_]]]:
     """What projections carry in float runs of some samples at a time, and which steps count."""
