@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -109,7 +110,7 @@ class Mixtures:
         ordered = self.ordered(mixtures)
         replays = [
             replay(self.networks(mixture), self.touched(mixture ^ before))
-            for before, mixture in zip(ordered, ordered[1:], strict=False)
+            for before, mixture in pairwise(ordered)
         ]
         parts = tuple(samples.parts(part_size(self.network)))
         found = [self._run_part(ordered, replays, samples.take(part), tell) for part in parts]

@@ -167,7 +167,8 @@ def of_the_first(report: Report) -> str:
 
 def account_table(report: Report, most: int | None = None) -> Table:
     """What every part has of the loss, or the ``most`` first of them; none without an account."""
-    account, header = report.account, ("part", "change", "95 %", "alone", "last", "outputs move by")
+    account = report.account
+    header = ("part", "change", "95 %", "alone", "without it", "outputs move by")
     if account is None:
         return Table("Account", header, ())
 
@@ -176,10 +177,10 @@ def account_table(report: Report, most: int | None = None) -> Table:
 
     def row(name: str, own: Amount, moved: float) -> tuple[str, ...]:
         ends = sorted((score(own.low), score(own.high)))
-        alone, last = (change_text(report.metric, score(x)) for x in (own.alone, own.removed))
+        alone, back = (change_text(report.metric, score(x)) for x in (own.alone, -own.removed))
         share = change_text(report.metric, score(own.share))
         ends_text = interval_text(report.metric, *ends)
-        return (name, share, ends_text, alone, last, f"{100 * moved:.3g} %")
+        return (name, share, ends_text, alone, back, f"{100 * moved:.3g} %")
 
     whole = Amount(account.loss, account.low, account.high, account.loss, account.loss)
     rows = [row(share.name, share.score, share.error.share) for share in account.shares[:most]]
