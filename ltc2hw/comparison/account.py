@@ -10,8 +10,9 @@ outputs, which shows what rounding does where no verdict changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -111,6 +112,12 @@ class Account:
         if self.chance is not None:
             return self.chance < 0.05
         return not self.low <= 0.0 <= self.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        shares = [{**asdict(row), "parts": list(row.parts)} for row in self.shares]
+        interactions = [asdict(pair) for pair in self.interactions]
+        return {**asdict(self), "shares": shares, "interactions": interactions}
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,10 +248,13 @@ class _Game:
         pairs = list(combinations(named, 2))
         if not pairs:
             return ()
+        names = [player.name for player in self.design.players]
         made = [self.guess.estimate(pair_weights(self.count, *pair)) for pair in pairs]
         found = [
-            Interaction(*(self.design.players[index].name for index in pair), *values)
-            for pair, values in zip(pairs, self.between(made, PAIR_NORMAL), strict=True)
+            Interaction(names[first], names[second], *values)
+            for (first, second), values in zip(
+                pairs, self.between(made, PAIR_NORMAL), strict=True
+            )
         ]
         sure = [pair for pair in found if not pair.low <= 0.0 <= pair.high]
         return tuple(sorted(sure, key=lambda pair: -abs(pair.loss))[:MOST_INTERACTIONS])

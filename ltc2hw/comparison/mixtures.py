@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Mixtures:
         return sorted({FLOAT, *mixtures}, key=key)
 
     def run(
-        self, mixtures: Collection[Mixture], samples: Samples, tell: Callable[[float], None]
+        self, mixtures: Collection[Mixture], samples: Samples, tell: Callable[[int], None]
     ) -> Outcomes:
         """Outcomes of mixtures on samples, the float network among them.
 
@@ -109,7 +110,7 @@ class Mixtures:
         ordered = self.ordered(mixtures)
         replays = [
             replay(self.networks(mixture), self.touched(mixture ^ before))
-            for before, mixture in zip(ordered, ordered[1:], strict=False)
+            for before, mixture in pairwise(ordered)
         ]
         parts = tuple(samples.parts(part_size(self.network)))
         found = [self._run_part(ordered, replays, samples.take(part), tell) for part in parts]
@@ -128,7 +129,7 @@ class Mixtures:
         ordered: list[Mixture],
         replays: list[Replay],
         samples: Samples,
-        tell: Callable[[float], None],
+        tell: Callable[[int], None],
     ) -> tuple[list[Outcome], float]:
         """Outcomes of some samples, and the sum of their mean squares of float outputs."""
         record = tuple({r.source[1] for r in replays if r.source is not None})

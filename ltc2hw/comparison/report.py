@@ -234,7 +234,7 @@ class Report(Shown):
             "state_ranges": [asdict(entry) for entry in self.state_ranges],
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
-            "account": None if self.account is None else asdict(self.account),
+            "account": None if self.account is None else self.account.to_dict(),
             "bounds": [asdict(bound) for bound in self.bounds],
             "quantization": None if made is None else made.to_dict(),
             "provenance": {k: text for k, text in self.provenance.items() if k not in told},

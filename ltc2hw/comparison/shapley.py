@@ -40,6 +40,12 @@ PLANNED = 0.7
 FAINTEST = 1e-3
 """Strength of the weakest player, relative to the strongest."""
 
+CAUTION = 1.4
+"""Times the standard deviation that the process itself states: its strengths are guessed as well.
+
+So twice it held 94 % of the shares of random games that saturate at once, 97 % of networks'.
+"""
+
 JITTER = 1e-10
 """Relative variance that keeps the equations solvable."""
 
@@ -138,7 +144,7 @@ class Guess:
         towards = weights @ self.covariance
         own = self.inverse @ towards[self.sets]
         left = float(towards @ weights - own @ towards[self.sets])
-        return Estimate(own, float(np.sqrt(max(left, 0.0) * self.variance)))
+        return Estimate(own, CAUTION * float(np.sqrt(max(left, 0.0) * self.variance)))
 
 
 def strengths_of(count: int, places: dict[int, int], values: FloatArray) -> FloatArray:
@@ -161,7 +167,8 @@ def relative_strengths(effects: FloatArray) -> FloatArray:
     largest = float(np.max(effects, initial=0.0))
     if largest == 0.0:
         return np.ones_like(effects)
-    return np.sqrt(np.maximum(effects / largest, FAINTEST))
+    strengths: FloatArray = np.sqrt(np.maximum(effects / largest, FAINTEST))
+    return strengths
 
 
 def covariance_of(count: int, strengths: FloatArray) -> FloatArray:
