@@ -106,13 +106,12 @@ def _order(wish: _Wish) -> tuple[bool, float, int]:
 
 def _put(wish: _Wish, asked: QuantizeOptions, network: Network, names: Names) -> Advice:
     change = wish.change
-    empty = Calibration(np.zeros((1, 1, network.input.size)))
-    after = change.apply(Candidate(network, asked, empty))
-    command = (
-        tune_command(names, asked, change.remedy)
-        if after.changes
-        else quantize_command(names, after.options)
-    )
+    if change.by_hand:
+        unseen = Calibration(np.zeros((1, 1, network.input.size)))
+        after = change.apply(Candidate(network, asked, unseen))
+        command = quantize_command(names, after.options)
+    else:
+        command = tune_command(names, asked, change.remedy)
     cost = "nothing" if change.is_free else f"{change.added:,} bytes"
     return Advice(change.remedy, wish.parts, change.what, wish.gain, cost, command)
 

@@ -53,7 +53,7 @@ class Judge:
         self.sign = 1.0 if samples.decision.higher_is_better else -1.0
         self.spiking = network.population(network.output).output_variable == SPIKES
         outputs = simulate(network, samples.x, "float64", (), lengths=samples.lengths).outputs
-        self.reference_outputs = np.asarray(outputs, dtype=np.float64)
+        self.outputs = np.asarray(outputs, dtype=np.float64)
         self.reference = self._heard(outputs)
         self.size = float(np.mean(self.reference**2)) or 1.0
         self.real = Judged(self._verdicts(outputs), np.zeros(samples.count))
@@ -78,16 +78,13 @@ class Judge:
         return Judged(self._verdicts(outputs), moved.mean(axis=(0, 2)) / self.size)
 
     def outcome(
-        self, fixed: FixedNetwork, samples: Samples
+        self, fixed: FixedNetwork
     ) -> tuple[Outcome, Mapping[str, Mapping[str, int]]]:
-        """What an integer network gives on samples of its own float network, as accounts need it.
-
-        Beside it, how often each register was full.
-        """
-        trace = simulate(fixed, samples.x, ENGINE, (), lengths=samples.lengths)
+        """What an integer network gives, as accounts need it, and how often registers were full."""
+        trace = self._run(fixed, ())
         outputs = real_outputs(fixed, trace)
-        real = self.reference_outputs[:, : samples.count]
-        return Outcome(samples.judge(outputs), distance(outputs, real)), trace.saturations
+        found = Outcome(self.samples.judge(outputs), distance(outputs, self.outputs))
+        return found, trace.saturations
 
     def score(self, judged: Judged) -> float:
         """The mean verdict as the decision calls it."""

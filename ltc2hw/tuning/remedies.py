@@ -11,7 +11,11 @@ from ltc2hw.graph.fixed import FixedInput, FixedNetwork, message_format
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.quantization.mixing import Kind, Part, tensor_of
+from ltc2hw.quantization.remedies.biases import corrected_biases
 from ltc2hw.quantization.remedies.equalise import equalisable, equalise
+from ltc2hw.quantization.remedies.ranges import recalibrated as clipped_ranges
+from ltc2hw.quantization.remedies.scales import scaled_by_arrivals
+from ltc2hw.quantization.remedies.thresholds import balanced_thresholds
 from ltc2hw.quantization.rules import stored_weights
 from ltc2hw.quantization.scaling import weight_fraction
 from ltc2hw.quantization.widths import scale_names
@@ -33,7 +37,7 @@ class Change:
     """One thing to do to a candidate: ``apply`` makes another of it.
 
     ``what`` says it in words; ``added`` are the bytes that a chip stores more; ``share``: the part
-    of a loss that it may be expected to win back.
+    of a loss that it may be expected to win back; ``by_hand``: options of quantization alone do it.
     """
 
     remedy: str
@@ -41,6 +45,7 @@ class Change:
     apply: Callable[[Candidate], Candidate]
     added: int = 0
     share: float = 0.5
+    by_hand: bool = True
 
     @property
     def is_free(self) -> bool:
@@ -169,7 +174,8 @@ def equalised(situation: Situation, part: Part) -> Iterator[Change]:
             return candidate.changed(f"equalise {per_octave}", made)
 
         what = f"equalised neurons, {per_octave} factor{'s' * (per_octave > 1)} an octave"
-        yield Change("equalise", what, apply, share=equalising(situation, part, width, per_octave))
+        share = equalising(situation, part, width, per_octave)
+        yield Change("equalise", what, apply, share=share, by_hand=False)
 
 
 def equalising(situation: Situation, part: Part, width: int, per_octave: int) -> float:
@@ -205,6 +211,66 @@ def rounded_by_arrivals(candidate: Candidate) -> Candidate:
 
 ROUNDING_SHARE = 0.6
 """Part of the error of few bits that this rounding took away from networks of digits."""
+
+
+def scaled(situation: Situation, part: Part) -> Iterator[Change]:
+    """Scales of all weights by what arrives."""
+
+    def apply(candidate: Candidate) -> Candidate:
+        x, lengths = candidate.calibration.chosen
+        found = scaled_by_arrivals(
+            candidate.network, situation.chip, x, candidate.options, lengths
+        )
+        return candidate.asking(found)
+
+    what = "scales of weights by what arrives"
+    yield Change("scales", what, apply, share=MODEST, by_hand=False)
+
+
+def clipped(situation: Situation, part: Part) -> Iterator[Change]:
+    """Scales of the input and of messages by their mean error, which clips outliers."""
+
+    def apply(candidate: Candidate) -> Candidate:
+        x, lengths = candidate.calibration.chosen
+        return candidate.asking(
+            clipped_ranges(candidate.network, situation.chip, x, candidate.options, lengths)
+        )
+
+    what = "ranges of input and messages without outliers"
+    yield Change("ranges", what, apply, share=MODEST, by_hand=False)
+
+
+def corrected(situation: Situation, part: Part) -> Iterator[Change]:
+    """Biases that make up for the mean of what rounding takes."""
+    if "biases" in situation.done:
+        return
+
+    def apply(candidate: Candidate) -> Candidate:
+        x, lengths = candidate.calibration.chosen
+        fixed = candidate.quantized(situation.chip).fixed
+        made = corrected_biases(candidate.network, fixed, x, lengths)
+        return candidate.changed("biases", made)
+
+    yield Change("biases", "corrected biases", apply, share=MODEST, by_hand=False)
+
+
+def balanced(situation: Situation, part: Part) -> Iterator[Change]:
+    """Thresholds at which neurons fire as often as in float."""
+    if "thresholds" in situation.done:
+        return
+
+    def apply(candidate: Candidate) -> Candidate:
+        x, lengths = candidate.calibration.chosen
+        made = balanced_thresholds(
+            candidate.network, situation.chip, x, candidate.options, lengths
+        )
+        return candidate.changed("thresholds", made)
+
+    yield Change("thresholds", "balanced thresholds", apply, share=MODEST, by_hand=False)
+
+
+MODEST = 0.2
+"""What is expected of remedies of which nothing but a trial tells what they bring."""
 
 
 def fine_states(situation: Situation, part: Part) -> Iterator[Change]:
@@ -325,6 +391,26 @@ REMEDIES: Mapping[str, Remedy] = {
         frozenset((Kind.WEIGHTS, Kind.CONSTANT)), FREE, True,
         "each neuron has a factor of its own, so that none takes the bits of all others",
         equalised,
+    ),
+    "biases": Remedy(
+        frozenset((Kind.WEIGHTS, Kind.CONSTANT)), FREE, True,
+        "biases make up for what rounding takes from arrivals on average",
+        corrected,
+    ),
+    "scales": Remedy(
+        frozenset((Kind.WEIGHTS,)), FREE, True,
+        "steps of weights by what arrives in calibration",
+        scaled,
+    ),
+    "thresholds": Remedy(
+        frozenset((Kind.WEIGHTS, Kind.CONSTANT, Kind.FUNCTION, *WORDS)), FREE, True,
+        "neurons fire as often as in float",
+        balanced,
+    ),
+    "ranges": Remedy(
+        frozenset((Kind.INPUT, Kind.MESSAGE)), FREE, True,
+        "outliers of samples and messages are clipped, so that the others keep their bits",
+        clipped,
     ),
     "scale": Remedy(
         frozenset((Kind.WEIGHTS, Kind.INPUT)), FREE, False,

@@ -21,6 +21,7 @@ from ltc2hw.registry import find_target
 from ltc2hw.tasks import Task
 from ltc2hw.tuning.bench import Bench, Standing
 from ltc2hw.tuning.candidate import Candidate, Quantized
+from ltc2hw.tuning.judging import Judge
 from ltc2hw.tuning.losses import MOST_SAMPLES, Loss, accounted, losses_of
 from ltc2hw.tuning.material import MOST_CHOOSING, Material
 from ltc2hw.tuning.noise import LOST
@@ -221,7 +222,7 @@ class Tuner:
         """What the parts of the best candidate cost, the dearest first."""
         own, fixed = self.best.candidate.network, self.best.quantized.fixed
         samples = self.bench.material.validation.first(MOST_SAMPLES)
-        integers, saturations = self.bench.judge.outcome(fixed, samples)
+        integers, saturations = Judge(own, samples).outcome(fixed)
         account = accounted(own, fixed, samples, integers, saturations, self.bench.progress)
         return () if account is None else losses_of(account, parts(own, fixed))
 
