@@ -28,7 +28,7 @@ from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.tasks.renumbering import in_order
 
-OUTPUTS = ("out", "out_float", "json", "checkpoint", "trail", "save_recipe")
+OUTPUTS = ("out", "out_float", "json", "checkpoint", "trail", "report", "save_recipe")
 """Arguments that name what is written; all other paths are read."""
 
 RESUMED = ("checkpoint", "trail")

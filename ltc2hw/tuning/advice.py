@@ -78,9 +78,7 @@ class _Wish:
         return self.lost * self.change.share
 
 
-def _wishes(
-    found: tuple[Loss, ...], situation: Situation, whole: float
-) -> Iterator[_Wish]:
+def _wishes(found: tuple[Loss, ...], situation: Situation, whole: float) -> Iterator[_Wish]:
     """The first change of every remedy for each part; one for all parts where it mends all."""
     changes: dict[str, Change] = {}
     mended: dict[str, list[Loss]] = {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ltc2hw.errors import HardwareRuleError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network

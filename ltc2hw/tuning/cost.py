@@ -54,7 +54,10 @@ def footprint(
     return Footprint(
         sum(synapse_bytes(projection, target.resources) for projection in fixed.projections),
         sum(table_bytes(population) for population in neurons),
-        sum(-(-population.size * state_bits(population, target, asked or {}) // 8) for population in neurons),
+        sum(
+            -(-population.size * state_bits(population, target, asked or {}) // 8)
+            for population in neurons
+        ),
     )
 
 
@@ -101,10 +104,10 @@ def fan_out(projection: FixedProjection) -> FloatArray:
     weights = projection.weights
     there = weights.with_values((weights.values != 0).astype(np.int64))
     targets = there.apply(np.eye(weights.shape[1], dtype=np.int64))
-    return np.asarray(targets, dtype=np.float64).sum(axis=1)
+    found: FloatArray = targets.sum(axis=1).astype(np.float64)
+    return found
 
 
 def sent_variables(fixed: FixedNetwork) -> tuple[str, ...]:
     """Names of the variables that projections carry, to be recorded."""
     return tuple(dict.fromkeys(projection.variable for projection in fixed.projections))
-

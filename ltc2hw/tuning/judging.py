@@ -77,9 +77,7 @@ class Judge:
         moved = (self._heard(outputs) - self.reference) ** 2
         return Judged(self._verdicts(outputs), moved.mean(axis=(0, 2)) / self.size)
 
-    def outcome(
-        self, fixed: FixedNetwork
-    ) -> tuple[Outcome, Mapping[str, Mapping[str, int]]]:
+    def outcome(self, fixed: FixedNetwork) -> tuple[Outcome, Mapping[str, Mapping[str, int]]]:
         """What an integer network gives, as accounts need it, and how often registers were full."""
         trace = self._run(fixed, ())
         outputs = real_outputs(fixed, trace)

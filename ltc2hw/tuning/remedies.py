@@ -218,9 +218,7 @@ def scaled(situation: Situation, part: Part) -> Iterator[Change]:
 
     def apply(candidate: Candidate) -> Candidate:
         x, lengths = candidate.calibration.chosen
-        found = scaled_by_arrivals(
-            candidate.network, situation.chip, x, candidate.options, lengths
-        )
+        found = scaled_by_arrivals(candidate.network, situation.chip, x, candidate.options, lengths)
         return candidate.asking(found)
 
     what = "scales of weights by what arrives"
@@ -261,9 +259,7 @@ def balanced(situation: Situation, part: Part) -> Iterator[Change]:
 
     def apply(candidate: Candidate) -> Candidate:
         x, lengths = candidate.calibration.chosen
-        made = balanced_thresholds(
-            candidate.network, situation.chip, x, candidate.options, lengths
-        )
+        made = balanced_thresholds(candidate.network, situation.chip, x, candidate.options, lengths)
         return candidate.changed("thresholds", made)
 
     yield Change("thresholds", "balanced thresholds", apply, share=MODEST, by_hand=False)

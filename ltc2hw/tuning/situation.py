@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
-from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import FloatArray

@@ -25,8 +25,9 @@ class Trial:
 
     ``score`` as the decision has it, None for integers that a chip refuses (``refused`` says why);
     ``lost`` against float, ``gain`` and ``closer`` against the best candidate before it; ``error``:
-    mean squared distance of the outputs from float, relative to their mean square. ``bytes`` and ``operations`` (synaptic ones of a sample, on average) are what it costs; ``over`` are
-    limits that it exceeds.
+    mean squared distance of the outputs from float, relative to their mean square. ``bytes`` and
+    ``operations`` (synaptic ones of a sample, on average) are what it costs; ``over`` are limits
+    that it exceeds.
     """
 
     what: str
@@ -55,9 +56,7 @@ class Trial:
         """
         if set(content) != {field.name for field in fields(cls)}:
             raise ValueError("a trial with other entries")
-        pairs = {
-            name: None if content[name] is None else Paired(**content[name]) for name in PAIRS
-        }
+        pairs = {name: None if content[name] is None else Paired(**content[name]) for name in PAIRS}
         numbers = [content[name] for name in ("score", "error", "bytes", "operations")]
         numbers += [n for pair in pairs.values() if pair for n in (pair.mean, pair.error)]
         if not all(n is None or _is_number(n) for n in numbers):

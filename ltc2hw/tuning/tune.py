@@ -118,9 +118,7 @@ def tune(
     if isinstance(material, Task):
         material = Material.of_task(material, choosing=chosen.choosing, seed=chosen.seed)
     plan = plan_of(network, chip, material, asked, chosen)
-    bench = Bench(
-        network, chip, material, Trail(trail, plan), chosen.budget, progress or silent
-    )
+    bench = Bench(network, chip, material, Trail(trail, plan), chosen.budget, progress or silent)
     return Tuner(bench, asked, chosen).run()
 
 
@@ -302,4 +300,3 @@ def helps(change: Change, now: Standing, before: Standing) -> bool:
 
 def silent(stage: str, done: int, total: int) -> None:
     """Tell nobody."""
-
