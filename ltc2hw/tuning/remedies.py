@@ -131,10 +131,9 @@ def _rounded(situation: Situation, part: Part) -> tuple[FloatArray, Word, int] |
     if part.kind is Kind.WEIGHTS:
         return _weights(situation.network, situation.fixed, part)
     population = situation.fixed.population(part.owner)
-    if part.kind is Kind.INPUT and isinstance(population, FixedInput):
-        if situation.samples is not None:
-            x = situation.samples.reshape(-1, population.size).T
-            return x, population.word, population.fraction
+    if isinstance(population, FixedInput) and situation.samples is not None:
+        x = situation.samples.reshape(-1, population.size).T
+        return x, population.word, population.fraction
     return None
 
 
