@@ -28,6 +28,7 @@ from ltc2hw.quantization.widths import (
     words_of,
 )
 from tests.converters.c_machines import COMPILERS, compile_c
+from tests.quantization.test_parts import assert_integers
 from tests.random_networks import random_network
 from tests.zoo import zoo, zoo_samples
 
@@ -152,6 +153,12 @@ def test_narrow_words_hold_twice_what_was_seen(mixed: Any) -> None:
             assert full or fraction >= other.formats.ports["current"] - 8
 
 
+def fraction_of(fixed: FixedNetwork, name: str, word: str) -> int:
+    population = fixed.population(name)
+    assert isinstance(population, FixedNeurons)
+    return population.formats.held[word].fraction
+
+
 def test_scales_move_fractions_and_nothing_else() -> None:
     rng = np.random.default_rng(5)
     network, x = zoo(rng, ("ltc", "cuba", "readout"), drive=2.0), zoo_samples(rng, 30, 2)
@@ -170,8 +177,7 @@ def test_scales_move_fractions_and_nothing_else() -> None:
             assert fixed.input.fraction == plain.input.fraction - 1
         if name.startswith("state:"):
             owner, word = name.removeprefix("state:").split(".")
-            pair = [network.population(owner) for network in (fixed, plain)]
-            fractions = [p.formats.held[word].fraction for p in pair]
+            fractions = [fraction_of(found, owner, word) for found in (fixed, plain)]
             assert fractions[0] == fractions[1] - 1
 
 
@@ -180,9 +186,8 @@ def test_the_scale_of_lavas_lif_moves_all_that_it_holds() -> None:
     network, x = zoo(rng, ("lif",), drive=2.0), zoo_samples(rng, 30, 2)
     plain = ltc2hw.quantize(network, "loihi2", x, options())
     moved = ltc2hw.quantize(network, "loihi2", x, options(scale={"state:n_lif.membrane": -2}))
-    pair = [fixed.population("n_lif") for fixed in (moved, plain)]
     for word in ("current", "membrane"):
-        fractions = [p.formats.held[word].fraction for p in pair]
+        fractions = [fraction_of(fixed, "n_lif", word) for fixed in (moved, plain)]
         assert fractions[0] == fractions[1] - 2
 
 
@@ -272,3 +277,9 @@ def test_a_word_that_is_wider_than_the_chips_is_refused_afterwards() -> None:
     assert "state-width" in {violation.rule for violation in violations}
     narrow = ltc2hw.quantize(network, "loihi2", x, options(bits={"state:hidden0.current": 16}))
     assert not ltc2hw.check(replace(narrow, target="loihi2"), "loihi2").violations
+
+
+def test_parts_of_narrow_words_together_are_the_integers(mixed: Any) -> None:
+    """What is told apart of a loss sums to it, whatever the widths are."""
+    network, fixed, x, _ = mixed
+    assert_integers(network, fixed, x)
