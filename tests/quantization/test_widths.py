@@ -15,9 +15,10 @@ from ltc2hw.converters.c import write
 from ltc2hw.dynamics.model import LIF_WORDS
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray, Width
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.widths import (
@@ -283,3 +284,19 @@ def test_parts_of_narrow_words_together_are_the_integers(mixed: Any) -> None:
     """What is told apart of a loss sums to it, whatever the widths are."""
     network, fixed, x, _ = mixed
     assert_integers(network, fixed, x)
+
+
+def test_a_coarse_input_is_refused_unless_it_was_asked_for() -> None:
+    """Of messages between populations nothing follows for the input, nor the other way round."""
+    link = Projection("input", "value", "out", "current", Dense(np.eye(5)))
+    populations = (Input("input", 5, True), Neurons("out", 5, "readout"))
+    network = Network(populations, (link,), "out")
+    x = np.full((6, 4, 5), 0.05)
+    x[0, 0, 0] = 40.0
+    for changes, refused in (
+        ({}, True), ({"message_bits": 4}, True), ({"bits": {"input": 5}}, True),
+        ({"bits": {"input": 4}}, False),
+    ):  # fmt: skip
+        asked = ltc2hw.QuantizeOptions(**changes)  # type: ignore[arg-type]
+        rules = {v.rule for v in ltc2hw.check(network, "loihi2", x, asked).violations}
+        assert ("lost-messages" in rules) == refused, changes
