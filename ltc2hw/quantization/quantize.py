@@ -60,7 +60,7 @@ from ltc2hw.quantization.scaling import (
     port_alignment,
 )
 from ltc2hw.quantization.state_words import moved_words, names_words, wide_words
-from ltc2hw.quantization.widths import state_name, table_name
+from ltc2hw.quantization.widths import INPUT, state_name, table_name
 from ltc2hw.registry import find_target
 
 SATURATED = "saturated_constants"
@@ -182,13 +182,17 @@ def convert(
 
 
 def coarse_messages(network: Network, options: QuantizeOptions) -> frozenset[Key]:
-    """Populations and variables of messages that were asked to be coarse."""
-    return frozenset(
+    """Populations and variables of messages, and of the input, that were asked to be coarse."""
+    found = {
         (population.name, variable)
         for population in network.populations
+        if isinstance(population, Neurons)
         for variable in population.variables
         if options.message_bits_of(population.name, variable, COARSE_BITS + 1) <= COARSE_BITS
-    )
+    }
+    if (options.asked(INPUT) or COARSE_BITS + 1) <= COARSE_BITS:
+        found |= {(network.input.name, variable) for variable in network.input.variables}
+    return frozenset(found)
 
 
 def function_chosen(network: Network, options: QuantizeOptions) -> frozenset[Key]:

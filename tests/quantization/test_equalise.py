@@ -197,6 +197,6 @@ def test_what_has_no_factor_is_refused_by_name() -> None:
 
 def test_a_readout_alone_is_left_as_it_is() -> None:
     """Its answer would be multiplied."""
-    link = Projection("input", "spikes", "out", "current", Dense([[0.5, 8.0]]))
+    link = Projection("input", "spikes", "out", "current", Dense(np.array([[0.5, 8.0]])))
     network = Network((Input("input", 2), Neurons("out", 1, "readout")), (link,), "out")
     assert equalise(network) == network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,12 @@ def readout_of(matrix: FloatArray) -> Network:
     return Network(
         (Input("input", inputs, True), Neurons("out", outputs, "readout")), (link,), "out"
     )
+
+
+def constants_of(network: Network, name: str) -> Mapping[str, FloatArray]:
+    population = network.population(name)
+    assert isinstance(population, Neurons)
+    return population.constants
 
 
 def arriving_error(network: Network, fixed: FixedNetwork, x: FloatArray) -> float:
@@ -151,7 +158,7 @@ def test_the_mean_of_what_arrives_is_given_back() -> None:
             ]
             if not landing:
                 continue
-            before, after = (n.population(target).constants[constant] for n in (network, corrected))
+            before, after = (constants_of(n, target)[constant] for n in (network, corrected))
             arrives = sum(p.weights.apply(mean[None])[0] for p, _, mean in landing)
             got = sum(q.weights.apply(mean[None])[0] for _, q, mean in landing)
             assert np.allclose(arrives + before, got + after, atol=1e-12)
@@ -165,7 +172,7 @@ def test_the_bias_of_lavas_lif_counts_what_its_current_adds_up() -> None:
     x = (rng.random((30, 10, 5)) < 0.5).astype(float)
     fixed = ltc2hw.quantize(network, "loihi2", x, options(weight_bits=3))
     corrected = corrected_biases(network, fixed, x)
-    before, after = (n.population("hidden0") for n in (network, corrected))
+    before, after = (constants_of(n, "hidden0") for n in (network, corrected))
     lost = sum(
         (p.weights.to_array() - q.weights.to_array()) @ mean
         for p, q, mean in zip(
@@ -173,8 +180,8 @@ def test_the_bias_of_lavas_lif_counts_what_its_current_adds_up() -> None:
         )
         if p.target == "hidden0"
     )
-    decay = before.constants["current_decay"]
-    assert np.allclose(after.constants["bias"], before.constants["bias"] + lost / decay)
+    decay = before["current_decay"]
+    assert np.allclose(after["bias"], before["bias"] + lost / decay)
     with pytest.raises(InvalidValueError, match="quantize this float network"):
         corrected_biases(random_network(rng, model="LIF", graded=False, hidden=(4,)), fixed, x)
 
@@ -187,7 +194,7 @@ def test_rates_come_nearer_and_only_thresholds_change(each: bool) -> None:
     asked = options(weight_bits=2)
     balanced = balanced_thresholds(network, "loihi2", x, asked, each=each)
     assert balanced.projections == network.projections
-    before, after = (n.population("hidden0").constants for n in (network, balanced))
+    before, after = (constants_of(n, "hidden0") for n in (network, balanced))
     for name, values in before.items():
         assert np.array_equal(values, after[name]) == (name != "threshold"), name
     if not each:

@@ -15,7 +15,7 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense, Sparse
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, Width
 from ltc2hw.quantization.dequantize import dequantize
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.remedies.arriving import moments
@@ -31,7 +31,7 @@ def arriving(network: Network, weights: Network, x: FloatArray, target: str) -> 
     """What arrives at a population of the float run, through the weights of another network."""
     names = tuple({p.variable for p in network.projections})
     sent = ltc2hw.simulate(network, x, engine="float64", record=names).recorded()
-    total = np.zeros(1)
+    total: FloatArray = np.zeros((1, 1))
     for p in weights.projections:
         if (p.target, p.port) == (target, "current"):
             late = np.zeros_like(sent[p.source, p.variable], dtype=np.float64)
@@ -64,7 +64,7 @@ def test_small_problems_reach_the_least_error_or_nearly() -> None:
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, "ternary"])
-def test_what_arrives_fits_better_and_only_mantissas_change(bits: int) -> None:
+def test_what_arrives_fits_better_and_only_mantissas_change(bits: Width) -> None:
     rng = np.random.default_rng(4)
     network = random_network(rng, hidden=(30,), inputs=12, gate="event")
     # Inputs that go together: what one weight loses another can give back.

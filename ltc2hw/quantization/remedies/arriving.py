@@ -16,6 +16,9 @@ from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.calibration import Key, run_sizes
 from ltc2hw.registry import find_engine
 
+LONGER = 8
+"""Multiple of what a calibration run records that a run here may: only what projections carry."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -94,9 +97,10 @@ def runs(
     x = real_array("calibration", calibration)
     simulate = find_engine("float64")
     carried = {projection.variable for projection in network.projections}
-    samples, _ = run_sizes(network)
+    samples, steps = run_sizes(network)
     if x.ndim != 3 or 0 in x.shape:
         simulate(network, x)  # which names what is wrong
+    samples = max(1, min(samples, LONGER * samples * steps // len(x)))
     own: IntArray | None = sample_lengths(lengths, *x.shape[:2])
     for start in range(0, x.shape[1], samples):
         part = slice(start, start + samples)
