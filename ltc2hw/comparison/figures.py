@@ -2,132 +2,59 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from ltc2hw.comparison.charts import ladder
+from ltc2hw.comparison.drawing import (
+    BOTH_COLOR,
+    FLOAT_COLOR,
+    INTEGER_COLOR,
+    QUIET_COLOR,
+    WORD_COLOR,
+    Picture,
+    new_figure,
+    picture,
+    shortened,
+    whole_numbers,
+)
+from ltc2hw.comparison.marks import Rung
 from ltc2hw.comparison.report import Membrane, Range, Report
-from ltc2hw.comparison.tables import change_text, naming, score_text
-from ltc2hw.errors import MissingExtraError
+from ltc2hw.comparison.tables import change_text
 from ltc2hw.numbers.words import FloatArray
-
-try:
-    import matplotlib as mpl
-    from matplotlib.axes import Axes
-    from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise MissingExtraError("plot", "drawing pictures") from error
-
-FLOAT_COLOR = "#0072b2"
-INTEGER_COLOR = "#d55e00"
-BOTH_COLOR = "#33383f"
-WORD_COLOR = "#e4e8ee"
-QUIET_COLOR = "#8a94a3"
-
-# Matplotlib types its settings differently from release to release.
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.edgecolor": QUIET_COLOR,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#eceff3",
-    "legend.frameon": False,
-    "xtick.color": BOTH_COLOR,
-    "ytick.color": BOTH_COLOR,
-    # Names are names, also with dollar signs.
-    "text.parse_math": False,
-    # The same report gives the same bytes.
-    "svg.hashsalt": "ltc2hw",
-}
-
-WIDTH = 6.2
-"""Of every figure, in inches."""
 
 LARGEST_RASTERS = 3
 LARGEST_MEMBRANES = 4
 LARGEST_CAUSES = 14
 
-LONGEST_NAME = 40
-"""Characters of a name that a picture has room for; tables have it whole."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A rendered figure and the sentence that explains it."""
-
-    title: str
-    caption: str
-    svg: bytes
-
 
 def pictures(report: Report) -> tuple[Picture, ...]:
     """All pictures for which the report has data, in reading order."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # The tables beside the pictures have every name in full, in the reader's own font.
-        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
-        return tuple(
-            Picture(title, caption, to_svg(draw(report)))
-            for title, caption, has_data, draw in PICTURES
-            if has_data(report)
-        )
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Render a figure, without a date."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def shortened(name: str) -> str:
-    """A name as a picture shows it, without its middle if it is long.
-
-    >>> shortened("hidden current"), len(shortened("x" * 252))
-    ('hidden current', 40)
-    """
-    if len(name) <= LONGEST_NAME:
-        return name
-    half = (LONGEST_NAME - 1) // 2
-    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
+    return tuple(
+        picture(title, caption, partial(draw, report))
+        for title, caption, has_data, draw in PICTURES
+        if has_data(report)
+    )
 
 
 def draw_ladder(report: Report) -> Figure:
     """Score at each stage from float to integer."""
-    figure, (axes,) = _figure(0.38 * len(report.ladder) + 0.9)
-    scores = np.array([stage.score for stage in report.ladder])
-    shown = 100 * scores if report.metric == "accuracy" else scores
-    rows = np.arange(len(shown))[::-1]
-    axes.plot(shown, rows, color=QUIET_COLOR, linewidth=1, zorder=1)
-    colors = [FLOAT_COLOR, *[QUIET_COLOR] * (len(rows) - 2), INTEGER_COLOR]
-    axes.scatter(shown, rows, color=colors, s=42, zorder=2)
-    span = max(float(np.ptp(shown)), 0.02 * abs(float(shown[0])), 1e-9)
-    axes.set_xlim(shown.min() - 0.25 * span, shown.max() + 0.75 * span)
-    for stage, value, row in zip(report.ladder, shown, rows, strict=True):
-        text = score_text(report.metric, stage.score)
-        axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
-    axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(shortened(naming(report.metric).axis))
-    return figure
+    return ladder([Rung(stage.name, stage.score) for stage in report.ladder], report.metric)
 
 
 def draw_causes(report: Report) -> Figure:
     """How far each cause alone moves the outputs, and what it does to the score."""
     causes = report.causes[:LARGEST_CAUSES]
-    figure, (axes,) = _figure(0.27 * len(causes) + 0.9)
+    figure, (axes,) = new_figure(0.27 * len(causes) + 0.9)
     rows = np.arange(len(causes))[::-1]
     errors = np.array([100 * cause.output_error for cause in causes])
     axes.barh(rows, errors, color=INTEGER_COLOR, height=0.62)
@@ -146,7 +73,7 @@ def draw_rasters(report: Report) -> Figure:
     """Spikes of one sample: common ones, and those of only one side."""
     names = list(report.excerpt.float_spikes)[:LARGEST_RASTERS]
     heights = [max(1.4, min(3.6, 0.05 * report.excerpt.float_spikes[n].shape[1])) for n in names]
-    figure, all_axes = _figure(sum(heights) + 0.9, len(names), heights)
+    figure, all_axes = new_figure(sum(heights) + 0.9, len(names), heights)
     colors = ListedColormap(["white", FLOAT_COLOR, INTEGER_COLOR, BOTH_COLOR])
     for axes, name in zip(all_axes, names, strict=True):
         first = report.excerpt.float_spikes[name] > 0
@@ -158,7 +85,7 @@ def draw_rasters(report: Report) -> Figure:
         )  # fmt: skip
         axes.grid(visible=False)
         axes.set_ylabel(f"{shortened(name)}: neuron")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
     all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
     legend = [
         Patch(color=color, label=label)
@@ -175,7 +102,7 @@ def draw_rasters(report: Report) -> Figure:
 def draw_membranes(report: Report) -> Figure:
     """Membranes and thresholds of the neurons that spike most."""
     membranes = report.excerpt.membranes[:LARGEST_MEMBRANES]
-    figure, all_axes = _figure(1.35 * len(membranes) + 0.8, len(membranes))
+    figure, all_axes = new_figure(1.35 * len(membranes) + 0.8, len(membranes))
     for axes, membrane in zip(all_axes, membranes, strict=True):
         _draw_membrane(axes, membrane)
     all_axes[-1].set_xlabel("step (membranes are shown after the reset, spikes at the threshold)")
@@ -198,7 +125,7 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
     ):  # fmt: skip
         membrane_on(axes, steps, (values, thresholds, spikes), color, line, size, f", {side}")
     axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
 
 
 def membrane_on(
@@ -227,7 +154,7 @@ def membrane_on(
 def draw_outputs(report: Report) -> Figure:
     """Outputs of one sample."""
     excerpt = report.excerpt
-    figure, (axes,) = _figure(3.0)
+    figure, (axes,) = new_figure(3.0)
     palette = mpl.colormaps["tab10"]
     steps = np.arange(len(excerpt.float_outputs))
     for index in range(min(excerpt.float_outputs.shape[1], 10)):
@@ -236,7 +163,7 @@ def draw_outputs(report: Report) -> Figure:
         axes.plot(steps, excerpt.integer_outputs[:, index], color=BOTH_COLOR, linestyle=":")
     axes.set_xlabel("step")
     axes.set_ylabel("output")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="output")
     return figure
 
@@ -253,7 +180,7 @@ def draw_state_ranges(report: Report) -> Figure:
 
 def _draw_ranges(ranges: Sequence[Range]) -> Figure:
     """Bars of all ranges, in a figure as high as they need."""
-    figure, (axes,) = _figure(0.27 * len(ranges) + 0.9)
+    figure, (axes,) = new_figure(0.27 * len(ranges) + 0.9)
     ranges_on(axes, ranges)
     return figure
 
@@ -281,41 +208,32 @@ def _signed_bits(values: FloatArray) -> FloatArray:
 
 def draw_divergence(report: Report) -> Figure:
     """Samples by the step of their first differing spike."""
-    figure, (axes,) = _figure(2.6)
+    figure, (axes,) = new_figure(2.6)
     counts = report.divergence.first_step
     axes.bar(np.arange(len(counts)), counts, color=INTEGER_COLOR, width=0.8)
     axes.set_title(f"{report.divergence.never} samples never differ", fontweight="normal")
     axes.set_xlabel("step of the first differing spike")
     axes.set_ylabel("samples")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
+    whole_numbers(axes.yaxis)
     return figure
 
 
 def draw_activity(report: Report) -> Figure:
     """Spikes per neuron at each step."""
     names = list(report.spikes)
-    figure, all_axes = _figure(2.0 * len(names) + 0.6, len(names))
+    figure, all_axes = new_figure(2.0 * len(names) + 0.6, len(names))
     for axes, name in zip(all_axes, names, strict=True):
         rates = report.spikes[name]
         axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
         axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
     all_axes[-1].set_xlabel("step")
     return figure
-
-
-def _figure(
-    height: float, rows: int = 1, heights: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
-    """A figure of the common width, so that all texts have one size on the page."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False, height_ratios=heights, sharex=rows > 1)
-    return figure, list(axes[:, 0])
 
 
 def has_membranes(report: Report) -> bool:

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from ltc2hw.comparison.figures import Picture, pictures
+from ltc2hw.comparison.drawing import Picture
+from ltc2hw.comparison.figures import pictures
 from ltc2hw.comparison.markup import table_html
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tables import change_text, naming, score_text, summary, tables, title

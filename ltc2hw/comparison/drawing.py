@@ -1,0 +1,133 @@
+"""How pictures look, in reports and in ``ltc2hw.plot``; needs matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ltc2hw.errors import MissingExtraError
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+except ImportError as error:
+    raise MissingExtraError("plot", "drawing pictures") from error
+
+FLOAT_COLOR = "#0072b2"
+INTEGER_COLOR = "#d55e00"
+BOTH_COLOR = "#33383f"
+WORD_COLOR = "#e4e8ee"
+QUIET_COLOR = "#8a94a3"
+
+# Matplotlib types its settings differently from release to release.
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": QUIET_COLOR,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#eceff3",
+    "legend.frameon": False,
+    "axes.labelcolor": BOTH_COLOR,
+    "text.color": BOTH_COLOR,
+    "xtick.color": BOTH_COLOR,
+    "ytick.color": BOTH_COLOR,
+    # Names are names, also with dollar signs.
+    "text.parse_math": False,
+    # The same report gives the same bytes.
+    "svg.hashsalt": "ltc2hw",
+}
+
+WIDTH = 6.2
+"""Of every figure, in inches."""
+
+LONGEST_NAME = 40
+"""Characters of a name that a picture has room for; tables have it whole."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure and the sentence that explains it."""
+
+    title: str
+    caption: str
+    svg: bytes
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Draw as reports do.
+
+    >>> with in_style():
+    ...     new_figure(2.0)[0].get_figwidth()
+    6.2
+    """
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The tables beside the pictures have every name in full, in the reader's own font.
+        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
+        yield
+
+
+def picture(title: str, caption: str, draw: Callable[[], Figure]) -> Picture:
+    """Draw in the style of reports, and render.
+
+    >>> from ltc2hw.comparison.charts import lines_over_steps
+    >>> drawn = picture("Error", "By step.", lambda: lines_over_steps({"hidden": [0.0, 0.1]}))
+    >>> drawn.svg[:5]
+    b'<?xml'
+    """
+    with in_style():
+        return Picture(title, caption, to_svg(draw()))
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Render a figure on no ground, without a date."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    return buffer.getvalue()
+
+
+def shortened(name: str) -> str:
+    """A name as a picture shows it, without its middle if it is long.
+
+    >>> shortened("hidden current"), len(shortened("x" * 252))
+    ('hidden current', 40)
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = (LONGEST_NAME - 1) // 2
+    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
+
+
+def new_figure(
+    height: float,
+    rows: int = 1,
+    heights: Sequence[float] | None = None,
+    *,
+    shared: bool = True,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the common width, so that all texts have one size on the page.
+
+    Rows share their horizontal axis unless they are not to.
+    """
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(
+        rows, 1, squeeze=False, height_ratios=heights, sharex=shared and rows > 1
+    )
+    return figure, list(axes[:, 0])
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Mark an axis of steps, samples or neurons at whole numbers."""
+    axis.set_major_locator(MaxNLocator(integer=True))
