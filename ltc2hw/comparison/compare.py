@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
+from ltc2hw.comparison.excerpt import (
+    Verdicts,
+    make_excerpts,
+    real_outputs,
+    spiking_populations,
+)
 from ltc2hw.comparison.ladder import Account, Cause, Progress, Stage
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.samples import (
@@ -17,7 +22,13 @@ from ltc2hw.comparison.samples import (
     fitting_labels,
     suited_decision,
 )
-from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
+from ltc2hw.comparison.tally import (
+    ExactTally,
+    SpikeTally,
+    StateTally,
+    weight_histograms,
+    weight_ranges,
+)
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
@@ -27,7 +38,7 @@ from ltc2hw.graph.sequences import sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_type
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
@@ -131,7 +142,8 @@ def compare(
         ladder=comparison.ladder(),
         causes=comparison.causes(),
         provenance={**network.provenance, **fixed.provenance},
-        excerpt=make_excerpt(network, fixed, samples, comparison.spikes.first_sample or 0),
+        excerpts=make_excerpts(network, fixed, samples, comparison.told(), comparison.batch),
+        weight_histograms=weight_histograms(network, fixed),
     )
 
 
@@ -187,6 +199,7 @@ class _Comparison:
             engine: min(limits.get(engine, batch), batch) for engine in (SPECIFICATION, *others)
         }
         self.judged: dict[str, list[FloatArray]] = {engine: [] for engine in self.counts}
+        self.answers: dict[str, list[IntArray]] = {engine: [] for engine in self.counts}
         self.exact = {engine: ExactTally() for engine in others}
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
@@ -208,7 +221,7 @@ class _Comparison:
                     progress(RUNNING, done, total)
                     self.compare(engine, traces, part.start, samples)
             real, integers = traces[FLOAT], traces[self.reference]
-            self.spikes.add(real, integers, names, part.start, samples.own)
+            self.spikes.add(real, integers, names, samples.own)
             self.states.add(integers, samples.own)
 
     def trace(self, engine: str, samples: Samples) -> Trace:
@@ -217,6 +230,8 @@ class _Comparison:
         trace = simulate(network, samples.x, engine, ALL, lengths=samples.lengths)
         outputs = trace.outputs if engine == FLOAT else real_outputs(self.fixed, trace)
         self.judged[engine].append(samples.judge(outputs))
+        if (answers := samples.answers(outputs)) is not None:
+            self.answers[engine].append(answers)
         return trace
 
     def compare(
@@ -237,6 +252,21 @@ class _Comparison:
     def verdicts(self, engine: str) -> FloatArray:
         """Verdicts on all samples that an engine ran."""
         return np.concatenate(self.judged[engine])
+
+    def told(self) -> Verdicts:
+        """What float and integers made of every sample."""
+        real, integer = (
+            np.concatenate(parts) if parts else None
+            for parts in (self.answers[FLOAT], self.answers[self.reference])
+        )
+        return Verdicts(
+            self.verdicts(FLOAT),
+            self.verdicts(self.reference),
+            real,
+            integer,
+            spikes_differ=self.spikes.differing(),
+            higher_is_better=bool(self.samples.decision.higher_is_better),
+        )
 
     def scores(self) -> dict[str, float]:
         """Mean verdict of each engine."""

@@ -25,6 +25,10 @@ INTEGER_COLOR = "#d55e00"
 BOTH_COLOR = "#33383f"
 WORD_COLOR = "#e4e8ee"
 QUIET_COLOR = "#8a94a3"
+COMMON_COLOR = "#76808e"
+"""Of spikes that both sides have, in images, whose colours are the same in light and dark."""
+
+GRID_COLOR = "#eceff3"
 
 # Matplotlib types its settings differently from release to release.
 STYLE: Any = {
@@ -37,7 +41,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
-    "grid.color": "#eceff3",
+    "grid.color": GRID_COLOR,
     "legend.frameon": False,
     "axes.labelcolor": BOTH_COLOR,
     "text.color": BOTH_COLOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,9 +15,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ltc2hw.comparison.charts import ladder
+from ltc2hw.comparison.charts import histograms, ladder
 from ltc2hw.comparison.drawing import (
     BOTH_COLOR,
+    COMMON_COLOR,
     FLOAT_COLOR,
     INTEGER_COLOR,
     QUIET_COLOR,
@@ -27,14 +29,17 @@ from ltc2hw.comparison.drawing import (
     shortened,
     whole_numbers,
 )
+from ltc2hw.comparison.excerpt import PICTURED_NEURONS
 from ltc2hw.comparison.marks import Rung
 from ltc2hw.comparison.report import Membrane, Range, Report
 from ltc2hw.comparison.tables import change_text
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.graph.sequences import Mask
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 LARGEST_RASTERS = 3
 LARGEST_MEMBRANES = 4
 LARGEST_CAUSES = 14
+LARGEST_HISTOGRAMS = 8
 
 
 def pictures(report: Report) -> tuple[Picture, ...]:
@@ -74,14 +79,15 @@ def draw_rasters(report: Report) -> Figure:
     names = list(report.excerpt.float_spikes)[:LARGEST_RASTERS]
     heights = [max(1.4, min(3.6, 0.05 * report.excerpt.float_spikes[n].shape[1])) for n in names]
     figure, all_axes = new_figure(sum(heights) + 0.9, len(names), heights)
-    colors = ListedColormap(["white", FLOAT_COLOR, INTEGER_COLOR, BOTH_COLOR])
+    colors = ListedColormap(["#ffffff00", FLOAT_COLOR, INTEGER_COLOR, COMMON_COLOR])
     for axes, name in zip(all_axes, names, strict=True):
         first = report.excerpt.float_spikes[name] > 0
         second = report.excerpt.integer_spikes[name] > 0
-        image = first.astype(int) + 2 * second
+        steps, neurons = first.shape
         axes.imshow(
-            image.T, cmap=colors, vmin=0, vmax=3, aspect="auto", interpolation="nearest",
-            origin="lower",
+            halves(first, second).T, cmap=colors, vmin=0, vmax=3, aspect="auto",
+            interpolation="nearest", origin="lower",
+            extent=(-0.5, steps - 0.5, -0.5, neurons - 0.5),
         )  # fmt: skip
         axes.grid(visible=False)
         axes.set_ylabel(f"{shortened(name)}: neuron")
@@ -90,18 +96,32 @@ def draw_rasters(report: Report) -> Figure:
     legend = [
         Patch(color=color, label=label)
         for color, label in (
-            (BOTH_COLOR, "both"),
-            (FLOAT_COLOR, "float only"),
-            (INTEGER_COLOR, "integer only"),
+            (COMMON_COLOR, "both"),
+            (FLOAT_COLOR, "float only (upper half)"),
+            (INTEGER_COLOR, "integer only (lower half)"),
         )
     ]
     figure.legend(handles=legend, loc="outside upper left", ncols=3)
     return figure
 
 
+def halves(first: Mask, second: Mask) -> IntArray:
+    """Places (T, N) in two halves (T, 2 N), so that both sides are told apart without colour.
+
+    Spikes of one side fill its half alone (1 above, 2 below), common ones both (3).
+
+    >>> halves(np.array([[True, True, False]]), np.array([[False, True, True]]))
+    array([[0, 1, 3, 3, 2, 0]])
+    """
+    both = first & second
+    lower, upper = np.where(second, 2 + both, 0), np.where(first, 1 + 2 * both, 0)
+    halved: IntArray = np.stack([lower, upper], axis=2).reshape(len(first), -1)
+    return halved
+
+
 def draw_membranes(report: Report) -> Figure:
     """Membranes and thresholds of the neurons that spike most."""
-    membranes = report.excerpt.membranes[:LARGEST_MEMBRANES]
+    membranes = first_membranes(report.excerpt.membranes)
     figure, all_axes = new_figure(1.35 * len(membranes) + 0.8, len(membranes))
     for axes, membrane in zip(all_axes, membranes, strict=True):
         _draw_membrane(axes, membrane)
@@ -109,6 +129,17 @@ def draw_membranes(report: Report) -> Figure:
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3)
     return figure
+
+
+def first_membranes(membranes: Sequence[Membrane]) -> list[Membrane]:
+    """The first neurons of each population, as many as there is room for."""
+    places = Counter[str]()
+    first = []
+    for membrane in membranes:
+        if places[membrane.population] < PICTURED_NEURONS:
+            first.append(membrane)
+        places[membrane.population] += 1
+    return first[:LARGEST_MEMBRANES]
 
 
 def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
@@ -171,6 +202,12 @@ def draw_outputs(report: Report) -> Figure:
 def draw_weight_ranges(report: Report) -> Figure:
     """Bits that the weights of each projection use."""
     return _draw_ranges(report.weight_ranges)
+
+
+def draw_histograms(report: Report) -> Figure:
+    """Weights of each projection and their grid, coarsest grids first."""
+    found = sorted(report.weight_histograms, key=lambda histogram: histogram.levels)
+    return histograms(found[:LARGEST_HISTOGRAMS])
 
 
 def draw_state_ranges(report: Report) -> Figure:
@@ -268,7 +305,8 @@ PICTURES: tuple[Row, ...] = (
     ),
     (
         "Spikes of one sample",
-        "The first sample in which float and integer spikes differ, if there is one.",
+        "Of the sample that lost most, or the first in which spikes differ: float spikes fill the "
+        "upper half of a place, integer spikes the lower one.",
         has_spikes,
         draw_rasters,
     ),
@@ -301,6 +339,12 @@ PICTURES: tuple[Row, ...] = (
         "Mantissas of each projection against what its width can represent (grey).",
         lambda report: bool(report.weight_ranges),
         draw_weight_ranges,
+    ),
+    (
+        "Weights and their grid",
+        "How often float weights occur (logarithmic), and the values that integers have for them.",
+        lambda report: any(histogram.counts for histogram in report.weight_histograms),
+        draw_histograms,
     ),
     (
         "States",

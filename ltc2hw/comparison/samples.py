@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from typing import TypeGuard
 
 import numpy as np
 
@@ -74,9 +75,33 @@ class Samples:
         require_finite(name, verdicts)
         return verdicts
 
+    def answers(self, outputs: FloatArray) -> IntArray | None:
+        """The class that outputs (T, B, N_out) give each sample; None where that is not asked."""
+        if not asks_for_a_class(self.decision):
+            return None
+        return self.decision.choose(outputs, self.lengths)
+
+    def class_of(self, sample: int) -> int | None:
+        """The class that a sample's label names; None where labels do not name one."""
+        if not asks_for_a_class(self.decision):
+            return None
+        label = self.labels[sample]
+        return int(label) if np.ndim(label) == 0 or len(label) == 1 else int(np.argmax(label))
+
     def score(self, outputs: FloatArray) -> float:
         """Mean verdict."""
         return float(np.mean(self.judge(outputs)))
+
+
+def asks_for_a_class(decision: Decision) -> TypeGuard[Classification]:
+    """Whether a decision takes one class for each sample.
+
+    >>> asks_for_a_class(Classification()), asks_for_a_class(Classification(heads=(2, 3)))
+    (True, False)
+    """
+    if not isinstance(decision, Classification):
+        return False
+    return not decision.every_step and not decision.heads
 
 
 def at_every_step(decision: Decision) -> bool:
