@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +100,32 @@ def to_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     return buffer.getvalue()
+
+
+IN_THE_DARK: Mapping[str, str] = {
+    FLOAT_COLOR: "#56b4e9",
+    INTEGER_COLOR: "#f08c3c",
+    BOTH_COLOR: "#e3e8ee",
+    WORD_COLOR: "#37414d",
+    GRID_COLOR: "#29313a",
+}
+"""Colours on a dark ground; those that are not named stand on either."""
+
+
+def in_both_schemes(svg: bytes) -> bytes:
+    """The same picture in the colours of the reader's scheme, light or dark.
+
+    >>> in_both_schemes(b'<style></style><a style="fill: #0072b2"/>')[-38:]
+    b'<a style="fill: var(--light-0072b2)"/>'
+    """
+    names = {light: f"--light-{light[1:]}" for light in IN_THE_DARK}
+    light = "".join(f"{name}:{color};" for color, name in names.items())
+    dark = "".join(f"{name}:{IN_THE_DARK[color]};" for color, name in names.items())
+    rules = f":root{{{light}}}@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"
+    text = svg.decode("utf-8")
+    for color, name in names.items():
+        text = text.replace(f": {color}", f": var({name})")
+    return text.replace("</style>", f"{rules}</style>", 1).encode("utf-8")
 
 
 def shortened(name: str) -> str:
