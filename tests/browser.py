@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,15 @@ def open_browser(folder: Path) -> Iterator[Browser]:
             process.wait()
 
 
+def is_load(event: Mapping[str, Any], loader: str) -> bool:
+    """Whether an event says that what a loader loads is there, scripts run."""
+    own = event["params"]
+    return event["method"] == "Page.lifecycleEvent" and (own["name"], own["loaderId"]) == (
+        "load",
+        loader,
+    )
+
+
 class Browser:
     """One page of Chromium."""
 
@@ -74,8 +83,9 @@ class Browser:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command and wait for its answer; events that come before are kept."""
@@ -103,11 +113,15 @@ class Browser:
         return message
 
     def open(self, path: Path, fragment: str = "") -> None:
-        """Load a page anew, whatever it was before."""
-        self.call("Page.navigate", url="about:blank")
+        """Load a page anew, whatever it was before, and wait until it is there."""
+        self.load("about:blank")
         self.events.clear()
-        self.call("Page.navigate", url=f"{path.as_uri()}{fragment}")
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        self.load(f"{path.as_uri()}{fragment}")
+
+    def load(self, address: str) -> None:
+        """Go to an address that is not this page's."""
+        loader = self.call("Page.navigate", url=address)["loaderId"]
+        while not any(is_load(event, loader) for event in self.events):
             self.events.append(self.read())
 
     def value(self, expression: str) -> Any:
@@ -115,6 +129,22 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def told(self) -> dict[str, Any]:
+        """What a screen reader is told of the element that has the focus."""
+        found = self.call("Runtime.evaluate", expression="document.activeElement")
+        own = found["result"]["objectId"]
+        nodes = self.call("Accessibility.getPartialAXTree", objectId=own, fetchRelatives=False)
+        told: dict[str, Any] = nodes["nodes"][0]
+        return told
+
+    def role(self) -> str:
+        """What kind of element has the focus."""
+        return str(self.told()["role"]["value"])
+
+    def name(self) -> str:
+        """What the element that has the focus is called."""
+        return str(self.told()["name"]["value"])
 
     def texts(self, selector: str) -> list[str]:
         """Texts of the elements that a selector finds."""

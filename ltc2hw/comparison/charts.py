@@ -282,10 +282,11 @@ def histogram_on(axes: Axes, histogram: Histogram) -> None:
     centres = (edges[:-1] + edges[1:]) / 2
     within = (centres > histogram.lowest - half) & (centres < histogram.highest + half)
     for here, color in ((within, FLOAT_COLOR), (~within, INTEGER_COLOR)):
-        axes.bar(centres[here], counts[here], width=np.diff(edges)[here], color=color, zorder=2)
+        axes.stairs(np.where(here, counts, 0), edges, fill=True, color=color, zorder=2)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.6)
     axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
     axes.grid(visible=False)
     axes.set_ylabel("values")
     clipped = f", {histogram.beyond:,} clipped" if histogram.beyond else ""

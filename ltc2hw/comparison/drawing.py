@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,8 +99,13 @@ def picture(title: str, caption: str, draw: Callable[[], Figure]) -> Picture:
 def to_svg(figure: Figure) -> bytes:
     """Render a figure on no ground, without a date."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    return buffer.getvalue()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True, dpi=200)
+    return _PLACES.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), buffer.getvalue())
+
+
+_PLACES = re.compile(rb' (?:d|x|y)="[^"]*"')
+_DIGITS = re.compile(rb"(\.\d\d)\d+")
+"""A hundredth of a point is less than is seen; more digits would be a third of a file."""
 
 
 IN_THE_DARK: Mapping[str, str] = {

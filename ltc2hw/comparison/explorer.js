@@ -345,7 +345,8 @@
       options(inputs.population, sample.populations.map((own) => own.name), chosen.population);
       const texts = (population ? population.neurons : []).map((neuron, row) => {
         const { fired, differing } = differences(population, row, sample.steps);
-        return `${neuron}: ${fired} spikes, ${differing} differ`;
+        const without = population.membranes.some((kept) => kept.neuron === neuron) ? "" : ", no membrane";
+        return `${neuron}: ${fired} spikes, ${differing} differ${without}`;
       });
       options(inputs.neuron, texts, chosen.row);
       inputs.step.max = sample.steps - 1;
@@ -453,6 +454,21 @@
     choose(changes);
   }
 
+  // What scrolls sideways takes the focus, so that keys can scroll it; what does not is passed over.
+
+  function reachable() {
+    for (const box of document.querySelectorAll("section:not(.explorer), .picture, #explorer-table")) {
+      if (box.scrollWidth > box.clientWidth) {
+        const heading = box.closest("section, figure").querySelector("h2");
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", heading.textContent);
+      } else {
+        for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+      }
+    }
+  }
+
   options(inputs.sample, samples.map((sample) => `${sample.sample}: ${verdict(sample)}`), 0);
   inputs.sample.addEventListener("change", () => choose({ sample: Number(inputs.sample.value) }));
   inputs.population.addEventListener("change", () => choose({ population: Number(inputs.population.value) }));
@@ -464,7 +480,11 @@
   charts.addEventListener("pointerdown", point);
   charts.addEventListener("pointermove", point);
   addEventListener("hashchange", readFragment);
-  addEventListener("resize", () => show());
+  addEventListener("resize", () => {
+    show();
+    reachable();
+  });
   byId("section").hidden = false;
   readFragment();
+  reachable();
 })();

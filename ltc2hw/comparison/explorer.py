@@ -212,7 +212,7 @@ neuron and a step; the address of the page keeps the choice.</p>
         for name, text in LABELS.items()
     )
 }
-<label><span>Step <output id="explorer-stepvalue"></output></span>
+<label for="explorer-step"><span>Step <output id="explorer-stepvalue"></output></span>
 <input type="range" id="explorer-step" min="0" value="0"></label>
 <button type="button" id="explorer-first">First difference</button>
 <button type="button" id="explorer-next">Next difference of this neuron</button>
@@ -236,7 +236,7 @@ those whose spikes differ most.</p>
 <p id="explorer-keys" class="keys">In the charts: {
     "; ".join(f"<kbd>{keys}</kbd> {text}" for keys, text in KEYS)
 }.</p>
-<table><caption>Numbers under the cursor, in real units</caption>
+<div id="explorer-table"><table><caption>Numbers under the cursor, in real units</caption>
 <thead><tr><th scope="col"><span class="unseen">what</span></th>
 {
     "".join(
@@ -244,6 +244,6 @@ those whose spikes differ most.</p>
         for text in ("float", "integer", "difference", "as stored")
     )
 }</tr></thead>
-<tbody id="explorer-numbers"></tbody></table>
+<tbody id="explorer-numbers"></tbody></table></div>
 <script type="application/json" id="explorer-data">DATA</script>
 </section>"""

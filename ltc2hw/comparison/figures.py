@@ -41,6 +41,9 @@ LARGEST_MEMBRANES = 4
 LARGEST_CAUSES = 14
 LARGEST_HISTOGRAMS = 8
 
+MOST_MARKS = 100
+"""That are drawn one by one; more are an image, which is the smaller then."""
+
 
 def pictures(report: Report) -> tuple[Picture, ...]:
     """All pictures for which the report has data, in reading order."""
@@ -178,7 +181,7 @@ def membrane_on(
     )  # fmt: skip
     axes.scatter(
         steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
-        label=f"spike{side}",
+        label=f"spike{side}", rasterized=np.count_nonzero(fired) > MOST_MARKS,
     )  # fmt: skip
 
 
@@ -247,7 +250,7 @@ def draw_divergence(report: Report) -> Figure:
     """Samples by the step of their first differing spike."""
     figure, (axes,) = new_figure(2.6)
     counts = report.divergence.first_step
-    axes.bar(np.arange(len(counts)), counts, color=INTEGER_COLOR, width=0.8)
+    axes.stairs(counts, np.arange(len(counts) + 1) - 0.5, fill=True, color=INTEGER_COLOR)
     axes.set_title(f"{report.divergence.never} samples never differ", fontweight="normal")
     axes.set_xlabel("step of the first differing spike")
     axes.set_ylabel("samples")

@@ -109,7 +109,8 @@ def test_the_page_loads_nothing_and_shows_every_table(report: Report, saved_page
     page = read_page(saved_page)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.loaded)
     assert page.tags.count("img") == len(page.loaded) == 10
-    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert not {"link", "iframe"} & set(page.tags)
+    assert page.tags.count("script") == 2
     for table in tables(report):
         assert table.title in page.text
         for cell in (cell for row in table.rows for cell in row):
@@ -146,7 +147,7 @@ def test_hostile_texts_stay_texts(report: Report, tmp_path: Path) -> None:
     hostile = replace(
         report, task="<script>alert(1)</script>", provenance={"a|b": "<img src=x>\n| c |"}
     )
-    assert "script" not in read_page(page_html(hostile, ())).tags
+    assert read_page(page_html(hostile, ())).tags.count("script") == 2
     hostile.save(tmp_path / "report.md")
     text = (tmp_path / "report.md").read_text("utf-8")
     assert "| a\\|b | &lt;img src=x> \\| c \\| |" in text
