@@ -32,6 +32,7 @@ NEEDS = {
         "ltc2hw/comparison/drawing.py",
         "ltc2hw/comparison/figures.py",
         "ltc2hw/comparison/page.py",
+        "tests/comparison/test_charts.py",
         "tests/comparison/test_explorer.py",
         "tests/comparison/test_report.py",
         "ltc2hw/plot/*",

@@ -21,7 +21,7 @@ from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import Network
 from tests.random_networks import random_network
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 def make_report(outputs: str = "classes", model: str = "LTC") -> Report:
