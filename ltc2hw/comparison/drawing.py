@@ -127,7 +127,7 @@ def in_both_schemes(svg: bytes) -> bytes:
     names = {light: f"--light-{light[1:]}" for light in IN_THE_DARK}
     light = "".join(f"{name}:{color};" for color, name in names.items())
     dark = "".join(f"{name}:{IN_THE_DARK[color]};" for color, name in names.items())
-    rules = f":root{{{light}}}@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"
+    rules = f":root{{{light}}}@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}"
     text = svg.decode("utf-8")
     for color, name in names.items():
         text = text.replace(f": {color}", f": var({name})")

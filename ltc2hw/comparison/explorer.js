@@ -117,6 +117,7 @@
   function frame(svg, height, label) {
     svg.setAttribute("width", geometry.width);
     svg.setAttribute("height", height);
+    svg.setAttribute("viewBox", `0 0 ${geometry.width} ${height}`);
     document.getElementById(`${svg.id}-name`).textContent = label;
     const steps = geometry.steps;
     const whole = ticks(0, steps - 1, Math.max(2, Math.min(12, geometry.width / 90))).filter(Number.isInteger);

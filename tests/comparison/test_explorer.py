@@ -444,18 +444,20 @@ def test_no_width_scrolls_the_page_sideways(page: Path, browser: Browser, width:
 
 
 def test_colours_follow_the_scheme_and_print_is_light(page: Path, browser: Browser) -> None:
-    grounds = {}
-    for scheme, medium in (("light", "screen"), ("dark", "screen"), ("light", "print")):
+    for scheme, medium, ground in (
+        ("light", "screen", "rgb(246, 247, 249)"),
+        ("dark", "screen", "rgb(18, 22, 27)"),
+        ("light", "print", "rgb(255, 255, 255)"),
+        ("dark", "print", "rgb(255, 255, 255)"),
+    ):
         browser.scheme(scheme, medium)
         browser.open(page)
-        grounds[scheme, medium] = browser.value("getComputedStyle(document.body).backgroundColor")
+        found = browser.value("getComputedStyle(document.body).backgroundColor")
+        assert found == ground, (scheme, medium)
         shown = browser.value(
             "getComputedStyle(document.querySelector('#explorer-section .controls')).display"
         )
         assert (shown == "none") == (medium == "print")
-    assert grounds["light", "screen"] == "rgb(246, 247, 249)"
-    assert grounds["dark", "screen"] == "rgb(18, 22, 27)"
-    assert grounds["light", "print"] == "rgb(255, 255, 255)"
 
 
 def test_without_scripts_all_else_is_shown(page: Path, browser: Browser) -> None:
