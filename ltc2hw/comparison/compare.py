@@ -15,15 +15,14 @@ from ltc2hw.comparison.samples import (
     Samples,
     check_decision,
     fitting_labels,
+    own_samples,
     suited_decision,
 )
 from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.samples import check_samples, plain_array
-from ltc2hw.graph.sequences import sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_type
@@ -143,19 +142,12 @@ def _samples(
     Raises:
         ShapeError, InvalidValueError: as :func:`compare`.
     """
-    size, graded = network.input.size, network.input.graded
-    given = plain_array("samples", x)
-    if lengths is not None:
-        if given.ndim != 3:
-            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
-        given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
-    values = check_samples(given, size, graded)
+    values, own = own_samples(x, lengths, network.input.size, graded=network.input.graded)
     steps, batch, _ = values.shape
     output = network.population(network.output)
     if decision is None:
         spiking = output.output_variable == "spikes"
         decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
-    own = sample_lengths(lengths, steps, batch)
     check_decision(decision, own)
     return Samples(values, fitting_labels(labels, decision, steps, batch), own, decision)
 
