@@ -25,14 +25,14 @@ from ltc2hw.comparison.ladder import Progress
 from ltc2hw.comparison.report import Range
 from ltc2hw.comparison.samples import PART, own_samples
 from ltc2hw.comparison.tally import register_limits
-from ltc2hw.comparison.units import Units, delayed
+from ltc2hw.comparison.units import Units
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.roles import binary_states, charging
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.sequences import Mask, own_steps
-from ltc2hw.graph.trace import Array, Trace
+from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import check_pair
@@ -145,25 +145,28 @@ class _Measuring:
             real = simulate(self.network, x, "float64", self.heard, lengths=lengths)
             done += 1
             progress(DRIFTING, done, total)
+            before = self.units.registers(real)
             runs: dict[str, Trace] = {}
             for name in RUNS:
-                runs[name] = self.integers(name, x, real, lengths)
+                if name == "free":
+                    runs[name] = simulate(self.fixed, x, "integer", self.record, lengths=lengths)
+                else:
+                    start = before if name == "made" else None
+                    heard = self.units.messages(real)
+                    runs[name] = find_forced()(self.fixed, heard, self.record, start)
                 done += 1
                 progress(DRIFTING, done, total)
-            self.add(real, runs, own)
+            self.add(real, runs, before, own)
 
-    def integers(self, run: str, x: FloatArray, real: Trace, lengths: Array | None) -> Trace:
-        """One of the integer runs."""
-        record = tuple({v: None for variables in self.variables.values() for v in variables})
-        if run == "free":
-            return simulate(self.fixed, x, "integer", record, lengths=lengths)
-        before = self.units.registers(real) if run == "made" else None
-        return find_forced()(self.fixed, self.units.messages(real), record, before)
+    @property
+    def record(self) -> tuple[str, ...]:
+        """Names of what is compared, of whatever population."""
+        return tuple({v: None for variables in self.variables.values() for v in variables})
 
     @property
     def heard(self) -> tuple[str, ...]:
         """Names of what is needed of the float run: what is compared, kept or sent."""
-        names = {v: None for variables in self.variables.values() for v in variables}
+        names = dict.fromkeys(self.record)
         names |= {p.variable: None for p in self.network.projections}
         names |= {r: None for population in self.fixed.populations for r in population.registers}
         return tuple({**names, self.fixed.input.variables[0]: None})
@@ -175,8 +178,8 @@ class _Measuring:
         size = numbers * (1 + len(RUNS)) * np.dtype(np.float64).itemsize
         return max(1, min(PART, MEMORY // size))
 
-    def add(self, real: Trace, runs: Mapping[str, Trace], own: Mask) -> None:
-        """Take in a part; only its own steps (T, B) count."""
+    def add(self, real: Trace, runs: Mapping[str, Trace], before: State, own: Mask) -> None:
+        """Take in a part; only its own steps (T, B) count. ``before``: registers of each step."""
         reference = real.recorded()
         integers = {run: trace.recorded() for run, trace in runs.items()}
         for key, sums in self.sums.items():
@@ -184,10 +187,15 @@ class _Measuring:
             found = {run: self.units.real(*key, integers[run][key]) for run in RUNS}
             sums.add(values, found, own)
             if key in self.states:
-                fired = self.fired(key[0], reference, integers["free"], values.shape)
-                limits = register_limits(self.neurons(key[0]), key[1])
-                unit = self.units.unit(*key)
-                self.states[key].add(values, integers["free"][key], fired, limits, unit, own)
+                self.states[key].add(integers["free"][key], own)
+                start = before[key[0]].get(key[1])
+                if start is not None:
+                    fired = self.fired(key[0], reference, integers["made"], own)
+                    still = standing_still(
+                        values, start, integers["made"][key], fired,
+                        register_limits(self.neurons(key[0]), key[1]), self.units.unit(*key),
+                    )  # fmt: skip
+                    self.states[key].stand(still & own[:, :, None])
         for name, tally in self.spikes.items():
             tally.add(reference[name, SPIKES], {r: integers[r][name, SPIKES] for r in RUNS}, own)
 
@@ -202,11 +210,11 @@ class _Measuring:
         name: str,
         real: Mapping[tuple[str, str], Array],
         integer: Mapping[tuple[str, str], Array],
-        shape: tuple[int, ...],
+        own: Mask,
     ) -> Mask:
         """Where a neuron spikes in either run, (T, B, N)."""
         if name not in self.spikes:
-            return np.zeros(shape, dtype=bool)
+            return np.zeros((*own.shape, self.neurons(name).size), dtype=np.bool_)
         fired: Mask = (real[name, SPIKES] != 0) | (integer[name, SPIKES] != 0)
         return fired
 
@@ -285,21 +293,15 @@ class _States:
         self.low: int | None = None
         self.high: int | None = None
 
-    def add(
-        self,
-        real: FloatArray,
-        integers: Array,
-        fired: Mask,
-        limits: tuple[int, int],
-        unit: float,
-        own: Mask,
-    ) -> None:
-        """Take in a part of the samples, all arrays (T, B, N)."""
+    def add(self, integers: Array, own: Mask) -> None:
+        """Take in integers (T, B, N) of the free run."""
         there = integers[own]
         low, high = int(there.min()), int(there.max())
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
-        still = standing_still(real, integers, fired, limits, unit) & own[:, :, None]
+
+    def stand(self, still: Mask) -> None:
+        """Take in where integers stand still, (T, B, N)."""
         self.standing += int(np.count_nonzero(still))
         self.stuck |= still.any(axis=(0, 1))
 
@@ -327,25 +329,34 @@ class _States:
 
 
 def standing_still(
-    real: FloatArray, integers: Array, fired: Mask, limits: tuple[int, int], unit: float
+    real: FloatArray,
+    before: Array,
+    after: Array,
+    fired: Mask,
+    limits: tuple[int, int],
+    unit: float,
 ) -> Mask:
-    """Where integers (T, B, N) have not moved since reals did by more than a unit.
+    """Where single steps, two or more, have not moved a state while reals moved by over a unit.
 
-    A spike, or an integer at the end of its word, is a reason of its own, and starts anew.
+    All (T, B, N). ``before`` and ``after`` each step, which begins at the float run's state. A
+    spike, or an integer at the end of its word, is a reason of its own, and starts anew; a single
+    step may end where it began by chance.
 
-    >>> decay, kept = 8 * 0.5 ** np.arange(5.0)[:, None, None], np.full((5, 1, 1), 8)
-    >>> standing_still(decay, kept, np.zeros((5, 1, 1), bool), (-128, 127), 1.0).ravel().tolist()
-    [False, True, True, True, True]
+    >>> decay = 8 * 0.5 ** np.arange(1.0, 5)[:, None, None]
+    >>> nearest = np.rint([8.0, *decay.ravel()[:-1]])[:, None, None]
+    >>> never = np.zeros((4, 1, 1), bool)
+    >>> standing_still(decay, nearest, nearest, never, (-128, 127), 1.0).ravel().tolist()
+    [False, True, True, True]
     """
-    still = np.zeros(integers.shape, dtype=bool)
-    start = np.zeros(real.shape[1:])
-    before = delayed(integers)
+    still = np.zeros(after.shape, dtype=np.bool_)
+    start: FloatArray = before[0] * unit
+    steps = np.zeros(start.shape, dtype=np.int64)
     low, high = limits
-    for t, values in enumerate(integers):
-        ends = (values <= low) | (values >= high)
-        moved = (values != before[t]) | fired[t] | ends
+    for t, values in enumerate(after):
+        moved = (values != before[t]) | fired[t] | (values <= low) | (values >= high)
         start = np.where(moved, real[t], start)
-        still[t] = np.abs(real[t] - start) > unit
+        steps = np.where(moved, 0, steps + 1)
+        still[t] = (steps > 1) & (np.abs(real[t] - start) > unit)
     return still
 
 

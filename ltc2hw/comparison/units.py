@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.dynamics.bounds import register_ranges
+from ltc2hw.dynamics.intervals import Interval
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.roles import signals, thresholds
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word, variable_fraction
@@ -81,21 +82,23 @@ class Units:
         They are rounded to nearest and clipped at what the register can hold.
         """
         recorded = trace.recorded()
-        return {
-            population.name: {
-                name: self.register(population, name, delayed(recorded[population.name, name]))
-                for name in population.registers
-            }
-            for population in self.network.populations
-            if isinstance(population, FixedNeurons)
-        }
+        found: dict[str, dict[str, IntArray]] = {}
+        for population in self.network.populations:
+            if isinstance(population, FixedNeurons):
+                name, ends = population.name, register_ranges(population)
+                found[name] = {
+                    register: self.register(
+                        name, register, delayed(recorded[name, register]), ends[register]
+                    )
+                    for register in population.registers
+                }
+        return found
 
-    def register(self, population: FixedNeurons, name: str, values: Array) -> IntArray:
+    def register(self, name: str, register: str, values: Array, ends: Interval) -> IntArray:
         """One register's numbers as integers."""
-        low, high = register_ranges(population)[name]
-        reals = values * self.factor(population.name, name)
-        scaled = np.ldexp(reals, variable_fraction(population, name))
-        integers: IntArray = np.clip(np.rint(scaled), low, high).astype(np.int64)
+        fraction = variable_fraction(self.network.population(name), register)
+        scaled = np.ldexp(values * self.factor(name, register), fraction)
+        integers: IntArray = np.clip(np.rint(scaled), ends[0], ends[1]).astype(np.int64)
         return integers
 
 
