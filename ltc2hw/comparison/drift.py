@@ -56,8 +56,8 @@ class StateDrift:
     ``free``, ``own`` and ``made`` are root mean square errors at each step, (T,), relative to
     ``scale``, the root mean square of the float run over all steps (1 where that is 0 throughout):
     of the integer run, of the run that hears the float run's messages, and of single steps.
-    ``standing`` is the share of neuron-steps at which single steps, several in a row, have not moved
-    the state while the float run moved by more than an integer, with no spike nor end of the word;
+    ``standing`` is the share of neuron-steps at which single steps, several in a row, do not move
+    the state while the float run moves by more than an integer, with no spike nor end of the word;
     ``stuck`` counts the neurons that do so. ``bits_used`` of ``bits`` are what the values need.
     """
 
