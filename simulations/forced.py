@@ -22,14 +22,19 @@ Messages = Mapping[tuple[str, Variable], Array]
 
 
 def forced(
-    network: FixedNetwork, heard: Messages, record: Sequence[str], before: State | None = None
+    network: FixedNetwork,
+    heard: Messages,
+    record: Sequence[str],
+    before: State | None = None,
+    *,
+    past: bool = False,
 ) -> Trace:
     """Run an integer network whose populations hear given messages of each other.
 
     ``heard`` has what each sends at every step, (T, B, N), whatever it would send itself. What a
-    population sends to itself stays its own. With ``before``, registers by population and name,
-    (T, B, N), every step begins from these, and what a population hears of its own past is in
-    ``heard`` too: no step then knows of the one before.
+    population sends to itself stays its own, but for ``past``: then what it hears of its own past
+    is given as well. With ``before``, registers by population and name, (T, B, N), every step
+    begins from these: with both, no step knows of the one before.
 
     Raises:
         UnknownNameError: if a variable to record does not exist.
@@ -49,14 +54,14 @@ def forced(
     >>> (run.states["out"]["membrane"] / unit).ravel().tolist()
     [0.5, 1.0, 1.5]
     >>> start = {"out": {"membrane": 0 * ones, "spikes": 0 * ones}}
-    >>> again = forced(fixed, {("x", "spikes"): ones}, ["membrane"], start)
+    >>> again = forced(fixed, {("x", "spikes"): ones}, ["membrane"], start, past=True)
     >>> (again.states["out"]["membrane"] / unit).ravel().tolist()
     [0.5, 0.5, 0.5]
     """
     entry = network.input
     entering = heard[entry.name, entry.variables[0]]
     steps, batch, _ = entering.shape
-    arithmetic = ForcedArithmetic(heard, past=before is not None)
+    arithmetic = ForcedArithmetic(heard, past=past)
     plan = Plan.of(network)
     wanted = check_record(record, network.populations)
     recorded = empty_record(wanted, network.populations, steps, batch, recorded_dtype(network))

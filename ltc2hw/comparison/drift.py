@@ -1,4 +1,4 @@
-"""Where and when an integer run leaves the float run: what was made, carried on and inherited."""
+"""Where and when an integer run leaves the float run, and what of that is made where."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ Course = tuple[float, ...]
 class Split:
     """A mean squared error in the parts that it is the sum of, each in the unit squared.
 
-    With the errors ``e`` of the free run, ``l`` of single steps from the float run's state and
-    messages, and ``o`` of a run that hears the float run's messages but keeps its own state,
-    ``e = l + (o - l) + (e - o)``; the parts are the means of ``e l``, ``e (o - l)`` and
-    ``e (e - o)``. A negative one makes the error smaller than it would be without it.
+    With the errors ``e`` of the free run, ``o`` of a run in which populations hear each other as in
+    the float run, ``k`` of one in which they also hear themselves so, and ``l`` of single steps
+    from the float run's state, ``e = l + (k - l) + (o - k) + (e - o)``; the parts are the means of
+    these times ``e``. A negative one makes the error smaller than it would be without it.
 
-    >>> split = Split(made=1.0, carried=0.5, inherited=2.5)
-    >>> split.total, split.shares
-    (4.0, (0.25, 0.125, 0.625))
+    >>> split = Split(made=1.0, kept=0.5, returned=0.25, inherited=2.25)
+    >>> split.total, split.shares, split.here
+    (4.0, (0.25, 0.125, 0.0625, 0.5625), 0.4375)
     """
 
     made: float
     """By the step itself: its weights, constants, functions, cuts and ends."""
-    carried: float
-    """By the population's own state, and its messages to itself, from steps before."""
+    kept: float
+    """In the population's own state, from the steps before."""
+    returned: float
+    """With messages that the population sends to itself."""
     inherited: float
     """With messages of other populations."""
 
     @property
     def total(self) -> float:
         """The mean squared error."""
-        return self.made + self.carried + self.inherited
+        return self.made + self.kept + self.returned + self.inherited
 
     @property
-    def shares(self) -> tuple[float, float, float]:
-        """Made, carried, inherited: parts of the total, 0 each where there is no error."""
-        whole = self.total
-        parts = self.made, self.carried, self.inherited
-        return (
-            (0.0, 0.0, 0.0)
-            if whole <= 0
-            else (parts[0] / whole, parts[1] / whole, parts[2] / whole)
-        )
+    def shares(self) -> tuple[float, float, float, float]:
+        """The parts in their order, as shares of the total; 0 each where there is no error."""
+        whole = self.total or 1.0
+        return self.made / whole, self.kept / whole, self.returned / whole, self.inherited / whole
+
+    @property
+    def here(self) -> float:
+        """Share of the total that the population brings about itself: all but what it inherits."""
+        return sum(self.shares[:3])
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class StateDrift:
 
     ``free``, ``own`` and ``made`` are root mean square errors at each step, (T,), relative to
     ``scale``, the root mean square of the float run over all steps (1 where that is 0 throughout):
-    of the integer run, of the run that hears the float run's messages, and of single steps.
+    of the integer run, of the one in which populations hear each other as in the float run but
+    themselves as they are, and of single steps.
     ``standing`` is the share of neuron-steps at which single steps, several in a row, do not move
     the state while the float run moves by more than an integer, with no spike nor end of the word;
     ``stuck`` counts the neurons that do so. ``bits_used`` of ``bits`` are what the values need.

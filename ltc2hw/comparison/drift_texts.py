@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from ltc2hw.comparison.drift import Drift, PopulationDrift, SpikeDrift, Split, StateDrift
 
-WAYS = ("made in the step", "carried on by its own state", "inherited with messages")
+WAYS = (
+    "made in the step",
+    "kept in its state",
+    "returned by its messages to itself",
+    "inherited with messages of others",
+)
 """What the parts of a :class:`~ltc2hw.comparison.drift.Split` are called in a sentence."""
 
 COLUMNS = (
-    "population", "variable", "off by", "made in the step", "carried by own state",
+    "population", "variable", "off by", "made in the step", "kept in the state", "returned",
     "inherited", "first at step", "stands still", "bits used",
 )  # fmt: skip
 """Header of :func:`drift_rows`."""
@@ -90,20 +95,18 @@ def off_by(state: StateDrift) -> str:
     """How far a variable is off, and the parts of its squared error, largest first."""
     if state.split.total == 0:
         return "exact"
-    return f"off by {per_cent(state.error)}, of which (squared) {ways(state.split)}"
+    return f"off by {per_cent(state.error)}; of its squared error {ways(state.split)}"
 
 
 def ways(split: Split) -> str:
-    """The parts of an error in words, largest first.
+    """The parts of an error in words, largest first; those that are nothing are left out.
 
-    >>> ways(Split(made=0.02, carried=0.08, inherited=0.9))
-    '90 % is inherited with messages, 8 % carried on by its own state, 2 % made in the step'
+    >>> ways(Split(made=0.02, kept=0.08, returned=0.0, inherited=0.9))
+    '90 % is inherited with messages of others, 8 % kept in its state, 2 % made in the step'
     """
     parts = sorted(zip(split.shares, WAYS, strict=True), key=lambda part: -part[0])
-    (largest, way), *others = parts
-    return ", ".join(
-        [f"{per_cent(largest)} is {way}", *(f"{per_cent(share)} {text}" for share, text in others)]
-    )
+    texts = [f"{per_cent(share)} {way}" for share, way in parts if share]
+    return ", ".join(texts).replace(" % ", " % is ", 1)
 
 
 def drift_rows(drift: Drift) -> tuple[tuple[str, ...], ...]:

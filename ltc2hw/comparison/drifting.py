@@ -1,9 +1,9 @@
 """Measure where and when an integer run leaves the float run.
 
-Three integer runs are held against one float run: the free one; one in which every population hears
-what it hears in the float run, but keeps its own state; and single steps, each from the float run's
-state and messages. What the last does wrong is made in the step, what the second adds is carried
-from step to step, and what the first adds comes with messages.
+Four integer runs are held against one float run: the free one; one in which populations hear each
+other as in the float run; one in which they also hear themselves so, and only keep their own state;
+and single steps, each from the float run's state and messages. What the last does wrong is made in
+the step; what each of the others adds is kept in the state, returned by own messages, or inherited.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ MEMORY = 1 << 27
 DRIFTING = "drift"
 """What progress calls these runs."""
 
-RUNS = ("free", "own", "made")
-"""The integer runs: as they are, with the float run's messages, single steps."""
+RUNS = ("made", "kept", "own", "free")
+"""The integer runs: single steps, own registers, own messages as well, all as it is."""
+
+SHOWN = ("free", "own", "made")
+"""The runs of which every step is told."""
 
 
 def measure_drift(
@@ -145,15 +148,16 @@ class _Measuring:
             real = simulate(self.network, x, "float64", self.heard, lengths=lengths)
             done += 1
             progress(DRIFTING, done, total)
-            before = self.units.registers(real)
+            heard, before = self.units.messages(real), self.units.registers(real)
             runs: dict[str, Trace] = {}
             for name in RUNS:
                 if name == "free":
                     runs[name] = simulate(self.fixed, x, "integer", self.record, lengths=lengths)
                 else:
-                    start = before if name == "made" else None
-                    heard = self.units.messages(real)
-                    runs[name] = find_forced()(self.fixed, heard, self.record, start)
+                    given = before if name == "made" else None
+                    runs[name] = find_forced()(
+                        self.fixed, heard, self.record, given, past=name != "own"
+                    )
                 done += 1
                 progress(DRIFTING, done, total)
             self.add(real, runs, before, own)
@@ -252,12 +256,12 @@ def tracked(population: FixedNeurons) -> tuple[str, ...]:
 
 
 class _Sums:
-    """Sums at each step of squared errors of the three runs, and of their products."""
+    """Sums at each step of squared errors of the integer runs, and products of them over all."""
 
     def __init__(self, steps: int) -> None:
         self.squares = np.zeros(steps)
         self.errors = {run: np.zeros(steps) for run in RUNS}
-        self.parts = np.zeros(3)
+        self.parts = np.zeros(len(RUNS))
 
     def add(self, real: FloatArray, found: Mapping[str, FloatArray], own: Mask) -> None:
         """Take in numbers (T, B, N) of the float run and of the integer runs."""
@@ -266,8 +270,10 @@ class _Sums:
         self.squares += np.where(inside, real**2, 0.0).sum(axis=(1, 2))
         for run, error in errors.items():
             self.errors[run] += (error**2).sum(axis=(1, 2))
-        free, made, kept = errors["free"], errors["made"], errors["own"]
-        self.parts += [np.sum(free * part) for part in (made, kept - made, free - kept)]
+        before: FloatArray = np.zeros(())
+        for index, run in enumerate(RUNS):
+            self.parts[index] += np.sum(errors["free"] * (errors[run] - before))
+            before = errors[run]
 
     def scale(self, entries: Array) -> float:
         """Root mean square of the float run; 1 where it is 0 throughout."""
@@ -280,8 +286,7 @@ class _Sums:
 
     def split(self, entries: Array) -> Split:
         """The mean squared error of the free run in its parts."""
-        made, carried, inherited = (self.parts / entries.sum()).tolist()
-        return Split(made, carried, inherited)
+        return Split(*(self.parts / entries.sum()).tolist())
 
 
 class _States:
@@ -313,7 +318,7 @@ class _States:
         assert self.high is not None
         values = Range(variable, self.low, self.high, *limits)
         bits = (values.maximum - values.minimum).bit_length()
-        free, own, made = (sums.course(run, entries) for run in RUNS)
+        free, own, made = (sums.course(run, entries) for run in SHOWN)
         return StateDrift(
             variable=variable,
             scale=sums.scale(entries),
@@ -395,7 +400,7 @@ class _Spikes:
                 tuple((self.missed[run] / there).tolist()),
                 tuple((self.added[run] / there).tolist()),
             )
-            for run in RUNS
+            for run in SHOWN
         )
         real, integer = self.spiked["float"], self.spiked["free"]
         return SpikeDrift(

@@ -74,8 +74,13 @@ class Plain:
     threshold: Any
     unit: float = 1.0
 
-    def run(self, heard: list[Any], before: tuple[list[Any], list[Any]] | None = None) -> Run:
-        """Membranes and spikes; each step starts from the last one, or from one of ``before``."""
+    def run(
+        self, heard: list[Any], before: Run | None = None, *, spikes: list[int] | None = None
+    ) -> Run:
+        """Membranes and spikes; each step starts from the last one, or from one of ``before``.
+
+        ``spikes``: its own, as it hears them instead of those that it sends.
+        """
         membrane, spike = 0, 0
         found: Run = ([], [])
         for t, message in enumerate(heard):
@@ -83,6 +88,8 @@ class Plain:
                 membrane, spike = round(before[0][t - 1] / self.unit), before[1][t - 1]
             elif before is not None:
                 membrane, spike = 0, 0
+            if spikes is not None:
+                spike = spikes[t - 1] if t else 0
             membrane = membrane + self.weight * message + self.own * spike
             spike = int(membrane > self.threshold)
             membrane = membrane - self.threshold * spike
@@ -96,7 +103,7 @@ class Plain:
 
 
 Run = tuple[list[Any], list[Any]]
-RUNS = ("free", "own", "made")
+RUNS = ("made", "kept", "own", "free")
 
 
 def plain_of(fixed: FixedNetwork, name: str, heard: int, own: int | None) -> Plain:
@@ -144,9 +151,11 @@ def test_two_neurons_by_hand() -> None:
         runs = {
             ("a", "free"): (real_a, free_a),
             ("a", "own"): (real_a, free_a),
+            ("a", "kept"): (real_a, integers["a"].run(encoded, spikes=real_a[1])),
             ("a", "made"): (real_a, integers["a"].run(encoded, real_a)),
             ("b", "free"): (real_b, integers["b"].run(later(free_a[1], 2))),
             ("b", "own"): (real_b, integers["b"].run(later(real_a[1], 2))),
+            ("b", "kept"): (real_b, integers["b"].run(later(real_a[1], 2), spikes=real_b[1])),
             ("b", "made"): (real_b, integers["b"].run(later(real_a[1], 2), real_b)),
         }
         for (name, run), (real, integer) in runs.items():
@@ -162,18 +171,18 @@ def test_two_neurons_by_hand() -> None:
         membrane, _ = found.states
         assert (membrane.variable, found.size, found.factor) == ("membrane", 1, 1.0)
         assert found.spikes is not None
-        free, own, made = (told[name, run] for run in RUNS)
+        made, kept, own, free = (told[name, run] for run in RUNS)
         for index, split in enumerate((membrane.split, found.spikes.split)):
-            e, o, m = free[:, index], own[:, index], made[:, index]
-            wanted = [np.mean(e * part) for part in (m, o - m, e - o)]
-            assert (split.made, split.carried, split.inherited) == pytest.approx(
+            m, k, o, e = (errors[:, index] for errors in (made, kept, own, free))
+            wanted = [np.mean(e * part) for part in (m, k - m, o - k, e - o)]
+            assert (split.made, split.kept, split.returned, split.inherited) == pytest.approx(
                 tuple(wanted), rel=1e-9, abs=1e-15
             )
             assert split.total == pytest.approx(np.mean(e**2))
         scale = np.sqrt(np.mean(np.array(reals[name]) ** 2))
         assert membrane.scale == pytest.approx(scale)
         assert membrane.error == pytest.approx(np.sqrt(np.mean(free[:, 0] ** 2)) / scale)
-        for run in RUNS:
+        for run in ("made", "own", "free"):
             course = np.sqrt(np.mean(told[name, run][:, 0] ** 2, axis=0)) / scale
             np.testing.assert_allclose(getattr(membrane, run), course, rtol=1e-9, atol=1e-15)
             flips = getattr(found.spikes, run)
@@ -187,7 +196,9 @@ def test_two_neurons_by_hand() -> None:
     b = drift.population("b")
     assert b.spikes is not None
     assert len({b.spikes.free, b.spikes.own, b.spikes.made}) == 3
-    assert drift.population("a").states[0].split.inherited == 0
+    split = drift.population("a").states[0].split
+    assert split.inherited == 0 != split.returned
+    assert drift.population("b").states[0].split.returned == 0
 
 
 def delayed_by_one(fixed: FixedNetwork) -> FixedNetwork:
@@ -212,7 +223,7 @@ def test_single_steps_are_those_of_the_engine_from_such_a_state(gate: Any) -> No
     }
     units = Units.of(network, fixed)
     heard, before = units.messages(real), units.registers(real)
-    found = forced(fixed, heard, ("membrane", "spikes"), before)
+    found = forced(fixed, heard, ("membrane", "spikes"), before, past=True)
     for t in range(len(x)):
         state: dict[str, dict[str, Any]] = {
             name: dict(registers) for name, registers in zero_state(slow, 4, np.int64).items()
@@ -271,10 +282,10 @@ def test_what_an_integer_run_sent_and_kept_gives_the_same_run(seed: int) -> None
         for p in fixed.populations
     }
     names = tuple({name for _, name in recorded})
-    for start in (None, before):
-        again = forced(fixed, heard, names, start)
+    for start, past in ((None, False), (None, True), (before, True), (before, False)):
+        again = forced(fixed, heard, names, start, past=past)
         for key, values in recorded.items():
-            np.testing.assert_array_equal(again.recorded()[key], values, f"{key} {start is None}")
+            np.testing.assert_array_equal(again.recorded()[key], values, f"{key} {past}")
         np.testing.assert_array_equal(again.outputs, run.outputs)
         assert {**again.saturations, fixed.input.name: {}} == {
             **run.saturations, fixed.input.name: {},
@@ -342,7 +353,7 @@ def test_numbers_on_the_grid_have_no_error_at_all() -> None:
         assert population.spikes is not None
         assert sum(population.spikes.first_step) == 0
         assert population.spikes.never == drift.samples == 7
-        assert population.spikes.split.shares == (0.0, 0.0, 0.0)
+        assert population.spikes.split.shares == (0.0,) * 4
         for state in population.states:
             assert {*state.free, *state.own, *state.made} == {0.0}
             assert state.error == state.standing == 0.0
@@ -351,7 +362,7 @@ def test_numbers_on_the_grid_have_no_error_at_all() -> None:
         "On the first 7 samples no spike differs.",
         *(f"h{index}: every number is that of the float run." for index in range(3)),
     )
-    assert {row[2:7] for row in drift_rows(drift)} == {("0 %", "0 %", "0 %", "0 %", "never")}
+    assert {row[2:8] for row in drift_rows(drift)} == {(*["0 %"] * 5, "never")}
 
 
 @pytest.mark.parametrize("layer", range(3))
@@ -370,7 +381,7 @@ def test_a_wrong_weight_is_found_in_its_layer(layer: int) -> None:
             assert population.spikes.split.total > 0
             assert any(population.states[0].made)
         else:
-            assert [(split.made, split.carried) for split in splits] == [(0.0, 0.0)] * len(splits)
+            assert {(split.made, split.kept, split.returned) for split in splits} == {(0.0,) * 3}
             assert population.spikes.split.inherited > 0
             assert not any(population.states[0].made)
             assert population.spikes.made.differing == (0.0,) * len(x)
@@ -460,7 +471,7 @@ def test_samples_in_parts_give_the_same(
     told: list[tuple[str, int, int]] = []
     parts = measure_drift(network, fixed, x, progress=lambda *step: told.append(step))
     np.testing.assert_allclose(numbers(parts), numbers(whole), rtol=1e-9, atol=1e-14)
-    assert told == [("drift", done, 12) for done in range(13)]
+    assert told == [("drift", done, 15) for done in range(16)]
     first = measure_drift(network, fixed, x, samples=2)
     assert first == measure_drift(network, fixed, x[:, :2])
     assert (first.samples, whole.samples) == (2, 3)
@@ -503,7 +514,7 @@ def test_samples_that_end_count_to_their_end() -> None:
     for index, population in enumerate(drift.populations):
         for place, state in enumerate(population.states):
             others = [single.populations[index].states[place].split for single in alone]
-            for part in ("made", "carried", "inherited"):
+            for part in ("made", "kept", "returned", "inherited"):
                 parts = [getattr(split, part) for split in others]
                 wanted = np.dot(parts, lengths) / lengths.sum()
                 assert getattr(state.split, part) == pytest.approx(wanted, abs=1e-15)
@@ -551,7 +562,7 @@ def test_a_sentence_says_what_was_found() -> None:
     sentence = finding(population)
     assert sentence.startswith("h2: ")
     assert f"from step {population.spikes.first} on, 0 % by a single step" in sentence
-    assert "100 % is inherited with messages" in sentence
+    assert "100 % is inherited with messages of others" in sentence
     with pytest.raises(UnknownNameError, match="population"):
         drift.population("h3")
 
