@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ltc2hw.comparison.drift import Drift
+from ltc2hw.comparison.drifting import SAMPLES, measure_drift
 from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
 from ltc2hw.comparison.ladder import Account, Cause, Progress, Stage
 from ltc2hw.comparison.report import Report
@@ -127,6 +129,7 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
+        drift=comparison.drift(tell),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
         provenance={**network.provenance, **fixed.provenance},
@@ -218,6 +221,14 @@ class _Comparison:
         if engine in self.exact and SPECIFICATION in traces:
             expected, found = traces[SPECIFICATION], traces[engine]
             self.exact[engine].add(expected, found, start, samples.lengths)
+
+    def drift(self, progress: Progress) -> Drift | None:
+        """Where and when the runs part, on a few samples; None without causes."""
+        if not self.options.causes:
+            return None
+        most = min(SAMPLES, self.options.cause_samples or SAMPLES, self.counts[SPECIFICATION])
+        x, lengths = self.samples.x, self.samples.lengths
+        return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
 
     @property
     def batch(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -163,6 +164,21 @@ class Drift:
                 return population
         raise UnknownNameError("population", name, [p.name for p in self.populations])
 
+    @property
+    def errors(self) -> Mapping[str, Course]:
+        """Relative error of each population's first graded variable at each step, (T,)."""
+        return {p.name: p.states[0].free for p in self.populations if p.states}
+
+    @property
+    def differing(self) -> Mapping[str, Course]:
+        """Share of each population's neuron-steps whose spikes differ, at each step, (T,)."""
+        return {p.name: p.spikes.free.differing for p in self.populations if p.spikes is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types."""
-        return asdict(self)
+        return asdict(self, dict_factory=_plain)
+
+
+def _plain(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Fields with lists for tuples, as JSON gives them back."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs}

@@ -8,7 +8,7 @@ the step; what each of the others adds is kept in the state, returned by own mes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from ltc2hw.comparison.drift import (
     Split,
     StateDrift,
 )
-from ltc2hw.comparison.ladder import Progress
 from ltc2hw.comparison.report import Range
 from ltc2hw.comparison.samples import PART, own_samples
 from ltc2hw.comparison.tally import register_limits
@@ -62,7 +61,7 @@ def measure_drift(
     lengths: object = None,
     *,
     samples: int = SAMPLES,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Drift:
     """Hold the integer run against the float run on the first samples of x (T, B, N_in).
 
@@ -132,7 +131,7 @@ class _Measuring:
         }
         self.entries = np.zeros(steps, dtype=np.int64)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Callable[[str, int, int], None]) -> None:
         """Run everything, part by part."""
         batch = self.x.shape[1]
         most = self.part

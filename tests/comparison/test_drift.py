@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 import ltc2hw
 from ltc2hw.comparison import drifting
+from ltc2hw.comparison.compare import CompareOptions, compare
 from ltc2hw.comparison.drift import Drift, PopulationDrift
 from ltc2hw.comparison.drift_texts import drift_rows, finding, findings
 from ltc2hw.comparison.drifting import measure_drift
+from ltc2hw.comparison.markdown import to_markdown
 from ltc2hw.comparison.units import Units
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import (
@@ -582,3 +585,28 @@ def test_what_does_not_fit_is_refused() -> None:
         measure_drift(network, fixed, x[0], [1])
     with pytest.raises(InvalidValueError, match="part"):
         measure_drift(on_a_grid(2)[0], fixed, x)
+
+
+def test_a_report_holds_the_drift_of_its_first_samples(
+    images: tuple[Network, FixedNetwork, FloatArray],
+) -> None:
+    network, fixed, x = images
+    labels = np.array([0, 1, 2])
+    report = compare(network, fixed, x, labels, ("integer",))
+    drift = measure_drift(network, fixed, x)
+    assert report.drift == drift
+    assert report.to_dict()["drift"] == json.loads(json.dumps(drift.to_dict()))
+    text = to_markdown(report)
+    for sentence in findings(drift):
+        assert f"- {sentence}\n" in text
+    assert "## Where and when, on the first 3 samples\n" in text
+    assert [row[0] for row in drift_rows(drift)] == ["one"] * 3 + ["two"] * 3 + ["out"]
+    assert drift.errors["two"] == drift.population("two").states[0].free
+    assert list(drift.differing) == ["one", "two"]
+    fewer = CompareOptions(samples={"integer": 2})
+    assert compare(network, fixed, x, labels, ("integer",), options=fewer).drift == measure_drift(
+        network, fixed, x, samples=2
+    )
+    without = compare(network, fixed, x, labels, ("integer",), options=CompareOptions(causes=False))
+    assert without.drift is without.to_dict()["drift"] is None
+    assert "Where and when" not in to_markdown(without)
