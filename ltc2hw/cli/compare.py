@@ -29,6 +29,7 @@ from ltc2hw.comparison.compare import (
     check_engines,
     compare,
 )
+from ltc2hw.comparison.drift_texts import findings
 from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.comparison.tables import bound_table, ladder_table, score_table
 
@@ -56,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " integer=100, where fast stands for the integers on the others",
     )
     parser.add_argument(
-        "--no-causes", action="store_true", help="do not measure every cause alone: half the time"
+        "--no-causes",
+        action="store_true",
+        help="measure neither every cause alone nor where and when the runs part: half the time",
     )
     parser.add_argument(
         "--cause-samples",
@@ -136,11 +139,13 @@ def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print scores, the ladder and the bounds."""
+    """Print scores, the ladder, where and when the runs part, and the bounds."""
     for make in (score_table, ladder_table, bound_table):
         table = make(report)
         if table.rows:
             console.table(table)
+    for text in () if report.drift is None else findings(report.drift):
+        console.line(text)
     console.line()
 
 

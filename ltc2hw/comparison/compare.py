@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ltc2hw.comparison.drift import Drift
+from ltc2hw.comparison.drifting import SAMPLES, measure_drift
 from ltc2hw.comparison.excerpt import (
     Verdicts,
     make_excerpts,
@@ -20,6 +22,7 @@ from ltc2hw.comparison.samples import (
     Samples,
     check_decision,
     fitting_labels,
+    own_samples,
     suited_decision,
 )
 from ltc2hw.comparison.tally import (
@@ -29,12 +32,10 @@ from ltc2hw.comparison.tally import (
     weight_histograms,
     weight_ranges,
 )
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.samples import check_samples, plain_array
-from ltc2hw.graph.sequences import sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_type
@@ -139,6 +140,7 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
+        drift=comparison.drift(tell),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
         provenance={**network.provenance, **fixed.provenance},
@@ -155,19 +157,12 @@ def _samples(
     Raises:
         ShapeError, InvalidValueError: as :func:`compare`.
     """
-    size, graded = network.input.size, network.input.graded
-    given = plain_array("samples", x)
-    if lengths is not None:
-        if given.ndim != 3:
-            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
-        given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
-    values = check_samples(given, size, graded)
+    values, own = own_samples(x, lengths, network.input.size, graded=network.input.graded)
     steps, batch, _ = values.shape
     output = network.population(network.output)
     if decision is None:
         spiking = output.output_variable == "spikes"
         decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
-    own = sample_lengths(lengths, steps, batch)
     check_decision(decision, own)
     return Samples(values, fitting_labels(labels, decision, steps, batch), own, decision)
 
@@ -241,6 +236,14 @@ class _Comparison:
         if engine in self.exact and SPECIFICATION in traces:
             expected, found = traces[SPECIFICATION], traces[engine]
             self.exact[engine].add(expected, found, start, samples.lengths)
+
+    def drift(self, progress: Progress) -> Drift | None:
+        """Where and when the runs part, on a few samples; None without causes."""
+        if not self.options.causes:
+            return None
+        most = min(SAMPLES, self.options.cause_samples or SAMPLES, self.counts[SPECIFICATION])
+        x, lengths = self.samples.x, self.samples.lengths
+        return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
 
     @property
     def batch(self) -> int:

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from ltc2hw.comparison.drift import Drift
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.comparison.marks import Histogram
 from ltc2hw.errors import InvalidValueError
@@ -148,7 +149,8 @@ class Report(Shown):
 
     ``scores`` and ``samples`` are by engine, ``float64`` among them; ``float_scores`` are those of
     ``float64`` on the samples of each engine; ``exact`` compares every other engine with
-    ``integer``. ``reference`` is the engine that stands for the integers on all samples:
+    ``integer``; ``drift`` says where and when these leave the float run, None where that was left
+    out. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
     ``causes`` are sorted by damage. Both are measured on the first ``explained`` samples.
     ``excerpts`` are some samples in full, those first whose answers changed for the worse.
@@ -175,6 +177,7 @@ class Report(Shown):
     provenance: Mapping[str, str]
     excerpts: tuple[Excerpt, ...]
     weight_histograms: tuple[Histogram, ...] = field(default=())
+    drift: Drift | None = None
     bounds: tuple[Bound, ...] = field(default=())
 
     def __repr__(self) -> str:
@@ -249,6 +252,7 @@ class Report(Shown):
             "utilization": {name: list(pair) for name, pair in self.utilization.items()},
             "weight_ranges": [asdict(entry) for entry in self.weight_ranges],
             "state_ranges": [asdict(entry) for entry in self.state_ranges],
+            "drift": None if self.drift is None else self.drift.to_dict(),
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
             "bounds": [asdict(bound) for bound in self.bounds],
