@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ltc2hw.comparison.account import Account
 from ltc2hw.comparison.drift import Drift
 from ltc2hw.comparison.drifting import SAMPLES, measure_drift
 from ltc2hw.comparison.excerpt import (
@@ -15,7 +16,9 @@ from ltc2hw.comparison.excerpt import (
     real_outputs,
     spiking_populations,
 )
-from ltc2hw.comparison.ladder import Account, Cause, Progress, Stage
+from ltc2hw.comparison.explaining import FEWEST_RUNS, RUNS, Explanation, Progress, stage
+from ltc2hw.comparison.ladder import Cause, Stage
+from ltc2hw.comparison.mixtures import Outcome, distance
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.samples import (
     PART,
@@ -38,7 +41,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
-from ltc2hw.numbers.scalars import require_type
+from ltc2hw.numbers.scalars import require_range, require_type
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
@@ -51,6 +54,9 @@ FLOAT, SPECIFICATION, STAND_IN = "float64", "integer", "fast"
 DEFAULT_ENGINES = (SPECIFICATION, STAND_IN)
 """Engines that cost little; Lava takes a thousand times as long and runs where it is named."""
 
+MOST_RUNS = 1 << 16
+"""Of an account, by far more than its sets of parts are."""
+
 MEMORY = 1 << 27
 """Bytes of one run's recorded states at a time; more samples are run in several batches."""
 
@@ -62,16 +68,18 @@ class CompareOptions:
     ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``). Where
     ``integer`` is among them, ``fast`` runs all of them and stands for the integers; on the first
     ones it is compared with ``integer``.
-    ``causes``: whether to measure every cause of lost accuracy alone.
-    ``cause_samples``: how many samples the ladder and the causes are measured on, None for all.
+    ``causes``: whether to measure every cause of lost accuracy alone, and the account of the loss.
+    ``cause_samples``: how many samples ladder, causes and account are measured on, None for all.
+    ``account_runs``: float runs of all of these samples that the account may cost.
 
     Raises:
-        InvalidValueError: for numbers of samples below one.
+        InvalidValueError: for numbers of samples below one, or fewer than ten runs.
     """
 
     samples: Mapping[str, int] = field(default_factory=dict)
     causes: bool = True
     cause_samples: int | None = None
+    account_runs: int = RUNS
 
     def __post_init__(self) -> None:
         require_type("samples of engines", self.samples, Mapping)
@@ -79,6 +87,7 @@ class CompareOptions:
             require_size(f"samples of engine {engine}", count)
         if self.cause_samples is not None:
             require_size("cause_samples", self.cause_samples)
+        require_range("account_runs", self.account_runs, FEWEST_RUNS, MOST_RUNS)
 
 
 def compare(
@@ -122,7 +131,7 @@ def compare(
     tell = progress or silent
     comparison = _Comparison(network, fixed, samples, engines, chosen)
     comparison.run(tell)
-    comparison.account.run(tell)
+    comparison.explanation.run(comparison.states.saturations(), tell)
     return Report(
         task=task,
         target=fixed.target,
@@ -132,7 +141,7 @@ def compare(
         scores=comparison.scores(),
         float_scores=comparison.float_scores(),
         samples=comparison.counts,
-        explained=comparison.account.samples.count,
+        explained=comparison.explanation.samples.count,
         exact={engine: tally.result() for engine, tally in comparison.exact.items()},
         spikes=comparison.spikes.agreements(),
         divergence=comparison.spikes.divergence(),
@@ -143,6 +152,7 @@ def compare(
         drift=comparison.drift(tell),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
+        account=comparison.account(),
         provenance={**network.provenance, **fixed.provenance},
         excerpts=make_excerpts(network, fixed, samples, comparison.told(), comparison.batch),
         weight_histograms=weight_histograms(network, fixed),
@@ -199,7 +209,14 @@ class _Comparison:
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
         explained = min(options.cause_samples or batch, batch)
-        self.account = Account(network, fixed, samples.first(explained), causes=options.causes)
+        self.moved: list[FloatArray] = []
+        self.explanation = Explanation(
+            network,
+            fixed,
+            samples.first(explained),
+            causes=options.causes,
+            runs=options.account_runs,
+        )
 
     def run(self, progress: Progress) -> None:
         """Run every engine on every batch and take the results in."""
@@ -216,6 +233,7 @@ class _Comparison:
                     progress(RUNNING, done, total)
                     self.compare(engine, traces, part.start, samples)
             real, integers = traces[FLOAT], traces[self.reference]
+            self.moved.append(distance(real_outputs(self.fixed, integers), real.outputs))
             self.spikes.add(real, integers, names, samples.own)
             self.states.add(integers, samples.own)
 
@@ -280,24 +298,34 @@ class _Comparison:
         verdicts = self.verdicts(FLOAT)
         return {engine: float(np.mean(verdicts[:count])) for engine, count in self.counts.items()}
 
+    def integers(self) -> Outcome:
+        """Verdicts of the integers on the explained samples, and how far their outputs moved."""
+        count = self.explanation.samples.count
+        moved = np.concatenate(self.moved)[:count]
+        return Outcome(self.verdicts(self.reference)[:count], moved)
+
     def ladder(self) -> tuple[Stage, ...]:
         """Stages from float to integer, all on the same samples."""
-        integers = self.verdicts(self.reference)[: self.account.samples.count]
-        return (*self.account.stages(), Stage(self.reference, float(integers.mean())))
+        before = self.verdicts(FLOAT)[: self.explanation.samples.count]
+        return (*self.explanation.stages(), stage(self.reference, before, self.integers()))
+
+    def account(self) -> Account | None:
+        """What every part has of the loss; None where it was left out."""
+        return self.explanation.account(self.integers())
 
     def causes(self) -> tuple[Cause, ...]:
         """Every cause alone, worst first: by the score lost, then by the change of the outputs.
 
         A loss of less than a thousandth of the score is none.
         """
-        score = float(np.mean(self.verdicts(FLOAT)[: self.account.samples.count]))
+        score = float(np.mean(self.verdicts(FLOAT)[: self.explanation.samples.count]))
         sign = 1 if self.samples.decision.higher_is_better else -1
 
         def damage(cause: Cause) -> tuple[float, float]:
             lost = sign * (score - cause.score) / (abs(score) or 1.0)
             return max(round(lost, 3), 0.0), cause.output_error
 
-        return tuple(sorted(self.account.causes(), key=damage, reverse=True))
+        return tuple(sorted(self.explanation.causes(), key=damage, reverse=True))
 
 
 RUNNING = "samples"
