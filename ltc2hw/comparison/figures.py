@@ -15,7 +15,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ltc2hw.comparison.charts import histograms, ladder
+from ltc2hw.comparison.charts import histograms, ladder, lines_over_steps, waterfall
 from ltc2hw.comparison.drawing import (
     BOTH_COLOR,
     COMMON_COLOR,
@@ -30,7 +30,7 @@ from ltc2hw.comparison.drawing import (
     whole_numbers,
 )
 from ltc2hw.comparison.excerpt import PICTURED_NEURONS
-from ltc2hw.comparison.marks import Rung
+from ltc2hw.comparison.marks import Bar, Rung
 from ltc2hw.comparison.report import Membrane, Range, Report
 from ltc2hw.comparison.tables import change_text
 from ltc2hw.graph.sequences import Mask
@@ -55,8 +55,41 @@ def pictures(report: Report) -> tuple[Picture, ...]:
 
 
 def draw_ladder(report: Report) -> Figure:
-    """Score at each stage from float to integer."""
-    return ladder([Rung(stage.name, stage.score) for stage in report.ladder], report.metric)
+    """Score at each stage from float to integer, and between what it lies."""
+    start = report.ladder[0].score
+    rungs = [
+        Rung(stage.name, stage.score, start + stage.low, start + stage.high)
+        for stage in report.ladder
+    ]
+    return ladder(rungs, report.metric)
+
+
+def draw_account(report: Report) -> Figure:
+    """What each part has of the loss, from the float score to the integer one."""
+    assert report.account is not None
+    bars = [
+        Bar(row.name, row.score.share, row.score.low, row.score.high)
+        for row in report.account.shares
+    ]
+    ends = report.ladder[0].score, report.ladder[-1].score
+    higher = report.higher_is_better
+    return waterfall(ends[0], bars, ends[1], report.metric, higher_is_better=higher)
+
+
+def draw_errors(report: Report) -> Figure:
+    """How far each population's state is off at each step."""
+    assert report.drift is not None
+    return lines_over_steps(report.drift.errors, "error (relative RMS)")
+
+
+def draw_differing(report: Report) -> Figure:
+    """How many spikes of each population differ at each step."""
+    assert report.drift is not None
+    differing = report.drift.differing
+    return lines_over_steps(
+        {name: [100 * share for share in shares] for name, shares in differing.items()},
+        "neurons whose spike differs (%)",
+    )
 
 
 def draw_causes(report: Report) -> Figure:
@@ -296,9 +329,17 @@ Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
 PICTURES: tuple[Row, ...] = (
     (
         "From float to integer",
-        "The score as the integer network's properties are added one after another.",
+        "The score as the integer network's properties are added one after another; bars behind "
+        "are between what that lies.",
         always,
         draw_ladder,
+    ),
+    (
+        "Account of the loss",
+        "What each part of the integers costs of the score, from float above to integer below; "
+        "lines are between what that lies.",
+        lambda report: report.account is not None,
+        draw_account,
     ),
     (
         "Every cause alone",
@@ -330,6 +371,18 @@ PICTURES: tuple[Row, ...] = (
         "When the spike trains of a sample part.",
         has_spikes,
         draw_divergence,
+    ),
+    (
+        "Error over steps",
+        "How far the states of each population are from the float run, over some samples.",
+        lambda report: report.drift is not None and bool(report.drift.errors),
+        draw_errors,
+    ),
+    (
+        "Differing spikes over steps",
+        "Of each population, over the same samples.",
+        lambda report: report.drift is not None and bool(report.drift.differing),
+        draw_differing,
     ),
     (
         "Activity",
