@@ -69,8 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-causes",
         action="store_true",
-        help="no account of the loss, no cause alone, not where and when the runs part: "
-        "the ladder only",
+        help="neither account nor causes of the loss, nor where and when the runs part: the ladder",
     )
     parser.add_argument(
         "--cause-samples",
@@ -159,7 +158,7 @@ def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print scores, the ladder, what costs most, the bounds, and where and when the runs part."""
+    """Print scores, the ladder, what costs most, where and when the runs part, and the bounds."""
     tables = score_table(report), ladder_table(report), account_table(report, TOP)
     for table in (*tables, interaction_table(report), bound_table(report)):
         if table.rows:

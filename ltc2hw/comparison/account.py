@@ -248,10 +248,11 @@ class _Game:
         pairs = list(combinations(named, 2))
         if not pairs:
             return ()
+        names = [player.name for player in self.design.players]
         made = [self.guess.estimate(pair_weights(self.count, *pair)) for pair in pairs]
         found = [
-            Interaction(*(self.design.players[index].name for index in pair), *values)
-            for pair, values in zip(pairs, self.between(made, PAIR_NORMAL), strict=True)
+            Interaction(names[first], names[second], *values)
+            for (first, second), values in zip(pairs, self.between(made, PAIR_NORMAL), strict=True)
         ]
         sure = [pair for pair in found if not pair.low <= 0.0 <= pair.high]
         return tuple(sorted(sure, key=lambda pair: -abs(pair.loss))[:MOST_INTERACTIONS])

@@ -68,7 +68,8 @@ class CompareOptions:
     ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``). Where
     ``integer`` is among them, ``fast`` runs all of them and stands for the integers; on the first
     ones it is compared with ``integer``.
-    ``causes``: whether to measure every cause of lost accuracy alone, and the account of the loss.
+    ``causes``: whether to measure every cause of lost accuracy alone, the account of the loss, and
+    where and when the runs part.
     ``cause_samples``: how many samples ladder, causes and account are measured on, None for all.
     ``account_runs``: float runs of all of these samples that the account may cost.
 

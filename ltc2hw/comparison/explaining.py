@@ -20,6 +20,7 @@ from ltc2hw.comparison.screening import (
 )
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.numbers.words import FloatArray
 
 RUNS = 30
 """What an account may cost, in float runs of all samples; the stages' own come on top."""
@@ -132,7 +133,7 @@ class Explanation:
         )
 
 
-def stage(name: str, before: np.ndarray, outcome: Outcome) -> Stage:
+def stage(name: str, before: FloatArray, outcome: Outcome) -> Stage:
     """A stage with the interval of its difference to float verdicts."""
     score = float(np.mean(outcome.verdicts))
     if outcome.verdicts is before:

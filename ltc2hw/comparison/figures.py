@@ -55,25 +55,18 @@ def pictures(report: Report) -> tuple[Picture, ...]:
 
 
 def draw_ladder(report: Report) -> Figure:
-    """Score at each stage from float to integer, and between what it lies."""
-    start = report.ladder[0].score
-    rungs = [
-        Rung(stage.name, stage.score, start + stage.low, start + stage.high)
-        for stage in report.ladder
-    ]
+    """Score at each stage from float to integer, between what it lies against float's."""
+    first = report.ladder[0].score
+    rungs = [Rung(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
     return ladder(rungs, report.metric)
 
 
 def draw_account(report: Report) -> Figure:
-    """What each part has of the loss, from the float score to the integer one."""
-    assert report.account is not None
-    bars = [
-        Bar(row.name, row.score.share, row.score.low, row.score.high)
-        for row in report.account.shares
-    ]
-    ends = report.ladder[0].score, report.ladder[-1].score
-    higher = report.higher_is_better
-    return waterfall(ends[0], bars, ends[1], report.metric, higher_is_better=higher)
+    """What every part has of the loss, from the float score down to the integers'."""
+    shares = () if report.account is None else report.account.shares
+    bars = [Bar(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
+    start, end = report.ladder[0].score, report.ladder[-1].score
+    return waterfall(start, bars, end, report.metric, higher_is_better=report.higher_is_better)
 
 
 def draw_errors(report: Report) -> Figure:
@@ -319,6 +312,11 @@ def has_spikes(report: Report) -> bool:
     return bool(report.spikes)
 
 
+def has_account(report: Report) -> bool:
+    """Whether the loss is shared out between parts."""
+    return report.account is not None
+
+
 def always(report: Report) -> bool:
     """Every report has a ladder, ranges and outputs."""
     return True
@@ -335,10 +333,9 @@ PICTURES: tuple[Row, ...] = (
         draw_ladder,
     ),
     (
-        "Account of the loss",
-        "What each part of the integers costs of the score, from float above to integer below; "
-        "lines are between what that lies.",
-        lambda report: report.account is not None,
+        "Account",
+        "What every part has of the loss, with its interval; together they are the loss.",
+        has_account,
         draw_account,
     ),
     (

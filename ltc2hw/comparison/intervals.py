@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import comb, sqrt
 
 import numpy as np
@@ -96,7 +97,8 @@ def mcnemar(before: FloatArray, after: FloatArray) -> float:
     worse, better = int(np.sum(before > after)), int(np.sum(after > before))
     changed = worse + better
     tail = sum(comb(changed, k) for k in range(min(worse, better) + 1))
-    return min(1.0, 2 * tail / 2**changed)
+    # Of integers, so that no number of answers is too many.
+    return min(1.0, float(Fraction(2 * tail, 1 << changed)))
 
 
 def bootstrap(differences: FloatArray, seed: int) -> tuple[float, float]:

@@ -101,7 +101,7 @@ class Mixtures:
         return sorted({FLOAT, *mixtures}, key=key)
 
     def run(
-        self, mixtures: Collection[Mixture], samples: Samples, tell: Callable[[float], None]
+        self, mixtures: Collection[Mixture], samples: Samples, tell: Callable[[int], None]
     ) -> Outcomes:
         """Outcomes of mixtures on samples, the float network among them.
 
@@ -129,7 +129,7 @@ class Mixtures:
         ordered: list[Mixture],
         replays: list[Replay],
         samples: Samples,
-        tell: Callable[[float], None],
+        tell: Callable[[int], None],
     ) -> tuple[list[Outcome], float]:
         """Outcomes of some samples, and the sum of their mean squares of float outputs."""
         record = tuple({r.source[1] for r in replays if r.source is not None})
