@@ -9,7 +9,7 @@ import numpy as np
 
 from ltc2hw.comparison.account import Account
 from ltc2hw.comparison.drift import Drift
-from ltc2hw.comparison.drifting import SAMPLES, measure_drift
+from ltc2hw.comparison.drifting import measure_drift, usual_samples
 from ltc2hw.comparison.excerpt import (
     Verdicts,
     make_excerpts,
@@ -260,8 +260,9 @@ class _Comparison:
         """Where and when the runs part, on a few samples; None without causes."""
         if not self.options.causes:
             return None
-        most = min(SAMPLES, self.options.cause_samples or SAMPLES, self.counts[SPECIFICATION])
         x, lengths = self.samples.x, self.samples.lengths
+        usual = usual_samples(len(x))
+        most = min(usual, self.options.cause_samples or usual, self.counts[SPECIFICATION])
         return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
 
     @property

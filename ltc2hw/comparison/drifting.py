@@ -38,11 +38,11 @@ from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.registry import find_forced
 from ltc2hw.simulate import simulate
 
-SAMPLES = 64
-"""How many samples are looked at, if nothing else is said."""
+SAMPLES, FEWEST, SAMPLE_STEPS = 64, 8, 1 << 14
+"""How many samples are looked at, if nothing else is said: fewer where they have many steps."""
 
-MEMORY = 1 << 27
-"""Bytes of the recorded numbers of the four runs at a time."""
+MEMORY = 1 << 29
+"""Bytes of the numbers of all runs at a time; more samples are run in several parts."""
 
 DRIFTING = "drift"
 """What progress calls these runs."""
@@ -60,10 +60,12 @@ def measure_drift(
     x: object,
     lengths: object = None,
     *,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Drift:
-    """Hold the integer run against the float run on the first samples of x (T, B, N_in).
+    """Hold the integer run against the float run on the first ``samples`` of x (T, B, N_in).
+
+    None takes 64 samples, or fewer that have 16,384 steps together, but no fewer than 8.
 
     Numbers of the float run that integers begin from are rounded to nearest and clipped at the ends
     of their words. ``lengths`` (B,): steps of samples that end before T; nothing after counts.
@@ -84,13 +86,24 @@ def measure_drift(
     True
     """
     check_pair(network, fixed)
-    require_size("samples of the drift", samples)
+    if samples is not None:
+        require_size("samples of the drift", samples)
     entry = network.input
     values, own = own_samples(x, lengths, entry.size, graded=entry.graded)
-    first = None if own is None else own[:samples]
-    measuring = _Measuring(network, fixed, values[:, :samples], first)
+    most = samples or usual_samples(len(values))
+    first = None if own is None else own[:most]
+    measuring = _Measuring(network, fixed, values[:, :most], first)
     measuring.run(progress or _silent)
     return measuring.result()
+
+
+def usual_samples(steps: int) -> int:
+    """How many samples of so many steps are looked at.
+
+    >>> usual_samples(10), usual_samples(784), usual_samples(10_000)
+    (64, 20, 8)
+    """
+    return min(SAMPLES, max(FEWEST, SAMPLE_STEPS // steps))
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -177,9 +190,11 @@ class _Measuring:
     @property
     def part(self) -> int:
         """Samples whose recorded numbers fit :data:`MEMORY`."""
-        numbers = sum(p.size * len(p.recordable) for p in self.fixed.populations) * len(self.x)
-        size = numbers * (1 + len(RUNS)) * np.dtype(np.float64).itemsize
-        return max(1, min(PART, MEMORY // size))
+        numbers = len(self.x) * sum(
+            self.fixed.population(name).size * (len(variables) * (1 + len(RUNS)) + 1)
+            for name, variables in self.variables.items()
+        )
+        return max(1, min(PART, MEMORY // (numbers * np.dtype(np.float64).itemsize)))
 
     def add(self, real: Trace, runs: Mapping[str, Trace], before: State, own: Mask) -> None:
         """Take in a part; only its own steps (T, B) count. ``before``: registers of each step."""

@@ -15,7 +15,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ltc2hw.comparison.charts import histograms, ladder, waterfall
+from ltc2hw.comparison.charts import histograms, ladder, lines_over_steps, waterfall
 from ltc2hw.comparison.drawing import (
     BOTH_COLOR,
     COMMON_COLOR,
@@ -67,6 +67,22 @@ def draw_account(report: Report) -> Figure:
     bars = [Bar(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
     start, end = report.ladder[0].score, report.ladder[-1].score
     return waterfall(start, bars, end, report.metric, higher_is_better=report.higher_is_better)
+
+
+def draw_errors(report: Report) -> Figure:
+    """How far each population's state is off at each step."""
+    assert report.drift is not None
+    return lines_over_steps(report.drift.errors, "error (relative RMS)")
+
+
+def draw_differing(report: Report) -> Figure:
+    """How many spikes of each population differ at each step."""
+    assert report.drift is not None
+    differing = report.drift.differing
+    return lines_over_steps(
+        {name: [100 * share for share in shares] for name, shares in differing.items()},
+        "neurons whose spike differs (%)",
+    )
 
 
 def draw_causes(report: Report) -> Figure:
@@ -311,7 +327,8 @@ Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
 PICTURES: tuple[Row, ...] = (
     (
         "From float to integer",
-        "The score as the integer network's properties are added one after another.",
+        "The score as the integer network's properties are added one after another; bars behind "
+        "are between what that lies.",
         always,
         draw_ladder,
     ),
@@ -351,6 +368,18 @@ PICTURES: tuple[Row, ...] = (
         "When the spike trains of a sample part.",
         has_spikes,
         draw_divergence,
+    ),
+    (
+        "Error over steps",
+        "How far the states of each population are from the float run, over some samples.",
+        lambda report: report.drift is not None and bool(report.drift.errors),
+        draw_errors,
+    ),
+    (
+        "Differing spikes over steps",
+        "Of each population, over the same samples.",
+        lambda report: report.drift is not None and bool(report.drift.differing),
+        draw_differing,
     ),
     (
         "Activity",

@@ -97,7 +97,8 @@ class Units:
     def register(self, name: str, register: str, values: Array, ends: Interval) -> IntArray:
         """One register's numbers as integers."""
         fraction = variable_fraction(self.network.population(name), register)
-        scaled = np.ldexp(values * self.factor(name, register), fraction)
+        with np.errstate(over="ignore"):  # what becomes infinite is clipped
+            scaled = np.ldexp(values * self.factor(name, register), fraction)
         integers: IntArray = np.clip(np.rint(scaled), ends[0], ends[1]).astype(np.int64)
         return integers
 

@@ -17,6 +17,8 @@ from ltc2hw.comparison.drift_texts import drift_rows, finding, findings
 from ltc2hw.comparison.drifting import measure_drift
 from ltc2hw.comparison.markdown import to_markdown
 from ltc2hw.comparison.units import Units
+from ltc2hw.dynamics.models import MODELS, find_model
+from ltc2hw.dynamics.roles import charging
 from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.fixed import (
     FixedInput,
@@ -31,8 +33,10 @@ from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import ALL
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.simulations.forced import forced
 from tests.convolution.test_networks import events, gated_network
+from tests.dynamics.running import random_case
 from tests.random_networks import (
     GATE_KINDS,
     random_fixed_network,
@@ -610,3 +614,35 @@ def test_a_report_holds_the_drift_of_its_first_samples(
     without = compare(network, fixed, x, labels, ("integer",), options=CompareOptions(causes=False))
     assert without.drift is without.to_dict()["drift"] is None
     assert "Where and when" not in to_markdown(without)
+
+
+@pytest.mark.parametrize("name", tuple(MODELS))
+def test_neurons_of_every_model(name: str) -> None:
+    rng = np.random.default_rng(1)
+    constants, arriving = random_case(name, rng)
+    size, model = arriving.shape[2], find_model(name)
+    weights = rng.normal(0, 0.02, (size, size))
+    ports = [Projection("x", "value", "n", port, Dense(np.eye(size))) for port in model.ports]
+    own = Projection("n", model.sends[0], "n", model.ports[-1], Dense(weights), 1)
+    neurons = Neurons("n", size, model, constants)
+    network = Network((Input("x", size, True), neurons), (*ports, own), "n")
+    x = arriving[:20]
+    options = ltc2hw.QuantizeOptions(allow=tuple(LIMITS))
+    fixed = ltc2hw.quantize(network, "loihi2", x, options)
+    drift = measure_drift(network, fixed, x).population("n")
+    real = ltc2hw.simulate(network, x, "float64", ALL).recorded()
+    integer = ltc2hw.simulate(fixed, x, "integer", ALL)
+    assert drift.states[0].variable == (charging(model) or model.output)
+    told = {state.variable for state in drift.states} | {"spikes"} & set(model.results)
+    assert told >= set(model.states)
+    for state in drift.states:
+        error = integer.real("n", state.variable) - real["n", state.variable]
+        assert state.split.total == pytest.approx(np.mean(error**2), rel=1e-9)
+        assert state.split.inherited == 0
+        np.testing.assert_allclose(
+            state.own, state.free, rtol=1e-12, atol=0, err_msg="it hears nobody but the input"
+        )
+        assert state.made[0] == state.free[0]
+    if drift.spikes is not None:
+        differs = integer.spikes["n"] != real["n", "spikes"]
+        np.testing.assert_allclose(drift.spikes.free.differing, differs.mean(axis=(1, 2)))
