@@ -29,6 +29,7 @@ from ltc2hw.comparison.compare import (
     check_engines,
     compare,
 )
+from ltc2hw.comparison.drift_texts import findings
 from ltc2hw.comparison.explaining import RUNS
 from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.comparison.tables import (
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-causes",
         action="store_true",
-        help="no account of the loss, no cause alone: the ladder only",
+        help="neither account nor causes of the loss, nor where and when the runs part: the ladder",
     )
     parser.add_argument(
         "--cause-samples",
@@ -157,11 +158,13 @@ def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print scores, the ladder, what costs most, and the bounds."""
+    """Print scores, the ladder, what costs most, where and when the runs part, and the bounds."""
     tables = score_table(report), ladder_table(report), account_table(report, TOP)
     for table in (*tables, interaction_table(report), bound_table(report)):
         if table.rows:
             console.table(table)
+    for text in () if report.drift is None else findings(report.drift):
+        console.line(text)
     console.line()
 
 

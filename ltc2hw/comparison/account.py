@@ -252,9 +252,7 @@ class _Game:
         made = [self.guess.estimate(pair_weights(self.count, *pair)) for pair in pairs]
         found = [
             Interaction(names[first], names[second], *values)
-            for (first, second), values in zip(
-                pairs, self.between(made, PAIR_NORMAL), strict=True
-            )
+            for (first, second), values in zip(pairs, self.between(made, PAIR_NORMAL), strict=True)
         ]
         sure = [pair for pair in found if not pair.low <= 0.0 <= pair.high]
         return tuple(sorted(sure, key=lambda pair: -abs(pair.loss))[:MOST_INTERACTIONS])

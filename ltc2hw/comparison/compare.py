@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ltc2hw.comparison.account import Account
-from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
+from ltc2hw.comparison.drift import Drift
+from ltc2hw.comparison.drifting import measure_drift, usual_samples
+from ltc2hw.comparison.excerpt import (
+    Verdicts,
+    make_excerpts,
+    real_outputs,
+    spiking_populations,
+)
 from ltc2hw.comparison.explaining import FEWEST_RUNS, RUNS, Explanation, Progress, stage
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.comparison.mixtures import Outcome, distance
@@ -18,19 +25,24 @@ from ltc2hw.comparison.samples import (
     Samples,
     check_decision,
     fitting_labels,
+    own_samples,
     suited_decision,
 )
-from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.comparison.tally import (
+    ExactTally,
+    SpikeTally,
+    StateTally,
+    weight_histograms,
+    weight_ranges,
+)
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.samples import check_samples, plain_array
-from ltc2hw.graph.sequences import sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_range, require_type
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
@@ -56,7 +68,8 @@ class CompareOptions:
     ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``). Where
     ``integer`` is among them, ``fast`` runs all of them and stands for the integers; on the first
     ones it is compared with ``integer``.
-    ``causes``: whether to measure every cause of lost accuracy alone, and the account of the loss.
+    ``causes``: whether to measure every cause of lost accuracy alone, the account of the loss, and
+    where and when the runs part.
     ``cause_samples``: how many samples ladder, causes and account are measured on, None for all.
     ``account_runs``: float runs of all of these samples that the account may cost.
 
@@ -137,11 +150,13 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
+        drift=comparison.drift(tell),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
         account=comparison.account(),
         provenance={**network.provenance, **fixed.provenance},
-        excerpt=make_excerpt(network, fixed, samples, comparison.spikes.first_sample or 0),
+        excerpts=make_excerpts(network, fixed, samples, comparison.told(), comparison.batch),
+        weight_histograms=weight_histograms(network, fixed),
     )
 
 
@@ -153,19 +168,12 @@ def _samples(
     Raises:
         ShapeError, InvalidValueError: as :func:`compare`.
     """
-    size, graded = network.input.size, network.input.graded
-    given = plain_array("samples", x)
-    if lengths is not None:
-        if given.ndim != 3:
-            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
-        given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
-    values = check_samples(given, size, graded)
+    values, own = own_samples(x, lengths, network.input.size, graded=network.input.graded)
     steps, batch, _ = values.shape
     output = network.population(network.output)
     if decision is None:
         spiking = output.output_variable == "spikes"
         decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
-    own = sample_lengths(lengths, steps, batch)
     check_decision(decision, own)
     return Samples(values, fitting_labels(labels, decision, steps, batch), own, decision)
 
@@ -197,6 +205,7 @@ class _Comparison:
             engine: min(limits.get(engine, batch), batch) for engine in (SPECIFICATION, *others)
         }
         self.judged: dict[str, list[FloatArray]] = {engine: [] for engine in self.counts}
+        self.answers: dict[str, list[IntArray]] = {engine: [] for engine in self.counts}
         self.exact = {engine: ExactTally() for engine in others}
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
@@ -226,7 +235,7 @@ class _Comparison:
                     self.compare(engine, traces, part.start, samples)
             real, integers = traces[FLOAT], traces[self.reference]
             self.moved.append(distance(real_outputs(self.fixed, integers), real.outputs))
-            self.spikes.add(real, integers, names, part.start, samples.own)
+            self.spikes.add(real, integers, names, samples.own)
             self.states.add(integers, samples.own)
 
     def trace(self, engine: str, samples: Samples) -> Trace:
@@ -235,6 +244,8 @@ class _Comparison:
         trace = simulate(network, samples.x, engine, ALL, lengths=samples.lengths)
         outputs = trace.outputs if engine == FLOAT else real_outputs(self.fixed, trace)
         self.judged[engine].append(samples.judge(outputs))
+        if (answers := samples.answers(outputs)) is not None:
+            self.answers[engine].append(answers)
         return trace
 
     def compare(
@@ -244,6 +255,15 @@ class _Comparison:
         if engine in self.exact and SPECIFICATION in traces:
             expected, found = traces[SPECIFICATION], traces[engine]
             self.exact[engine].add(expected, found, start, samples.lengths)
+
+    def drift(self, progress: Progress) -> Drift | None:
+        """Where and when the runs part, on a few samples; None without causes."""
+        if not self.options.causes:
+            return None
+        x, lengths = self.samples.x, self.samples.lengths
+        usual = usual_samples(len(x))
+        most = min(usual, self.options.cause_samples or usual, self.counts[SPECIFICATION])
+        return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
 
     @property
     def batch(self) -> int:
@@ -255,6 +275,21 @@ class _Comparison:
     def verdicts(self, engine: str) -> FloatArray:
         """Verdicts on all samples that an engine ran."""
         return np.concatenate(self.judged[engine])
+
+    def told(self) -> Verdicts:
+        """What float and integers made of every sample."""
+        real, integer = (
+            np.concatenate(parts) if parts else None
+            for parts in (self.answers[FLOAT], self.answers[self.reference])
+        )
+        return Verdicts(
+            self.verdicts(FLOAT),
+            self.verdicts(self.reference),
+            real,
+            integer,
+            spikes_differ=self.spikes.differing(),
+            higher_is_better=bool(self.samples.decision.higher_is_better),
+        )
 
     def scores(self) -> dict[str, float]:
         """Mean verdict of each engine."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ltc2hw.comparison.account import Amount
+from ltc2hw.comparison.drift_texts import COLUMNS, drift_rows
 from ltc2hw.comparison.report import KNOWN_METRICS, Exactness, Report
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.quantization.report import KEY, QuantizationReport
@@ -140,6 +141,16 @@ def spike_table(report: Report) -> Table:
     )
     header = ("population", "equal", "common spikes", "float rate", "integer rate")
     return Table("Spikes, float against integer", header, rows)
+
+
+def drift_table(report: Report) -> Table:
+    """How far every state and spike is off, and where that comes from."""
+    drift = report.drift
+    if drift is None:
+        return Table("Where and when", COLUMNS, ())
+    return Table(
+        f"Where and when, on the first {drift.samples:,} samples", COLUMNS, drift_rows(drift)
+    )
 
 
 def ladder_table(report: Report) -> Table:
@@ -349,6 +360,7 @@ TABLES = (
     interaction_table,
     cause_table,
     spike_table,
+    drift_table,
     saturation_table,
     utilization_table,
     range_table,
