@@ -6,6 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ltc2hw.cli.bounds import check_bound, exact_bounds, loss_bound
 from ltc2hw.cli.common import (
     add_json,
@@ -23,6 +25,7 @@ from ltc2hw.cli.common import (
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
+from ltc2hw.comparison.advice import Advice
 from ltc2hw.comparison.compare import (
     DEFAULT_ENGINES,
     CompareOptions,
@@ -35,10 +38,22 @@ from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.comparison.tables import (
     account_table,
     bound_table,
+    change_text,
     interaction_table,
     ladder_table,
     score_table,
 )
+from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.network import Network
+from ltc2hw.tasks import Task
+from ltc2hw.tuning.advice import advise
+from ltc2hw.tuning.commands import Names
+
+ADVISED = 3
+"""Remedies that are printed; the report has all."""
+
+SEEN = 256
+"""Training samples that say whether the input's scale fits."""
 
 TOP = 5
 """Rows of the account that are printed; the report has all."""
@@ -143,12 +158,28 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     bounds = exact_bounds(report)
     for metric, limit in stated.items():
         bounds += loss_bound(report, metric, limit)
-    report = replace(report, bounds=bounds)
+    report = replace(report, bounds=bounds, advice=advised(report, network, fixed, task, arguments))
     report.save(arguments.out)
     write_json(arguments.json, report.to_dict())
     show(report, console)
     console.line(f"report: {arguments.out}")
     return report.bounds_met
+
+
+def advised(
+    report: Report,
+    network: Network,
+    fixed: FixedNetwork,
+    task: Task,
+    arguments: argparse.Namespace,
+) -> tuple[Advice, ...]:
+    """What to do about the loss, with this run's files in the commands."""
+    if report.account is None:
+        return ()
+    names = Names(str(arguments.network), fixed.target, arguments.task, str(arguments.fixed))
+    few = np.arange(min(task.train.samples, SEEN))
+    samples = task.train.take(few).x
+    return advise(report.account, network, fixed, fixed.target, samples=samples, names=names)
 
 
 def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
@@ -163,6 +194,13 @@ def show(report: Report, console: Console) -> None:
     for table in (*tables, interaction_table(report), bound_table(report)):
         if table.rows:
             console.table(table)
+    for number, advice in enumerate(report.advice[:ADVISED]):
+        gain = change_text(report.metric, advice.gain)
+        if not number:
+            console.line()
+            console.line("What to do about it")
+        console.line(f"  {advice.what}: {gain} expected, costs {advice.cost}")
+        console.line(f"    {advice.command}")
     for text in () if report.drift is None else findings(report.drift):
         console.line(text)
     console.line()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ltc2hw.comparison.account import Account
+from ltc2hw.comparison.advice import Advice
 from ltc2hw.comparison.drift import Drift
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.comparison.marks import Histogram
@@ -153,7 +154,8 @@ class Report(Shown):
     ``integer``; ``drift`` says where and when these leave the float run, None where that was left
     out. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
-    ``causes`` are sorted by damage; ``account`` shares the loss out between them, None where it was
+    ``causes`` are sorted by damage; ``advice`` is what the command line has to say about a loss,
+    the cheapest first; ``account`` shares the loss out between them, None where it was
     left out. All three are measured on the first ``explained`` samples.
     ``excerpts`` are some samples in full, those first whose answers changed for the worse.
     """
@@ -182,6 +184,7 @@ class Report(Shown):
     drift: Drift | None = None
     bounds: tuple[Bound, ...] = field(default=())
     account: Account | None = None
+    advice: tuple[Advice, ...] = ()
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{engine} {score:.4g}" for engine, score in self.scores.items())
@@ -259,6 +262,7 @@ class Report(Shown):
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
             "account": None if self.account is None else self.account.to_dict(),
+            "advice": [asdict(advice) for advice in self.advice],
             "bounds": [asdict(bound) for bound in self.bounds],
             "quantization": None if made is None else made.to_dict(),
             "provenance": {k: text for k, text in self.provenance.items() if k not in told},

@@ -345,6 +345,21 @@ def error_text(error: float) -> str:
     return f"{100 * error:.3g} %" if error < float("inf") else "no leak was asked for"
 
 
+def advice_table(report: Report, most: int | None = None) -> Table:
+    """What may be done about the loss, the cheapest first, or the ``most`` first of it."""
+    rows = tuple(
+        (
+            advice.what,
+            change_text(report.metric, advice.gain),
+            advice.cost,
+            advice.command,
+        )
+        for advice in report.advice[:most]
+    )
+    header = ("what may help", "expected", "costs", "command")
+    return Table("What to do about it", header, rows)
+
+
 def provenance_table(report: Report) -> Table:
     """Where the network comes from."""
     shown = () if report.quantization is None else (KEY,)
@@ -358,6 +373,7 @@ TABLES = (
     ladder_table,
     account_table,
     interaction_table,
+    advice_table,
     cause_table,
     spike_table,
     drift_table,

@@ -26,6 +26,9 @@ from ltc2hw.tuning.situation import Situation
 LEAST_SHARE = 0.25
 """Part of a loss that a remedy must promise to come before those that cost something."""
 
+LEAST_GAIN = 0.02
+"""Part of the whole loss below which a remedy is not worth a line."""
+
 TRAIN = "train"
 """The remedy that this package does not do itself."""
 
@@ -92,7 +95,7 @@ def _wishes(found: tuple[Loss, ...], situation: Situation, whole: float) -> Iter
     for rank, (what, change) in enumerate(changes.items()):
         lost = sum(max(loss.share, loss.removed) for loss in mended[what])
         names = tuple(str(loss.part) for loss in mended[what])
-        if lost > 0:
+        if lost * change.share >= LEAST_GAIN * whole:
             yield _Wish(change, names, min(lost, whole), rank)
 
 
