@@ -259,7 +259,8 @@ def checked_messages(messages: npt.ArrayLike, sources: int) -> Numbers:
     array = number_array("messages", messages, "iubf", "real numbers")
     if array.ndim != 2 or array.shape[1] != sources:
         raise ShapeError("shape of messages", array.shape, f"(samples, {sources})")
-    return array
+    # NumPy would take doubles for sums of unsigned and signed integers of 64 bits.
+    return integer_array("messages", array) if array.dtype.kind == "u" else array
 
 
 def checked_limits(limits: npt.ArrayLike, sources: int) -> Numbers:

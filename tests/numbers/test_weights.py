@@ -124,3 +124,19 @@ def test_what_does_not_fit_an_operator_is_named(weights: Weights) -> None:
     assert weights.with_values(list(weights.values)) == weights  # type: ignore[arg-type]
     assert weights.with_values(weights.values.tolist()) == weights  # type: ignore[arg-type]
     assert weights.apply(np.ones((2, 3)).tolist()).shape == (2, weights.shape[0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint64, np.int8])
+def test_integers_of_any_type_are_summed_as_integers(kind: type) -> None:
+    """Unsigned ones, too, of which NumPy would make doubles; beyond 64 bits they are refused."""
+    weights = (
+        Dense(np.array([[1, (1 << 53) + 1]])),
+        Sparse(np.array([0, 2]), np.array([0, 1]), np.array([1, (1 << 53) + 1]), sources=2),
+        Conv(np.array([[[1, (1 << 53) + 1]]]), (1, 2)),
+    )
+    for operator in weights:
+        sums = operator.apply(np.array([[0, 1]], dtype=kind))
+        assert sums.dtype.kind == "i"
+        assert sums.tolist() == [[(1 << 53) + 1]]
+    with pytest.raises(InvalidValueError, match="largest of messages"):
+        weights[0].apply(np.array([[0, 1 << 63]], dtype=np.uint64))
