@@ -6,7 +6,7 @@ account adds each alone, tensor by tensor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,10 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import (
-    WEIGHTS,
-    Tensor,
-    float_tensors,
-    has_gates,
-    has_messages,
+    Kind,
+    Part,
     partly_fixed,
-    real_tensors,
+    parts,
     rounded_samples,
 )
 from ltc2hw.simulate import simulate
@@ -31,21 +28,23 @@ from ltc2hw.simulate import simulate
 
 @dataclass(frozen=True)
 class Mixture:
-    """Which properties of the integer network a float run has."""
+    """Which parts of the integer network a float run has."""
 
     name: str
-    tensors: Collection[Tensor] = ()
-    inputs: bool = False
-    gates: bool = False
-    messages: bool = False
+    parts: Collection[Part] = ()
 
     def network(self, network: Network, fixed: FixedNetwork) -> Network:
-        """The float network with these properties."""
-        return partly_fixed(network, fixed, self.tensors, gates=self.gates, messages=self.messages)
+        """The float network with these parts."""
+        return partly_fixed(network, fixed, self.parts)
 
     def inputs_of(self, fixed: FixedNetwork, x: FloatArray) -> FloatArray:
         """Samples as that network is given them."""
-        return rounded_samples(fixed, x) if self.inputs else x
+        return rounded_samples(fixed, x) if self.rounded_inputs else x
+
+    @property
+    def rounded_inputs(self) -> frozenset[str]:
+        """Name of the input where its samples are rounded."""
+        return frozenset(part.owner for part in self.parts if part.kind is Kind.INPUT)
 
 
 @dataclass(frozen=True)
@@ -69,37 +68,36 @@ class Cause:
     output_error: float
 
 
-def ladder_mixtures(fixed: FixedNetwork) -> tuple[Mixture, ...]:
-    """Stages between float and integer, each with all properties of the one before."""
-    everything = tuple(real_tensors(fixed))
-    weights = tuple(tensor for tensor in everything if tensor.field == WEIGHTS)
-    stages = [Mixture("float64"), Mixture("+ weights", weights)]
-    if len(everything) > len(weights):
-        stages.append(Mixture("+ constants", everything))
-    if fixed.input.graded:
-        stages.append(Mixture("+ inputs", everything, inputs=True))
-    if has_gates(fixed):
-        stages.append(Mixture("+ gate function", everything, inputs=True, gates=True))
-    if has_messages(fixed):
-        stages.append(Mixture("+ messages", everything, inputs=True, gates=True, messages=True))
+LADDER: Mapping[Kind, str] = {
+    Kind.WEIGHTS: "+ weights",
+    Kind.CONSTANT: "+ constants",
+    Kind.INPUT: "+ inputs",
+    Kind.FUNCTION: "+ gate function",
+    Kind.MESSAGE: "+ messages",
+    Kind.WORD: "+ words",
+    Kind.SATURATION: "+ saturation",
+}
+"""Name of the stage that adds all parts of a kind, in the order of the stages."""
+
+
+def ladder_mixtures(network: Network, fixed: FixedNetwork) -> tuple[Mixture, ...]:
+    """Stages between float and integer, each with all parts of the one before.
+
+    The last has all parts, so it is the integer network itself.
+    """
+    everything = parts(network, fixed)
+    stages, taken = [Mixture("float64")], tuple[Part, ...]()
+    for kind, name in LADDER.items():
+        own = tuple(part for part in everything if part.kind is kind)
+        if own:
+            taken += own
+            stages.append(Mixture(name, taken))
     return tuple(stages)
 
 
 def account_mixtures(network: Network, fixed: FixedNetwork) -> tuple[Mixture, ...]:
-    """Every cause alone: each tensor that rounding changed, inputs, gate function, messages."""
-    original = float_tensors(network)
-    causes = [
-        Mixture(str(tensor), (tensor,))
-        for tensor, values in real_tensors(fixed).items()
-        if not np.array_equal(values, original[tensor])
-    ]
-    if fixed.input.graded:
-        causes.append(Mixture("inputs", inputs=True))
-    if has_gates(fixed):
-        causes.append(Mixture("gate function", gates=True))
-    if has_messages(fixed):
-        causes.append(Mixture("messages", messages=True))
-    return tuple(causes)
+    """Every part alone."""
+    return tuple(Mixture(str(part), (part,)) for part in parts(network, fixed))
 
 
 class Account:
@@ -114,7 +112,7 @@ class Account:
         self.network = network
         self.fixed = fixed
         self.samples = samples
-        self.mixtures = ladder_mixtures(fixed)
+        self.mixtures = ladder_mixtures(network, fixed)
         self.alone = account_mixtures(network, fixed) if causes else ()
         self.tallies = [_Tally() for _ in (*self.mixtures, *self.alone)]
 
@@ -123,7 +121,10 @@ class Account:
         whole, *others = (
             mixture.network(self.network, self.fixed) for mixture in (*self.mixtures, *self.alone)
         )
-        replays = [replay(network, changed(whole, network)) for network in others]
+        replays = [
+            replay(network, changed(whole, network) | mixture.rounded_inputs)
+            for network, mixture in zip(others, (*self.mixtures, *self.alone)[1:], strict=True)
+        ]
         record = tuple({r.source[1] for r in replays if r.source is not None})
         parts = tuple(self.samples.parts(part_size(self.network)))
         total, done = len(parts) * len(self.tallies), 0

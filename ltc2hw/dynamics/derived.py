@@ -40,12 +40,13 @@ def fold(program: Program) -> Folded:
     >>> tuple(fold(find_model("brf").program).derived.results)
     ('derived0', 'derived1')
     """
-    return _fold(program.language, program.values, tuple(program.results.items()))
+    if program.language != "real":
+        return Folded(program, None)
+    return _fold(program.values, tuple(program.results.items()))
 
 
 @lru_cache(maxsize=128)
-def _fold(language: str, values: tuple[Value, ...], results: tuple[tuple[str, int], ...]) -> Folded:
-    assert language == "real"
+def _fold(values: tuple[Value, ...], results: tuple[tuple[str, int], ...]) -> Folded:
     program = Program("real", values, dict(results))
     works: list[bool] = []
     for index, value in enumerate(values):

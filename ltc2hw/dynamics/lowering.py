@@ -176,7 +176,7 @@ class Lowering:
             return self._product(*arguments, fraction=fraction)
         natural = self.natural(index)
         assert natural is not None
-        return self.rescale(self._exact(index, natural), natural - fraction)
+        return self.rescale(self._exact(index, natural), natural, fraction)
 
     def _exact(self, index: int, natural: int) -> int:
         """A value that has a format of its own, with that format."""
@@ -244,20 +244,20 @@ class Lowering:
         if form.index_bits is None:
             rest = add(Operation.SUBTRACT, number(1 << fraction), magnitude)
             return add(Operation.MAXIMUM, rest, number(0))
-        cell = self.rescale(magnitude, fraction + form.span_bits - form.index_bits)
+        cell = self.rescale(magnitude, fraction, form.index_bits - form.span_bits)
         beyond = add(Operation.GREATER, cell, number((1 << form.index_bits) - 1))
         entry = add(Operation.ENTRY, cell, name=SURROGATE_TABLE)
         return add(Operation.SELECT, beyond, number(0), entry)
 
     def _product(self, left: int, right: int, *, fraction: int) -> int:
-        """``rescale(left right, p + q - fraction)``; a choice where one of them is 0 or 1."""
+        """``rescale(left right, p + q, fraction)``; a choice where one of them is 0 or 1."""
         for condition, other in ((left, right), (right, left)):
             if condition in self._binary:
                 chosen = (self.at(condition, 0), self.at(other, fraction))
                 return self.builder.add(Operation.SELECT, *chosen, self.builder.number(0))
         (first, p), (second, q) = self._factor(left), self._factor(right)
         whole = self.builder.add(Operation.MULTIPLY, first, second)
-        return self.rescale(whole, p + q - fraction)
+        return self.rescale(whole, p + q, fraction)
 
     def _factor(self, index: int) -> tuple[int, int]:
         """A value and its fraction, as it enters a product."""
@@ -268,8 +268,9 @@ class Lowering:
         fraction = self.own(index)
         return self.at(index, fraction), fraction
 
-    def rescale(self, index: int, bits: int) -> int:
-        """Shift right toward zero by ``bits``, or left where they are negative."""
+    def rescale(self, index: int, fraction: int, asked: int) -> int:
+        """A value of one fraction at another: shifted right toward zero, or left."""
+        bits = fraction - asked
         if bits == 0:
             return index
         operation = Operation.SHIFT_TOWARD_ZERO if bits > 0 else Operation.SHIFT_LEFT

@@ -1,7 +1,8 @@
-"""The closed set of operations: what each takes, and in which of the two languages it is legal.
+"""The closed set of operations: what each takes, and in which of the three languages it is legal.
 
 A program is written over the real operations; lowering turns it into one over the integer
-operations. Each other module of this package is a table from these operations to one meaning.
+operations, or over the rounded ones: real numbers that are cut and clipped where the integers are.
+Each other module of this package is a table from these operations to one meaning.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Operation(str, Enum):
     """Derivative of the gate of that name, at the gate's argument."""
     SURROGATE = "surrogate"
     """What learning takes for the derivative of ``greater``, at the difference of its arguments."""
+
+    TRUNCATE = "truncate"
+    """To a multiple of 2^-fraction, toward zero: what a right shift takes from a real number."""
 
     SHIFT_LEFT = "shift_left"
     SHIFT_RIGHT = "shift_right"
@@ -119,6 +123,22 @@ INTEGER: dict[Operation, Form] = {
     Operation.ENTRY: Form(1, named=True),
 }
 """Operations on integers: all that an engine, a chip or a printed program needs."""
+
+ROUNDED: dict[Operation, Form] = {
+    **LEAVES,
+    **ARITHMETIC,
+    Operation.NUMBER: Form(0, numbers=("value",)),
+    Operation.REGISTER: Form(1, named=True),
+    Operation.GATE: Form(1, named=True),
+    Operation.TRUNCATE: Form(1, named=True, numbers=("fraction",)),
+    Operation.SATURATE: Form(1, named=True, numbers=("lowest", "highest", "fraction")),
+    Operation.WRAP: Form(1, named=True, numbers=("bits", "signed", "fraction")),
+    Operation.WRAP_ONCE: Form(1, named=True, numbers=("bits", "register bits", "fraction")),
+}
+"""Operations on real numbers that are cut and clipped as a chip's integers of that fraction are.
+
+Their names are those of the words that the numbers are on their way to.
+"""
 
 COUNTED = (Operation.SATURATE, Operation.WRAP, Operation.WRAP_ONCE)
 """Operations that count the values which did not fit, under their name."""

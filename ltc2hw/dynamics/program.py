@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ltc2hw.dynamics.operations import INTEGER, REAL, Form, Operation
+from ltc2hw.dynamics.operations import INTEGER, REAL, ROUNDED, Form, Operation
 from ltc2hw.errors import InvalidValueError
 
-Language = Literal["real", "integer"]
+Language = Literal["real", "integer", "rounded"]
 
-FORMS: Mapping[Language, Mapping[Operation, Form]] = {"real": REAL, "integer": INTEGER}
+FORMS: Mapping[Language, Mapping[Operation, Form]] = {
+    "real": REAL,
+    "integer": INTEGER,
+    "rounded": ROUNDED,
+}
 """The legal operations of each language."""
 
 
@@ -113,7 +117,8 @@ class Program:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidValueError("program of a neuron", error, "values as JSON") from error
         if language not in tuple(FORMS):
-            raise InvalidValueError("language of a program", repr(language), "real or integer")
+            known = ", ".join(FORMS)
+            raise InvalidValueError("language of a program", repr(language), f"one of {known}")
         return cls(language, values, places)
 
 

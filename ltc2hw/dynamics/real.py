@@ -1,4 +1,4 @@
-"""The meaning of real programs: float64 arrays, no rounding, no words."""
+"""The meaning of real and rounded programs: float64 arrays. Real ones have no words."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ltc2hw.dynamics.integer import MEANING as INTEGER_MEANING
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.numbers.nonlinearity import GateCurve, Nonlinearity, evaluate, evaluate_slope
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import WIDEST_WORD, FloatArray
 
 Reals = Mapping[str, FloatArray]
 Surrogate = Callable[[FloatArray], FloatArray]
@@ -28,6 +29,32 @@ def _select(condition: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
     return result
 
 
+def _truncate(x: FloatArray, fraction: int) -> FloatArray:
+    result: FloatArray = np.ldexp(np.trunc(np.ldexp(x, fraction)), -fraction)
+    return result
+
+
+def _saturate(x: FloatArray, lowest: int, highest: int, fraction: int) -> FloatArray:
+    ends = np.ldexp([float(lowest), float(highest)], -fraction)
+    result: FloatArray = np.minimum(np.maximum(x, ends[0]), ends[1])
+    return result
+
+
+def _wrapping(operation: Operation, x: FloatArray, *numbers: int) -> FloatArray:
+    """Whole units of 2^-fraction wrap as integers do, what is finer stays beside them."""
+    *own, fraction = numbers
+    scaled = np.ldexp(x, fraction)
+    whole = np.floor(scaled)
+    limit = float(1 << WIDEST_WORD)
+    integers = np.clip(whole, -limit, limit).astype(np.int64)
+    wrapped = np.asarray(INTEGER_MEANING[operation](integers, *own))
+    moved = wrapped != integers
+    result: FloatArray = np.where(
+        moved, np.ldexp(wrapped.astype(np.float64) + (scaled - whole), -fraction), x
+    )
+    return result
+
+
 MEANING: Mapping[Operation, Callable[..., Any]] = {
     Operation.ADD: np.add,
     Operation.SUBTRACT: np.subtract,
@@ -39,8 +66,12 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
     Operation.GREATER: _greater,
     Operation.SELECT: _select,
     Operation.REGISTER: lambda value: value,
+    Operation.TRUNCATE: _truncate,
+    Operation.SATURATE: _saturate,
+    Operation.WRAP: partial(_wrapping, Operation.WRAP),
+    Operation.WRAP_ONCE: partial(_wrapping, Operation.WRAP_ONCE),
 }
-"""Operations that need their arguments alone."""
+"""Operations that need their arguments and their numbers alone."""
 
 
 LEAVES = (Operation.PARAMETER, Operation.PORT, Operation.STATE)
@@ -107,7 +138,14 @@ def _meaning(
     if value.operation is Operation.SURROGATE:
         assert surrogate is not None
         return surrogate
-    return MEANING[value.operation]
+    meaning = MEANING[value.operation]
+    if value.numbers:
+        return _with_numbers(meaning, tuple(int(number) for number in value.numbers))
+    return meaning
+
+
+def _with_numbers(meaning: Callable[..., Any], numbers: tuple[int, ...]) -> Callable[..., Any]:
+    return lambda argument: meaning(argument, *numbers)
 
 
 def evaluate_real(

@@ -6,10 +6,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ltc2hw.dynamics.operations import Form, Operation
+from ltc2hw.dynamics.operations import COUNTED, Form, Operation
 from ltc2hw.dynamics.program import FORMS, Program, Value
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.numbers.integer_limits import EXACT_BITS, FINEST_GATE, FINEST_RESULT, LARGEST_SHIFT
+from ltc2hw.numbers.integer_limits import (
+    EXACT_BITS,
+    FINEST,
+    FINEST_GATE,
+    FINEST_RESULT,
+    LARGEST_SHIFT,
+)
 from ltc2hw.numbers.nonlinearity import PLAN_MINIMUM_FRACTION, TABLE_SPAN_BITS
 from ltc2hw.numbers.scalars import is_integer, require_type, shown
 from ltc2hw.numbers.words import WIDEST_WORD
@@ -19,7 +25,7 @@ MOST_VALUES = 1024
 
 LONGEST_NAME = 64
 
-DEEPEST: Mapping[str, int] = {"real": 96, "integer": 224}
+DEEPEST: Mapping[str, int] = {"real": 96, "integer": 224, "rounded": 288}
 """Most values from a leaf to what is made of it, each of the one before: what follows them by
 calling itself stays within Python's stack."""
 
@@ -122,10 +128,12 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
     named = bool(value.name)
     if named != form.named or (named and not is_plain(value.name)):
         yield f"named {value.name!r}", "a plain name" if form.named else "no name"
-    if program.language == "real":
-        yield from _real_problems(program, value)
-    else:
+    if program.language == "integer":
         yield from _integer_problems(value)
+    else:
+        yield from _real_problems(program, value)
+        if value.operation in (*COUNTED, Operation.TRUNCATE):
+            yield from _rounding_problems(value)
 
 
 def _real_problems(program: Program, value: Value) -> Iterator[Problem]:
@@ -200,6 +208,14 @@ def _integer_problems(value: Value) -> Iterator[Problem]:
         if not lowest <= numbers[1] <= last:
             yield f"given {numbers[1]}", f"{lowest} to {last}"
     yield from _function_problems(value.operation, numbers)
+
+
+def _rounding_problems(value: Value) -> Iterator[Problem]:
+    """The numbers of what is cut or clipped: those of integers, and a fraction."""
+    yield from _integer_problems(value)
+    fraction = value.numbers[-1]
+    if not -FINEST <= fraction <= FINEST:
+        yield f"fraction {fraction}", f"{-FINEST} to {FINEST}"
 
 
 def _function_problems(operation: Operation, numbers: list[int]) -> Iterator[Problem]:

@@ -1,18 +1,22 @@
-"""Float networks that hold some of an integer network's numbers: between the two, in any mixture.
+"""Float networks that hold some parts of an integer network: between the two, in any mixture.
 
-Each number that quantization changed can be put back alone into the float network, which then runs
-in the float64 engine like any other. That is how lost accuracy is traced to its causes.
+Each part, a rounded tensor, a gate's function, the words of a state, can be put alone into the
+float network, which then runs in the float64 engine like any other; all of them together make the
+integers. That is how lost accuracy is traced to its causes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 
+from ltc2hw.dynamics.rounding import rounded, roundings
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import (
+    FixedInput,
     FixedNetwork,
     FixedPopulation,
     message_format,
@@ -40,6 +44,51 @@ class Tensor:
 
     def __str__(self) -> str:
         return f"{self.owner} {self.field}"
+
+
+class Kind(str, Enum):
+    """What a part of an integer network is."""
+
+    WEIGHTS = "weights"
+    CONSTANT = "constant"
+    FUNCTION = "function"
+    """Plan or table of a gate, with the rounding of its argument."""
+    INPUT = "input"
+    """Rounding and clipping of samples."""
+    MESSAGE = "message"
+    """Rounding and clipping of a graded variable as it is sent."""
+    WORD = "word"
+    """Every cut of a shift on the way to a register or a result."""
+    SATURATION = "saturation"
+    """What a register makes of numbers that it does not hold."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that integers have and reals have not; all of them together make the integers.
+
+    ``owner``: the projection (with its delay) or the population; ``name``: the constant, gate,
+    variable or word of a population.
+
+    >>> print(Part(Kind.WORD, "hidden", "membrane"), "|", Part(Kind.WEIGHTS, "x.spikes->a.current"))
+    hidden membrane word | x.spikes->a.current weights
+    """
+
+    kind: Kind
+    owner: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is Kind.CONSTANT:
+            return f"{self.owner} {self.name}"
+        if self.kind is Kind.INPUT:
+            return f"{self.owner} samples"
+        return " ".join(filter(None, (self.owner, self.name, self.kind.value)))
+
+    @property
+    def tensor(self) -> Tensor:
+        """The array that a part of the kinds weights and constant is."""
+        return Tensor(self.owner, self.name or WEIGHTS)
 
 
 def check_pair(network: Network, fixed: FixedNetwork) -> None:
@@ -104,27 +153,62 @@ def real_tensors(network: FixedNetwork) -> dict[Tensor, FloatArray]:
     return float_tensors(dequantize(network))
 
 
-def partly_fixed(
-    network: Network,
-    fixed: FixedNetwork,
-    tensors: Collection[Tensor],
-    *,
-    gates: bool = False,
-    messages: bool = False,
-) -> Network:
-    """The float network with some of the integer network's numbers and functions.
+def parts(network: Network, fixed: FixedNetwork) -> tuple[Part, ...]:
+    """Every part of the integer network that can change something, in the order of a step.
 
-    ``tensors``: weights and constants to take from the integer network; ``gates``: its gate
-    functions; ``messages``: its rounding of graded messages.
+    Weights and constants that no rounding changed are left out.
     """
+    original, real = float_tensors(network), real_tensors(fixed)
+    changed = {t for t, values in real.items() if not np.array_equal(values, original[t])}
+    found: list[Part] = []
+    for population in fixed.populations:
+        if isinstance(population, FixedInput):
+            if population.graded:
+                found.append(Part(Kind.INPUT, population.name))
+        else:
+            landing = [p for p in fixed.projections if p.target == population.name]
+            tensors = [tensor_of(projection) for projection in landing]
+            found += [Part(Kind.WEIGHTS, t.owner) for t in tensors if t in changed]
+            found += _own_parts(population, changed)
+        sent = [p.variable for p in fixed.projections if p.source == population.name]
+        found += [
+            Part(Kind.MESSAGE, population.name, variable)
+            for variable in dict.fromkeys(sent)
+            if message_format(population, variable) is not None
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+def _own_parts(population: FixedNeurons, changed: Collection[Tensor]) -> Iterator[Part]:
+    """Constants, functions, words and saturations of a population."""
+    name = population.name
+    for constant in population.constants:
+        if Tensor(name, constant) in changed:
+            yield Part(Kind.CONSTANT, name, constant)
+    for gate in population.model.gates:
+        yield Part(Kind.FUNCTION, name, gate)
+    made = roundings(population.model.program, population.formats)
+    for word in made.words:
+        yield Part(Kind.WORD, name, word)
+    for word in made.ends:
+        yield Part(Kind.SATURATION, name, word)
+
+
+def partly_fixed(network: Network, fixed: FixedNetwork, chosen: Collection[Part]) -> Network:
+    """The float network with some parts of the integer network.
+
+    With all of :func:`parts`, on :func:`rounded_samples`, every number of a float run is the real
+    one that stands for the integer engine's, exactly, where products fit the 53 bits of float64.
+    """
+    taken = frozenset(chosen)
+    tensors = {part.tensor for part in taken if part.kind in (Kind.WEIGHTS, Kind.CONSTANT)}
     real = {tensor: values for tensor, values in real_tensors(fixed).items() if tensor in tensors}
     populations = tuple(
-        _with_constants(population, real, fixed.population(population.name) if gates else None)
+        _with_parts(population, real, fixed.population(population.name), taken)
         for population in worked_out(network).populations
     )
     projections = tuple(
-        _with_weights(projection, real, fixed if messages else None)
-        for projection in network.projections
+        _with_weights(projection, real, fixed, taken) for projection in network.projections
     )
     return replace(network, populations=populations, projections=projections)
 
@@ -135,36 +219,43 @@ def rounded_samples(fixed: FixedNetwork, x: FloatArray) -> FloatArray:
     return np.ldexp(values.astype(np.float64), -fixed.input.fraction)
 
 
-def _with_constants(
-    population: FloatPopulation, real: Mapping[Tensor, FloatArray], fixed: FixedPopulation | None
+def _with_parts(
+    population: FloatPopulation,
+    real: Mapping[Tensor, FloatArray],
+    fixed: FixedPopulation,
+    taken: Collection[Part],
 ) -> FloatPopulation:
-    """The population with its tensors of ``real`` replaced, and the gate functions of ``fixed``."""
-    if isinstance(population, Input):
+    """The population with its tensors of ``real``, and the functions and words that are taken."""
+    if isinstance(population, Input) or isinstance(fixed, FixedInput):
         return population
-    changes = {
-        tensor.field: values for tensor, values in real.items() if tensor.owner == population.name
-    }
-    functions = population.functions
-    if isinstance(fixed, FixedNeurons):
-        formats = fixed.formats
-        functions = {
-            gate: RoundedGate(form, formats.held[gate].fraction, fixed.tables[gate])
-            for gate, form in formats.gates.items()
-        }
+    name, formats = population.name, fixed.formats
+    changes = {tensor.field: values for tensor, values in real.items() if tensor.owner == name}
+    functions = dict(population.functions)
+    for gate, form in formats.gates.items():
+        if Part(Kind.FUNCTION, name, gate) in taken:
+            functions[gate] = RoundedGate(form, formats.held[gate].fraction, fixed.tables[gate])
+    model = population.model
+    own = [part for part in taken if part.owner == name]
+    words = tuple(part.name for part in own if part.kind is Kind.WORD)
+    ends = tuple(part.name for part in own if part.kind is Kind.SATURATION)
+    if words or ends:
+        model = replace(model, program=rounded(model.program, formats, words, ends))
     constants = {**population.constants, **changes}
-    name, size, shape = population.name, population.size, population.shape
-    return Neurons(name, size, population.model, constants, functions, shape)
+    return Neurons(name, population.size, model, constants, functions, population.shape)
 
 
 def _with_weights(
-    projection: Projection, real: Mapping[Tensor, FloatArray], fixed: FixedNetwork | None
+    projection: Projection,
+    real: Mapping[Tensor, FloatArray],
+    fixed: FixedNetwork,
+    taken: Collection[Part],
 ) -> Projection:
-    """The projection with its weights replaced, and with the message rounding of ``fixed``."""
+    """The projection with its weights replaced, and with the message rounding that is taken."""
     weights = projection.weights
     tensor = tensor_of(projection)
     if tensor in real:
         weights = weights.with_values(real[tensor])
-    if fixed is not None and _rounds(fixed, projection):
+    if Part(Kind.MESSAGE, projection.source, projection.variable) in taken:
         source = fixed.population(projection.source)
         weights = rounded_messages(
             weights,
@@ -172,17 +263,3 @@ def _with_weights(
             message_fraction(source, projection.variable),
         )
     return replace(projection, weights=weights)
-
-
-def has_messages(fixed: FixedNetwork) -> bool:
-    """Whether some projection carries rounded graded messages."""
-    return any(_rounds(fixed, projection) for projection in fixed.projections)
-
-
-def has_gates(fixed: FixedNetwork) -> bool:
-    """Whether some population has gates."""
-    return any(isinstance(p, FixedNeurons) and p.model.gates for p in fixed.populations)
-
-
-def _rounds(fixed: FixedNetwork, projection: Connection) -> bool:
-    return message_format(fixed.population(projection.source), projection.variable) is not None

@@ -27,7 +27,7 @@ from ltc2hw.graph.trace import Trace
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Word
-from ltc2hw.quantization.mixing import Tensor, float_tensors, partly_fixed, real_tensors
+from ltc2hw.quantization.mixing import Kind, Part, float_tensors, partly_fixed, parts, real_tensors
 from ltc2hw.quantization.rounded import RoundedGate, RoundedMessages, rounded_messages
 from tests.convolution.test_networks import events, gated_network
 from tests.random_networks import (
@@ -129,10 +129,11 @@ def test_ranges_hold_the_extremes(
 def test_ladder_starts_at_float_and_ends_at_integer(report: Report) -> None:
     names = [stage.name for stage in report.ladder]
     assert names == [
-        "float64", "+ weights", "+ constants", "+ inputs", "+ gate function", "integer",
+        "float64", "+ weights", "+ constants", "+ inputs", "+ gate function", "+ words",
+        "+ saturation", "integer",
     ]  # fmt: skip
     assert report.ladder[0].score == report.scores["float64"]
-    assert report.ladder[-1].score == report.scores["integer"]
+    assert report.ladder[-2].score == report.ladder[-1].score == report.scores["integer"]
 
 
 def test_batches_change_nothing(
@@ -172,7 +173,7 @@ def test_the_ideal_target_loses_nothing_at_any_stage() -> None:
     x = rng.integers(-128, 128, (10, 30, 5)) / 128
     labels = ltc2hw.simulate(network, x).outputs[-1].argmax(axis=1)
     report = compare(network, ltc2hw.quantize(network, "ideal", x), x, labels, ("integer",))
-    assert [stage.score for stage in report.ladder] == [1.0] * 7
+    assert [stage.score for stage in report.ladder] == [1.0] * 9
     assert max(cause.output_error for cause in report.causes) < 1e-3
 
 
@@ -223,7 +224,7 @@ def test_spiking_outputs_are_counted() -> None:
     report = compare(network, fixed, x, labels, ("integer",))
     assert report.scores["float64"] == 1.0
     assert [stage.name for stage in report.ladder] == [
-        "float64", "+ weights", "+ constants", "integer",
+        "float64", "+ weights", "+ constants", "+ words", "+ saturation", "integer",
     ]  # fmt: skip
 
 
@@ -272,13 +273,14 @@ def test_partly_fixed_changes_what_it_is_told() -> None:
     network = random_network(rng, gate="dense")
     fixed = ltc2hw.quantize(network, "loihi2", rng.uniform(-1, 1, (5, 8, 5)))
     assert partly_fixed(network, fixed, ()) == network
-    tensor = Tensor("hidden0", "tau_mem.bias")
-    one = partly_fixed(network, fixed, (tensor,))
+    part = Part(Kind.CONSTANT, "hidden0", "tau_mem.bias")
+    tensor = part.tensor
+    one = partly_fixed(network, fixed, (part,))
     np.testing.assert_array_equal(float_tensors(one)[tensor], real_tensors(fixed)[tensor])
     others = set(real_tensors(fixed)) - {tensor}
     for other in others:
         np.testing.assert_array_equal(float_tensors(one)[other], float_tensors(network)[other])
-    whole = partly_fixed(network, fixed, tuple(real_tensors(fixed)), gates=True, messages=True)
+    whole = partly_fixed(network, fixed, parts(network, fixed))
     for other in real_tensors(fixed):
         np.testing.assert_array_equal(float_tensors(whole)[other], real_tensors(fixed)[other])
     rounded = [p for p in whole.projections if isinstance(p.weights, RoundedMessages)]

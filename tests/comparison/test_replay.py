@@ -55,9 +55,9 @@ def test_causes_are_those_of_whole_runs(
         runs = [ltc2hw.simulate(mixed, part, "float64", ()).outputs for part in parts]
         return np.concatenate(runs, axis=1)
 
-    real = whole(ladder_mixtures(fixed)[0])
+    real = whole(ladder_mixtures(network, fixed)[0])
     size = np.sqrt(np.mean(real**2))
-    for mixture, stage in zip(ladder_mixtures(fixed), account.stages(), strict=True):
+    for mixture, stage in zip(ladder_mixtures(network, fixed), account.stages(), strict=True):
         assert stage.score == np.mean(whole(mixture)[-1].argmax(axis=1) == samples.labels)
     mixtures = account_mixtures(network, fixed)
     for mixture, cause in zip(mixtures, account.causes(), strict=True):

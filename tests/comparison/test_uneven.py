@@ -133,10 +133,12 @@ def test_ladder_and_causes_read_each_sample_at_its_end(uneven: Uneven, report: R
         ends = enumerate(uneven.lengths)
         return [ltc2hw.simulate(mixed, x[:end, b : b + 1]).outputs[:, 0] for b, end in ends]
 
-    for mixture, stage in zip(ladder_mixtures(uneven.fixed), report.ladder, strict=False):
+    for mixture, stage in zip(
+        ladder_mixtures(uneven.network, uneven.fixed), report.ladder, strict=False
+    ):
         chosen = np.array([array[-1].argmax() for array in outputs(mixture)])
         assert stage.score == np.mean(chosen == uneven.labels), stage.name
-    real = np.concatenate(outputs(ladder_mixtures(uneven.fixed)[0]))
+    real = np.concatenate(outputs(ladder_mixtures(uneven.network, uneven.fixed)[0]))
     causes = {cause.name: cause for cause in report.causes}
     for mixture in account_mixtures(uneven.network, uneven.fixed)[:4]:
         moved = np.concatenate(outputs(mixture)) - real

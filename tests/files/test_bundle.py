@@ -560,7 +560,10 @@ def damaged_program(edit: Callable[[list[Any]], None]) -> Edit:
         (damaged_program(lambda program: program[1].append(["add", [0, 999], "", []])), "earlier"),
         (damaged_program(lambda program: program[1].append(["exec", [], "", []])), "exec"),
         (damaged_program(lambda program: program[1].extend(program[1] * 99)), "1 to 1024 values"),
-        (damaged_program(lambda program: program.__setitem__(0, "c")), "real or integer"),
+        (
+            damaged_program(lambda program: program.__setitem__(0, "c")),
+            "one of real, integer, rounded",
+        ),
         (damaged_program(lambda program: program[2].update(more=10**30)), "result more"),
     ],
 )

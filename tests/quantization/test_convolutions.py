@@ -21,7 +21,7 @@ from ltc2hw.numbers.convolution import Conv
 from ltc2hw.quantization.account import drives
 from ltc2hw.quantization.check import check
 from ltc2hw.quantization.dequantize import dequantize
-from ltc2hw.quantization.mixing import float_tensors, partly_fixed, real_tensors
+from ltc2hw.quantization.mixing import Kind, Part, float_tensors, partly_fixed, real_tensors
 from ltc2hw.quantization.report import read_report
 from ltc2hw.quantization.rounded import RoundedConv
 from ltc2hw.quantization.rules import SHARED, utilization, worst_arrivals
@@ -155,7 +155,7 @@ def test_graded_messages_through_a_kernel_are_rounded_without_a_matrix() -> None
     network = Network((Input("input", 3200, graded=True, shape=image), hidden), wires, "hidden")
     x = rng.uniform(-1, 1, (4, 2, 3200))
     fixed = ltc2hw.quantize(network, calibration=x, options=QuantizeOptions(message_bits=6))
-    mixed = partly_fixed(network, fixed, (), messages=True)
+    mixed = partly_fixed(network, fixed, (Part(Kind.MESSAGE, "hidden", "membrane"),))
     rounded = mixed.projections[1].weights
     assert isinstance(rounded, RoundedConv)
     step = 2.0**-rounded.fraction
