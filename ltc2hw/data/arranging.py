@@ -117,7 +117,7 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
     return Arrangement(arranged, axes.every_step, notes, _step_shape(source, parts, where))
 
 
-def _step_shape(source: Source, parts: Mapping[PartName, Arranged], where: str) -> Shape:
+def _step_shape(source: Source, parts: Mapping[PartName, _Padded], where: str) -> Shape:
     """What the inputs of a step are, by the data themselves or by the axes of all parts.
 
     Raises:

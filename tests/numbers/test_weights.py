@@ -122,8 +122,8 @@ def test_what_does_not_fit_an_operator_is_named(weights: Weights) -> None:
         with pytest.raises(ShapeError, match=rf"values of weights.*\({count},\)"):
             weights.with_values(values)
     assert weights.with_values(list(weights.values)) == weights  # type: ignore[arg-type]
-    assert weights.with_values(weights.values.tolist()) == weights  # type: ignore[arg-type]
-    assert weights.apply(np.ones((2, 3)).tolist()).shape == (2, weights.shape[0])  # type: ignore[arg-type]
+    assert weights.with_values(weights.values.tolist()) == weights
+    assert weights.apply(np.ones((2, 3)).tolist()).shape == (2, weights.shape[0])
 
 
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint64, np.int8])
