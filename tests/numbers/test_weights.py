@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -121,9 +123,10 @@ def test_what_does_not_fit_an_operator_is_named(weights: Weights) -> None:
     for values in (np.ones(count + 1), np.ones((1, count, 1)), np.ones(())):
         with pytest.raises(ShapeError, match=rf"values of weights.*\({count},\)"):
             weights.with_values(values)
-    assert weights.with_values(list(weights.values)) == weights  # type: ignore[arg-type]
-    assert weights.with_values(weights.values.tolist()) == weights
-    assert weights.apply(np.ones((2, 3)).tolist()).shape == (2, weights.shape[0])
+    listed: Any = list(weights.values)
+    assert weights.with_values(listed) == weights
+    listed = np.ones((2, 3)).tolist()
+    assert weights.apply(listed).shape == (2, weights.shape[0])
 
 
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint64, np.int8])
