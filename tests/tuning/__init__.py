@@ -1,0 +1,1 @@
+"""Tests of advice, tuning and the search for widths."""
