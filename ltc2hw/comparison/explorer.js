@@ -244,19 +244,21 @@
     const svg = byId("outputs"), height = 270;
     const read = outputsOf(sample), { indices, size } = sample.outputs;
     const line = (side, place) => Array.from({ length: sample.steps }, (_, step) => read(side, place, step));
-    const telling = new Set(sample.outputs.telling);
+    const [first, ...others] = sample.outputs.telling;
     const places = indices.map((_, place) => place);
-    const kind = (place) => (telling.has(indices[place]) ? "" : " quiet");
+    const kind = (place) => (indices[place] === first ? " thick" : others.includes(indices[place]) ? "" : " quiet");
     const lines = [0, 1].flatMap((side) =>
       places.map((place) => ({ values: line(side, place), kind: (side ? "integer" : "float") + kind(place) })),
     );
     const shown = indices.length < size ? ` (${indices.length} of ${size})` : "";
-    const y = plot(svg, height, `Outputs of the network${shown}`, lines);
+    const thin = others.length ? `, ${others.join(" and ")} thin` : "";
+    const grey = indices.length > 1 + others.length ? ", others grey" : "";
+    const y = plot(svg, height, `Outputs of the network${shown}: ${first} thick${thin}${grey}`, lines);
     let last = -Infinity;
     const ends = places.map((place) => [y(read(0, place, sample.steps - 1)), indices[place], kind(place)]);
     for (const [level, index, quiet] of ends.sort((a, b) => a[0] - b[0])) {
       last = Math.max(level + 4, last + 12);
-      svg.append(make("text", { x: geometry.width - RIGHT + 6, y: last, class: `tick${quiet ? "" : " strong"}` }, index));
+      svg.append(make("text", { x: geometry.width - RIGHT + 6, y: last, class: `tick${quiet === " quiet" ? "" : " strong"}` }, index));
     }
     cursorOn(svg, height);
   }

@@ -154,9 +154,9 @@ class Report(Shown):
     ``integer``; ``drift`` says where and when these leave the float run, None where that was left
     out. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
-    ``causes`` are sorted by damage; ``advice`` is what the command line has to say about a loss,
-    the cheapest first; ``account`` shares the loss out between them, None where it was
-    left out. All three are measured on the first ``explained`` samples.
+    ``causes`` are sorted by damage; ``account`` shares the loss out between them, None where it was
+    left out or nothing is rounded. All three are measured on the first ``explained`` samples.
+    ``advice`` is what the command line has to say about a loss, the cheapest first.
     ``excerpts`` are some samples in full, those first whose answers changed for the worse.
     """
 

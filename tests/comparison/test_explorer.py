@@ -469,7 +469,7 @@ def test_without_scripts_all_else_is_shown(page: Path, browser: Browser) -> None
         )
         assert "With JavaScript" in browser.value("document.body.innerText")
         sizes = browser.value("Array.from(document.images, (image) => image.naturalWidth)")
-        assert len(sizes) == 10
+        assert len(sizes) == page.read_text("utf-8").count("<img ") > 9
         assert min(sizes) > 0
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)

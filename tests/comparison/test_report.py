@@ -108,7 +108,7 @@ def saved_page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_page_loads_nothing_and_shows_every_table(report: Report, saved_page: str) -> None:
     page = read_page(saved_page)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.loaded)
-    assert page.tags.count("img") == len(page.loaded) == 10
+    assert page.tags.count("img") == len(page.loaded) == 13
     assert not {"link", "iframe"} & set(page.tags)
     assert page.tags.count("script") == 2
     for table in tables(report):
@@ -128,7 +128,7 @@ def test_lif_networks_and_silent_ones_have_pages_too() -> None:
         excerpts=(replace(report.excerpt, float_spikes={}, integer_spikes={}, membranes=()),),
     )  # fmt: skip
     pages = read_page(to_html(report)), read_page(to_html(silent))
-    assert [len(page.loaded) for page in pages] == [10, 4]
+    assert [len(page.loaded) for page in pages] == [13, 7]
 
 
 def test_markdown_has_a_heading_per_table(report: Report, tmp_path: Path) -> None:
