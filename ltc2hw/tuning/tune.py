@@ -232,7 +232,7 @@ class Tuner:
             self.best.quantized.fixed,
             own.options,
             self.bench.chip,
-            own.calibration.x,
+            self.bench.material.validation.x,
             not own.calibration.is_whole,
             self.tuning.wider,
             own.changes,

@@ -78,17 +78,14 @@ def lone_weight() -> Planted:
 
 
 def slow_leak() -> Planted:
-    """A readout that adds up currents with a leak of a thirty-thousandth per step."""
-    network = plain()
-
-    def slowed(population: object) -> object:
-        if isinstance(population, Neurons) and population.name == OUTPUT:
-            bias = np.full(population.size, np.log(1 / 400))
-            return population.with_constants({"tau_mem.bias": bias})
-        return population
-
-    populations = tuple(map(slowed, network.populations))
-    made = replace(network, populations=populations)
+    """A readout so slow that what a step adds to its membrane is below a unit of its word."""
+    network = random_network(
+        np.random.default_rng(2), inputs=INPUTS, hidden=(16,), outputs=3, gate="static"
+    )
+    readout = network.population(OUTPUT)
+    assert isinstance(readout, Neurons)
+    slow = readout.with_constants({"tau_mem.bias": -8.3})
+    made = replace(network, populations=(*network.populations[:-1], slow))
     return Planted(made, task_of(made, 5))
 
 
@@ -96,3 +93,32 @@ def clipped_input() -> Planted:
     """A network that was calibrated on samples of an eighth of the range of those to come."""
     network = plain()
     return Planted(network, task_of(network, 5, calibrated=1 / 8))
+
+
+def outlier_task() -> Task:
+    """The task of :func:`outlier`, for the command line."""
+    return outlier().task
+
+
+def lone_weight_task() -> Task:
+    """The task of :func:`lone_weight`."""
+    return lone_weight().task
+
+
+def slow_leak_task() -> Task:
+    """The task of :func:`slow_leak`."""
+    return slow_leak().task
+
+
+def clipped_input_task() -> Task:
+    """The task of :func:`clipped_input`."""
+    return clipped_input().task
+
+
+FAULTS = {
+    "outlier": outlier,
+    "lone_weight": lone_weight,
+    "slow_leak": slow_leak,
+    "clipped_input": clipped_input,
+}
+"""Every fault by name; the task of each is ``NAME_task``."""
