@@ -304,7 +304,7 @@ class Search:
     def points(self) -> Iterable[Point]:
         """Every network that could be measured."""
         for trial in self.tried.values():
-            if trial.score is not None and trial.bytes is not None:
+            if trial.score is not None and trial.lost is not None and trial.bytes is not None:
                 yield Point(
                     self.bits[trial.what],
                     trial.score,

@@ -19,7 +19,7 @@ class Point:
 
     bits: Mapping[str, int]
     score: float
-    lost: Paired | None
+    lost: Paired
     bytes: int
     operations: float
     kept: bool
@@ -27,7 +27,7 @@ class Point:
     @property
     def costs(self) -> tuple[float, float, float]:
         """What is better where it is smaller."""
-        return (0.0 if self.lost is None else self.lost.mean, float(self.bytes), self.operations)
+        return (self.lost.mean, float(self.bytes), self.operations)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -37,7 +37,8 @@ class Point:
 def front(points: Collection[Point]) -> tuple[Point, ...]:
     """Points that none beats: no other is as good in all, and better in something.
 
-    >>> one, two = (Point({}, 0.9, None, size, 1.0, True) for size in (100, 50))
+    >>> none = Paired(0.0, 0.0)
+    >>> one, two = (Point({}, 0.9, none, size, 1.0, True) for size in (100, 50))
     >>> front([one, two]) == (two,)
     True
     """

@@ -15,6 +15,7 @@ PAGES = Path(__file__).parents[2] / "docs"
 
 NEEDS = {
     "gallery": ("torch", "sklearn", "matplotlib"),
+    "accuracy": ("torch", "sklearn"),
     "tutorials/own-data": ("torch", "matplotlib"),
     "tutorials/event-camera": ("torch", "matplotlib"),
     "tutorials/own-network": ("torch", "sklearn", "norse", "nir", "snntorch", "matplotlib"),
@@ -63,7 +64,7 @@ def test_the_gallery_shows_what_its_lines_draw() -> None:
 
 def test_every_tutorial_is_run() -> None:
     tutorials = {f"tutorials/{path.stem}" for path in (PAGES / "tutorials").glob("*.md")}
-    assert {"tutorials/index", *NEEDS} == tutorials | {"gallery"}
+    assert {"tutorials/index", *NEEDS} == tutorials | {"gallery", "accuracy"}
 
 
 PAGE = """

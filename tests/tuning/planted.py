@@ -44,8 +44,8 @@ def task_of(network: Network, seed: int, calibrated: float = 1.0) -> Task:
     """A task that a network does without an error; training samples may be of another range."""
     rng = np.random.default_rng(seed)
     train, validation, test = (samples(rng, batch) for batch in (64, 240, 240))
-    parts = [answered(network, x) for x in (calibrated * train, validation, test)]
-    return Task("planted", "classification", STEPS, INPUTS, 3, *parts)
+    first, second, third = (answered(network, x) for x in (calibrated * train, validation, test))
+    return Task("planted", "classification", STEPS, INPUTS, 3, first, second, third)
 
 
 def plain(seed: int = 3) -> Network:

@@ -11,13 +11,15 @@ import ltc2hw
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 from ltc2hw.tuning.cost import Footprint, fan_out, footprint, sent_variables, synaptic_operations
 from ltc2hw.tuning.narrowing import narrow, widths_of
+from ltc2hw.tuning.noise import Paired
 from ltc2hw.tuning.pareto import Point, front
 from ltc2hw.tuning.tune import TuneOptions
-from tests.random_networks import random_network, random_samples
+from tests.random_networks import dense, random_network, random_samples
 from tests.tuning.planted import plain, task_of
 
 CHIP = load_target("loihi2")
@@ -84,7 +86,6 @@ def test_the_smallest_network_that_keeps_the_accuracy_is_chosen(tmp_path: Path) 
     assert len(found.trials) <= 50
     chosen = found.chosen
     assert chosen.kept
-    assert chosen.lost is not None
     assert chosen.lost.mean <= 0.05
     assert chosen.bytes < 0.7 * found.points[0].bytes
     assert chosen.bytes == min(point.bytes for point in found.points if point.kept)
@@ -105,7 +106,7 @@ def test_the_smallest_network_that_keeps_the_accuracy_is_chosen(tmp_path: Path) 
 def test_the_front_has_what_no_other_beats() -> None:
     rng = np.random.default_rng(0)
     points = [
-        Point({}, float(score), None, int(size), float(work), kept=True)
+        Point({}, float(score), Paired(1 - score, 0.1), int(size), float(work), kept=True)
         for score, size, work in zip(
             rng.random(40), rng.integers(1, 9, 40), rng.integers(1, 9, 40), strict=True
         )
@@ -125,8 +126,8 @@ def test_the_front_has_what_no_other_beats() -> None:
 
 
 def test_every_word_that_can_be_narrower_is_named() -> None:
-    wire = Projection("x", "value", "a", "current", ltc2hw.Dense([[0.5], [1.0]]))
-    sent = Projection("a", "membrane", "out", "current", ltc2hw.Dense([[1.0, 1.0]]))
+    wire = Projection("x", "value", "a", "current", dense([[0.5], [1.0]]))
+    sent = Projection("a", "membrane", "out", "current", dense([[1.0, 1.0]]))
     network = Network(
         (Input("x", 1, graded=True), Neurons("a", 2, "readout"), Neurons("out", 1, "readout")),
         (wire, sent),
@@ -141,15 +142,8 @@ def test_every_word_that_can_be_narrower_is_named() -> None:
     for name, widths in found.items():
         assert widths == tuple(sorted(set(widths), reverse=True))
         if not name.startswith("table"):
-            narrower = QuantizeOptions(bits={name: widths[-2]}, allow=tuple(ltc2hw_limits()))
+            narrower = QuantizeOptions(bits={name: widths[-2]}, allow=tuple(LIMITS))
             ltc2hw.quantize(network, "loihi2", x, narrower)
-
-
-def ltc2hw_limits() -> tuple[str, ...]:
-    """Names of all limits."""
-    from ltc2hw.quantization.limits import LIMITS
-
-    return tuple(LIMITS)
 
 
 def test_a_bound_that_nothing_keeps_is_refused() -> None:

@@ -14,7 +14,6 @@ from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Split
 from ltc2hw.tuning.material import Material
-from ltc2hw.tuning.noise import Paired
 from ltc2hw.tuning.tune import TuneOptions, tune
 from tests.tuning.planted import FAULTS, Planted, outlier, plain, slow_leak, task_of
 
@@ -50,12 +49,12 @@ def test_what_is_told_is_what_was_measured() -> None:
     assert found.scores["float"] == 1.0
     right = outputs[-1].argmax(axis=1) == split.labels
     wrong = int(np.count_nonzero(~right))
-    assert start.lost == Paired(pytest.approx(wrong / 240), pytest.approx(np.sqrt(wrong) / 240))
+    assert start.lost is not None
+    assert start.lost.mean == pytest.approx(wrong / 240)
+    assert start.lost.error == pytest.approx(np.sqrt(wrong) / 240)
     assert found.scores["tuned"] > found.scores["plain"]
     assert len(found.trials) <= 8
-    again = ltc2hw.quantize(
-        found.network, "loihi2", planted.task.train.x, found.candidate.options
-    )
+    again = ltc2hw.quantize(found.network, "loihi2", planted.task.train.x, found.candidate.options)
     assert again == found.fixed
 
 
@@ -92,9 +91,7 @@ def test_a_stopped_tuning_goes_on(tmp_path: Path) -> None:
     assert found.fixed == whole.fixed
     assert found.tested == whole.tested
     # A larger budget goes on from there, too.
-    more = tune(
-        planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=10), trail=path
-    )
+    more = tune(planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=10), trail=path)
     assert more.trials[: len(found.trials)] == found.trials
     assert len(json.loads(path.read_text())["trials"]) == len(more.trials)
 
