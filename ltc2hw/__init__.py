@@ -65,7 +65,7 @@ __all__ = [
 
 PARTS = (
     *("converters", "data", "plot", "simulations", "targets"),
-    *("neurons", "tasks", "training"),
+    *("neurons", "tasks", "training", "tuning"),
 )
 """Packages that are imported when they are first named: some need an extra."""
 

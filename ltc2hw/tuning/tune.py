@@ -204,7 +204,7 @@ class Tuner:
         return kept
 
     def ordered(self) -> list[Change]:
-        """Changes by promise: those that cost nothing, then by what each byte may bring."""
+        """Changes by promise: those that cost nothing first, of equal ones the cheaper."""
         found: dict[str, tuple[tuple[float, float], Change]] = {}
         situation = self.situation()
         for loss in self.losses():
@@ -271,10 +271,9 @@ def require_allowed(found: Quantized, chip: Target) -> None:
         )  # fmt: skip
 
 
-def rank(promise: tuple[float, float], change: Change) -> tuple[bool, float, float]:
+def rank(promise: tuple[float, float], change: Change) -> tuple[bool, float, float, int]:
     """What changes are sorted by: smaller ones come first."""
-    cost = max(change.added, 1)
-    return not change.is_free, -promise[0] / cost, -promise[1] / cost
+    return not change.is_free, -promise[0], -promise[1], change.added
 
 
 NEARER = 0.02

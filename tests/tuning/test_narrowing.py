@@ -81,12 +81,12 @@ def test_operations_are_counted_message_by_message(*, graded: bool) -> None:
 def test_the_smallest_network_that_keeps_the_accuracy_is_chosen(tmp_path: Path) -> None:
     network = plain()
     task = task_of(network, 5)
-    options = TuneOptions(budget=50)
-    found = narrow(network, "loihi2", task, 0.05, tuning=options, trail=tmp_path / "t.json")
-    assert len(found.trials) <= 50
+    options = TuneOptions(budget=40)
+    found = narrow(network, "loihi2", task, 0.1, tuning=options, trail=tmp_path / "t.json")
+    assert len(found.trials) <= 40
     chosen = found.chosen
     assert chosen.kept
-    assert chosen.lost.mean <= 0.05
+    assert chosen.lost.mean <= 0.1
     assert chosen.bytes < 0.7 * found.points[0].bytes
     assert chosen.bytes == min(point.bytes for point in found.points if point.kept)
     assert any(not point.kept for point in found.points)
@@ -96,11 +96,11 @@ def test_the_smallest_network_that_keeps_the_accuracy_is_chosen(tmp_path: Path) 
     assert chosen.score == task.score(outputs, task.validation.labels) == found.scores["tuned"]
     assert chosen.bytes == footprint(found.fixed, CHIP, found.options.bits).total
     # What the trail has is not measured again, and comes to the same.
-    same = narrow(network, "loihi2", task, 0.05, tuning=options, trail=tmp_path / "t.json")
+    same = narrow(network, "loihi2", task, 0.1, tuning=options, trail=tmp_path / "t.json")
     assert same.chosen == chosen
     assert same.fixed == found.fixed
     with pytest.raises(InvalidValueError, match="drop of trail"):
-        narrow(network, "loihi2", task, 0.06, tuning=options, trail=tmp_path / "t.json")
+        narrow(network, "loihi2", task, 0.11, tuning=options, trail=tmp_path / "t.json")
 
 
 def test_the_front_has_what_no_other_beats() -> None:
