@@ -103,8 +103,8 @@ class Flips:
 class SpikeDrift:
     """Spikes of one population that differ between float and integers.
 
-    ``free``, ``own`` and ``made`` as in :class:`StateDrift`; the total of ``origins`` is the share of
-    all neuron-steps that differ in the integer run. ``first_step`` counts samples by the step of
+    ``free``, ``own`` and ``made`` as in :class:`StateDrift`; the total of ``origins`` is the share
+    of all neuron-steps that differ in the integer run. ``first_step`` counts samples by the step of
     their first difference in this population, (T,), ``never`` those without any. ``silenced``
     neurons spike in float alone, ``awakened`` ones in integers alone, over all samples.
     """
