@@ -112,7 +112,7 @@ class Mixtures:
             replay(self.networks(mixture), self.touched(mixture ^ before))
             for before, mixture in pairwise(ordered)
         ]
-        parts = tuple(samples.parts(part_size(self.network)))
+        parts = tuple(samples.parts(part_size(self.network, len(samples.x))))
         found = [self._run_part(ordered, replays, samples.take(part), tell) for part in parts]
         of = {
             mixture: Outcome(
@@ -171,6 +171,11 @@ CACHED = 1 << 18
 """Numbers of one variable of a population, over the samples that run together: two megabytes."""
 
 
-def part_size(network: Network) -> int:
+RECORDED = 1 << 24
+"""Numbers that a population sends in all steps of the samples that run together: 128 megabytes."""
+
+
+def part_size(network: Network, steps: int) -> int:
     """Samples to run together, so that what a step works on stays in the processor's cache."""
-    return max(1, min(PART, CACHED // max(p.size for p in network.populations)))
+    largest = max(population.size for population in network.populations)
+    return max(1, min(PART, CACHED // largest, RECORDED // (largest * steps)))
