@@ -61,6 +61,21 @@ def test_the_table_says_what_stands_beside(
     assert "samples 21/21" in printed
 
 
+def test_where_and_when_the_runs_part_is_told(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.json"
+    arguments = ["compare", *pair, "--task", TASK, "--samples", "9", "--cause-samples", "3"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    drift = json.loads(out.read_text("utf-8"))["drift"]
+    assert drift["samples"] == 3
+    start = next(i for i, line in enumerate(printed) if line.startswith("On the first 3 samples"))
+    for line, population in zip(printed[start + 1 :], drift["populations"], strict=False):
+        assert line.startswith(f"{population['name']}: ")
+    assert any(line.startswith("drift") for line in printed)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
