@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 class Explanation:
     """Stages, causes and the account of one pair of networks on the same samples.
 
-    ``counts``: saturations of the integer run; ``runs``: what the account may cost.
+    ``causes``: whether there are causes and an account; ``runs``: what the account may cost.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Explanation:
         self.stage_mixtures = ladder_mixtures(self.mixtures.parts)
         self.with_causes = causes
         self.runs = runs
+        self.design: Design | None = None
 
     def run(self, counts: Mapping[str, Mapping[str, int]], progress: Progress) -> None:
-        """Run every mixture; ``integer`` itself is not run."""
-        self.design: Design | None = None
+        """Run every mixture; ``integer`` itself is not run, ``counts`` are its saturations."""
         wanted: set[Mixture] = set(self.stage_mixtures.values())
         if self.with_causes and self.mixtures.parts:
             self.design = self.screen(counts, progress)
@@ -119,7 +119,10 @@ class Explanation:
         return tuple(causes)
 
     def account(self, integers: Outcome) -> Account | None:
-        """The account; ``integers`` is what the integer network gave on the same samples."""
+        """The account, None without causes or where nothing is rounded.
+
+        ``integers`` is what the integer network gave on the same samples.
+        """
         if self.design is None:
             return None
         screening = screening_mixtures(self.mixtures.parts, ())

@@ -42,7 +42,7 @@ def change(before: FloatArray, after: FloatArray, seed: int = 0) -> Change:
 
     >>> found = change(np.array([1.0, 1.0, 1.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0]))
     >>> round(found.mean, 3), round(found.low, 2), round(found.high, 2)
-    (-0.25, -0.59, 0.17)
+    (-0.25, -0.66, 0.32)
     """
     mean = float(np.mean(after) - np.mean(before))
     if answers(before) and answers(after):

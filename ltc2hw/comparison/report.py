@@ -154,7 +154,7 @@ class Report(Shown):
     out. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
     ``causes`` are sorted by damage; ``account`` shares the loss out between them, None where it was
-    left out. All three are measured on the first ``explained`` samples.
+    left out or nothing is rounded. All three are measured on the first ``explained`` samples.
     ``excerpts`` are some samples in full, those first whose answers changed for the worse.
     """
 
