@@ -88,7 +88,7 @@ class CompareOptions:
             require_size(f"samples of engine {engine}", count)
         if self.cause_samples is not None:
             require_size("cause_samples", self.cause_samples)
-        require_range("account_runs", self.account_runs, FEWEST_RUNS, MOST_RUNS)
+        require_range("runs of the account", self.account_runs, FEWEST_RUNS, MOST_RUNS)
 
 
 def compare(

@@ -13,7 +13,7 @@ Course = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Split:
+class Origins:
     """A mean squared error in the parts that it is the sum of, each in the unit squared.
 
     With the errors ``e`` of the free run, ``o`` of a run in which populations hear each other as in
@@ -21,8 +21,8 @@ class Split:
     from the float run's state, ``e = l + (k - l) + (o - k) + (e - o)``; the parts are the means of
     these times ``e``. A negative one makes the error smaller than it would be without it.
 
-    >>> split = Split(made=1.0, kept=0.5, returned=0.25, inherited=2.25)
-    >>> split.total, split.shares, split.here
+    >>> origins = Origins(made=1.0, kept=0.5, returned=0.25, inherited=2.25)
+    >>> origins.total, origins.shares, origins.here
     (4.0, (0.25, 0.125, 0.0625, 0.5625), 0.4375)
     """
 
@@ -70,7 +70,7 @@ class StateDrift:
     free: Course
     own: Course
     made: Course
-    split: Split
+    origins: Origins
     standing: float
     stuck: int
     bits: int
@@ -79,7 +79,7 @@ class StateDrift:
     @property
     def error(self) -> float:
         """Root mean square error of the integer run over all steps, relative to ``scale``."""
-        return float(max(self.split.total, 0.0) ** 0.5 / self.scale)
+        return float(max(self.origins.total, 0.0) ** 0.5 / self.scale)
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class Flips:
 class SpikeDrift:
     """Spikes of one population that differ between float and integers.
 
-    ``free``, ``own`` and ``made`` as in :class:`StateDrift`; the total of ``split`` is the share of
-    all neuron-steps that differ in the integer run. ``first_step`` counts samples by the step of
+    ``free``, ``own`` and ``made`` as in :class:`StateDrift`; the total of ``origins`` is the share
+    of all neuron-steps that differ in the integer run. ``first_step`` counts samples by the step of
     their first difference in this population, (T,), ``never`` those without any. ``silenced``
     neurons spike in float alone, ``awakened`` ones in integers alone, over all samples.
     """
@@ -112,7 +112,7 @@ class SpikeDrift:
     free: Flips
     own: Flips
     made: Flips
-    split: Split
+    origins: Origins
     first_step: tuple[int, ...]
     never: int
     silenced: int
@@ -141,7 +141,7 @@ class PopulationDrift:
     @property
     def exact(self) -> bool:
         """Whether every number is that of the float run."""
-        return all(state.split.total == 0 for state in self.states) and (
+        return all(state.origins.total == 0 for state in self.states) and (
             self.spikes is None or self.spikes.first is None
         )
 

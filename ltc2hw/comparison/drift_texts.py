@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltc2hw.comparison.drift import Drift, PopulationDrift, SpikeDrift, Split, StateDrift
+from ltc2hw.comparison.drift import Drift, Origins, PopulationDrift, SpikeDrift, StateDrift
 
 WAYS = (
     "made in the step",
@@ -10,7 +10,7 @@ WAYS = (
     "returned by its messages to itself",
     "inherited with messages of others",
 )
-"""What the parts of a :class:`~ltc2hw.comparison.drift.Split` are called in a sentence."""
+"""What the parts of a :class:`~ltc2hw.comparison.drift.Origins` are called in a sentence."""
 
 COLUMNS = (
     "population", "variable", "off by", "made in the step", "kept in the state", "returned",
@@ -68,7 +68,7 @@ def spike_clauses(spikes: SpikeDrift | None) -> list[str]:
         return ["no spike differs"]
     start = "" if spikes.first == 0 else f" from step {spikes.first} on"
     clauses = [
-        f"{per_cent(spikes.split.total)} of its neuron-steps spike otherwise{start}, "
+        f"{per_cent(spikes.origins.total)} of its neuron-steps spike otherwise{start}, "
         f"{per_cent(sum(spikes.made.differing) / max(len(spikes.made.missed), 1))} by a single step"
     ]
     for count, run in ((spikes.silenced, "float"), (spikes.awakened, "integers")):
@@ -93,18 +93,18 @@ def state_clauses(population: PopulationDrift) -> list[str]:
 
 def off_by(state: StateDrift) -> str:
     """How far a variable is off, and the parts of its squared error, largest first."""
-    if state.split.total == 0:
+    if state.origins.total == 0:
         return "exact"
-    return f"off by {per_cent(state.error)}; of its squared error {ways(state.split)}"
+    return f"off by {per_cent(state.error)}; of its squared error {ways(state.origins)}"
 
 
-def ways(split: Split) -> str:
+def ways(origins: Origins) -> str:
     """The parts of an error in words, largest first; those that are nothing are left out.
 
-    >>> ways(Split(made=0.02, kept=0.08, returned=0.0, inherited=0.9))
+    >>> ways(Origins(made=0.02, kept=0.08, returned=0.0, inherited=0.9))
     '90 % is inherited with messages of others, 8 % kept in its state, 2 % made in the step'
     """
-    parts = sorted(zip(split.shares, WAYS, strict=True), key=lambda part: -part[0])
+    parts = sorted(zip(origins.shares, WAYS, strict=True), key=lambda part: -part[0])
     texts = [f"{per_cent(share)} {way}" for share, way in parts if share]
     return ", ".join(texts).replace(" % ", " % is ", 1)
 
@@ -117,14 +117,14 @@ def drift_rows(drift: Drift) -> tuple[tuple[str, ...], ...]:
         for state in population.states:
             rows.append((
                 population.name, state.variable, per_cent(state.error),
-                *map(per_cent, state.split.shares), first_step(state),
+                *map(per_cent, state.origins.shares), first_step(state),
                 per_cent(state.standing), f"{state.bits_used} of {state.bits}",
             ))  # fmt: skip
         if spikes is not None:
             first = "never" if spikes.first is None else str(spikes.first)
             rows.append((
-                population.name, "spikes", per_cent(spikes.split.total),
-                *map(per_cent, spikes.split.shares), first, "", "",
+                population.name, "spikes", per_cent(spikes.origins.total),
+                *map(per_cent, spikes.origins.shares), first, "", "",
             ))  # fmt: skip
     return tuple(rows)
 

@@ -16,9 +16,9 @@ from ltc2hw.comparison.drift import (
     Course,
     Drift,
     Flips,
+    Origins,
     PopulationDrift,
     SpikeDrift,
-    Split,
     StateDrift,
 )
 from ltc2hw.comparison.report import Range
@@ -254,7 +254,7 @@ class _Measuring:
         )
         spikes = None
         if name in self.spikes:
-            spikes = self.spikes[name].result(self.sums[name, SPIKES].split(entries), entries)
+            spikes = self.spikes[name].result(self.sums[name, SPIKES].origins(entries), entries)
         return PopulationDrift(name, neurons.size, states, spikes, self.units.factors[name])
 
 
@@ -298,9 +298,9 @@ class _Sums:
         mean = self.errors[run] / np.maximum(entries, 1)
         return tuple((np.sqrt(mean) / self.scale(entries)).tolist())
 
-    def split(self, entries: Array) -> Split:
+    def origins(self, entries: Array) -> Origins:
         """The mean squared error of the free run in its parts."""
-        return Split(*(self.parts / entries.sum()).tolist())
+        return Origins(*(self.parts / entries.sum()).tolist())
 
 
 class _States:
@@ -339,7 +339,7 @@ class _States:
             free=free,
             own=own,
             made=made,
-            split=sums.split(entries),
+            origins=sums.origins(entries),
             standing=self.standing / int(entries.sum()),
             stuck=int(np.count_nonzero(self.stuck)),
             bits=bits,
@@ -406,7 +406,7 @@ class _Spikes:
         steps = np.argmax(differs[:, parted], axis=0)
         self.first_step += np.bincount(steps, minlength=len(self.first_step))
 
-    def result(self, split: Split, entries: Array) -> SpikeDrift:
+    def result(self, origins: Origins, entries: Array) -> SpikeDrift:
         """What was measured of the spikes."""
         there = np.maximum(entries, 1)
         free, own, made = (
@@ -421,7 +421,7 @@ class _Spikes:
             free=free,
             own=own,
             made=made,
-            split=split,
+            origins=origins,
             first_step=tuple(self.first_step.tolist()),
             never=self.never,
             silenced=int(np.count_nonzero(real & ~integer)),

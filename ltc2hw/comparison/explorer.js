@@ -193,10 +193,20 @@
       );
     }
     for (const { values: own, kind } of lines) {
-      const path = Array.from(own, (value, step) => `${step ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`);
-      svg.append(make("path", { d: path.join(""), class: `line ${kind}` }));
+      svg.append(make("path", { d: pathOf(own, y), class: `line ${kind}` }));
     }
     return y;
+  }
+
+  // A line with gaps where there is no number, and a dot where there is a single one.
+  function pathOf(values, y) {
+    let path = "", begun = false;
+    values.forEach((value, step) => {
+      const place = `${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
+      if (Number.isFinite(value)) path += begun ? `L${place}` : `M${place}h0`;
+      begun = Number.isFinite(value);
+    });
+    return path;
   }
 
   function bounds(values) {
@@ -230,7 +240,7 @@
     const spikes = spikesOf(population, sample.steps);
     ["float", "integer"].forEach((side, index) => {
       for (let step = 0; step < sample.steps; step++) {
-        if (!spikes(index, chosen.row, step)) continue;
+        if (!spikes(index, chosen.row, step) || !Number.isFinite(thresholds[index][step])) continue;
         const at = x(step), level = y(thresholds[index][step]);
         const d = index ? `M${at - 4} ${level + 2}h8l-4 7z` : `M${at - 4} ${level - 2}h8l-4 -7z`;
         svg.append(make("path", { d, class: `mark ${side}` }));
@@ -256,7 +266,7 @@
     const y = plot(svg, height, `Outputs of the network${shown}: ${first} thick${thin}${grey}`, lines);
     let last = -Infinity;
     const ends = places.map((place) => [y(read(0, place, sample.steps - 1)), indices[place], kind(place)]);
-    for (const [level, index, quiet] of ends.sort((a, b) => a[0] - b[0])) {
+    for (const [level, index, quiet] of ends.filter(([at]) => Number.isFinite(at)).sort((a, b) => a[0] - b[0])) {
       last = Math.max(level + 4, last + 12);
       svg.append(make("text", { x: geometry.width - RIGHT + 6, y: last, class: `tick${quiet === " quiet" ? "" : " strong"}` }, index));
     }

@@ -156,12 +156,17 @@ def narrowest(integers: FloatArray) -> str:
 def packed(values: npt.NDArray[Any], kind: str) -> dict[str, Any]:
     """An array as base64 of little-endian numbers, or the one value that all of it has.
 
+    What is too large for four bytes takes eight.
+
     >>> packed(np.array([1.0, 2.0]), "i2"), packed(np.array([0.5, 0.5]), "f4")
     ({'kind': 'i2', 'data': 'AQACAA=='}, {'value': 0.5})
     """
-    flat = np.ascontiguousarray(values).astype(f"<{kind}")
-    if flat.ndim == 1 and flat.size and np.all(flat == flat[0]):
+    finite = values[np.isfinite(values)]
+    if values.ndim == 1 and values.size == finite.size and np.all(values == values[:1]):
         return {"value": float(values[0])}
+    if kind == "f4" and np.abs(finite).max(initial=0.0) > np.finfo(np.float32).max:
+        kind = "f8"
+    flat = np.ascontiguousarray(values).astype(f"<{kind}")
     return {"kind": kind, "data": base64.b64encode(flat.tobytes()).decode("ascii")}
 
 

@@ -142,7 +142,10 @@ class Mixtures:
             x = samples.x if rest.source is None else np.asarray(sent[rest.source], np.float64)
             if rest.source is None and any(part.kind is Kind.INPUT for part in mixture):
                 x = rounded_samples(self.fixed, x)
-            trace = simulate(rest.network, x, "float64", record, lengths=samples.lengths)
+            # A model of one's own may be left out of the rest, and its variables with it.
+            there = {name for p in rest.network.populations for name in p.recordable}
+            names = tuple(there.intersection(record))
+            trace = simulate(rest.network, x, "float64", names, lengths=samples.lengths)
             sent |= trace.recorded()
             outcomes.append(Outcome(samples.judge(trace.outputs), distance(trace.outputs, own)))
             tell(samples.count)

@@ -119,7 +119,7 @@ def own_samples(
     own = None
     if lengths is not None:
         if given.ndim != 3:
-            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
+            check_samples(given, size, graded)
         own = sample_lengths(lengths, *given.shape[:2])
         given = silent_after(given, own)
     return check_samples(given, size, graded), own

@@ -92,7 +92,7 @@ class SpikeTally:
                 total[name] = total.get(name, 0) + number
             for sums, spikes in ((self.float_spikes, first), (self.integer_spikes, second)):
                 sums[name] = sums.get(name, np.zeros(self.steps)) + spikes.sum(axis=(1, 2))
-        diverged = differs.any(axis=0)
+        diverged = np.asarray(differs.any(axis=0))
         self.never += int(np.count_nonzero(~diverged))
         steps = np.argmax(differs[:, diverged], axis=0)
         self.first_step += np.bincount(steps, minlength=self.steps)

@@ -348,7 +348,7 @@ def test_without_causes_there_is_no_account(
     with pytest.raises(InvalidValueError, match="account of the report"):
         loss_text(found)
     for runs in (9, 0, 12.5, None):
-        with pytest.raises(InvalidValueError, match="account_runs"):
+        with pytest.raises(InvalidValueError, match="runs of the account"):
             CompareOptions(account_runs=runs)  # type: ignore[arg-type]
 
 

@@ -179,13 +179,16 @@ def test_two_neurons_by_hand() -> None:
         assert (membrane.variable, found.size, found.factor) == ("membrane", 1, 1.0)
         assert found.spikes is not None
         made, kept, own, free = (told[name, run] for run in RUNS)
-        for index, split in enumerate((membrane.split, found.spikes.split)):
+        for index, origins in enumerate((membrane.origins, found.spikes.origins)):
             m, k, o, e = (errors[:, index] for errors in (made, kept, own, free))
             wanted = [np.mean(e * part) for part in (m, k - m, o - k, e - o)]
-            assert (split.made, split.kept, split.returned, split.inherited) == pytest.approx(
-                tuple(wanted), rel=1e-9, abs=1e-15
-            )
-            assert split.total == pytest.approx(np.mean(e**2))
+            assert (
+                origins.made,
+                origins.kept,
+                origins.returned,
+                origins.inherited,
+            ) == pytest.approx(tuple(wanted), rel=1e-9, abs=1e-15)
+            assert origins.total == pytest.approx(np.mean(e**2))
         scale = np.sqrt(np.mean(np.array(reals[name]) ** 2))
         assert membrane.scale == pytest.approx(scale)
         assert membrane.error == pytest.approx(np.sqrt(np.mean(free[:, 0] ** 2)) / scale)
@@ -203,9 +206,9 @@ def test_two_neurons_by_hand() -> None:
     b = drift.population("b")
     assert b.spikes is not None
     assert len({b.spikes.free, b.spikes.own, b.spikes.made}) == 3
-    split = drift.population("a").states[0].split
-    assert split.inherited == 0 != split.returned
-    assert drift.population("b").states[0].split.returned == 0
+    origins = drift.population("a").states[0].origins
+    assert origins.inherited == 0 != origins.returned
+    assert drift.population("b").states[0].origins.returned == 0
 
 
 def delayed_by_one(fixed: FixedNetwork) -> FixedNetwork:
@@ -360,7 +363,7 @@ def test_numbers_on_the_grid_have_no_error_at_all() -> None:
         assert population.spikes is not None
         assert sum(population.spikes.first_step) == 0
         assert population.spikes.never == drift.samples == 7
-        assert population.spikes.split.shares == (0.0,) * 4
+        assert population.spikes.origins.shares == (0.0,) * 4
         for state in population.states:
             assert {*state.free, *state.own, *state.made} == {0.0}
             assert state.error == state.standing == 0.0
@@ -379,17 +382,19 @@ def test_a_wrong_weight_is_found_in_its_layer(layer: int) -> None:
     drift = measure_drift(network, planted(fixed, source, f"h{layer}", far(fixed)), x)
     for index, population in enumerate(drift.populations):
         assert population.spikes is not None
-        splits = [*(state.split for state in population.states), population.spikes.split]
+        parts_of_all = [*(state.origins for state in population.states), population.spikes.origins]
         if index < layer:
             assert population.exact
         elif index == layer:
-            assert [split.inherited for split in splits] == [0.0] * len(splits)
-            assert population.states[0].split.made > 0
-            assert population.spikes.split.total > 0
+            assert [origins.inherited for origins in parts_of_all] == [0.0] * len(parts_of_all)
+            assert population.states[0].origins.made > 0
+            assert population.spikes.origins.total > 0
             assert any(population.states[0].made)
         else:
-            assert {(split.made, split.kept, split.returned) for split in splits} == {(0.0,) * 3}
-            assert population.spikes.split.inherited > 0
+            assert {(origins.made, origins.kept, origins.returned) for origins in parts_of_all} == {
+                (0.0,) * 3
+            }
+            assert population.spikes.origins.inherited > 0
             assert not any(population.states[0].made)
             assert population.spikes.made.differing == (0.0,) * len(x)
     first = drift.populations[layer].spikes
@@ -499,7 +504,7 @@ def test_free_errors_of_convolutions_are_those_of_traces(
             np.testing.assert_allclose(
                 state.free, np.sqrt(np.mean(error**2, axis=(1, 2))) / scale, rtol=1e-9
             )
-            assert state.split.total == pytest.approx(np.mean(error**2))
+            assert state.origins.total == pytest.approx(np.mean(error**2))
             held = integer.states[population.name][state.variable]
             used = max(int(np.abs(held).max()).bit_length(), 1)
             assert state.bits_used in (used, used + 1)
@@ -520,11 +525,11 @@ def test_samples_that_end_count_to_their_end() -> None:
     alone = [measure_drift(network, wrong, x[:end, b : b + 1]) for b, end in enumerate(lengths)]
     for index, population in enumerate(drift.populations):
         for place, state in enumerate(population.states):
-            others = [single.populations[index].states[place].split for single in alone]
+            others = [single.populations[index].states[place].origins for single in alone]
             for part in ("made", "kept", "returned", "inherited"):
-                parts = [getattr(split, part) for split in others]
+                parts = [getattr(origins, part) for origins in others]
                 wanted = np.dot(parts, lengths) / lengths.sum()
-                assert getattr(state.split, part) == pytest.approx(wanted, abs=1e-15)
+                assert getattr(state.origins, part) == pytest.approx(wanted, abs=1e-15)
         spikes = [single.populations[index].spikes for single in alone]
         assert population.spikes is not None
         assert population.spikes.never == sum(s.never for s in spikes if s is not None)
@@ -637,8 +642,8 @@ def test_neurons_of_every_model(name: str) -> None:
     assert told >= set(model.states)
     for state in drift.states:
         error = integer.real("n", state.variable) - real["n", state.variable]
-        assert state.split.total == pytest.approx(np.mean(error**2), rel=1e-9)
-        assert state.split.inherited == 0
+        assert state.origins.total == pytest.approx(np.mean(error**2), rel=1e-9)
+        assert state.origins.inherited == 0
         np.testing.assert_allclose(
             state.own, state.free, rtol=1e-12, atol=0, err_msg="it hears nobody but the input"
         )

@@ -541,3 +541,43 @@ def test_networks_without_spikes_show_their_outputs(browser: Browser, tmp_path: 
     )
     assert browser.value("document.getElementById('explorer-population').disabled")
     assert len(browser.texts("#explorer-outputs .line")) == 4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_few_steps_and_numbers_beyond_all_bounds_are_shown(
+    compared: Compared, browser: Browser, tmp_path: Path, steps: int
+) -> None:
+    own = compared.report.excerpts[0]
+    outputs = own.float_outputs[:steps].copy()
+    outputs[:, 0], outputs[-1, 1], outputs[0, 2] = 1e300, np.nan, np.inf
+    cut = replace(
+        own,
+        float_outputs=outputs,
+        integer_outputs=own.integer_outputs[:steps],
+        float_spikes={name: spikes[:steps] for name, spikes in own.float_spikes.items()},
+        integer_spikes={name: spikes[:steps] for name, spikes in own.integer_spikes.items()},
+        membranes=tuple(
+            replace(
+                m,
+                float_membrane=m.float_membrane[:steps],
+                integer_membrane=m.integer_membrane[:steps],
+                float_threshold=np.full(steps, np.inf),
+                integer_threshold=m.integer_threshold[:steps],
+            )
+            for m in own.membranes
+        ),
+    )
+    report = replace(compared.report, excerpts=(cut,))
+    (tmp_path / "page.html").write_text(page_html(report, ()), encoding="utf-8")
+    browser.open(tmp_path / "page.html", f"#sample={own.sample}&step={steps - 1}")
+    assert browser.complaints() == []
+    cells = browser.texts("#explorer-numbers tr > *")
+    rows = {cells[i].split(" (")[0]: cells[i + 1] for i in range(0, len(cells), 5)}
+    assert (rows["output 0"], rows["output 1"]) == ("1e+300", "NaN")
+    assert rows["threshold"] == "Infinity"
+    paths = browser.value(
+        "Array.from(document.querySelectorAll('#explorer-section path'),"
+        " (path) => path.getAttribute('d'))"
+    )
+    assert len(paths) > 9
+    assert not any("NaN" in path or "Infinity" in path for path in paths)
