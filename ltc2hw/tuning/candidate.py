@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ltc2hw.errors import HardwareRuleError
+from ltc2hw.errors import HardwareRuleError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
@@ -90,11 +90,10 @@ class Candidate:
         try:
             return Quantized(self._made(chip, self.options))
         except HardwareRuleError as error:
-            over = tuple(dict.fromkeys(broken.rule for broken in error.violations))
-            if not set(over) <= set(LIMITS):
+            if not {broken.rule for broken in error.violations} <= set(LIMITS):
                 raise
             allowed = replace(self.options, allow=tuple(LIMITS))
-            return Quantized(self._made(chip, allowed), over)
+            return Quantized(self._made(chip, allowed), error.violations)
 
     def _made(self, chip: Target, options: QuantizeOptions) -> FixedNetwork:
         x, lengths = self.calibration.chosen
@@ -106,4 +105,9 @@ class Quantized:
     """Integers, and the limits that they exceed without leave: with any they are not given out."""
 
     fixed: FixedNetwork
-    over: tuple[str, ...] = ()
+    broken: tuple[Violation, ...] = ()
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """Names of the limits."""
+        return tuple(dict.fromkeys(violation.rule for violation in self.broken))

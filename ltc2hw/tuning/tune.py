@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ltc2hw.comparison.explaining import Progress
-from ltc2hw.errors import HardwareRuleError, UnknownNameError, Violation
+from ltc2hw.errors import HardwareRuleError, UnknownNameError
 from ltc2hw.files.hdf5 import digest
 from ltc2hw.files.schema import encode
 from ltc2hw.graph.fixed import FixedNetwork
@@ -257,18 +257,10 @@ def require_allowed(found: Quantized, chip: Target) -> None:
     """Raise for limits that even the best candidate exceeds.
 
     Raises:
-        HardwareRuleError: naming them.
+        HardwareRuleError: with all of them.
     """
-    if found.over:
-        remedy = "raise the budget, train the network otherwise, or allow"
-        raise HardwareRuleError(
-            chip.name,
-            [
-                Violation(limit, "the tuned network", "exceeded", "no remedy helps",
-                          f"{remedy} {limit}")
-                for limit in found.over
-            ],
-        )  # fmt: skip
+    if found.broken:
+        raise HardwareRuleError(chip.name, found.broken)
 
 
 def rank(promise: tuple[float, float], change: Change) -> tuple[bool, float, float, int]:

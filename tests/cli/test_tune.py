@@ -80,7 +80,7 @@ def test_one_remedy_alone(tmp_path: Path) -> None:
 
 def test_widths_are_searched_for(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = model.parent
-    words = ("--max-accuracy-drop", "60", "--budget", "12")
+    words = ("--max-accuracy-drop", "60", "--budget", "12", "--allow", "lost-weights")
     files = ("--json", str(folder / "out.json"), "--report", str(folder / "out.md"))
     assert tune(model, *words, *files) == 0
     told = json.loads((folder / "out.json").read_text())
@@ -99,7 +99,8 @@ def test_widths_are_searched_for(model: Path, capsys: pytest.CaptureFixture[str]
 def test_compare_says_what_to_do(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = model.parent
     task = outlier().task
-    fixed = ltc2hw.quantize(outlier().network, "loihi2", task.train.x)
+    allowed = ltc2hw.QuantizeOptions(allow=("lost-weights",))
+    fixed = ltc2hw.quantize(outlier().network, "loihi2", task.train.x, allowed)
     ltc2hw.save(fixed, folder / "fixed.h5")
     report = folder / "report.json"
     words = (str(model), str(folder / "fixed.h5"), "--task", OUTLIER, "--engines", "fast")
@@ -155,14 +156,23 @@ def test_bad_input_is_one_line(
 def test_a_trail_of_another_network_is_refused(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tune(model, "--budget", "1", "--quiet") == 0
-    trail = (model.parent / "fixed.trail.json").read_bytes()
     ltc2hw.save(clipped_input().network, model)
-    assert tune(model, "--budget", "1") == 2
+    assert tune(model, "--budget", "1", "--quiet", task=CLIPPED) == 0
+    trail = (model.parent / "fixed.trail.json").read_bytes()
+    ltc2hw.save(outlier().network, model)
+    assert tune(model, "--budget", "1", task=CLIPPED) == 2
     assert "network of trail" in capsys.readouterr().err
     assert tune(model, "--budget", "1", "--trail", str(model)) == 2
     assert "would be lost" in capsys.readouterr().err
     assert (model.parent / "fixed.trail.json").read_bytes() == trail
+
+
+def test_a_network_that_no_remedy_makes_allowed_is_refused(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(model, "--budget", "1") == 2
+    assert "[lost-weights] hidden0.current" in capsys.readouterr().err
+    assert not (model.parent / "fixed.h5").exists()
 
 
 def test_differences_have_their_error_beside_them() -> None:
