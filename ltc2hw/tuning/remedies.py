@@ -9,6 +9,9 @@ import numpy as np
 
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, message_format
 from ltc2hw.graph.network import Network
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.graph.target import Target
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.words import FloatArray, Word
 from ltc2hw.quantization.mixing import Kind, Part, tensor_of
 from ltc2hw.quantization.remedies.biases import corrected_biases
@@ -305,7 +308,31 @@ def wider(situation: Situation, part: Part) -> Iterator[Change]:
         if now < bits <= most:
             what = f"{name} with {bits} bits"
             added = added_bytes(situation, part, bits)
-            yield Change("wider", what, _widener(name, bits), added, 1.0 - 0.5 ** (bits - now))
+            yield Change("wider", what, _widener({name: bits}), added, 1.0 - 0.5 ** (bits - now))
+
+
+def all_wider(situation: Situation, part: Part) -> Iterator[Change]:
+    """More bits for all weights: where each of many costs little, none alone brings much."""
+    fixed, chip = situation.fixed, situation.chip
+    names = {connection_name(p): p.bits for p in fixed.projections}
+    if not all(situation.may_widen(name, weights=True) for name in names):
+        return
+    least, most = min(names.values()), chip.words.weight_maximum
+    for bits in dict.fromkeys((*(least + step for step in STEPS), most)):
+        if least < bits <= most:
+            widths = {name: max(bits, now) for name, now in names.items()}
+            added = sum(
+                stored_bytes(p.weights, chip, max(bits, p.bits))
+                - stored_bytes(p.weights, chip, p.bits)
+                for p in fixed.projections
+            )
+            what, share = f"all weights with {bits} bits", 1.0 - 0.5 ** (bits - least)
+            yield Change("all-wider", what, _widener(widths), added, share)
+
+
+def stored_bytes(weights: Weights, chip: Target, bits: int) -> int:
+    """Bytes of weights of some width."""
+    return (stored_weights(weights, chip.resources) * bits + 7) // 8
 
 
 def bits_now(situation: Situation, part: Part) -> int | None:
@@ -346,8 +373,8 @@ def added_bytes(situation: Situation, part: Part, bits: int) -> int:
     now = bits_now(situation, part) or 0
     if part.kind is Kind.WEIGHTS:
         (projection,) = situation.projections(part)
-        stored = stored_weights(projection.weights, situation.chip.resources)
-        return (stored * bits + 7) // 8 - (stored * now + 7) // 8
+        weights, chip = projection.weights, situation.chip
+        return stored_bytes(weights, chip, bits) - stored_bytes(weights, chip, now)
     if part.kind is Kind.FUNCTION:
         table = situation.neurons(part).tables[part.name]
         return ((1 << bits) - (1 << now)) * np.min_scalar_type(int(table.max())).itemsize
@@ -359,8 +386,8 @@ def _mover(situation: Situation, name: str, by: int) -> Callable[[Candidate], Ca
     return lambda candidate: candidate.moved(name, whole)
 
 
-def _widener(name: str, bits: int) -> Callable[[Candidate], Candidate]:
-    return lambda candidate: candidate.widened({name: bits})
+def _widener(widths: Mapping[str, int]) -> Callable[[Candidate], Candidate]:
+    return lambda candidate: candidate.widened(widths)
 
 
 WORDS = frozenset((Kind.WORD, Kind.SATURATION))
@@ -421,6 +448,11 @@ REMEDIES: Mapping[str, Remedy] = {
         frozenset((Kind.WEIGHTS, Kind.INPUT, Kind.MESSAGE, Kind.FUNCTION)), BYTES, False,
         "more bits for the words that cost most",
         wider,
+    ),
+    "all-wider": Remedy(
+        frozenset((Kind.WEIGHTS,)), BYTES, True,
+        "more bits for all weights at once",
+        all_wider,
     ),
 }  # fmt: skip
 """Every remedy by name, cheapest first."""
