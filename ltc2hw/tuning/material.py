@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltc2hw.comparison.samples import Samples
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import LazySplit, Split, Task
 from ltc2hw.tuning.candidate import Calibration
 
@@ -49,7 +50,7 @@ class Material:
         """
         calibration = task.train.take(np.arange(min(task.train.samples, MOST_CALIBRATING)))
         whole = task.validation
-        chosen = np.arange(whole.samples)
+        chosen: IntArray = np.arange(whole.samples)
         if whole.samples > choosing:
             drawn = np.random.default_rng(seed).choice(whole.samples, choosing, replace=False)
             chosen = np.sort(drawn)
