@@ -34,6 +34,11 @@ def _truncate(x: FloatArray, fraction: int) -> FloatArray:
     return result
 
 
+def _nearest(x: FloatArray, fraction: int) -> FloatArray:
+    result: FloatArray = np.ldexp(np.rint(np.ldexp(x, fraction)), -fraction)
+    return result
+
+
 def _saturate(x: FloatArray, lowest: int, highest: int, fraction: int) -> FloatArray:
     ends = np.ldexp([float(lowest), float(highest)], -fraction)
     result: FloatArray = np.minimum(np.maximum(x, ends[0]), ends[1])
@@ -67,6 +72,7 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
     Operation.SELECT: _select,
     Operation.REGISTER: lambda value: value,
     Operation.TRUNCATE: _truncate,
+    Operation.NEAREST: _nearest,
     Operation.SATURATE: _saturate,
     Operation.WRAP: partial(_wrapping, Operation.WRAP),
     Operation.WRAP_ONCE: partial(_wrapping, Operation.WRAP_ONCE),
