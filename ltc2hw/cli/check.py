@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from ltc2hw.cli.calibrating import add_calibration, calibration_of
-from ltc2hw.cli.common import add_json, add_limits, check_output, load_network, write_json
+from ltc2hw.cli.common import add_json, check_output, load_network, write_json
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.counts import positive
 from ltc2hw.cli.foreign import add_steps, foreign_format, read_foreign_network, steps_options
 from ltc2hw.cli.verb import Verb
+from ltc2hw.cli.widths import add_quantization, options_of
 from ltc2hw.comparison.tables import Table
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnsupportedError, Violation
 from ltc2hw.graph.fixed import FixedNetwork
@@ -18,7 +18,6 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
 from ltc2hw.quantization.check import Verdict, Verdicts, check
 from ltc2hw.quantization.limits import check_allowed
-from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 
 
@@ -28,11 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
     add_calibration(parser)
     add_steps(parser)
-    parser.add_argument("--weight-bits", type=positive, metavar="N")
-    parser.add_argument(
-        "--fine-states", action="store_true", help="as quantize --fine-states would"
-    )
-    add_limits(parser)
+    add_quantization(parser)
     add_json(parser)
 
 
@@ -53,11 +48,7 @@ def verdicts_of(arguments: argparse.Namespace, chip: Target) -> Verdicts:
         network = any_network(arguments)
     except (UnsupportedError, HardwareRuleError) as error:
         return not_readable(error, chip)
-    options = QuantizeOptions(
-        weight_bits=arguments.weight_bits,
-        allow=arguments.allow,
-        fine_states=arguments.fine_states,
-    )
+    options = options_of(arguments)
     named = arguments.task is not None or arguments.calibration is not None
     if isinstance(network, FixedNetwork) or not named:
         return check(network, chip, None, options)

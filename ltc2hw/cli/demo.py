@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ltc2hw.cli.bounds import accuracy_bound, exact_bounds, loss_bound
-from ltc2hw.cli.common import add_limits, natural
+from ltc2hw.cli.common import natural
 from ltc2hw.cli.compare import show
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.data_options import add_data_root
 from ltc2hw.cli.train import require_torch, train_network
 from ltc2hw.cli.verb import Verb
+from ltc2hw.cli.widths import add_widths, options_of
 from ltc2hw.comparison.compare import compare
 from ltc2hw.comparison.report import Report, find_renderer
 from ltc2hw.data import DETECTED, DataOptions
@@ -86,13 +87,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data_root(parser)
     parser.add_argument("--seed", type=natural, default=0, metavar="N")
-    add_limits(parser)
+    add_widths(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Run everything; whether every stated bound is met."""
     started = time.monotonic()
     check_allowed(arguments.allow)
+    options = options_of(arguments)
     shown = DEMONSTRATIONS[arguments.task]
     task = load_task(arguments.task, replace(shown.data, root=arguments.data_root))
     require_torch()
@@ -101,9 +103,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     recipe = recipe_for(task).with_training(seed=arguments.seed, **shown.changes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: {shown.about}")
-    limits = QuantizeOptions(allow=arguments.allow)
     engines = available_engines(console)
-    met = pipeline(task, recipe, engines, arguments.out, console, limits, shown)
+    met = pipeline(task, recipe, engines, arguments.out, console, options, shown)
     console.line(f"{time.monotonic() - started:.0f} seconds")
     return met
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from ltc2hw.cli.calibrating import add_calibration, calibration_of
 from ltc2hw.cli.common import (
     add_json,
-    add_limits,
     check_output,
     load_float,
     write_json,
 )
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.counts import positive
 from ltc2hw.cli.verb import Verb
+from ltc2hw.cli.widths import add_quantization, options_of
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.quantization.account import STAYS
@@ -23,7 +22,6 @@ from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.quantize import SATURATED, quantize
 from ltc2hw.quantization.report import QuantizationReport, read_report
 from ltc2hw.quantization.rules import SHARED, utilization
-from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
 
 
@@ -33,13 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
     add_calibration(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
-    parser.add_argument("--weight-bits", type=positive, metavar="N")
-    parser.add_argument(
-        "--fine-states",
-        action="store_true",
-        help="give membranes all bits that their word has left, so that slow leaks are kept",
-    )
-    add_limits(parser)
+    add_quantization(parser)
     add_json(parser)
 
 
@@ -47,14 +39,10 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Quantize and save."""
     check_output(arguments.out, arguments.json)
     check_allowed(arguments.allow)
+    options = options_of(arguments)
     network = load_float(arguments.network)
     chip = load_target(arguments.target)
     calibration = calibration_of(arguments, network)
-    options = QuantizeOptions(
-        weight_bits=arguments.weight_bits,
-        allow=arguments.allow,
-        fine_states=arguments.fine_states,
-    )
     fixed = quantize(network, chip, calibration.x, options, lengths=calibration.lengths)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)

@@ -2,7 +2,8 @@
 
 Facts of a sum ``a + b`` or a difference:
 
-- a **mix** ``x + rsz(t (y - x), G)`` with ``0 <= t <= 2^G`` lies between x and y;
+- a **mix** ``x + rsz(t (y - (x << k)), G + k)`` with ``0 <= t <= 2^G`` lies between x and
+  ``y / 2^k``;
 - a **shared factor** r: ``rsz(r e, G) + ((2^G - r) << k)`` is nearly a straight line in r, so its
   largest value is that at one end of r, not the sum of both parts' largest.
 
@@ -36,12 +37,16 @@ FACTORS = (Operation.PARAMETER, Operation.STATE, Operation.PLAN, *TABULATED)
 
 @dataclass(frozen=True)
 class Mix:
-    """``origin + rsz(share (towards - origin), bits)``, all but the last by index of a value."""
+    """``origin + rsz(share (towards - (origin << coarser)), bits + coarser)``.
+
+    The first three are indices of values.
+    """
 
     origin: int
     towards: int
     share: int
     bits: int
+    coarser: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ class Facts:
             return plain.meet(Interval(0, top * top // 4)) if within else plain
         for mix in self.mixes.get(index, ()):
             share = found[mix.share]
-            if share.low >= 0 and share.high <= 1 << mix.bits:
-                plain = plain.meet(found[mix.origin].hull(found[mix.towards]))
+            if mix.bits >= 0 and share.low >= 0 and share.high <= 1 << mix.bits:
+                low, high = found[mix.towards]
+                towards = Interval(low >> mix.coarser, high >> mix.coarser)
+                plain = plain.meet(found[mix.origin].hull(towards))
         for factor in self.shared.get(index, ()):
             if found[factor].low >= 0:
                 plain = plain.meet(Bands(self, factor, found).range(index))
@@ -139,8 +146,15 @@ def _mixes(values: Values, left: int, right: int) -> Iterator[Mix]:
             continue
         for share, way in (value.arguments, value.arguments[::-1]):
             difference = values[way]
-            if difference.operation is Operation.SUBTRACT and difference.arguments[1] == origin:
-                yield Mix(origin, difference.arguments[0], share, bits)
+            if difference.operation is not Operation.SUBTRACT:
+                continue
+            towards, taken = difference.arguments
+            finer = values[taken]
+            if taken == origin:
+                yield Mix(origin, towards, share, bits)
+            elif finer.operation is Operation.SHIFT_LEFT and finer.arguments[0] == origin:
+                coarser = int(finer.numbers[0])
+                yield Mix(origin, towards, share, bits - coarser, coarser)
 
 
 @dataclass(frozen=True)

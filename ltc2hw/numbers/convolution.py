@@ -242,6 +242,14 @@ class Conv(ArrayFields):
         seen = np.moveaxis(seen, tuple(axes), tuple(range(-len(axes), 0)))
         return seen if len(axes) == 2 else seen[..., None]
 
+    def patches(self, messages: Numbers) -> Numbers:
+        """What the values of a kernel multiply at each place, of messages (N_source,).
+
+        Of shape (groups, values of one output channel, places).
+        """
+        seen = self._seen(messages[None])[0]
+        return np.asarray(seen.reshape(self.groups, self.kernel[0].size, -1))
+
     def _offsets(self) -> Iterator[tuple[Shape, tuple[slice, ...], tuple[slice, ...]]]:
         """Every place of the kernel that meets the image, with the targets and sources it joins."""
         reach = [list(enumerate(self._reach(axis))) for axis in range(len(self.stride))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +109,38 @@ class Word:
         limit = float(1 << WIDEST_WORD)
         rounded = round_real(np.clip(scaled, -limit, limit), self.rounding)
         return self.fit(rounded)
+
+
+Width = int | Literal["ternary"]
+"""Bits of weights, or mantissas of -1, 0 and 1 alone."""
+
+TERNARY: Literal["ternary"] = "ternary"
+"""Width of weights that are -1, 0 or 1 units."""
+
+
+class TernaryWord(Word):
+    """Mantissas -1, 0 and 1: a signed word of two bits without its most negative value.
+
+    >>> TernaryWord().encode(np.array([0.7, -9.0, 0.2]), fraction=0)
+    (array([ 1, -1,  0]), 1)
+    """
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    @property
+    def minimum(self) -> int:
+        """-1."""
+        return -self.maximum
+
+
+def weight_word(width: Width) -> Word:
+    """The word of mantissas of a width.
+
+    >>> weight_word("ternary").minimum, weight_word(2).minimum
+    (-1, -2)
+    """
+    return TernaryWord() if width == TERNARY else Word(width)
 
 
 def round_real(values: FloatArray, rounding: Rounding) -> IntArray:

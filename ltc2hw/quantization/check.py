@@ -24,10 +24,11 @@ from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.account import tensor_changes
 from ltc2hw.quantization.calibration import Ranges, measure
 from ltc2hw.quantization.mixing import float_tensors, real_tensors, tensor_of, worked_out
+from ltc2hw.quantization.option_checks import check_options
 from ltc2hw.quantization.quantize import Conversion, convert
 from ltc2hw.quantization.report import TensorChange
 from ltc2hw.quantization.rules import check_network, fixed_violations, utilization
-from ltc2hw.quantization.scaling import QuantizeOptions, check_options
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
 
 Answer = Literal["exact", "approximate", "unsupported", "needs calibration", "not judged"]

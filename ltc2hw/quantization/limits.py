@@ -111,14 +111,14 @@ def exceeded(
     clipped: Collection[Tensor],
     *,
     learns: bool,
-    coarse_messages: bool,
-    function_chosen: bool,
+    coarse_messages: Collection[tuple[str, Variable]],
+    function_chosen: Collection[tuple[str, str]],
 ) -> Iterator[Violation]:
     """Every limit that an integer network exceeds, allowed or not.
 
     ``clipped``: tensors with values beyond their words; ``learns``: weights were given room to
-    learn; ``coarse_messages``: messages between populations were asked to be; ``function_chosen``:
-    the caller chose the gates' function.
+    learn; ``coarse_messages``: populations and variables whose messages were asked to be coarse;
+    ``function_chosen``: populations and gates whose function the caller chose.
     """
     for band in bands(network, fixed, ranges):
         yield from slow_leak(network, band, ranges.steps)
@@ -127,7 +127,8 @@ def exceeded(
             yield from lost_decay(network, leak, leak.errors > LARGEST_DECAY_ERROR)
         elif ranges.steps is not None:
             vanished = (leak.got == 0) & (leak.asked > 0)
-            wrong = vanished if function_chosen else leak.errors > LARGEST_DECAY_ERROR
+            chosen = (leak.population, leak.form.what) in function_chosen
+            wrong = vanished if chosen else leak.errors > LARGEST_DECAY_ERROR
             effect = np.abs(leak.got - leak.asked) * ranges.steps
             yield from lost_decay(network, leak, wrong & (effect > LARGEST_DECAY_EFFECT))
     for drive in drives(network, fixed):
@@ -136,7 +137,7 @@ def exceeded(
     rounded = {
         (sent.population, sent.variable): sent
         for sent in messages(fixed, ranges)
-        if not coarse_messages or sent.population == network.input.name
+        if (sent.population, sent.variable) not in coarse_messages
     }
     for population in network.populations:
         for port in population.ports:

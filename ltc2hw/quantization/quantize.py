@@ -15,10 +15,9 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.dynamics.bounds import bounds
 from ltc2hw.dynamics.formats import Formats, GateFormat, Held, current_register_bits
 from ltc2hw.dynamics.lowering import result_fractions
-from ltc2hw.dynamics.model import LIF_WORDS, SPIKES, Model
+from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
 from ltc2hw.dynamics.roles import (
     Place,
     constant_places,
@@ -32,38 +31,35 @@ from ltc2hw.errors import Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
+from ltc2hw.graph.structure import Port
 from ltc2hw.graph.target import Target
-from ltc2hw.numbers.nonlinearity import sigmoid_table
+from ltc2hw.numbers.nonlinearity import TABLE_SPAN_BITS, sigmoid_table
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.words import (
     FloatArray,
     IntArray,
     Word,
-    bits_for,
     decompose,
     largest_fraction,
 )
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
-from ltc2hw.quantization.calibration import Ranges, measure
+from ltc2hw.quantization.calibration import Key, Ranges, measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
 from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
+from ltc2hw.quantization.option_checks import check_options
 from ltc2hw.quantization.report import KEY, bounded
-from ltc2hw.quantization.rules import (
-    check_network,
-    fixed_violations,
-    raise_violations,
-    worst_arrivals,
-)
+from ltc2hw.quantization.rules import check_network, fixed_violations, raise_violations
 from ltc2hw.quantization.scaling import (
     ProjectionScale,
     QuantizeOptions,
     Scales,
-    check_options,
     choose_scales,
     gate_fraction,
     named_function,
     port_alignment,
 )
+from ltc2hw.quantization.state_words import moved_words, names_words, wide_words
+from ltc2hw.quantization.widths import state_name, table_name
 from ltc2hw.registry import find_target
 
 SATURATED = "saturated_constants"
@@ -138,48 +134,71 @@ class Conversion:
 
 def convert(network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions) -> Conversion:
     """Choose scales and round, whatever comes of it; constants of the network are worked out."""
-    builder = _Builder(chip, options, choose_scales(network, chip, ranges, options))
+    scales = choose_scales(network, chip, ranges, options)
+    moves: Mapping[Key, int] = {}
+    while names_words(options):
+        wide = _Builder(chip, wide_words(options), scales, moves).network(network)
+        found = moved_words(wide, scales.ports, chip, ranges, options)
+        # Coarser states make coarser messages, which may make finer ports: then once more, and
+        # nothing becomes finer again.
+        found |= {key: min(move, found.get(key, 0)) for key, move in moves.items()}
+        if found == moves:
+            break
+        moves = found
+        scales = choose_scales(network, chip, ranges, options, moves)
+    builder = _Builder(chip, options, scales, moves)
     fixed = builder.network(network)
-    if options.fine_states:
-        builder.room = rooms(fixed, builder.state)
-        fixed = builder.network(network)
     over = exceeded(
         network,
         fixed,
         ranges,
         builder.clipped,
         learns=options.weight_reach is not None,
-        coarse_messages=(options.message_bits or COARSE_BITS + 1) <= COARSE_BITS,
-        function_chosen=(options.gate_function, options.table_index_bits) != (None, None),
+        coarse_messages=coarse_messages(network, options),
+        function_chosen=function_chosen(network, options),
     )
     return Conversion(fixed, builder.clipped, tuple(over))
 
 
-def rooms(fixed: FixedNetwork, state: Word) -> dict[str, int]:
-    """Bits that the state word has left beside the largest current of each population."""
-    arriving = worst_arrivals(fixed)
-    found = {}
-    for population in fixed.populations:
-        if isinstance(population, FixedNeurons):
-            ports = {port: arriving.get((population.name, port), 0) for port in population.ports}
-            reached = bounds(population, ports)
-            names = set(signals(population.model)) - set(registers(population.model))
-            largest = max((reached.states[name].magnitude for name in names), default=0)
-            found[population.name] = max(0, state.bits - bits_for(largest))
-    return found
+def coarse_messages(network: Network, options: QuantizeOptions) -> frozenset[Key]:
+    """Populations and variables of messages that were asked to be coarse."""
+    return frozenset(
+        (population.name, variable)
+        for population in network.populations
+        for variable in population.variables
+        if options.message_bits_of(population.name, variable, COARSE_BITS + 1) <= COARSE_BITS
+    )
+
+
+def function_chosen(network: Network, options: QuantizeOptions) -> frozenset[Key]:
+    """Populations and gates whose function the caller chose."""
+    every = (options.gate_function, options.table_index_bits) != (None, None)
+    return frozenset(
+        (population.name, gate)
+        for population in network.populations
+        if isinstance(population, Neurons)
+        for gate in population.model.gates
+        if every or options.asked(table_name(population.name, gate)) is not None
+    )
 
 
 class _Builder:
     """Rounds every number of a network at scales already chosen; remembers what saturated."""
 
-    def __init__(self, chip: Target, options: QuantizeOptions, scales: Scales) -> None:
+    def __init__(
+        self,
+        chip: Target,
+        options: QuantizeOptions,
+        scales: Scales,
+        moves: Mapping[Key, int],
+    ) -> None:
         self.chip = chip
         self.options = options
         self.scales = scales
+        self.moves = moves
+        """Bits by which words are finer than what arrives at their population."""
         self.state = Word(chip.words.state)
         self.clipped: dict[Tensor, int] = {}
-        self.room: Mapping[str, int] = {}
-        """Bits by which states that are in no register are finer than what they move toward."""
 
     def network(self, network: Network) -> FixedNetwork:
         populations = tuple(self.population(p) for p in network.populations)
@@ -232,17 +251,13 @@ class _Builder:
         held: dict[str, Held] = {}
         for word in dict.fromkeys((*registers(model), *model.states)):
             if word in model.gates:
-                held[word] = Held.within(
-                    self.state,
-                    self.scales.ports[name, landing[word]] if word in landing
-                    else gate_fraction(population, word, self.chip, self.options),
-                )  # fmt: skip
+                held[word] = self.argument(population, word, landing.get(word))
             elif word in model.unit:
-                held[word] = Held(self.chip.words.adaptation)
+                bits = self.options.asked(state_name(name, word))
+                held[word] = Held(bits or self.chip.words.adaptation)
             elif word in signals(model):
-                held[word] = self.register(model, word, fraction, lands=word in landing)
-                if word not in registers(model):
-                    held[word] = Held(fraction + self.room.get(name, 0))
+                own = fraction + self.moves.get((name, word), 0)
+                held[word] = self.register(population, word, own, lands=word in landing)
         return Formats(
             held,
             {port: self.scales.ports[name, port] for port in model.ports},
@@ -250,12 +265,27 @@ class _Builder:
             {gate: self.gate(population, gate)[0] for gate in model.gates},
         )
 
-    def register(self, model: Model, word: str, fraction: int, *, lands: bool) -> Held:
+    def argument(self, population: Neurons, gate: str, port: Port | None) -> Held:
+        """Format of a gate's argument: that of its port, or all of its span where none lands."""
+        chip, name = self.chip, population.name
+        fraction = (
+            gate_fraction(population, gate, chip, self.options)
+            if port is None
+            else self.scales.ports[name, port]
+        )
+        bits = self.options.asked(state_name(name, gate))
+        if bits is None:
+            return Held.within(self.state, fraction)
+        return Held.within(Word(bits), min(fraction, bits - 1 - TABLE_SPAN_BITS))
+
+    def register(self, population: Neurons, word: str, fraction: int, *, lands: bool) -> Held:
         """Format of a register or state in the unit of what arrives."""
+        model = population.model
         if word not in registers(model):
             return Held(fraction)
         if model.words != LIF_WORDS:
-            return Held.within(self.state, fraction)
+            bits = self.options.asked(state_name(population.name, word)) or self.state.bits
+            return Held.within(Word(bits), fraction)
         if lands:
             bits = self.state.bits
             return Held.wrapping_once(bits, current_register_bits(bits), fraction)
@@ -310,7 +340,7 @@ class _Builder:
 
     def projection(self, projection: Projection, scale: ProjectionScale) -> FixedProjection:
         tensor, values = tensor_of(projection), projection.weights.values
-        word = Word(scale.bits)
+        word = scale.word
         mantissas = self.encode(tensor.owner, WEIGHTS, values, scale.weight_fraction, word)
         return FixedProjection(
             source=projection.source,
@@ -318,7 +348,7 @@ class _Builder:
             target=projection.target,
             port=projection.port,
             weights=projection.weights.with_values(mantissas),
-            bits=scale.bits,
+            bits=word.bits,
             exponent=scale.exponent,
             weight_fraction=scale.weight_fraction,
             delay=projection.delay,
@@ -331,7 +361,7 @@ class _Builder:
         function = self.options.function_of(named, self.chip)
         if function == "plan":
             return GateFormat(function, output), np.zeros(0, dtype=np.int64)
-        bits = self.options.table_index_bits or self.chip.gates.table_index
+        bits = self.options.table_bits_of(population.name, gate, self.chip)
         table = sigmoid_table(
             bits, output, interpolated=function == "interpolated", nonlinearity=named
         )

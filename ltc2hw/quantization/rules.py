@@ -217,7 +217,10 @@ def message_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
 
 
 def state_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
-    """State registers are the chip's, and constants fit them."""
+    """State registers are no wider than the chip's, and constants fit them.
+
+    Those of Lava's LIF, of which one wraps, are as wide as the chip's.
+    """
     word = Word(target.words.state)
     for population in network.populations:
         if isinstance(population, FixedInput):
@@ -228,7 +231,7 @@ def state_width(network: FixedNetwork, target: Target) -> Iterator[Violation]:
                 "state-width", population.name, "no register", f"{word.bits} bits",
                 "put the neuron's values into register(..., name)",
             )  # fmt: skip
-        elif bits != word.bits:
+        elif bits > word.bits or (bits < word.bits and population.model.words == LIF_WORDS):
             yield Violation(
                 "state-width", population.name, f"{bits} bits",
                 f"{word.bits} bits", "quantize for this target",

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ltc2hw.dynamics.model import LIF_WORDS, SPIKES
-from ltc2hw.dynamics.roles import biases, integrates, landing_register, signals, unit_port
-from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
+from ltc2hw.dynamics.roles import (
+    MEMBRANE,
+    biases,
+    integrates,
+    landing_register,
+    signals,
+    unit_port,
+)
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import Port, Variable, connection_name
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.nonlinearity import (
-    GATE_FUNCTIONS,
     TABLE_SPAN_BITS,
     GateCurve,
     GateFunction,
     Nonlinearity,
 )
-from ltc2hw.numbers.scalars import require_type
-from ltc2hw.numbers.words import FloatArray, Word, largest_fraction
+from ltc2hw.numbers.words import FloatArray, Width, Word, largest_fraction, weight_word
 from ltc2hw.quantization.calibration import Ranges
 from ltc2hw.quantization.integrator_scale import integrated_fraction
-from ltc2hw.quantization.limits import check_allowed
-from ltc2hw.quantization.rules import exponent_range, fits_synapse, weight_bits_violation
+from ltc2hw.quantization.rules import exponent_range, fits_synapse
+from ltc2hw.quantization.widths import INPUT, message_name, state_name, table_name
 
 FAR_BIAS = 1024.0
 """A constant current of more than this multiple of all that can arrive pins its neuron."""
@@ -39,48 +44,73 @@ CLIPPING_CANDIDATES = 3
 COARSEST_GATE = 3
 """Fewest fractional bits of a gate's argument: PLAN's breaks are multiples of 1/8."""
 
-WIDEST_OPTION = 24
-"""Most bits that any width may be asked to have; targets allow less."""
-
-NARROWEST_MESSAGE = 2
-"""Fewest bits of a signed graded message: sign and magnitude."""
-
 
 @dataclass(frozen=True)
 class QuantizeOptions:
     """Choices of quantization; None means what the target's file says.
 
-    ``weight_bits`` for every projection, ``projection_bits`` for some of them by name
-    (``source.variable->target.port``), ``message_bits`` for graded messages between populations,
-    ``gate_function`` and ``table_index_bits`` for gates trained with the true sigmoid (gates
-    trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every weight room from minus
-    this up to nearly this, and every accumulator room for all of them at once: for networks that
-    will learn on the chip, where kernels, which do not learn, need none. ``fine_states`` gives
-    states that only move toward a register, as the membranes of gated neurons do, all fractional
-    bits that the state word has room for beside the largest possible current, so that slow leaks
-    keep their resolution. ``allow`` names the limits
+    ``weight_bits`` for every projection (``"ternary"``: mantissas -1, 0 and 1), ``projection_bits``
+    for some of them by name (``source.variable->target.port``), ``message_bits`` for graded
+    messages between populations, ``gate_function`` and ``table_index_bits`` for gates trained with
+    the true sigmoid (gates trained with ``plan`` stay ``plan``). ``weight_reach`` leaves every
+    weight room from minus this up to nearly this, and every accumulator room for all of them at
+    once: for networks that will learn on the chip, where kernels, which do not learn, need none.
+    ``fine_states`` gives states that only move toward a register, as the membranes of gated neurons
+    do, all fractional bits that the state word has room for beside the largest possible current, so
+    that slow leaks keep their resolution. ``allow`` names the limits
     of :mod:`ltc2hw.quantization.limits` that the network may exceed.
+
+    ``bits`` has widths by the names of :mod:`ltc2hw.quantization.widths`, which go before all
+    others; ``scale`` has bits by which a fraction is moved from what quantization chooses: up for
+    finer steps and a smaller range, down for the reverse.
+
+    >>> options = QuantizeOptions(bits={"message:hidden.membrane": 6})
+    >>> [options.message_bits_of("hidden", name, 12) for name in ("membrane", "current")]
+    [6, 12]
     """
 
-    weight_bits: int | None = None
-    projection_bits: Mapping[str, int] | None = None
+    weight_bits: Width | None = None
+    projection_bits: Mapping[str, Width] | None = None
     message_bits: int | None = None
     gate_function: GateFunction | None = None
     table_index_bits: int | None = None
     weight_reach: float | None = None
     allow: Collection[str] = ()
     fine_states: bool = False
+    bits: Mapping[str, Width] = field(default_factory=dict)
+    scale: Mapping[str, int] = field(default_factory=dict)
 
-    def bits_of(self, projection: Projection, chip: Target) -> int:
+    def width_of(self, projection: Projection, chip: Target) -> Width:
         """Width of a projection's weights."""
         default = self.weight_bits if self.weight_bits is not None else DEFAULT_WEIGHT_BITS
         if self.weight_bits is None and chip.words.weight_maximum > DEFAULT_WEIGHT_BITS:
             default = chip.words.weight_maximum
-        return (self.projection_bits or {}).get(connection_name(projection), default)
+        return {**(self.projection_bits or {}), **self.bits}.get(
+            connection_name(projection), default
+        )
 
     def function_of(self, nonlinearity: Nonlinearity, chip: Target) -> GateFunction:
         """Integer function of a gate trained with the given non-linearity."""
         return "plan" if nonlinearity == "plan" else (self.gate_function or chip.gates.sigmoid)
+
+    def message_bits_of(self, population: str, variable: str, default: int) -> int:
+        """Width of a graded message between populations."""
+        asked = self.asked(message_name(population, variable))
+        return asked or self.message_bits or default
+
+    def table_bits_of(self, population: str, gate: str, chip: Target) -> int:
+        """Index bits of a gate's table."""
+        asked = self.asked(table_name(population, gate))
+        return asked or self.table_index_bits or chip.gates.table_index
+
+    def asked(self, name: str) -> int | None:
+        """Bits that were asked for by name, of anything but weights."""
+        found = self.bits.get(name)
+        return None if found is None else int(found)
+
+    def moved(self, name: str) -> int:
+        """Bits by which a fraction is moved by name."""
+        return int(self.scale.get(name, 0))
 
 
 DEFAULT_WEIGHT_BITS = 8
@@ -89,9 +119,9 @@ DEFAULT_WEIGHT_BITS = 8
 
 @dataclass(frozen=True)
 class ProjectionScale:
-    """Weight width, fractional bits of the mantissas, and left shift to the port."""
+    """Word of the weights, fractional bits of the mantissas, and left shift to the port."""
 
-    bits: int
+    word: Word
     weight_fraction: int
     exponent: int
 
@@ -109,62 +139,18 @@ class Scales:
     projections: tuple[ProjectionScale, ...]
 
 
-def check_options(options: QuantizeOptions, network: Network, chip: Target) -> None:
-    """Raise for options that mean nothing.
-
-    Raises:
-        UnknownNameError: an unknown gate function or limit, or a projection that does not exist.
-        InvalidValueError: a width that is not in its range.
-        HardwareRuleError: weights wider or narrower than the chip's.
-    """
-    if options.gate_function is not None and options.gate_function not in GATE_FUNCTIONS:
-        raise UnknownNameError("gate function", options.gate_function, GATE_FUNCTIONS)
-    check_allowed(options.allow)
-    require_type("fine_states", options.fine_states, bool)
-    widths = dict(options.projection_bits or {})
-    names = [connection_name(projection) for projection in network.projections]
-    for name in widths:
-        if name not in names:
-            raise UnknownNameError("projection", name, names)
-    require_width("weight_bits", options.weight_bits, 1)
-    require_width("message_bits", options.message_bits, NARROWEST_MESSAGE)
-    require_width("table_index_bits", options.table_index_bits, 1)
-    for name, bits in widths.items():
-        require_width(f"bits of {name}", bits, 1)
-    reach = options.weight_reach
-    if reach is not None and not 0 < reach < np.inf:
-        raise InvalidValueError("weight_reach", reach, "a finite number > 0")
-    # No scale exists for weights of one bit, so this rule is asked before scales are chosen.
-    broken = [
-        weight_bits_violation(name, options.bits_of(projection, chip), chip)
-        for name, projection in zip(names, network.projections, strict=True)
-    ]
-    violations = tuple(violation for violation in broken if violation is not None)
-    if violations:
-        raise HardwareRuleError(chip.name, violations)
-
-
-def require_width(what: str, bits: int | None, narrowest: int) -> None:
-    """Raise unless a width is an integer in its range, or None.
-
-    Raises:
-        InvalidValueError: naming the width.
-    """
-    if bits is None:
-        return
-    if not isinstance(bits, (int, np.integer)) or isinstance(bits, bool):
-        raise InvalidValueError(what, repr(bits), f"an integer, {narrowest} to {WIDEST_OPTION}")
-    if not narrowest <= bits <= WIDEST_OPTION:
-        raise InvalidValueError(what, bits, f"{narrowest} to {WIDEST_OPTION}")
-
-
 def choose_scales(
-    network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions
+    network: Network,
+    chip: Target,
+    ranges: Ranges,
+    options: QuantizeOptions,
+    moves: Mapping[tuple[str, str], int] | None = None,
 ) -> Scales:
     """Choose the finest scales with which nothing can overflow.
 
     A graded message cannot be finer than the state that it is cut from; where the first choice
-    is, messages are coarsened and the ports chosen again, until nothing changes.
+    is, messages are coarsened and the ports chosen again, until nothing changes. ``moves``: bits by
+    which words of populations are finer than what arrives, below 0 for coarser ones.
     """
     messages = _message_formats(network, chip, ranges, options)
     while True:
@@ -172,7 +158,8 @@ def choose_scales(
         coarser: dict[tuple[str, Variable], tuple[Word, int]] = {
             key: (word, state)
             for key, (word, fraction) in messages.items()
-            if (state := _state_fraction(network, key, ports)) is not None and fraction > state
+            if (state := _state_fraction(network, key, ports, moves or {})) is not None
+            and fraction > state
         }
         if not coarser:
             return Scales(ports, messages, projections)
@@ -180,13 +167,19 @@ def choose_scales(
 
 
 def _state_fraction(
-    network: Network, key: tuple[str, Variable], ports: Mapping[tuple[str, Port], int]
+    network: Network,
+    key: tuple[str, Variable],
+    ports: Mapping[tuple[str, Port], int],
+    moves: Mapping[tuple[str, str], int],
 ) -> int | None:
-    """Fraction of a graded variable in the unit of its population's registers; None for others."""
+    """Fraction of a graded variable in the unit of its population's registers; None for others.
+
+    Finer states than what arrives make no finer messages.
+    """
     population = network.population(key[0])
     if not isinstance(population, Neurons) or key[1] not in signals(population.model):
         return None
-    return ports[key[0], unit_port(population.model)]
+    return ports[key[0], unit_port(population.model)] + min(moves.get(key, 0), 0)
 
 
 def _message_formats(
@@ -195,12 +188,12 @@ def _message_formats(
     formats: dict[tuple[str, Variable], tuple[Word, int]] = {}
     name = network.input.name
     if network.input.graded:
-        word = Word(chip.words.input, signed=ranges.input_negative)
+        bits = options.asked(INPUT) or chip.words.input
+        word = Word(bits, signed=ranges.input_negative)
         fraction = largest_fraction(ranges.magnitude(name, "value"), word)
-        formats[name, "value"] = (word, fraction)
+        formats[name, "value"] = (word, fraction + options.moved(INPUT))
     else:
         formats[name, "spikes"] = (Word(1, signed=False), 0)
-    graded = Word(options.message_bits or chip.words.message_default)
     for projection in network.projections:
         key = (projection.source, projection.variable)
         if key in formats:
@@ -208,10 +201,13 @@ def _message_formats(
         if projection.variable == "spikes":
             formats[key] = (Word(1, signed=False), 0)
         else:
+            graded = Word(options.message_bits_of(*key, chip.words.message_default))
             fraction = largest_fraction(ranges.magnitude(*key), graded)
+            fraction += options.moved(message_name(*key))
             source = network.population(projection.source)
             if isinstance(source, Neurons) and projection.variable in source.model.unit:
-                fraction = min(fraction, chip.words.adaptation)
+                own = options.asked(state_name(*key)) or chip.words.adaptation
+                fraction = min(fraction, own)
             formats[key] = (graded, fraction)
     return formats
 
@@ -259,7 +255,10 @@ def _port_fraction(
     if gate is None and integrates(model):
         alignment = port_alignment(population, chip)
         register = None if exact is None else exact + alignment
-        finest.append(integrated_fraction(population, chip, ranges, register) - alignment)
+        chosen = integrated_fraction(population, chip, ranges, register)
+        if model.words == LIF_WORDS:
+            chosen += options.moved(state_name(population.name, MEMBRANE))
+        finest.append(chosen - alignment)
         return _without_overflow(min(finest), drafts, np.zeros(population.size), chip)
     if gate is None:
         finest.append(chip.words.state - 1)
@@ -291,7 +290,7 @@ def gate_fraction(population: Neurons, gate: str, chip: Target, options: Quantiz
 def coarsest_gate(population: Neurons, gate: str, chip: Target, options: QuantizeOptions) -> int:
     """Fewest fractional bits with which a gate's argument meets every step of its function."""
     function = options.function_of(named_function(population, gate), chip)
-    index_bits = options.table_index_bits or chip.gates.table_index
+    index_bits = options.table_bits_of(population.name, gate, chip)
     coarsest = chip.words.gate - 2 if function == "plan" else index_bits - TABLE_SPAN_BITS
     return max(coarsest, COARSEST_GATE)
 
@@ -357,12 +356,14 @@ class _Draft:
     """A projection whose weights have a scale, while its port has none yet."""
 
     projection: Projection
-    bits: int
+    weight_word: Word
     weight_fraction: int
     message_fraction: int
     message_limit: int
     lowest_exponent: int
     highest_exponent: int
+    move: int
+    """Bits by which the weights are finer than they would be."""
     will_learn: bool
     """Any weight may come to any value of its word."""
 
@@ -375,17 +376,19 @@ class _Draft:
         chip: Target,
     ) -> _Draft:
         word, message_fraction = messages[projection.source, projection.variable]
-        bits = options.bits_of(projection, chip)
-        lowest, highest = exponent_range(bits, chip)
-        fraction = weight_fraction(projection.weights.values, Word(bits))
+        mantissa = weight_word(options.width_of(projection, chip))
+        lowest, highest = exponent_range(mantissa.bits, chip)
+        fraction = weight_fraction(projection.weights.values, mantissa)
+        move = options.moved(connection_name(projection))
         reach, learns = options.weight_reach, False
         if reach is not None and not isinstance(projection.weights, Conv):
-            fraction, learns = min(fraction, bits - 1 - math.ceil(math.log2(reach))), True
-        mantissas, _ = Word(bits).encode(projection.weights.values, fraction)
-        smallest = Word(bits).minimum if learns else int(mantissas.min(initial=0))
+            widest = mantissa.bits - 1 - math.ceil(math.log2(reach))
+            fraction, learns = min(fraction, widest - max(move, 0)), True
+        mantissas, _ = mantissa.encode(projection.weights.values, fraction + move)
+        smallest = mantissa.minimum if learns else int(mantissas.min(initial=0))
         return cls(
             projection,
-            bits,
+            mantissa,
             fraction,
             message_fraction,
             max(word.maximum, -word.minimum),
@@ -393,6 +396,7 @@ class _Draft:
             # Where the chip's largest weight is one unit short of the most negative mantissa at the
             # largest exponent, the exponent yields.
             highest - (not fits_synapse(smallest, highest, chip)),
+            move,
             learns,
         )
 
@@ -406,20 +410,22 @@ class _Draft:
         """Largest port fraction that the exponent's range reaches; None for all-zero weights."""
         if not self.has_scale:
             return None
-        return self.weight_fraction + self.message_fraction + self.highest_exponent
+        fraction = self.weight_fraction + self.move
+        return fraction + self.message_fraction + self.highest_exponent
 
     @property
     def exact_port(self) -> int:
         """Smallest port fraction at which the weights keep all their bits."""
-        return self.weight_fraction + self.message_fraction + self.lowest_exponent
+        fraction = self.weight_fraction + self.move
+        return fraction + self.message_fraction + self.lowest_exponent
 
     def worst_arrival(self, port_fraction: int) -> FloatArray:
         """Largest integer magnitude that can arrive at each target neuron, (N_target,)."""
         scale = self.scale(port_fraction)
         weights = self.projection.weights
-        mantissas, _ = Word(self.bits).encode(weights.values, scale.weight_fraction)
+        mantissas, _ = self.weight_word.encode(weights.values, scale.weight_fraction)
         if self.will_learn:
-            mantissas = np.full_like(mantissas, Word(self.bits).minimum)
+            mantissas = np.full_like(mantissas, self.weight_word.minimum)
         limits = np.full(weights.shape[1], self.message_limit, dtype=np.int64)
         rows = weights.with_values(mantissas).row_magnitudes(limits)
         return np.ldexp(rows.astype(np.float64), scale.exponent)
@@ -427,11 +433,11 @@ class _Draft:
     def scale(self, port_fraction: int) -> ProjectionScale:
         """Align the weights to the port; weights finer than it can tell become coarser."""
         finest = port_fraction - self.message_fraction - self.lowest_exponent
-        fraction = min(self.weight_fraction, finest)
+        fraction = min(min(self.weight_fraction, finest) + self.move, finest)
         if not self.has_scale:
             fraction = finest
         return ProjectionScale(
-            self.bits, fraction, port_fraction - self.message_fraction - fraction
+            self.weight_word, fraction, port_fraction - self.message_fraction - fraction
         )
 
 

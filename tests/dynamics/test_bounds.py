@@ -280,7 +280,7 @@ def test_wide_leaks_decays_and_tables_are_refused_by_name() -> None:
     lif = random_population(rng, "lif", extreme=False)
     wide = 1 << 59
     for neurons, held, message in (
-        (readout, {"current": Held(12, Operation.SATURATE, (-wide, wide))}, "hidden.membrane"),
+        (readout, {"current": Held(12, Operation.SATURATE, (-wide, wide))}, "tau_mem.from_state"),
         (lif, {"membrane": Held.between(wide, 12)}, "largest product at hidden.membrane"),
     ):
         with pytest.raises(InvalidValueError, match=message):
@@ -372,6 +372,24 @@ def test_a_mix_is_bounded_by_its_ends_for_shares_of_up_to_one_alone(
     leaves = {"u": range(-9, 4), "y": range(-2, 12), "t": range(lowest, highest + 1)}
     found = narrowed(program, leaves)[-1]
     assert (found == (-9, 11)) == (lowest >= 0 and highest <= 4)
+
+
+@pytest.mark.parametrize("shift", RIGHT, ids=str)
+@pytest.mark.parametrize("coarser", [1, 2])
+@pytest.mark.parametrize(("lowest", "highest"), SHARES)
+def test_a_mix_of_coarser_numbers_is_bounded_by_its_ends(
+    shift: Operation, coarser: int, lowest: int, highest: int
+) -> None:
+    """Every ``u + (t (y - (u << k)) >> 2 + k)``: between u and ``y >> k``."""
+    builder = Builder("integer")
+    u, y, t = (builder.add(Operation.STATE, name=name) for name in ("u", "y", "t"))
+    finer = builder.add(Operation.SHIFT_LEFT, u, numbers=(coarser,))
+    product = builder.add(Operation.MULTIPLY, t, builder.add(Operation.SUBTRACT, y, finer))
+    moved = builder.add(shift, product, numbers=(2 + coarser,))
+    program = builder.program({"u": builder.add(Operation.ADD, moved, u), "y": y, "t": t})
+    leaves = {"u": range(-5, 4), "y": range(-26, 31), "t": range(lowest, highest + 1)}
+    found = narrowed(program, leaves)[-1]
+    assert (found == (min(-5, -26 >> coarser), 30 >> coarser)) == (lowest >= 0 and highest <= 4)
 
 
 @pytest.mark.parametrize("shift", RIGHT, ids=str)

@@ -1,0 +1,129 @@
+"""Options of verbs that quantize: widths and scales by name, limits that may be exceeded."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import TypeVar
+
+from ltc2hw.cli.common import add_limits
+from ltc2hw.cli.counts import positive
+from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.words import TERNARY, Width
+from ltc2hw.quantization.scaling import QuantizeOptions
+
+Value = TypeVar("Value")
+
+
+def width(text: str) -> Width:
+    """Type of widths: bits, or ``ternary``.
+
+    >>> width("4"), width("ternary")
+    (4, 'ternary')
+    """
+    return TERNARY if text == TERNARY else positive(text)
+
+
+width.__name__ = "number of bits, or ternary"
+
+
+def named_width(text: str) -> tuple[str, Width]:
+    """``NAME=N``: a width by name. Names have arrows and dots, so the last ``=`` parts them.
+
+    >>> named_width("hidden.spikes->readout.current=ternary")
+    ('hidden.spikes->readout.current', 'ternary')
+    """
+    name, sign, value = text.rpartition("=")
+    try:
+        found = width(value)
+    except ValueError:
+        sign = ""
+    if not sign or not name:
+        expected = f"NAME=N, N a number of bits or {TERNARY}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected} ({QUOTE})")
+    return name, found
+
+
+def named_move(text: str) -> tuple[str, int]:
+    """``NAME=+N`` or ``NAME=-N``: bits by which a fraction is moved.
+
+    >>> named_move("message:hidden.membrane=+1")
+    ('message:hidden.membrane', 1)
+    """
+    name, sign, value = text.rpartition("=")
+    try:
+        found = int(value)
+    except ValueError:
+        sign = ""
+    if not sign or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=+N or NAME=-N ({QUOTE})")
+    return name, found
+
+
+QUOTE = "quote names with an arrow, which a shell takes for a file"
+
+
+def add_widths(parser: argparse.ArgumentParser) -> None:
+    """The options ``--bits``, ``--scale`` and ``--allow`` of every verb that quantizes."""
+    parser.add_argument(
+        "--bits",
+        type=named_width,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="width of one part, repeatable: a projection 'a.spikes->b.current' (N may be"
+        " ternary), message:a.membrane, input, state:a.membrane, table:a.tau_mem",
+    )
+    parser.add_argument(
+        "--scale",
+        type=named_move,
+        action="append",
+        default=[],
+        metavar="NAME=+N",
+        help="steps of one part finer (+) or coarser (-) by N bits than chosen, repeatable:"
+        " a projection, message:, input or state: as for --bits",
+    )
+    add_limits(parser)
+
+
+def add_quantization(parser: argparse.ArgumentParser) -> None:
+    """All options of quantization that a verb has."""
+    parser.add_argument("--weight-bits", type=width, metavar="N", help="of all weights; or ternary")
+    parser.add_argument(
+        "--fine-states",
+        action="store_true",
+        help="give membranes all bits that their word has left, so that slow leaks are kept",
+    )
+    add_widths(parser)
+
+
+def options_of(arguments: argparse.Namespace) -> QuantizeOptions:
+    """What the arguments of :func:`add_widths` or :func:`add_quantization` ask for.
+
+    Raises:
+        InvalidValueError: for a name that is given twice.
+    """
+    return QuantizeOptions(
+        weight_bits=getattr(arguments, "weight_bits", None),
+        allow=arguments.allow,
+        fine_states=getattr(arguments, "fine_states", False),
+        bits=once("--bits", arguments.bits),
+        scale=once("--scale", arguments.scale),
+    )
+
+
+def once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """Values by name.
+
+    Raises:
+        InvalidValueError: for a name that is given twice.
+
+    >>> once("--scale", [("input", 1)])
+    {'input': 1}
+    """
+    found: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidValueError(f"{option} {name}", "given twice", "each name once")
+        found[name] = value
+    return found

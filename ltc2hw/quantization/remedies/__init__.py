@@ -1,0 +1,1 @@
+"""What wins back accuracy that integers lost: one file for each remedy, all of them functions."""
