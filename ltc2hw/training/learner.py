@@ -18,6 +18,7 @@ from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.graphed import GraphedLearner
 from ltc2hw.training.options import TrainingOptions
+from ltc2hw.training.rounding import Rounder
 
 Array = npt.NDArray[Any]
 
@@ -48,6 +49,9 @@ class Learner(Protocol):
     def deployed(self) -> AbstractContextManager[None]:
         """Within it, module and :meth:`values` are what would be deployed."""
 
+    def judged(self) -> nn.Module:
+        """The module that computes what would be deployed, of the parameters of now."""
+
     def values(self) -> Array:
         """A copy of all parameters."""
 
@@ -65,7 +69,10 @@ class CompiledNetworkLearner(CompiledLearner):
     """:class:`~ltc2hw.training.compiled.CompiledLearner` in a training loop."""
 
     def __init__(self, module: SpikingNetwork, task: Task, options: TrainingOptions) -> None:
-        super().__init__(module, task.kind, options, task.steps, task.every_step, task.heads)
+        rounder = Rounder(module, task, options) if options.rounding == "all" else None
+        super().__init__(
+            module, task.kind, options, task.steps, task.every_step, task.heads, rounder
+        )
 
 
 def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Learner:

@@ -249,7 +249,8 @@ class Trainer:
             deployed = self.learner.values()
             if not all_finite(deployed):
                 raise self._diverged("the parameters are not finite", losses)
-            validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
+            judged = self.learner.judged()
+            validation_loss, validation = evaluate(judged, self.task, self.task.validation)
         if not np.isfinite((validation_loss, validation)).all():
             raise self._diverged(f"the validation loss is {validation_loss}", losses)
         record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
@@ -266,7 +267,7 @@ class Trainer:
         if not self.start or self.options.weight_limit is not None:
             return
         with self.learner.deployed():
-            loss, score = evaluate(self.module, self.task, self.task.validation)
+            loss, score = evaluate(self.learner.judged(), self.task, self.task.validation)
             self.best = EpochRecord(BEFORE, loss, loss, score, 0.0)
             self.best_values = self.learner.values()
 
@@ -327,8 +328,9 @@ class Trainer:
     def result(self) -> TrainingResult:
         """Take the best epoch's parameters and score them once on each split."""
         self.learner.load(self.best_values)
+        judged = self.learner.judged()
         scores = {
-            name: evaluate(self.module, self.task, getattr(self.task, name))[1]
+            name: evaluate(judged, self.task, getattr(self.task, name))[1]
             for name in ("train", "validation", "test")
         }
         chosen = BEFORE if self.best is None else self.best.epoch
