@@ -244,7 +244,7 @@ class Layout:
     def _finish(self) -> Kernel:
         if not self.learned_rows:
             return Kernel(self.before)
-        back = reverse(self.before, self.learned_rows)
+        back = _slopes_of_sigmoids(reverse(self.before, self.learned_rows), self.form.functions)
         places = {
             gradient_of(Operation.PARAMETER, name): Place(Buffer.LEARNED_TOTALS, i)
             for i, name in enumerate(self.form.learned)
