@@ -107,7 +107,6 @@ GATES: Mapping[str, GateCode] = {
 """Every non-linearity by its name."""
 
 
-
 def gate_code(function: GateFunction) -> GateCode:
     """The code of a gate's function; an integer one has the slope of the one it stands for."""
     if isinstance(function, RoundedFunction):

@@ -111,7 +111,8 @@ class Layout:
         cut = {self.step.results[name]: _port(f"early.{name}") for name in form.early}
         # Numbers that are cut out are leaves of the rest.
         self.rest = specialise(
-            Program(self.step.language, self.step.values, _only(self.step.results, form.registers)), cut
+            Program(self.step.language, self.step.values, _only(self.step.results, form.registers)),
+            cut,
         )
         self.gates = [
             index

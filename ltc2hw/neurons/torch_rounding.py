@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.neurons.nonlinearity import NONLINEARITIES, Nonlinearity, nonlinearity_named
-from ltc2hw.neurons.rounding import GateFunction, RoundedFunction
+from ltc2hw.neurons.rounding import GateFunction, MessageFormat, RoundedFunction
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS, TABLE_SPAN_BITS
 
 
@@ -80,6 +80,18 @@ ROUNDING: Mapping[Operation, Callable[..., Tensor]] = {
     Operation.WRAP_ONCE: wrap_once,
 }
 """Operations that take an argument and their numbers."""
+
+
+def sent_as(message: MessageFormat, x: Tensor) -> Tensor:
+    """A graded variable as it is sent: cut toward zero, clipped; the gradient passes within."""
+    word = message.word
+    return saturate(truncate(x, message.fraction), word.minimum, word.maximum, message.fraction)
+
+
+def rounded_samples(given: MessageFormat, x: Tensor) -> Tensor:
+    """Samples as a chip sees them: to nearest, clipped."""
+    word = given.word
+    return saturate(nearest(x, given.fraction), word.minimum, word.maximum, given.fraction)
 
 
 def gate_function(function: GateFunction) -> Nonlinearity:

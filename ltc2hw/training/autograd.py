@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import plain_goals
+from ltc2hw.neurons import GraphNetwork, SpikingNetwork
 from ltc2hw.neurons.form import Form
+from ltc2hw.neurons.graph_network import GraphRounding
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
 from ltc2hw.training.batch import LostUpdateError, batch_lengths
+from ltc2hw.training.chain import run_chain
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
-from ltc2hw.training.chain import run_chain
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
 from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.loss import auxiliary_loss, window_loss
@@ -80,6 +82,7 @@ class AutogradLearner:
         self.rounder = Rounder(module, task, options) if options.rounding == "all" else None
         self.rounded: Rounded | None = None
         self.forms: list[Form] = []
+        self.graph_rounding: GraphRounding | None = None
         is_rounded = width is not None or self.rounder is not None
         rows = np.zeros((3, len(start)), start.dtype)
         self.grid = WeightGrid(width, rows, matrices) if is_rounded else None
@@ -153,11 +156,11 @@ class AutogradLearner:
         guess = x.new_full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
         for window, with_loss in zip(aim.windows, aim.with_loss, strict=True):
             if not with_loss:
-                with torch.no_grad(), self._rounded():
+                with torch.no_grad(), self._rounded(), self._rounding():
                     _, state = self.run(x[window], state)
                 continue
             self.flat.zero_grad()
-            with self._rounded():
+            with self._rounded(), self._rounding():
                 outputs, state = self.run(x[window], state)
                 wanted = labels[window] if self.task.every_step else labels
                 loss = window_loss(self.task, outputs, wanted, aim.weights[window])
@@ -181,7 +184,7 @@ class AutogradLearner:
 
     def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The module over a window."""
-        if self.rounded is not None:
+        if self.rounded is not None and isinstance(self.module, SpikingNetwork):
             return run_chain(self.module, self.forms, self.rounded.entering(x), state)
         outputs, after = self.module(x, state)
         return outputs, after
@@ -199,7 +202,7 @@ class AutogradLearner:
 
     def judged(self) -> nn.Module:
         """What computes what would be deployed, of the parameters that the module has now."""
-        return self.module if self.rounder is None else IntegerModule(self.rounder.fit().fixed)
+        return self.module if self.rounder is None else IntegerModule(self.rounder.fit())
 
     def values(self) -> Array:
         """A copy of all parameters, and of the statistics of norms."""
@@ -255,6 +258,12 @@ class AutogradLearner:
             names = self.fptt.state_dict()
             self.fptt.load_state_dict({name: [tensors[f"fptt.{name}"]] for name in names})
 
+    def _rounding(self) -> AbstractContextManager[None]:
+        """Within it, a network of the graph rounds; of a chain the forms do."""
+        if self.graph_rounding is None:
+            return nullcontext()
+        return cast(GraphNetwork, self.module).rounded(self.graph_rounding)
+
     def _rounded(self) -> AbstractContextManager[None]:
         grid = self.grid
         if grid is None:
@@ -278,7 +287,10 @@ class AutogradLearner:
             return
         if self.rounder is not None:
             self.rounded = self.rounder.fit()
-            self.forms = forms_of(self.module, self.rounded)
+            if isinstance(self.module, SpikingNetwork):
+                self.forms = forms_of(self.module, self.rounded)
+            else:
+                self.graph_rounding = self.rounded.prepared(cast(GraphNetwork, self.module))
             self.grid.place(grids_of(self.module, self.rounded))
         else:
             self.grid.fit(self._parameters())

@@ -285,7 +285,7 @@ class CompiledLearner:
 
     def judged(self) -> nn.Module:
         """What computes what would be deployed, of the parameters that the module has now."""
-        return self.module if self.rounder is None else IntegerModule(self.rounder.fit().fixed)
+        return self.module if self.rounder is None else IntegerModule(self.rounder.fit())
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -337,4 +337,3 @@ class CompiledLearner:
                 self.vectors.bounds,
                 out=self.vectors.values,
             )
-

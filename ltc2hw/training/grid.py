@@ -56,7 +56,9 @@ class WeightGrid:
         word = self.word
         assert word is not None
         self.place(
-            Grid(2.0 ** -weight_fraction(matrix.astype(np.float64), word), word.minimum, word.maximum)
+            Grid(
+                2.0 ** -weight_fraction(matrix.astype(np.float64), word), word.minimum, word.maximum
+            )
             for matrix in self.matrices(values)
         )
 

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.graph.fixed import FixedNetwork, variable_fraction
+from ltc2hw.graph.fixed import variable_fraction
 from ltc2hw.graph.trace import State
 from ltc2hw.registry import default_engine, find_engine
+from ltc2hw.training.rounding import Rounded
 
 
 class IntegerModule(nn.Module):
@@ -17,9 +18,11 @@ class IntegerModule(nn.Module):
     x: (T, B, N_in), outputs (T, B, N_out) in float64; the engine is the one for integers.
     """
 
-    def __init__(self, fixed: FixedNetwork) -> None:
+    def __init__(self, rounded: Rounded) -> None:
         super().__init__()
-        self.fixed = fixed
+        self.fixed = fixed = rounded.fixed
+        self.refused = len(rounded.refused)
+        """Rules and limits that quantization would refuse the network for."""
         output = fixed.population(fixed.output)
         self.fraction = variable_fraction(output, output.output_variable)
         self.simulate = find_engine(default_engine(is_float=False))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ltc2hw.errors import UnsupportedError, Violation
@@ -16,7 +15,9 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork
 from ltc2hw.neurons.form import Form
+from ltc2hw.neurons.graph_network import GraphRounding
 from ltc2hw.neurons.rounding import LayerRounding, MessageFormat, RoundedFunction
+from ltc2hw.neurons.torch_rounding import rounded_samples
 from ltc2hw.numbers.words import Word, weight_word
 from ltc2hw.quantization.calibration import measure
 from ltc2hw.quantization.mixing import worked_out
@@ -72,13 +73,21 @@ class Rounded:
         }
         return LayerRounding(formats, _ends_of_constants(real, fixed), functions, messages)
 
+    @property
+    def given(self) -> MessageFormat | None:
+        """The format of samples; None where they are spikes."""
+        given = self.fixed.input
+        return MessageFormat(given.word, given.fraction) if given.graded else None
+
     def entering(self, x: Tensor) -> Tensor:
         """Samples as the chip sees them, in real units."""
-        given = self.fixed.input
-        if not given.graded:
-            return x
-        mantissas = torch.round(x * 2.0**given.fraction)
-        return mantissas.clamp(given.word.minimum, given.word.maximum) * 2.0**-given.fraction
+        return x if self.given is None else rounded_samples(self.given, x)
+
+    def prepared(self, module: GraphNetwork) -> GraphRounding:
+        """What a network of the graph rounds, made ready."""
+        own = self.network.populations
+        layers = {p.name: self.layer(p.name) for p in own if isinstance(p, Neurons)}
+        return module.prepared(layers, self.given)
 
 
 def _ends(projection: Any) -> tuple[str, str, str, str, int]:
@@ -161,8 +170,24 @@ def forms_of(module: SpikingNetwork, rounded: Rounded) -> list[Form]:
     ]
 
 
-def grids_of(module: SpikingNetwork, rounded: Rounded) -> Iterator[Grid]:
-    """Grids of a chain's weight matrices: of each layer input ports, recurrent ones, graded."""
+def grids_of(module: nn.Module, rounded: Rounded) -> Iterator[Grid]:
+    """Grids of a network's weights in the order of its parameters."""
+    if isinstance(module, GraphNetwork):
+        return _grids_of_graph(module, rounded)
+    assert isinstance(module, SpikingNetwork)
+    return _grids_of_chain(module, rounded)
+
+
+def _grids_of_graph(module: GraphNetwork, rounded: Rounded) -> Iterator[Grid]:
+    for projection, passage in zip(module.template.projections, module.passages, strict=True):
+        sides = len(module.template.population(projection.source).shape) - 1
+        grid = rounded.grid(*_ends(projection))
+        # Weights of averages are as many times larger as there are numbers in one.
+        yield grid._replace(step=grid.step * passage.pool**sides)
+
+
+def _grids_of_chain(module: SpikingNetwork, rounded: Rounded) -> Iterator[Grid]:
+    """Of each layer input ports, recurrent ones, graded synapses."""
     network = rounded.network
     below = network.input.name
     sent = network.input.variables[0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,33 @@ from torch import Tensor
 import ltc2hw
 from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.converters.torch import from_module
+from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError, UnsupportedError
-from ltc2hw.neurons import LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
+from ltc2hw.graph.structure import connection_name
+from ltc2hw.neurons import (
+    GraphNetwork,
+    LIFCell,
+    LTCCell,
+    ProgramCell,
+    ReadoutCell,
+    SpikingNetwork,
+    to_module,
+)
 from ltc2hw.neurons.form import Form
 from ltc2hw.neurons.layer_step import LayerStep
-from ltc2hw.dynamics.models import find_model
+from ltc2hw.neurons.torch_rounding import saturate, truncate
 from ltc2hw.quantization.quantize import quantize
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Split, Task, load_task
 from ltc2hw.training import ModelOptions, Recipe, TrainingOptions, train
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.chain import ChainState, run_chain
-from ltc2hw.training.compiled import CompiledLearner
+from ltc2hw.training.checkpoint import save_checkpoint
+from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.learner import CompiledNetworkLearner
-from ltc2hw.training.rounding import Rounder, forms_of, grids_of
+from ltc2hw.training.model import build_network
+from ltc2hw.training.rounding import Rounder, forms_of
+from ltc2hw.training.trainer import BEFORE, EpochRecord, Trainer, evaluate
 
 STEPS, INPUTS, OUTPUTS = 9, 3, 4
 
@@ -48,7 +59,11 @@ def module_of(family: str, nonlinearity: str = "plan", seed: int = 0) -> Spiking
     for inputs, size in ((INPUTS, 6), (6, 5)):
         if family in ("event", "dense", "static"):
             cell: Any = LTCCell(
-                inputs, size, gate=family, nonlinearity=nonlinearity, generator=draw  # type: ignore[arg-type]
+                inputs,
+                size,
+                gate=family,
+                nonlinearity=nonlinearity,
+                generator=draw,  # type: ignore[arg-type]
             )
         elif family == "lif":
             cell = LIFCell(inputs, size, generator=draw)
@@ -132,3 +147,126 @@ def test_gradients_are_those_of_autograd(family: str, method: str) -> None:
 
 def _detachable(made: tuple[Tensor, Any]) -> tuple[Tensor, ChainState]:
     return made[0], ChainState(tuple(made[1]))
+
+
+def test_convolutions_are_trained_as_integers() -> None:
+    shape = (2, 6, 6)
+    rng = np.random.default_rng(4)
+    x = rng.random((5, 12, 72)) * 3.0
+    split = Split(x, rng.integers(0, 3, 12))
+    task = Task("images", "classification", 5, 72, 3, split, split, split, shape=shape)
+    options = ModelOptions(conv=("3k3", "pool2"), hidden=(5,))
+    module = build_network(task, options, torch.Generator().manual_seed(0)).double()
+    assert isinstance(module, GraphNetwork)
+    learner = AutogradLearner(module, task, options_of())
+    learner.learn(torch.from_numpy(x), torch.from_numpy(split.labels), 0.02)
+    learner.finish_pass()
+    with learner.deployed(), torch.no_grad():
+        rounded = learner.rounder.fit()  # type: ignore[union-attr]
+        with module.rounded(rounded.prepared(module)):
+            outputs, _ = module(torch.from_numpy(x))
+        judged, _ = learner.judged()(torch.from_numpy(x))
+        network = from_module(module)
+    fixed = quantize(network, "loihi2", x, QuantizeOptions(weight_bits=4))
+    trace = ltc2hw.simulate(fixed, x, engine="integer")
+    assert np.any(trace.outputs)
+    np.testing.assert_array_equal(outputs.numpy(), real_outputs(fixed, trace))
+    np.testing.assert_array_equal(judged.numpy(), real_outputs(fixed, trace))
+
+
+NARROW: dict[str, Any] = {
+    "weight_bits": "ternary",
+    "bits": {
+        "hidden.spikes->output.current": 4,
+        "state:hidden.membrane": 12,
+        "input": 5,
+    },
+}
+
+
+@pytest.mark.parametrize("backend", ["compiled", "autograd"])
+def test_scores_are_those_of_the_quantized_network(backend: Any) -> None:
+    task = load_task("digits-rows")
+    changes = {"epochs": 2, "batch_size": 256, "calibration": 64, "backend": backend, **NARROW}
+    recipe = Recipe(ModelOptions(hidden=(8,)), options_of(**changes))
+    result = train(task, recipe)
+    network, x = from_module(result.module), task.train.x[:, :64]
+    fixed = quantize(network, "loihi2", x, QuantizeOptions(**NARROW))
+    for projection in fixed.projections:
+        if connection_name(projection) in NARROW["bits"]:
+            assert projection.bits == 4
+        else:
+            assert np.abs(projection.weights.values).max() <= 1
+    for name in ("validation", "test"):
+        split = getattr(task, name)
+        outputs = ltc2hw.simulate(fixed, split.x, engine="integer").outputs
+        right = task.judge(outputs.astype(np.float64), split.labels, None)
+        assert np.mean(right) == result.metrics[name]
+
+
+def test_a_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    task, path = task_of(), tmp_path / "run.npz"
+    recipe = Recipe(ModelOptions(hidden=(6,)), options_of(epochs=3, schedule="constant"))
+    whole = train(task, recipe)
+    stopped = Trainer(task, recipe)
+    stopped.run_epoch()
+    save_checkpoint(stopped.checkpoint(), path)
+    resumed = train(task, recipe, checkpoint=path)
+    assert resumed.history == whole.history
+    for one, other in zip(resumed.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(InvalidValueError, match="rounding"):
+        train(task, recipe.with_training(rounding="weights"), checkpoint=path)
+
+
+def test_a_start_that_no_epoch_beats_is_kept() -> None:
+    task = task_of()
+    start = from_module(module_of("event"))
+    recipe = Recipe(training=options_of(epochs=1, learning_rate=1e-30))
+    result = train(task, recipe, start=start)
+    assert result.metrics["epoch"] in (BEFORE, 0)
+    judged = IntegerModule(Rounder(to_module(start), task, recipe.training).fit())
+    assert result.metrics["validation"] == evaluate(judged, task, task.validation)[1]
+
+
+def test_an_epoch_that_a_chip_cannot_hold_comes_second() -> None:
+    trainer = Trainer(task_of(), Recipe(training=options_of()))
+    good, better = EpochRecord(0, 1.0, 1.0, 0.5, 0.1), EpochRecord(1, 1.0, 1.0, 0.9, 0.1, refused=2)
+    assert not trainer._beats(better, good)
+    assert trainer._beats(good, better)
+
+
+def test_saturated_words_have_no_gradient() -> None:
+    x = torch.tensor([-3.0, -1.0, 0.3, 1.0, 3.0], dtype=torch.float64, requires_grad=True)
+    saturate(truncate(x, 1), -2, 2, 1).sum().backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    assert x.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rounding": "some"}, "rounding"),
+        ({"target": 3}, "target"),
+        ({"calibration": 0}, "calibration"),
+        ({"weight_bits": "binary"}, "ternary"),
+        ({"bits": {"input": 0}}, "bits of input"),
+        ({"bits": ["input"]}, "bits"),
+        ({"bits": {"input": 8}, "rounding": "weights"}, "rounding to 'all'"),
+    ],
+)
+def test_options_without_meaning(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((InvalidValueError, UnknownNameError), match=message):
+        options_of(**changes)
+
+
+def test_networks_and_targets_that_do_not_fit() -> None:
+    task, module = task_of(), module_of("event")
+    with pytest.raises(UnknownNameError, match="target"):
+        CompiledNetworkLearner(module, task, options_of(target="moon"))
+    with pytest.raises(UnknownNameError, match="nobody"):
+        CompiledNetworkLearner(module, task, options_of(bits={"nobody": 4}))
+    with pytest.raises(HardwareRuleError, match="12"):
+        CompiledNetworkLearner(module, task, options_of(weight_bits=12))
+    with pytest.raises(UnsupportedError, match="no network of the graph"):
+        AutogradLearner(torch.nn.Linear(INPUTS, OUTPUTS), task, options_of())
