@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Union
 
 from ltc2hw.dynamics.derived import fold
 from ltc2hw.dynamics.formats import Formats, GateFormat
@@ -17,9 +16,6 @@ from ltc2hw.numbers.words import Word
 
 MESSAGE = "message."
 """What rounded messages of a variable are called among the results of a step."""
-
-FARTHEST = 1 << 62
-"""No constant has a mantissa beyond it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class RoundedFunction:
     smooth: Nonlinearity
 
 
-GateFunction = Union[str, RoundedFunction]
+GateFunction = str | RoundedFunction
 """The name of a non-linearity, or an integer form of one."""
 
 

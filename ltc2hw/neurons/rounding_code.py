@@ -6,6 +6,7 @@ The same as in :mod:`ltc2hw.dynamics.real`; exact where numbers fit the mantissa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.neurons.lanes import Lanes
@@ -85,6 +86,6 @@ def _look_up(x: Lanes, function: RoundedFunction) -> Lanes:
     value = cell.entries(table)
     if function.form.function == "table":
         return value
-    steps = [after - before for before, after in zip(table, table[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(table)]
     rest = offset - cell * 2.0**shift
     return value + (cell.entries(steps) * rest * 2.0**-shift).whole("floor")

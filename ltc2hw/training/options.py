@@ -218,9 +218,10 @@ class TrainingOptions:
     constants, gates, samples, messages, states and their ends
     (:mod:`~ltc2hw.training.rounding`); then ``weight_bits`` of None is what the target holds,
     ``bits`` are widths by the names of :mod:`ltc2hw.quantization.widths`, and scales are those of
-    the first ``calibration`` training samples, chosen anew after every epoch. ``backend``: ``compiled`` learns
-    without autograd and only networks of this package's cells; ``autograd`` learns any module;
-    ``auto`` takes the first where it can. ``threads`` share the samples of a batch (compiled only);
+    the first ``calibration`` training samples, chosen anew after every epoch. ``backend``:
+    ``compiled`` learns without autograd and only networks of this package's cells; ``autograd``
+    learns any module; ``auto`` takes the first where it can. ``threads`` share the samples of a
+    batch (compiled only);
     the result depends on their number by float rounding. ``device``: ``cuda`` learns by autograd,
     each batch a captured CUDA graph (:class:`~ltc2hw.training.graphed.GraphedLearner`).
 

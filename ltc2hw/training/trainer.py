@@ -51,7 +51,7 @@ class EpochRecord:
     validation: float
     learning_rate: float
     refused: int = 0
-    """Rules of the chip and limits that the epoch's integers break, trained through all rounding."""
+    """Rules of the chip and limits that integers break, where all rounding is trained through."""
 
 
 Progress = Callable[[EpochRecord], None]
