@@ -175,7 +175,8 @@ def fraction_of(weight_scale: int) -> int:
 
 
 def _image(input_shape: Sequence[int]) -> Shape:
-    return image_shape("input_shape", input_shape, 2) if len(input_shape) else ()
+    unsaid = isinstance(input_shape, (tuple, list)) and not input_shape
+    return () if unsaid else image_shape("input_shape", input_shape, 2)
 
 
 def _import(input_word: Word | None) -> Conversion:

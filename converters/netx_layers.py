@@ -6,7 +6,7 @@ Source: lava-dl 0.6.0, ``slayer/block/base.py`` (``export_hdf5``) and ``netx/hdf
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,24 +146,20 @@ def read_layers(
     ``input_shape`` is (channels, height, width) of the samples, where no layer says it.
 
     Raises:
+        ShapeError: if a layer says another one.
+        InvalidValueError: for one that no layer has a use for.
         UnsupportedError: naming layer, feature and remedy.
         DamagedFileError: for a file without layers, or with numbers that make no sense.
     """
     reader = _Parser(path, conversion)
-    group = tree.get("layer")
-    if not isinstance(group, Mapping) or set(group) != {str(i) for i in range(len(group))}:
-        raise DamagedFileError(path, "it has no layers numbered from 0")
     layers: list[AnyLayer] = []
     image = input_shape
-    for index in range(len(group)):
-        node, layer = f"layer {index}", group[str(index)]
-        if not isinstance(layer, Mapping):
-            raise DamagedFileError(path, f"{node} is no group")
+    for node, layer in _numbered(tree, path):
         kind = reader.text(layer, "type", node)
         if kind == "input" and "neuron" in layer:
             conversion.meet("input-neuron", node)
         if kind in ("input", "flatten"):
-            image = reader.image(layer, node) if kind == "input" else ()
+            image = reader.first_image(layer, node, input_shape) if kind == "input" else ()
         elif kind == "conv":
             found = reader.convolution(layer, node, image, first=not layers)
             layers.append(found)
@@ -176,7 +172,26 @@ def read_layers(
             layers.append(reader.layer(layer, node, recurrent=kind == "dense_rec"))
     if not layers:
         raise DamagedFileError(path, "it has no dense or conv layer")
+    if input_shape and not isinstance(layers[0], ConvLayer):
+        limit = "none, as no convolution comes first"
+        raise InvalidValueError("input_shape", input_shape, limit, "leave it out")
     return tuple(layers)
+
+
+def _numbered(tree: ForeignTree, path: object) -> Iterator[tuple[str, ForeignTree]]:
+    """What messages call each layer, and its entries, in order.
+
+    Raises:
+        DamagedFileError: where they are not numbered from 0, or one has no entries.
+    """
+    group = tree.get("layer")
+    if not isinstance(group, Mapping) or set(group) != {str(i) for i in range(len(group))}:
+        raise DamagedFileError(path, "it has no layers numbered from 0")
+    for index in range(len(group)):
+        node, layer = f"layer {index}", group[str(index)]
+        if not isinstance(layer, Mapping):
+            raise DamagedFileError(path, f"{node} is no group")
+        yield node, layer
 
 
 class _Parser:
@@ -217,6 +232,17 @@ class _Parser:
         shape = self.sizes(entries, "shape", node) if "shape" in entries else ()
         return shape if len(shape) == IMAGE_DIMENSIONS else ()
 
+    def first_image(self, entries: ForeignTree, node: str, given: Shape) -> Shape:
+        """Shape of the samples: what an input layer says, or else what was given.
+
+        Raises:
+            ShapeError: if both are there and differ.
+        """
+        said = self.image(entries, node)
+        if said and given and said != given:
+            raise ShapeError("input_shape", given, f"{said}, as {node} says", "leave it out")
+        return said or given
+
     def convolution(
         self, entries: ForeignTree, node: str, image: Shape, *, first: bool
     ) -> ConvLayer:
@@ -228,7 +254,8 @@ class _Parser:
         meet("convolution", node)
         conv = self.kernel(entries, node, image, first=first)
         if self.image(entries, node) != conv.targets:
-            raise self.damaged(f"{node} is not of shape {conv.targets}")
+            given = f"which images of shape {conv.sources} before it give"
+            raise self.damaged(f"{node} is not of shape {conv.targets}, {given}")
         if "delay" in entries and np.any(self.integers(entries, "delay", node)):
             meet("convolution-other", f"{node} with delays")
         neuron = self.neuron(entries, node, conv.targets[0])
@@ -264,7 +291,7 @@ class _Parser:
                     "convolution",
                     f"{node} of samples of unknown size",
                     "write an input layer with the shape (channels, height, width) before it,"
-                    " or pass input_shape",
+                    " or pass input_shape=...",
                 )
             targets = self.image(entries, node)[1:]
             image = (

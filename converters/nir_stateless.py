@@ -91,7 +91,13 @@ def flatten(node: Node, shape: Shape, conversion: Conversion, dt: float) -> Step
         node.integer(name) if name in node.entries else default
         for name, default in (("start_dim", 1), ("end_dim", -1))
     )
-    start, end = (number % dimensions if dimensions else 0 for number in (start, end))
+    # Some tools count the dimension of batches, which is not among them here.
+    if not all(-dimensions <= number <= dimensions for number in (start, end)):
+        raise ShapeError("start_dim and end_dim", (start, end), f"within {dimensions}")
+    last = max(0, dimensions - 1)
+    start, end = (min(number + dimensions * (number < 0), last) for number in (start, end))
+    if start > end:
+        raise ShapeError("start_dim and end_dim", (start, end), "the first before the last")
     joined = int(np.prod(shape[start : end + 1]))
     return Step((*shape[:start], joined, *shape[end + 1 :]), lambda _, signal: signal)
 
@@ -106,8 +112,11 @@ def convolution(node: Node, shape: Shape, conversion: Conversion, dt: float) -> 
     stride, dilation = (sizes(node, entry, axes) for entry in ("stride", "dilation"))
     groups = node.integer("groups")
     _check_batch(shape)
-    if len(shape) != 1 + axes and "input_shape" in node.entries:
-        shape = (weight.shape[1] * groups, *sizes(node, "input_shape", axes))
+    if "input_shape" in node.entries:
+        said = (weight.shape[1] * groups, *sizes(node, "input_shape", axes))
+        if len(shape) == 1 + axes and said[1:] != shape[1:]:
+            raise ShapeError("input_shape", said[1:], f"{shape[1:]}, as arrives there")
+        shape = shape if len(shape) == 1 + axes else said
     padding = _padding(node, weight.shape[2:], stride, dilation, conversion)
     made = as_noted(Conv(weight, shape, stride, padding, dilation, groups), node.metadata)
     bias = per_channel(node.vector("bias", made.targets[:1], 0.0), made.targets)

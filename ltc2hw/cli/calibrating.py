@@ -6,12 +6,13 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltc2hw.cli.common import add_task, first_samples, fitted_task, task_of
+from ltc2hw.cli.common import HAS, add_task, first_samples, fitted_task, task_of
 from ltc2hw.cli.counts import positive
 from ltc2hw.cli.data_options import data_options
 from ltc2hw.data import read_samples
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.images import require_same_image
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import real_array
 from ltc2hw.numbers.words import FloatArray, IntArray
@@ -67,13 +68,14 @@ def samples_of(
     """The first samples of a file, which needs no labels.
 
     Raises:
-        InvalidValueError: unless they fit the network.
+        InvalidValueError, ShapeError: unless they fit the network.
         ShapeError, DamagedFileError, OSError: for a file that cannot be read as samples.
     """
-    x, lengths = read_samples(path, data_options(arguments))
+    x, lengths, shape = read_samples(path, data_options(arguments))
     if x.shape[2] != network.input.size:
-        limit = f"{network.input.size}, as the network has"
+        limit = f"{network.input.size}, {HAS}"
         raise InvalidValueError(f"number of inputs of {path}", x.shape[2], limit)
+    require_same_image(f"samples of {path}", shape, network.input.shape, HAS)
     count = arguments.samples
     lengths = None if lengths is None else lengths[:count]
     return Calibration(Path(path).stem, real_array("samples", x[:, :count]), lengths)

@@ -22,6 +22,7 @@ from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.atomic import require_input, require_output, write_text
 from ltc2hw.files.bundle import load
 from ltc2hw.graph.fixed import FixedNetwork
+from ltc2hw.graph.images import require_same_image
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.scalars import LARGEST_SEED
 from ltc2hw.quantization.limits import LIMITS
@@ -226,6 +227,8 @@ def first_samples(split: Split, count: int | None) -> Split:
     return split.take(np.arange(count))
 
 
+HAS = "as the network has"
+
 CLASSES = "classes"
 """Entry of the provenance with the names of the classes that a network was trained for."""
 
@@ -241,6 +244,7 @@ def fitted_task(network: Network | FixedNetwork, task: Task, said: int | None) -
 
     Raises:
         InvalidValueError: naming the inputs, outputs or classes that differ.
+        ShapeError: naming the shapes of images or rows that differ.
     """
     names = trained_classes(network)
     if names and task.classes:
@@ -279,6 +283,7 @@ def check_fit(network: Network | FixedNetwork, task: Task) -> None:
 
     Raises:
         InvalidValueError: naming the side that differs.
+        ShapeError: naming the shapes of both, where both are images or rows.
     """
     output = network.population(network.output)
     for what, found, wanted in (
@@ -287,6 +292,7 @@ def check_fit(network: Network | FixedNetwork, task: Task) -> None:
     ):
         if found != wanted:
             raise InvalidValueError(f"number of {what}", found, f"{wanted} for task {task.name}")
+    require_same_image(f"samples of {task.name}", task.shape, network.input.shape, HAS)
 
 
 def write_json(path: Path | None, content: Mapping[str, Any]) -> None:

@@ -36,3 +36,16 @@ def positive(text: str) -> int:
 
 
 positive.__name__ = "positive integer"
+
+
+def image(text: str) -> tuple[int, ...]:
+    """Type of ``--input-shape``: channels, height and width.
+
+    >>> image("2x34x34")
+    (2, 34, 34)
+    """
+    channels, height, width = text.casefold().split("x")
+    return positive(channels), positive(height), positive(width)
+
+
+image.__name__ = "shape like 2x34x34"

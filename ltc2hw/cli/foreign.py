@@ -24,7 +24,7 @@ READERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "ltc2hw.converters.nir",
         ("dt", "discretization", "reset", "graded_input", "allow"),
     ),
-    "netx": ("ltc2hw.converters.netx", ("input_word", "target")),
+    "netx": ("ltc2hw.converters.netx", ("input_word", "input_shape", "target")),
     "sfptt": (
         "ltc2hw.converters.sfptt",
         ("input_size", "graded_input", "batch_norm_step", "allow"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ltc2hw.cli.common import check_output
 from ltc2hw.cli.console import Console
-from ltc2hw.cli.counts import positive
+from ltc2hw.cli.counts import image, positive
 from ltc2hw.cli.foreign import (
     READERS,
     add_steps,
@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-bits", type=positive, metavar="N", help="netx: samples are N-bit integers >= 0"
     )
+    parser.add_argument(
+        "--input-shape",
+        type=image,
+        metavar="CxHxW",
+        help="netx: channels, height and width of samples, where a convolution comes first",
+    )
     parser.add_argument("--target", metavar="NAME", help="netx: loihi2 or loihi1")
     parser.add_argument("--input-size", type=positive, metavar="N", help="sfptt")
     parser.add_argument(
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         raise InvalidValueError(f"format of {arguments.file}", "unknown", limit, "say --from")
     options = {
         "input_word": arguments.input_bits and Word(arguments.input_bits, signed=False),
+        "input_shape": arguments.input_shape,
         "target": arguments.target,
         "input_size": arguments.input_size,
         "batch_norm_step": arguments.batch_norm_step,

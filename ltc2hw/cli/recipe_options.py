@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         type=sizes,
         metavar="N[,N...]",
-        help="neurons of the hidden layers, e.g. 128,64; none beside --conv unless said",
+        help="neurons of the hidden layers, e.g. 128,64, above the convolutions, which stay; "
+        "none leaves them out",
     )
     parser.add_argument(
         "--conv",
@@ -103,7 +104,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="LAYER",
         help="a layer over images, below the hidden ones and above the --conv before: channels, "
-        "kernel, stride and padding such as 16k5s2p1, or averages such as pool2",
+        "kernel, stride and padding such as 16k5s2p1, or averages such as pool2; none leaves "
+        "out the recipe's own",
     )
     parser.add_argument(
         "--dropout", type=float, metavar="X", help="share of messages left out in training"
@@ -235,6 +237,8 @@ def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
         limit = "no options of new networks beside --start"
         raise InvalidValueError("option", flags, limit, "leave them out")
     changes: dict[str, Any] = {name: given[name] for name in MODEL_FIELDS if name in given}
+    if "conv" in given:
+        changes["conv"] = image_layers(given["conv"])
     if "constant" in given:
         changes["constants"] = dict(given["constant"])
     if "neuron" in given:
@@ -242,6 +246,20 @@ def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
         # Constants of a recipe's neuron are not those of another one.
         changes.setdefault("constants", {})
     return changes
+
+
+def image_layers(texts: Sequence[str]) -> tuple[str, ...]:
+    """The layers over images that ``--conv`` names; none for the word alone that says so.
+
+    Raises:
+        InvalidValueError: for a text that is no layer.
+
+    >>> image_layers(["16k5s2", "pool2"]), image_layers(["none"])
+    (('16k5s2', 'pool2'), ())
+    """
+    from ltc2hw.training.image_layers import image_layer
+
+    return () if list(texts) == [NO_LAYER] else tuple(str(image_layer(text)) for text in texts)
 
 
 def neuron_named(text: str) -> str | Model:
@@ -265,11 +283,31 @@ def neuron_named(text: str) -> str | Model:
 
 def reasons(chosen: Chosen, recipe: Recipe, task: Task) -> tuple[str, ...]:
     """What was chosen for a task and still holds in a recipe, and why, in a line each."""
-    return tuple(
+    held = tuple(
         f"  {choice}"
         for choice in chosen.choices
         if choice.value in (getattr(recipe.model, choice.field, None), task.name)
         or choice.value == getattr(recipe.training, choice.field, None)
+    )
+    return (*held, *_of_images(chosen, recipe, task))
+
+
+def _of_images(chosen: Chosen, recipe: Recipe, task: Task) -> tuple[str, ...]:
+    """What ``--conv`` would do: to samples that are images, or to a recipe's own layers."""
+    from ltc2hw.training.image_layers import fitting_layers
+
+    own, used = chosen.recipe.model, recipe.model
+    if own.conv and used.conv == own.conv and used.hidden != own.hidden:
+        layers = ", ".join(used.conv)
+        return (f"  conv = {layers}: the recipe's own, which --hidden keeps; --conv none does not",)
+    layers = " ".join(f"--conv {layer}" for layer in fitting_layers(task.shape))
+    made_for_it = any(choice.field == "recipe" for choice in chosen.choices)
+    if used.conv or made_for_it or not layers:
+        return ()
+    size = " x ".join(map(str, task.shape))
+    return (
+        f"  conv = none: nothing is chosen here by the places of a {size} sample; "
+        f"{layers} slides kernels over them",
     )
 
 

@@ -24,6 +24,7 @@ from ltc2hw.cli.recipe_options import (
     add_recipe_options,
     changed_recipe,
     described,
+    image_layers,
     reasons,
     require_named,
 )
@@ -61,12 +62,10 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_output(json=arguments.save_recipe)
     start = None if arguments.start is None else load_float(arguments.start)
     require_torch()
-    from ltc2hw.training.image_layers import image_layer
     from ltc2hw.training.recipes import chosen_for
 
     # Refused before a data set is read, which takes its time.
-    for layer in arguments.conv:
-        image_layer(layer)
+    image_layers(arguments.conv)
     task = task_of(arguments)
     chosen = chosen_for(task)
     recipe = changed_recipe(chosen.recipe, arguments)

@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = {
     "engine": "--engine",
     "every_step": "--labels",
     "graded_input": "--input",
+    "input_shape": "--input-shape",
     "input_size": "--input-size",
     "input_word": "--input-bits",
     "kind": "--kind",
@@ -40,7 +41,7 @@ FLAGS: Mapping[str, str] = {
 
 PYTHON_ONLY = frozenset(
     (
-        *("force", "graded", "graded_spike", "input_shape", "self_terms"),
+        *("force", "graded", "graded_spike", "self_terms"),
         *("reset_delay", "reset_mechanism", "threshold", "heads"),
         # Within the flag --binning, and engines within compare's own.
         *("downsample", "window_us", "integer", "lava"),

@@ -18,7 +18,7 @@ from ltc2hw.comparison.samples import (
     suited_decision,
 )
 from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
@@ -147,7 +147,7 @@ def _samples(
     given = plain_array("samples", x)
     if lengths is not None:
         if given.ndim != 3:
-            raise ShapeError("shape of samples", given.shape, f"(steps, batch, {size})")
+            check_samples(given, size, graded)
         given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
     values = check_samples(given, size, graded)
     steps, batch, _ = values.shape

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ltc2hw.data.options import DETECTED, DataOptions
 from ltc2hw.data.prepared import Prepared, prepare
-from ltc2hw.data.reading import SUFFIXES, read_data, read_samples, read_source, with_files
+from ltc2hw.data.reading import (
+    SUFFIXES,
+    Unlabelled,
+    read_data,
+    read_samples,
+    read_source,
+    with_files,
+)
 from ltc2hw.data.source import Part, Source
 
 __all__ = [
@@ -14,6 +21,7 @@ __all__ = [
     "Part",
     "Prepared",
     "Source",
+    "Unlabelled",
     "prepare",
     "read_data",
     "read_samples",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,9 +15,11 @@ from ltc2hw.data.options import USUAL, DataOptions, Layout
 from ltc2hw.data.parts import PartName, samples_of
 from ltc2hw.data.source import Array, Part, Source
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.graph.images import require_same_image
 from ltc2hw.graph.labels import is_one_hot
 from ltc2hw.graph.samples import all_finite, plain_array
 from ltc2hw.graph.sequences import Mask, sample_lengths, silent_after
+from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.scalars import require_type
 from ltc2hw.numbers.weights import EXACT_INTEGER
 from ltc2hw.numbers.words import IntArray
@@ -24,6 +27,8 @@ from ltc2hw.numbers.words import IntArray
 AXES = "three axes, (steps, samples, inputs) in any order of the first two"
 ONE_CHANNEL = "give samples of one channel a last axis of size 1: x[..., None]"
 EXCHANGED = "samples come first, labels second"
+
+SAME = "as the others of the same data"
 
 COLOURS = (1, 3)
 """Channels of images, which as the second of four axes would pass for steps."""
@@ -109,8 +114,21 @@ def arrange(source: Source, options: DataOptions, where: str) -> Arrangement:
         notes = {"layout": "one sample after another"}
     if first.x.ndim > 3:
         notes["channels"] = f"{first.x.shape[2:]} in one row"
-    shape = source.shape or tuple(first.x.shape[2:])
-    return Arrangement(arranged, axes.every_step, notes, shape)
+    return Arrangement(arranged, axes.every_step, notes, _step_shape(source, parts, where))
+
+
+def _step_shape(source: Source, parts: Mapping[PartName, _Padded], where: str) -> Shape:
+    """What the inputs of a step are, by the data themselves or by the axes of all parts.
+
+    Raises:
+        ShapeError: where they say different things.
+    """
+    shapes = {name: tuple(part.x.shape[2:]) for name, part in parts.items()}
+    shape = source.shape or next(iter(shapes.values()))
+    for name, found in shapes.items():
+        if math.prod(found) == math.prod(shape):
+            require_same_image(samples_of(name, where), found, shape, SAME)
+    return shape
 
 
 def _require_belonging(source: Source, options: DataOptions, where: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ltc2hw.data.arranging import arrange
+from ltc2hw.data.arranging import SAME, arrange
 from ltc2hw.data.event_source import events_source
 from ltc2hw.data.events.reading import RECORDING_ENDS
 from ltc2hw.data.events.recording import NAMES
@@ -23,6 +24,7 @@ from ltc2hw.data.ts import TRAIN, read_ts, read_ts_file
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.files.foreign_hdf5 import ForeignTree, read_foreign
 from ltc2hw.files.npz import read_npy, read_npz
+from ltc2hw.graph.images import require_same_image
 
 MOST_BYTES = 1 << 32
 """Most bytes that an archive may unfold to; spikes shrink to a hundredth."""
@@ -141,15 +143,18 @@ def with_files(source: Source, options: DataOptions, where: str) -> Source:
     )
     for name, other in named:
         if other is not None:
-            _add(parts, name, other, where, options)
+            added = _added(parts, name, other, where, options)
+            parts[name] = added.parts[name]
+            if added.shape and source.shape:
+                require_same_image(f"samples of {other}", added.shape, source.shape, SAME)
             notes[f"{name} samples"] = str(other)
     return replace(source, parts=parts, notes=notes)
 
 
-def _add(
+def _added(
     parts: dict[PartName, Part], name: PartName, path: StrPath, where: str, options: DataOptions
-) -> None:
-    """Add the samples of another file.
+) -> Source:
+    """The samples of another file, as the part that they are added as.
 
     Raises:
         InvalidValueError: if there are such samples already, or the file does not say which.
@@ -157,17 +162,26 @@ def _add(
     if name in parts:
         raise InvalidValueError(f"{name} samples", f"in {path} and in {where}", "in one of them")
     single = str(path).endswith(".ts")
-    found = (read_ts_file(path) if single else read_source(path, options)).parts
+    source = read_ts_file(path) if single else read_source(path, options)
+    found = source.parts
     chosen = next((found[key] for key in (name, "all") if key in found), None)
     if chosen is None:
         raise InvalidValueError(
             f"content of {path}", ", ".join(found), f"{name} samples", "name its arrays x and y"
         )
-    parts[name] = chosen
+    return replace(source, parts={name: chosen})
 
 
-def read_samples(path: StrPath, options: DataOptions = DETECTED) -> tuple[Array, Array | None]:
-    """Samples (T, B, N) for calibration, of any type, and their lengths; labels are not needed.
+class Unlabelled(NamedTuple):
+    """Samples (T, B, N) of any type, the steps (B,) of each, and the shape of a step."""
+
+    x: Array
+    lengths: Array | None
+    shape: tuple[int, ...]
+
+
+def read_samples(path: StrPath, options: DataOptions = DETECTED) -> Unlabelled:
+    """Samples for calibration; labels are not needed.
 
     Of a file with several parts, those for training.
 
@@ -184,4 +198,4 @@ def read_samples(path: StrPath, options: DataOptions = DETECTED) -> tuple[Array,
     name = training_part(source.parts, where) if len(source.parts) > 1 else next(iter(source.parts))
     arranged = arrange(replace(source, parts={name: source.parts[name]}), options, where)
     part = arranged.parts[name]
-    return part.x, part.lengths
+    return Unlabelled(part.x, part.lengths, arranged.shape)

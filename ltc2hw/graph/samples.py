@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.graph.images import FLATTEN
 from ltc2hw.numbers.fields import require_finite
 from ltc2hw.numbers.tensors import is_tensor, tensor_as_array
 from ltc2hw.numbers.weights import EXACT_INTEGER
@@ -71,7 +72,7 @@ def check_samples(x: object, size: int, graded: bool) -> FloatArray:
     if samples.ndim != 3 or samples.shape[2] != size or 0 in samples.shape:
         remedy = "time first, none empty"
         if samples.ndim > 3 and math.prod(samples.shape[2:]) == size:
-            remedy = "images are rows here: x.reshape(*x.shape[:2], -1)"
+            remedy = FLATTEN
         raise ShapeError("shape of samples", samples.shape, f"(steps, batch, {size})", remedy)
     require_finite("samples", samples)
     if not graded:

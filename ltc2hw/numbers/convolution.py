@@ -7,7 +7,7 @@ Neurons are numbered channel by channel: the neuron at channel c, row y, column 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -20,8 +20,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.fields import ArrayFields, set_field
+from ltc2hw.numbers.matrix_product import matrix_product
 from ltc2hw.numbers.scalars import COUNTABLE, is_integer, require_range, shown
-from ltc2hw.numbers.weights import EXACT_INTEGER, Numbers, Sparse, magnitude_of, weight_numbers
+from ltc2hw.numbers.weights import (
+    EXACT_INTEGER,
+    Numbers,
+    Sparse,
+    checked_limits,
+    checked_messages,
+    magnitude_of,
+    other_values,
+    weight_numbers,
+)
 
 Shape = tuple[int, ...]
 """(channels, height, width) or (channels, length)."""
@@ -159,8 +169,12 @@ class Conv(ArrayFields):
         return int(self.kernel.shape[0] * self.kernel.shape[1] * places)
 
     def with_values(self, values: Numbers) -> Conv:
-        """Return the same structure holding another kernel (in the order of :attr:`values`)."""
-        kernel = np.asarray(values).reshape(self.kernel.shape)
+        """Return the same structure holding another kernel (in the order of :attr:`values`).
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each of the kernel's.
+        """
+        kernel = other_values(values, self.kernel.shape)
         return Conv(kernel, self.sources, self.stride, self.padding, self.dilation, self.groups)
 
     def apply(self, messages: Numbers) -> Numbers:
@@ -169,7 +183,11 @@ class Conv(ArrayFields):
         Integers are summed in the shortest floating-point format that holds every partial sum:
         none, in whatever order, exceeds the largest message times the largest weight times the
         weights of one target. They stay integers where no format does.
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each source.
         """
+        messages = checked_messages(messages, self.shape[1])
         count, groups = messages.shape[0], self.groups
         outputs, high, *wide = self.targets
         sums = np.empty(
@@ -187,13 +205,17 @@ class Conv(ArrayFields):
                 part = sums[some, :, :, row : row + rows]
                 columns = seen[..., row : row + rows, :]
                 columns = columns.reshape(part.shape[0], groups, kernel.shape[2], -1)
-                part[...] = (kernel @ columns).reshape(part.shape)
+                part[...] = matrix_product(kernel, columns).reshape(part.shape)
         return sums.reshape(count, -1)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
-        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
+        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it.
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one limit (N_source,) for each source.
+        """
         positive = self.with_values(np.abs(self.values))
-        return np.asarray(positive.apply(np.asarray(source_limits)[None])[0])
+        return np.asarray(positive.apply(checked_limits(source_limits, self.shape[1])[None])[0])
 
     def to_array(self) -> Numbers:
         """Return the full matrix of shape (N_target, N_source)."""
@@ -351,10 +373,7 @@ def integers(name: str, value: Any, smallest: int) -> Shape:
     Raises:
         InvalidValueError: for anything else.
     """
-    try:
-        listed = tuple(value)
-    except TypeError:
-        raise InvalidValueError(name, shown(value), f"integers >= {smallest}") from None
+    listed = _listed(name, value, smallest)
     for number in listed:
         if not is_integer(number):
             raise InvalidValueError(name, shown(value), f"integers >= {smallest}")
@@ -376,9 +395,13 @@ def _each(name: str, value: Any, dimensions: int, smallest: int) -> Shape:
 def _pairs(value: Any, dimensions: int) -> tuple[tuple[int, int], ...]:
     """Padding before and after, for every dimension."""
     name = "padding of a convolution"
-    if is_integer(value) or all(is_integer(number) for number in _listed(name, value)):
-        return tuple((pad, pad) for pad in _each("padding", value, dimensions, 0))
-    pairs = tuple(integers(name, pair, 0) for pair in value)
+    if is_integer(value):
+        value = (value,)
+    remedy = "same is half of dilation (width - 1) on each side, valid is 0"
+    listed = _listed(name, value, 0, remedy if isinstance(value, str) else "")
+    if all(is_integer(number) for number in listed):
+        return tuple((pad, pad) for pad in _each("padding", listed, dimensions, 0))
+    pairs = tuple(integers(name, pair, 0) for pair in listed)
     if len(pairs) == 1:
         pairs *= dimensions
     if len(pairs) != dimensions or any(len(pair) != 2 for pair in pairs):
@@ -386,12 +409,15 @@ def _pairs(value: Any, dimensions: int) -> tuple[tuple[int, int], ...]:
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
-def _listed(name: str, value: Any) -> tuple[Any, ...]:
-    expected = "integers >= 0"
-    if isinstance(value, str):
-        remedy = "same is half of dilation (width - 1) on each side, valid is 0"
-        raise InvalidValueError(name, shown(value), expected, remedy)
+def _listed(name: str, value: Any, smallest: int, remedy: str = "") -> tuple[Any, ...]:
+    """What a value holds, in order, read once.
+
+    Raises:
+        InvalidValueError: for a single thing, a text, and what has no order or holds more.
+    """
     try:
-        return tuple(value)
+        if not isinstance(value, (str, bytes, bytearray, Mapping, Set)):
+            return tuple(value)
     except TypeError:
-        raise InvalidValueError(name, shown(value), expected) from None
+        pass
+    raise InvalidValueError(name, shown(value), f"integers >= {smallest}", remedy)

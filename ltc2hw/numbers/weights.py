@@ -7,6 +7,7 @@ which one it is given.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,7 @@ from ltc2hw.numbers.fields import (
     require_size,
     set_field,
 )
+from ltc2hw.numbers.matrix_product import matrix_product
 
 Numbers = npt.NDArray[Any]
 
@@ -79,19 +81,27 @@ class Dense(ArrayFields):
         return self.matrix.size
 
     def with_values(self, values: Numbers) -> Dense:
-        """Return the same structure holding other weights (in the order of :attr:`values`)."""
-        return Dense(np.asarray(values).reshape(self.matrix.shape))
+        """Return the same structure holding other weights (in the order of :attr:`values`).
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each weight.
+        """
+        return Dense(other_values(values, self.matrix.shape))
 
     def apply(self, messages: Numbers) -> Numbers:
         """Messages of shape (B, N_source) to sums of shape (B, N_target).
 
         Integers are summed as doubles where no partial sum can leave ±2^53, which is exact in any
         order and several times as fast; as 64-bit integers otherwise.
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each source.
         """
+        messages = checked_messages(messages, self.shape[1])
         if self._exact_as_reals(messages):
-            sums = messages.astype(np.float64) @ self._reals.T
+            sums = matrix_product(messages.astype(np.float64), self._reals.T)
             return np.asarray(sums.astype(np.int64))
-        return np.asarray(messages @ self.matrix.T)
+        return matrix_product(messages, self.matrix.T)
 
     def _exact_as_reals(self, messages: Numbers) -> bool:
         if self.matrix.dtype.kind != "i" or messages.dtype.kind not in "iu" or not messages.size:
@@ -107,8 +117,12 @@ class Dense(ArrayFields):
         return magnitude_of(self.matrix)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
-        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
-        return np.asarray(np.abs(self.matrix) @ source_limits)
+        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it.
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one limit (N_source,) for each source.
+        """
+        return np.asarray(np.abs(self.matrix) @ checked_limits(source_limits, self.shape[1]))
 
     def to_array(self) -> Numbers:
         """Return the matrix of shape (N_target, N_source)."""
@@ -197,16 +211,29 @@ class Sparse(ArrayFields):
         return self.data.size
 
     def with_values(self, values: Numbers) -> Sparse:
-        """Return the same structure holding other weights (in the order of :attr:`values`)."""
-        return Sparse(self.indptr, self.indices, values, self.sources)
+        """Return the same structure holding other weights (in the order of :attr:`values`).
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each weight.
+        """
+        data = other_values(values, self.data.shape)
+        return Sparse(self.indptr, self.indices, data, self.sources)
 
     def apply(self, messages: Numbers) -> Numbers:
-        """Messages of shape (B, N_source) to sums of shape (B, N_target)."""
-        return np.asarray((self.to_scipy() @ messages.T).T)
+        """Messages of shape (B, N_source) to sums of shape (B, N_target).
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one number for each source.
+        """
+        return np.asarray((self.to_scipy() @ checked_messages(messages, self.sources).T).T)
 
     def row_magnitudes(self, source_limits: Numbers) -> Numbers:
-        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it."""
-        return np.asarray(abs(self.to_scipy()) @ source_limits)
+        """``Σ_i |w_ji| limit_i`` for each target j: no message within the limits exceeds it.
+
+        Raises:
+            ShapeError, InvalidValueError: unless there is one limit (N_source,) for each source.
+        """
+        return np.asarray(abs(self.to_scipy()) @ checked_limits(source_limits, self.sources))
 
     def to_array(self) -> Numbers:
         """Return the full matrix of shape (N_target, N_source)."""
@@ -215,6 +242,56 @@ class Sparse(ArrayFields):
     def to_scipy(self) -> sparse.csr_matrix:
         """Return the same weights as a SciPy CSR matrix."""
         return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=self.shape)
+
+
+def checked_messages(messages: npt.ArrayLike, sources: int) -> Numbers:
+    """Messages of shape (B, ``sources``) as an array.
+
+    Raises:
+        ShapeError: for another shape.
+        InvalidValueError: for what are no numbers.
+
+    >>> checked_messages([[1, 2]], 3)
+    Traceback (most recent call last):
+    ...
+    ltc2hw.errors.ShapeError: shape of messages is (1, 2); expected (samples, 3)
+    """
+    array = number_array("messages", messages, "iubf", "real numbers")
+    if array.ndim != 2 or array.shape[1] != sources:
+        raise ShapeError("shape of messages", array.shape, f"(samples, {sources})")
+    # NumPy would take doubles for sums of unsigned and signed integers of 64 bits.
+    return integer_array("messages", array) if array.dtype.kind == "u" else array
+
+
+def checked_limits(limits: npt.ArrayLike, sources: int) -> Numbers:
+    """Largest magnitudes of messages, (``sources``,), as an array.
+
+    Raises:
+        ShapeError: for another shape.
+        InvalidValueError: for what are no numbers.
+    """
+    array = number_array("limits of messages", limits, "iubf", "real numbers")
+    if array.shape != (sources,):
+        raise ShapeError("shape of limits of messages", array.shape, f"({sources},)")
+    return array
+
+
+def other_values(values: npt.ArrayLike, shape: tuple[int, ...]) -> Numbers:
+    """Numbers in the order of an operator's values, or in its own shape, in that shape.
+
+    Raises:
+        ShapeError: for more, fewer or otherwise arranged numbers.
+        InvalidValueError: for what are no numbers.
+
+    >>> other_values([1, 2], (2, 1)).tolist()
+    [[1], [2]]
+    """
+    array = number_array("values of weights", values, "iubf", "real numbers")
+    size = math.prod(shape)
+    if array.shape not in {(size,), shape}:
+        limit = " or ".join(dict.fromkeys((f"({size},)", str(shape))))
+        raise ShapeError("shape of values of weights", array.shape, limit)
+    return array.reshape(shape)
 
 
 def magnitude_of(integers: Numbers) -> int:

@@ -15,10 +15,12 @@ import numpy.typing as npt
 from ltc2hw.data.options import TEST_FRACTION, VALIDATION_FRACTION
 from ltc2hw.data.splitting import SPLIT_SEED, stratified
 from ltc2hw.errors import MissingExtraError
+from ltc2hw.tasks.moving import moved_images
 from ltc2hw.tasks.split import Split
 from ltc2hw.tasks.task import Task
 
 SIDE = 8
+IMAGE = (1, SIDE, SIDE)
 GREY_LEVELS = 16.0
 CLASSES = 10
 
@@ -44,14 +46,10 @@ def shift_images(split: Split, rng: np.random.Generator) -> Split:
 
     Half of the moves along each axis are zero.
     """
-    inputs = split.x.shape[2]
-    images = split.x.transpose(1, 0, 2).reshape(-1, SIDE, SIDE)
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    samples = np.arange(len(images))[:, None, None]
-    moves = rng.choice(np.array([0, 1, 1, 2]), size=(2, len(images)))
-    rows = moves[0][:, None, None] + np.arange(SIDE)[None, :, None]
-    columns = moves[1][:, None, None] + np.arange(SIDE)[None, None, :]
-    return Split(_sequence(padded[samples, rows, columns], inputs), split.labels)
+    _, samples, inputs = split.x.shape
+    images = split.x.transpose(1, 0, 2).reshape(1, samples, SIDE * SIDE)
+    moves = rng.choice(np.array([1, 0, 0, -1]), size=(2, samples))
+    return Split(_sequence(moved_images(images, IMAGE, moves.T)[0], inputs), split.labels)
 
 
 def _digits(name: str, inputs: int, decision_steps: int) -> Task:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.errors import ShapeError, TooLargeError
+from ltc2hw.graph.images import FLATTEN
 from ltc2hw.graph.labels import Labels, plain_labels, step_labels
 from ltc2hw.graph.samples import real_array, require_spikes
 from ltc2hw.graph.sequences import sample_lengths, silent_after
@@ -51,7 +52,9 @@ class Split(Shown):
     def __post_init__(self) -> None:
         x = real_array("samples of a split", self.x)
         if x.ndim != 3 or 0 in x.shape:
-            raise ShapeError("samples of a split", x.shape, "(steps, samples, inputs), none empty")
+            remedy = FLATTEN if x.ndim > 3 else ""
+            limit = "(steps, samples, inputs), none empty"
+            raise ShapeError("samples of a split", x.shape, limit, remedy)
         steps, samples, _ = x.shape
         set_field(self, "lengths", sample_lengths(self.lengths, steps, samples))
         x = silent_after(x, self.lengths)

@@ -234,7 +234,8 @@ def _of_samples(task: Task) -> list[str]:
             warnings.append(f"{again} {name} samples are training samples, too")
     warnings += _of_lengths(task)
     detected = "told by the labels" in task.provenance.get("layout", "")
-    if detected and task.inputs > 4 * task.steps and task.steps > 1:
+    rows = len(task.shape) == 1 and task.steps > 1
+    if detected and rows and task.inputs > 4 * task.steps:
         warnings.append(
             f"{task.inputs} channels of {task.steps} steps: if it is the other way round, the "
             "layout is channels-first"

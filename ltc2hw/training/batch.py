@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ltc2hw.errors import ShapeError, TrainingError
+from ltc2hw.graph.images import FLATTEN
 from ltc2hw.graph.sequences import sample_lengths
 from ltc2hw.numbers.words import IntArray
 
@@ -31,7 +32,8 @@ def check_shape(x: Tensor, steps: int, inputs: int) -> None:
     """
     if x.dim() != 3 or (len(x), x.shape[2]) != (steps, inputs) or x.numel() == 0:
         expected = f"({steps}, samples, {inputs})"
-        raise ShapeError("batch of samples", tuple(x.shape), expected, "time first")
+        remedy = FLATTEN if x.dim() > 3 else "time first"
+        raise ShapeError("batch of samples", tuple(x.shape), expected, remedy)
 
 
 def batch_lengths(x: Tensor, steps: int, inputs: int, lengths: object) -> IntArray | None:

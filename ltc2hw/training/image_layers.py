@@ -14,6 +14,9 @@ LIMIT = "channels and kernel, then stride and padding if need be, such as 16k5s2
 CONVOLUTION = re.compile(r"(\d+)k(\d+)((?:[sp]\d+)*)")
 POOLING = re.compile(r"pool(\d+)")
 
+SMALLEST, LARGE, MOST = 5, 12, 3
+"""Places along a side for a kernel of 3, and of 5, and how many usual layers there are."""
+
 LARGEST = 1 << 16
 """Largest number in such a text."""
 
@@ -85,6 +88,22 @@ def image_layer(text: object) -> ImageLayer:
         parts[name] = _whole(text, name, number, 0 if letter == "p" else 1)
     channels = _whole(text, "channels", convolution[1])
     return ImageLayer(channels, _whole(text, "kernel", convolution[2]), **parts)
+
+
+def fitting_layers(shape: Shape) -> tuple[ImageLayer, ...]:
+    """Layers of a usual size over samples of a shape, as many as fit; none without places.
+
+    >>> [str(layer) for layer in fitting_layers((2, 34, 34))]
+    ['16k5s2', '32k3s2', '32k3s2']
+    >>> fitting_layers((784,)), fitting_layers((20, 4))
+    ((), ())
+    """
+    layers: list[ImageLayer] = []
+    while len(shape) in (2, 3) and min(shape[1:]) >= SMALLEST and len(layers) < MOST:
+        large = not layers and min(shape[1:]) >= LARGE
+        layers.append(ImageLayer(32 if layers else 16, 5 if large else 3, 2))
+        shape = layers[-1].targets(shape)
+    return tuple(layers)
 
 
 def _whole(text: str, what: str, digits: str, least: int = 1) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ltc2hw.errors import InvalidValueError, ShapeError, TrainingError
+from ltc2hw.graph.images import require_same_image
 from ltc2hw.graph.labels import labelled_steps
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.samples import all_finite
@@ -179,6 +180,9 @@ def require_fit(module: nn.Module, task: Task) -> None:
     ):
         if found != wanted:
             raise ShapeError(f"{what} of the network", found, f"{wanted} for task {task.name}")
+    if isinstance(module, GraphNetwork):
+        shape = module.template.input.shape
+        require_same_image(f"samples of {task.name}", task.shape, shape, "as the network has")
 
 
 class Trainer:

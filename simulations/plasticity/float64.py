@@ -38,6 +38,7 @@ from ltc2hw.learning.rule import (
 from ltc2hw.learning.scope import crosses_all, reached_populations
 from ltc2hw.learning.state import checked_learning
 from ltc2hw.learning.values import read_parameter, write_parameters
+from ltc2hw.numbers.matrix_product import matrix_product
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic
@@ -221,5 +222,4 @@ class FloatCredit:
             matrix = feedback_matrix(self.rule, index, connection.weights.shape)
         else:
             matrix = connection.weights.to_array()
-        credit: Array = factor @ matrix
-        return credit
+        return matrix_product(factor, matrix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +11,20 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.cli.recipe_options import reasons
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.convolution import Conv
+from ltc2hw.tasks import Task
+from ltc2hw.tasks.saving import save_task
 
 pytest.importorskip("torch", reason="the torch extra is not installed")
 
-from ltc2hw.training import load_recipe
+from ltc2hw.training import ModelOptions, load_recipe, save_recipe
+from ltc2hw.training.convolutional import convolutional_network
+from ltc2hw.training.image_layers import fitting_layers
+from ltc2hw.training.recipes import chosen_for
+
+torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
@@ -96,3 +105,55 @@ def test_samples_without_places(
 ) -> None:
     assert main(["train", "add-4", "--out", str(tmp_path / "out.h5"), *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_layers_over_images_are_offered_and_fit(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Data of one's own with places have a recipe without convolutions, which says so."""
+    out = ["--out", str(tmp_path / "out.h5"), "--epochs", "1"]
+    assert main(["train", str(images), *out]) == 0
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "--conv" in each)
+    assert line.startswith("  conv = none: nothing is chosen here by the places of a 2 x 7 x 6")
+    offered = re.findall(r"--conv \S+", line)
+    flags = [word for each in offered for word in each.split()]
+    assert flags == ["--conv", "16k3s2"]
+    assert main(["train", str(images), *out, *flags, "--hidden", "none"]) == 0
+    printed = capsys.readouterr().out
+    assert "network: 16k3s2 ltc" in printed
+    assert "conv = none" not in printed
+
+
+def test_layers_of_a_recipe_stay_and_can_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = (np.random.default_rng(0).random((40, 4, 2, 19, 19)) < 0.3).astype(float)
+    task = Task.from_arrays(x, np.arange(40) % 2, name="nmnist")
+    own = chosen_for(task)
+    kept, none = own.recipe.with_model(hidden=(8,)), own.recipe.with_model(hidden=(8,), conv=())
+    (_, line) = reasons(own, kept, task)
+    layers = "16k5s2, 32k3s2, 32k3s2"
+    assert (
+        line == f"  conv = {layers}: the recipe's own, which --hidden keeps; --conv none does not"
+    )
+    assert not any("conv" in line for line in reasons(own, own.recipe, task)[1:])
+    assert not any("conv" in line for line in reasons(own, none, task)[1:])
+    save_task(task, tmp_path / "nmnist.npz")
+    recipe, command = (
+        tmp_path / "conv.toml",
+        ["train", str(tmp_path / "nmnist.npz"), "--epochs", "1"],
+    )
+    save_recipe(own.recipe.with_model(conv=("2k3s2",)), recipe)
+    flags = ["--recipe", str(recipe), "--out", str(tmp_path / "out.h5"), "--hidden", "3"]
+    assert main([*command, *flags, "--conv", "none"]) == 0
+    assert "network: 3 ltc" in capsys.readouterr().out
+    assert main([*command, *flags]) == 0
+    assert "network: 2k3s2 + 3 ltc" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (3, 200), (1, 5, 5), (2, 34, 34), (2, 128, 128)])
+def test_offered_layers_fit(shape: tuple[int, ...]) -> None:
+    conv = tuple(map(str, fitting_layers(shape)))
+    options = ModelOptions(conv=conv, hidden=())
+    convolutional_network(shape, 2, options, torch.Generator().manual_seed(0))
+    assert conv

@@ -13,10 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ltc2hw
+from ltc2hw.cli import main
 from ltc2hw.converters import netx
 from ltc2hw.converters.lava.runner import run_job
 from ltc2hw.converters.netx_network import rescaled
-from ltc2hw.errors import DamagedFileError, ShapeError, TooLargeError, UnsupportedError
+from ltc2hw.converters.netx_record import GROUP
+from ltc2hw.errors import (
+    DamagedFileError,
+    InvalidValueError,
+    ShapeError,
+    TooLargeError,
+    UnsupportedError,
+)
 from ltc2hw.graph.expansion import without_kernels
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedProjection
 from ltc2hw.graph.neurons import FixedNeurons
@@ -363,3 +371,48 @@ def test_rows_and_images_follow_each_other_as_in_netx(tmp_path: Path) -> None:
         netx.read(path)
     with pytest.raises(ShapeError, match=r"\(channels, height, width\)"):
         netx.read(path, input_shape=(3, 4))
+
+
+def test_the_shape_of_samples_is_said_where_no_layer_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "net.h5", tmp_path / "out.h5"
+    conv = Conv(np.ones((2, 1, 3, 3), dtype=int), (1, 6, 7), 2)
+    rng = np.random.default_rng(8)
+    image = FixedInput("input", 42, False, SPIKES, 0, (1, 6, 7))
+    network = FixedNetwork(
+        (image, neurons(rng, "conv0", conv.targets, bias=False)),
+        (FixedProjection("input", "spikes", "conv0", "current", conv, 8, 1, 5),),
+        "conv0",
+        "loihi2",
+    )
+    netx.write(network, path)
+    assert netx.read(path, input_shape=(1, 6, 7)).projections == network.projections
+    with pytest.raises(ShapeError, match=r"input_shape is \(1, 7, 6\).*\(1, 6, 7\), as layer 0"):
+        netx.read(path, input_shape=(1, 7, 6))
+    with h5py.File(path, "r+") as file:
+        del file[GROUP], file["layer/0"]
+        file.move("layer/1", "layer/0")
+    command = ["import", str(path), "--out", str(out)]
+    assert main(command) == 2
+    assert "or pass --input-shape" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--input-shape", "1x6"])
+    assert "shape like 2x34x34" in capsys.readouterr().err
+    assert main([*command, "--input-shape", "1x6x7"]) == 0
+    read = ltc2hw.load(out)
+    assert isinstance(read, FixedNetwork)
+    assert read.input.shape == (1, 6, 7)
+    assert read.projections[0].weights == conv
+    with pytest.raises(DamagedFileError, match=r"layer 0 is not of shape.*\(1, 9, 9\)"):
+        netx.read(path, input_shape=(1, 9, 9))
+
+
+def test_a_shape_that_no_layer_needs_is_refused(tmp_path: Path) -> None:
+    network = chain(np.random.default_rng(9), depth=0)
+    netx.write(network, tmp_path / "net.h5")
+    shape = network.input.shape
+    with pytest.raises(InvalidValueError, match="none, as no convolution comes first"):
+        netx.read(tmp_path / "net.h5", input_shape=shape)
+    with pytest.raises(ShapeError, match=r"\(channels, height, width\)"):
+        netx.read(tmp_path / "net.h5", input_shape=5)  # type: ignore[arg-type]

@@ -221,3 +221,32 @@ def test_names_of_other_alphabets_are_kept() -> None:
     assert {p.name for p in network.populations} == {"input", *names.values()}
     back, _ = converter.to_graph(network, allow={"no-reset-potential"})
     assert converter.from_graph(back) == network
+
+
+def test_a_convolution_over_another_image_than_arrives_is_refused() -> None:
+    weight, image = np.ones((3, 2, 2, 2)), nir.Input(np.array([2, 6, 7]))
+    node = nir.Conv2d((7, 6), weight, (1, 1), (0, 0), (1, 1), 1, np.zeros(3))
+    lif = nir.LIF(**constants((3, 1, 1), np.full(3, 2.0)))
+    message = r"input_shape, node 'conv2d'.*is \(7, 6\); expected \(6, 7\), as arrives there"
+    with pytest.raises(ShapeError, match=message):
+        read(image, node, lif)
+    node = nir.Conv2d((6, 7), weight, (1, 1), (0, 0), (1, 1), 1, np.zeros(3))
+    assert read(image, node, lif).population("lif").shape == (3, 5, 6)
+
+
+@pytest.mark.parametrize("dimensions", [(-4, -1), (0, 4), (2, 1), (-1, -2)])
+def test_dimensions_that_cannot_be_joined_are_refused(dimensions: tuple[int, int]) -> None:
+    image = np.array([2, 3, 4])
+    flat = nir.Flatten({"input": image}, *dimensions)
+    graph = nir.NIRGraph(
+        {
+            "input": nir.Input(image),
+            "flat": flat,
+            "linear": nir.Affine(np.ones((1, 24)), np.zeros(1)),
+            "li": nir.LI(np.array([2 * DT]), np.ones(1), np.zeros(1)),
+        },
+        [("input", "flat"), ("flat", "linear"), ("linear", "li")],
+        type_check=False,
+    )
+    with pytest.raises(ShapeError, match="start_dim and end_dim"):
+        converter.from_graph(graph, dt=DT)

@@ -229,11 +229,12 @@ def test_samples_to_calibrate_on_need_no_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "any.npy", X)
     with pytest.raises(InvalidValueError, match="layout='time-first'"):
         read_samples(tmp_path / "any.npy")
-    x, lengths = read_samples(tmp_path / "any.npy", DataOptions(layout="batch-first"))
+    x, lengths, shape = read_samples(tmp_path / "any.npy", DataOptions(layout="batch-first"))
+    assert shape == X.shape[2:]
     np.testing.assert_array_equal(x, X.swapaxes(0, 1))
     assert lengths is None
     path = write(tmp_path / "a.npz", {"x_train": X, "lengths_train": LENGTHS, "x_test": X})
-    x, lengths = read_samples(path)
+    x, lengths, _ = read_samples(path)
     assert lengths is not None
     np.testing.assert_array_equal(lengths, LENGTHS)
 

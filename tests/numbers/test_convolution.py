@@ -81,6 +81,14 @@ def test_one_padding_may_be_given_for_all_sides() -> None:
     assert Conv(kernel, (1, 5, 5), 2, [[1, 1]]) == every
 
 
+def test_padding_may_come_from_a_generator() -> None:
+    kernel = np.ones((1, 1, 3, 3))
+    given: Any = (n for n in (1, 2))
+    assert Conv(kernel, (1, 5, 5), 1, given) == Conv(kernel, (1, 5, 5), 1, (1, 2))
+    given = ((n, 0) for n in (1, 2))
+    assert Conv(kernel, (1, 5, 5), 1, given) == Conv(kernel, (1, 5, 5), 1, ((1, 0), (2, 0)))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_a_kernel_may_be_what_torch_trains(dtype: Any) -> None:
     torch.manual_seed(3)
@@ -114,6 +122,10 @@ WRONG: dict[str, tuple[Any, type[Ltc2hwError], str]] = {
     "no stride": (lambda: Conv(KERNEL, (1, 5, 5), 0), InvalidValueError, "stride"),
     "half a stride": (lambda: Conv(KERNEL, (1, 5, 5), 1.5), InvalidValueError, "stride"),  # type: ignore[arg-type]
     "negative": (lambda: Conv(KERNEL, (1, 5, 5), 1, -1), InvalidValueError, "padding"),
+    "a mapping": (lambda: Conv(KERNEL, (1, 5, 5), 1, {1: 2, 3: 4}), InvalidValueError, "padding"),  # type: ignore[arg-type]
+    "a set": (lambda: Conv(KERNEL, (1, 5, 5), {1, 2}), InvalidValueError, "stride.*{1, 2}"),  # type: ignore[arg-type]
+    "bytes": (lambda: Conv(KERNEL, (1, 5, 5), b"\1\2"), InvalidValueError, "stride"),
+    "shape of a mapping": (lambda: Conv(KERNEL, {1: 0, 5: 0, 6: 0}), InvalidValueError, "sources"),  # type: ignore[arg-type]
     "masked": (lambda: Conv(MASKED, (1, 5, 5)), InvalidValueError, "kernel is a masked array"),
     "three": (lambda: Conv(KERNEL, (1, 5, 5), (1, 1, 1)), ShapeError, "stride"),
     "groups": (lambda: Conv(KERNEL, (3, 5, 5), groups=3), InvalidValueError, "multiple"),

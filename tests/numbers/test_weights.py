@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ltc2hw.errors import InvalidValueError, ShapeError
+from ltc2hw.numbers.convolution import Conv
+from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 
@@ -96,3 +100,46 @@ def test_broken_row_structure_is_refused(indptr: list[int], indices: list[int]) 
     """Wrong ends, unsorted, repeated or out-of-range columns."""
     with pytest.raises(InvalidValueError):
         Sparse(np.array(indptr), np.array(indices), np.array([1, 2]), sources=3)
+
+
+OPERATORS = {
+    "dense": Dense(np.arange(6.0).reshape(2, 3)),
+    "sparse": Sparse(np.array([0, 1, 3]), np.array([0, 0, 2]), np.arange(3.0), sources=3),
+    "conv": Conv(np.ones((1, 1, 2)), (1, 3)),
+}
+
+
+@pytest.mark.parametrize("weights", OPERATORS.values(), ids=OPERATORS)
+def test_what_does_not_fit_an_operator_is_named(weights: Weights) -> None:
+    """Messages, limits and values of another size, and what are no numbers."""
+    for messages in (np.ones((2, 4)), np.ones(3), np.ones((1, 2, 3))):
+        with pytest.raises(ShapeError, match=r"shape of messages.*\(samples, 3\)"):
+            weights.apply(messages)
+    with pytest.raises(InvalidValueError, match="messages"):
+        weights.apply(np.array([["1", "2", "3"]]))
+    with pytest.raises(ShapeError, match=r"limits of messages.*\(3,\)"):
+        weights.row_magnitudes(np.ones((3, 3)))
+    count = weights.values.size
+    for values in (np.ones(count + 1), np.ones((1, count, 1)), np.ones(())):
+        with pytest.raises(ShapeError, match=rf"values of weights.*\({count},\)"):
+            weights.with_values(values)
+    listed: Any = list(weights.values)
+    assert weights.with_values(listed) == weights
+    listed = np.ones((2, 3)).tolist()
+    assert weights.apply(listed).shape == (2, weights.shape[0])
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint64, np.int8])
+def test_integers_of_any_type_are_summed_as_integers(kind: type) -> None:
+    """Unsigned ones, too, of which NumPy would make doubles; beyond 64 bits they are refused."""
+    weights = (
+        Dense(np.array([[1, (1 << 53) + 1]])),
+        Sparse(np.array([0, 2]), np.array([0, 1]), np.array([1, (1 << 53) + 1]), sources=2),
+        Conv(np.array([[[1, (1 << 53) + 1]]]), (1, 2)),
+    )
+    for operator in weights:
+        sums = operator.apply(np.array([[0, 1]], dtype=kind))
+        assert sums.dtype.kind == "i"
+        assert sums.tolist() == [[(1 << 53) + 1]]
+    with pytest.raises(InvalidValueError, match="largest of messages"):
+        weights[0].apply(np.array([[0, 1 << 63]], dtype=np.uint64))
