@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from ltc2hw.cli.common import add_limits
 from ltc2hw.cli.counts import positive
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.numbers.words import TERNARY, Width
-from ltc2hw.quantization.scaling import QuantizeOptions
+from ltc2hw.quantization.scaling import QuantizeOptions, WeightRounding
 
 Value = TypeVar("Value")
 
@@ -64,7 +64,7 @@ QUOTE = "quote names with an arrow, which a shell takes for a file"
 
 
 def add_widths(parser: argparse.ArgumentParser) -> None:
-    """The options ``--bits``, ``--scale`` and ``--allow`` of every verb that quantizes."""
+    """The options of every verb that quantizes: widths and scales by name, rounding, limits."""
     parser.add_argument(
         "--bits",
         type=named_width,
@@ -82,6 +82,13 @@ def add_widths(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=+N",
         help="steps of one part finer (+) or coarser (-) by N bits than chosen, repeatable:"
         " a projection, message:, input or state: as for --bits",
+    )
+    parser.add_argument(
+        "--rounding",
+        choices=get_args(WeightRounding),
+        default="nearest",
+        help="of weights: each to nearest, or so that what arrives in calibration changes least,"
+        " which matters at few bits (default: %(default)s)",
     )
     add_limits(parser)
 
@@ -109,6 +116,7 @@ def options_of(arguments: argparse.Namespace) -> QuantizeOptions:
         fine_states=getattr(arguments, "fine_states", False),
         bits=once("--bits", arguments.bits),
         scale=once("--scale", arguments.scale),
+        rounding=arguments.rounding,
     )
 
 

@@ -25,7 +25,7 @@ from ltc2hw.quantization.account import tensor_changes
 from ltc2hw.quantization.calibration import Ranges, measure
 from ltc2hw.quantization.mixing import float_tensors, real_tensors, tensor_of, worked_out
 from ltc2hw.quantization.option_checks import check_options
-from ltc2hw.quantization.quantize import Conversion, convert
+from ltc2hw.quantization.quantize import Conversion, Samples, convert
 from ltc2hw.quantization.report import TensorChange
 from ltc2hw.quantization.rules import check_network, fixed_violations, utilization
 from ltc2hw.quantization.scaling import QuantizeOptions
@@ -141,7 +141,7 @@ def check(
         return Verdicts(chip.name, tuple(_waiting(network, asked)))
     ranges = measure(real, calibration, lengths)
     try:
-        made = convert(real, chip, ranges, chosen)
+        made = convert(real, chip, ranges, chosen, Samples(calibration, lengths))
     except InvalidValueError as error:
         return Verdicts(chip.name, _refused(network, (_numbers(error),), "not judged", STOPS))
     refused = by_part(network, made.refused(chip, chosen))

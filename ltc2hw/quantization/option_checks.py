@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -17,7 +18,12 @@ from ltc2hw.numbers.scalars import is_integer, require_type
 from ltc2hw.numbers.words import TERNARY, WIDEST_WORD, Width, weight_word
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.rules import weight_bits_violation
-from ltc2hw.quantization.scaling import QuantizeOptions, coarsest_gate, named_function
+from ltc2hw.quantization.scaling import (
+    QuantizeOptions,
+    WeightRounding,
+    coarsest_gate,
+    named_function,
+)
 from ltc2hw.quantization.widths import (
     INPUT,
     STATE,
@@ -43,13 +49,15 @@ def check_options(options: QuantizeOptions, network: Network, chip: Target) -> N
     """Raise for options that mean nothing.
 
     Raises:
-        UnknownNameError: an unknown gate function or limit, or a name of a width or scale that the
-            network does not have.
+        UnknownNameError: an unknown gate function, rounding or limit, or a name of a width or scale
+            that the network does not have.
         InvalidValueError: a width that is not in its range.
         HardwareRuleError: weights, inputs or states wider or narrower than the chip's.
     """
     if options.gate_function is not None and options.gate_function not in GATE_FUNCTIONS:
         raise UnknownNameError("gate function", options.gate_function, GATE_FUNCTIONS)
+    if options.rounding not in get_args(WeightRounding):
+        raise UnknownNameError("rounding", str(options.rounding), get_args(WeightRounding))
     check_allowed(options.allow)
     require_type("fine_states", options.fine_states, bool)
     require_weight_width("weight_bits", options.weight_bits)

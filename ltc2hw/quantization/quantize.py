@@ -27,7 +27,7 @@ from ltc2hw.dynamics.roles import (
     unit_port,
 )
 from ltc2hw.dynamics.survey import Survey
-from ltc2hw.errors import Violation
+from ltc2hw.errors import InvalidValueError, Violation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation, FixedProjection
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Message, Neurons
@@ -47,6 +47,7 @@ from ltc2hw.quantization.calibration import Key, Ranges, measure
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
 from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.option_checks import check_options
+from ltc2hw.quantization.remedies.rounding import rounded_by_arrivals
 from ltc2hw.quantization.report import KEY, bounded
 from ltc2hw.quantization.rules import check_network, fixed_violations, raise_violations
 from ltc2hw.quantization.scaling import (
@@ -59,7 +60,7 @@ from ltc2hw.quantization.scaling import (
     port_alignment,
 )
 from ltc2hw.quantization.state_words import moved_words, names_words, wide_words
-from ltc2hw.quantization.widths import state_name, table_name
+from ltc2hw.quantization.widths import INPUT, state_name, table_name
 from ltc2hw.registry import find_target
 
 SATURATED = "saturated_constants"
@@ -100,7 +101,7 @@ def quantize(
     check_network(network, chip)
     network = worked_out(network)
     ranges = measure(network, calibration, lengths)
-    made = convert(network, chip, ranges, chosen)
+    made = convert(network, chip, ranges, chosen, Samples(calibration, lengths))
     fixed = made.fixed
     raise_violations(chip, made.refused(chip, chosen))
     report = bounded(
@@ -132,8 +133,26 @@ class Conversion:
         return chain(fixed_violations(self.fixed, chip), limits)
 
 
-def convert(network: Network, chip: Target, ranges: Ranges, options: QuantizeOptions) -> Conversion:
-    """Choose scales and round, whatever comes of it; constants of the network are worked out."""
+@dataclass(frozen=True)
+class Samples:
+    """What ranges were measured on: samples (T, B, N_in), None for none, and their lengths (B,)."""
+
+    x: npt.ArrayLike | None = None
+    lengths: object = None
+
+
+def convert(
+    network: Network,
+    chip: Target,
+    ranges: Ranges,
+    options: QuantizeOptions,
+    samples: Samples = Samples(),
+) -> Conversion:
+    """Choose scales and round, whatever comes of it; constants of the network are worked out.
+
+    Raises:
+        InvalidValueError: for rounding by what arrives without samples.
+    """
     scales = choose_scales(network, chip, ranges, options)
     moves: Mapping[Key, int] = {}
     while names_words(options):
@@ -148,6 +167,8 @@ def convert(network: Network, chip: Target, ranges: Ranges, options: QuantizeOpt
         scales = choose_scales(network, chip, ranges, options, moves)
     builder = _Builder(chip, options, scales, moves)
     fixed = builder.network(network)
+    if options.rounding == "arriving":
+        fixed = builder.rounded(network, fixed, samples)
     over = exceeded(
         network,
         fixed,
@@ -161,13 +182,17 @@ def convert(network: Network, chip: Target, ranges: Ranges, options: QuantizeOpt
 
 
 def coarse_messages(network: Network, options: QuantizeOptions) -> frozenset[Key]:
-    """Populations and variables of messages that were asked to be coarse."""
-    return frozenset(
+    """Populations and variables of messages, and of the input, that were asked to be coarse."""
+    found = {
         (population.name, variable)
         for population in network.populations
+        if isinstance(population, Neurons)
         for variable in population.variables
         if options.message_bits_of(population.name, variable, COARSE_BITS + 1) <= COARSE_BITS
-    )
+    }
+    if (options.asked(INPUT) or COARSE_BITS + 1) <= COARSE_BITS:
+        found |= {(network.input.name, variable) for variable in network.input.variables}
+    return frozenset(found)
 
 
 def function_chosen(network: Network, options: QuantizeOptions) -> frozenset[Key]:
@@ -217,6 +242,20 @@ class _Builder:
         if saturated:
             provenance[SATURATED] = "; ".join(saturated)
         return FixedNetwork(populations, projections, network.output, self.chip.name, provenance)
+
+    def rounded(self, network: Network, fixed: FixedNetwork, samples: Samples) -> FixedNetwork:
+        """The network with weights rounded by what arrives.
+
+        Raises:
+            InvalidValueError: without samples.
+        """
+        if samples.x is None:
+            raise InvalidValueError(
+                "calibration for rounding by what arrives", "missing",
+                "samples of shape (T, B, N_in)", "pass calibration=x",
+            )  # fmt: skip
+        words = tuple(scale.word for scale in self.scales.projections)
+        return rounded_by_arrivals(network, fixed, samples.x, samples.lengths, words=words)
 
     def population(self, population: FloatPopulation) -> FixedPopulation:
         if isinstance(population, Input):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -35,6 +36,9 @@ from ltc2hw.quantization.integrator_scale import integrated_fraction
 from ltc2hw.quantization.rules import exponent_range, fits_synapse
 from ltc2hw.quantization.widths import INPUT, message_name, state_name, table_name
 
+WeightRounding = Literal["nearest", "arriving"]
+"""How weights become integers: each to nearest, or for the least change of what arrives."""
+
 FAR_BIAS = 1024.0
 """A constant current of more than this multiple of all that can arrive pins its neuron."""
 
@@ -62,7 +66,9 @@ class QuantizeOptions:
 
     ``bits`` has widths by the names of :mod:`ltc2hw.quantization.widths`, which go before all
     others; ``scale`` has bits by which a fraction is moved from what quantization chooses: up for
-    finer steps and a smaller range, down for the reverse.
+    finer steps and a smaller range, down for the reverse. ``rounding`` is ``nearest`` for each
+    weight by itself, or ``arriving`` for what arrives to change least on the calibration samples
+    (:mod:`ltc2hw.quantization.remedies.rounding`), which matters from 4 bits down.
 
     >>> options = QuantizeOptions(bits={"message:hidden.membrane": 6})
     >>> [options.message_bits_of("hidden", name, 12) for name in ("membrane", "current")]
@@ -79,6 +85,7 @@ class QuantizeOptions:
     fine_states: bool = False
     bits: Mapping[str, Width] = field(default_factory=dict)
     scale: Mapping[str, int] = field(default_factory=dict)
+    rounding: WeightRounding = "nearest"
 
     def width_of(self, projection: Projection, chip: Target) -> Width:
         """Width of a projection's weights."""

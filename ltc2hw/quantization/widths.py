@@ -72,11 +72,12 @@ def width_names(network: Network) -> tuple[str, ...]:
     """Every name that ``bits`` may have.
 
     >>> from ltc2hw.graph.network import Projection
+    >>> from ltc2hw.graph.neurons import Neurons
     >>> from ltc2hw.numbers.weights import Dense
     >>> link = Projection("input", "value", "out", "current", Dense([[0.5, 1.0]]))
     >>> net = Network((Input("input", 2, True), Neurons("out", 1, "readout")), (link,), "out")
-    >>> width_names(net)
-    ('input.value->out.current', 'input', 'state:out.current', 'state:out.membrane')
+    >>> width_names(net)[:3], width_names(net)[-1]
+    (('input.value->out.current', 'input', 'state:out.current'), 'table:out.tau_mem')
     """
     return (*_carried(network), *_of_populations(network, tables=True))
 

@@ -15,9 +15,10 @@ from ltc2hw.converters.c import write
 from ltc2hw.dynamics.model import LIF_WORDS
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray, Width
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.widths import (
@@ -28,6 +29,7 @@ from ltc2hw.quantization.widths import (
     words_of,
 )
 from tests.converters.c_machines import COMPILERS, compile_c
+from tests.quantization.test_parts import assert_integers
 from tests.random_networks import random_network
 from tests.zoo import zoo, zoo_samples
 
@@ -152,6 +154,12 @@ def test_narrow_words_hold_twice_what_was_seen(mixed: Any) -> None:
             assert full or fraction >= other.formats.ports["current"] - 8
 
 
+def fraction_of(fixed: FixedNetwork, name: str, word: str) -> int:
+    population = fixed.population(name)
+    assert isinstance(population, FixedNeurons)
+    return population.formats.held[word].fraction
+
+
 def test_scales_move_fractions_and_nothing_else() -> None:
     rng = np.random.default_rng(5)
     network, x = zoo(rng, ("ltc", "cuba", "readout"), drive=2.0), zoo_samples(rng, 30, 2)
@@ -170,8 +178,7 @@ def test_scales_move_fractions_and_nothing_else() -> None:
             assert fixed.input.fraction == plain.input.fraction - 1
         if name.startswith("state:"):
             owner, word = name.removeprefix("state:").split(".")
-            pair = [network.population(owner) for network in (fixed, plain)]
-            fractions = [p.formats.held[word].fraction for p in pair]
+            fractions = [fraction_of(found, owner, word) for found in (fixed, plain)]
             assert fractions[0] == fractions[1] - 1
 
 
@@ -180,9 +187,8 @@ def test_the_scale_of_lavas_lif_moves_all_that_it_holds() -> None:
     network, x = zoo(rng, ("lif",), drive=2.0), zoo_samples(rng, 30, 2)
     plain = ltc2hw.quantize(network, "loihi2", x, options())
     moved = ltc2hw.quantize(network, "loihi2", x, options(scale={"state:n_lif.membrane": -2}))
-    pair = [fixed.population("n_lif") for fixed in (moved, plain)]
     for word in ("current", "membrane"):
-        fractions = [p.formats.held[word].fraction for p in pair]
+        fractions = [fraction_of(fixed, "n_lif", word) for fixed in (moved, plain)]
         assert fractions[0] == fractions[1] - 2
 
 
@@ -272,3 +278,25 @@ def test_a_word_that_is_wider_than_the_chips_is_refused_afterwards() -> None:
     assert "state-width" in {violation.rule for violation in violations}
     narrow = ltc2hw.quantize(network, "loihi2", x, options(bits={"state:hidden0.current": 16}))
     assert not ltc2hw.check(replace(narrow, target="loihi2"), "loihi2").violations
+
+
+def test_parts_of_narrow_words_together_are_the_integers(mixed: Any) -> None:
+    """What is told apart of a loss sums to it, whatever the widths are."""
+    network, fixed, x, _ = mixed
+    assert_integers(network, fixed, x)
+
+
+def test_a_coarse_input_is_refused_unless_it_was_asked_for() -> None:
+    """Of messages between populations nothing follows for the input, nor the other way round."""
+    link = Projection("input", "value", "out", "current", Dense(np.eye(5)))
+    populations = (Input("input", 5, True), Neurons("out", 5, "readout"))
+    network = Network(populations, (link,), "out")
+    x = np.full((6, 4, 5), 0.05)
+    x[0, 0, 0] = 40.0
+    for changes, refused in (
+        ({}, True), ({"message_bits": 4}, True), ({"bits": {"input": 5}}, True),
+        ({"bits": {"input": 4}}, False),
+    ):  # fmt: skip
+        asked = ltc2hw.QuantizeOptions(**changes)  # type: ignore[arg-type]
+        rules = {v.rule for v in ltc2hw.check(network, "loihi2", x, asked).violations}
+        assert ("lost-messages" in rules) == refused, changes

@@ -1,4 +1,4 @@
-"""Second moments of what arrives in calibration: by them rounding errors of weights are weighed."""
+"""What projections carry in calibration: its means, and the moments that weigh rounding errors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.calibration import Key, run_sizes
 from ltc2hw.registry import find_engine
+
+LONGER = 8
+"""Multiple of what a calibration run records that a run here may: only what projections carry."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +66,41 @@ def moments(
     parts = bundles(network)
     sums: list[FloatArray] = [np.zeros(())] * len(parts)
     count = 0
-    for sent, own in _runs(network, calibration, lengths):
+    for sent, own in runs(network, calibration, lengths):
         count += int(own.sum())
         for place, bundle in enumerate(parts):
             sums[place] = sums[place] + _products(network, bundle, sent, own)
-    means = tuple(total / max(count, 1) for total in sums)
-    return means
+    return tuple(total / max(count, 1) for total in sums)
 
 
-def _runs(
+def means(
+    network: Network, calibration: npt.ArrayLike, lengths: object = None
+) -> tuple[FloatArray, ...]:
+    """Mean (N_source,) over steps and samples of what each projection carries, in float.
+
+    Raises:
+        ShapeError, InvalidValueError: for samples or lengths that do not fit the network.
+    """
+    sums = [np.zeros(projection.weights.shape[1]) for projection in network.projections]
+    count = 0
+    for sent, own in runs(network, calibration, lengths):
+        count += int(own.sum())
+        for total, projection in zip(sums, network.projections, strict=True):
+            total += _heard(projection, sent)[own].sum(axis=0)
+    return tuple(total / max(count, 1) for total in sums)
+
+
+def runs(
     network: Network, calibration: npt.ArrayLike, lengths: object
 ) -> Iterator[tuple[Mapping[Key, FloatArray], npt.NDArray[np.bool_]]]:
     """What projections carry in float runs of some samples at a time, and which steps count."""
     x = real_array("calibration", calibration)
     simulate = find_engine("float64")
     carried = {projection.variable for projection in network.projections}
-    samples, _ = run_sizes(network)
+    samples, steps = run_sizes(network)
     if x.ndim != 3 or 0 in x.shape:
         simulate(network, x)  # which names what is wrong
+    samples = max(1, min(samples, LONGER * samples * steps // len(x)))
     own: IntArray | None = sample_lengths(lengths, *x.shape[:2])
     for start in range(0, x.shape[1], samples):
         part = slice(start, start + samples)

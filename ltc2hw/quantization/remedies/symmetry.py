@@ -124,9 +124,7 @@ SMALL = 1e-9
 """Below this a coefficient is 0: they are small whole numbers and halves."""
 
 
-def _equations(
-    values: tuple[Value, ...], index: int, value: Value
-) -> Iterator[Mapping[int, int]]:
+def _equations(values: tuple[Value, ...], index: int, value: Value) -> Iterator[Mapping[int, int]]:
     """What the powers of a value and its arguments satisfy; a plain 0 has any power."""
     operation, arguments = value.operation, value.arguments
     if operation is Operation.NUMBER and value.numbers[0] != 0.0:
@@ -176,9 +174,7 @@ def holds(population: Neurons, found: Symmetry, seed: int = 0) -> bool:
     ports = {name: rng.normal(0.0, 2.0, shape) for name in model.program.ports}
     states = {name: rng.normal(0.0, 1.0, shape) for name in model.program.states}
     states |= {name: rng.integers(0, 2, shape).astype(float) for name in binary_states(model)}
-    plain = evaluate_real(
-        model.program, population.constants, ports, states, population.functions
-    )
+    plain = evaluate_real(model.program, population.constants, ports, states, population.functions)
     moved = evaluate_real(
         model.program,
         scaled(population.constants, found.constants, factors),
