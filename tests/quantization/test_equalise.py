@@ -200,3 +200,26 @@ def test_a_readout_alone_is_left_as_it_is() -> None:
     link = Projection("input", "spikes", "out", "current", Dense(np.array([[0.5, 8.0]])))
     network = Network((Input("input", 2), Neurons("out", 1, "readout")), (link,), "out")
     assert equalise(network) == network
+
+
+def test_one_large_weight_takes_no_bits_from_other_neurons() -> None:
+    """Its own neuron alone is rounded with it; two projections share each neuron's factor."""
+    rng = np.random.default_rng(6)
+    plain = random_network(rng, gate="static", hidden=(12,), graded=False)
+    place = next(i for i, p in enumerate(plain.projections) if p.source == p.target)
+    matrix = plain.projections[place].weights.to_array().copy()
+    matrix[5, 2] = 40.0 * np.abs(matrix).max()
+    planted = list(plain.projections)
+    planted[place] = replace(planted[place], weights=Dense(matrix))
+    network = replace(plain, projections=tuple(planted))
+    equal = equalise(network, 4)
+    x = (rng.random((40, 6, 5)) < 0.4).astype(float)
+    for key, values in outputs(network, x).items():
+        assert np.array_equal(values, outputs(equal, x)[key])
+    options = ltc2hw.QuantizeOptions(weight_bits=4, allow=tuple(LIMITS))
+    lost = []
+    for found in (network, equal):
+        fixed = ltc2hw.quantize(found, "loihi2", x, options)
+        mantissas = fixed.projections[place].weights.to_array()
+        lost.append(np.count_nonzero(np.delete(mantissas, 5, axis=0) == 0))
+    assert lost[1] < 0.3 * lost[0]

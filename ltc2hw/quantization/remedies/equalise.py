@@ -208,6 +208,10 @@ class Landing:
         place = weights.coordinates[1 if source else 0]
         return cls(weights.values, groups[place], power)
 
+    def power_of(self, count: int) -> FloatArray:
+        """Sum of squares of each group, (G,)."""
+        return np.bincount(self.group, self.values * self.values, count)
+
     def largest(self, count: int) -> FloatArray:
         """Largest magnitude of each group, (G,)."""
         found = np.zeros(count)
@@ -232,26 +236,47 @@ def _between(landing: list[Landing], leaving: list[Landing], groups: IntArray) -
 def _rounded_least(
     landing: list[Landing], groups: IntArray, word: Word, per_octave: int
 ) -> FloatArray:
-    """Factors at which the weights that land are rounded least, relative to their neuron's."""
+    """Factors at which the weights that land are rounded least, relative to their neuron's.
+
+    Several projections share a neuron's factor while each has its own scale, so that choosing one
+    after the other may stop early; it starts from the factors as they are, and from rows of like
+    size.
+    """
     count = int(groups.max()) + 1
     octaves = np.arange(-REACH * per_octave, REACH * per_octave + 1) / per_octave
     # Where several are as good, the one nearest to 1 is taken.
     candidates = np.exp2(octaves[np.argsort(np.abs(octaves), kind="stable")])
-    factors, least = np.ones(count), np.inf
-    best = factors
-    for _ in range(ROUNDS):
-        fractions = [
-            weight_fraction(part.values * factors[part.group] ** part.power, word)
-            for part in landing
-        ]
-        error = float(_all_errors(landing, fractions, word, factors[None]).sum())
-        if error >= least:
-            break
-        best, least = factors, error
-        every = np.repeat(candidates[:, None], count, axis=1)
-        tried = _all_errors(landing, fractions, word, every)
-        factors = candidates[np.argmin(tried, axis=0)]
+    power = sum((part.power_of(count) for part in landing), np.zeros(count))
+    best, least = np.ones(count), np.inf
+    for factors in (np.ones(count), _alike(landing, count)):
+        for _ in range(ROUNDS):
+            fractions = [
+                weight_fraction(part.values * factors[part.group] ** part.power, word)
+                for part in landing
+            ]
+            errors = _all_errors(landing, fractions, word, factors[None])[0]
+            error = float(np.divide(errors, power, out=np.zeros(count), where=power > 0).sum())
+            if error < least:
+                best, least = factors, error
+            every = np.repeat(candidates[:, None], count, axis=1)
+            tried = _all_errors(landing, fractions, word, every)
+            factors = candidates[np.argmin(tried, axis=0)]
     return np.asarray(best[groups])
+
+
+def _alike(landing: list[Landing], count: int) -> FloatArray:
+    """Powers of two that give each group's largest weight the usual size in its projection, (G,).
+
+    Of several projections that with the largest for its size counts.
+    """
+    above = np.zeros(count)
+    for part in landing:
+        largest = part.largest(count)
+        if largest.any():
+            relative = largest / np.median(largest[largest > 0])
+            above = np.maximum(above, relative ** (1.0 / part.power))
+    octaves = np.log2(above, out=np.zeros(count), where=above > 0)
+    return np.asarray(np.exp2(-np.clip(np.rint(octaves), -REACH, REACH)))
 
 
 def _all_errors(
