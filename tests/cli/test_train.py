@@ -64,7 +64,9 @@ def test_all_rounding_is_one_command_and_what_is_told_are_the_integers(tmp_path:
     assert status([*common, *ROUNDED, "--start", str(first), "--out", str(second), *told]) == 0
     task = load_task("digits-rows")
     options = QuantizeOptions(weight_bits=2)
-    fixed = ltc2hw.quantize(ltc2hw.load(second), "loihi2", task.train.x[:, :100], options)
+    network = ltc2hw.load(second)
+    assert isinstance(network, Network)
+    fixed = ltc2hw.quantize(network, "loihi2", task.train.x[:, :100], options)
     trace = ltc2hw.simulate(fixed, task.test.x, engine="integer")
     right = task.judge(trace.outputs.astype(float), task.test.labels, None)
     record = json.loads(measured.read_text())

@@ -17,10 +17,13 @@ from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError, UnsupportedError
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.neurons import (
+    GATES,
+    Cell,
     GraphNetwork,
     LIFCell,
     LTCCell,
     ProgramCell,
+    ReadFrom,
     ReadoutCell,
     SpikingNetwork,
     to_module,
@@ -52,28 +55,29 @@ def task_of(seed: int = 0, samples: int = 24) -> Task:
     return Task("random", "classification", STEPS, INPUTS, OUTPUTS, split, split, split)
 
 
+GAINS = {"alif": 20.0, "brf": 2000.0}
+"""Of neurons that few samples of these would make spike."""
+
+
 def module_of(family: str, nonlinearity: str = "plan", seed: int = 0) -> SpikingNetwork:
     """A small chain: two layers of a family, and a readout of spikes or of membranes."""
     draw = torch.Generator().manual_seed(seed)
-    layers: list[Any] = []
+    gate: Any = family if family in GATES else "static"
+    layers: list[Cell] = []
     for inputs, size in ((INPUTS, 6), (6, 5)):
-        if family in ("event", "dense", "static"):
-            cell: Any = LTCCell(
-                inputs,
-                size,
-                gate=family,
-                nonlinearity=nonlinearity,
-                generator=draw,  # type: ignore[arg-type]
+        if family in GATES:
+            layers.append(
+                LTCCell(inputs, size, gate=gate, nonlinearity=nonlinearity, generator=draw)
             )
         elif family == "lif":
-            cell = LIFCell(inputs, size, generator=draw)
+            layers.append(LIFCell(inputs, size, generator=draw))
         else:
-            cell = ProgramCell(find_model(family), inputs, size, gain=20.0, generator=draw)
-        layers.append(cell)
-    gate = family if family in ("event", "dense", "static") else "static"
-    readout = ReadoutCell(5, OUTPUTS, gate=gate, nonlinearity=nonlinearity, generator=draw)  # type: ignore[arg-type]
-    shown = "membrane" if family == "dense" else "spikes"
-    return SpikingNetwork(layers, readout, read_from=shown)  # type: ignore[arg-type]
+            gain = GAINS[family]
+            cell = ProgramCell(find_model(family), inputs, size, gain=gain, generator=draw)
+            layers.append(cell)
+    readout = ReadoutCell(5, OUTPUTS, gate=gate, nonlinearity=nonlinearity, generator=draw)
+    read_from: ReadFrom = "membrane" if family == "dense" else "spikes"
+    return SpikingNetwork(layers, readout, read_from=read_from)
 
 
 def options_of(**changes: Any) -> TrainingOptions:
