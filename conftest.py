@@ -28,8 +28,12 @@ NEEDS = {
         "tests/converters/cells/of_nir.py",
     ),
     "matplotlib": (
+        "ltc2hw/comparison/charts.py",
+        "ltc2hw/comparison/drawing.py",
         "ltc2hw/comparison/figures.py",
         "ltc2hw/comparison/page.py",
+        "tests/comparison/test_charts.py",
+        "tests/comparison/test_explorer.py",
         "tests/comparison/test_report.py",
         "ltc2hw/plot/*",
         "tests/plot/*",

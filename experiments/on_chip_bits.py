@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments.on_chip_runs import IMAGES, untrained, write_results
 from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, quantize
-from ltc2hw.comparison.figures import STYLE
+from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.simulations.plasticity.verify import verify

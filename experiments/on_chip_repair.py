@@ -27,7 +27,7 @@ from experiments.on_chip_runs import (
 )
 from experiments.on_chip_sensor import CHANGES, changed_task
 from ltc2hw import FixedNetwork, FPTTRule, Network, PlasticWords, QuantizeOptions, learn, quantize
-from ltc2hw.comparison.figures import STYLE
+from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.tasks import Split, Task, load_task
 
 TASK = "digits-rows"

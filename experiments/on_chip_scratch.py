@@ -24,7 +24,7 @@ from experiments.on_chip_runs import (
     write_results,
 )
 from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
-from ltc2hw.comparison.figures import STYLE
+from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.learning.learned import Learning
 from ltc2hw.tasks import Split, load_task
 

@@ -33,6 +33,9 @@ LEARNERS: dict[str, str] = {
 }
 """Module of each engine that learns; its function ``learn(network, x, targets, ...)`` runs it."""
 
+FORCED = "ltc2hw.simulations.forced"
+"""Module whose function ``forced(network, heard, record, before)`` runs integers on given ones."""
+
 OLD_SCHEMAS: dict[int, str] = {1: "ltc2hw.converters.schema1"}
 """Module that reads files of each older schema; its ``decode_old`` builds what they hold."""
 
@@ -54,6 +57,11 @@ def find_engine(name: str) -> Simulate:
     if name not in ENGINES:
         raise UnknownNameError("engine", name, tuple(ENGINES))
     return cast(Simulate, import_module(ENGINES[name]).simulate)
+
+
+def find_forced() -> Simulate:
+    """Return the integer engine that begins steps from given registers and messages."""
+    return cast(Simulate, import_module(FORCED).forced)
 
 
 def default_engine(*, is_float: bool) -> str:

@@ -168,7 +168,7 @@ def test_neurons_of_other_names_are_quantized_and_compared(own: Model, sent: str
     assert np.abs(real[sent] - np.ldexp(integer[sent], -fraction)).max() < 0.1
     report = ltc2hw.compare(network, fixed, x, rng.integers(0, 3, 5), engines=("integer",))
     pictured = report.excerpt.membranes
-    assert len(pictured) == (2 if own.output == "spikes" else 0)
+    assert len(pictured) == (6 if own.output == "spikes" else 0)
     sample = report.excerpt.sample
     for shown in pictured:
         soma = real["soma"][:, sample, shown.neuron]

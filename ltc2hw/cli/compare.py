@@ -29,8 +29,19 @@ from ltc2hw.comparison.compare import (
     check_engines,
     compare,
 )
+from ltc2hw.comparison.drift_texts import findings
+from ltc2hw.comparison.explaining import RUNS
 from ltc2hw.comparison.report import Report, find_renderer
-from ltc2hw.comparison.tables import bound_table, ladder_table, score_table
+from ltc2hw.comparison.tables import (
+    account_table,
+    bound_table,
+    interaction_table,
+    ladder_table,
+    score_table,
+)
+
+TOP = 5
+"""Rows of the account that are printed; the report has all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,13 +67,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " integer=100, where fast stands for the integers on the others",
     )
     parser.add_argument(
-        "--no-causes", action="store_true", help="do not measure every cause alone: half the time"
+        "--no-causes",
+        action="store_true",
+        help="neither account nor causes of the loss, nor where and when the runs part: the ladder",
     )
     parser.add_argument(
         "--cause-samples",
         type=positive,
         metavar="N",
-        help="measure ladder and causes on the first N samples only",
+        help="measure ladder, account and causes on the first N samples only",
+    )
+    parser.add_argument(
+        "--account-runs",
+        type=positive,
+        default=RUNS,
+        metavar="N",
+        help="float runs of these samples that the account may cost (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="report: .html, .md or .json"
@@ -114,7 +134,9 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         engines,
         decision=task.decision,
         task=task.name,
-        options=CompareOptions(limits, not arguments.no_causes, arguments.cause_samples),
+        options=CompareOptions(
+            limits, not arguments.no_causes, arguments.cause_samples, arguments.account_runs
+        ),
         progress=console.progress,
         lengths=split.lengths,
     )
@@ -136,11 +158,13 @@ def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print scores, the ladder and the bounds."""
-    for make in (score_table, ladder_table, bound_table):
-        table = make(report)
+    """Print scores, the ladder, what costs most, where and when the runs part, and the bounds."""
+    tables = score_table(report), ladder_table(report), account_table(report, TOP)
+    for table in (*tables, interaction_table(report), bound_table(report)):
         if table.rows:
             console.table(table)
+    for text in () if report.drift is None else findings(report.drift):
+        console.line(text)
     console.line()
 
 

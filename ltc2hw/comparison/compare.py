@@ -7,27 +7,42 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ltc2hw.comparison.excerpt import make_excerpt, real_outputs, spiking_populations
-from ltc2hw.comparison.ladder import Account, Cause, Progress, Stage
+from ltc2hw.comparison.account import Account
+from ltc2hw.comparison.drift import Drift
+from ltc2hw.comparison.drifting import measure_drift, usual_samples
+from ltc2hw.comparison.excerpt import (
+    Verdicts,
+    make_excerpts,
+    real_outputs,
+    spiking_populations,
+)
+from ltc2hw.comparison.explaining import FEWEST_RUNS, RUNS, Explanation, Progress, stage
+from ltc2hw.comparison.ladder import Cause, Stage
+from ltc2hw.comparison.mixtures import Outcome, distance
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.samples import (
     PART,
     Samples,
     check_decision,
     fitting_labels,
+    own_samples,
     suited_decision,
 )
-from ltc2hw.comparison.tally import ExactTally, SpikeTally, StateTally, weight_ranges
+from ltc2hw.comparison.tally import (
+    ExactTally,
+    SpikeTally,
+    StateTally,
+    weight_histograms,
+    weight_ranges,
+)
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
-from ltc2hw.graph.samples import check_samples, plain_array
-from ltc2hw.graph.sequences import sample_lengths, silent_after
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
-from ltc2hw.numbers.scalars import require_type
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.scalars import require_range, require_type
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
 from ltc2hw.registry import ENGINES, FLOAT_ENGINES, find_target
@@ -38,6 +53,9 @@ FLOAT, SPECIFICATION, STAND_IN = "float64", "integer", "fast"
 
 DEFAULT_ENGINES = (SPECIFICATION, STAND_IN)
 """Engines that cost little; Lava takes a thousand times as long and runs where it is named."""
+
+MOST_RUNS = 1 << 16
+"""Of an account, by far more than its sets of parts are."""
 
 MEMORY = 1 << 27
 """Bytes of one run's recorded states at a time; more samples are run in several batches."""
@@ -50,16 +68,19 @@ class CompareOptions:
     ``samples``: engines that run only the first so many samples (say ``{"lava": 100}``). Where
     ``integer`` is among them, ``fast`` runs all of them and stands for the integers; on the first
     ones it is compared with ``integer``.
-    ``causes``: whether to measure every cause of lost accuracy alone.
-    ``cause_samples``: how many samples the ladder and the causes are measured on, None for all.
+    ``causes``: whether to measure every cause of lost accuracy alone, the account of the loss, and
+    where and when the runs part.
+    ``cause_samples``: how many samples ladder, causes and account are measured on, None for all.
+    ``account_runs``: float runs of all of these samples that the account may cost.
 
     Raises:
-        InvalidValueError: for numbers of samples below one.
+        InvalidValueError: for numbers of samples below one, or fewer than ten runs.
     """
 
     samples: Mapping[str, int] = field(default_factory=dict)
     causes: bool = True
     cause_samples: int | None = None
+    account_runs: int = RUNS
 
     def __post_init__(self) -> None:
         require_type("samples of engines", self.samples, Mapping)
@@ -67,6 +88,7 @@ class CompareOptions:
             require_size(f"samples of engine {engine}", count)
         if self.cause_samples is not None:
             require_size("cause_samples", self.cause_samples)
+        require_range("runs of the account", self.account_runs, FEWEST_RUNS, MOST_RUNS)
 
 
 def compare(
@@ -110,7 +132,7 @@ def compare(
     tell = progress or silent
     comparison = _Comparison(network, fixed, samples, engines, chosen)
     comparison.run(tell)
-    comparison.account.run(tell)
+    comparison.explanation.run(comparison.states.saturations(), tell)
     return Report(
         task=task,
         target=fixed.target,
@@ -120,7 +142,7 @@ def compare(
         scores=comparison.scores(),
         float_scores=comparison.float_scores(),
         samples=comparison.counts,
-        explained=comparison.account.samples.count,
+        explained=comparison.explanation.samples.count,
         exact={engine: tally.result() for engine, tally in comparison.exact.items()},
         spikes=comparison.spikes.agreements(),
         divergence=comparison.spikes.divergence(),
@@ -128,10 +150,13 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
+        drift=comparison.drift(tell),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
+        account=comparison.account(),
         provenance={**network.provenance, **fixed.provenance},
-        excerpt=make_excerpt(network, fixed, samples, comparison.spikes.first_sample or 0),
+        excerpts=make_excerpts(network, fixed, samples, comparison.told(), comparison.batch),
+        weight_histograms=weight_histograms(network, fixed),
     )
 
 
@@ -143,19 +168,12 @@ def _samples(
     Raises:
         ShapeError, InvalidValueError: as :func:`compare`.
     """
-    size, graded = network.input.size, network.input.graded
-    given = plain_array("samples", x)
-    if lengths is not None:
-        if given.ndim != 3:
-            check_samples(given, size, graded)
-        given = silent_after(given, sample_lengths(lengths, *given.shape[:2]))
-    values = check_samples(given, size, graded)
+    values, own = own_samples(x, lengths, network.input.size, graded=network.input.graded)
     steps, batch, _ = values.shape
     output = network.population(network.output)
     if decision is None:
         spiking = output.output_variable == "spikes"
         decision = suited_decision(labels, steps, batch, output.size, spiking=spiking)
-    own = sample_lengths(lengths, steps, batch)
     check_decision(decision, own)
     return Samples(values, fitting_labels(labels, decision, steps, batch), own, decision)
 
@@ -187,11 +205,19 @@ class _Comparison:
             engine: min(limits.get(engine, batch), batch) for engine in (SPECIFICATION, *others)
         }
         self.judged: dict[str, list[FloatArray]] = {engine: [] for engine in self.counts}
+        self.answers: dict[str, list[IntArray]] = {engine: [] for engine in self.counts}
         self.exact = {engine: ExactTally() for engine in others}
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
         explained = min(options.cause_samples or batch, batch)
-        self.account = Account(network, fixed, samples.first(explained), causes=options.causes)
+        self.moved: list[FloatArray] = []
+        self.explanation = Explanation(
+            network,
+            fixed,
+            samples.first(explained),
+            causes=options.causes,
+            runs=options.account_runs,
+        )
 
     def run(self, progress: Progress) -> None:
         """Run every engine on every batch and take the results in."""
@@ -208,7 +234,8 @@ class _Comparison:
                     progress(RUNNING, done, total)
                     self.compare(engine, traces, part.start, samples)
             real, integers = traces[FLOAT], traces[self.reference]
-            self.spikes.add(real, integers, names, part.start, samples.own)
+            self.moved.append(distance(real_outputs(self.fixed, integers), real.outputs))
+            self.spikes.add(real, integers, names, samples.own)
             self.states.add(integers, samples.own)
 
     def trace(self, engine: str, samples: Samples) -> Trace:
@@ -217,6 +244,8 @@ class _Comparison:
         trace = simulate(network, samples.x, engine, ALL, lengths=samples.lengths)
         outputs = trace.outputs if engine == FLOAT else real_outputs(self.fixed, trace)
         self.judged[engine].append(samples.judge(outputs))
+        if (answers := samples.answers(outputs)) is not None:
+            self.answers[engine].append(answers)
         return trace
 
     def compare(
@@ -226,6 +255,15 @@ class _Comparison:
         if engine in self.exact and SPECIFICATION in traces:
             expected, found = traces[SPECIFICATION], traces[engine]
             self.exact[engine].add(expected, found, start, samples.lengths)
+
+    def drift(self, progress: Progress) -> Drift | None:
+        """Where and when the runs part, on a few samples; None without causes."""
+        if not self.options.causes:
+            return None
+        x, lengths = self.samples.x, self.samples.lengths
+        usual = usual_samples(len(x))
+        most = min(usual, self.options.cause_samples or usual, self.counts[SPECIFICATION])
+        return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
 
     @property
     def batch(self) -> int:
@@ -238,6 +276,21 @@ class _Comparison:
         """Verdicts on all samples that an engine ran."""
         return np.concatenate(self.judged[engine])
 
+    def told(self) -> Verdicts:
+        """What float and integers made of every sample."""
+        real, integer = (
+            np.concatenate(parts) if parts else None
+            for parts in (self.answers[FLOAT], self.answers[self.reference])
+        )
+        return Verdicts(
+            self.verdicts(FLOAT),
+            self.verdicts(self.reference),
+            real,
+            integer,
+            spikes_differ=self.spikes.differing(),
+            higher_is_better=bool(self.samples.decision.higher_is_better),
+        )
+
     def scores(self) -> dict[str, float]:
         """Mean verdict of each engine."""
         return {engine: float(np.mean(self.verdicts(engine))) for engine in self.counts}
@@ -247,24 +300,34 @@ class _Comparison:
         verdicts = self.verdicts(FLOAT)
         return {engine: float(np.mean(verdicts[:count])) for engine, count in self.counts.items()}
 
+    def integers(self) -> Outcome:
+        """Verdicts of the integers on the explained samples, and how far their outputs moved."""
+        count = self.explanation.samples.count
+        moved = np.concatenate(self.moved)[:count]
+        return Outcome(self.verdicts(self.reference)[:count], moved)
+
     def ladder(self) -> tuple[Stage, ...]:
         """Stages from float to integer, all on the same samples."""
-        integers = self.verdicts(self.reference)[: self.account.samples.count]
-        return (*self.account.stages(), Stage(self.reference, float(integers.mean())))
+        before = self.verdicts(FLOAT)[: self.explanation.samples.count]
+        return (*self.explanation.stages(), stage(self.reference, before, self.integers()))
+
+    def account(self) -> Account | None:
+        """What every part has of the loss; None where it was left out."""
+        return self.explanation.account(self.integers())
 
     def causes(self) -> tuple[Cause, ...]:
         """Every cause alone, worst first: by the score lost, then by the change of the outputs.
 
         A loss of less than a thousandth of the score is none.
         """
-        score = float(np.mean(self.verdicts(FLOAT)[: self.account.samples.count]))
+        score = float(np.mean(self.verdicts(FLOAT)[: self.explanation.samples.count]))
         sign = 1 if self.samples.decision.higher_is_better else -1
 
         def damage(cause: Cause) -> tuple[float, float]:
             lost = sign * (score - cause.score) / (abs(score) or 1.0)
             return max(round(lost, 3), 0.0), cause.output_error
 
-        return tuple(sorted(self.account.causes(), key=damage, reverse=True))
+        return tuple(sorted(self.explanation.causes(), key=damage, reverse=True))
 
 
 RUNNING = "samples"

@@ -2,132 +2,93 @@
 
 from __future__ import annotations
 
-import io
-import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from ltc2hw.comparison.charts import histograms, ladder, lines_over_steps, waterfall
+from ltc2hw.comparison.drawing import (
+    BOTH_COLOR,
+    COMMON_COLOR,
+    FLOAT_COLOR,
+    INTEGER_COLOR,
+    QUIET_COLOR,
+    WORD_COLOR,
+    Picture,
+    new_figure,
+    picture,
+    shortened,
+    whole_numbers,
+)
+from ltc2hw.comparison.excerpt import PICTURED_NEURONS
+from ltc2hw.comparison.marks import Bar, Rung
 from ltc2hw.comparison.report import Membrane, Range, Report
-from ltc2hw.comparison.tables import change_text, naming, score_text
-from ltc2hw.errors import MissingExtraError
-from ltc2hw.numbers.words import FloatArray
-
-try:
-    import matplotlib as mpl
-    from matplotlib.axes import Axes
-    from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise MissingExtraError("plot", "drawing pictures") from error
-
-FLOAT_COLOR = "#0072b2"
-INTEGER_COLOR = "#d55e00"
-BOTH_COLOR = "#33383f"
-WORD_COLOR = "#e4e8ee"
-QUIET_COLOR = "#8a94a3"
-
-# Matplotlib types its settings differently from release to release.
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.edgecolor": QUIET_COLOR,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#eceff3",
-    "legend.frameon": False,
-    "xtick.color": BOTH_COLOR,
-    "ytick.color": BOTH_COLOR,
-    # Names are names, also with dollar signs.
-    "text.parse_math": False,
-    # The same report gives the same bytes.
-    "svg.hashsalt": "ltc2hw",
-}
-
-WIDTH = 6.2
-"""Of every figure, in inches."""
+from ltc2hw.comparison.tables import change_text
+from ltc2hw.graph.sequences import Mask
+from ltc2hw.numbers.words import FloatArray, IntArray
 
 LARGEST_RASTERS = 3
 LARGEST_MEMBRANES = 4
 LARGEST_CAUSES = 14
+LARGEST_HISTOGRAMS = 8
 
-LONGEST_NAME = 40
-"""Characters of a name that a picture has room for; tables have it whole."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A rendered figure and the sentence that explains it."""
-
-    title: str
-    caption: str
-    svg: bytes
+MOST_MARKS = 100
+"""That are drawn one by one; more are an image, which is the smaller then."""
 
 
 def pictures(report: Report) -> tuple[Picture, ...]:
     """All pictures for which the report has data, in reading order."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # The tables beside the pictures have every name in full, in the reader's own font.
-        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
-        return tuple(
-            Picture(title, caption, to_svg(draw(report)))
-            for title, caption, has_data, draw in PICTURES
-            if has_data(report)
-        )
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Render a figure, without a date."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def shortened(name: str) -> str:
-    """A name as a picture shows it, without its middle if it is long.
-
-    >>> shortened("hidden current"), len(shortened("x" * 252))
-    ('hidden current', 40)
-    """
-    if len(name) <= LONGEST_NAME:
-        return name
-    half = (LONGEST_NAME - 1) // 2
-    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
+    return tuple(
+        picture(title, caption, partial(draw, report))
+        for title, caption, has_data, draw in PICTURES
+        if has_data(report)
+    )
 
 
 def draw_ladder(report: Report) -> Figure:
-    """Score at each stage from float to integer."""
-    figure, (axes,) = _figure(0.38 * len(report.ladder) + 0.9)
-    scores = np.array([stage.score for stage in report.ladder])
-    shown = 100 * scores if report.metric == "accuracy" else scores
-    rows = np.arange(len(shown))[::-1]
-    axes.plot(shown, rows, color=QUIET_COLOR, linewidth=1, zorder=1)
-    colors = [FLOAT_COLOR, *[QUIET_COLOR] * (len(rows) - 2), INTEGER_COLOR]
-    axes.scatter(shown, rows, color=colors, s=42, zorder=2)
-    span = max(float(np.ptp(shown)), 0.02 * abs(float(shown[0])), 1e-9)
-    axes.set_xlim(shown.min() - 0.25 * span, shown.max() + 0.75 * span)
-    for stage, value, row in zip(report.ladder, shown, rows, strict=True):
-        text = score_text(report.metric, stage.score)
-        axes.annotate(text, (value, row), xytext=(7, 0), textcoords="offset points", va="center")
-    axes.set_yticks(rows, [shortened(stage.name) for stage in report.ladder])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(shortened(naming(report.metric).axis))
-    return figure
+    """Score at each stage from float to integer, between what it lies against float's."""
+    first = report.ladder[0].score
+    rungs = [Rung(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
+    return ladder(rungs, report.metric)
+
+
+def draw_account(report: Report) -> Figure:
+    """What every part has of the loss, from the float score down to the integers'."""
+    shares = () if report.account is None else report.account.shares
+    bars = [Bar(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
+    start, end = report.ladder[0].score, report.ladder[-1].score
+    return waterfall(start, bars, end, report.metric, higher_is_better=report.higher_is_better)
+
+
+def draw_errors(report: Report) -> Figure:
+    """How far each population's state is off at each step."""
+    assert report.drift is not None
+    return lines_over_steps(report.drift.errors, "error (relative RMS)")
+
+
+def draw_differing(report: Report) -> Figure:
+    """How many spikes of each population differ at each step."""
+    assert report.drift is not None
+    differing = report.drift.differing
+    return lines_over_steps(
+        {name: [100 * share for share in shares] for name, shares in differing.items()},
+        "neurons whose spike differs (%)",
+    )
 
 
 def draw_causes(report: Report) -> Figure:
     """How far each cause alone moves the outputs, and what it does to the score."""
     causes = report.causes[:LARGEST_CAUSES]
-    figure, (axes,) = _figure(0.27 * len(causes) + 0.9)
+    figure, (axes,) = new_figure(0.27 * len(causes) + 0.9)
     rows = np.arange(len(causes))[::-1]
     errors = np.array([100 * cause.output_error for cause in causes])
     axes.barh(rows, errors, color=INTEGER_COLOR, height=0.62)
@@ -146,42 +107,68 @@ def draw_rasters(report: Report) -> Figure:
     """Spikes of one sample: common ones, and those of only one side."""
     names = list(report.excerpt.float_spikes)[:LARGEST_RASTERS]
     heights = [max(1.4, min(3.6, 0.05 * report.excerpt.float_spikes[n].shape[1])) for n in names]
-    figure, all_axes = _figure(sum(heights) + 0.9, len(names), heights)
-    colors = ListedColormap(["white", FLOAT_COLOR, INTEGER_COLOR, BOTH_COLOR])
+    figure, all_axes = new_figure(sum(heights) + 0.9, len(names), heights)
+    colors = ListedColormap(["#ffffff00", FLOAT_COLOR, INTEGER_COLOR, COMMON_COLOR])
     for axes, name in zip(all_axes, names, strict=True):
         first = report.excerpt.float_spikes[name] > 0
         second = report.excerpt.integer_spikes[name] > 0
-        image = first.astype(int) + 2 * second
+        steps, neurons = first.shape
         axes.imshow(
-            image.T, cmap=colors, vmin=0, vmax=3, aspect="auto", interpolation="nearest",
-            origin="lower",
+            halves(first, second).T, cmap=colors, vmin=0, vmax=3, aspect="auto",
+            interpolation="nearest", origin="lower",
+            extent=(-0.5, steps - 0.5, -0.5, neurons - 0.5),
         )  # fmt: skip
         axes.grid(visible=False)
         axes.set_ylabel(f"{shortened(name)}: neuron")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
     all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
     legend = [
         Patch(color=color, label=label)
         for color, label in (
-            (BOTH_COLOR, "both"),
-            (FLOAT_COLOR, "float only"),
-            (INTEGER_COLOR, "integer only"),
+            (COMMON_COLOR, "both"),
+            (FLOAT_COLOR, "float only (upper half)"),
+            (INTEGER_COLOR, "integer only (lower half)"),
         )
     ]
     figure.legend(handles=legend, loc="outside upper left", ncols=3)
     return figure
 
 
+def halves(first: Mask, second: Mask) -> IntArray:
+    """Places (T, N) in two halves (T, 2 N), so that both sides are told apart without colour.
+
+    Spikes of one side fill its half alone (1 above, 2 below), common ones both (3).
+
+    >>> halves(np.array([[True, True, False]]), np.array([[False, True, True]]))
+    array([[0, 1, 3, 3, 2, 0]])
+    """
+    both = first & second
+    lower, upper = np.where(second, 2 + both, 0), np.where(first, 1 + 2 * both, 0)
+    halved: IntArray = np.stack([lower, upper], axis=2).reshape(len(first), -1)
+    return halved
+
+
 def draw_membranes(report: Report) -> Figure:
     """Membranes and thresholds of the neurons that spike most."""
-    membranes = report.excerpt.membranes[:LARGEST_MEMBRANES]
-    figure, all_axes = _figure(1.35 * len(membranes) + 0.8, len(membranes))
+    membranes = first_membranes(report.excerpt.membranes)
+    figure, all_axes = new_figure(1.35 * len(membranes) + 0.8, len(membranes))
     for axes, membrane in zip(all_axes, membranes, strict=True):
         _draw_membrane(axes, membrane)
     all_axes[-1].set_xlabel("step (membranes are shown after the reset, spikes at the threshold)")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3)
     return figure
+
+
+def first_membranes(membranes: Sequence[Membrane]) -> list[Membrane]:
+    """The first neurons of each population, as many as there is room for."""
+    places = Counter[str]()
+    first = []
+    for membrane in membranes:
+        if places[membrane.population] < PICTURED_NEURONS:
+            first.append(membrane)
+        places[membrane.population] += 1
+    return first[:LARGEST_MEMBRANES]
 
 
 def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
@@ -198,7 +185,7 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
     ):  # fmt: skip
         membrane_on(axes, steps, (values, thresholds, spikes), color, line, size, f", {side}")
     axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
 
 
 def membrane_on(
@@ -220,14 +207,14 @@ def membrane_on(
     )  # fmt: skip
     axes.scatter(
         steps[fired], thresholds[fired], color=color, marker="^", s=size, zorder=3,
-        label=f"spike{side}",
+        label=f"spike{side}", rasterized=np.count_nonzero(fired) > MOST_MARKS,
     )  # fmt: skip
 
 
 def draw_outputs(report: Report) -> Figure:
     """Outputs of one sample."""
     excerpt = report.excerpt
-    figure, (axes,) = _figure(3.0)
+    figure, (axes,) = new_figure(3.0)
     palette = mpl.colormaps["tab10"]
     steps = np.arange(len(excerpt.float_outputs))
     for index in range(min(excerpt.float_outputs.shape[1], 10)):
@@ -236,7 +223,7 @@ def draw_outputs(report: Report) -> Figure:
         axes.plot(steps, excerpt.integer_outputs[:, index], color=BOTH_COLOR, linestyle=":")
     axes.set_xlabel("step")
     axes.set_ylabel("output")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="output")
     return figure
 
@@ -246,6 +233,12 @@ def draw_weight_ranges(report: Report) -> Figure:
     return _draw_ranges(report.weight_ranges)
 
 
+def draw_histograms(report: Report) -> Figure:
+    """Weights of each projection and their grid, coarsest grids first."""
+    found = sorted(report.weight_histograms, key=lambda histogram: histogram.levels)
+    return histograms(found[:LARGEST_HISTOGRAMS])
+
+
 def draw_state_ranges(report: Report) -> Figure:
     """Bits that each state used over all samples and steps."""
     return _draw_ranges(report.state_ranges)
@@ -253,7 +246,7 @@ def draw_state_ranges(report: Report) -> Figure:
 
 def _draw_ranges(ranges: Sequence[Range]) -> Figure:
     """Bars of all ranges, in a figure as high as they need."""
-    figure, (axes,) = _figure(0.27 * len(ranges) + 0.9)
+    figure, (axes,) = new_figure(0.27 * len(ranges) + 0.9)
     ranges_on(axes, ranges)
     return figure
 
@@ -281,41 +274,32 @@ def _signed_bits(values: FloatArray) -> FloatArray:
 
 def draw_divergence(report: Report) -> Figure:
     """Samples by the step of their first differing spike."""
-    figure, (axes,) = _figure(2.6)
+    figure, (axes,) = new_figure(2.6)
     counts = report.divergence.first_step
-    axes.bar(np.arange(len(counts)), counts, color=INTEGER_COLOR, width=0.8)
+    axes.stairs(counts, np.arange(len(counts) + 1) - 0.5, fill=True, color=INTEGER_COLOR)
     axes.set_title(f"{report.divergence.never} samples never differ", fontweight="normal")
     axes.set_xlabel("step of the first differing spike")
     axes.set_ylabel("samples")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(axes.xaxis)
+    whole_numbers(axes.yaxis)
     return figure
 
 
 def draw_activity(report: Report) -> Figure:
     """Spikes per neuron at each step."""
     names = list(report.spikes)
-    figure, all_axes = _figure(2.0 * len(names) + 0.6, len(names))
+    figure, all_axes = new_figure(2.0 * len(names) + 0.6, len(names))
     for axes, name in zip(all_axes, names, strict=True):
         rates = report.spikes[name]
         axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
         axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
     all_axes[-1].set_xlabel("step")
     return figure
-
-
-def _figure(
-    height: float, rows: int = 1, heights: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
-    """A figure of the common width, so that all texts have one size on the page."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False, height_ratios=heights, sharex=rows > 1)
-    return figure, list(axes[:, 0])
 
 
 def has_membranes(report: Report) -> bool:
@@ -328,6 +312,11 @@ def has_spikes(report: Report) -> bool:
     return bool(report.spikes)
 
 
+def has_account(report: Report) -> bool:
+    """Whether the loss is shared out between parts."""
+    return report.account is not None
+
+
 def always(report: Report) -> bool:
     """Every report has a ladder, ranges and outputs."""
     return True
@@ -338,9 +327,16 @@ Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
 PICTURES: tuple[Row, ...] = (
     (
         "From float to integer",
-        "The score as the integer network's properties are added one after another.",
+        "The score as the integer network's properties are added one after another; bars behind "
+        "are between what that lies.",
         always,
         draw_ladder,
+    ),
+    (
+        "Account",
+        "What every part has of the loss, with its interval; together they are the loss.",
+        has_account,
+        draw_account,
     ),
     (
         "Every cause alone",
@@ -350,7 +346,8 @@ PICTURES: tuple[Row, ...] = (
     ),
     (
         "Spikes of one sample",
-        "The first sample in which float and integer spikes differ, if there is one.",
+        "Of the sample that lost most, or the first in which spikes differ: float spikes fill the "
+        "upper half of a place, integer spikes the lower one.",
         has_spikes,
         draw_rasters,
     ),
@@ -373,6 +370,18 @@ PICTURES: tuple[Row, ...] = (
         draw_divergence,
     ),
     (
+        "Error over steps",
+        "How far the states of each population are from the float run, over some samples.",
+        lambda report: report.drift is not None and bool(report.drift.errors),
+        draw_errors,
+    ),
+    (
+        "Differing spikes over steps",
+        "Of each population, over the same samples.",
+        lambda report: report.drift is not None and bool(report.drift.differing),
+        draw_differing,
+    ),
+    (
         "Activity",
         "Spikes per neuron at each step, over all samples.",
         has_spikes,
@@ -383,6 +392,12 @@ PICTURES: tuple[Row, ...] = (
         "Mantissas of each projection against what its width can represent (grey).",
         lambda report: bool(report.weight_ranges),
         draw_weight_ranges,
+    ),
+    (
+        "Weights and their grid",
+        "How often float weights occur (logarithmic), and the values that integers have for them.",
+        lambda report: any(histogram.counts for histogram in report.weight_histograms),
+        draw_histograms,
     ),
     (
         "States",

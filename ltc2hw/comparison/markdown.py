@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ltc2hw.comparison.drift_texts import findings
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tables import Table, summary, tables, title
 from ltc2hw.files.texts import in_markdown
@@ -11,9 +12,11 @@ from ltc2hw.files.texts import in_markdown
 
 def to_markdown(report: Report) -> str:
     """All tables of a report under one heading."""
+    found = () if report.drift is None else findings(report.drift)
     parts = [
         f"# {in_markdown(title(report))}",
         in_markdown(summary(report)),
+        *(["\n".join(f"- {in_markdown(text)}" for text in found)] if found else []),
         *map(table_markdown, tables(report)),
     ]
     return "\n\n".join(parts) + "\n"

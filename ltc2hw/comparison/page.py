@@ -1,44 +1,23 @@
-"""Reports as one self-contained web page: tiles, pictures, tables; no script, nothing to load."""
+"""Reports as one self-contained web page: tiles, samples to explore, pictures, tables.
+
+It loads nothing and runs nothing but its own script, which its policy names by its hash; without
+scripts it shows all but the part to explore.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from hashlib import sha256
 from html import escape
+from importlib.resources import files
 
-from ltc2hw.comparison.figures import Picture, pictures
+from ltc2hw.comparison.drawing import Picture, in_both_schemes
+from ltc2hw.comparison.explorer import explorer_html, script
+from ltc2hw.comparison.figures import pictures
 from ltc2hw.comparison.markup import table_html
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tables import change_text, naming, score_text, summary, tables, title
-
-STYLE = """
-:root { --ink: #1f2933; --quiet: #616e7c; --line: #e4e8ee; --good: #18794e; --bad: #b42318; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f6f7f9; color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 28px 20px 60px; }
-h1 { font-size: 25px; margin: 0 0 4px; letter-spacing: -0.01em; }
-h2 { font-size: 15px; margin: 0 0 2px; }
-p { margin: 0; color: var(--quiet); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
-  margin: 22px 0; }
-.tile, figure, section { background: #fff; border: 1px solid var(--line); border-radius: 10px; }
-.tile { padding: 14px 16px; }
-.tile b { display: block; font-size: 24px; font-weight: 650; letter-spacing: -0.01em; }
-.tile span { color: var(--quiet); font-size: 13px; }
-.good { color: var(--good); } .bad { color: var(--bad); }
-.pictures { columns: 2 440px; column-gap: 14px; }
-figure { break-inside: avoid; margin: 0 0 14px; padding: 16px 18px; }
-figure img { display: block; width: 100%; height: auto; margin-top: 10px; }
-section { margin-bottom: 14px; padding: 16px 18px; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin-top: 8px; font-size: 13.5px; }
-th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line); text-align: left; }
-th { color: var(--quiet); font-weight: 500; }
-td { overflow-wrap: anywhere; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tr:last-child td { border-bottom: 0; }
-@media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
-"""
 
 
 def to_html(report: Report) -> str:
@@ -55,13 +34,15 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
     shown = escape(title(report))
     figures = "\n".join(map(figure_html, drawn))
     sections = "\n".join(map(table_html, tables(report)))
+    look, work = style(), script()
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy(look, work)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{shown}</title>
-<style>{STYLE}</style>
+<style>{look}</style>
 </head>
 <body>
 <main>
@@ -70,14 +51,42 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 <div class="tiles">
 {tiles_html(report)}
 </div>
+{explorer_html(report)}
 <div class="pictures">
 {figures}
 </div>
 {sections}
 </main>
+<script>{work}</script>
 </body>
 </html>
 """
+
+
+def style() -> str:
+    """How the page looks, in light and dark and in print."""
+    return files("ltc2hw.comparison").joinpath("page.css").read_text("utf-8")
+
+
+def policy(look: str, work: str) -> str:
+    """What a browser may load and run: this style, this script, and pictures in the page.
+
+    >>> policy("", "").split("; ")[:2]
+    ["default-src 'none'", 'img-src data:']
+    """
+    rules = ("default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'")
+    own = (f"style-src {hash_of(look)}", f"script-src {hash_of(work)}")
+    return "; ".join((*rules, *own))
+
+
+def hash_of(text: str) -> str:
+    """A style or script by its SHA-256, as a policy names it.
+
+    >>> hash_of("")
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    """
+    digest = base64.b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
 
 
 def tiles_html(report: Report) -> str:
@@ -117,8 +126,9 @@ def tiles_html(report: Report) -> str:
 
 def figure_html(picture: Picture) -> str:
     """A picture inside the page itself."""
-    data = base64.b64encode(picture.svg).decode("ascii")
+    data = base64.b64encode(in_both_schemes(picture.svg)).decode("ascii")
+    shown = f'<img alt="{escape(picture.caption)}" src="data:image/svg+xml;base64,{data}">'
     return (
         f"<figure><h2>{escape(picture.title)}</h2><p>{escape(picture.caption)}</p>"
-        f'<img alt="{escape(picture.caption)}" src="data:image/svg+xml;base64,{data}"></figure>'
+        f'<div class="picture">{shown}</div></figure>'
     )

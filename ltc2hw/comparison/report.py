@@ -10,7 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from ltc2hw.comparison.account import Account
+from ltc2hw.comparison.drift import Drift
 from ltc2hw.comparison.ladder import Cause, Stage
+from ltc2hw.comparison.marks import Histogram
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.atomic import write_text
 from ltc2hw.numbers.words import FloatArray
@@ -92,9 +95,10 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Membrane:
-    """One neuron of the pictured sample: spikes, membranes after reset, thresholds, (T,) each.
+    """One neuron of a pictured sample: spikes, membranes after reset, thresholds, (T,) each.
 
-    Membranes and thresholds are in real units on both sides.
+    Membranes and thresholds are in real units on both sides; ``integer_membrane`` times
+    ``2^fraction`` are the integers themselves.
     """
 
     population: str
@@ -105,11 +109,17 @@ class Membrane:
     integer_membrane: FloatArray
     float_threshold: FloatArray
     integer_threshold: FloatArray
+    fraction: int = 0
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """One sample for the pictures: spikes (T, N) by population, membranes, outputs (T, N_out)."""
+    """One sample for the pictures: spikes (T, N) by population, membranes, outputs (T, N_out).
+
+    Membranes are those of some neurons of each population, the ones whose spikes differ most
+    first. Verdicts are what the sample adds to the score; label and answers are classes, None where
+    a decision does not take one for each sample.
+    """
 
     sample: int
     float_spikes: Mapping[str, FloatArray]
@@ -117,6 +127,11 @@ class Excerpt:
     membranes: tuple[Membrane, ...]
     float_outputs: FloatArray
     integer_outputs: FloatArray
+    float_verdict: float
+    integer_verdict: float
+    label: int | None = None
+    float_answer: int | None = None
+    integer_answer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +150,12 @@ class Report(Shown):
 
     ``scores`` and ``samples`` are by engine, ``float64`` among them; ``float_scores`` are those of
     ``float64`` on the samples of each engine; ``exact`` compares every other engine with
-    ``integer``. ``reference`` is the engine that stands for the integers on all samples:
+    ``integer``; ``drift`` says where and when these leave the float run, None where that was left
+    out. ``reference`` is the engine that stands for the integers on all samples:
     ``integer``, or ``fast`` where ``integer`` ran only the first ones. ``ladder`` ends with it;
-    ``causes`` are sorted by damage. Both are measured on the first ``explained`` samples.
+    ``causes`` are sorted by damage; ``account`` shares the loss out between them, None where it was
+    left out or nothing is rounded. All three are measured on the first ``explained`` samples.
+    ``excerpts`` are some samples in full, those first whose answers changed for the worse.
     """
 
     task: str
@@ -159,8 +177,11 @@ class Report(Shown):
     ladder: tuple[Stage, ...]
     causes: tuple[Cause, ...]
     provenance: Mapping[str, str]
-    excerpt: Excerpt
+    excerpts: tuple[Excerpt, ...]
+    weight_histograms: tuple[Histogram, ...] = field(default=())
+    drift: Drift | None = None
     bounds: tuple[Bound, ...] = field(default=())
+    account: Account | None = None
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{engine} {score:.4g}" for engine, score in self.scores.items())
@@ -168,6 +189,11 @@ class Report(Shown):
         return (
             f"<Report: {self.task or 'network'} on {self.target}; {self.metric} {scores}; {wrong}>"
         )
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """The sample to look at first."""
+        return self.excerpts[0]
 
     @property
     def mismatches(self) -> int:
@@ -229,8 +255,10 @@ class Report(Shown):
             "utilization": {name: list(pair) for name, pair in self.utilization.items()},
             "weight_ranges": [asdict(entry) for entry in self.weight_ranges],
             "state_ranges": [asdict(entry) for entry in self.state_ranges],
+            "drift": None if self.drift is None else self.drift.to_dict(),
             "ladder": [asdict(stage) for stage in self.ladder],
             "causes": [asdict(cause) for cause in self.causes],
+            "account": None if self.account is None else self.account.to_dict(),
             "bounds": [asdict(bound) for bound in self.bounds],
             "quantization": None if made is None else made.to_dict(),
             "provenance": {k: text for k, text in self.provenance.items() if k not in told},

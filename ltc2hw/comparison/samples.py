@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from typing import TypeGuard
 
 import numpy as np
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.decision import Classification, Decision, Regression, decision_for
 from ltc2hw.graph.labels import Labels, one_per_sample, step_labels
-from ltc2hw.graph.samples import plain_array, real_array
-from ltc2hw.graph.sequences import Mask, own_steps
+from ltc2hw.graph.samples import check_samples, plain_array, real_array
+from ltc2hw.graph.sequences import Mask, own_steps, sample_lengths, silent_after
 from ltc2hw.numbers.fields import require_finite
 from ltc2hw.numbers.words import FloatArray, IntArray
 
@@ -74,9 +75,54 @@ class Samples:
         require_finite(name, verdicts)
         return verdicts
 
+    def answers(self, outputs: FloatArray) -> IntArray | None:
+        """The class that outputs (T, B, N_out) give each sample; None where that is not asked."""
+        if not asks_for_a_class(self.decision):
+            return None
+        return self.decision.choose(outputs, self.lengths)
+
+    def class_of(self, sample: int) -> int | None:
+        """The class that a sample's label names; None where labels do not name one."""
+        if not asks_for_a_class(self.decision):
+            return None
+        label = self.labels[sample]
+        return int(label) if np.ndim(label) == 0 or len(label) == 1 else int(np.argmax(label))
+
     def score(self, outputs: FloatArray) -> float:
         """Mean verdict."""
         return float(np.mean(self.judge(outputs)))
+
+
+def asks_for_a_class(decision: Decision) -> TypeGuard[Classification]:
+    """Whether a decision takes one class for each sample.
+
+    >>> asks_for_a_class(Classification()), asks_for_a_class(Classification(heads=(2, 3)))
+    (True, False)
+    """
+    if not isinstance(decision, Classification):
+        return False
+    return not decision.every_step and not decision.heads
+
+
+def own_samples(
+    x: object, lengths: object, size: int, *, graded: bool
+) -> tuple[FloatArray, IntArray | None]:
+    """Samples (T, B, size), zero after their ends, and their steps (B,) (None: T each).
+
+    Raises:
+        ShapeError, InvalidValueError: for samples or lengths that do not fit.
+
+    >>> own_samples([[[1.0], [2.0]], [[3.0], [4.0]]], [1, 2], 1, graded=True)[0][:, :, 0].tolist()
+    [[1.0, 2.0], [0.0, 4.0]]
+    """
+    given = plain_array("samples", x)
+    own = None
+    if lengths is not None:
+        if given.ndim != 3:
+            check_samples(given, size, graded)
+        own = sample_lengths(lengths, *given.shape[:2])
+        given = silent_after(given, own)
+    return check_samples(given, size, graded), own
 
 
 def at_every_step(decision: Decision) -> bool:

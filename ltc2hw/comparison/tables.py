@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ltc2hw.comparison.account import Amount
+from ltc2hw.comparison.drift_texts import COLUMNS, drift_rows
 from ltc2hw.comparison.report import KNOWN_METRICS, Exactness, Report
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.quantization.report import KEY, QuantizationReport
 
 
@@ -72,6 +75,17 @@ def change_text(metric: str, change: float) -> str:
     return f"{100 * change:+.2f} points" if metric == "accuracy" else f"{change:+.3g}"
 
 
+def interval_text(metric: str, low: float, high: float) -> str:
+    """Between what a change of a score lies in 95 of 100 cases.
+
+    >>> interval_text("accuracy", -0.02, 0.005), interval_text("mse", 0.1, 0.25)
+    ('-2.00 to +0.50', '+0.1 to +0.25')
+    """
+    if metric == "accuracy":
+        return f"{100 * low:+.2f} to {100 * high:+.2f}"
+    return f"{low:+.3g} to {high:+.3g}"
+
+
 def exact_text(exact: Exactness | None) -> str:
     """Mismatches of an engine against ``integer`` in words."""
     if exact is None:
@@ -129,6 +143,16 @@ def spike_table(report: Report) -> Table:
     return Table("Spikes, float against integer", header, rows)
 
 
+def drift_table(report: Report) -> Table:
+    """How far every state and spike is off, and where that comes from."""
+    drift = report.drift
+    if drift is None:
+        return Table("Where and when", COLUMNS, ())
+    return Table(
+        f"Where and when, on the first {drift.samples:,} samples", COLUMNS, drift_rows(drift)
+    )
+
+
 def ladder_table(report: Report) -> Table:
     """Score at every stage from float to integer."""
     first = report.ladder[0].score
@@ -137,11 +161,12 @@ def ladder_table(report: Report) -> Table:
             stage.name,
             score_text(report.metric, stage.score),
             change_text(report.metric, stage.score - first),
+            interval_text(report.metric, stage.low, stage.high),
         )
         for stage in report.ladder
     )
     title = f"From float to integer{of_the_first(report)}"
-    return Table(title, ("stage", report.metric, "change"), rows)
+    return Table(title, ("stage", report.metric, "change", "95 %"), rows)
 
 
 def of_the_first(report: Report) -> str:
@@ -149,6 +174,61 @@ def of_the_first(report: Report) -> str:
     if report.explained == report.samples["float64"]:
         return ""
     return f", on the first {report.explained:,} samples"
+
+
+def account_table(report: Report, most: int | None = None) -> Table:
+    """What every part has of the loss, or the ``most`` first of them; none without an account."""
+    account = report.account
+    header = ("part", "change", "95 %", "alone", "without it", "outputs move by")
+    if account is None:
+        return Table("Account", header, ())
+
+    def score(loss: float) -> float:
+        return -loss if report.higher_is_better else loss
+
+    def row(name: str, own: Amount, moved: float) -> tuple[str, ...]:
+        ends = sorted((score(own.low), score(own.high)))
+        alone, back = (change_text(report.metric, score(x)) for x in (own.alone, -own.removed))
+        share = change_text(report.metric, score(own.share))
+        ends_text = interval_text(report.metric, *ends)
+        return (name, share, ends_text, alone, back, f"{100 * moved:.3g} %")
+
+    whole = Amount(account.loss, account.low, account.high, account.loss, account.loss)
+    rows = [row(share.name, share.score, share.error.share) for share in account.shares[:most]]
+    rows.append(row("all together", whole, account.error))
+    return Table(f"Account: {loss_text(report)}{of_the_first(report)}", header, tuple(rows))
+
+
+def loss_text(report: Report) -> str:
+    """Whether the integers are worse, or better, by more than chance.
+
+    Raises:
+        InvalidValueError: for a report without an account.
+    """
+    account = report.account
+    if account is None:
+        raise InvalidValueError("account of the report", "None", "one", "compare with causes")
+    if not account.beyond_noise:
+        return "no loss beyond the test set's noise"
+    return "worse than float" if account.loss > 0 else "better than float"
+
+
+def interaction_table(report: Report) -> Table:
+    """Pairs of parts that together do other than the sum of both, the strongest first."""
+    pairs = () if report.account is None else report.account.interactions
+    sign = -1.0 if report.higher_is_better else 1.0
+    rows = tuple(
+        (
+            pair.first,
+            pair.second,
+            change_text(report.metric, sign * pair.loss),
+            interval_text(report.metric, *sorted((sign * pair.low, sign * pair.high))),
+            "they lose the same" if pair.loss < 0 else "worse together",
+        )
+        for pair in pairs
+    )
+    header = ("part", "with", "beyond both", "of all such pairs, 95 %", "")
+    return Table(f"Parts that interact{of_the_first(report)}", header, rows)
 
 
 def cause_table(report: Report) -> Table:
@@ -159,10 +239,11 @@ def cause_table(report: Report) -> Table:
             score_text(report.metric, cause.score),
             change_text(report.metric, cause.score - report.ladder[0].score),
             f"{100 * cause.output_error:.3g} %",
+            f"{cause.samples:,}",
         )
         for cause in report.causes
     )
-    header = ("only this rounded", report.metric, "change", "outputs move by")
+    header = ("only this rounded", report.metric, "change", "outputs move by", "samples")
     return Table(f"Every cause alone{of_the_first(report)}", header, rows)
 
 
@@ -275,8 +356,11 @@ TABLES = (
     bound_table,
     score_table,
     ladder_table,
+    account_table,
+    interaction_table,
     cause_table,
     spike_table,
+    drift_table,
     saturation_table,
     utilization_table,
     range_table,

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ltc2hw.comparison.marks import Histogram, binned
 from ltc2hw.comparison.report import Agreement, Divergence, Exactness, Place, Range
 from ltc2hw.dynamics.bounds import bounds, register_ranges
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, FixedPopulation
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.sequences import Mask
 from ltc2hw.graph.trace import Array, Trace
 from ltc2hw.numbers.integer_limits import EXACT_BITS
@@ -71,17 +73,10 @@ class SpikeTally:
         self.integer_spikes: dict[str, FloatArray] = {}
         self.first_step = np.zeros(steps, dtype=np.int64)
         self.never = 0
-        self.first_sample: int | None = None
+        self.parted: list[Mask] = []
 
-    def add(
-        self,
-        real: Trace,
-        integer: Trace,
-        populations: tuple[str, ...],
-        first_sample: int,
-        own: Mask,
-    ) -> None:
-        """Take in a batch that starts with the given sample; only its own steps (T, B) count."""
+    def add(self, real: Trace, integer: Trace, populations: tuple[str, ...], own: Mask) -> None:
+        """Take in the next batch of samples; only their own steps (T, B) count."""
         differs = np.zeros(own.shape, dtype=bool)
         self.samples += own.sum(axis=1)
         for name in populations:
@@ -97,12 +92,15 @@ class SpikeTally:
                 total[name] = total.get(name, 0) + number
             for sums, spikes in ((self.float_spikes, first), (self.integer_spikes, second)):
                 sums[name] = sums.get(name, np.zeros(self.steps)) + spikes.sum(axis=(1, 2))
-        diverged = differs.any(axis=0)
+        diverged = np.asarray(differs.any(axis=0))
         self.never += int(np.count_nonzero(~diverged))
         steps = np.argmax(differs[:, diverged], axis=0)
         self.first_step += np.bincount(steps, minlength=self.steps)
-        if self.first_sample is None and diverged.any():
-            self.first_sample = first_sample + int(np.argmax(diverged))
+        self.parted.append(diverged)
+
+    def differing(self) -> Mask:
+        """Whether any spike of a sample differs, (B,)."""
+        return np.concatenate(self.parted)
 
     def agreements(self) -> dict[str, Agreement]:
         """Agreement of each population."""
@@ -195,5 +193,16 @@ def weight_ranges(network: FixedNetwork) -> tuple[Range, ...]:
             Word(projection.bits).maximum,
         )
         for projection in network.projections
+        if projection.weights.values.size
+    )
+
+
+def weight_histograms(network: Network, fixed: FixedNetwork) -> tuple[Histogram, ...]:
+    """Float weights of every projection, and the grid of those that it has in integers."""
+    return tuple(
+        binned(str(tensor_of(projection)), real.weights.values, step, *ends)
+        for real, projection in zip(network.projections, fixed.projections, strict=True)
+        for step in [float(np.ldexp(1.0, -projection.weight_fraction))]
+        for ends in [(Word(projection.bits).minimum * step, Word(projection.bits).maximum * step)]
         if projection.weights.values.size
     )

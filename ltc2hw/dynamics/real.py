@@ -30,7 +30,8 @@ def _select(condition: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _truncate(x: FloatArray, fraction: int) -> FloatArray:
-    result: FloatArray = np.ldexp(np.trunc(np.ldexp(x, fraction)), -fraction)
+    # Products with powers of two are exact, and several times as fast as ldexp.
+    result: FloatArray = np.trunc(x * 2.0**fraction) * 2.0**-fraction
     return result
 
 
@@ -40,8 +41,8 @@ def _nearest(x: FloatArray, fraction: int) -> FloatArray:
 
 
 def _saturate(x: FloatArray, lowest: int, highest: int, fraction: int) -> FloatArray:
-    ends = np.ldexp([float(lowest), float(highest)], -fraction)
-    result: FloatArray = np.minimum(np.maximum(x, ends[0]), ends[1])
+    unit = 2.0**-fraction
+    result: FloatArray = np.clip(x, lowest * unit, highest * unit)
     return result
 
 

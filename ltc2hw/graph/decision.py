@@ -108,9 +108,19 @@ class Classification:
         if self.heads:
             right: FloatArray = self.judge_each(outputs, labels, lengths).mean(axis=1)
             return right
-        chosen = np.argmax(read_out(outputs, self.steps, own), axis=1)
+        chosen = self.choose(outputs, lengths)
         correct: FloatArray = (chosen == class_labels(labels, batch, classes)).astype(np.float64)
         return correct
+
+    def choose(self, outputs: FloatArray, lengths: object = None) -> IntArray:
+        """The answer to each sample as a whole, (B,): the largest of all outputs.
+
+        >>> Classification().choose(np.array([[[0.1, 0.9], [0.8, 0.3]]]))
+        array([1, 0])
+        """
+        *_, own = _sizes(outputs, lengths)
+        chosen: IntArray = np.argmax(read_out(outputs, self.steps, own), axis=1)
+        return chosen
 
     def judge_each(self, outputs: FloatArray, labels: Labels, lengths: object = None) -> FloatArray:
         """Correct or not for each of the labels of the samples, (B, H).

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ltc2hw.comparison.figures import STYLE, WIDTH, WORD_COLOR, shortened
+from ltc2hw.comparison.drawing import STYLE, WIDTH, WORD_COLOR, shortened
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.notes import label_axes
 from ltc2hw.graph.trace import Trace

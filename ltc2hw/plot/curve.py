@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ltc2hw.comparison.figures import BOTH_COLOR, FLOAT_COLOR, INTEGER_COLOR
+from ltc2hw.comparison.drawing import BOTH_COLOR, FLOAT_COLOR, INTEGER_COLOR
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.numbers.scalars import shown
 from ltc2hw.plot.axes import axes_for

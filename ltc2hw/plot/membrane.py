@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ltc2hw.comparison.drawing import BOTH_COLOR, FLOAT_COLOR, INTEGER_COLOR, shortened
 from ltc2hw.comparison.excerpt import THRESHOLD, constant_threshold
-from ltc2hw.comparison.figures import BOTH_COLOR, FLOAT_COLOR, INTEGER_COLOR, membrane_on, shortened
+from ltc2hw.comparison.figures import membrane_on
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import FixedNetwork

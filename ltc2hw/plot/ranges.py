@@ -5,7 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from ltc2hw.comparison.figures import INTEGER_COLOR, WORD_COLOR, ranges_on
+from ltc2hw.comparison.drawing import INTEGER_COLOR, WORD_COLOR
+from ltc2hw.comparison.figures import ranges_on
 from ltc2hw.comparison.tally import StateTally
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ltc2hw.comparison.figures import BOTH_COLOR, FLOAT_COLOR, QUIET_COLOR, shortened
+from ltc2hw.comparison.drawing import BOTH_COLOR, FLOAT_COLOR, QUIET_COLOR, shortened
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.trace import Trace
 from ltc2hw.plot.axes import along_time, axes_for, chosen_sample

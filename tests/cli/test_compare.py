@@ -61,6 +61,37 @@ def test_the_table_says_what_stands_beside(
     assert "samples 21/21" in printed
 
 
+def test_what_costs_most_is_printed(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.json"
+    arguments = ["compare", *pair, "--task", TASK, "--samples", "30", "--account-runs", "16"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    account = json.loads(out.read_text("utf-8"))["account"]
+    assert 10 < account["evaluations"] <= 16
+    start = next(i for i, line in enumerate(printed) if line.startswith("Account: "))
+    for line, share in zip(printed[start + 2 :], account["shares"][:5], strict=False):
+        assert line.startswith(f"  {share['name']} ")
+    assert any(line.startswith("  all together ") for line in printed[start:])
+    assert any("ladder and account" in line for line in printed)
+
+
+def test_where_and_when_the_runs_part_is_told(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.json"
+    arguments = ["compare", *pair, "--task", TASK, "--samples", "9", "--cause-samples", "3"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    drift = json.loads(out.read_text("utf-8"))["drift"]
+    assert drift["samples"] == 3
+    start = next(i for i, line in enumerate(printed) if line.startswith("On the first 3 samples"))
+    for line, population in zip(printed[start + 1 :], drift["populations"], strict=False):
+        assert line.startswith(f"{population['name']}: ")
+    assert any(line.startswith("drift") for line in printed)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -70,6 +101,7 @@ def test_the_table_says_what_stands_beside(
         (["--engine-samples", "gpu=3"], "engine to compare is 'gpu'"),
         (["--engine-samples", "float64=3"], "engine to compare is 'float64'"),
         (["--cause-samples", "0"], "invalid positive integer"),
+        (["--account-runs", "9"], "runs of the account is 9; expected 10 to"),
     ],
 )
 def test_senseless_numbers_of_samples_are_one_line(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import ltc2hw
 from ltc2hw.comparison.compare import CompareOptions, compare
+from ltc2hw.comparison.excerpt import MOST_EXCERPTS, real_outputs
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tally import ExactTally
 from ltc2hw.dynamics.integer import evaluate_integer
@@ -104,7 +105,70 @@ def test_spikes_are_compared_entry_by_entry(
     assert report.divergence.never == 40 - len(first_steps)
     for step, count in enumerate(report.divergence.first_step):
         assert count == first_steps.count(step)
-    assert report.excerpt.sample == int(np.argmax(differs.any(axis=0)))
+
+
+def test_excerpts_are_the_samples_that_tell_most(
+    report: Report, pair: tuple[Network, FixedNetwork, Samples, Labels]
+) -> None:
+    network, fixed, x, labels = pair
+    real = ltc2hw.simulate(network, x, record="all")
+    integer = ltc2hw.simulate(fixed, x, "integer", "all")
+    answers = [trace.outputs[-1].argmax(axis=1) for trace in (real, integer)]
+    differs = np.zeros(40, dtype=bool)
+    for name, spikes in real.spikes.items():
+        differs |= (spikes != integer.spikes[name]).any(axis=(0, 2))
+    kinds = {
+        sample: (
+            0 if first == label != second
+            else 1 if second == label != first
+            else 2 if first != second
+            else 3 if differs[sample]
+            else 4
+        )
+        for sample, (first, second, label) in enumerate(zip(*answers, labels, strict=True))
+    }  # fmt: skip
+    lost, won, *others = ([s for s in kinds if kinds[s] == kind] for kind in range(5))
+    assert lost
+    assert won or others[0]
+    rest = [sample for kind in others for sample in kind]
+    found = [excerpt.sample for excerpt in report.excerpts]
+    assert len(found) == MOST_EXCERPTS == 8
+    most = [*lost[:5], *won[:2], *rest]
+    assert found == most[:8]
+    for excerpt in report.excerpts:
+        s = excerpt.sample
+        assert (excerpt.label, excerpt.float_answer, excerpt.integer_answer) == (
+            labels[s], answers[0][s], answers[1][s],
+        )  # fmt: skip
+        assert excerpt.float_verdict == (answers[0][s] == labels[s])
+        assert excerpt.integer_verdict == (answers[1][s] == labels[s])
+        assert np.array_equal(excerpt.float_outputs, real.outputs[:, s])
+        for name, spikes in excerpt.integer_spikes.items():
+            assert np.array_equal(spikes, integer.spikes[name][:, s])
+        assert sorted(m.neuron for m in excerpt.membranes if m.population == "hidden0") == [
+            *range(14)
+        ]
+        for kept in excerpt.membranes:
+            place = slice(None), s, kept.neuron
+            states = integer.states[kept.population]
+            numbers = np.ldexp(kept.integer_membrane, kept.fraction)
+            assert np.array_equal(numbers, states["membrane"][place])
+            np.testing.assert_array_equal(
+                kept.float_threshold, real.states[kept.population]["threshold"][place]
+            )
+
+
+def test_regression_shows_the_worst_samples_first(
+    pair: tuple[Network, FixedNetwork, Samples, Labels],
+) -> None:
+    network, fixed, x, _ = pair
+    outputs = ltc2hw.simulate(network, x).outputs[-1]
+    found = compare(network, fixed, x, outputs, engines=("integer",)).excerpts
+    integer = real_outputs(fixed, ltc2hw.simulate(fixed, x, "integer"))[-1]
+    errors = np.mean((outputs - integer) ** 2, axis=1)
+    # All of them lose, and none can win: the eight worst, in that order.
+    assert [excerpt.sample for excerpt in found] == np.argsort(-errors)[:8].tolist()
+    assert {(e.label, e.float_answer, e.float_verdict) for e in found} == {(None, None, 0.0)}
 
 
 def test_ranges_hold_the_extremes(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.comparison import ladder
-from ltc2hw.comparison.ladder import Account, Mixture, account_mixtures, ladder_mixtures
+from ltc2hw.comparison import mixtures
+from ltc2hw.comparison.ladder import ladder_mixtures
+from ltc2hw.comparison.mixtures import FLOAT, Mixture, Mixtures
 from ltc2hw.comparison.replay import changed, reached, replay
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.graph.decision import Classification
@@ -19,6 +20,7 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.mixing import Kind, partly_fixed, rounded_samples
 from tests.convolution.test_networks import events, gated_network
 from tests.random_networks import random_network
 
@@ -35,35 +37,54 @@ def graded_chain() -> Network:
 
 
 @pytest.mark.parametrize("make", [gated_network, graded_chain])
-def test_causes_are_those_of_whole_runs(
+def test_mixtures_are_those_of_whole_runs(
     make: Callable[[], Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make()
     x = events()[:, :, : network.input.size]
     fixed = ltc2hw.quantize(network, "loihi2", calibration=x)
     samples = Samples(x, np.array([0, 1, 2]), None, Classification(1))
-    monkeypatch.setattr(ladder, "CACHED", 2 * max(p.size for p in network.populations))
-    account = Account(network, fixed, samples)
-    told: list[tuple[int, int]] = []
-    account.run(lambda what, done, total: told.append((done, total)))
-    assert told[-1] == (len(told) - 1, len(told) - 1)
+    monkeypatch.setattr(mixtures, "CACHED", 2 * max(p.size for p in network.populations))
+    made = Mixtures(network, fixed)
+    rng = np.random.default_rng(3)
+    drawn = {
+        frozenset(part for part in made.parts if rng.random() < share)
+        for share in rng.uniform(0, 1, 25)
+    }
+    wanted = {*ladder_mixtures(made.parts).values(), *(frozenset({p}) for p in made.parts), *drawn}
+    told: list[int] = []
+    found = made.run(wanted, samples, told.append)
+    # Two parts of the samples, each through all of them.
+    assert sum(told) == 3 * len(wanted)
 
     def whole(mixture: Mixture) -> FloatArray:
-        mixed = mixture.network(network, fixed)
-        given = mixture.inputs_of(fixed, x)
+        mixed = partly_fixed(network, fixed, mixture)
+        given = rounded_samples(fixed, x) if any(p.kind is Kind.INPUT for p in mixture) else x
         parts = [given[:, :2], given[:, 2:]]
         runs = [ltc2hw.simulate(mixed, part, "float64", ()).outputs for part in parts]
         return np.concatenate(runs, axis=1)
 
-    real = whole(ladder_mixtures(network, fixed)[0])
-    size = np.sqrt(np.mean(real**2))
-    for mixture, stage in zip(ladder_mixtures(network, fixed), account.stages(), strict=True):
-        assert stage.score == np.mean(whole(mixture)[-1].argmax(axis=1) == samples.labels)
-    mixtures = account_mixtures(network, fixed)
-    for mixture, cause in zip(mixtures, account.causes(), strict=True):
-        moved = np.sqrt(np.mean((whole(mixture) - real) ** 2)) / size
-        assert cause.output_error == pytest.approx(moved, rel=1e-12, abs=0)
-    assert any(cause.output_error > 0 for cause in account.causes())
+    real = whole(FLOAT)
+    assert found.square == pytest.approx(np.mean(real**2), rel=1e-12)
+    assert set(found.of) == wanted
+    for mixture, outcome in found.of.items():
+        outputs = whole(mixture)
+        right = outputs[-1].argmax(axis=1) == samples.labels
+        np.testing.assert_array_equal(outcome.verdicts, right)
+        moved = np.mean((outputs - real) ** 2, axis=(0, 2))
+        np.testing.assert_allclose(outcome.moved, moved, rtol=1e-14, atol=0)
+    assert any(outcome.moved.any() for outcome in found.of.values())
+
+
+@pytest.mark.parametrize("make", [gated_network, graded_chain])
+def test_what_a_part_touches_is_what_it_changes(make: Callable[[], Network]) -> None:
+    network = make()
+    fixed = ltc2hw.quantize(network, "loihi2", calibration=events()[:, :, : network.input.size])
+    made = Mixtures(network, fixed)
+    for part in made.parts:
+        if part.kind is not Kind.INPUT:
+            alone = partly_fixed(network, fixed, (part,))
+            assert made.touched((part,)) == changed(network, alone), part
 
 
 def test_layers_before_a_change_are_left_out() -> None:

@@ -12,6 +12,7 @@ import pytest
 import ltc2hw
 from ltc2hw.cli.bounds import loss_bound
 from ltc2hw.comparison.compare import CompareOptions, compare
+from ltc2hw.comparison.ladder import ladder_mixtures
 from ltc2hw.comparison.markdown import to_markdown
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tables import (
@@ -25,6 +26,7 @@ from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError
 from ltc2hw.graph.decision import Classification
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.quantization.mixing import Kind, partly_fixed, parts, rounded_samples
 from tests.random_networks import random_network
 
 STEPS, SAMPLES = 8, 30
@@ -125,25 +127,29 @@ def test_samples_diverge_within_their_own_steps(uneven: Uneven, report: Report) 
 
 
 def test_ladder_and_causes_read_each_sample_at_its_end(uneven: Uneven, report: Report) -> None:
-    from ltc2hw.comparison.ladder import account_mixtures, ladder_mixtures
+    made = parts(uneven.network, uneven.fixed)
 
-    def outputs(mixture: Any) -> list[Any]:
-        mixed = mixture.network(uneven.network, uneven.fixed)
-        x = mixture.inputs_of(uneven.fixed, uneven.x)
-        ends = enumerate(uneven.lengths)
+    def outputs(mixture: Any, samples: range = range(SAMPLES)) -> list[Any]:
+        mixed = partly_fixed(uneven.network, uneven.fixed, mixture)
+        given = any(part.kind is Kind.INPUT for part in mixture)
+        x = rounded_samples(uneven.fixed, uneven.x) if given else uneven.x
+        ends = [(b, uneven.lengths[b]) for b in samples]
         return [ltc2hw.simulate(mixed, x[:end, b : b + 1]).outputs[:, 0] for b, end in ends]
 
-    for mixture, stage in zip(
-        ladder_mixtures(uneven.network, uneven.fixed), report.ladder, strict=False
-    ):
+    stages = ladder_mixtures(made).values()
+    for mixture, stage in zip(stages, report.ladder, strict=False):
         chosen = np.array([array[-1].argmax() for array in outputs(mixture)])
         assert stage.score == np.mean(chosen == uneven.labels), stage.name
-    real = np.concatenate(outputs(ladder_mixtures(uneven.network, uneven.fixed)[0]))
     causes = {cause.name: cause for cause in report.causes}
-    for mixture in account_mixtures(uneven.network, uneven.fixed)[:4]:
-        moved = np.concatenate(outputs(mixture)) - real
+    assert {cause.samples for cause in report.causes} >= {SAMPLES}
+    for part in made[:4]:
+        cause = causes[str(part)]
+        step = next(k for k in range(1, SAMPLES + 1) if -(-SAMPLES // k) == cause.samples)
+        samples = range(0, SAMPLES, step)
+        real = np.concatenate(outputs((), samples))
+        moved = np.concatenate(outputs((part,), samples)) - real
         error = np.sqrt(np.mean(moved**2)) / np.sqrt(np.mean(real**2))
-        assert causes[mixture.name].output_error == pytest.approx(error, rel=1e-9)
+        assert cause.output_error == pytest.approx(error, rel=1e-9)
 
 
 def test_what_comes_after_an_end_changes_nothing(uneven: Uneven, report: Report) -> None:

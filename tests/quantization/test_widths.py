@@ -297,6 +297,6 @@ def test_a_coarse_input_is_refused_unless_it_was_asked_for() -> None:
         ({}, True), ({"message_bits": 4}, True), ({"bits": {"input": 5}}, True),
         ({"bits": {"input": 4}}, False),
     ):  # fmt: skip
-        asked = ltc2hw.QuantizeOptions(**changes)  # type: ignore[arg-type]
+        asked = ltc2hw.QuantizeOptions(**changes)  # type: ignore[arg-type, unused-ignore]
         rules = {v.rule for v in ltc2hw.check(network, "loihi2", x, asked).violations}
         assert ("lost-messages" in rules) == refused, changes

@@ -210,7 +210,7 @@ class Landing:
 
     def power_of(self, count: int) -> FloatArray:
         """Sum of squares of each group, (G,)."""
-        return np.bincount(self.group, self.values * self.values, count)
+        return np.bincount(self.group, self.values**2, count).astype(np.float64)
 
     def largest(self, count: int) -> FloatArray:
         """Largest magnitude of each group, (G,)."""
@@ -247,7 +247,8 @@ def _rounded_least(
     # Where several are as good, the one nearest to 1 is taken.
     candidates = np.exp2(octaves[np.argsort(np.abs(octaves), kind="stable")])
     power = sum((part.power_of(count) for part in landing), np.zeros(count))
-    best, least = np.ones(count), np.inf
+    best: FloatArray = np.ones(count)
+    least = np.inf
     for factors in (np.ones(count), _alike(landing, count)):
         for _ in range(ROUNDS):
             fractions = [
@@ -269,7 +270,7 @@ def _alike(landing: list[Landing], count: int) -> FloatArray:
 
     Of several projections that with the largest for its size counts.
     """
-    above = np.zeros(count)
+    above: FloatArray = np.zeros(count)
     for part in landing:
         largest = part.largest(count)
         if largest.any():
