@@ -39,6 +39,9 @@ FORCED = "ltc2hw.simulations.forced"
 OLD_SCHEMAS: dict[int, str] = {1: "ltc2hw.converters.schema1"}
 """Module that reads files of each older schema; its ``decode_old`` builds what they hold."""
 
+MODULE_READER = "ltc2hw.converters.torch"
+"""Module whose ``from_module`` makes a network of a torch module."""
+
 FLOAT_ENGINES: tuple[str, ...] = ("float64",)
 """Engines that run a Network; the others run a FixedNetwork."""
 
@@ -99,6 +102,11 @@ def find_schema(version: int) -> Callable[[Any, tuple[type, ...]], Any]:
         raise UnknownNameError("schema version", str(version), tuple(map(str, OLD_SCHEMAS)))
     reader = import_module(OLD_SCHEMAS[version]).decode_old
     return cast(Callable[[Any, tuple[type, ...]], Any], reader)
+
+
+def find_module_reader() -> Callable[..., Any]:
+    """Return the function that makes a network of a torch module of this package's cells."""
+    return cast(Callable[..., Any], import_module(MODULE_READER).from_module)
 
 
 def find_target(target: str | Target) -> Target:

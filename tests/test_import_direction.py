@@ -40,8 +40,8 @@ FOLDERS = {
     "data": "errors numbers graph files",
     "tasks": "errors showing numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation",
-    "training": "errors showing numbers dynamics graph compilation quantization files tasks "
-    "neurons",
+    "training": "errors showing numbers dynamics graph compilation registry quantization files "
+    "tasks neurons",
     "tuning": "errors numbers dynamics graph registry simulate quantization files comparison tasks",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation quantization learning",

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ltc2hw.cli.common import named_number, natural
 from ltc2hw.cli.counts import positive
+from ltc2hw.cli.widths import named_width, once, width
 from ltc2hw.dynamics import MODELS, Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Network
+from ltc2hw.numbers.words import Width
 from ltc2hw.tasks import Task
 from ltc2hw.tasks.functions import names_function, own_object
 
@@ -24,6 +26,7 @@ OPTIMIZERS = ("adam", "adamax", "sgd")
 SCHEDULES = ("constant", "cosine")
 LOSS_WEIGHTINGS = ("ramp", "second-half", "last", "uniform")
 DEVICES = ("cpu", "cuda")
+ROUNDINGS = ("weights", "all")
 GATES = ("event", "dense", "static")
 
 MODEL_FLAGS: Mapping[str, str] = {
@@ -52,6 +55,9 @@ TRAINING_OPTIONS: Mapping[str, str] = {
     "shift": "shift",
     "epochs": "epochs",
     "weight_bits": "weight_bits",
+    "round": "rounding",
+    "target": "target",
+    "samples": "calibration",
     "seed": "seed",
     "threads": "threads",
     "device": "device",
@@ -126,14 +132,42 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shift", type=natural, metavar="N", help="move training images by up to N places"
     )
-    parser.add_argument(
-        "--weight-bits", type=positive, metavar="N", help="train through weights of N bits"
-    )
+    _add_rounding(parser)
     parser.add_argument("--seed", type=natural, metavar="N")
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="share each batch (default: 1)"
     )
     parser.add_argument("--device", choices=DEVICES, help="where to learn (default: cpu)")
+
+
+def _add_rounding(parser: argparse.ArgumentParser) -> None:
+    """Options of training through what a chip rounds."""
+    parser.add_argument(
+        "--weight-bits", type=width, metavar="N", help="train through weights of N bits; or ternary"
+    )
+    parser.add_argument(
+        "--round",
+        choices=ROUNDINGS,
+        help="train through rounded weights alone, or through all that the target rounds:"
+        " constants, gates, samples, messages and states, too",
+    )
+    parser.add_argument(
+        "--target", metavar="NAME", help="of --round all (default: loihi2); see ltc2hw targets"
+    )
+    parser.add_argument(
+        "--bits",
+        type=named_width,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="width of one part of --round all, repeatable, as for ltc2hw quantize",
+    )
+    parser.add_argument(
+        "--samples",
+        type=positive,
+        metavar="N",
+        help="--round all calibrates on the first N training samples (default: 256)",
+    )
 
 
 def sizes(text: str) -> tuple[int, ...]:
@@ -165,6 +199,8 @@ def changed_recipe(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
         for option, field in TRAINING_OPTIONS.items()
         if getattr(arguments, option) is not None
     }
+    if arguments.bits:
+        training["bits"] = once("--bits", arguments.bits)
     if arguments.batch_norm:
         # Rounded weights of a recipe do not go with it; those that are asked for are refused.
         training.setdefault("weight_bits", None)
@@ -182,6 +218,12 @@ def _require_used(recipe: Recipe, arguments: argparse.Namespace) -> None:
     if arguments.updates is not None and recipe.training.method != "fptt":
         limit = f"none, as {recipe.training.method} learns at the end of a sequence"
         raise InvalidValueError("--updates", arguments.updates, limit, "leave it out")
+    if recipe.training.rounding != "all":
+        for option in ("target", "samples"):
+            value = getattr(arguments, option)
+            if value is not None:
+                limit = "none without --round all"
+                raise InvalidValueError(f"--{option}", value, limit, "pass --round all")
 
 
 def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -287,7 +329,10 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
         hidden = [p for p in start.populations if p.name != start.input.name]
         what = ", ".join(f"{population.name} ({population.size})" for population in hidden)
     updates = f", {counted(how.updates, 'update')} per sequence" if how.method == "fptt" else ""
-    bits = "" if how.weight_bits is None else f", weights of {how.weight_bits} bits"
+    bits = "" if how.weight_bits is None else f", weights of {bits_text(how.weight_bits)}"
+    if how.rounding == "all":
+        bits += f", through all rounding of {how.target}"
+    bits += "".join(f", {name} {bits_text(width)}" for name, width in how.bits.items())
     return (
         f"network: {what}",
         f"recipe: {how.method}{updates}, {counted(how.epochs, 'epoch')}, "
@@ -295,6 +340,15 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
         f"loss {how.loss_weighting}"
         f"{bits}, seed {how.seed}",
     )
+
+
+def bits_text(width: Width) -> str:
+    """A width in words.
+
+    >>> bits_text(4), bits_text("ternary")
+    ('4 bits', 'ternary')
+    """
+    return f"{width} bits" if isinstance(width, int) else width
 
 
 def counted(number: int, what: str) -> str:

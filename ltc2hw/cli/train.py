@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from ltc2hw.cli.data_options import TASK_HELP, add_data_options
 from ltc2hw.cli.recipe_options import (
     add_recipe_options,
     changed_recipe,
+    counted,
     described,
     image_layers,
     reasons,
@@ -38,7 +40,7 @@ from ltc2hw.tasks.renumbering import in_order
 from ltc2hw.tasks.summary import summarise
 
 if TYPE_CHECKING:
-    from ltc2hw.training import EpochRecord, Recipe
+    from ltc2hw.training import EpochRecord, Recipe, TrainingOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,9 +99,30 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
         f"{split} {score_text(metric, measured[metric][split])}"
         for split in ("train", "validation", "test")
     )
-    console.line(f"{metric}: {scores}")
+    is_rounded = recipe.training.rounding == "all"
+    console.line(f"{metric}{' of the integers' if is_rounded else ''}: {scores}")
     console.line(f"float network: {arguments.out}")
+    if is_rounded:
+        told_integers(recipe.training, arguments, measured, console)
     return True
+
+
+def told_integers(
+    how: TrainingOptions, arguments: argparse.Namespace, measured: dict[str, Any], console: Console
+) -> None:
+    """Say how the integers that were judged are made, and whether a chip holds them."""
+    words = ["ltc2hw", "quantize", str(arguments.out), "--target", how.target]
+    words += ["--task", str(arguments.task), "--samples", str(how.calibration)]
+    if how.weight_bits is not None:
+        words += ["--weight-bits", str(how.weight_bits)]
+    for name, width in how.bits.items():
+        words += ["--bits", f"{name}={width}"]
+    console.line(f"its integers: {shlex.join(words)} --out FILE")
+    chosen = [record for record in measured["history"] if record["epoch"] == measured["epoch"]]
+    for record in chosen:
+        if record["refused"]:
+            broken = counted(record["refused"], "rule or limit")
+            console.line(f"warning: they break {broken} of {how.target}, which quantize names")
 
 
 def further(network: Network, task: Task) -> Task:
@@ -163,6 +186,8 @@ def train_network(
         # What is trained further was not made by the recipe.
         new = {}
         del options["model"]
+    if recipe.training.rounding == "all":
+        new["rounding"] = f"all of {recipe.training.target}"
     measured = {
         "task": task.name,
         metric: {name: result.metrics[name] for name in ("train", "validation", "test")},

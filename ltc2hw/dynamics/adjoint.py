@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 
 from ltc2hw.dynamics.operations import LEAVES, Operation
@@ -40,13 +41,16 @@ def reverse(program: Program, results: Collection[str]) -> Program:
         y = c ? a : b:  δa += δy where c,        δb += δy elsewhere,      δc += (a - b) δy
         y = min(a, b):  δa += δy where a < b,    δb += δy elsewhere; max alike
 
+    Of rounded programs, with what trains through rounding: a gradient passes straight through what
+    is cut, rounded or wrapped, and through what saturates as long as it is within the ends.
+
     It is no step of a neuron: it reads states that it does not write.
 
     Raises:
         UnknownNameError: for a result that the step does not have.
         UnsupportedError: for a program of integers, or one that is a reverse program itself.
     """
-    if program.language != "real":
+    if program.language == "integer":
         raise UnsupportedError("the reverse", "a program of integers", "no derivative",
                                "reverse the real program")  # fmt: skip
     for name in results:
@@ -76,7 +80,7 @@ class _Reverse:
                 found[gradient_of(value.operation, value.name)] = self.gradients[index]
             elif value.operation is not Operation.NUMBER:
                 self.rule(value)(self, index, value, self.gradients[index])
-        return Program("real", tuple(self.builder.values), found)
+        return Program(self.program.language, tuple(self.builder.values), found)
 
     def rule(self, value: Value) -> Rule:
         if value.operation not in _RULES:
@@ -132,8 +136,18 @@ class _Reverse:
         slope = self.make(Operation.DIVIDE, self.builder.number(0.5), index)
         self.times(value.arguments[0], slope, gradient)
 
-    def register(self, _: int, value: Value, gradient: int) -> None:
+    def straight(self, _: int, value: Value, gradient: int) -> None:
         self.more(value.arguments[0], gradient)
+
+    def saturate(self, _: int, value: Value, gradient: int) -> None:
+        (inner,) = value.arguments
+        lowest, highest, fraction = map(int, value.numbers)
+        zero = self.builder.number(0.0)
+        for end, sides in ((lowest, (1, 0)), (highest, (0, 1))):
+            pair = (inner, self.builder.number(math.ldexp(float(end), -fraction)))
+            beyond = self.make(Operation.GREATER, pair[sides[0]], pair[sides[1]])
+            gradient = self.make(Operation.SELECT, beyond, zero, gradient)
+        self.more(inner, gradient)
 
     def gate(self, _: int, value: Value, gradient: int) -> None:
         slope = self.make(Operation.SLOPE, *value.arguments, name=value.name)
@@ -174,7 +188,12 @@ _RULES: dict[Operation, Rule] = {
     Operation.MAXIMUM: _Reverse.maximum,
     Operation.GREATER: _Reverse.greater,
     Operation.SELECT: _Reverse.select,
-    Operation.REGISTER: _Reverse.register,
+    Operation.REGISTER: _Reverse.straight,
     Operation.GATE: _Reverse.gate,
+    Operation.TRUNCATE: _Reverse.straight,
+    Operation.NEAREST: _Reverse.straight,
+    Operation.SATURATE: _Reverse.saturate,
+    Operation.WRAP: _Reverse.straight,
+    Operation.WRAP_ONCE: _Reverse.straight,
 }
 """How each operation hands its gradient on."""

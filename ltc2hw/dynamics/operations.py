@@ -47,6 +47,8 @@ class Operation(str, Enum):
 
     TRUNCATE = "truncate"
     """To a multiple of 2^-fraction, toward zero: what a right shift takes from a real number."""
+    NEAREST = "nearest"
+    """To the nearest multiple of 2^-fraction, of two the even one: how a constant is rounded."""
 
     SHIFT_LEFT = "shift_left"
     SHIFT_RIGHT = "shift_right"
@@ -131,6 +133,7 @@ ROUNDED: dict[Operation, Form] = {
     Operation.REGISTER: Form(1, named=True),
     Operation.GATE: Form(1, named=True),
     Operation.TRUNCATE: Form(1, named=True, numbers=("fraction",)),
+    Operation.NEAREST: Form(1, named=True, numbers=("fraction",)),
     Operation.SATURATE: Form(1, named=True, numbers=("lowest", "highest", "fraction")),
     Operation.WRAP: Form(1, named=True, numbers=("bits", "signed", "fraction")),
     Operation.WRAP_ONCE: Form(1, named=True, numbers=("bits", "register bits", "fraction")),

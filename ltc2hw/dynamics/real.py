@@ -35,6 +35,11 @@ def _truncate(x: FloatArray, fraction: int) -> FloatArray:
     return result
 
 
+def _nearest(x: FloatArray, fraction: int) -> FloatArray:
+    result: FloatArray = np.ldexp(np.rint(np.ldexp(x, fraction)), -fraction)
+    return result
+
+
 def _saturate(x: FloatArray, lowest: int, highest: int, fraction: int) -> FloatArray:
     unit = 2.0**-fraction
     result: FloatArray = np.clip(x, lowest * unit, highest * unit)
@@ -68,6 +73,7 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
     Operation.SELECT: _select,
     Operation.REGISTER: lambda value: value,
     Operation.TRUNCATE: _truncate,
+    Operation.NEAREST: _nearest,
     Operation.SATURATE: _saturate,
     Operation.WRAP: partial(_wrapping, Operation.WRAP),
     Operation.WRAP_ONCE: partial(_wrapping, Operation.WRAP_ONCE),

@@ -61,6 +61,8 @@ def _shorter(builder: Builder, operation: Operation, arguments: tuple[int, ...])
         return arguments[0] if arguments[1] == zeros[0] else arguments[1]
     if operation is Operation.SUBTRACT and builder.values[arguments[1]] == number(0.0):
         return arguments[0]
+    if operation in (Operation.TRUNCATE, Operation.NEAREST) and zeros:
+        return zeros[0]
     return None
 
 

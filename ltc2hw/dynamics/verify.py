@@ -132,7 +132,7 @@ def _problems(program: Program, form: Form | None, index: int, value: Value) -> 
         yield from _integer_problems(value)
     else:
         yield from _real_problems(program, value)
-        if value.operation in (*COUNTED, Operation.TRUNCATE):
+        if value.operation in (*COUNTED, Operation.TRUNCATE, Operation.NEAREST):
             yield from _rounding_problems(value)
 
 

@@ -14,6 +14,7 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.specialise import bounded, number, places, specialise
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.neurons.rounding import GateFunction, LayerRounding, message_result
 
 
 class Graded(NamedTuple):
@@ -35,6 +36,7 @@ class Form:
     """What a layer of N neurons with M inputs computes in a step.
 
     Constants that are neither ``learned`` nor ``fixed`` are 0, and so are ports without synapses.
+    With ``rounding``, the layer computes what integers compute; gradients pass straight through.
 
     Raises:
         InvalidValueError: for names that are given twice.
@@ -52,6 +54,7 @@ class Form:
     graded: tuple[Graded, ...] = ()
     nonlinearity: str = "sigmoid"
     surrogate: str = "multi_gaussian"
+    rounding: LayerRounding | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         model = self.model
@@ -66,7 +69,7 @@ class Form:
             _require_known(label, names, known)
         if len(set(self.graded)) < len(self.graded):
             raise InvalidValueError("graded synapses", self.graded, "each pair once")
-        carried = (*self.registers, *model.early)
+        carried = (*self.registers, *model.early, *self._messages)
         for variable, port in self.graded:
             _require_known(f"port of model {model.name}", (port,), model.ports)
             _require_known(f"graded variable of model {model.name}", (variable,), carried)
@@ -80,7 +83,25 @@ class Form:
     def registers(self) -> tuple[str, ...]:
         """Results that the next step or another layer reads."""
         kept = (*self.model.states, self.model.output)
-        return tuple(name for name in self.model.results if name in kept)
+        own = tuple(name for name in self.model.results if name in kept)
+        return (*own, *(name for name, variable in self._messages.items() if variable in own))
+
+    @cached_property
+    def _messages(self) -> Mapping[str, str]:
+        """Variables by what they are called as they are sent; none unless they are rounded."""
+        sent = () if self.rounding is None else tuple(self.rounding.messages)
+        return {message_result(variable): variable for variable in sent}
+
+    def sent(self, variable: str) -> str:
+        """The result that a variable is sent as."""
+        found = message_result(variable)
+        return found if found in self._messages else variable
+
+    def rounded(self, rounding: LayerRounding) -> Form:
+        """The same layer, computing what integers compute."""
+        made = replace(self, rounding=rounding, graded=())
+        graded = tuple(Graded(made.sent(variable), port) for variable, port in self.graded)
+        return replace(made, graded=graded)
 
     @cached_property
     def early(self) -> tuple[str, ...]:
@@ -96,7 +117,8 @@ class Form:
     @cached_property
     def program(self) -> Program:
         """The model's step with nothing in it that this layer does not have."""
-        whole = self.model.program
+        rounding = self.rounding
+        whole = self.model.program if rounding is None else rounding.program(self.model)
         present = {*self.learned, *self.fixed}
         absent: dict[int, Value] = {}
         for operation, kept in (
@@ -115,9 +137,12 @@ class Form:
         return bounded(specialise(program, absent), ranges)
 
     @cached_property
-    def functions(self) -> Mapping[str, str]:
+    def functions(self) -> Mapping[str, GateFunction]:
         """The non-linearity of every gate."""
-        return dict.fromkeys(self.program.names(Operation.GATE), self.nonlinearity)
+        own: Mapping[str, GateFunction] = {} if self.rounding is None else self.rounding.functions
+        return {
+            gate: own.get(gate, self.nonlinearity) for gate in self.program.names(Operation.GATE)
+        }
 
 
 class Tensors(NamedTuple):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from llvmlite import ir
 
 from ltc2hw.neurons.lanes import Lanes, polynomial
+from ltc2hw.neurons.rounding import GateFunction, RoundedFunction
+from ltc2hw.neurons.rounding_code import rounded_gate
 from ltc2hw.neurons.surrogate import GAMMA, HEIGHT, SPREAD, WIDTH
 
 FARTHEST, HALVINGS = 32.0, 6
@@ -102,6 +105,14 @@ GATES: Mapping[str, GateCode] = {
     "plan": GateCode(plan, plan_slope),
 }
 """Every non-linearity by its name."""
+
+
+def gate_code(function: GateFunction) -> GateCode:
+    """The code of a gate's function; an integer one has the slope of the one it stands for."""
+    if isinstance(function, RoundedFunction):
+        return GateCode(partial(rounded_gate, function), GATES[function.smooth].slope)
+    return GATES[function]
+
 
 SURROGATES: Mapping[str, Function] = {"multi_gaussian": multi_gaussian, "triangle": triangle}
 """Every surrogate's derivative by its name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,8 +28,10 @@ from ltc2hw.neurons.passage import (
     outer_weights,
     pooled,
 )
-from ltc2hw.neurons.population import PopulationStep
+from ltc2hw.neurons.population import PopulationStep, PreparedStep
+from ltc2hw.neurons.rounding import LayerRounding, MessageFormat
 from ltc2hw.neurons.synapses import ConvSynapses, Synapses, arriving, synapses_module
+from ltc2hw.neurons.torch_rounding import rounded_samples, sent_as
 from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.words import FloatArray
 
@@ -78,6 +81,17 @@ def exact_dtype(network: Network) -> torch.dtype:
 def _rounded(values: FloatArray) -> FloatArray:
     with np.errstate(over="ignore"):
         return np.asarray(values).astype(np.float32).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class GraphRounding:
+    """What a network rounds, made ready: :meth:`GraphNetwork.prepared`."""
+
+    steps: Mapping[str, PreparedStep]
+    messages: Mapping[tuple[str, str], MessageFormat]
+    """By population and variable."""
+    given: MessageFormat | None
+    """Format of samples; None where they are spikes."""
 
 
 class GraphNetwork(nn.Module):
@@ -161,6 +175,29 @@ class GraphNetwork(nn.Module):
             groups.setdefault(self._kind(index), []).append(index)
         self._shapes = register_shapes(network)
 
+        self._rounding: GraphRounding | None = None
+
+    def prepared(
+        self, layers: Mapping[str, LayerRounding], given: MessageFormat | None
+    ) -> GraphRounding:
+        """What :meth:`rounded` takes: what each population rounds, and the format of samples."""
+        steps = {name: self._step(name).prepared(own) for name, own in layers.items()}
+        formats = {
+            (name, variable): message
+            for name, own in layers.items()
+            for variable, message in own.messages.items()
+        }
+        return GraphRounding(steps, formats, given)
+
+    @contextmanager
+    def rounded(self, rounding: GraphRounding) -> Iterator[None]:
+        """Within it, the network computes what integers compute; gradients pass straight."""
+        self._rounding = rounding
+        try:
+            yield
+        finally:
+            self._rounding = None
+
     def _population(
         self, neurons: Neurons, learned: tuple[str, ...], dtype: torch.dtype
     ) -> PopulationStep:
@@ -210,14 +247,17 @@ class GraphNetwork(nn.Module):
 
     def _passed(self, sent: Tensor, index: int) -> Tensor:
         """A message as it reaches the weights of a projection."""
-        passage = self.passages[index]
+        passage, rounding = self.passages[index], self._rounding
+        projection = self.template.projections[index]
+        ends = (projection.source, projection.variable)
+        if rounding is not None and ends in rounding.messages:
+            sent = sent_as(rounding.messages[ends], sent)
         if self.training and passage.dropout:
             if self.noise is None:
                 self.reseed(0)
             sent = dropped(sent, passage.dropout, cast(torch.Generator, self.noise))
         if passage.pool > 1:
-            source = self.template.projections[index].source
-            sent = pooled(sent, self.template.population(source).shape, passage.pool)
+            sent = pooled(sent, self.template.population(projection.source).shape, passage.pool)
         return sent
 
     def initial_state(self, batch: int) -> GraphState:
@@ -268,7 +308,9 @@ class GraphNetwork(nn.Module):
         return state.registers
 
     def _advanced(self, x: Tensor, before: Registers) -> tuple[Tensor, Registers]:
-        network, batch = self.template, len(x)
+        network, batch, rounding = self.template, len(x), self._rounding
+        if rounding is not None and rounding.given is not None:
+            x = rounded_samples(rounding.given, x)
         given = network.input
         produced: dict[str, dict[str, Tensor]] = {given.name: {given.variables[0]: x}}
         arrived: dict[str, dict[str, Tensor]] = {}
@@ -288,11 +330,12 @@ class GraphNetwork(nn.Module):
                     port = network.projections[index].port
                     ports[port] = ports[port] + weighted if port in ports else weighted
             own, step = before[name], self._step(name)
+            prepared = None if rounding is None else rounding.steps[name]
             if stage == "early":
-                produced[name] = step.first(ports, own, batch)
+                produced[name] = step.first(ports, own, batch, prepared)
             else:
                 known = produced.get(name, {})
-                produced[name] = {**known, **step.then(ports, own, known, batch)}
+                produced[name] = {**known, **step.then(ports, own, known, batch, prepared)}
         answer = cast(Neurons, network.population(network.output)).output_variable
         after = {
             name: {

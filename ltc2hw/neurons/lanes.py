@@ -80,6 +80,30 @@ class Lanes:
         """Without the sign."""
         return self.larger(0.0 - self)
 
+    def whole(self, direction: str) -> Lanes:
+        """An integer beside each: LLVM's ``trunc``, ``floor`` or ``rint`` (ties to even)."""
+        kind = self.value.type
+        name, signature = f"llvm.{direction}.*", ir.FunctionType(kind, (kind,))
+        function = intrinsic(self.builder, name, signature, kind)
+        return self._made(self.builder.call(function, [self.value]))
+
+    def entries(self, table: Sequence[float]) -> Lanes:
+        """The numbers of a table at these places, which are integers within it."""
+        builder, kind = self.builder, self.value.type
+        entries = ir.ArrayType(kind.element, len(table))
+        constant = ir.GlobalVariable(
+            builder.module, entries, builder.module.get_unique_name("table")
+        )
+        constant.initializer = ir.Constant(entries, [float(entry) for entry in table])
+        constant.global_constant, constant.linkage = True, "internal"
+        number, found = ir.IntType(32), ir.Constant(kind, ir.Undefined)
+        places = builder.fptosi(self.value, ir.VectorType(number, kind.count))
+        for lane in range(kind.count):
+            place = builder.extract_element(places, number(lane))
+            entry = builder.load(builder.gep(constant, [number(0), place]))
+            found = builder.insert_element(found, entry, number(lane))
+        return self._made(found)
+
     @property
     def is_truth(self) -> bool:
         """Whether these are truths instead of reals."""

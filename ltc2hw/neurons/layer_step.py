@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ltc2hw.neurons.form import Form, Tensors
-from ltc2hw.neurons.nonlinearity import nonlinearity_named
 from ltc2hw.neurons.surrogate import surrogate_named
+from ltc2hw.neurons.torch_rounding import gate_function
 from ltc2hw.neurons.torch_step import TorchStep
 
 State = tuple[Tensor, ...]
@@ -25,7 +25,7 @@ class LayerStep:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        functions = {gate: nonlinearity_named(name) for gate, name in form.functions.items()}
+        functions = {gate: gate_function(name) for gate, name in form.functions.items()}
         surrogate = surrogate_named(form.surrogate)
         self.early = TorchStep(form.program, form.early, functions, surrogate)
         self.rest = TorchStep(form.program, form.registers, functions, surrogate, form.early)

@@ -18,6 +18,7 @@ from ltc2hw.dynamics.operations import LEAVES, Operation
 from ltc2hw.dynamics.program import Builder, Program, Value
 from ltc2hw.dynamics.specialise import constants_apart, specialise
 from ltc2hw.neurons.form import Form
+from ltc2hw.neurons.rounding import GateFunction, smooth_name
 from ltc2hw.neurons.vector_code import Leaf, Machine, Source
 
 
@@ -110,7 +111,8 @@ class Layout:
         cut = {self.step.results[name]: _port(f"early.{name}") for name in form.early}
         # Numbers that are cut out are leaves of the rest.
         self.rest = specialise(
-            Program("real", self.step.values, _only(self.step.results, form.registers)), cut
+            Program(self.step.language, self.step.values, _only(self.step.results, form.registers)),
+            cut,
         )
         self.gates = [
             index
@@ -158,7 +160,7 @@ class Layout:
 
     def _forward(self) -> Kernel:
         kept = {f"gate{index}": index for index in self.gates}
-        program = Program("real", self.rest.values, {**self.rest.results, **kept})
+        program = Program(self.rest.language, self.rest.values, {**self.rest.results, **kept})
         writes = {
             **{name: Place(Buffer.AFTER, i) for i, name in enumerate(self.form.registers)},
             **{f"gate{i}": self._gate(place) for place, i in enumerate(self.gates)},
@@ -224,7 +226,7 @@ class Layout:
             if name in back.results or places[name].buffer != Buffer.ROW_TOTALS
         }
         values = (*back.values, Value(Operation.NUMBER, (), "", (0.0,)))
-        program = specialise(Program("real", values, results), known)
+        program = specialise(Program(back.language, values, results), known)
         added = frozenset(n for n in results if places[n].buffer == Buffer.ROW_TOTALS)
         writes = {name: places[name] for name in results}
         return Kernel(program, self._leaves(program), writes, added)
@@ -236,20 +238,20 @@ class Layout:
         back = reverse(self.step.needed(early), early)
         places = self._gradients(early=True)
         results = {name: index for name, index in back.results.items() if name in places}
-        program = Program("real", back.values, results).needed(tuple(results))
+        program = Program(back.language, back.values, results).needed(tuple(results))
         writes = {name: places[name] for name in results}
         return Kernel(program, self._leaves(program), writes, frozenset(results))
 
     def _finish(self) -> Kernel:
         if not self.learned_rows:
             return Kernel(self.before)
-        back = reverse(self.before, self.learned_rows)
+        back = _slopes_of_sigmoids(reverse(self.before, self.learned_rows), self.form.functions)
         places = {
             gradient_of(Operation.PARAMETER, name): Place(Buffer.LEARNED_TOTALS, i)
             for i, name in enumerate(self.form.learned)
         }
         results = {name: index for name, index in back.results.items() if name in places}
-        program = Program("real", back.values, results).needed(tuple(results))
+        program = Program(back.language, back.values, results).needed(tuple(results))
         reads = self._constants(program)
         for row in self.learned_rows:
             reads[Operation.PORT, given(row)] = Place(Buffer.ROW_TOTALS, self.rows.index(row))
@@ -267,7 +269,7 @@ def _only(results: Mapping[str, int], names: tuple[str, ...]) -> dict[str, int]:
 
 def _split_ports(form: Form, graded: tuple[str, ...]) -> Program:
     """The program in which what graded synapses bring is a port of its own, added to the port's."""
-    builder, place = Builder("real"), list[int]()
+    builder, place = Builder(form.program.language), list[int]()
     for value in form.program.values:
         made = builder.add(
             value.operation,
@@ -283,12 +285,13 @@ def _split_ports(form: Form, graded: tuple[str, ...]) -> Program:
     return builder.program({name: place[i] for name, i in form.program.results.items()})
 
 
-def _slopes_of_sigmoids(program: Program, functions: Mapping[str, str]) -> Program:
+def _slopes_of_sigmoids(program: Program, functions: Mapping[str, GateFunction]) -> Program:
     """The program that takes the slope of a sigmoid from its value y, as y (1 - y)."""
-    builder, place = Builder("real"), list[int]()
+    builder, place = Builder(program.language), list[int]()
     for value in program.values:
         arguments = [place[argument] for argument in value.arguments]
-        if value.operation is Operation.SLOPE and functions[value.name] == "sigmoid":
+        slope = value.operation is Operation.SLOPE
+        if slope and smooth_name(functions[value.name]) == "sigmoid":
             gate = builder.add(Operation.GATE, *arguments, name=value.name)
             shut = builder.add(Operation.SUBTRACT, builder.number(1.0), gate)
             place.append(builder.add(Operation.MULTIPLY, gate, shut))
@@ -296,7 +299,7 @@ def _slopes_of_sigmoids(program: Program, functions: Mapping[str, str]) -> Progr
             made = builder.add(value.operation, *arguments, name=value.name, numbers=value.numbers)
             place.append(made)
     results = {name: place[index] for name, index in program.results.items()}
-    return Program("real", tuple(builder.values), results)
+    return Program(program.language, tuple(builder.values), results)
 
 
 @lru_cache(maxsize=128)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,25 @@ from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons.form import Form
 from ltc2hw.neurons.fused_step import FusedStep
-from ltc2hw.neurons.nonlinearity import Nonlinearity, nonlinearity_named
+from ltc2hw.neurons.nonlinearity import Nonlinearity
+from ltc2hw.neurons.rounding import LayerRounding
 from ltc2hw.neurons.surrogate import surrogate_named
+from ltc2hw.neurons.torch_rounding import gate_function
 from ltc2hw.neurons.torch_step import TorchStep, tensor
 from ltc2hw.numbers.convolution import Shape
 from ltc2hw.numbers.words import FloatArray
 
 Values = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStep:
+    """A population's step, made ready to run."""
+
+    early: TorchStep
+    rest: TorchStep
+    fused: FusedStep | None
+    """All of it at once, where machine code can."""
 
 
 class PopulationStep(nn.Module):
@@ -61,14 +74,25 @@ class PopulationStep(nn.Module):
                 self.register_parameter(self.entries[name], nn.Parameter(held))
             else:
                 self.register_buffer(self.entries[name], held, persistent=False)
-        program = _own_program(neurons, driven, self.learned)
-        functions, spikes = functions_of(neurons), surrogate_named(surrogate)
-        rest = [name for name in wanted if name not in early]
-        self._early = TorchStep(program, early, functions, spikes)
-        self._rest = TorchStep(program, rest, functions, spikes, early)
-        self._fused = None
-        if not early:
-            self._fused = _fused_step(neurons, driven, self.learned, wanted, surrogate)
+        self._neurons, self._driven, self._wanted = neurons, frozenset(driven), tuple(wanted)
+        self._surrogate = surrogate
+        self._own = self.prepared()
+
+    def prepared(self, rounding: LayerRounding | None = None) -> PreparedStep:
+        """The step made ready, as it is or with what a chip rounds."""
+        neurons, driven = self._neurons, self._driven
+        program = _own_program(neurons, driven, self.learned, rounding)
+        functions, spikes = functions_of(neurons, rounding), surrogate_named(self._surrogate)
+        rest = [name for name in self._wanted if name not in self.early]
+        fused = None
+        if not self.early:
+            own = (neurons, driven, self.learned, self._wanted, self._surrogate)
+            fused = _fused_step(*own, rounding)
+        return PreparedStep(
+            TorchStep(program, self.early, functions, spikes),
+            TorchStep(program, rest, functions, spikes, self.early),
+            fused,
+        )
 
     def held(self) -> dict[str, Tensor]:
         """All constants by name, one per neuron or one per channel."""
@@ -83,16 +107,26 @@ class PopulationStep(nn.Module):
             for name, value in self.held().items()
         }
 
-    def first(self, ports: Values, states: Values, batch: int) -> dict[str, Tensor]:
-        """The early results, (B, N) each."""
-        return self._spread(self._early(self.constants(), ports, states, {}), batch)
+    def first(
+        self, ports: Values, states: Values, batch: int, step: PreparedStep | None = None
+    ) -> dict[str, Tensor]:
+        """The early results, (B, N) each; of another step than its own, if one is given."""
+        step = step or self._own
+        return self._spread(step.early(self.constants(), ports, states, {}), batch)
 
-    def then(self, ports: Values, states: Values, known: Values, batch: int) -> dict[str, Tensor]:
+    def then(
+        self,
+        ports: Values,
+        states: Values,
+        known: Values,
+        batch: int,
+        step: PreparedStep | None = None,
+    ) -> dict[str, Tensor]:
         """All other results, from the early ones and all ports."""
-        like = next(iter(states.values()), None)
-        if self._fused is not None and like is not None and self._fused.takes(like):
-            return self._fused(self.held(), ports, states)
-        return self._spread(self._rest(self.constants(), ports, states, known), batch)
+        step, like = step or self._own, next(iter(states.values()), None)
+        if step.fused is not None and like is not None and step.fused.takes(like):
+            return step.fused(self.held(), ports, states)
+        return self._spread(step.rest(self.constants(), ports, states, known), batch)
 
     def _spread(self, values: Values, batch: int) -> dict[str, Tensor]:
         """Results as (B, N), those too that are the same for all samples or neurons."""
@@ -121,6 +155,7 @@ def _fused_step(
     learned: tuple[str, ...],
     wanted: Sequence[str],
     surrogate: str,
+    rounding: LayerRounding | None,
 ) -> FusedStep | None:
     """The whole step as machine code, where it is known to be the same."""
     functions = set(neurons.functions.values())
@@ -137,11 +172,16 @@ def _fused_step(
         nonlinearity=str(next(iter(functions), "sigmoid")),
         surrogate=surrogate,
     )
-    return FusedStep(form) if set(wanted) <= set(form.registers) else None
+    if not set(wanted) <= set(form.registers):
+        return None
+    # Messages are rounded on their way, by whoever sees them.
+    return FusedStep(form if rounding is None else form.rounded(replace(rounding, messages={})))
 
 
-def functions_of(neurons: Neurons) -> dict[str, Nonlinearity]:
-    """The non-linearity of every gate.
+def functions_of(
+    neurons: Neurons, rounding: LayerRounding | None = None
+) -> dict[str, Nonlinearity]:
+    """The non-linearity of every gate, or its integer form.
 
     Raises:
         UnsupportedError: for a gate that is a rounded table, without a slope.
@@ -153,13 +193,19 @@ def functions_of(neurons: Neurons) -> dict[str, Nonlinearity]:
                 "a torch module", f"population {neurons.name!r}", f"the rounded gate {gate}",
                 "take the network as it was before it was quantized",
             )  # fmt: skip
-        functions[gate] = nonlinearity_named(function)
+        functions[gate] = gate_function(function if rounding is None else rounding.functions[gate])
     return functions
 
 
-def _own_program(neurons: Neurons, driven: Collection[str], learned: Sequence[str]) -> Program:
+def _own_program(
+    neurons: Neurons,
+    driven: Collection[str],
+    learned: Sequence[str],
+    rounding: LayerRounding | None,
+) -> Program:
     """The model's step with nothing in it that these neurons do not have."""
-    whole = neurons.model.program
+    model = neurons.model
+    whole = model.program if rounding is None else rounding.program(model)
     absent: dict[int, Value] = {}
     for name in neurons.ports:
         if name not in driven:

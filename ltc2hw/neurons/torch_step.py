@@ -1,4 +1,4 @@
-"""The meaning of real programs in torch: a table of operations, differentiable by autograd."""
+"""The meaning of real and rounded programs in torch: a table, differentiable by autograd."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.schedule import schedule
 from ltc2hw.neurons.nonlinearity import Nonlinearity
 from ltc2hw.neurons.surrogate import Surrogate
+from ltc2hw.neurons.torch_rounding import ROUNDING
 
 Real = Tensor | float
 """A value of a step; numbers that are the same for every neuron stay Python's."""
@@ -84,7 +85,7 @@ MEANING: Mapping[Operation, Callable[..., Any]] = {
 
 
 class TorchStep:
-    """Some results of a real program, computed by torch.
+    """Some results of a real or rounded program, computed by torch.
 
     ``functions``: the non-linearity of every gate; ``known``: results that are given instead of
     made.
@@ -145,6 +146,9 @@ class TorchStep:
         if value.operation is Operation.GREATER:
             spike = self.surrogate.spike
             return lambda a, b: spike(tensor(a - b))
+        if value.operation in ROUNDING:
+            rounding, numbers = ROUNDING[value.operation], tuple(map(int, value.numbers))
+            return lambda x: rounding(tensor(x), *numbers)
         return MEANING[value.operation]
 
 

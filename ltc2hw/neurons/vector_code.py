@@ -17,8 +17,10 @@ from llvmlite import binding, ir
 from ltc2hw.compilation.llvm import PROCESSOR, emit, processor_features
 from ltc2hw.dynamics.operations import LEAVES, Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.neurons.function_code import GATES, SURROGATES
+from ltc2hw.neurons.function_code import SURROGATES, gate_code
 from ltc2hw.neurons.lanes import Lanes, intrinsic
+from ltc2hw.neurons.rounding import GateFunction
+from ltc2hw.neurons.rounding_code import ROUNDING
 
 INT, VOID = ir.IntType(64), ir.VoidType()
 
@@ -45,7 +47,7 @@ class Source:
     results: Sequence[str]
     added: frozenset[str]
     """Results that are added to what is in their place."""
-    functions: Mapping[str, str]
+    functions: Mapping[str, GateFunction]
     """The non-linearity of every gate."""
     surrogate: str
 
@@ -114,11 +116,13 @@ class _Body:
             for place, argument in enumerate(arguments)
         ]
         if operation is Operation.GATE:
-            return GATES[self.source.functions[value.name]].value(reals[0])
+            return gate_code(self.source.functions[value.name]).value(reals[0])
         if operation is Operation.SLOPE:
-            return GATES[self.source.functions[value.name]].slope(reals[0])
+            return gate_code(self.source.functions[value.name]).slope(reals[0])
         if operation is Operation.SURROGATE:
             return SURROGATES[self.source.surrogate](reals[0])
+        if operation in ROUNDING:
+            return ROUNDING[operation](reals[0], *map(int, value.numbers))
         return MEANING[operation](*reals)
 
 

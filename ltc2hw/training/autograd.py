@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,21 @@ from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import plain_goals
+from ltc2hw.neurons import GraphNetwork, SpikingNetwork
+from ltc2hw.neurons.form import Form
+from ltc2hw.neurons.graph_network import GraphRounding
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
 from ltc2hw.training.batch import LostUpdateError, batch_lengths
+from ltc2hw.training.chain import run_chain
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
 from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
+from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.loss import auxiliary_loss, window_loss
 from ltc2hw.training.optimizers import TorchOptimizer, VectorOptimizer
 from ltc2hw.training.options import TrainingOptions, loss_weights
+from ltc2hw.training.rounding import Rounded, Rounder, forms_of, grids_of
 from ltc2hw.training.weighing import Weigher, Weighing
 
 Array = npt.NDArray[Any]
@@ -72,12 +78,15 @@ class AutogradLearner:
         self.whole = self._aim(self.weigher.whole, None)
         matrices, start = matrices_of(module), self._parameters()
         self.bounds = self._placed(weight_bounds(options.weight_limit, start, matrices))
-        self.grid = (
-            None
-            if options.weight_bits is None
-            else WeightGrid(options.weight_bits, np.zeros_like(start), matrices)
-        )
-        self.steps = torch.zeros_like(self.flat.values())
+        width = options.weight_bits
+        self.rounder = Rounder(module, task, options) if options.rounding == "all" else None
+        self.rounded: Rounded | None = None
+        self.forms: list[Form] = []
+        self.graph_rounding: GraphRounding | None = None
+        is_rounded = width is not None or self.rounder is not None
+        rows = np.zeros((3, len(start)), start.dtype)
+        self.grid = WeightGrid(width, rows, matrices) if is_rounded else None
+        self.rows = torch.zeros(rows.shape, dtype=self.flat.parameter.dtype, device=self.device)
         self.lost_gradient = False
         self._fit_grid()
         self.optimizer = optimizer(self.flat.parameter, options)
@@ -147,11 +156,11 @@ class AutogradLearner:
         guess = x.new_full((x.shape[1], self.task.outputs), 1.0 / self.task.outputs)
         for window, with_loss in zip(aim.windows, aim.with_loss, strict=True):
             if not with_loss:
-                with torch.no_grad(), self._rounded():
+                with torch.no_grad(), self._rounded(), self._rounding():
                     _, state = self.run(x[window], state)
                 continue
             self.flat.zero_grad()
-            with self._rounded():
+            with self._rounded(), self._rounding():
                 outputs, state = self.run(x[window], state)
                 wanted = labels[window] if self.task.every_step else labels
                 loss = window_loss(self.task, outputs, wanted, aim.weights[window])
@@ -175,6 +184,8 @@ class AutogradLearner:
 
     def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The module over a window."""
+        if self.rounded is not None and isinstance(self.module, SpikingNetwork):
+            return run_chain(self.module, self.forms, self.rounded.entering(x), state)
         outputs, after = self.module(x, state)
         return outputs, after
 
@@ -188,6 +199,10 @@ class AutogradLearner:
     def deployed(self) -> AbstractContextManager[None]:
         """Weights as the chip will hold them; gradients land on those that are not rounded."""
         return self._rounded()
+
+    def judged(self) -> nn.Module:
+        """What computes what would be deployed, of the parameters that the module has now."""
+        return self.module if self.rounder is None else IntegerModule(self.rounder.fit())
 
     def values(self) -> Array:
         """A copy of all parameters, and of the statistics of norms."""
@@ -243,11 +258,17 @@ class AutogradLearner:
             names = self.fptt.state_dict()
             self.fptt.load_state_dict({name: [tensors[f"fptt.{name}"]] for name in names})
 
+    def _rounding(self) -> AbstractContextManager[None]:
+        """Within it, a network of the graph rounds; of a chain the forms do."""
+        if self.graph_rounding is None:
+            return nullcontext()
+        return cast(GraphNetwork, self.module).rounded(self.graph_rounding)
+
     def _rounded(self) -> AbstractContextManager[None]:
         grid = self.grid
         if grid is None:
             return rounded(self.flat, None)
-        return rounded(self.flat, lambda values: on_grid(values, self.steps, grid.word))
+        return rounded(self.flat, lambda values: on_grid(values, *self.rows))
 
     def _update(self) -> None:
         if self.fptt is not None:
@@ -262,9 +283,21 @@ class AutogradLearner:
             self.flat.limit(self.bounds)
 
     def _fit_grid(self) -> None:
-        if self.grid is not None:
+        if self.grid is None:
+            return
+        if self.rounder is not None:
+            self.rounded = self.rounder.fit()
+            if isinstance(self.module, SpikingNetwork):
+                self.forms = forms_of(self.module, self.rounded)
+            else:
+                self.graph_rounding = self.rounded.prepared(cast(GraphNetwork, self.module))
+            self.grid.place(grids_of(self.module, self.rounded))
+        else:
             self.grid.fit(self._parameters())
-            self.steps.copy_(torch.from_numpy(self.grid.steps))
+        for row, values in zip(
+            self.rows, (self.grid.steps, self.grid.lowest, self.grid.highest), strict=True
+        ):
+            row.copy_(torch.from_numpy(values))
 
     def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:
         """A batch's weighing beside the parameters."""

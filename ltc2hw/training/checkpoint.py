@@ -92,7 +92,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         if isinstance(values, str):
             raise _damaged(path, f"array {shown(name)} is a text")
         arrays[name] = values
-    return Checkpoint(plan, tuple(history), arrays)
+    # Before everything was rounded in training, no epoch was refused.
+    return Checkpoint(plan, tuple({"refused": 0, **record} for record in history), arrays)
 
 
 def require_whole(

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltc2hw.errors import InvalidValueError, ShapeError
 from ltc2hw.graph.labels import plain_goals
 from ltc2hw.neurons import SpikingNetwork
+from ltc2hw.neurons.form import Form
 from ltc2hw.neurons.kernels import Array
 from ltc2hw.neurons.packed import Plan, record_length, weights_of
 from ltc2hw.neurons.packing import (
@@ -26,11 +27,13 @@ from ltc2hw.neurons.packing import (
 )
 from ltc2hw.neurons.window import MOST_RECORDED
 from ltc2hw.numbers.capacity import require_capacity
-from ltc2hw.numbers.words import IntArray, Word
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.training.batch import LostUpdateError, batch_lengths, check_shape
 from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
+from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.loss_kernels import as_targets, loss_edges
 from ltc2hw.training.options import TrainingOptions
+from ltc2hw.training.rounding import Rounded, Rounder, forms_of, grids_of
 from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
 from ltc2hw.training.weighing import Weigher, Weighing
@@ -94,6 +97,7 @@ class CompiledLearner:
         steps: int,
         every_step: bool = False,
         heads: tuple[int, ...] = (),
+        rounder: Rounder | None = None,
     ) -> None:
         self.module, self.steps, self.every_step = module, steps, every_step
         self.heads = heads
@@ -108,29 +112,52 @@ class CompiledLearner:
             options.alpha,
             options.beta,
             options.clip,
-            *_mantissas(options.weight_bits),
         )
         self.updates, self.threads = 0, options.threads
-        self.plans: list[Plan] = []
-        weights_at = fixed_at = wiring_at = operands_at = 0
-        wirings, fixed = list[Array](), list[Array]()
-        for cell in self.cells:
-            tensors = cell.tensors()
-            places = {"wiring_at": wiring_at, "operands_at": operands_at}
-            plan = plan_of(cell.form, tensors, weights_at, fixed_at, **places)
-            found = cell.weight_input.dtype
+        for found in (cell.weight_input.dtype for cell in self.cells):
             if found != like:
                 raise InvalidValueError("types of a network's cells", f"{found} and {like}",
                                         "one type")  # fmt: skip
+        self.batch = 0
+        self.forms: list[Form] = []
+        self._lay([cell.form for cell in self.cells])
+        self.edges = loss_edges(self.classes, self.plans[-1].size, heads)
+        weights_at = sum(weights_length(plan) for plan in self.plans)
+        remedy = "use fewer threads or smaller layers"
+        require_capacity("gradients", self.threads * weights_at, MOST_RECORDED, remedy)
+        values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
+        grad = np.zeros((self.threads, weights_at), dtype)
+        bounds = weight_bounds(options.weight_limit, values, self.matrices)
+        width = options.weight_bits
+        is_rounded = width is not None or rounder is not None
+        rows = np.zeros((4, weights_at if is_rounded else 0), dtype)
+        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, *rows)
+        self.grid = WeightGrid(width, rows[:3], self.matrices) if is_rounded else None
+        self.rounder = rounder
+        self.rounded: Rounded | None = None
+        self.fetch()
+        self.vectors.mean[:] = self.vectors.values
+        self._fit_grid()
+
+    def _lay(self, forms: Sequence[Form]) -> None:
+        """Make ready to compute what forms of the cells say."""
+        if forms == self.forms:
+            return
+        self.forms, self.plans = list(forms), list[Plan]()
+        weights_at = fixed_at = wiring_at = operands_at = 0
+        wirings, fixed = list[Array](), list[Array]()
+        for form, cell in zip(forms, self.cells, strict=True):
+            tensors = cell.tensors()
+            places = {"wiring_at": wiring_at, "operands_at": operands_at}
+            plan = plan_of(form, tensors, weights_at, fixed_at, **places)
             self.plans.append(plan)
-            wirings.append(wiring_of(cell.form, dtype))
+            wirings.append(wiring_of(form, self.dtype))
             fixed.append(fixed_constants(tensors, plan.size).reshape(-1))
             weights_at += weights_length(plan)
             fixed_at += len(fixed[-1])
             wiring_at += len(wirings[-1])
             operands_at += plan.operands
-        self.edges = loss_edges(self.classes, self.plans[-1].size, heads)
-        last = module.cells[-1].form.registers.index(module.seen)
+        last = forms[-2].registers.index(forms[-2].sent(self.module.seen))
         self.net = Net(
             np.zeros((0, len(Plan._fields)), np.int64),
             np.concatenate(wirings),
@@ -138,23 +165,7 @@ class CompiledLearner:
             operands_at,
             np.array([*(plan.output for plan in self.plans[:-2]), last, self.plans[-1].output]),
         )
-        remedy = "use fewer threads or smaller layers"
-        require_capacity("gradients", self.threads * weights_at, MOST_RECORDED, remedy)
-        values, mean, memory, first, second = np.zeros((5, weights_at), dtype)
-        grad = np.zeros((self.threads, weights_at), dtype)
-        bounds = weight_bounds(options.weight_limit, values, self.matrices)
-        grid, held = np.zeros((2, 0 if options.weight_bits is None else weights_at), dtype)
-        self.vectors = Vectors(values, grad, mean, memory, first, second, bounds, grid, held)
-        self.grid = (
-            None
-            if options.weight_bits is None
-            else WeightGrid(options.weight_bits, grid, self.matrices)
-        )
-        self.fetch()
-        self.vectors.mean[:] = self.vectors.values
-        self._fit_grid()
         self.rooms: dict[int, _Room] = {}
-        self.batch = 0
 
     def matrices(self, vector: Array) -> Iterator[Array]:
         """Weight matrices in a vector of all parameters: one per source and port."""
@@ -234,6 +245,8 @@ class CompiledLearner:
         self.batch = batch = x.shape[1]
         losses = np.zeros(len(edges) - 1)
         room = self._room(batch)
+        if self.rounded is not None:
+            x = self.rounded.entering(x)
         values = np.ascontiguousarray(x.detach().numpy(), self.dtype)
         scale = 1.0 / (batch if self.classes else batch * targets.shape[2])
         learn = learn_sequence if room.threads == 1 else learn_sequence_threads
@@ -263,12 +276,16 @@ class CompiledLearner:
         if self.rule.online:
             self.vectors.values[:] = self.vectors.mean
             self._limit()
-        self._fit_grid()
         self.store()
+        self._fit_grid()
 
     def deployed(self) -> AbstractContextManager[None]:
         """Within it, module and :meth:`values` are what would be deployed: rounded weights."""
         return rounded(self, None if self.grid is None else self.grid.round)
+
+    def judged(self) -> nn.Module:
+        """What computes what would be deployed, of the parameters that the module has now."""
+        return self.module if self.rounder is None else IntegerModule(self.rounder.fit())
 
     def values(self) -> Array:
         """A copy of all parameters."""
@@ -292,8 +309,8 @@ class CompiledLearner:
                 self.updates = int(values)
             else:
                 getattr(self.vectors, name.removeprefix("learner."))[:] = values
-        self._fit_grid()
         self.store()
+        self._fit_grid()
 
     def _room(self, batch: int) -> _Room:
         """Room for a batch of this size, made once."""
@@ -304,7 +321,12 @@ class CompiledLearner:
         return self.rooms[batch]
 
     def _fit_grid(self) -> None:
-        if self.grid is not None:
+        """Scales for the parameters that the module has now."""
+        if self.rounder is not None and self.grid is not None:
+            self.rounded = self.rounder.fit()
+            self._lay(forms_of(self.module, self.rounded))
+            self.grid.place(grids_of(self.module, self.rounded))
+        elif self.grid is not None:
             self.grid.fit(self.vectors.values)
 
     def _limit(self) -> None:
@@ -315,10 +337,3 @@ class CompiledLearner:
                 self.vectors.bounds,
                 out=self.vectors.values,
             )
-
-
-def _mantissas(bits: int | None) -> tuple[float, float]:
-    """Lowest and highest mantissa of rounded weights."""
-    if bits is None:
-        return 0.0, 0.0
-    return float(Word(bits).minimum), float(Word(bits).maximum)

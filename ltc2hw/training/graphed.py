@@ -68,6 +68,7 @@ class GraphedLearner(AutogradLearner):
             raise InvalidValueError("device", "'cuda'", "one that torch sees here", remedy)
         placed = copy.deepcopy(module).to(options.device)
         super().__init__(placed, task, options, TensorOptimizer)
+        self.given = module
         self.host, self.host_statistics = FlatParameters(module), statistics_of(module)
         self.batches: dict[tuple[object, ...], _Batch] = {}
 
@@ -123,6 +124,10 @@ class GraphedLearner(AutogradLearner):
                 yield
         finally:
             self._store()
+
+    def judged(self) -> nn.Module:
+        """The module that was given, on the CPU."""
+        return self.given
 
     def load(self, values: Array) -> None:
         """Overwrite all parameters, the module's too."""

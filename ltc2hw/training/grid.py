@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ltc2hw.neurons.kernels import Array
-from ltc2hw.numbers.words import Word
+from ltc2hw.numbers.words import Width, weight_word
 from ltc2hw.quantization.scaling import weight_fraction
 from ltc2hw.training.model import is_synaptic
 
 Matrices = Callable[[Array], Iterable[Array]]
 """From a vector of all parameters to views of the weight matrices in it."""
+
+
+class Grid(NamedTuple):
+    """Values that the weights of a projection may have: multiples of a step."""
+
+    step: float
+    lowest: int
+    highest: int
 
 
 class WeightGrid:
@@ -27,36 +35,51 @@ class WeightGrid:
     weights of graded states may have to be coarser, where a port cannot hold their products.
     Biases, thresholds and the self terms of gates stay as they are.
 
-    ``steps`` is the vector that will hold each parameter's step, 0 for those that stay;
-    ``matrices`` finds the weight matrices in it, and in vectors of parameters laid out alike.
+    ``rows`` (3, n) will hold each parameter's step, 0 for those that stay, and the least and the
+    largest of its mantissas; ``matrices`` finds the weight matrices in each of them, and in vectors
+    of parameters laid out alike. ``width``: bits of all matrices, or ``"ternary"``.
 
-    >>> grid = WeightGrid(2, np.zeros(5), lambda vector: [vector[:2], vector[3:]])
+    >>> grid = WeightGrid(2, np.zeros((3, 5)), lambda vector: [vector[:2], vector[3:]])
     >>> values = np.array([0.6, -1.0, 0.1, 0.3, 0.1])
     >>> grid.fit(values)
     >>> grid.round(values).tolist()
     [0.5, -1.0, 0.1, 0.25, 0.0]
     """
 
-    def __init__(self, bits: int, steps: Array, matrices: Matrices) -> None:
-        self.word = Word(bits)
-        self.steps = steps
+    def __init__(self, width: Width | None, rows: Array, matrices: Matrices) -> None:
+        self.word = None if width is None else weight_word(width)
+        self.steps, self.lowest, self.highest = rows
         self.matrices = matrices
 
     def fit(self, values: Array) -> None:
         """Choose the step of each matrix anew, by the least squared error of its values."""
-        for steps, matrix in zip(self.matrices(self.steps), self.matrices(values), strict=True):
-            steps[...] = 2.0 ** -weight_fraction(matrix.astype(np.float64), self.word)
+        word = self.word
+        assert word is not None
+        self.place(
+            Grid(
+                2.0 ** -weight_fraction(matrix.astype(np.float64), word), word.minimum, word.maximum
+            )
+            for matrix in self.matrices(values)
+        )
+
+    def place(self, grids: Iterable[Grid]) -> None:
+        """Take the grid of each matrix."""
+        rows = (self.matrices(row) for row in (self.steps, self.lowest, self.highest))
+        for grid, *parts in zip(grids, *rows, strict=True):
+            for part, number in zip(parts, grid, strict=True):
+                part[...] = number
 
     def round(self, values: Array) -> Array:
         """The values as a chip would hold them."""
-        steps = torch.from_numpy(self.steps)
-        result: Array = on_grid(torch.from_numpy(values), steps, self.word).numpy()
+        rows = (self.steps, self.lowest, self.highest)
+        placed = (torch.from_numpy(row) for row in rows)
+        result: Array = on_grid(torch.from_numpy(values), *placed).numpy()
         return result
 
 
-def on_grid(values: Tensor, steps: Tensor, word: Word) -> Tensor:
-    """Multiples of ``steps`` with mantissas of a word; where a step is 0, the values."""
-    mantissas = torch.round(values / steps).clamp(word.minimum, word.maximum)
+def on_grid(values: Tensor, steps: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """Multiples of ``steps`` with mantissas between two ends; where a step is 0, the values."""
+    mantissas = torch.maximum(torch.minimum(torch.round(values / steps), highest), lowest)
     return torch.where(steps > 0, mantissas * steps, values)
 
 

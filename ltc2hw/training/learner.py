@@ -18,6 +18,7 @@ from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
 from ltc2hw.training.graphed import GraphedLearner
 from ltc2hw.training.options import TrainingOptions
+from ltc2hw.training.rounding import Rounder
 
 Array = npt.NDArray[Any]
 
@@ -48,6 +49,9 @@ class Learner(Protocol):
     def deployed(self) -> AbstractContextManager[None]:
         """Within it, module and :meth:`values` are what would be deployed."""
 
+    def judged(self) -> nn.Module:
+        """The module that computes what would be deployed, of the parameters of now."""
+
     def values(self) -> Array:
         """A copy of all parameters."""
 
@@ -65,7 +69,10 @@ class CompiledNetworkLearner(CompiledLearner):
     """:class:`~ltc2hw.training.compiled.CompiledLearner` in a training loop."""
 
     def __init__(self, module: SpikingNetwork, task: Task, options: TrainingOptions) -> None:
-        super().__init__(module, task.kind, options, task.steps, task.every_step, task.heads)
+        rounder = Rounder(module, task, options) if options.rounding == "all" else None
+        super().__init__(
+            module, task.kind, options, task.steps, task.every_step, task.heads, rounder
+        )
 
 
 def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Learner:
@@ -81,6 +88,10 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
     if isinstance(module, GraphNetwork):
         _require_possible(module, options)
     if options.device == "cuda":
+        if options.rounding == "all":
+            feature, remedy = "device 'cuda'", "use device 'cpu', or rounding 'weights'"
+            reason = "scales are chosen anew after every epoch, on the CPU"
+            raise UnsupportedError("rounding of everything", feature, reason, remedy)
         if options.backend == "compiled":
             remedy = "use backend 'auto', or device 'cpu'"
             raise UnsupportedError("compiled learning", "device 'cuda'", "CPU only", remedy)
@@ -111,10 +122,12 @@ def _require_one_class(task: Task) -> None:
 def _require_possible(module: GraphNetwork, options: TrainingOptions) -> None:
     """Raise for what does not go together with what messages pass in training."""
     norm = any(passage.norm for passage in module.passages)
+    limit = "none beside batch norm, which changes weights when it is folded"
+    remedy = "train without it first, then train the network further with it"
     if norm and options.weight_bits is not None:
-        limit = "none beside batch norm, which changes weights when it is folded"
-        remedy = "train without them first, then train the network further with them"
         raise InvalidValueError("weight_bits", options.weight_bits, limit, remedy)
+    if norm and options.rounding == "all":
+        raise InvalidValueError("rounding", options.rounding, limit, remedy)
     if options.device == "cuda" and (norm or any(p.dropout for p in module.passages)):
         feature = "a captured graph would repeat the same numbers"
         raise UnsupportedError(

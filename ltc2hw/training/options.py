@@ -18,7 +18,7 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import LARGEST_SEED, shown
-from ltc2hw.numbers.words import IntArray
+from ltc2hw.numbers.words import TERNARY, IntArray, Width
 from ltc2hw.training.image_layers import image_layer
 
 Method = Literal["fptt", "bptt"]
@@ -27,6 +27,7 @@ Schedule = Literal["constant", "cosine"]
 LossWeighting = Literal["ramp", "second-half", "last", "uniform"]
 Backend = Literal["auto", "compiled", "autograd"]
 Device = Literal["cpu", "cuda"]
+RoundingOf = Literal["weights", "all"]
 
 METHODS: tuple[Method, ...] = ("fptt", "bptt")
 OPTIMIZERS: tuple[OptimizerName, ...] = ("adam", "adamax", "sgd")
@@ -34,6 +35,7 @@ SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
 BACKENDS: tuple[Backend, ...] = ("auto", "compiled", "autograd")
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
+ROUNDINGS: tuple[RoundingOf, ...] = ("weights", "all")
 
 
 MOST_EPOCHS, MOST_THREADS, MOST_BATCH = 1_000_000, 256, 1 << 30
@@ -83,6 +85,15 @@ def _fraction(name: str, value: object) -> float:
     if not 0.0 < number <= 1.0:
         raise InvalidValueError(name, value, "above 0, at most 1")
     return number
+
+
+def _width(name: str, value: object) -> Width:
+    """Bits of weights, or ``"ternary"``."""
+    if isinstance(value, str):
+        if value != TERNARY:
+            raise InvalidValueError(name, repr(value), f"an integer from 2 to 24, or {TERNARY}")
+        return TERNARY
+    return _whole(name, value, 2, 24)
 
 
 LTC_OPTIONS = (
@@ -202,9 +213,15 @@ class TrainingOptions:
     autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
     free. ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
-    scales (2 to 24; a chip holds 8); None trains without rounding. ``backend``: ``compiled`` learns
-    without autograd and only networks of this package's cells; ``autograd`` learns any module;
-    ``auto`` takes the first where it can. ``threads`` share the samples of a batch (compiled only);
+    scales (2 to 24, or ``"ternary"``: -1, 0 and 1; a chip holds 8); None trains without rounding.
+    ``rounding``: of ``weights`` alone, or of ``all`` that the chip ``target`` rounds: weights,
+    constants, gates, samples, messages, states and their ends
+    (:mod:`~ltc2hw.training.rounding`); then ``weight_bits`` of None is what the target holds,
+    ``bits`` are widths by the names of :mod:`ltc2hw.quantization.widths`, and scales are those of
+    the first ``calibration`` training samples, chosen anew after every epoch. ``backend``:
+    ``compiled`` learns without autograd and only networks of this package's cells; ``autograd``
+    learns any module; ``auto`` takes the first where it can. ``threads`` share the samples of a
+    batch (compiled only);
     the result depends on their number by float rounding. ``device``: ``cuda`` learns by autograd,
     each batch a captured CUDA graph (:class:`~ltc2hw.training.graphed.GraphedLearner`).
 
@@ -229,7 +246,11 @@ class TrainingOptions:
     shift: int = 0
     auxiliary: float = 0.0
     weight_limit: float | None = None
-    weight_bits: int | None = None
+    weight_bits: Width | None = None
+    rounding: RoundingOf = "weights"
+    target: str = "loihi2"
+    bits: Mapping[str, Width] = field(default_factory=dict)
+    calibration: int = 256
     seed: int = 0
     backend: Backend = "auto"
     threads: int = 1
@@ -261,9 +282,27 @@ class TrainingOptions:
         if self.weight_limit is not None:
             checked["weight_limit"] = _positive("weight_limit", self.weight_limit)
         if self.weight_bits is not None:
-            checked["weight_bits"] = _whole("weight_bits", self.weight_bits, 2, 24)
+            checked["weight_bits"] = _width("weight_bits", self.weight_bits)
+        checked["calibration"] = _whole("calibration", self.calibration, 1)
+        checked["bits"] = self._checked_bits()
         for name, value in checked.items():
             set_field(self, name, value)
+
+    def _checked_bits(self) -> dict[str, Width]:
+        """Widths by name, which networks have to have."""
+        _require_name("rounding", self.rounding, ROUNDINGS)
+        if not isinstance(self.target, str):
+            raise InvalidValueError("target", shown(self.target), "the name of a target")
+        if not isinstance(self.bits, Mapping):
+            raise InvalidValueError("bits", shown(self.bits), "widths by name")
+        if self.bits and self.rounding != "all":
+            remedy = "set rounding to 'all'"
+            raise InvalidValueError("bits", shown(dict(self.bits)), "none", remedy)
+        # States may be wider than weights; what a name allows is asked with the network.
+        return {
+            str(name): width if width == TERNARY else _whole(f"bits of {name}", width, 1, 62)
+            for name, width in self.bits.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def _learn_sequence(
         batch = shares[thread + 1] - shares[thread]
         find_operands(aim, net, vectors, rooms[thread], thread, batch, operands[thread])
     made = 0
-    round_values(rule, vectors)
+    round_values(vectors)
     for window in range(len(edges) - 1):
         begin, end = edges[window], edges[window + 1]
         for thread in prange(threads):
@@ -245,7 +245,7 @@ def _learn_sequence(
         for thread in prange(threads):
             first, after = share(vectors, thread, threads)
             update(rule, vectors, square, rates, first, after)
-        round_values(rule, vectors)
+        round_values(vectors)
     restore_values(vectors)
     return made
 

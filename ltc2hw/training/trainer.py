@@ -51,6 +51,8 @@ class EpochRecord:
     validation_loss: float
     validation: float
     learning_rate: float
+    refused: int = 0
+    """Rules of the chip and limits that integers break, where all rounding is trained through."""
 
 
 Progress = Callable[[EpochRecord], None]
@@ -61,6 +63,7 @@ class TrainingResult(Shown):
     """The network of the best validation epoch, what happened, and its scores.
 
     ``module`` is a SpikingNetwork, or what :func:`train` was given to train.
+    Trained through all rounding, scores are those of the integers that quantization makes of it.
     ``metrics``: ``epoch`` (the one chosen, :data:`BEFORE` for the start itself), and the task's
     score as ``train``, ``validation`` and ``test``. The test samples are looked at once, after the
     choice.
@@ -253,10 +256,12 @@ class Trainer:
             deployed = self.learner.values()
             if not all_finite(deployed):
                 raise self._diverged("the parameters are not finite", losses)
-            validation_loss, validation = evaluate(self.module, self.task, self.task.validation)
+            judged = self.learner.judged()
+            validation_loss, validation = evaluate(judged, self.task, self.task.validation)
         if not np.isfinite((validation_loss, validation)).all():
             raise self._diverged(f"the validation loss is {validation_loss}", losses)
-        record = EpochRecord(epoch, float(np.mean(losses)), validation_loss, validation, rate)
+        mean, refused = float(np.mean(losses)), getattr(judged, "refused", 0)
+        record = EpochRecord(epoch, mean, validation_loss, validation, rate, refused)
         self.history.append(record)
         if self._beats(record, self.best):
             self.best, self.best_values = record, deployed
@@ -270,8 +275,9 @@ class Trainer:
         if not self.start or self.options.weight_limit is not None:
             return
         with self.learner.deployed():
-            loss, score = evaluate(self.module, self.task, self.task.validation)
-            self.best = EpochRecord(BEFORE, loss, loss, score, 0.0)
+            judged = self.learner.judged()
+            loss, score = evaluate(judged, self.task, self.task.validation)
+            self.best = EpochRecord(BEFORE, loss, loss, score, 0.0, getattr(judged, "refused", 0))
             self.best_values = self.learner.values()
 
     def _learn(self, batch: Batch, rate: float, losses: list[float]) -> None:
@@ -298,7 +304,12 @@ class Trainer:
         )
 
     def _beats(self, record: EpochRecord, best: EpochRecord | None) -> bool:
-        """Whether an epoch is better on validation; equal scores are decided by the loss."""
+        """Whether an epoch is better on validation; equal scores are decided by the loss.
+
+        One whose integers a chip can hold is better than any that it cannot.
+        """
+        if best is not None and bool(record.refused) != bool(best.refused):
+            return not record.refused
         if best is None or record.validation == best.validation:
             return best is None or record.validation_loss < best.validation_loss
         return self.task.better(record.validation, best.validation)
@@ -331,8 +342,9 @@ class Trainer:
     def result(self) -> TrainingResult:
         """Take the best epoch's parameters and score them once on each split."""
         self.learner.load(self.best_values)
+        judged = self.learner.judged()
         scores = {
-            name: evaluate(self.module, self.task, getattr(self.task, name))[1]
+            name: evaluate(judged, self.task, getattr(self.task, name))[1]
             for name in ("train", "validation", "test")
         }
         chosen = BEFORE if self.best is None else self.best.epoch

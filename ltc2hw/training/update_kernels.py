@@ -29,9 +29,6 @@ class Rule(NamedTuple):
     alpha: float
     beta: float
     clip: float
-    lowest: float
-    highest: float
-    """Mantissas that rounded weights may have."""
 
 
 class Vectors(NamedTuple):
@@ -52,6 +49,9 @@ class Vectors(NamedTuple):
     """Values are clipped to ± these; empty: they are not."""
     steps: Array
     """Gradients are computed at multiples of these; 0, or none at all: at the values."""
+    lowest: Array
+    highest: Array
+    """Mantissas that rounded values may have; as long as ``steps``."""
     held: Array
     """The values, while others stand in their place; as long as ``steps``."""
 
@@ -145,14 +145,15 @@ def limit(bounds: Array, values: Array) -> None:
 
 
 @compiled
-def round_values(rule: Rule, vectors: Vectors) -> None:
+def round_values(vectors: Vectors) -> None:
     """Hold the values and put multiples of their steps in their place."""
     steps, values = vectors.steps, vectors.values
-    lowest, highest = values.dtype.type(rule.lowest), values.dtype.type(rule.highest)
+    lowest, highest = vectors.lowest, vectors.highest
     vectors.held[:] = values[: len(steps)]
     for n in range(len(steps)):
         if steps[n] > 0.0:
-            values[n] = steps[n] * min(max(np.rint(values[n] / steps[n]), lowest), highest)
+            mantissa = min(max(np.rint(values[n] / steps[n]), lowest[n]), highest[n])
+            values[n] = steps[n] * mantissa
 
 
 @compiled

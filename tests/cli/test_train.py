@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ltc2hw
@@ -12,6 +14,8 @@ from ltc2hw.dynamics import find_model
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.quantization.scaling import QuantizeOptions
+from ltc2hw.tasks import load_task
 
 SEED = str(2**64)
 
@@ -35,7 +39,39 @@ CASES = {
     "a neuron of nobody": (["--neuron", "alien"], "neuron is 'alien'; expected one of ltc"),
     "weights too wide": (["--weight-bits", "1000"], "weight_bits is 1000; expected"),
     "weights too narrow": (["--weight-bits", "1"], "weight_bits is 1; expected"),
+    "weights in words": (["--weight-bits", "binary"], "argument --weight-bits: invalid number of"),
+    "a target without rounding": (["--target", "loihi2"], "--target is loihi2; expected none"),
+    "samples without rounding": (["--samples", "8"], "--samples is 8; expected none without"),
+    "widths without rounding": (["--bits", "input=8"], "bits is {'input': 8}; expected none"),
+    "a target of nobody": (["--round", "all", "--target", "moon"], "target is 'moon'; expected"),
+    "a width of nobody": (["--round", "all", "--bits", "nobody=8"], "nobody"),
+    "a width twice": (["--round", "all", "--bits", "input=8", "--bits", "input=7"], "given twice"),
+    "weights beyond the chip": (["--round", "all", "--weight-bits", "12"], "12"),
+    "a GPU": (["--round", "all", "--device", "cuda"], "rounding of everything"),
 }
+
+
+ROUNDED = ["--weight-bits", "2", "--round", "all", "--target", "loihi2"]
+
+
+def test_all_rounding_is_one_command_and_what_is_told_are_the_integers(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    first, second = tmp_path / "first.h5", tmp_path / "second.h5"
+    common = ["train", "digits-rows", "--epochs", "1", "--batch-size", "256"]
+    measured = tmp_path / "m.json"
+    assert status([*common, "--hidden", "6", *ROUNDED, "--out", str(first)]) == 0
+    told = ["--json", str(measured), "--samples", "100"]
+    assert status([*common, *ROUNDED, "--start", str(first), "--out", str(second), *told]) == 0
+    task = load_task("digits-rows")
+    options = QuantizeOptions(weight_bits=2)
+    network = ltc2hw.load(second)
+    assert isinstance(network, Network)
+    fixed = ltc2hw.quantize(network, "loihi2", task.train.x[:, :100], options)
+    trace = ltc2hw.simulate(fixed, task.test.x, engine="integer")
+    right = task.judge(trace.outputs.astype(float), task.test.labels, None)
+    record = json.loads(measured.read_text())
+    assert record["accuracy"]["test"] == np.mean(right)
+    assert record["training"]["rounding"] == "all"
 
 
 def status(arguments: list[str]) -> object:

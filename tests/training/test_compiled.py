@@ -183,11 +183,11 @@ def test_optimizers_and_memories_equal_torchs(
     """The same gradients in, several updates long, also zeros: the same parameters and memories."""
     rng = np.random.default_rng(7)
     size, alpha, beta = 3 * TILE + 5, 0.3, 0.6
-    rule = Rule(OPTIMIZER_CODES[optimizer], 1, alpha, beta, clip, 0.0, 0.0)
+    rule = Rule(OPTIMIZER_CODES[optimizer], 1, alpha, beta, clip)
     start = rng.normal(size=size)
     memory, first, second = np.zeros((3, size))
     none, grad = np.zeros(0), np.zeros((1, size))
-    vectors = Vectors(start.copy(), grad, start.copy(), memory, first, second, none, none, none)
+    vectors = Vectors(start.copy(), grad, start.copy(), memory, first, second, *[none] * 5)
     parameter = nn.Parameter(torch.from_numpy(start.copy()))
     torchs = OPTIMIZERS[optimizer]([parameter], lr=RATE)
     fptt = FPTT([parameter], alpha=alpha, beta=beta)

@@ -47,7 +47,7 @@ def test_a_file_may_say_a_part_alone(tmp_path: Path) -> None:
         ("[training]\nlearning_rate = nan", InvalidValueError, "learning_rate is nan"),
         ("[training]\naugment = 1", InvalidValueError, "expected true or false"),
         ("[training]\nmethod = 'x'", UnknownNameError, "one of fptt, bptt"),
-        ("[training]\nweight_bits = 'all'", InvalidValueError, "weight_bits is all"),
+        ("[training]\nweight_bits = 'all'", InvalidValueError, "weight_bits is 'all'"),
         ("[training]\nepochs = 2026-01-01", InvalidValueError, "expected an integer"),
         ("[model]\nhidden = 3", InvalidValueError, "expected a list"),
         ("[model]\nhidden = ['a']", InvalidValueError, "hidden is a"),
