@@ -49,8 +49,8 @@ class Candidate:
     >>> from ltc2hw.numbers.weights import Dense
     >>> wire = Projection("x", "spikes", "out", "current", Dense([[1.0]]))
     >>> net = Network((Input("x", 1), Neurons("out", 1, "readout")), (wire,), "out")
-    >>> start = Candidate(net, QuantizeOptions(), Calibration(np.ones((2, 1, 1))))
-    >>> start.widened({wire_name: 4 for wire_name in ["x.spikes->out.current"]}).options.bits
+    >>> start = Candidate(net, QuantizeOptions(), Calibration([[[1.0]], [[0.0]]]))
+    >>> start.widened({"x.spikes->out.current": 4}).options.bits
     {'x.spikes->out.current': 4}
     """
 

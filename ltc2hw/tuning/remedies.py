@@ -119,9 +119,9 @@ MOST_SCALES = 2
 def relative_error(values: FloatArray, word: Word, fraction: int) -> float:
     """Mean over rows of the squared rounding error of each, relative to its squares; (R, N).
 
-    >>> rows = np.array([[0.3, 0.2], [100.0, 0.2]])
+    >>> rows = np.array([[0.3, 0.2], [0.1, 0.4], [100.0, 0.2]])
     >>> round(relative_error(rows, Word(4), -4), 2), round(relative_error(rows, Word(4), 4), 2)
-    (0.51, 0.5)
+    (0.67, 0.33)
     """
     numbers, _ = word.encode(values, fraction)
     off = np.sum((values - np.ldexp(numbers.astype(np.float64), -fraction)) ** 2, axis=1)
