@@ -201,8 +201,10 @@ def show(report: Report, console: Console) -> None:
             console.line("What to do about it")
         console.line(f"  {advice.what}: {gain} expected, costs {advice.cost}")
         console.line(f"    {advice.command}")
-    for text in () if report.drift is None else findings(report.drift):
-        console.line(text)
+    if report.drift is not None:
+        console.line()
+        for text in findings(report.drift):
+            console.line(text)
     console.line()
 
 
