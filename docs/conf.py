@@ -29,9 +29,8 @@ root_doc = "index"
 # Links and names that lead nowhere end the build, which runs with -W.
 nitpicky = True
 # Types that only type checkers import: signatures show them without a link.
-nitpick_ignore = [
-    ("py:class", name) for name in ("Tensor", "LavaNetwork", "pandas.DataFrame", "xarray.DataTree")
-]
+UNLINKED = ("Tensor", "LavaNetwork", "pandas.DataFrame", "xarray.DataTree", "Figure")
+nitpick_ignore = [("py:class", name) for name in UNLINKED]
 myst_heading_anchors = 6
 highlight_language = "none"
 

@@ -70,9 +70,13 @@ def change_text(metric: str, change: float) -> str:
     >>> change_text("accuracy", -0.0028), change_text("mse", 0.5), change_text("accuracy", 0.0)
     ('-0.28 points', '+0.5', '0')
     """
-    if change == 0:
+    if change == 0 or (metric == "accuracy" and abs(change) < LEAST_POINTS / 100):
         return "0"
     return f"{100 * change:+.2f} points" if metric == "accuracy" else f"{change:+.3g}"
+
+
+LEAST_POINTS = 0.005
+"""Points of accuracy that are told as more than none: half of the last digit."""
 
 
 def interval_text(metric: str, low: float, high: float) -> str:

@@ -29,7 +29,7 @@ from ltc2hw.tasks import Task
 from ltc2hw.tuning.bench import Bench, Standing
 from ltc2hw.tuning.candidate import Candidate
 from ltc2hw.tuning.material import Material
-from ltc2hw.tuning.pareto import Point, front
+from ltc2hw.tuning.pareto import Tradeoff, front
 from ltc2hw.tuning.trail import Trail, Trial
 from ltc2hw.tuning.tune import START, TuneOptions, plan_of, require_allowed, silent
 
@@ -53,14 +53,14 @@ class Narrowed:
     options: QuantizeOptions
     fixed: FixedNetwork
     trials: tuple[Trial, ...]
-    points: tuple[Point, ...]
-    chosen: Point
+    points: tuple[Tradeoff, ...]
+    chosen: Tradeoff
     metric: str
     scores: Mapping[str, float]
     tested: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def front(self) -> tuple[Point, ...]:
+    def front(self) -> tuple[Tradeoff, ...]:
         """The points that no other beats, the smallest first."""
         return front(self.points)
 
@@ -301,11 +301,11 @@ class Search:
         before = self.start.options.bits
         return {n: bits for n, bits in options.bits.items() if before.get(n) != bits}
 
-    def points(self) -> Iterable[Point]:
+    def points(self) -> Iterable[Tradeoff]:
         """Every network that could be measured."""
         for trial in self.tried.values():
             if trial.score is not None and trial.lost is not None and trial.bytes is not None:
-                yield Point(
+                yield Tradeoff(
                     self.bits[trial.what],
                     trial.score,
                     trial.lost,

@@ -10,7 +10,7 @@ from ltc2hw.tuning.noise import Paired
 
 
 @dataclass(frozen=True)
-class Point:
+class Tradeoff:
     """A network that was measured: its widths, score, loss against float, and what it costs.
 
     ``bits``: words that are not as wide as at the start; ``bytes``: what the target stores;
@@ -34,11 +34,11 @@ class Point:
         return asdict(self)
 
 
-def front(points: Collection[Point]) -> tuple[Point, ...]:
+def front(points: Collection[Tradeoff]) -> tuple[Tradeoff, ...]:
     """Points that none beats: no other is as good in all, and better in something.
 
     >>> none = Paired(0.0, 0.0)
-    >>> one, two = (Point({}, 0.9, none, size, 1.0, True) for size in (100, 50))
+    >>> one, two = (Tradeoff({}, 0.9, none, size, 1.0, True) for size in (100, 50))
     >>> front([one, two]) == (two,)
     True
     """

@@ -17,7 +17,7 @@ from ltc2hw.targets import load_target
 from ltc2hw.tuning.cost import Footprint, fan_out, footprint, sent_variables, synaptic_operations
 from ltc2hw.tuning.narrowing import narrow, widths_of
 from ltc2hw.tuning.noise import Paired
-from ltc2hw.tuning.pareto import Point, front
+from ltc2hw.tuning.pareto import Tradeoff, front
 from ltc2hw.tuning.tune import TuneOptions
 from tests.random_networks import dense, random_network, random_samples
 from tests.tuning.planted import plain, task_of
@@ -106,13 +106,13 @@ def test_the_smallest_network_that_keeps_the_accuracy_is_chosen(tmp_path: Path) 
 def test_the_front_has_what_no_other_beats() -> None:
     rng = np.random.default_rng(0)
     points = [
-        Point({}, float(score), Paired(1 - score, 0.1), int(size), float(work), kept=True)
+        Tradeoff({}, float(score), Paired(1 - score, 0.1), int(size), float(work), kept=True)
         for score, size, work in zip(
             rng.random(40), rng.integers(1, 9, 40), rng.integers(1, 9, 40), strict=True
         )
     ]
 
-    def beaten(one: Point) -> bool:
+    def beaten(one: Tradeoff) -> bool:
         return any(
             other.score >= one.score
             and other.bytes <= one.bytes
