@@ -7,8 +7,10 @@ differ in a late layer alone, the layers before it are not run again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ltc2hw.comparison.replay import Replay, replay
 from ltc2hw.comparison.samples import PART, Samples
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.numbers.threads import in_threads
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import (
     Kind,
@@ -113,7 +116,13 @@ class Mixtures:
             for before, mixture in pairwise(ordered)
         ]
         parts = tuple(samples.parts(part_size(self.network, len(samples.x))))
-        found = [self._run_part(ordered, replays, samples.take(part), tell) for part in parts]
+
+        telling = _Telling(tell)
+
+        def one(part: slice) -> tuple[list[Outcome], float]:
+            return self._run_part(ordered, replays, samples.take(part), telling)
+
+        found = in_threads(one, parts, telling.stop)
         of = {
             mixture: Outcome(
                 np.concatenate([outcomes[index].verdicts for outcomes, _ in found]),
@@ -150,6 +159,25 @@ class Mixtures:
             outcomes.append(Outcome(samples.judge(trace.outputs), distance(trace.outputs, own)))
             tell(samples.count)
         return outcomes, float(np.sum(distance(own, np.zeros_like(own))))
+
+
+class _Telling:
+    """Tells of progress from several threads, one after the other, until it is stopped."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self.tell = tell
+        self.lock = Lock()
+        self.stopped = False
+
+    def __call__(self, count: int) -> None:
+        with self.lock:
+            if self.stopped:
+                raise CancelledError
+            self.tell(count)
+
+    def stop(self) -> None:
+        """End what still runs where it next tells of itself."""
+        self.stopped = True
 
 
 def distance(outputs: FloatArray, others: FloatArray) -> FloatArray:

@@ -49,7 +49,11 @@ def _saturate(x: FloatArray, lowest: int, highest: int, fraction: int) -> FloatA
 def _wrapping(operation: Operation, x: FloatArray, *numbers: int) -> FloatArray:
     """Whole units of 2^-fraction wrap as integers do, what is finer stays beside them."""
     *own, fraction = numbers
-    scaled = np.ldexp(x, fraction)
+    scaled = np.multiply(x, 2.0**fraction)
+    # Only unsigned words, which begin at 0, wrap what is within half of the others' range.
+    half = 2.0 ** (own[0] - 1) - 1.0
+    if (operation is Operation.WRAP_ONCE or own[1]) and abs(scaled).max(initial=0.0) <= half:
+        return x
     whole = np.floor(scaled)
     limit = float(1 << WIDEST_WORD)
     integers = np.clip(whole, -limit, limit).astype(np.int64)

@@ -198,12 +198,12 @@ class Conv(ArrayFields):
         # Copies of what each target sees are made for so many rows at a time.
         rows = max(1, CACHED // (groups * kernel.shape[2] * sums.shape[4]))
         several = max(1, rows // high)
+        seen = self._seen(messages.astype(kernel.dtype))
         for sample in range(0, count, several):
             some = slice(sample, sample + several)
-            seen = self._seen(messages[some].astype(kernel.dtype))
             for row in range(0, high, rows):
                 part = sums[some, :, :, row : row + rows]
-                columns = seen[..., row : row + rows, :]
+                columns = seen[some, ..., row : row + rows, :]
                 columns = columns.reshape(part.shape[0], groups, kernel.shape[2], -1)
                 part[...] = matrix_product(kernel, columns).reshape(part.shape)
         return sums.reshape(count, -1)
@@ -256,13 +256,24 @@ class Conv(ArrayFields):
         """
         inputs, axes = self.kernel.shape[1], range(3, 3 + len(self.stride))
         image = messages.reshape(-1, self.groups, inputs, *self.sources[1:])
-        seen = np.pad(image, ((0, 0),) * 3 + self.padding)
+        seen = self._padded(image)
         for axis, width, dilation in zip(axes, self.kernel.shape[2:], self.dilation, strict=True):
             seen = sliding_window_view(seen, dilation * (width - 1) + 1, axis)
         steps = (slice(None, None, step) for step in (*self.stride, *self.dilation))
         seen = seen[(slice(None),) * 3 + tuple(steps)]
         seen = np.moveaxis(seen, tuple(axes), tuple(range(-len(axes), 0)))
         return seen if len(axes) == 2 else seen[..., None]
+
+    def _padded(self, image: Numbers) -> Numbers:
+        """The image (B, groups, C, ...size) with its zeros around it."""
+        if not any(map(any, self.padding)):
+            return image
+        sides = list(zip(self.sources[1:], self.padding, strict=True))
+        wide = (size + before + after for size, (before, after) in sides)
+        padded = np.zeros((*image.shape[:3], *wide), image.dtype)
+        inside = tuple(slice(before, before + size) for size, (before, _) in sides)
+        padded[(slice(None),) * 3 + inside] = image
+        return padded
 
     def patches(self, messages: Numbers) -> Numbers:
         """What the values of a kernel multiply at each place, of messages (N_source,).

@@ -35,7 +35,7 @@ def matrix_product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArr
     # Integers are multiplied by NumPy itself, which has no threads.
     reals = "f" in (left.dtype.kind, right.dtype.kind)
     small = reals and FEWEST <= multiplications < WORTH_THREADS
-    with _one_thread() if small else nullcontext():
+    with one_thread() if small else nullcontext():
         return np.asarray(left @ right)
 
 
@@ -43,8 +43,15 @@ _HOLDER = Lock()
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread within, for one thread of Python's at a time: others have what it has set."""
+def one_thread() -> Iterator[None]:
+    """One thread for every product within; products that begin meanwhile elsewhere have it, too.
+
+    Around many products it costs once what each would cost. Within another it does nothing.
+
+    >>> with one_thread():
+    ...     matrix_product(np.array([[2.0]]), np.array([[3.0]]))
+    array([[6.]])
+    """
     if not _HOLDER.acquire(blocking=False):
         yield
         return

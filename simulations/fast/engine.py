@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -16,6 +15,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.samples import check_samples, plain_array, real_array
 from ltc2hw.graph.trace import State, Trace, make_trace
 from ltc2hw.numbers.scalars import require_range
+from ltc2hw.numbers.threads import processors
 from ltc2hw.simulations.fast.encode import Rows, encode
 from ltc2hw.simulations.fast.matrices import MOST_SAMPLES, available
 from ltc2hw.simulations.fast.memory import Tile, check_registers, most_samples
@@ -110,8 +110,7 @@ def thread_count(threads: int | None) -> int:
         InvalidValueError: for fewer than one, or more than any machine has.
     """
     if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
+        return processors()
     require_range("number of threads", threads, 1, MOST_THREADS)
     return int(threads)
 
