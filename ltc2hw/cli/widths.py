@@ -24,7 +24,7 @@ def width(text: str) -> Width:
     return TERNARY if text == TERNARY else positive(text)
 
 
-width.__name__ = "number of bits, or ternary"
+width.__name__ = "width (bits from 1 on, or ternary)"
 
 
 def named_width(text: str) -> tuple[str, Width]:

@@ -75,7 +75,7 @@ def in_style() -> Iterator[None]:
     """Draw as reports do.
 
     >>> with in_style():
-    ...     new_figure(2.0)[0].get_figwidth()
+    ...     float(new_figure(2.0)[0].get_figwidth())
     6.2
     """
     with mpl.rc_context(STYLE), warnings.catch_warnings():

@@ -67,7 +67,7 @@ CASES = {
     ),
     "no weights": (
         ["quantize", "{in}/model.h5", "--target", "loihi2", *ON_TASK, "--weight-bits", "0"],
-        "--weight-bits: invalid positive integer value: '0'",
+        "--weight-bits: invalid width (bits from 1 on, or ternary) value: '0'",
     ),
     "quantized twice": (
         ["quantize", "{in}/fixed.h5", "--target", "loihi2", *ON_TASK],

@@ -90,7 +90,7 @@ def test_checkpoints_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[s
     save_checkpoint(Checkpoint(plan, (record,), {"best": np.zeros(7)}), path)
     text, told = shown(path, tmp_path, capsys)
     assert "checkpoint of training on toy after 1 epochs" in text
-    assert told["history"] == [record]
+    assert told["history"] == [{**record, "refused": 0}]
     assert "8, 8" in text
     path.write_bytes(path.read_bytes()[:-30])
     refused(path, capsys)
