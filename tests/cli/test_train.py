@@ -39,7 +39,10 @@ CASES = {
     "a neuron of nobody": (["--neuron", "alien"], "neuron is 'alien'; expected one of ltc"),
     "weights too wide": (["--weight-bits", "1000"], "weight_bits is 1000; expected"),
     "weights too narrow": (["--weight-bits", "1"], "weight_bits is 1; expected"),
-    "weights in words": (["--weight-bits", "binary"], "argument --weight-bits: invalid width (bits from 1"),
+    "weights in words": (
+        ["--weight-bits", "binary"],
+        "argument --weight-bits: invalid width (bits from 1",
+    ),
     "a target without rounding": (["--target", "loihi2"], "--target is loihi2; expected none"),
     "samples without rounding": (["--samples", "8"], "--samples is 8; expected none without"),
     "widths without rounding": (["--bits", "input=8"], "bits is {'input': 8}; expected none"),
