@@ -185,7 +185,6 @@ class Folder:
             "plain": report["scores"]["fast"],
             "first": account["shares"][0]["name"],
             "sum": sum(share["score"]["share"] for share in account["shares"]),
-            "beyond_noise": account["beyond_noise"],
         }
         if advice:
             _, *words = shlex.split(advice[0]["command"])
