@@ -22,7 +22,6 @@ from ltc2hw.converters.nir_record import (
     KEY,
     SCHEMA_VERSION,
     NirRecord,
-    key_of,
 )
 from ltc2hw.converters.nir_versions import NIR_VERSIONS, NirVersion
 from ltc2hw.converters.unpooling import around_inner, unpooled, unpooled_rows
@@ -30,7 +29,7 @@ from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models.if_subtract import if_subtract
 from ltc2hw.dynamics.models.if_subtract_delayed import if_subtract_delayed
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
-from ltc2hw.graph.structure import connection_name, evaluation_order
+from ltc2hw.graph.structure import connection_key, connection_name, evaluation_order
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.operators import expanded
@@ -146,7 +145,7 @@ class _Export:
             network.input.graded,
             tuple(self.populations),
             order,
-            tuple(key_of(p) for p in network.projections),
+            tuple(connection_key(p) for p in network.projections),
             network.provenance,
             {p.name: p.shape for p in network.populations if len(p.shape) > 1},
         )

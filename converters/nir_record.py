@@ -16,8 +16,9 @@ import numpy as np
 
 from ltc2hw.converters.populations import Gate, Readout, gate_of
 from ltc2hw.errors import DamagedFileError, Ltc2hwError
-from ltc2hw.graph.network import FloatPopulation, Network, Projection
+from ltc2hw.graph.network import FloatPopulation, Network
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.graph.structure import ConnectionKey, connection_key
 from ltc2hw.numbers.nonlinearity import evaluate
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.scaling import named_function
@@ -48,7 +49,7 @@ class NirRecord:
     graded_input: bool
     populations: tuple[str, ...]
     order: tuple[str, ...]
-    projections: tuple[tuple[str, str, str, str, int], ...]
+    projections: tuple[ConnectionKey, ...]
     provenance: Mapping[str, str]
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ class NirRecord:
     def sorted(self, network: Network) -> Network:
         """The network with everything in the recorded order, where nothing came or went."""
         by_name = {p.name: p for p in network.populations}
-        by_key = {key_of(p): p for p in network.projections}
+        by_key = {connection_key(p): p for p in network.projections}
         if set(by_name) != set(self.populations) or set(by_key) != set(self.projections):
             return network
         return replace(
@@ -76,17 +77,6 @@ class NirRecord:
             projections=tuple(by_key[key] for key in self.projections),
             provenance=self.provenance,
         )
-
-
-def key_of(projection: Projection) -> tuple[str, str, str, str, int]:
-    """What tells a projection from all others."""
-    return (
-        projection.source,
-        projection.variable,
-        projection.target,
-        projection.port,
-        projection.delay,
-    )
 
 
 def read_record(metadata: Mapping[str, Any], path: object) -> NirRecord | None:

@@ -186,6 +186,21 @@ def connection_name(connection: Connection) -> str:
     return f"{connection.source}.{connection.variable}->{connection.target}.{connection.port}"
 
 
+ConnectionKey = tuple[str, str, str, str, int]
+"""Source, variable, target, port and delay of a projection."""
+
+
+def connection_key(connection: Connection) -> ConnectionKey:
+    """What tells a projection of a network from all others."""
+    return (
+        connection.source,
+        connection.variable,
+        connection.target,
+        connection.port,
+        connection.delay,
+    )
+
+
 def check_population(kind: str, name: str, size: int) -> None:
     """Check what every population has: a name, and a size that can be allocated.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from ltc2hw.errors import UnsupportedError, Violation
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
+from ltc2hw.graph.structure import ConnectionKey, connection_key
 from ltc2hw.neurons import GraphNetwork, SpikingNetwork
 from ltc2hw.neurons.form import Form
 from ltc2hw.neurons.graph_network import GraphRounding
@@ -40,16 +40,16 @@ class Rounded:
 
     network: Network
     fixed: FixedNetwork
-    words: dict[str, Word]
-    """Of the weights of each projection, by its name with its delay."""
+    words: dict[ConnectionKey, Word]
+    """Of the weights of each projection."""
     refused: tuple[Violation, ...]
     """Rules of the chip and limits that these integers break."""
 
     def grid(self, source: str, variable: str, target: str, port: str, delay: int) -> Grid:
         """The grid of a projection."""
         ends = (source, variable, target, port, delay)
-        found = next(p for p in self.fixed.projections if _ends(p) == ends)
-        word = self.words[str(ends)]
+        found = next(p for p in self.fixed.projections if connection_key(p) == ends)
+        word = self.words[ends]
         return Grid(2.0**-found.weight_fraction, word.minimum, word.maximum)
 
     def layer(self, name: str) -> LayerRounding:
@@ -88,16 +88,6 @@ class Rounded:
         own = self.network.populations
         layers = {p.name: self.layer(p.name) for p in own if isinstance(p, Neurons)}
         return module.prepared(layers, self.given)
-
-
-def _ends(projection: Any) -> tuple[str, str, str, str, int]:
-    return (
-        projection.source,
-        projection.variable,
-        projection.target,
-        projection.port,
-        projection.delay,
-    )
 
 
 def _ends_of_constants(real: Neurons, fixed: FixedNeurons) -> dict[str, tuple[int, int]]:
@@ -153,7 +143,7 @@ class Rounder:
         ranges = measure(network, self.x, self.lengths)
         made = convert(network, self.chip, ranges, self.options)
         words = {
-            str(_ends(projection)): weight_word(self.options.width_of(projection, self.chip))
+            connection_key(projection): weight_word(self.options.width_of(projection, self.chip))
             for projection in network.projections
         }
         refused = tuple(made.refused(self.chip, self.options))
@@ -181,7 +171,7 @@ def grids_of(module: nn.Module, rounded: Rounded) -> Iterator[Grid]:
 def _grids_of_graph(module: GraphNetwork, rounded: Rounded) -> Iterator[Grid]:
     for projection, passage in zip(module.template.projections, module.passages, strict=True):
         sides = len(module.template.population(projection.source).shape) - 1
-        grid = rounded.grid(*_ends(projection))
+        grid = rounded.grid(*connection_key(projection))
         # Weights of averages are as many times larger as there are numbers in one.
         yield grid._replace(step=grid.step * passage.pool**sides)
 
