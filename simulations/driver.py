@@ -8,7 +8,7 @@ arithmetic alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -109,6 +109,10 @@ class Plan:
         )
 
 
+Begin = Callable[[int, State], State]
+"""From a step and the registers that the one before left to those that it begins from."""
+
+
 def run(
     arithmetic: Arithmetic[P, C],
     network: Graph[P, C],
@@ -116,10 +120,12 @@ def run(
     record: Sequence[str] | str,
     record_dtype: npt.DTypeLike,
     state: State | None = None,
+    begin: Begin | None = None,
 ) -> Trace:
     """Run samples x of shape (T, B, N_in), one algorithmic step at a time.
 
-    ``state`` continues an earlier run (``trace.state``); None starts from zero.
+    ``state`` continues an earlier run (``trace.state``); None starts from zero. ``begin`` says
+    what registers a step begins from in the place of those that the one before left.
 
     Raises:
         ShapeError: if the state does not fit the network and the batch.
@@ -139,6 +145,8 @@ def run(
 
     for t in range(steps):
         sample = {name: values[t] for name, values in encoded.values.items()}
+        if begin is not None:
+            carried = begin(t, carried)
         result, carried = step(arithmetic, network, plan, sample, carried)
         add_counts(counts, result.saturations)
         for name, names in wanted.items():

@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ltc2hw.graph.fixed import FixedNetwork, FixedProjection, recorded_dtype
-from ltc2hw.graph.state import zero_state
+from ltc2hw.graph.fixed import (
+    FixedNetwork,
+    FixedPopulation,
+    FixedProjection,
+    recorded_dtype,
+)
 from ltc2hw.graph.structure import Variable
-from ltc2hw.graph.trace import Array, State, Trace, check_record, empty_record, make_trace
-from ltc2hw.simulations.driver import Plan, add_counts, step
+from ltc2hw.graph.trace import Array, State, Trace
+from ltc2hw.simulations.driver import StageResult, run
 from ltc2hw.simulations.integer import IntegerArithmetic
 
 Messages = Mapping[tuple[str, Variable], Array]
@@ -58,29 +62,14 @@ def forced(
     >>> (again.states["out"]["membrane"] / unit).ravel().tolist()
     [0.5, 0.5, 0.5]
     """
-    entry = network.input
-    entering = heard[entry.name, entry.variables[0]]
-    steps, batch, _ = entering.shape
     arithmetic = ForcedArithmetic(heard, past=past)
-    plan = Plan.of(network)
-    wanted = check_record(record, network.populations)
-    recorded = empty_record(wanted, network.populations, steps, batch, recorded_dtype(network))
-    output = network.population(network.output)
-    outputs = np.zeros((steps, batch, output.size), dtype=recorded_dtype(network))
-    carried: State = zero_state(network, batch, arithmetic.dtype)
-    counts: dict[str, dict[str, int]] = {p.name: {} for p in network.populations}
-    for t in range(steps):
+
+    def begin(t: int, carried: State) -> State:
         arithmetic.step = t
-        if before is not None:
-            carried = _at(before, t, carried)
-        sample = {entry.variables[0]: entering[t]}
-        result, carried = step(arithmetic, network, plan, sample, carried)
-        add_counts(counts, result.saturations)
-        for name, names in wanted.items():
-            for variable in names:
-                recorded[name][variable][t] = result.produced[name][variable]
-        outputs[t] = result.produced[output.name][output.output_variable]
-    return make_trace(recorded, outputs, counts, carried)
+        return carried if before is None else _at(before, t, carried)
+
+    entering = heard[network.input.name, network.input.variables[0]]
+    return run(arithmetic, network, entering, record, recorded_dtype(network), begin=begin)
 
 
 class ForcedArithmetic(IntegerArithmetic):
@@ -94,6 +83,10 @@ class ForcedArithmetic(IntegerArithmetic):
         self.heard = heard
         self.past = past
         self.step = 0
+
+    def encode(self, population: FixedPopulation, x: Array) -> StageResult:
+        """What the input sends is given as it is."""
+        return StageResult({population.variables[0]: x}, {})
 
     def arriving(self, connection: FixedProjection, message: Array) -> Array:
         """``(mantissas @ given message) << exponent``; zeros were sent before the first step."""
