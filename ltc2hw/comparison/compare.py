@@ -16,9 +16,10 @@ from ltc2hw.comparison.excerpt import (
     real_outputs,
     spiking_populations,
 )
-from ltc2hw.comparison.explaining import FEWEST_RUNS, RUNS, Explanation, Progress, stage
+from ltc2hw.comparison.explaining import FEWEST_RUNS, RUNS, Explanation, stage
 from ltc2hw.comparison.ladder import Cause, Stage
 from ltc2hw.comparison.mixtures import Outcome, distance
+from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.samples import (
     PART,
@@ -347,7 +348,3 @@ def check_engines(engines: Sequence[str]) -> None:
     for engine in engines:
         if engine not in known:
             raise UnknownNameError("engine to compare", engine, known)
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""

@@ -8,7 +8,7 @@ the step; what each of the others adds is kept in the state, returned by own mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ltc2hw.comparison.drift import (
     SpikeDrift,
     StateDrift,
 )
+from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.comparison.report import Range
 from ltc2hw.comparison.samples import PART, own_samples
 from ltc2hw.comparison.tally import register_limits
@@ -61,7 +62,7 @@ def measure_drift(
     lengths: object = None,
     *,
     samples: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Drift:
     """Hold the integer run against the float run on the first ``samples`` of x (T, B, N_in).
 
@@ -93,7 +94,7 @@ def measure_drift(
     most = samples or usual_samples(len(values))
     first = None if own is None else own[:most]
     measuring = _Measuring(network, fixed, values[:, :most], first)
-    measuring.run(progress or _silent)
+    measuring.run(progress or silent)
     return measuring.result()
 
 
@@ -104,10 +105,6 @@ def usual_samples(steps: int) -> int:
     (64, 20, 8)
     """
     return min(SAMPLES, max(FEWEST, SAMPLE_STEPS // steps))
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 class _Measuring:
@@ -144,7 +141,7 @@ class _Measuring:
         }
         self.entries = np.zeros(steps, dtype=np.int64)
 
-    def run(self, progress: Callable[[str, int, int], None]) -> None:
+    def run(self, progress: Progress) -> None:
         """Run everything, part by part."""
         batch = self.x.shape[1]
         most = self.part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ltc2hw.comparison.account import Account, Design, make_account
 from ltc2hw.comparison.intervals import change
 from ltc2hw.comparison.ladder import Cause, Stage, ladder_mixtures
 from ltc2hw.comparison.mixtures import FLOAT, Mixture, Mixtures, Outcome, Outcomes
+from ltc2hw.comparison.progress import Progress
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.comparison.screening import (
     MOST_PLAYERS,
@@ -30,9 +31,6 @@ FEWEST_RUNS = 10
 
 SCREENED, EXPLAINING = "parts alone", "ladder and account"
 """What progress calls the float runs that explain a loss."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is running, how much of it is done, and how much there is."""
 
 
 class Explanation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ltc2hw.comparison.explaining import Progress
+from ltc2hw.comparison.progress import Progress
 from ltc2hw.errors import DamagedFileError, HardwareRuleError, InvalidValueError
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target

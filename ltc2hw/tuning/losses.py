@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ltc2hw.comparison.account import Account, Amount
-from ltc2hw.comparison.explaining import Explanation, Progress
+from ltc2hw.comparison.explaining import Explanation
 from ltc2hw.comparison.mixtures import Outcome
+from ltc2hw.comparison.progress import Progress
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ltc2hw.comparison.explaining import Progress
+from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.dynamics.model import LIF_WORDS
 from ltc2hw.dynamics.roles import binary_states
 from ltc2hw.errors import InvalidValueError
@@ -31,7 +31,7 @@ from ltc2hw.tuning.candidate import Candidate
 from ltc2hw.tuning.material import Material
 from ltc2hw.tuning.pareto import Tradeoff, front
 from ltc2hw.tuning.trail import Trail, Trial
-from ltc2hw.tuning.tune import START, TuneOptions, plan_of, require_allowed, silent
+from ltc2hw.tuning.tune import START, TuneOptions, plan_of, require_allowed
 
 NARROWEST = 2
 """Fewest bits that are tried of any word."""

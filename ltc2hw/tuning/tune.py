@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ltc2hw.comparison.explaining import Progress
+from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.errors import HardwareRuleError, UnknownNameError
 from ltc2hw.files.hdf5 import digest
 from ltc2hw.files.schema import encode
@@ -287,7 +287,3 @@ def helps(change: Change, now: Standing, before: Standing) -> bool:
         return False
     nearer = closer.is_beyond() and closer.mean > NEARER * float(before.judged.errors.mean())
     return (nearer and not gain.is_below(LOST)) or (gain.mean > 0 and not closer.is_below())
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
