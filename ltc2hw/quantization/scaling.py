@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -114,6 +114,15 @@ class QuantizeOptions:
         """Bits that were asked for by name, of anything but weights."""
         found = self.bits.get(name)
         return None if found is None else int(found)
+
+    def with_moves(self, moves: Mapping[str, int]) -> QuantizeOptions:
+        """The same with these fractions moved; one that is moved by 0 is where it was chosen.
+
+        >>> QuantizeOptions(scale={"input": 1}).with_moves({"input": 0, "a.b->c.d": 2}).scale
+        {'a.b->c.d': 2}
+        """
+        scale = {**self.scale, **moves}
+        return replace(self, scale={name: move for name, move in scale.items() if move})
 
     def moved(self, name: str) -> int:
         """Bits by which a fraction is moved by name."""

@@ -65,9 +65,7 @@ class Candidate:
 
     def moved(self, name: str, by: int) -> Candidate:
         """With one fraction moved by so many bits from what quantization chooses."""
-        moves = {**self.options.scale, name: by}
-        kept = {key: move for key, move in moves.items() if move}
-        return self.asking(replace(self.options, scale=kept))
+        return self.asking(self.options.with_moves({name: by}))
 
     def asking(self, options: QuantizeOptions) -> Candidate:
         """With other options."""

@@ -8,7 +8,6 @@ that with the least squared error of all values is taken: what is beyond it satu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +59,7 @@ def recalibrated(
         name: least_move(values[key], bits, rounding)
         for key, (name, bits, rounding) in words.items()
     }
-    others = {name: move for name, move in chosen.scale.items() if name not in moves}
-    return replace(chosen, scale={**others, **{n: m for n, m in moves.items() if m}})
+    return chosen.with_moves(moves)
 
 
 def least_move(values: FloatArray, bits: int, rounding: Rounding) -> int:

@@ -8,7 +8,6 @@ nothing, and many small errors of sources that fire together add up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +62,7 @@ def scaled_by_arrivals(
         name = connection_name(projection)
         errors[name] = errors.get(name, np.zeros(len(MOVES))) + found
     moves = {name: MOVES[int(np.argmin(found))] for name, found in errors.items()}
-    others = {name: move for name, move in chosen.scale.items() if name not in errors}
-    return replace(chosen, scale={**others, **{n: m for n, m in moves.items() if m}})
+    return chosen.with_moves(moves)
 
 
 def own_moments(
