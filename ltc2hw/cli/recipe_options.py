@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltc2hw.cli.common import named_number, natural
 from ltc2hw.cli.counts import positive
-from ltc2hw.cli.widths import named_width, once, width
+from ltc2hw.cli.widths import add_bits, once, width
 from ltc2hw.dynamics import MODELS, Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Network
@@ -154,14 +154,7 @@ def _add_rounding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="NAME", help="of --round all (default: loihi2); see ltc2hw targets"
     )
-    parser.add_argument(
-        "--bits",
-        type=named_width,
-        action="append",
-        default=[],
-        metavar="NAME=N",
-        help="width of one part of --round all, repeatable, as for ltc2hw quantize",
-    )
+    add_bits(parser, "width of one part of --round all, repeatable, as for ltc2hw quantize")
     parser.add_argument(
         "--samples",
         type=positive,

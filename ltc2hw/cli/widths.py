@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar, get_args
 
 from ltc2hw.cli.common import add_limits
@@ -33,15 +33,7 @@ def named_width(text: str) -> tuple[str, Width]:
     >>> named_width("hidden.spikes->readout.current=ternary")
     ('hidden.spikes->readout.current', 'ternary')
     """
-    name, sign, value = text.rpartition("=")
-    try:
-        found = width(value)
-    except ValueError:
-        sign = ""
-    if not sign or not name:
-        expected = f"NAME=N, N a number of bits or {TERNARY}"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {expected} ({QUOTE})")
-    return name, found
+    return _named(text, width, f"NAME=N, N a number of bits or {TERNARY}")
 
 
 def named_move(text: str) -> tuple[str, int]:
@@ -50,28 +42,36 @@ def named_move(text: str) -> tuple[str, int]:
     >>> named_move("message:hidden.membrane=+1")
     ('message:hidden.membrane', 1)
     """
+    return _named(text, int, "NAME=+N or NAME=-N")
+
+
+def _named(text: str, read: Callable[[str], Value], expected: str) -> tuple[str, Value]:
+    """A name and what is read of the text behind the last ``=``."""
     name, sign, value = text.rpartition("=")
     try:
-        found = int(value)
+        found = read(value)
     except ValueError:
         sign = ""
     if not sign or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=+N or NAME=-N ({QUOTE})")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected} ({QUOTE})")
     return name, found
 
 
 QUOTE = "quote names with an arrow, which a shell takes for a file"
 
 
+def add_bits(parser: argparse.ArgumentParser, text: str) -> None:
+    """The option of widths by name; ``text`` is its help."""
+    parser.add_argument(
+        "--bits", type=named_width, action="append", default=[], metavar="NAME=N", help=text
+    )
+
+
 def add_widths(parser: argparse.ArgumentParser) -> None:
     """The options of every verb that quantizes: widths and scales by name, rounding, limits."""
-    parser.add_argument(
-        "--bits",
-        type=named_width,
-        action="append",
-        default=[],
-        metavar="NAME=N",
-        help="width of one part, repeatable: a projection 'a.spikes->b.current' (N may be"
+    add_bits(
+        parser,
+        "width of one part, repeatable: a projection 'a.spikes->b.current' (N may be"
         " ternary), message:a.membrane, input, state:a.membrane, table:a.tau_mem",
     )
     parser.add_argument(

@@ -81,6 +81,10 @@ def test_an_allowed_limit_is_told_and_noted(
         (("--weight-bits", "1"), "[weight-bits]"),
         (("--weight-bits", "9"), "9 bits, limit 2 to 8 bits"),
         (("--weight-bits", "25"), "weight_bits is 25; expected 1 to 24"),
+        (("--bits", "hidden=4"), "name of bits is 'hidden'; expected one of input.value->"),
+        (("--bits", "input=9"), "[input-width] input: 9 bits, limit 8 bits"),
+        (("--bits", "input=4", "--bits", "input=5"), "--bits input is given twice"),
+        (("--scale", "table:hidden0.tau_mem=1"), "name of a scale is 'table:hidden0.tau_mem'"),
     ],
 )
 def test_bad_options_are_refused_on_one_line(
@@ -132,29 +136,6 @@ def test_widths_and_scales_by_name_reach_the_file(slow: Path, tmp_path: Path) ->
         p.weight_fraction for p in plain.projections
     ]
     assert rounded.projections != plain.projections
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--bits", "hidden=4"), "name of bits is 'hidden'; expected one of input.value->"),
-        (("--bits", "input=9"), "[input-width] input: 9 bits, limit 8 bits"),
-        (("--bits", "input=4", "--bits", "input=5"), "--bits input is given twice"),
-        (("--scale", "table:hidden0.tau_mem=1"), "name of a scale is 'table:hidden0.tau_mem'"),
-    ],
-)
-def test_bad_widths_and_scales_are_refused_on_one_line(
-    slow: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    message: str,
-) -> None:
-    assert run(slow, tmp_path, *arguments) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_check_and_demo_take_the_same_options(
