@@ -24,7 +24,7 @@ from ltc2hw.comparison.drift import (
 from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.comparison.report import Range
 from ltc2hw.comparison.samples import PART, own_samples
-from ltc2hw.comparison.tally import register_limits
+from ltc2hw.comparison.tally import FirstSteps, register_limits
 from ltc2hw.comparison.units import Units
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.roles import binary_states, charging
@@ -382,8 +382,7 @@ class _Spikes:
     def __init__(self, steps: int, size: int) -> None:
         self.missed = {run: np.zeros(steps, dtype=np.int64) for run in RUNS}
         self.added = {run: np.zeros(steps, dtype=np.int64) for run in RUNS}
-        self.first_step = np.zeros(steps, dtype=np.int64)
-        self.never = 0
+        self.first_steps = FirstSteps(steps)
         self.spiked = {run: np.zeros(size, dtype=bool) for run in ("float", "free")}
 
     def add(self, real: Array, found: Mapping[str, Array], own: Mask) -> None:
@@ -397,11 +396,7 @@ class _Spikes:
         free = (found["free"] != 0) & inside
         self.spiked["float"] |= real.any(axis=(0, 1))
         self.spiked["free"] |= free.any(axis=(0, 1))
-        differs = (real != free).any(axis=2)
-        parted = differs.any(axis=0)
-        self.never += int(np.count_nonzero(~parted))
-        steps = np.argmax(differs[:, parted], axis=0)
-        self.first_step += np.bincount(steps, minlength=len(self.first_step))
+        self.first_steps.add((real != free).any(axis=2))
 
     def result(self, origins: Origins, entries: Array) -> SpikeDrift:
         """What was measured of the spikes."""
@@ -414,13 +409,14 @@ class _Spikes:
             for run in SHOWN
         )
         real, integer = self.spiked["float"], self.spiked["free"]
+        divergence = self.first_steps.result()
         return SpikeDrift(
             free=free,
             own=own,
             made=made,
             origins=origins,
-            first_step=tuple(self.first_step.tolist()),
-            never=self.never,
+            first_step=divergence.first_step,
+            never=divergence.never,
             silenced=int(np.count_nonzero(real & ~integer)),
             awakened=int(np.count_nonzero(integer & ~real)),
         )

@@ -60,6 +60,33 @@ class ExactTally:
         return Exactness(self.compared, self.mismatches, self.first)
 
 
+class FirstSteps:
+    """Samples by the step in which they first differ.
+
+    >>> first = FirstSteps(3)
+    >>> first.add(np.array([[False, False], [True, False], [True, False]])).tolist()
+    [True, False]
+    >>> first.result()
+    Divergence(first_step=(0, 1, 0), never=1)
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.counts = np.zeros(steps, dtype=np.int64)
+        self.never = 0
+
+    def add(self, differs: Mask) -> Mask:
+        """Take in where samples differ, (T, B); whether they do, (B,)."""
+        parted = np.asarray(differs.any(axis=0))
+        self.never += int(np.count_nonzero(~parted))
+        steps = np.argmax(differs[:, parted], axis=0)
+        self.counts += np.bincount(steps, minlength=len(self.counts))
+        return parted
+
+    def result(self) -> Divergence:
+        """What was taken in so far."""
+        return Divergence(tuple(self.counts.tolist()), self.never)
+
+
 class SpikeTally:
     """Spikes of float against integer, by population and step, and where they first differ."""
 
@@ -71,8 +98,7 @@ class SpikeTally:
         self.common: dict[str, int] = {}
         self.float_spikes: dict[str, FloatArray] = {}
         self.integer_spikes: dict[str, FloatArray] = {}
-        self.first_step = np.zeros(steps, dtype=np.int64)
-        self.never = 0
+        self.first_steps = FirstSteps(steps)
         self.parted: list[Mask] = []
 
     def add(self, real: Trace, integer: Trace, populations: tuple[str, ...], own: Mask) -> None:
@@ -92,11 +118,7 @@ class SpikeTally:
                 total[name] = total.get(name, 0) + number
             for sums, spikes in ((self.float_spikes, first), (self.integer_spikes, second)):
                 sums[name] = sums.get(name, np.zeros(self.steps)) + spikes.sum(axis=(1, 2))
-        diverged = np.asarray(differs.any(axis=0))
-        self.never += int(np.count_nonzero(~diverged))
-        steps = np.argmax(differs[:, diverged], axis=0)
-        self.first_step += np.bincount(steps, minlength=self.steps)
-        self.parted.append(diverged)
+        self.parted.append(self.first_steps.add(differs))
 
     def differing(self) -> Mask:
         """Whether any spike of a sample differs, (B,)."""
@@ -124,7 +146,7 @@ class SpikeTally:
 
     def divergence(self) -> Divergence:
         """Samples by the step of their first difference."""
-        return Divergence(tuple(self.first_step.tolist()), self.never)
+        return self.first_steps.result()
 
 
 class StateTally:
