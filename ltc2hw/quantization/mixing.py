@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 
 from ltc2hw.dynamics.rounding import rounded, roundings
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.fixed import (
     FixedInput,
     FixedNetwork,
@@ -199,8 +199,13 @@ def partly_fixed(network: Network, fixed: FixedNetwork, chosen: Collection[Part]
 
     With all of :func:`parts`, on :func:`rounded_samples`, every number of a float run is the real
     one that stands for the integer engine's, exactly, where products fit the 53 bits of float64.
+
+    Raises:
+        UnknownNameError: for a part of nothing that the integer network has.
     """
     taken = frozenset(chosen)
+    for part in taken:
+        _require_owner(fixed, part)
     tensors = {part.tensor for part in taken if part.kind in (Kind.WEIGHTS, Kind.CONSTANT)}
     real = {tensor: values for tensor, values in real_tensors(fixed).items() if tensor in tensors}
     populations = tuple(
@@ -211,6 +216,41 @@ def partly_fixed(network: Network, fixed: FixedNetwork, chosen: Collection[Part]
         _with_weights(projection, real, fixed, taken) for projection in network.projections
     )
     return replace(network, populations=populations, projections=projections)
+
+
+def _require_owner(fixed: FixedNetwork, part: Part) -> None:
+    """Raise unless the integer network has what a part is of, whether or not it changes something.
+
+    Raises:
+        UnknownNameError: naming the part.
+    """
+    owners = _owners(fixed, part.kind)
+    if part.owner not in owners:
+        raise UnknownNameError(f"owner of part {part}", part.owner, tuple(owners))
+    if part.name not in owners[part.owner]:
+        raise UnknownNameError(f"name of part {part}", part.name, owners[part.owner])
+
+
+def _owners(fixed: FixedNetwork, kind: Kind) -> dict[str, tuple[str, ...]]:
+    """What has parts of a kind, each with the names that they may have."""
+    if kind is Kind.WEIGHTS:
+        return {tensor_of(projection).owner: ("",) for projection in fixed.projections}
+    if kind is Kind.INPUT:
+        return {fixed.input.name: ("",)}
+    neurons = (p for p in fixed.populations if isinstance(p, FixedNeurons))
+    return {population.name: _names(population, kind) for population in neurons}
+
+
+def _names(population: FixedNeurons, kind: Kind) -> tuple[str, ...]:
+    """Names that parts of neurons may have."""
+    held = population.formats.held
+    return {
+        Kind.CONSTANT: tuple(population.constants),
+        Kind.FUNCTION: tuple(population.formats.gates),
+        Kind.MESSAGE: tuple(message.variable for message in population.messages),
+        Kind.WORD: tuple(dict.fromkeys((*held, *population.model.results))),
+        Kind.SATURATION: tuple(held),
+    }[kind]
 
 
 def rounded_samples(fixed: FixedNetwork, x: FloatArray) -> FloatArray:

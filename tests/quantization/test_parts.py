@@ -9,6 +9,7 @@ import pytest
 
 from ltc2hw import quantize, simulate
 from ltc2hw.dynamics.models import MODELS, find_model
+from ltc2hw.errors import UnknownNameError
 from ltc2hw.graph.fixed import FixedInput, FixedNetwork, variable_fraction
 from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
@@ -124,3 +125,24 @@ def test_a_saturation_alone_clips_at_the_ends_of_its_word() -> None:
         == end
         < simulate(network, loud, "float64", ALL).states["hidden0"]["current"].max()
     )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part(Kind.WORD, "hidden0", "nonsense"),
+        Part(Kind.SATURATION, "hidden0", "spikes"),
+        Part(Kind.WEIGHTS, "nobody"),
+        Part(Kind.CONSTANT, "nobody", "threshold"),
+        Part(Kind.FUNCTION, "hidden0", "current"),
+        Part(Kind.MESSAGE, "hidden0", "membrane"),
+        Part(Kind.INPUT, "hidden0"),
+    ],
+    ids=str,
+)
+def test_parts_of_nothing_are_refused_by_name(part: Part) -> None:
+    rng = np.random.default_rng(0)
+    network = random_network(rng)
+    fixed = quantize(network, "loihi2", rng.uniform(-1, 1, (5, 8, 5)), EVERY_LIMIT)
+    with pytest.raises(UnknownNameError, match=str(part)):
+        partly_fixed(network, fixed, (part,))
