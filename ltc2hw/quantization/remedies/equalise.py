@@ -14,6 +14,7 @@ Source: for graded neurons Nagel et al. 2019, arXiv 1906.04721, cross-layer equa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -106,9 +107,9 @@ def with_factors(network: Network, name: str, found: Symmetry, factors: FloatArr
     def projection(held: Projection) -> Projection:
         weights = held.weights
         if held.target == name and found.ports.get(held.port, 0):
-            weights = times(weights, rows=factors ** found.ports[held.port])
+            weights = multiplied(weights, rows=factors ** found.ports[held.port])
         if held.source == name and found.results.get(held.variable, 0):
-            weights = times(weights, columns=factors ** -found.results[held.variable])
+            weights = multiplied(weights, columns=factors ** -found.results[held.variable])
         return replace(held, weights=weights)
 
     return replace(
@@ -118,31 +119,35 @@ def with_factors(network: Network, name: str, found: Symmetry, factors: FloatArr
     )
 
 
-def times(
+def multiplied(
     weights: Weights, rows: FloatArray | None = None, columns: FloatArray | None = None
 ) -> Weights:
     """Weights with each target's times ``rows`` (N_target,), each source's times ``columns``.
 
     Of a convolution, neurons of one channel have the same factor.
     """
-    if isinstance(weights, Conv):
-        kernel = weights.kernel
-        if rows is not None:
-            channel = rows.reshape(weights.targets[0], -1)[:, 0]
-            kernel = kernel * channel.reshape(-1, *(1,) * (kernel.ndim - 1))
-        if columns is not None:
-            channel = columns.reshape(weights.sources[0], -1)[:, 0]
-            groups = channel.reshape(weights.groups, -1)
-            own = np.repeat(groups, kernel.shape[0] // weights.groups, axis=0)
-            kernel = kernel * own.reshape(*kernel.shape[:2], *(1,) * (kernel.ndim - 2))
-        return weights.with_values(kernel.ravel())
     values = weights.values
-    target, source = weights.coordinates
     if rows is not None:
-        values = values * rows[target]
+        own = rows
+        if isinstance(weights, Conv):
+            own = rows.reshape(weights.targets[0], -1)[:, 0]
+        values = values * own[weights.rows]
     if columns is not None:
-        values = values * columns[source]
+        own = columns
+        if isinstance(weights, Conv):
+            own = columns.reshape(weights.sources[0], -1)[:, 0]
+        values = values * own[sources_of(weights)]
     return weights.with_values(values)
+
+
+def sources_of(weights: Weights) -> IntArray:
+    """Source of every value, of a convolution the channel of its sources."""
+    if not isinstance(weights, Conv):
+        return weights.coordinates[1]
+    outputs, inputs, *size = weights.kernel.shape
+    first = np.arange(outputs) // (outputs // weights.groups) * inputs
+    channels = first[:, None] + np.arange(inputs)
+    return np.repeat(channels.ravel(), math.prod(size))
 
 
 def _factors(
@@ -197,16 +202,8 @@ class Landing:
     ) -> Landing:
         """Weights by the groups of their targets, or of their sources."""
         weights = projection.weights
-        if isinstance(weights, Conv):
-            if not source:
-                return cls(weights.values, weights.rows, power)
-            shape = weights.kernel.shape
-            first = np.arange(shape[0]) // (shape[0] // weights.groups) * shape[1]
-            own = first[:, None] + np.arange(shape[1])
-            spread = np.broadcast_to(own.reshape(*shape[:2], *(1,) * (len(shape) - 2)), shape)
-            return cls(weights.values, spread.ravel(), power)
-        place = weights.coordinates[1 if source else 0]
-        return cls(weights.values, groups[place], power)
+        place = sources_of(weights) if source else weights.rows
+        return cls(weights.values, place if isinstance(weights, Conv) else groups[place], power)
 
     def power_of(self, count: int) -> FloatArray:
         """Sum of squares of each group, (G,)."""
