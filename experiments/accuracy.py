@@ -3,7 +3,9 @@
 ``python -m experiments.accuracy rows-3 lsnn-4 outlier --out runs`` makes each network, then does by
 the command line what a user would: ``quantize``, ``compare``, the first command that it advises,
 ``tune``, and ``train --start`` through rounded weights. A case that is in the folder is read, not
-made again. ``python -m experiments.accuracy table --out runs`` prints what is there.
+made again; ``--models`` takes networks from another such folder, so that only what is done with
+them is done anew, and ``--untrained`` leaves out training through rounding. ``python -m
+experiments.accuracy table --out runs`` prints what is there.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -207,14 +210,27 @@ class Folder:
         return self.score("learned-fixed.h5")
 
 
-def measured(name: str, case: Case, out: Path, seed: int, data_root: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Places:
+    """Where results go, where networks may be found, and where data lie."""
+
+    out: Path
+    models: Path | None
+    data_root: str | None
+
+
+def measured(name: str, case: Case, seed: int, places: Places) -> dict[str, Any]:
     """One case: read from its folder, or made."""
-    path = out / f"{name}-seed{seed}"
+    own = f"{name}-seed{seed}"
+    path = places.out / own
     result = path / "result.json"
     if result.exists():
         return dict(json.loads(result.read_text(encoding="utf-8")))
     path.mkdir(parents=True, exist_ok=True)
-    folder = Folder(path, case, data_root)
+    folder = Folder(path, case, places.data_root)
+    made = None if places.models is None else places.models / own / "model.h5"
+    if made is not None and made.exists():
+        shutil.copyfile(made, path / "model.h5")
     if not (path / "model.h5").exists():
         ltc2hw.save(case.make(folder.task, seed), path / "model.h5")
     folder.quantize()
@@ -261,6 +277,8 @@ def main() -> None:
     parser.add_argument("cases", nargs="+", choices=[*known, "all", "table"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--data-root")
     given = parser.parse_args()
     if "table" in given.cases:
@@ -268,9 +286,11 @@ def main() -> None:
     else:
         names = list(known) if "all" in given.cases else given.cases
         found = []
+        places = Places(given.out, given.models, given.data_root)
         for name in names:
+            case = replace(known[name], learns=0) if given.untrained else known[name]
             for seed in given.seeds:
-                found.append(measured(name, known[name], given.out, seed, given.data_root))
+                found.append(measured(name, case, seed, places))
                 print(json.dumps(found[-1]), flush=True)
     print(table_markdown(Table("Won back, per cent", COLUMNS, rows(found))))
 
