@@ -27,8 +27,9 @@ import ltc2hw
 from ltc2hw.comparison.markdown import table_markdown
 from ltc2hw.comparison.tables import Table
 from ltc2hw.converters.torch import from_module
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.remedies.equalise import equalisable, with_factors
 from ltc2hw.tasks import Task, load_task
@@ -107,14 +108,46 @@ def outlier(task: Task, seed: int) -> Network:
 
 
 def slow_leak(task: Task, seed: int) -> Network:
-    """Outputs that move 400 times as slowly: answers stay, and steps fall below what gates hold."""
+    """Outputs that leak by a few steps, or less than one, of what holds a gate, each by its own.
+
+    So slow, outputs only sum up what arrives: their weights are those of a least squares fit of the
+    labels by spike counts of training samples, times what makes up for each output's own pace.
+    """
     network = trained(hidden=(64,))(task, seed)
     output = network.population(network.output)
     assert isinstance(output, Neurons)
-    bias = output.constants["tau_mem.bias"] - 6.0
-    changed = output.with_constants({"tau_mem.bias": bias})
-    populations = tuple(changed if p.name == output.name else p for p in network.populations)
-    return replace(network, populations=populations)
+    counts = ltc2hw.simulate(network, task.train.x, record=("spikes",)).spikes["hidden"].sum(axis=0)
+    seen = np.concatenate([counts, np.ones((len(counts), 1))], axis=1).astype(np.float64)
+    wanted = np.eye(output.size)[task.train.labels] - 1 / output.size
+    ridge = np.eye(seen.shape[1])
+    fitted = np.linalg.solve(seen.T @ seen + ridge, seen.T @ wanted).T
+    paces = np.exp2(np.random.default_rng(seed).uniform(np.log2(0.6), np.log2(2.4), output.size))
+    fitted *= 20.0 * (paces.mean() / paces)[:, None]
+    constants = {
+        name: np.zeros(output.size) for name in ("tau_mem.from_state", "tau_mem.from_current")
+    }
+    # PLAN rises by a 32nd from -5 on.
+    constants["tau_mem.bias"] = -5.0 + 32.0 * SLOW * paces
+    constants["bias_current"] = fitted[:, -1] / task.steps
+    populations = tuple(
+        output.with_constants(constants) if p.name == output.name else p
+        for p in network.populations
+    )
+
+    def landing(projection: Projection) -> Projection:
+        if projection.target != output.name:
+            return projection
+        values = (
+            fitted[:, :-1] if projection.port == "current" else np.zeros(projection.weights.shape)
+        )
+        return replace(projection, weights=Dense(values))
+
+    projections = tuple(map(landing, network.projections))
+    return replace(network, populations=populations, projections=projections)
+
+
+SLOW = 2.0**-15
+"""Part of an output that leaks in a step, times 0.6 to 2.4."""
 
 
 def cases() -> dict[str, Case]:

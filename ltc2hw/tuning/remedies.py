@@ -84,8 +84,8 @@ def reconstruct(situation: Situation, part: Part) -> Iterator[Change]:
     """Weights, factors and biases of one population after the other, by what integers send."""
     if not on_their_grid(situation):
         what = "weights reconstructed, one population after the other"
-        apply, share = _reconstructor(situation), RECONSTRUCTION_SHARE
-        yield Change(RECONSTRUCT, what, apply, share=share, by_hand=False)
+        share = RECONSTRUCTION_SHARE if part.kind is Kind.WEIGHTS else MADE_UP_SHARE
+        yield Change(RECONSTRUCT, what, _reconstructor(situation), share=share, by_hand=False)
 
 
 def _reconstructor(situation: Situation) -> Callable[[Candidate], Candidate]:
@@ -106,6 +106,10 @@ RECONSTRUCT = "reconstruct"
 
 RECONSTRUCTION_SHARE = 0.8
 """Part of the error of few bits that reconstruction took away from networks of digits."""
+
+
+MADE_UP_SHARE = 0.5
+"""Part of the error of gates and constants that weights made up for."""
 
 
 def on_their_grid(situation: Situation) -> bool:
@@ -452,7 +456,7 @@ REMEDIES: Mapping[str, Remedy] = {
         recalibrated,
     ),
     RECONSTRUCT: Remedy(
-        frozenset((Kind.WEIGHTS,)), FREE, True,
+        frozenset((Kind.WEIGHTS, Kind.CONSTANT, Kind.FUNCTION)), FREE, True,
         "weights, factors and biases make of what integers send what they made of float messages",
         reconstruct,
     ),

@@ -37,10 +37,14 @@ MOST_PLACES = 4096
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """Messages (T, B, N) by population and variable, and outputs that count, in real units."""
+    """Messages (T, B, N) by population and variable, and outputs that count, in real units.
+
+    ``raw`` are all outputs (T, B, N_out).
+    """
 
     messages: Mapping[Key, FloatArray]
     outputs: FloatArray
+    raw: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,7 @@ class Runs:
         self.spiking = network.population(network.output).output_variable == SPIKES
         self.carried = tuple(sorted({projection.variable for projection in network.projections}))
         trace = find_engine("float64")(network, self.x, self.carried)
-        self.real = Sent(_real(trace.recorded()), self._outputs(trace.outputs))
+        self.real = self._sent(_real(trace.recorded()), trace.outputs)
         self.size = float(np.mean(self.real.outputs**2)) or 1.0
 
     def sent(self, fixed: FixedNetwork) -> Sent:
@@ -94,7 +98,10 @@ class Runs:
             )
             for (name, variable), values in trace.recorded().items()
         }
-        return Sent(messages, self._outputs(_real_outputs(fixed, trace)))
+        return self._sent(messages, _real_outputs(fixed, trace))
+
+    def _sent(self, messages: Mapping[Key, FloatArray], outputs: FloatArray) -> Sent:
+        return Sent(messages, self._outputs(outputs), np.asarray(outputs, dtype=np.float64))
 
     def error(self, sent: Sent) -> float:
         """Mean squared distance of outputs from float, relative to their mean square."""
