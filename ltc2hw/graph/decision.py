@@ -63,8 +63,8 @@ def decided_by(decision: Decision, outputs: FloatArray, lengths: object = None) 
         *_, own = _sizes(outputs, lengths)
         found = read_out(outputs, decision.steps, own)[None]
     if isinstance(decision, Classification):
-        edges = head_edges(decision.heads)[1:-1] if decision.heads else []
-        groups = np.split(found, edges, axis=2)
+        sizes = decision.heads or (found.shape[2],)
+        groups = np.split(found, head_edges(sizes)[1:-1], axis=2)
         found = np.concatenate([g - g.mean(axis=2, keepdims=True) for g in groups], axis=2)
     return found
 
