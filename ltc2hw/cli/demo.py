@@ -25,6 +25,7 @@ from ltc2hw.data import DETECTED, DataOptions
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.files.bundle import save
+from ltc2hw.quantization.history import Source, calibrated_on
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.quantize import quantize
 from ltc2hw.quantization.scaling import QuantizeOptions
@@ -49,6 +50,12 @@ class Demonstration:
     drop: float
     data: DataOptions = DETECTED
     changes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """Options of its data as they are typed."""
+        binning = self.data.binning
+        return {} if binning == DETECTED.binning else {"binning": binning.text}
 
 
 DIGITS = Demonstration(
@@ -124,7 +131,8 @@ def pipeline(
     few = isinstance(task.train, LazySplit)
     samples = min(CALIBRATION, task.train.samples) if few else task.train.samples
     calibration = task.train.take(np.arange(samples))
-    fixed = quantize(network, TARGET, calibration.x, options)
+    source = Source("task", task.name, shown.said, samples, samples == task.train.samples)
+    fixed = calibrated_on(quantize(network, TARGET, calibration.x, options), source)
     save(fixed, folder / "fixed.h5")
     report = compare(
         network,
