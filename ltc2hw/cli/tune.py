@@ -33,6 +33,7 @@ from ltc2hw.cli.tuning_tables import (
 )
 from ltc2hw.cli.verb import Verb
 from ltc2hw.cli.widths import add_quantization, options_of
+from ltc2hw.data.options import LAYOUTS
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.fixed import FixedNetwork
@@ -57,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
     add_task(parser)
     add_samples_file(parser)
+    parser.add_argument(
+        "--calibration-layout",
+        choices=LAYOUTS,
+        help="order of axes of --calibration, where it is not that of the task's data",
+    )
     add_readout(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument(
@@ -160,14 +166,18 @@ def check_files(arguments: argparse.Namespace) -> None:
     Raises:
         InvalidValueError, OSError: naming the file.
     """
+    # A path without a name has nothing beside it.
+    check_output(arguments.out)
+    if arguments.calibration is None and arguments.calibration_layout is not None:
+        limit = "none without --calibration"
+        raise InvalidValueError("--calibration-layout", arguments.calibration_layout, limit)
     if arguments.trail is None:
         arguments.trail = beside(arguments.out, ".trail.json")
     if arguments.out_float is None:
         arguments.out_float = beside(arguments.out, ".float.h5")
     # Those beside the output may be the input, or another output, of this run.
     check_paths(arguments)
-    check_output(arguments.out, arguments.json, arguments.trail)
-    check_output(arguments.out_float)
+    check_output(arguments.out_float, arguments.json, arguments.trail)
     if arguments.report is not None:
         check_report(arguments.report)
 
@@ -194,10 +204,20 @@ def samples_for(arguments: argparse.Namespace) -> Samples:
     material = Material.of_task(task, arguments.samples, tuning.choosing, tuning.seed)
     source = None
     if arguments.calibration is not None:
-        found = file_of(arguments, network)
+        found = file_of(own_layout(arguments), network)
         material = replace(material, calibration=Calibration(found.x, found.lengths))
         source = found.source
     return Samples(network, chip, material, options, tuning, task, loaded.output, source)
+
+
+def own_layout(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Arguments that read the file to calibrate on, which may have a layout of its own.
+
+    >>> own_layout(argparse.Namespace(layout=None, calibration_layout="time-first")).layout
+    'time-first'
+    """
+    layout = arguments.calibration_layout or arguments.layout
+    return argparse.Namespace(**{**vars(arguments), "layout": layout})
 
 
 def stated_drop(arguments: argparse.Namespace, metric: str) -> float | None:

@@ -17,6 +17,9 @@ from ltc2hw.quantization.scaling import QuantizeOptions
 UNKNOWN = "TASK"
 """What stands for a task that nobody has named."""
 
+LAYOUT = "layout"
+"""The option of data that a file to calibrate on may have of its own."""
+
 PYTHON_ALONE = ("gate_function", "weight_reach")
 """Options of quantization that no verb has."""
 
@@ -76,15 +79,13 @@ def quantize_command(names: Names, options: QuantizeOptions) -> str:
 
 def tune_command(names: Names, options: QuantizeOptions, remedy: str) -> str:
     """The command that tries one remedy alone, also one that changes the float network."""
-    source, data, lacks = names.source, dict(names.data), _unspoken(options)
+    source, lacks = names.source, _unspoken(options)
     words = ["tune", named(names.model), *said("target", names.target)]
-    words += said("task", named(names.task))
+    words += [*said("task", named(names.task)), *data_flags(names.data)]
     if source.origin == "calibration":
         words += said("calibration", named(source.name))
-        lacks += _absent(names)
-        lacks += [CLASH] if any(data.get(k, v) != v for k, v in source.data.items()) else []
-        data = {**source.data, **data}
-    words += data_flags(data)
+        words += _own_layout(source, names.data)
+        lacks += [*_absent(names), *_clash(source, names.data)]
     words += [] if names.readout is None else said("readout", names.readout)
     words += [*flags(options), *_samples(source), "--only", remedy]
     lacks += [] if names.known else [NO_TASK]
@@ -113,6 +114,20 @@ def train_command(names: Names, options: QuantizeOptions, *, everything: bool = 
 NO_TASK = f"the task is not known, put its name for {UNKNOWN}"
 CLASH = "the task and the file to calibrate on are read by different options"
 OWN_READOUT = "train learns what the network's own output says"
+
+
+def _own_layout(source: Source, data: Mapping[str, str]) -> tuple[str, ...]:
+    """The layout of a file beside a task's, where it is another one."""
+    layout = source.data.get(LAYOUT)
+    return () if layout in (None, data.get(LAYOUT)) else said("calibration-layout", str(layout))
+
+
+def _clash(source: Source, data: Mapping[str, str]) -> list[str]:
+    """What a command lacks that reads a file by the options of the data of a task."""
+    own = {name: value for name, value in source.data.items() if name != LAYOUT}
+    differ = any(data.get(name) != value for name, value in own.items())
+    unsaid = LAYOUT in data and LAYOUT not in source.data
+    return [CLASH] if differ or unsaid else []
 
 
 def _absent(names: Names) -> list[str]:
