@@ -115,7 +115,10 @@ def quantize(
         ranges.steps,
         tuple(str(violation) for violation in made.over),
     )
-    made_by = {**options_entry(chosen), KEY: report.to_text()}
+    over = {violation.rule for violation in made.over}
+    # A limit that is allowed and not exceeded changes nothing.
+    asked = replace(chosen, allow=tuple(name for name in chosen.allow if name in over))
+    made_by = {**options_entry(asked), KEY: report.to_text()}
     return replace(fixed, provenance={**fixed.provenance, **made_by})
 
 

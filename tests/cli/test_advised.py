@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,20 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.cli.data_options import add_data_options
 from ltc2hw.graph.fixed import FixedNetwork
-from ltc2hw.quantization.history import CALIBRATION, OPTIONS, Source, read_source
+from ltc2hw.quantization.history import CALIBRATION, DATA_OPTIONS, OPTIONS, Source, read_source
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.targets import load_target
-from ltc2hw.tuning.commands import Names, data_flags, named, quantize_command
+from ltc2hw.tuning.commands import (
+    SWITCHES,
+    Names,
+    data_flags,
+    named,
+    quantize_command,
+    train_command,
+    tune_command,
+)
 from ltc2hw.tuning.made_with import made_with, shown_by
 from tests.tuning.planted import plain, task_of
 
@@ -80,7 +92,8 @@ def test_a_network_tells_the_command_that_made_it(kind: str, folder: Path) -> No
     network, chip = plain(), load_target("loihi2")
     names = Names("-my net.h5", out="again.h5", calibrated=read_source(fixed.provenance))
     command = quantize_command(names, made_with(network, fixed, chip))
-    for word in set(MADE[kind]):
+    # Limits that were allowed and not exceeded are not repeated: they change nothing.
+    for word in set(MADE[kind]) - {"--allow", *LIMITS}:
         assert word in shlex.split(command)
     assert perform(command) == 0
     assert loaded("again.h5") == fixed
@@ -175,3 +188,39 @@ def test_names_with_a_dash_are_no_options() -> None:
     options = ltc2hw.QuantizeOptions()
     command = quantize_command(Names(calibrated=source), options)
     assert "--calibration ./-x.npy" in command
+
+
+def test_options_of_a_function_are_not_those_of_a_file(folder: Path) -> None:
+    source = Source("calibration", "alone.npy", {"layout": "batch-first"}, 64, whole=True)
+    own = Names("-my net.h5", task="tests.tuning.planted:outlier_task", calibrated=source)
+    command = tune_command(own, ltc2hw.QuantizeOptions(weight_bits=4), "round")
+    assert "--calibration-layout batch-first" in command
+    assert perform(command, "--budget", "1") == 0
+    assert read_source(loaded("fixed.h5").provenance) == source
+    other = Names(
+        task="x.npz", data={"layout": "time-first"}, calibrated=Source("calibration", "y")
+    )
+    command = tune_command(other, ltc2hw.QuantizeOptions(), "round")
+    assert command.startswith("# the task and the file to calibrate on are read by different")
+
+
+def test_what_is_not_known_is_said() -> None:
+    options = ltc2hw.QuantizeOptions(weight_bits=4)
+    source = Source("calibration", "x.npy")
+    start = "# the task is not known, put its name for TASK: ltc2hw "
+    assert tune_command(Names(calibrated=source), options, "round").startswith(start + "tune")
+    assert train_command(Names(calibrated=source), options).startswith(start + "train TASK")
+    assert quantize_command(Names(), options).startswith(start + "quantize")
+    assert not quantize_command(Names(calibrated=source), options).startswith("#")
+    python = replace(options, weight_reach=2.0)
+    command = quantize_command(Names(calibrated=source), python)
+    assert command.startswith("# in Python alone, weight_reach=2.0: ltc2hw quantize")
+
+
+def test_the_options_of_data_are_those_of_the_verbs() -> None:
+    parser = argparse.ArgumentParser()
+    add_data_options(parser)
+    known = {flag[2:] for own in parser._actions for flag in own.option_strings}
+    assert set(DATA_OPTIONS) == known - {"", "help", "h"}
+    switches = {own.option_strings[0][2:] for own in parser._actions if own.nargs == 0}
+    assert set(SWITCHES) == switches - {"h"}

@@ -54,7 +54,8 @@ def test_quantize_writes_what_the_library_quantizes(
     assert isinstance(network, Network)
     options = ltc2hw.QuantizeOptions(weight_bits=4)
     x = load_task(TASK).train.x
-    assert fixed == ltc2hw.quantize(network, "loihi2", x, options)
+    source = Source("task", TASK, samples=x.shape[1], whole=True)
+    assert fixed == calibrated_on(ltc2hw.quantize(network, "loihi2", x, options), source)
     assert set(read(measured)["weight_bits"].values()) == {4}
     assert read(measured)["utilization"]["neurons"] == [7, 1048576]
     assert "7 neurons" in capsys.readouterr().out
