@@ -220,7 +220,7 @@ def test_what_is_not_known_is_said() -> None:
 def test_the_options_of_data_are_those_of_the_verbs() -> None:
     parser = argparse.ArgumentParser()
     add_data_options(parser)
-    known = {flag[2:] for own in parser._actions for flag in own.option_strings}
-    assert set(DATA_OPTIONS) == known - {"", "help", "h"}
-    switches = {own.option_strings[0][2:] for own in parser._actions if own.nargs == 0}
-    assert set(SWITCHES) == switches - {"h"}
+    actions = {own.option_strings[-1][2:]: own for own in parser._actions}
+    del actions["help"]
+    assert set(DATA_OPTIONS) == set(actions)
+    assert set(SWITCHES) == {name for name, own in actions.items() if own.nargs == 0}

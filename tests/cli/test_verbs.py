@@ -16,6 +16,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.quantization.dequantize import dequantize
+from ltc2hw.quantization.history import Source, calibrated_on
 from ltc2hw.targets import TARGETS, load_target
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair
