@@ -25,6 +25,8 @@ from ltc2hw.graph.neurons import Neurons
 from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Parameter, feedback_matrix, surrogate_slope
 from ltc2hw.learning.values import constant_name
+from ltc2hw.numbers.nonlinearity import Nonlinearity
+from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
@@ -114,7 +116,7 @@ def network_of(
     )
 
 
-def with_gates(network: Network, function: str) -> Network:
+def with_gates(network: Network, function: Nonlinearity) -> Network:
     """The network with another non-linearity in all gates."""
     populations = [
         replace(p, functions=dict.fromkeys(p.model.gates, function))
@@ -160,9 +162,17 @@ class TorchNetwork:
         }
 
     def loss(
-        self, rule: FPTTRule, x: FloatArray, goals: FloatArray, followed: tuple[str, ...]
+        self,
+        rule: FPTTRule,
+        x: FloatArray,
+        goals: FloatArray,
+        followed: tuple[str, ...],
+        last: bool = False,
     ) -> torch.Tensor:
-        """Loss of the sequence, with the states of some populations followed through time."""
+        """Loss of the sequence, with the states of some populations followed through time.
+
+        ``last``: that of the last step alone.
+        """
         neurons = [p for p in self.network.populations if isinstance(p, Neurons)]
         states = {
             p.name: {s: torch.zeros(p.size, dtype=torch.float64) for s in p.model.states}
@@ -201,11 +211,17 @@ class TorchNetwork:
                 loss = ((said - goal) ** 2).sum() / 2
             else:
                 loss = -(goal * torch.log_softmax(said, 0)).sum()
-            total = total + rule.step_weight(t, STEPS) * loss
+            if t == STEPS - 1 or not last:
+                total = total + rule.step_weight(t, STEPS) * loss
         return total
 
     def descent(
-        self, rule: FPTTRule, parameters: tuple[Parameter, ...], x: FloatArray, goals: FloatArray
+        self,
+        rule: FPTTRule,
+        parameters: tuple[Parameter, ...],
+        x: FloatArray,
+        goals: FloatArray,
+        last: bool = False,
     ) -> dict[Parameter, FloatArray]:
         """Descent of every parameter."""
         found = {}
@@ -215,13 +231,13 @@ class TorchNetwork:
             )
             own = [p for p in parameters if p.population == name]
             tensors = [self.tensor(p) for p in own]
-            loss = self.loss(rule, x, goals, followed)
+            loss = self.loss(rule, x, goals, followed, last)
             gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
             for parameter, tensor, gradient in zip(own, tensors, gradients, strict=True):
                 grad = np.zeros(tensor.shape) if gradient is None else gradient.numpy()
                 if parameter.projection is not None:
                     weights = self.network.projections[parameter.projection].weights
-                    grad = grad[weights.coordinates]
+                    grad = grad[expanded(weights).coordinates]
                 found[parameter] = -grad
         return found
 
@@ -248,7 +264,9 @@ def check(network: Network, rule: FPTTRule, seed: int = 0) -> dict[Parameter, Fl
 @pytest.mark.parametrize("name", HIDDEN_MODELS)
 @pytest.mark.parametrize("descent", ["instantaneous", "eligibility"])
 @pytest.mark.parametrize("function", ["plan", "sigmoid"])
-def test_descents_of_whole_sequences_are_autograds(name: str, descent: Any, function: str) -> None:
+def test_descents_of_whole_sequences_are_autograds(
+    name: str, descent: Any, function: Nonlinearity
+) -> None:
     network = with_gates(network_of(HIDDEN_MODELS[name], seed=3), function)
     if name == "alif" and descent == "instantaneous":
         network = with_gates(network_of(find_model("ltc"), seed=8), function)
@@ -324,9 +342,10 @@ def test_random_feedback_takes_the_place_of_the_weights(descent: Any) -> None:
     index = len(network.projections) - 1
     random = feedback_matrix(rule, index, (OUTPUTS, HIDDEN))
     x, goals = sequence(rule, 1)
-    learner, found = FloatLearner(network, rule), {}
+    learner = FloatLearner(network, rule)
     exact = FloatLearner(network, replace(rule, feedback="symmetric"))
     learning = learner.start()
+    found: Mapping[Parameter, FloatArray] = {}
     for t in range(STEPS):
         _, descent_of, after = learner.descend(network, learning, x[t], goals[t], t, STEPS)
         # The random weights as the readout's own, for the way back alone.
@@ -381,7 +400,8 @@ def test_ltc_neurons_are_the_recursion_of_two_numbers() -> None:
     rule = FPTTRule(descent="eligibility", error="linear")
     x, goals = sequence(rule, 3)
     learner = FloatLearner(network, rule)
-    learning, eps = learner.start(), {}
+    learning = learner.start()
+    eps: dict[tuple[int, int], tuple[float, ...]] = {}
     hidden = network.population("hidden")
     assert isinstance(hidden, Neurons)
     c = {name: values.tolist() for name, values in hidden.constants.items()}
@@ -417,7 +437,7 @@ def test_ltc_neurons_are_the_recursion_of_two_numbers() -> None:
             )
             charged = b["u"] + tau * (current - b["u"])
             distance = charged - now["threshold"]
-            psi = float(surrogate_slope("multi_gaussian", np.float64(distance)))
+            psi = float(surrogate_slope("multi_gaussian", np.array([distance]))[0])
             for i in range(INPUTS):
                 e = eps.get((j, i), (0.0, 0.0))
                 eps[j, i] = tuple(
