@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 
 from ltc2hw import FPTTRule, Network, learn, quantize, simulate
+from ltc2hw.dynamics.expression import port, register, state
+from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.models import MODELS, find_model
 from ltc2hw.dynamics.tangent import tangent
-from ltc2hw.errors import InvalidValueError, ShapeError, UnknownNameError, UnsupportedError
+from ltc2hw.errors import (
+    InvalidValueError,
+    ShapeError,
+    TrainingError,
+    UnknownNameError,
+    UnsupportedError,
+)
 from ltc2hw.files.learning_file import load_learning, save_learning
 from ltc2hw.graph.network import Input, Projection
 from ltc2hw.graph.neurons import Neurons
@@ -384,3 +392,34 @@ def test_a_cue_that_only_memory_holds_is_learned_with_eligibility_alone() -> Non
         after = done.network.projections[0].weights.values
         assert bool(np.abs(after - before).max() > 1e-9) == (descent == "eligibility")
     assert moved["eligibility"] == 1.0
+
+
+@model(output="charge", sends=("charge",), source="this test")
+def runaway() -> Any:
+    """A readout whose memory doubles in every step."""
+    return {"charge": register(2.0 * state("charge") + port("current"), "charge")}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_memory_that_grows_without_bound_is_named() -> None:
+    network = Network(
+        (Input("input", 1, graded=True), Neurons("out", 1, runaway)),
+        (Projection("input", "value", "out", "current", Dense(np.zeros((1, 1)))),),
+        "out",
+    )
+    x = np.ones((1100, 1, 1))
+    labels = np.full((1100, 1), -1)
+    labels[0] = 0
+    rule = replace(ONLINE, biases=False)
+    assert learn(network, x[:1000], labels[:1000], rule).learning.step == 1
+    with pytest.raises(TrainingError, match=r"eligibility of input.value->out.current diverged"):
+        learn(network, x, labels, rule)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("descent", ["instantaneous", "eligibility"])
+def test_learning_that_diverges_says_so_and_warns_of_nothing(descent: Any) -> None:
+    x, labels = stream()
+    rule = replace(ONLINE, descent=descent, learning_rate=1e200)
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        run(rule, x, labels)
