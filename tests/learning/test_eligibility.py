@@ -279,10 +279,12 @@ LAYERS: tuple[Ends, ...] = (
     ("hidden", "spikes", "hidden", "tau_mem", 2),
     ("hidden", "spikes", "second", "current", 0),
     ("hidden", "membrane", "second", "tau_adp", 0),
+    ("hidden", "current", "second", "tau_mem", 0),
     ("second", "spikes", "second", "current", 1),
     ("second", "spikes", "hidden", "tau_adp", 1),
     ("second", "spikes", "readout", "current", 0),
     ("hidden", "membrane", "readout", "current", 0),
+    ("second", "current", "readout", "tau_mem", 0),
 )
 """Two layers, both read, with gates that events steer and gates that nothing steers."""
 
