@@ -57,7 +57,7 @@ STYLE: Any = {
 WIDTH = 6.2
 """Of every figure, in inches."""
 
-LONGEST_NAME = 40
+LONGEST_NAME = 46
 """Characters of a name that a picture has room for; tables have it whole."""
 
 
@@ -138,7 +138,7 @@ def shortened(name: str) -> str:
     """A name as a picture shows it, without its middle if it is long.
 
     >>> shortened("hidden current"), len(shortened("x" * 252))
-    ('hidden current', 40)
+    ('hidden current', 46)
     """
     if len(name) <= LONGEST_NAME:
         return name

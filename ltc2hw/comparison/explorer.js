@@ -359,7 +359,7 @@
       const texts = (population ? population.neurons : []).map((neuron, row) => {
         const { fired, differing } = differences(population, row, sample.steps);
         const without = population.membranes.some((kept) => kept.neuron === neuron) ? "" : ", no membrane";
-        return `${neuron}: ${fired} spikes, ${differing} differ${without}`;
+        return `${neuron}: ${fired} spike${fired === 1 ? "" : "s"}, ${differing} differ${without}`;
       });
       options(inputs.neuron, texts, chosen.row);
       inputs.step.max = sample.steps - 1;
@@ -436,6 +436,7 @@
       if (/^\d+$/.test(named.get(name) ?? "")) changes[name] = Number(named.get(name));
     }
     choose(changes);
+    byId("section").scrollIntoView();
   }
 
   function key(event) {

@@ -30,7 +30,7 @@ from ltc2hw.comparison.drawing import (
     whole_numbers,
 )
 from ltc2hw.comparison.excerpt import PICTURED_NEURONS
-from ltc2hw.comparison.marks import Bar, Rung
+from ltc2hw.comparison.marks import Mark
 from ltc2hw.comparison.report import Membrane, Range, Report
 from ltc2hw.comparison.tables import change_text
 from ltc2hw.graph.sequences import Mask
@@ -57,14 +57,14 @@ def pictures(report: Report) -> tuple[Picture, ...]:
 def draw_ladder(report: Report) -> Figure:
     """Score at each stage from float to integer, between what it lies against float's."""
     first = report.ladder[0].score
-    rungs = [Rung(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
+    rungs = [Mark(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
     return ladder(rungs, report.metric)
 
 
 def draw_account(report: Report) -> Figure:
     """What every part has of the loss, from the float score down to the integers'."""
     shares = () if report.account is None else report.account.shares
-    bars = [Bar(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
+    bars = [Mark(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
     start, end = report.ladder[0].score, report.ladder[-1].score
     return waterfall(start, bars, end, report.metric, higher_is_better=report.higher_is_better)
 
@@ -324,7 +324,7 @@ def always(report: Report) -> bool:
 
 Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
 
-PICTURES: tuple[Row, ...] = (
+WHY: tuple[Row, ...] = (
     (
         "From float to integer",
         "The score as the integer network's properties are added one after another; bars behind "
@@ -338,6 +338,23 @@ PICTURES: tuple[Row, ...] = (
         has_account,
         draw_account,
     ),
+    (
+        "Error over steps",
+        "How far the states of each population are from the float run, over some samples.",
+        lambda report: report.drift is not None and bool(report.drift.errors),
+        draw_errors,
+    ),
+    (
+        "Differing spikes over steps",
+        "Of each population, over the same samples.",
+        lambda report: report.drift is not None and bool(report.drift.differing),
+        draw_differing,
+    ),
+)
+"""Title, caption, whether there is anything to draw, and how: what tells where the score went."""
+
+PICTURES: tuple[Row, ...] = (
+    *WHY,
     (
         "Every cause alone",
         "Only the named numbers are rounded, everything else stays float; worst first.",
@@ -370,18 +387,6 @@ PICTURES: tuple[Row, ...] = (
         draw_divergence,
     ),
     (
-        "Error over steps",
-        "How far the states of each population are from the float run, over some samples.",
-        lambda report: report.drift is not None and bool(report.drift.errors),
-        draw_errors,
-    ),
-    (
-        "Differing spikes over steps",
-        "Of each population, over the same samples.",
-        lambda report: report.drift is not None and bool(report.drift.differing),
-        draw_differing,
-    ),
-    (
         "Activity",
         "Spikes per neuron at each step, over all samples.",
         has_spikes,
@@ -406,4 +411,4 @@ PICTURES: tuple[Row, ...] = (
         draw_state_ranges,
     ),
 )
-"""Title, caption, whether there is anything to draw, and how."""
+"""All of them, in reading order."""
