@@ -214,13 +214,18 @@ class Measuring:
         return tuple({**names, self.fixed.input.variables[0]: None})
 
     @property
-    def part(self) -> int:
-        """Samples whose recorded numbers fit :data:`MEMORY`."""
+    def memory(self) -> int:
+        """Bytes of the numbers of all runs of a sample."""
         numbers = self.steps * sum(
             self.fixed.population(name).size * (len(variables) * (1 + len(RUNS)) + 1)
             for name, variables in self.variables.items()
         )
-        return max(1, min(PART, MEMORY // (numbers * np.dtype(np.float64).itemsize)))
+        return numbers * np.dtype(np.float64).itemsize
+
+    @property
+    def part(self) -> int:
+        """Samples whose recorded numbers fit :data:`MEMORY`."""
+        return max(1, min(PART, MEMORY // self.memory))
 
     def add(self, real: Recorded, runs: Mapping[str, Recorded], before: State, own: Mask) -> None:
         """Take in a part; only its own steps (T, B) count. ``before``: registers of each step."""
@@ -329,9 +334,14 @@ class _Sums:
 
     def add(self, real: FloatArray, found: Mapping[str, FloatArray], own: Mask) -> None:
         """Take in numbers (T, B, N) of the float run and of the integer runs."""
-        inside = own[:, :, None]
-        errors = {run: np.where(inside, values - real, 0.0) for run, values in found.items()}
-        self.squares += np.where(inside, real**2, 0.0).sum(axis=(1, 2))
+        # Nothing is to be left out of samples of equal lengths, which is the rule.
+        inside = None if own.all() else own[:, :, None]
+
+        def counted(values: FloatArray) -> FloatArray:
+            return values if inside is None else np.where(inside, values, 0.0)
+
+        errors = {run: counted(values - real) for run, values in found.items()}
+        self.squares += counted(real**2).sum(axis=(1, 2))
         for run, error in errors.items():
             self.errors[run] += (error**2).sum(axis=(1, 2))
         before: FloatArray = np.zeros(())
