@@ -16,6 +16,7 @@ from ltc2hw.comparison.drawing import (
     BOTH_COLOR,
     FLOAT_COLOR,
     INTEGER_COLOR,
+    LONGEST_NAME,
     QUIET_COLOR,
     WORD_COLOR,
     new_figure,
@@ -191,15 +192,20 @@ def lines_over_steps(series: Mapping[str, Sequence[float]], label: str = "error"
     if not seen:
         return nothing("no steps were measured")
     highest = sorted(seen, key=lambda name: -float(np.nanmax(seen[name])))[:MOST_LINES]
-    figure, (axes,) = new_figure(2.8)
+    # Long names stand below each other.
+    columns = 2 if max(map(len, highest)) <= LONGEST_NAME // 2 else 1
+    rows = -(-len(highest) // columns)
+    figure, (axes,) = new_figure(2.5 + 0.16 * rows)
     for index, name in enumerate(name for name in seen if name in highest):
         line = LINES[(index + index // len(COLORS)) % len(LINES)]
         color = COLORS[index % len(COLORS)]
         marker = "o" if np.count_nonzero(np.isfinite(seen[name])) == 1 else None
-        axes.plot(seen[name], color=color, linestyle=line, marker=marker, label=shortened(name))
+        # A legend leaves out what begins with an underscore.
+        shown = f" {shortened(name)}" if name.startswith("_") else shortened(name)
+        axes.plot(seen[name], color=color, linestyle=line, marker=marker, label=shown)
     left = len(seen) - len(highest)
     title = f"and {left} lower ones" if left else None
-    figure.legend(loc="outside upper left", ncols=2, title=title)
+    figure.legend(loc="outside upper left", ncols=columns, title=title)
     if min(float(np.nanmin(values)) for values in seen.values()) >= 0:
         axes.set_ylim(bottom=0)
     whole_numbers(axes.xaxis)

@@ -59,7 +59,13 @@
 
   // Words.
 
-  const number = (value) => (Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6))));
+  function number(value) {
+    const rounded = Number(value.toPrecision(6));
+    if (Math.abs(rounded) >= 1e9) return rounded.toExponential().replace("+", "");
+    return String(Number.isInteger(value) ? value : rounded);
+  }
+
+  const short = (value) => (Math.abs(value) < 1e5 ? number(value) : Number(value.toPrecision(3)).toExponential().replace("+", ""));
 
   function verdict(sample) {
     const [float, integer] = sample.verdicts;
@@ -189,7 +195,7 @@
     for (const tick of ticks(low, high, 4)) {
       svg.append(
         make("line", { x1: LEFT, x2: geometry.width - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }),
-        make("text", { x: LEFT - 6, y: y(tick) + 4, class: "tick end" }, number(tick)),
+        make("text", { x: LEFT - 6, y: y(tick) + 4, class: "tick end" }, short(tick)),
       );
     }
     for (const { values: own, kind } of lines) {

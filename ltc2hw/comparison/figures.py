@@ -21,6 +21,7 @@ from ltc2hw.comparison.drawing import (
     COMMON_COLOR,
     FLOAT_COLOR,
     INTEGER_COLOR,
+    LONGEST_UPRIGHT,
     QUIET_COLOR,
     WORD_COLOR,
     Picture,
@@ -57,7 +58,12 @@ def pictures(report: Report) -> tuple[Picture, ...]:
 def draw_ladder(report: Report) -> Figure:
     """Score at each stage from float to integer, between what it lies against float's."""
     first = report.ladder[0].score
-    rungs = [Mark(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
+    # No answers beyond all of them can be right.
+    least, most = (0.0, 1.0) if report.metric == "accuracy" else (-np.inf, np.inf)
+    rungs = [
+        Mark(s.name, s.score, max(first + s.low, least), min(first + s.high, most))
+        for s in report.ladder
+    ]
     return ladder(rungs, report.metric)
 
 
@@ -97,7 +103,7 @@ def draw_causes(report: Report) -> Figure:
         note = f"{error:.2g} %" + (f", {change_text(report.metric, change)}" if change else "")
         axes.annotate(note, (error, row), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_yticks(rows, [shortened(cause.name) for cause in causes])
-    axes.set_xlim(0, max(float(errors.max()) * 1.6, 1e-6))
+    axes.set_xlim(0, float(errors.max()) * 1.6 or 1.0)
     axes.set_xlabel("change of the outputs (% RMS)")
     axes.grid(axis="y", visible=False)
     return figure
@@ -119,7 +125,7 @@ def draw_rasters(report: Report) -> Figure:
             extent=(-0.5, steps - 0.5, -0.5, neurons - 0.5),
         )  # fmt: skip
         axes.grid(visible=False)
-        axes.set_ylabel(f"{shortened(name)}: neuron")
+        axes.set_ylabel(f"{shortened(name, LONGEST_UPRIGHT)}\nneuron")
         whole_numbers(axes.xaxis)
     all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
     legend = [
@@ -184,7 +190,7 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
         ),
     ):  # fmt: skip
         membrane_on(axes, steps, (values, thresholds, spikes), color, line, size, f", {side}")
-    axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
+    axes.set_ylabel(f"{shortened(membrane.population, LONGEST_UPRIGHT)}\nneuron {membrane.neuron}")
     whole_numbers(axes.xaxis)
 
 
@@ -294,7 +300,7 @@ def draw_activity(report: Report) -> Figure:
         axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
         axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
+        axes.set_ylabel(f"{shortened(name, LONGEST_UPRIGHT)}\nspikes per neuron")
         whole_numbers(axes.xaxis)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)

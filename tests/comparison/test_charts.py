@@ -99,6 +99,31 @@ def test_lines_have_gaps_where_nothing_was_measured() -> None:
     assert figure.legends[0].get_title().get_text() == "and 3 lower ones"
 
 
+def test_legends_have_every_name_whole_within_the_picture() -> None:
+    """Those too that begin with an underscore, which matplotlib would leave out, and long ones."""
+    for names in (
+        ["__proto__", "_a", "b"],
+        [f"population_{i}_of_quite_a_long_name" for i in "abcd"],
+    ):
+        with in_style():
+            figure = lines_over_steps({name: [0.0, 0.5] for name in names})
+            figure.draw_without_rendering()
+        (legend,) = figure.legends
+        texts = legend.get_texts()
+        assert [text.get_text().strip() for text in texts] == names
+        for text in texts:
+            box = text.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width
+
+
+def test_a_single_step_is_marked_as_one() -> None:
+    with in_style():
+        figure = lines_over_steps({"hidden": [0.5]})
+        figure.draw_without_rendering()
+    assert all(tick == round(tick) for tick in figure.axes[0].get_xticks())
+
+
 def test_a_front_is_marked_and_the_chosen_one_named() -> None:
     points = [Point(f"{c}", 1 - 1 / c, cost=float(c)) for c in range(2, 40)]
     points.append(Point("mixed", 0.3, cost=100.0, chosen=True))
