@@ -61,11 +61,11 @@
 
   function number(value) {
     const rounded = Number(value.toPrecision(6));
-    if (Math.abs(rounded) >= 1e9) return rounded.toExponential().replace("+", "");
+    if (Math.abs(rounded) >= 1e9) return rounded.toExponential();
     return String(Number.isInteger(value) ? value : rounded);
   }
 
-  const short = (value) => (Math.abs(value) < 1e5 ? number(value) : Number(value.toPrecision(3)).toExponential().replace("+", ""));
+  const short = (value) => (Math.abs(value) < 1e5 ? number(value) : Number(value.toPrecision(3)).toExponential());
 
   function verdict(sample) {
     const [float, integer] = sample.verdicts;
