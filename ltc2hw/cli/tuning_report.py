@@ -111,7 +111,7 @@ def _points(found: Found, cost: str) -> Iterator[Point]:
 def _point(name: str, score: float, cost: float, lost: Paired | None, *, chosen: bool) -> Point:
     """A network, its score within a standard error of what it loses against float."""
     error = 0.0 if lost is None else lost.error
-    return Point(name, score, float(cost), score - error, score + error, chosen=chosen)
+    return Point(name, score, score - error, score + error, cost=float(cost), chosen=chosen)
 
 
 def pictures(found: Found, task: Task) -> tuple[Picture, ...]:
