@@ -15,7 +15,7 @@ from threading import Lock
 import numpy as np
 
 from ltc2hw.comparison.replay import Replay, replay
-from ltc2hw.comparison.samples import Samples
+from ltc2hw.comparison.samples import PART, Samples
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.numbers.threads import in_threads
@@ -213,9 +213,12 @@ TOGETHER = 256
 def part_size(network: Network, steps: int, samples: int) -> int:
     """Samples to run together, so that what a step works on stays in the processor's cache.
 
-    Parts are equally large, and their number is even, for the threads of two processors.
+    Parts are equally large, and their number is even, for the threads of two processors; few
+    samples make one part, where steps take the time of Python's own that no thread shares.
     """
     largest = max(population.size for population in network.populations)
     most = max(1, min(TOGETHER, CACHED // largest, RECORDED // (largest * steps)))
+    if samples <= min(most, PART):
+        return samples
     pairs = -(-samples // (2 * most))
     return -(-samples // (2 * pairs))

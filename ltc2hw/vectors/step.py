@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class VectorStep:
         surrogate: Surrogate | None = None,
     ) -> None:
         wanted = results or tuple(program.results)
-        self.readable = RealStep(program, functions, wanted, known, surrogate)
+        self.readable = partial(RealStep, program, functions, wanted, known, surrogate)
         self.code = _code(program, functions, wanted, known, surrogate)
         self.memory: _Memory | None = None
 
@@ -72,7 +72,7 @@ class VectorStep:
         }
         shape = _shape(given)
         if shape is None:
-            return self.readable(constants, ports, states, known)
+            return self.readable()(constants, ports, states, known)
         if self.memory is None or not self.memory.fits(shape, constants):
             self.memory = _Memory(self.code, shape, constants)
         return self.memory.run(given)
