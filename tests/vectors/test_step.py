@@ -16,7 +16,7 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.nonlinearity import Nonlinearity, sigmoid_table
 from ltc2hw.numbers.weights import Dense
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.mixing import Kind, partly_fixed, parts
 from ltc2hw.quantization.rounded import RoundedGate
@@ -58,8 +58,10 @@ def assert_bits(
 def numbers(
     program: Program, operation: Operation, shape: tuple[int, ...], rng: np.random.Generator
 ) -> dict[str, FloatArray]:
-    made = {name: rng.normal(0, 2, shape) for name in program.names(operation)}
-    return {name: (x > 0) * 1.0 if name == "spikes" else x for name, x in made.items()}
+    made: dict[str, FloatArray] = {n: rng.normal(0, 2, shape) for n in program.names(operation)}
+    if "spikes" in made:
+        made["spikes"] = (made["spikes"] > 0).astype(np.float64)
+    return made
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -126,7 +128,7 @@ def test_rounding_at_every_end(operation: Operation, taken: tuple[int, ...]) -> 
 @pytest.mark.parametrize("function", ["plan", "table", "interpolated"])
 @pytest.mark.parametrize("fraction", [4, 12, 20])
 def test_gates_in_the_integers_form(function: str, fraction: int) -> None:
-    table = np.zeros(0, np.int64)
+    table: IntArray = np.zeros(0, np.int64)
     form = GateFormat("plan", 6)
     if function != "plan":
         between = function == "interpolated"
@@ -163,11 +165,12 @@ def test_constants_and_shapes_may_change_between_steps() -> None:
     twice = builder.add(Operation.MULTIPLY, builder.number(2.0), factor)
     program = builder.program({"y": builder.add(Operation.MULTIPLY, twice, port), "two": twice})
     step = VectorStep(program, {})
-    k = np.array([1.0, 2.0])
-    x = np.arange(12.0).reshape(2, 6).T  # neurons of a sample are not side by side
+    k: FloatArray = np.array([1.0, 2.0])
+    # Neurons of a sample are not side by side.
+    x: FloatArray = np.asfortranarray(np.random.default_rng(0).normal(size=(6, 2)))
     for batch in (6, 3):
         assert step({"k": k}, {"x": x[:batch]}, {})["y"].tolist() == (x[:batch] * 2 * k).tolist()
-        k *= 3.0
+        np.multiply(k, 3.0, out=k)
     assert step({"k": k}, {"x": x}, {})["two"].tolist() == [18.0, 36.0]
     # One number instead of an array is left to the readable step.
     assert step({"k": k}, {"x": np.array(2.0)}, {})["y"].tolist() == [36.0, 72.0]
