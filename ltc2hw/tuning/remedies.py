@@ -12,7 +12,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.operators import Weights
-from ltc2hw.numbers.words import FloatArray, Word
+from ltc2hw.numbers.words import FloatArray, Width, Word
 from ltc2hw.quantization.mixing import Kind, Part, tensor_of
 from ltc2hw.quantization.remedies.biases import corrected_biases
 from ltc2hw.quantization.remedies.equalise import equalisable, equalise
@@ -21,7 +21,7 @@ from ltc2hw.quantization.remedies.reconstruction import on_grid, reconstructed
 from ltc2hw.quantization.remedies.scales import scaled_by_arrivals
 from ltc2hw.quantization.remedies.thresholds import balanced_thresholds
 from ltc2hw.quantization.rules import stored_weights
-from ltc2hw.quantization.scaling import weight_fraction
+from ltc2hw.quantization.scaling import QuantizeOptions, weight_fraction
 from ltc2hw.quantization.widths import scale_names
 from ltc2hw.tuning.candidate import Candidate
 from ltc2hw.tuning.situation import Situation, word_name
@@ -84,7 +84,8 @@ def reconstruct(situation: Situation, part: Part) -> Iterator[Change]:
     """Weights, factors and biases of one population after the other, by what integers send."""
     if not on_their_grid(situation):
         what = "weights reconstructed, one population after the other"
-        share = RECONSTRUCTION_SHARE if part.kind is Kind.WEIGHTS else MADE_UP_SHARE
+        few = part.kind is Kind.WEIGHTS and (bits_now(situation, part) or 0) <= FEW_BITS
+        share = RECONSTRUCTION_SHARE if few else MADE_UP_SHARE
         yield Change(RECONSTRUCT, what, _reconstructor(situation), share=share, by_hand=False)
 
 
@@ -109,7 +110,10 @@ RECONSTRUCTION_SHARE = 0.8
 
 
 MADE_UP_SHARE = 0.5
-"""Part of the error of gates and constants that weights made up for."""
+"""Part of the error of gates, constants and wide weights that it is expected to make up for."""
+
+FEW_BITS = 5
+"""Bits of weights up to which their rounding is what costs most."""
 
 
 def on_their_grid(situation: Situation) -> bool:
@@ -274,9 +278,9 @@ def clipped(situation: Situation, part: Part) -> Iterator[Change]:
 
     def apply(candidate: Candidate) -> Candidate:
         x, lengths = candidate.calibration.chosen
-        return candidate.asking(
-            clipped_ranges(candidate.network, situation.chip, x, candidate.options, lengths)
-        )
+        own, chip = candidate.origin or candidate, situation.chip
+        found = clipped_ranges(own.network, chip, x, candidate.options, lengths)
+        return asking(situation, candidate, found)
 
     what = "ranges of input and messages without outliers"
     yield Change("ranges", what, apply, share=MODEST, by_hand=False)
@@ -319,7 +323,9 @@ def fine_states(situation: Situation, part: Part) -> Iterator[Change]:
         yield Change(
             "fine-states",
             "states with all bits of their words",
-            lambda candidate: candidate.asking(replace(candidate.options, fine_states=True)),
+            lambda candidate: asking(
+                situation, candidate, replace(candidate.options, fine_states=True)
+            ),
             share=FINE_SHARE,
         )
 
@@ -426,19 +432,25 @@ def added_bytes(situation: Situation, part: Part, bits: int) -> int:
 
 def _mover(situation: Situation, name: str, by: int) -> Callable[[Candidate], Candidate]:
     whole = situation.options.moved(name) + by
-    return lambda candidate: candidate.moved(name, whole)
-
-
-def _widener(situation: Situation, widths: Mapping[str, int]) -> Callable[[Candidate], Candidate]:
-    """Wider words; weights on the grid of narrower ones are reconstructed anew."""
 
     def apply(candidate: Candidate) -> Candidate:
-        if candidate.origin is None:
-            return candidate.widened(widths)
-        before = replace(candidate.origin, options=candidate.options).widened(widths)
-        return _reconstructor(situation)(before)
+        return asking(situation, candidate, candidate.options.with_moves({name: whole}))
 
     return apply
+
+
+def _widener(situation: Situation, widths: Mapping[str, Width]) -> Callable[[Candidate], Candidate]:
+    def apply(candidate: Candidate) -> Candidate:
+        return asking(situation, candidate, candidate.widened(widths).options)
+
+    return apply
+
+
+def asking(situation: Situation, candidate: Candidate, options: QuantizeOptions) -> Candidate:
+    """With other options; weights that are on their grid are reconstructed anew with these."""
+    if candidate.origin is None:
+        return candidate.asking(options)
+    return _reconstructor(situation)(candidate.origin.asking(options))
 
 
 WORDS = frozenset((Kind.WORD, Kind.SATURATION))

@@ -11,11 +11,21 @@ import pytest
 
 import ltc2hw
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError
+from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Split
 from ltc2hw.tuning.material import Material
 from ltc2hw.tuning.tune import TuneOptions, tune
-from tests.tuning.planted import FAULTS, Planted, outlier, plain, slow_leak, task_of
+from tests.tuning.planted import (
+    FAULTS,
+    Planted,
+    answered,
+    outlier,
+    plain,
+    samples,
+    slow_leak,
+    task_of,
+)
 
 COARSE = QuantizeOptions(weight_bits=3)
 SHORT = TuneOptions(budget=8)
@@ -31,9 +41,16 @@ def coarse() -> Planted:
 def test_two_thirds_of_a_planted_loss_are_won_back(fault: str) -> None:
     planted = FAULTS[fault]()
     found = tune(planted.network, "loihi2", planted.task, tuning=TuneOptions(budget=20))
-    lost = 1.0 - found.tested["plain"]
-    assert lost > 0.03
-    assert found.tested["tuned"] - found.tested["plain"] >= 2 / 3 * lost
+    # Of 240 test samples one makes 4 % of such a loss: many more, of the same kind, decide.
+    fresh = answered(planted.network, samples(np.random.default_rng(11), 10_000))
+    options = QuantizeOptions(allow=tuple(LIMITS))
+    unmended = ltc2hw.quantize(planted.network, "loihi2", planted.task.train.x, options)
+    before, after = (
+        planted.task.score(ltc2hw.simulate(fixed, fresh.x, "fast").outputs, fresh.labels)
+        for fixed in (unmended, found.fixed)
+    )
+    assert 1.0 - before > 0.03
+    assert after - before >= 2 / 3 * (1.0 - before)
     test = planted.task.test
     outputs = ltc2hw.simulate(found.fixed, test.x, "integer").outputs
     assert planted.task.score(outputs, test.labels) == found.tested["tuned"]

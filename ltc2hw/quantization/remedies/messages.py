@@ -23,6 +23,7 @@ from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.calibration import Key
 from ltc2hw.quantization.remedies.arriving import Bundle
+from ltc2hw.quantization.remedies.rounding import RIDGE
 from ltc2hw.registry import find_engine
 
 MOST_SAMPLES = 1024
@@ -52,11 +53,13 @@ class Moments:
     """Means over steps and samples of what a bundle's weights multiply, (S, S).
 
     ``power`` is ``mean(q qᵀ)`` of the integers' messages, ``cross`` is ``mean(x qᵀ)`` with those
-    of float; both are left-over sums where messages are summed over time.
+    of float; of sums where messages are summed over time. ``ridge``: part of the mean power by
+    which a fit holds on to what the weights were, the more the fewer samples there are.
     """
 
     power: FloatArray
     cross: FloatArray
+    ridge: float = RIDGE
 
 
 class Runs:
@@ -124,10 +127,12 @@ class Runs:
         rows = [self._rows(projections, messages, kept) for messages in (self.real, sent)]
         weights = projections[0].weights
         if isinstance(weights, Conv):
-            return _seen(weights, *rows)
-        real, found = rows
-        count = len(found)
-        return [Moments(found.T @ found / count, real.T @ found / count)]
+            pairs = _seen(weights, *rows)
+        else:
+            real, found = rows
+            pairs = [(found.T @ found / len(found), real.T @ found / len(found))]
+        samples = self.x.shape[1]
+        return [Moments(*pair, max(RIDGE, len(pair[0]) / samples)) for pair in pairs]
 
     def _rows(self, projections: list[Projection], sent: Sent, kept: float) -> FloatArray:
         """Messages of all sources, a row (S,) for each step of each sample."""
@@ -164,7 +169,9 @@ def _summed(messages: FloatArray, kept: float) -> FloatArray:
     return found
 
 
-def _seen(weights: Conv, real: FloatArray, found: FloatArray) -> list[Moments]:
+def _seen(
+    weights: Conv, real: FloatArray, found: FloatArray
+) -> list[tuple[FloatArray, FloatArray]]:
     """Moments of what one output channel of each group sees."""
     size = weights.kernel[0].size
     power, cross = np.zeros((2, weights.groups, size, size))
@@ -173,7 +180,7 @@ def _seen(weights: Conv, real: FloatArray, found: FloatArray) -> list[Moments]:
         seen = weights.patches(q)
         power += seen @ seen.transpose(0, 2, 1)
         cross += weights.patches(x) @ seen.transpose(0, 2, 1)
-    return [Moments(*pair) for pair in zip(power / len(places), cross / len(places), strict=True)]
+    return list(zip(power / len(places), cross / len(places), strict=True))
 
 
 def _real(messages: Mapping[Key, npt.NDArray[np.generic]]) -> dict[Key, FloatArray]:

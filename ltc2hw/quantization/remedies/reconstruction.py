@@ -47,7 +47,6 @@ from ltc2hw.quantization.remedies.equalise import (
 )
 from ltc2hw.quantization.remedies.messages import Moments, Runs, Sent
 from ltc2hw.quantization.remedies.rounding import (
-    RIDGE,
     Rows,
     errors_of,
     least_error,
@@ -58,8 +57,8 @@ from ltc2hw.quantization.remedies.symmetry import Symmetry
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
 
-KEPT = (0.0, 0.8)
-"""Parts of sums over time that stay from step to step, as tried."""
+KEPT = (0.0, 0.8, 1.0)
+"""Parts of sums over time that stay from step to step, as tried: none to all."""
 
 OCTAVES = np.arange(-16, 9) / 8
 """Factors that are tried, in octaves from that at which a neuron's largest weight just fits."""
@@ -305,7 +304,8 @@ class _Work:
 
 def made_up_for(rows: Rows, moments: Moments) -> Rows:
     """Weights that make of the integers' messages, as nearly as any, what they made of float's."""
-    damping = RIDGE * float(np.mean(np.diag(moments.power))) * np.eye(len(moments.power))
+    power = float(np.mean(np.diag(moments.power)))
+    damping = moments.ridge * power * np.eye(len(moments.power))
     if not damping.any():
         return rows
     wanted = np.linalg.solve(moments.power + damping, (rows.real @ (moments.cross + damping)).T)
