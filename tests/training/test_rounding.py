@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -231,16 +231,18 @@ def precise(network: Network) -> Network:
 def test_a_start_is_trained_as_it_is_quantized(width: Any, backend: Any, method: Any) -> None:
     task, start = task_of(), precise(from_module(module_of("event")))
     changes = {"weight_bits": width, "backend": backend, "method": method}
-    options = options_of(epochs=4, learning_rate=0.1, bits={"state:hidden1.membrane": 10}, **changes)
+    options = options_of(
+        epochs=4, learning_rate=0.1, bits={"state:hidden1.membrane": 10}, **changes
+    )
     trainer = Trainer(task, Recipe(training=options), start=start)
-    learner: Any = trainer.learner
+    learner, module = (cast(Any, part) for part in (trainer.learner, trainer.module))
     x = torch.from_numpy(task.train.x)
     for _ in range(3):
         trainer.run_epoch()
         with learner.deployed(), torch.no_grad():
-            outputs, _ = run_chain(trainer.module, learner.forms, learner.rounded.entering(x))
+            outputs, _ = run_chain(module, learner.forms, learner.rounded.entering(x))
             judged, _ = learner.judged()(x)
-            network = from_module(trainer.module)
+            network = from_module(module)
         allow = tuple(v.rule for v in learner.rounded.refused)
         own = QuantizeOptions(weight_bits=width, bits=options.bits, allow=allow)
         fixed = quantize(network, "loihi2", task.train.x, own)
