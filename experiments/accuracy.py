@@ -30,6 +30,7 @@ from ltc2hw.converters.torch import from_module
 from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.calibration import TRAINING_SAMPLES
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.remedies.equalise import equalisable, with_factors
@@ -124,7 +125,7 @@ def slow_leak(task: Task, seed: int) -> Network:
     ridge = np.eye(seen.shape[1])
     fitted = np.linalg.solve(seen.T @ seen + ridge, seen.T @ wanted).T
     fitted *= 20.0
-    constants = {
+    constants: dict[str, FloatArray] = {
         name: np.zeros(output.size) for name in ("tau_mem.from_state", "tau_mem.from_current")
     }
     # PLAN rises by a 32nd from -5 on.
