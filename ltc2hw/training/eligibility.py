@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.neurons.cell import Cell
 from ltc2hw.numbers.capacity import require_capacity
+from ltc2hw.training import eligibility_kernels as kernels
 from ltc2hw.training.local import LocalSteps, Registers, Steps, synapses, with_trace
-from ltc2hw.training.sweep import sweep
+from ltc2hw.training.sweep import Sweep, sweep
 
 MOST_CARRIED = 1 << 31
 """Most numbers in the eligibility of a layer, 8 GiB in float32."""
@@ -98,40 +101,39 @@ class EligibleLayer:
         later = derivatives[:, :states, states:] * back.credit[1:].unsqueeze(2)
         factors = later.sum(dim=1).add_(shown[:, states:])
         ports = len(self.cell.form.ports)
-        gradients = [_present(factors[:, :ports], steps), factors[:, ports:].sum(dim=(0, 2))]
-        if self.synaptic is not None and self.constant is not None:
-            gradients[0] += _past(self.synaptic, back.credit[0])
-            gradients[1] += _past(self.constant, back.credit[0])[0].t()
-        self._add(*gradients)
+        synaptic = _present(factors[:, :ports], steps)
+        constant = factors[:, ports:].sum(dim=(0, 2))
+        if self.constant is not None:
+            constant += (back.credit[0].unsqueeze(1) * self.constant).sum(dim=(0, 2))
+        entering = derivatives[:, :states, states:]
         if not last:
-            self._carry(back.products, derivatives[:, :states, states:], steps)
+            left = (back.products[1:].unsqueeze(3) * entering.unsqueeze(1)).sum(dim=2)
+            self._advance(back, left, steps, synaptic)
+        elif self.synaptic is not None:
+            meet(back.credit[0], self.synaptic, synaptic)
+        self._add(synaptic, constant)
+
+    def _advance(self, back: Sweep, left: Tensor, steps: Steps, gradient: Tensor) -> None:
+        """Add the past's gradient of synapses; the eligibility after a piece.
+
+        ``left``: what is left at its end of what enters in each step, (L, d, P + F, B, N).
+        """
+        _, states, _, batch, size = left.shape
+        ports, messages = len(self.cell.form.ports), steps.messages.shape[2]
+        entered = left[:, :, ports:].sum(dim=0)
+        if self.synaptic is None or self.constant is None:
+            shape = (batch, size, states, ports, messages)
+            remedy = "use smaller batches or layers"
+            require_capacity("eligibility of a layer", math.prod(shape), MOST_CARRIED, remedy)
+            self.synaptic, self.constant = left.new_zeros(shape), entered
+        else:
+            past = (back.products[0].unsqueeze(2) * self.constant.unsqueeze(0)).sum(dim=1)
+            self.constant = past + entered
+        advance(back, left[:, :, :ports], steps.messages, self.synaptic, gradient)
 
     def _ports(self, derivatives: Tensor) -> slice:
         first = derivatives.shape[1] - 1
         return slice(first, first + len(self.cell.form.ports))
-
-    def _carry(self, products: Tensor, entering: Tensor, steps: Steps) -> None:
-        """The eligibility after a piece: what is left of the past, and what entered since."""
-        ports = len(self.cell.form.ports)
-        left = (products[1:].unsqueeze(3) * entering.unsqueeze(1)).sum(dim=2)
-        length, states, columns, batch, size = left.shape
-        messages = steps.messages.shape[2]
-        count = batch * size * states * ports * messages
-        remedy = "use smaller batches or layers"
-        require_capacity("eligibility of a layer", count, MOST_CARRIED, remedy)
-        each = left[:, :, :ports].permute(3, 4, 1, 2, 0).reshape(batch, -1, length)
-        x = steps.messages.transpose(0, 1)
-        constant = left[:, :, ports:].sum(dim=0).permute(2, 3, 0, 1).unsqueeze(3)
-        if self.synaptic is None or self.constant is None:
-            entered = torch.bmm(each, x)
-        else:
-            kept = products[0].permute(2, 3, 0, 1).reshape(-1, states, states)
-            past = torch.bmm(kept, self.synaptic.view(batch * size, states, -1))
-            entered = past.view(batch, -1, messages).baddbmm_(each, x)
-            own = torch.bmm(kept, self.constant.reshape(batch * size, states, -1))
-            constant = constant + own.view(constant.shape)
-        self.synaptic = entered.view(batch, size, states, ports, messages)
-        self.constant = constant
 
     def _add(self, synaptic: Tensor, constant: Tensor) -> None:
         """Add to the parameters' gradients: (P, N, M') of synapses, (F, N) of learned constants."""
@@ -157,9 +159,23 @@ def _present(factors: Tensor, steps: Steps) -> Tensor:
     return (flat @ messages).view(ports, size, -1)
 
 
-def _past(eligibility: Tensor, credit: Tensor) -> Tensor:
-    """Gradient by way of the eligibility (B, N, d, P, M') at the start of a piece, (P, N, M')."""
-    batch, size, states, ports, messages = eligibility.shape
-    weights = credit.permute(1, 2, 0).reshape(batch * size, 1, states)
-    each = torch.bmm(weights, eligibility.reshape(batch * size, states, -1))
-    return each.view(batch, size, ports, messages).sum(dim=0).transpose(0, 1)
+def meet(credit: Tensor, eligibility: Tensor, gradient: Tensor) -> None:
+    """Add to the gradient (P, N, M') of synapses what credit (d, B, N) finds in the eligibility."""
+    if eligibility.device.type == "cpu":
+        kernels.meet_all(credit.numpy(), eligibility.numpy(), gradient.numpy())
+    else:
+        gradient += torch.einsum("ibn,bnipm->pnm", credit, eligibility)
+
+
+def advance(
+    back: Sweep, left: Tensor, messages: Tensor, eligibility: Tensor, gradient: Tensor
+) -> None:
+    """:func:`meet`, then bring the eligibility (B, N, d, P, M') to the end of a piece, in place."""
+    products, credit = back.products[0], back.credit[0]
+    if eligibility.device.type == "cpu":
+        given = (products, credit, left, messages, eligibility, gradient)
+        kernels.advance(*(tensor.numpy() for tensor in given))
+        return
+    meet(credit, eligibility, gradient)
+    kept = torch.einsum("ijbn,bnjpm->bnipm", products, eligibility)
+    eligibility.copy_(kept).add_(torch.einsum("lipbn,lbm->bnipm", left, messages))

@@ -7,7 +7,7 @@ runs with its memory detached before each step (the readout's stays attached for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -59,3 +59,60 @@ def outputs_for(module: SpikingNetwork, x: Tensor, learned: int, filtered: bool)
             values = states[index][seen]
         outputs.append(values)
     return torch.stack(outputs)
+
+
+class Recursion:
+    """Gradients of one layer, step after step: how all of its state moves with its parameters.
+
+    One matrix (states, parameters) for one sample, multiplied by the step's full Jacobian.
+    """
+
+    def __init__(self, module: SpikingNetwork, learned: int) -> None:
+        self.module, self.learned = module, learned
+        self.cells: Sequence[Cell] = (*module.cells, module.readout)
+        self.parameters = list(self.cells[learned].parameters())
+        self.states = [zeros(cell, 1) for cell in self.cells]
+        self.moved: list[Tensor] | None = None
+
+    def step(self, x: Tensor, loss_of: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """One step of one sample, x: (N_in,); the gradient of its loss."""
+        own = self.learned
+        held = {n: v.detach().requires_grad_() for n, v in self.states[own].items()}
+        values, after = x[None], []
+        for index, cell in enumerate(self.cells):
+            before = held if index == own else self.states[index]
+            if index == own:
+                values = values.detach()
+            found = stepped(cell, values, before)
+            after.append(found)
+            seen = self.module.seen if index == len(self.cells) - 2 else cell.form.model.output
+            values = found[seen]
+        names = self.cells[own].form.registers
+        leaves = [held[name] for name in names]
+        gradients = self._by_parameters(loss_of(values[0])[None], leaves)[0]
+        state = torch.cat([after[own][name][0] for name in names])
+        rows = self._by_parameters(state, leaves)
+        self.moved = [torch.stack([row[i] for row in rows]) for i in range(len(self.parameters))]
+        self.states = [{n: v.detach() for n, v in found.items()} for found in after]
+        return gradients
+
+    def _by_parameters(self, values: Tensor, leaves: list[Tensor]) -> list[list[Tensor]]:
+        """Total derivatives of each value, by way of the state before the step, too."""
+        rows = []
+        for value in values:
+            wanted = (*self.parameters, *leaves)
+            found = [
+                torch.zeros_like(leaf) if grad is None else grad
+                for leaf, grad in zip(
+                    wanted,
+                    torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True),
+                    strict=True,
+                )
+            ] if value.requires_grad else [torch.zeros_like(leaf) for leaf in wanted]
+            count = len(self.parameters)
+            direct, past = found[:count], torch.cat([grad[0] for grad in found[count:]])
+            if self.moved is not None:
+                for own, moved in zip(direct, self.moved, strict=True):
+                    own += torch.tensordot(past, moved, dims=1)
+            rows.append(direct)
+        return rows
