@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.neurons.cell import Cell
 from ltc2hw.numbers.capacity import require_capacity
-from ltc2hw.training import eligibility_kernels as kernels
-from ltc2hw.training.local import LocalSteps, Registers, Steps, synapses, with_trace
-from ltc2hw.training.sweep import Sweep, sweep
+from ltc2hw.training import pieces
+from ltc2hw.training.local import LocalSteps, Registers, Steps
 
 MOST_CARRIED = 1 << 31
 """Most numbers in the eligibility of a layer, 8 GiB in float32."""
@@ -30,10 +28,8 @@ class EligibleLayer:
         e[t] = A[t] e[t-1] + b[t] x[t]      ∇ = Σ_t (∂L_t/∂s_t) e[t]
 
     for messages x; L_t is the loss of step t alone. A piece of L steps needs e at its start only:
-    what the steps hand back to each other is a :mod:`~ltc2hw.training.sweep`.
-
-    ``traced``: it shows the layer above a trace of what it sends, see
-    :func:`~ltc2hw.training.local.with_trace`.
+    what the steps hand back to each other is in :mod:`~ltc2hw.training.pieces`. ``seen`` and
+    ``traced`` as in :class:`~ltc2hw.training.local.LocalSteps`.
 
     Source: Bellec et al. 2020 (e-prop); Bohnstingl et al., arXiv 2007.12723 (OSTL); Baronig et al.,
     arXiv 2506.14464 (HYPR).
@@ -41,7 +37,11 @@ class EligibleLayer:
 
     def __init__(self, cell: Cell, seen: str, *, traced: bool = False) -> None:
         self.cell, self.traced = cell, traced
-        self.local = LocalSteps(cell.form, seen)
+        self.local = LocalSteps(cell.form, seen, traced=traced)
+        self.fast = cell.weight_input.device.type == "cpu"
+        """Whether pieces are compiled; by torch otherwise."""
+        first = len(self.local.present) - 1
+        self.ports = slice(first, first + len(cell.form.ports))
         self.registers: Registers = ()
         self.synaptic: Tensor | None = None
         self.constant: Tensor | None = None
@@ -61,8 +61,7 @@ class EligibleLayer:
 
     def derivatives(self, steps: Steps, kept: Tensor | None = None) -> Tensor:
         """Those of a piece; ``kept``: what the trace keeps per step."""
-        found = self.local.derivatives(self.cell.tensors(), steps)
-        return found if kept is None else with_trace(found, kept)
+        return self.local.derivatives(self.cell.tensors(), steps, kept, self.fast)
 
     def leak(self, derivatives: Tensor) -> Tensor:
         """What all neurons keep of themselves per step.
@@ -78,10 +77,16 @@ class EligibleLayer:
             raise UnsupportedError("e-prop", "leaks of the readout", reason, remedy)
         return kept[0]
 
+    @property
+    def answers(self) -> bool:
+        """Whether what it shows depends on what arrives in the same step."""
+        return bool(self.local.present[-1, self.ports].any())
+
     def instantaneous(self, derivatives: Tensor, credit: Tensor) -> Tensor:
         """Credit of what arrived from below, by way of the same step alone, (L, B, M)."""
         form = self.cell.form
-        factors = derivatives[:, -1, self._ports(derivatives)] * credit.unsqueeze(1)
+        factors = derivatives[:, -1, self.ports] * credit.unsqueeze(1)
+        factors[:, ~self.local.present[-1, self.ports]] = 0.0
         length, ports, batch, size = factors.shape
         flat = factors.permute(0, 2, 1, 3).reshape(length, batch, ports * size)
         return flat @ self.cell.weight_input.reshape(-1, form.inputs)
@@ -94,46 +99,30 @@ class EligibleLayer:
         Raises:
             TooLargeError: for an eligibility that would not fit in memory.
         """
-        states = derivatives.shape[1] - 1
-        shown = derivatives[:, states] * credit.unsqueeze(1)
-        back = sweep(derivatives[:, :states, :states], shown[:, :states])
-        # Factors of all columns but the states: how the loss moves with what arrives there.
-        later = derivatives[:, :states, states:] * back.credit[1:].unsqueeze(2)
-        factors = later.sum(dim=1).add_(shown[:, states:])
         ports = len(self.cell.form.ports)
-        synaptic = _present(factors[:, :ports], steps)
-        constant = factors[:, ports:].sum(dim=(0, 2))
-        if self.constant is not None:
-            constant += (back.credit[0].unsqueeze(1) * self.constant).sum(dim=(0, 2))
-        entering = derivatives[:, :states, states:]
+        go_back = pieces.compiled if self.fast else pieces.by_torch
+        back = go_back(derivatives, self.local.present, credit, ports, last)
+        synaptic, constant = _present(back.factors, steps), back.constant
+        past = self.constant
+        if past is not None:
+            constant += (back.credit.unsqueeze(1) * past).sum(dim=(0, 2))
         if not last:
-            left = (back.products[1:].unsqueeze(3) * entering.unsqueeze(1)).sum(dim=2)
-            self._advance(back, left, steps, synaptic)
+            kept = 0.0 if past is None else (back.products.unsqueeze(2) * past).sum(dim=1)
+            self.constant = back.entered + kept
+            if self.synaptic is None:
+                self.synaptic = self._room(back, steps)
+            pieces.advance(back, steps.messages, self.synaptic, synaptic, self.fast)
         elif self.synaptic is not None:
-            meet(back.credit[0], self.synaptic, synaptic)
+            pieces.meet(back, self.synaptic, synaptic, self.fast)
         self._add(synaptic, constant)
 
-    def _advance(self, back: Sweep, left: Tensor, steps: Steps, gradient: Tensor) -> None:
-        """Add the past's gradient of synapses; the eligibility after a piece.
-
-        ``left``: what is left at its end of what enters in each step, (L, d, P + F, B, N).
-        """
-        _, states, _, batch, size = left.shape
-        ports, messages = len(self.cell.form.ports), steps.messages.shape[2]
-        entered = left[:, :, ports:].sum(dim=0)
-        if self.synaptic is None or self.constant is None:
-            shape = (batch, size, states, ports, messages)
-            remedy = "use smaller batches or layers"
-            require_capacity("eligibility of a layer", math.prod(shape), MOST_CARRIED, remedy)
-            self.synaptic, self.constant = left.new_zeros(shape), entered
-        else:
-            past = (back.products[0].unsqueeze(2) * self.constant.unsqueeze(0)).sum(dim=1)
-            self.constant = past + entered
-        advance(back, left[:, :, :ports], steps.messages, self.synaptic, gradient)
-
-    def _ports(self, derivatives: Tensor) -> slice:
-        first = derivatives.shape[1] - 1
-        return slice(first, first + len(self.cell.form.ports))
+    def _room(self, back: pieces.Back, steps: Steps) -> Tensor:
+        """No eligibility of synapses yet, (B, N, d, P, M')."""
+        states, batch, size = back.credit.shape
+        shape = (batch, size, states, len(self.cell.form.ports), steps.messages.shape[2])
+        remedy = "use smaller batches or layers"
+        require_capacity("eligibility of a layer", math.prod(shape), MOST_CARRIED, remedy)
+        return back.credit.new_zeros(shape)
 
     def _add(self, synaptic: Tensor, constant: Tensor) -> None:
         """Add to the parameters' gradients: (P, N, M') of synapses, (F, N) of learned constants."""
@@ -157,25 +146,3 @@ def _present(factors: Tensor, steps: Steps) -> Tensor:
     flat = factors.permute(1, 3, 0, 2).reshape(ports * size, length * batch)
     messages = steps.messages.reshape(length * batch, -1)
     return (flat @ messages).view(ports, size, -1)
-
-
-def meet(credit: Tensor, eligibility: Tensor, gradient: Tensor) -> None:
-    """Add to the gradient (P, N, M') of synapses what credit (d, B, N) finds in the eligibility."""
-    if eligibility.device.type == "cpu":
-        kernels.meet_all(credit.numpy(), eligibility.numpy(), gradient.numpy())
-    else:
-        gradient += torch.einsum("ibn,bnipm->pnm", credit, eligibility)
-
-
-def advance(
-    back: Sweep, left: Tensor, messages: Tensor, eligibility: Tensor, gradient: Tensor
-) -> None:
-    """:func:`meet`, then bring the eligibility (B, N, d, P, M') to the end of a piece, in place."""
-    products, credit = back.products[0], back.credit[0]
-    if eligibility.device.type == "cpu":
-        given = (products, credit, left, messages, eligibility, gradient)
-        kernels.advance(*(tensor.numpy() for tensor in given))
-        return
-    meet(credit, eligibility, gradient)
-    kept = torch.einsum("ijbn,bnjpm->bnipm", products, eligibility)
-    eligibility.copy_(kept).add_(torch.einsum("lipbn,lbm->bnipm", left, messages))

@@ -42,15 +42,13 @@ class EligibleLearner(AutogradLearner):
         require_eligible(module, options)
         super().__init__(module, task, options)
         network = cast(SpikingNetwork, module)
-        below = [cell.form.model.output for cell in network.cells[:-1]]
-        seen = (*below, network.seen, network.readout.form.model.output)
-        traced = len(network.cells) - 1 if options.method == "eprop" else None
-        self.layers = [
-            EligibleLayer(cell, name, traced=index == traced)
-            for index, (cell, name) in enumerate(
-                zip((*network.cells, network.readout), seen, strict=True)
-            )
-        ]
+        self.layers = _layers(network, traced=options.method == "eprop")
+        for layer in self.layers[1:]:
+            if not layer.answers:
+                name = layer.cell.form.model.name
+                reason = "it answers a step later, so no credit of a step goes through it"
+                what = f"{name} above another layer"
+                raise UnsupportedError(options.method, what, reason, INSTEAD)
         self.tied: tuple[str, ...] = ()
         if options.method == "eprop":
             self.tied = self._common_leak()
@@ -90,7 +88,7 @@ class EligibleLearner(AutogradLearner):
             total += share * loss
             credit, kept = share * credit, None
             for layer, steps in zip(self.layers[::-1], went[::-1], strict=True):
-                derivatives = layer.derivatives(steps, kept if layer.traced else None)
+                derivatives = layer.derivatives(steps, kept)
                 layer.learn(derivatives, steps, credit, last=piece.stop == len(x))
                 if layer is self.layers[0]:
                     break
@@ -104,7 +102,7 @@ class EligibleLearner(AutogradLearner):
         self, outputs: Tensor, labels: Tensor, aim: Aim, piece: slice, guess: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Mean loss of a piece, and its derivative by the outputs (L, B, N_out)."""
-        with torch.enable_grad():
+        with torch.set_grad_enabled(True):
             outputs = outputs.detach().requires_grad_()
             wanted = labels[piece] if self.task.every_step else labels
             loss = window_loss(self.task, outputs, wanted, aim.weights[piece])
@@ -126,8 +124,8 @@ class EligibleLearner(AutogradLearner):
         Raises:
             UnsupportedError: for a network through whose readout e-prop's filter is not exact.
         """
-        readout = self.layers[-1].local
-        names = readout.leak
+        last = self.layers[-1]
+        readout, names = last.local, last.local.leak
         remedy = "use method 'ostl' or 'hypr'"
         if names is None:
             reason = "its leak is not one number, so the filter is one per synapse and output"
@@ -135,6 +133,10 @@ class EligibleLearner(AutogradLearner):
         if len(self.layers) > 2:
             reason = "the filter of lower ones is one per synapse and upper neuron"
             raise UnsupportedError("e-prop", f"{len(self.layers) - 1} layers", reason, remedy)
+        last.start(1)
+        with torch.no_grad():
+            _, steps = last.run(last.cell.weight_input.new_zeros(1, 1, last.cell.inputs))
+            last.leak(last.derivatives(steps))
         return names
 
     def _tie_gradients(self) -> None:
@@ -145,6 +147,17 @@ class EligibleLearner(AutogradLearner):
         named = tensors._replace(rows=grads).named(cell.form)
         for name in self.tied:
             named[name].fill_(named[name].mean())
+
+
+def _layers(network: SpikingNetwork, traced: bool) -> list[EligibleLayer]:
+    """The layers, the readout last; it sees a trace of the layer below, or what that sends."""
+    *below, last = network.cells
+    readout = network.readout
+    return [
+        *(EligibleLayer(cell, cell.form.model.output) for cell in below),
+        EligibleLayer(last, network.seen, traced=traced),
+        EligibleLayer(readout, readout.form.model.output),
+    ]
 
 
 def require_eligible(module: nn.Module, options: TrainingOptions) -> None:

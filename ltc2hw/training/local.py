@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ltc2hw.dynamics.jacobian import derivative, jacobian
 from ltc2hw.dynamics.operations import Operation
+from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.verify import constant_only
 from ltc2hw.neurons.form import Form, Tensors
 from ltc2hw.neurons.layer_step import layer_step
@@ -16,8 +17,12 @@ from ltc2hw.neurons.surrogate import surrogate_named
 from ltc2hw.neurons.torch_rounding import gate_function
 from ltc2hw.neurons.torch_step import TorchStep
 from ltc2hw.neurons.window import run_window
+from ltc2hw.training.local_code import LocalCode
 
 Registers = tuple[Tensor, ...]
+
+TRACE = (Operation.STATE, "")
+"""What a trace is among the states before a step; none of the program's is called so."""
 
 
 class Steps(NamedTuple):
@@ -34,31 +39,45 @@ class LocalSteps:
     """Steps of a layer, and their derivatives with what other neurons send held fixed.
 
     Rows are the states, then what the layer above sees (``seen``); columns are the states before
-    the step, what arrives at the ports, and the learned constants.
+    the step, what arrives at the ports, and the learned constants. ``traced``: the layer above sees
+    a trace ``f = kept f[t-1] + y`` of it instead, which is the last state.
     """
 
-    def __init__(self, form: Form, seen: str) -> None:
+    def __init__(self, form: Form, seen: str, *, traced: bool = False) -> None:
         self.form, self.seen = form, seen
-        program = form.program
-        self.states = tuple(name for name in form.registers if name in program.states)
-        self.rows = (*self.states, seen)
-        self.columns = (
-            *((Operation.STATE, name) for name in self.states),
+        states = tuple(name for name in form.registers if name in form.program.states)
+        rows = (*states, *((seen,) if traced else ()), seen)
+        leaves = (
+            *((Operation.STATE, name) for name in states),
+            *((TRACE,) if traced else ()),
             *((Operation.PORT, name) for name in form.ports),
             *((Operation.PARAMETER, name) for name in form.learned),
         )
-        self.program = jacobian(program, tuple(dict.fromkeys(self.rows)))
-        self.places = {
-            (row, column): name
-            for row, result in enumerate(self.rows)
-            for column, leaf in enumerate(self.columns)
-            if (name := derivative(result, *leaf)) in self.program.results
+        self.trace = len(states) if traced else None
+        found = jacobian(form.program, tuple(dict.fromkeys(rows)))
+        places = {
+            (row, column): found.results[name]
+            for row, result in enumerate(rows)
+            for column, leaf in enumerate(leaves)
+            if (name := derivative(result, *leaf)) in found.results
         }
-        functions = {gate: gate_function(name) for gate, name in form.functions.items()}
-        wanted = tuple(dict.fromkeys(self.places.values()))
-        surrogate = surrogate_named(form.surrogate)
+        self.present = torch.zeros(len(rows), len(leaves), dtype=torch.bool)
+        """Which derivatives are not 0 whatever the step reads, (rows, columns)."""
+        for place in places:
+            self.present[place] = True
+        if traced:
+            self.present[len(states) :, len(states)] = True
+        # A result each, as what is seen may be a state.
+        self.names = {place: f"row{place[0]}.column{place[1]}" for place in places}
+        results = {self.names[place]: index for place, index in places.items()}
+        own = {name: found.results[name] for name in form.registers}
+        self.program = Program(found.language, found.values, {**own, **results})
+        wanted = tuple(results)
         # What the steps have computed is not computed again: it would round differently.
-        self.step = TorchStep(self.program, wanted, functions, surrogate, form.registers)
+        functions = {gate: gate_function(name) for gate, name in form.functions.items()}
+        surrogate = surrogate_named(form.surrogate)
+        self.by_torch = TorchStep(self.program, wanted, functions, surrogate, form.registers)
+        self.code = LocalCode(form, self.program, wanted)
 
     @property
     def leak(self) -> tuple[str, ...] | None:
@@ -68,14 +87,14 @@ class LocalSteps:
         take up a part of it that the step changes.
         """
         form = self.form
-        if self.rows != (self.seen, self.seen) or len(form.ports) != 1:
+        if form.program.states != (self.seen,) or len(form.ports) != 1:
             return None
-        names = [self.places.get((0, column)) for column in (0, 1)]
-        for name in names:
+        for place in ((0, 0), (0, 1)):
+            name = self.names.get(place)
             if name is None or not constant_only(self.program, self.program.results[name]):
                 return None
-        kept = self.program.needed([name for name in names[:1] if name])
-        return tuple(name for name in kept.parameters if name in form.learned)
+        kept = self.program.needed([self.names[0, 0]]).parameters
+        return tuple(name for name in kept if name in form.learned)
 
     def run(self, tensors: Tensors, registers: Registers, x: Tensor) -> Steps:
         """Go through x: (L, B, M) from registers (B, N), without gradients."""
@@ -98,22 +117,32 @@ class LocalSteps:
             found.append(registers)
         return tuple(torch.stack(each) for each in zip(*found, strict=True))
 
-    def derivatives(self, tensors: Tensors, steps: Steps) -> Tensor:
-        """All of them, (L, rows, columns, B, N)."""
+    def derivatives(
+        self, tensors: Tensors, steps: Steps, kept: Tensor | None, fast: bool
+    ) -> Tensor:
+        """All that are :attr:`present`, (L, rows, columns, B, N); the others are any numbers.
+
+        ``kept``: what a trace keeps per step. ``fast``: by machine code, else by torch.
+        """
         form = self.form
         length, batch, _ = steps.messages.shape
         sums = torch.nn.functional.linear(steps.messages, synapses(form, tensors))
         arrived = sums.view(length, batch, -1, form.size).unbind(2)
-        found = self.step(
+        given = (
             tensors.named(form),
             dict(zip(form.ports, arrived, strict=True)),
             dict(zip(form.registers, steps.before, strict=True)),
             dict(zip(form.registers, steps.after, strict=True)),
         )
-        shape = (length, len(self.rows), len(self.columns), batch, form.size)
-        made = steps.messages.new_zeros(shape)
-        for (row, column), name in self.places.items():
-            made[:, row, column] = found[name]
+        made = steps.messages.new_empty(length, *self.present.shape, batch, form.size)
+        if fast:
+            self.code(*given, {name: made[:, i, j] for (i, j), name in self.names.items()})
+        else:
+            found = self.by_torch(*given)
+            for (i, j), name in self.names.items():
+                made[:, i, j] = found[name]
+        if self.trace is not None and kept is not None:
+            made[:, self.trace :, self.trace] = kept
         return made
 
 
@@ -123,18 +152,3 @@ def synapses(form: Form, tensors: Tensors) -> Tensor:
     if tensors.weight_recurrent is None:
         return below
     return torch.cat([below, tensors.weight_recurrent.reshape(-1, form.size)], dim=1)
-
-
-def with_trace(derivatives: Tensor, kept: Tensor) -> Tensor:
-    """Derivatives of a layer that shows a trace of what it sends instead, ``f = kept f[t-1] + y``.
-
-    The trace becomes the last state.
-    """
-    steps, rows, columns, *rest = derivatives.shape
-    made = derivatives.new_zeros(steps, rows + 1, columns + 1, *rest)
-    trace = rows - 1
-    for old, new in ((slice(0, trace), slice(0, trace)), (slice(trace, None), slice(rows, None))):
-        made[:, :trace, new] = derivatives[:, :trace, old]
-        made[:, trace:, new] = derivatives[:, trace:, old]
-    made[:, trace:, trace] = kept
-    return made

@@ -1,4 +1,4 @@
-"""The way back through a piece of a sequence: an affine recursion and products of its matrices."""
+"""The way back through a piece of a sequence as an associative scan."""
 
 from __future__ import annotations
 
@@ -17,40 +17,22 @@ class Sweep(NamedTuple):
     """(L + 1, d, d, ...): how the state after the last step moves with that before each one."""
 
 
-def in_steps(carry: Tensor, added: Tensor) -> Sweep:
-    """Step after step from the last one back.
+def sweep(carry: Tensor, added: Tensor) -> Sweep:
+    """An affine recursion and the products of its matrices, log2(L) deep.
 
     With A the derivatives of the state after a step (rows) by that before it (columns)::
 
         p[t] = added[t] + A[t]ᵀ p[t+1]      p[L] = 0
         P[t] = P[t+1] A[t]                  P[L] = 1
 
-    ``carry``: A, (L, d, d, ...); ``added``: (L, d, ...); all else is computed apart.
-
-    >>> a, b = torch.full((2, 1, 1), 0.5), torch.ones(2, 1)
-    >>> in_steps(a, b).credit.flatten().tolist(), in_steps(a, b).products.flatten().tolist()
-    ([1.5, 1.0, 0.0], [0.25, 0.5, 1.0])
-    """
-    credit, products = _ends(carry, added)
-    for step in range(len(carry) - 1, -1, -1):
-        own = carry[step]
-        later = torch.mul(own, credit[step + 1].unsqueeze(1)).sum(dim=0)
-        torch.add(added[step], later, out=credit[step])
-        torch.sum(products[step + 1].unsqueeze(2) * own.unsqueeze(0), dim=1, out=products[step])
-    return Sweep(credit, products)
-
-
-def in_parallel(carry: Tensor, added: Tensor) -> Sweep:
-    """The same as :func:`in_steps` by an associative scan, log2(L) deep.
-
     Maps ``p -> M p + v`` follow each other as ``(M, v) ∘ (M', v') = (M M', v + M v')``; each round
     joins every map with the one that begins where it ends, so that they span twice as many steps.
+    ``carry``: A, (L, d, d, ...); ``added``: (L, d, ...); what comes after is computed apart.
 
     >>> a, b = torch.full((2, 1, 1), 0.5), torch.ones(2, 1)
-    >>> in_parallel(a, b).credit.flatten().tolist()
-    [1.5, 1.0, 0.0]
+    >>> sweep(a, b).credit.flatten().tolist(), sweep(a, b).products.flatten().tolist()
+    ([1.5, 1.0, 0.0], [0.25, 0.5, 1.0])
     """
-    credit, products = _ends(carry, added)
     maps, shifts = carry.transpose(1, 2), added
     span, steps = 1, len(carry)
     while span < steps:
@@ -60,21 +42,7 @@ def in_parallel(carry: Tensor, added: Tensor) -> Sweep:
         shifts = torch.cat([shifted, shifts[inner:]])
         maps = torch.cat([joined, maps[inner:]])
         span *= 2
-    credit[:steps] = shifts
-    products[:steps] = maps.transpose(1, 2)
-    return Sweep(credit, products)
-
-
-def sweep(carry: Tensor, added: Tensor) -> Sweep:
-    """:func:`in_parallel` where many steps at once cost as little as one, else :func:`in_steps`."""
-    return (in_steps if carry.device.type == "cpu" else in_parallel)(carry, added)
-
-
-def _ends(carry: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-    """Places for both results, with what they are after the last step."""
-    steps, states, *rest = added.shape
-    credit = added.new_zeros(steps + 1, states, *rest)
-    products = carry.new_zeros(steps + 1, states, states, *rest)
-    for state in range(states):
-        products[steps, state, state] = 1.0
-    return credit, products
+    one = torch.eye(carry.shape[1], dtype=carry.dtype, device=carry.device)
+    one = one.reshape(1, *one.shape, *(1 for _ in carry.shape[3:])).expand(1, *carry.shape[1:])
+    credit = torch.cat([shifts, torch.zeros_like(shifts[:1])])
+    return Sweep(credit, torch.cat([maps.transpose(1, 2), one]))

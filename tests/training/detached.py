@@ -101,14 +101,18 @@ class Recursion:
         rows = []
         for value in values:
             wanted = (*self.parameters, *leaves)
-            found = [
-                torch.zeros_like(leaf) if grad is None else grad
-                for leaf, grad in zip(
-                    wanted,
-                    torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True),
-                    strict=True,
-                )
-            ] if value.requires_grad else [torch.zeros_like(leaf) for leaf in wanted]
+            found = (
+                [
+                    torch.zeros_like(leaf) if grad is None else grad
+                    for leaf, grad in zip(
+                        wanted,
+                        torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True),
+                        strict=True,
+                    )
+                ]
+                if value.requires_grad
+                else [torch.zeros_like(leaf) for leaf in wanted]
+            )
             count = len(self.parameters)
             direct, past = found[:count], torch.cat([grad[0] for grad in found[count:]])
             if self.moved is not None:
