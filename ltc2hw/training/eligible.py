@@ -36,6 +36,13 @@ class EligibleLearner(AutogradLearner):
 
     Raises:
         UnsupportedError: for what this does not learn, by name.
+
+    >>> from ltc2hw.neurons import LTCCell, ReadoutCell
+    >>> from ltc2hw.tasks import load_task
+    >>> module = SpikingNetwork([LTCCell(2, 3)], ReadoutCell(3, 1))
+    >>> learner = EligibleLearner(module, load_task("add-6"), TrainingOptions(method="hypr"))
+    >>> len(learner.learn(torch.rand(6, 4, 2), torch.rand(4, 1), rate=0.01))
+    1
     """
 
     def __init__(self, module: nn.Module, task: Task, options: TrainingOptions) -> None:

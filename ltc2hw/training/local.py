@@ -41,6 +41,11 @@ class LocalSteps:
     Rows are the states, then what the layer above sees (``seen``); columns are the states before
     the step, what arrives at the ports, and the learned constants. ``traced``: the layer above sees
     a trace ``f = kept f[t-1] + y`` of it instead, which is the last state.
+
+    >>> from ltc2hw.dynamics.models.lif import lif
+    >>> local = LocalSteps(Form(lif, 2, 3, ("current",), ("bias",)), "spikes")
+    >>> local.present.int().tolist()  # by current, membrane, the port and the bias
+    [[1, 0, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
     """
 
     def __init__(self, form: Form, seen: str, *, traced: bool = False) -> None:

@@ -210,10 +210,10 @@ class TrainingOptions:
     windows; ``piece`` is how many steps they take at a time, which changes time and memory, not the
     gradient (OSTL takes one). ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of
     the learning rate that a cosine schedule ends at. ``loss_weighting`` weighs the loss of step t
-    of a sample's T: ``ramp`` (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a
-    label. ``augment`` allows the task's own augmentation of the training samples. ``shift`` moves images or rows of
-    training samples by up to that many places in each direction, anew in every epoch
-    (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
+    of a sample's T: ``ramp`` (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has
+    a label. ``augment`` allows the task's own augmentation of the training samples. ``shift`` moves
+    images or rows of training samples by up to that many places in each direction, anew in every
+    epoch (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
     not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
     autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights

@@ -343,6 +343,12 @@ def hooked() -> SpikingNetwork:
     return module
 
 
+def to_graph() -> nn.Module:
+    task = load_task("digits-rows")
+    generator = torch.Generator().manual_seed(0)
+    return build_network(task, ModelOptions(hidden=(5,), dropout=0.1), generator)
+
+
 REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "dense gates": (lambda: chain(gate="dense"), {}, "a layer of ltc: .*tau_mem, tau_adp .dense"),
     "a dense readout": (lambda: chain(readout="dense"), {}, "a layer of readout: .*dense gates"),
@@ -368,12 +374,6 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
         lambda: chain(layers=2), {"method": "eprop"}, "2 layers: .*use method 'ostl' or 'hypr'",
     ),
 }  # fmt: skip
-
-
-def to_graph() -> nn.Module:
-    task = load_task("digits-rows")
-    generator = torch.Generator().manual_seed(0)
-    return build_network(task, ModelOptions(hidden=(5,), dropout=0.1), generator)
 
 
 @pytest.mark.parametrize("case", REFUSED)
