@@ -1,12 +1,16 @@
-"""The way of an error through one population: which of its variables carry it, to which ports."""
+"""The way of an error through one population: which of its variables carry it, and where to.
+
+To ports, within a step; and to what a synapse left in the neuron's states in the steps before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.reverse import Reverse, reverse
+from ltc2hw.dynamics.tangent import Tangent, cross, tangent
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.structure import Graph
 from ltc2hw.learning.neurons import by_identity, neurons_of
@@ -36,11 +40,46 @@ def passes(population: Any, variable: str) -> bool:
     neurons = neurons_of(population)
     if neurons is None:
         return False
-    try:
-        reverse_of(neurons.model, (variable,))
-    except UnsupportedError:
+    known = _passing(neurons.model)
+    if variable not in known:
+        try:
+            reverse_of(neurons.model, (variable,))
+            known[variable] = True
+        except UnsupportedError:
+            known[variable] = False
+    return known[variable]
+
+
+@by_identity
+def _passing(model: Model) -> dict[str, bool]:
+    """What was asked of :func:`passes`, by variable."""
+    return {}
+
+
+@by_identity
+def tangent_of(model: Model) -> Tangent:
+    """How one step of a model moves."""
+    return tangent(model)
+
+
+def remembers(population: Any, variable: str) -> bool:
+    """Whether an error of what a population sends finds what landed at a port, now or before."""
+    neurons = neurons_of(population)
+    if neurons is None:
         return False
-    return True
+    found = tangent_of(neurons.model)
+    return passes(population, variable) or any(
+        found.remembered(port, (variable,)) for port in found.ports
+    )
+
+
+def enters(population: Any, variables: Sequence[str], port: str) -> bool:
+    """Whether errors of a population's variables go on within the step to what lands on a port."""
+    neurons = neurons_of(population)
+    if neurons is None:
+        return False
+    found = tangent_of(neurons.model)
+    return any(found.has(cross(variable, port)) for variable in variables)
 
 
 def credited(graph: Graph[Any, Any], crossed: Collection[int], name: str) -> tuple[str, ...]:

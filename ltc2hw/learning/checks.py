@@ -22,15 +22,39 @@ def require_rate(name: str, value: object) -> float:
     1.0
     """
     limit = "a finite number > 0"
+    rate = _number(name, value, limit)
+    if not rate > 0:
+        raise InvalidValueError(name, rate, limit)
+    return rate
+
+
+def require_part(name: str, value: object) -> float:
+    """Return a part of a whole as a Python float.
+
+    Raises:
+        InvalidValueError: for anything but a number from 0 to below 1.
+
+    >>> require_part("feedback_decay", 0)
+    0.0
+    """
+    limit = "a number from 0 to below 1"
+    part = _number(name, value, limit)
+    if not 0 <= part < 1:
+        raise InvalidValueError(name, part, limit)
+    return part
+
+
+def _number(name: str, value: object, limit: str) -> float:
+    """A finite real number as a Python float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise InvalidValueError(name, shown(value), limit)
     try:
-        rate = float(value)
+        number = float(value)
     except OverflowError as error:
         raise InvalidValueError(name, shown(value), limit) from error
-    if not (math.isfinite(rate) and rate > 0):
-        raise InvalidValueError(name, rate, limit)
-    return rate
+    if not math.isfinite(number):
+        raise InvalidValueError(name, number, limit)
+    return number
 
 
 def require_integer(name: str, value: object, lowest: int, highest: int) -> int:

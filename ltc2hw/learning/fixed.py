@@ -52,6 +52,13 @@ PRODUCT_BITS = 50
 STATE = "state."
 """First part of the message of a self term that is a state before the step."""
 
+INTEGER_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "descent": ("instantaneous",),
+    "update": ("fptt",),
+    "feedback": ("symmetric", "random"),
+}
+"""What a rule may choose on integers."""
+
 SMALLEST_BIAS_RANGE, SMALLEST_TERM_RANGE = 2, 1
 """Learned constants of neurons can reach at least ±2^this: those added, and those multiplied."""
 
@@ -168,16 +175,23 @@ def integer_rule(
     synapse on its way back.
 
     Raises:
-        InvalidValueError: rates that are not powers of two, ``own_current``, words too narrow for
-            the network's weights or too wide for 64-bit sums, no plastic path.
+        InvalidValueError: rates that are not powers of two, ``own_current``, a descent, update or
+            feedback that integers do not have, words too narrow for the network's weights or too
+            wide for 64-bit sums, no plastic path.
         UnknownNameError: populations or ports of the rule that do not exist.
     """
+    for name, known in INTEGER_CHOICES.items():
+        if getattr(rule, name) not in known:
+            raise InvalidValueError(
+                name, repr(getattr(rule, name)), f"{' or '.join(known)} for integers",
+                'learn the float network, with engine="float64"',
+            )  # fmt: skip
     if rule.own_current:
         raise InvalidValueError(
             "own_current", True, "False for integers", "errors through own currents are not local"
         )
     chosen = words or PlasticWords()
-    reached = reached_populations(network)
+    reached = reached_populations(network, rule)
     parameters = plastic_parameters(network, rule, reached)
     roomy = with_room(network, parameters)
     crossed = error_paths(network, reached, crosses_spikes, own_current=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
+
+import numpy as np
 
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
@@ -13,6 +15,12 @@ from ltc2hw.learning.rule import Memory, Parameter
 from ltc2hw.showing import Shown, listed
 
 Memories = Mapping[Parameter, Memory]
+Eligibility = Mapping[Parameter, Mapping[str, Array]]
+"""Arrays of the shape of each parameter, by the state of its neuron that they belong to.
+
+Those that a readout's leak filters are called by what is sent, the port where it lands, and the
+readout's state: ``spikes.current.membrane``.
+"""
 Counts = Mapping[str, Mapping[str, int]]
 Net = TypeVar("Net", Network, FixedNetwork)
 
@@ -27,6 +35,18 @@ class Learning(Shown):
     """Updates done so far: steps that had a label or target."""
     begun: str = field(default="", compare=False)
     """Checksum of the integer network that learning began with, "" where it is not known."""
+    eligibility: Eligibility = field(default_factory=dict)
+    """What every value left in its neuron's states, where the rule's descent keeps it."""
+    feedback: Mapping[int, Array] = field(default_factory=dict)
+    """Feedback weights that learn, by projection, in the order of its own weights."""
+
+    def rested(self, registers: State) -> Learning:
+        """The same with other registers, those of rest: of the past nothing is eligible."""
+        forgotten = {
+            parameter: {name: np.zeros_like(array) for name, array in own.items()}
+            for parameter, own in self.eligibility.items()
+        }
+        return replace(self, registers=registers, eligibility=forgotten)
 
     def __repr__(self) -> str:
         values = sum(memory.value.size for memory in self.memories.values())

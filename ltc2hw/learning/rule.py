@@ -1,12 +1,15 @@
-"""Forward propagation through time (FPTT) as a local rule: what learns, how fast, from what error.
+"""Local learning rules as data: what learns, in which direction, how fast, from what error.
 
-One update per algorithmic step, on one sample at a time, state never differentiated through: the
-gradient of every synapse is then a post-synaptic factor times the message that it carried. This
-module holds the rule as data; factors follow from the neuron's program, reversed
-(:mod:`ltc2hw.dynamics.reverse`).
+One update per algorithmic step, on one sample at a time. In forward propagation through time (FPTT)
+no state is differentiated through: the gradient of every synapse is then a post-synaptic factor
+times the message that it carried. With eligibility a neuron's own memory is, in numbers that every
+synapse keeps. Factors and memory follow from the neuron's program, walked backwards
+(:mod:`ltc2hw.dynamics.reverse`) and forwards (:mod:`ltc2hw.dynamics.tangent`).
 
 Sources: Kag and Saligrama, ICML 2021 (FPTT); Yin, Corradi, Bohte, arXiv 2112.11231 (spiking
-neurons). ``docs/on-chip-learning.md`` has all equations.
+neurons); Bellec et al., Nature Communications 11, 3625, 2020 (e-prop); Bohnstingl et al.,
+arXiv 2007.12723 (OSTL). ``docs/learning-rules.md`` compares them, ``docs/on-chip-learning.md`` has
+all equations of FPTT.
 """
 
 from __future__ import annotations
@@ -22,7 +25,13 @@ import numpy.typing as npt
 from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.structure import Connection, Graph, Population, connection_name, named
-from ltc2hw.learning.checks import require_choice, require_flag, require_rate, require_seed
+from ltc2hw.learning.checks import (
+    require_choice,
+    require_flag,
+    require_part,
+    require_rate,
+    require_seed,
+)
 from ltc2hw.learning.front_end import check_kernels_behind, front_end, has_kernels_alone, is_held
 from ltc2hw.learning.neurons import is_graded, learnable_of
 from ltc2hw.numbers.convolution import Conv
@@ -33,7 +42,9 @@ from ltc2hw.numbers.words import FloatArray, IntArray
 
 ErrorKind = Literal["softmax", "linear"]
 Weighting = Literal["ramp", "uniform"]
-Feedback = Literal["symmetric", "random"]
+Feedback = Literal["symmetric", "random", "adaptive"]
+Descent = Literal["instantaneous", "eligibility", "filtered"]
+UpdateKind = Literal["fptt", "plain"]
 Surrogate = Literal["multi_gaussian", "triangle"]
 Term = str
 """``weights`` of a projection, ``bias`` of a port, or another constant of a neuron."""
@@ -45,10 +56,11 @@ SURROGATES: tuple[Surrogate, ...] = get_args(Surrogate)
 
 @dataclass(frozen=True)
 class FPTTRule:
-    """On-chip FPTT: one update per algorithmic step, batch of one, no autograd.
+    """On-chip learning: one update per algorithmic step, batch of one, no autograd.
 
-    With ``g`` the gradient of the step's loss with the state held fixed, ``Φ̄`` the running mean
-    and ``λ`` the gradient memory of a parameter ``Φ``::
+    Its name is that of its defaults; e-prop and OSTL are other choices of ``descent``, ``update``
+    and ``feedback``. With ``g`` the gradient of the step's loss with the state held fixed, ``Φ̄``
+    the running mean and ``λ`` the gradient memory of a parameter ``Φ``::
 
         Φ ← Φ - learning_rate (g - λ + alpha (Φ - Φ̄))
         λ ← λ - alpha (Φ - Φ̄)
@@ -57,7 +69,21 @@ class FPTTRule:
     ``error``: ``softmax`` (cross-entropy of labels) or ``linear`` (half the squared error of real
     targets), on the readout's membrane. ``weighting``: the loss of step t of T counts ``(t+1)/T``
     (``ramp``) or 1 (``uniform``). ``feedback``: errors travel back through the transposed weights
-    (``symmetric``) or through fixed random ones (``random``, drawn from ``feedback_seed``).
+    (``symmetric``), through fixed random ones (``random``, drawn from ``feedback_seed``), or
+    through ones that begin so and change as the weights do (``adaptive``), while both lose the part
+    ``feedback_decay`` of themselves in every update, so that they come together.
+
+    ``descent``: with the state of the past held fixed, an error finds what a synapse brought in
+    this step alone (``instantaneous``). With ``eligibility`` it finds what the synapse left in the
+    states h of its own neuron, too::
+
+        ε[t] = A ε[t-1] + b x[t]         A = ∂h[t] / ∂h[t-1],   b = ∂h[t] / ∂port[t]
+        g = -Σ_v L_v (∂v / ∂h[t-1] ε[t-1] + ∂v / ∂port x[t])
+
+    ``L_v`` is the credit of what the neuron sends, through the layers of this step. With
+    ``filtered`` the readout's own memory of earlier messages counts as well: their ``∂v/∂w`` are
+    filtered by its leak, which all outputs must share. ``update``: as above (``fptt``), or gradient
+    descent without Φ̄ and λ (``plain``): ``Φ ← Φ - learning_rate g``.
 
     ``ports`` names the populations and the ports of theirs that learn, each once and in any order;
     None means all that an error reaches. ``biases`` and ``self_terms`` (constants that multiply
@@ -67,9 +93,10 @@ class FPTTRule:
     others within the step. Integer rules refuse it.
 
     Raises:
-        InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
-            64 bits; a switch that is neither True nor False; a port that is named twice.
-        UnknownNameError: an unknown error, weighting, feedback or surrogate.
+        InvalidValueError: a rate that is not positive and finite, or beta above 1; a feedback_decay
+            that is no part; a seed beyond 64 bits; a switch that is neither True nor False; a port
+            that is named twice.
+        UnknownNameError: an unknown error, weighting, feedback, surrogate, descent or update.
 
     >>> FPTTRule(learning_rate=2**-5).beta
     0.5
@@ -87,6 +114,9 @@ class FPTTRule:
     biases: bool = True
     self_terms: bool = True
     own_current: bool = False
+    descent: Descent = "instantaneous"
+    update: UpdateKind = "fptt"
+    feedback_decay: float = 2.0**-14
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "alpha", "beta"):
@@ -98,11 +128,14 @@ class FPTTRule:
             ("weighting", get_args(Weighting)),
             ("feedback", get_args(Feedback)),
             ("surrogate", SURROGATES),
+            ("descent", get_args(Descent)),
+            ("update", get_args(UpdateKind)),
         ):
             require_choice(name, getattr(self, name), known)
         for name in ("biases", "self_terms", "own_current"):
             set_field(self, name, require_flag(name, getattr(self, name)))
         set_field(self, "feedback_seed", require_seed("feedback_seed", self.feedback_seed))
+        set_field(self, "feedback_decay", require_part("feedback_decay", self.feedback_decay))
         if self.ports is not None:
             set_field(self, "ports", _checked_ports(self.ports))
 
@@ -171,21 +204,38 @@ def fptt_update(rule: FPTTRule, memory: Memory, gradient: FloatArray) -> Memory:
     return Memory(value, mean, remembered)
 
 
+def updated(rule: FPTTRule, memory: Memory, gradient: FloatArray) -> Memory:
+    """One update in float64, of the rule's kind; a plain one needs Φ alone, and Φ̄ is Φ.
+
+    >>> start = Memory(*(np.array([v]) for v in (1.0, 0.5, 0.0)))
+    >>> updated(FPTTRule(learning_rate=0.5, update="plain"), start, np.array([0.25])).value
+    array([0.875])
+    """
+    if rule.update == "fptt":
+        return fptt_update(rule, memory, gradient)
+    value = memory.value - rule.learning_rate * gradient
+    return Memory(value, value, memory.gradient)
+
+
 Passes = Callable[[Any, str], bool]
 """Whether an error of what a population sends, by variable, finds its way to a port of it."""
 
 Crosses = Callable[[str], bool]
 """Whether errors come back through projections of a variable."""
 
+Enters = Callable[[Any, Sequence[str], str], bool]
+"""Whether an error of a population's variables goes on to what lands on a port of it."""
+
 
 def learning_populations(
-    graph: Graph[Any, Any], passes: Passes, crosses: Crosses
+    graph: Graph[Any, Any], passes: Passes, crosses: Crosses, enters: Enters | None = None
 ) -> tuple[str, ...]:
     """Populations that an error of the output reaches within one step, the output first.
 
     Errors start at the output and cross projections backwards, into populations whose step they
-    pass. A projection with a delay carries a message of the past, and the past is held fixed. They
-    end at kernels, and so at populations of the front end.
+    pass; where some learn but hand no error on, ``enters`` says so. A projection with a delay
+    carries a message of the past, and the past is held fixed. They end at kernels, and so at
+    populations of the front end.
 
     Raises:
         InvalidValueError: if what the output is read by is one bit and no number.
@@ -198,18 +248,23 @@ def learning_populations(
             "a population read by numbers, such as membranes, which are compared with targets",
             "add neurons of the model readout behind it",
         )
-    reached, front = [graph.output], front_end(graph)
-    for name in reached:
+    reached, front = {graph.output: [output.output_variable]}, front_end(graph)
+    waiting = [graph.output]
+    for name in waiting:
         for connection in graph.projections:
             source: Population = graph.population(connection.source)
             if (
                 connection.target == name
                 and comes_back(connection, crosses)
-                and source.name not in reached
+                and connection.variable not in reached.get(source.name, ())
                 and source.name not in front
+                and (
+                    enters is None or enters(graph.population(name), reached[name], connection.port)
+                )
                 and passes(source, connection.variable)
             ):
-                reached.append(source.name)
+                reached.setdefault(source.name, []).append(connection.variable)
+                waiting.append(source.name)
     return tuple(reached)
 
 

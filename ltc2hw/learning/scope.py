@@ -14,7 +14,7 @@ from ltc2hw.errors import UnknownNameError, UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.structure import Connection, Population
-from ltc2hw.learning.backwards import passes
+from ltc2hw.learning.backwards import enters, passes, remembers
 from ltc2hw.learning.front_end import front_end, has_kernels_alone, is_held
 from ltc2hw.learning.learned import Learned
 from ltc2hw.learning.neurons import learnable_at, learnable_of, neurons_of
@@ -67,13 +67,17 @@ class Scope:
         return "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
 
 
-def reached_populations(network: Network | FixedNetwork) -> tuple[str, ...]:
+def reached_populations(network: Network | FixedNetwork, rule: FPTTRule) -> tuple[str, ...]:
     """Populations that an error reaches, the output first; integers send it through spikes alone.
+
+    With eligibility it also reaches those whose ports it finds in their past alone; it ends there.
 
     Raises:
         InvalidValueError: if the output is read by its spikes.
     """
-    return learning_populations(network, passes, crossing(network))
+    if rule.descent == "instantaneous":
+        return learning_populations(network, passes, crossing(network))
+    return learning_populations(network, remembers, crossing(network), enters)
 
 
 def readouts(network: Network | FixedNetwork) -> tuple[str, ...]:
@@ -105,7 +109,7 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
         UnknownNameError, InvalidValueError: as
             :func:`~ltc2hw.learning.rule.plastic_parameters`, if nothing learns.
     """
-    reached = reached_populations(network)
+    reached = reached_populations(network, rule)
     parameters = plastic_parameters(network, rule, reached)
     reasons = _Reasons(network, rule, reached)
     held: dict[str, str] = {}
@@ -285,9 +289,23 @@ class _Reasons:
                 f"{connection.target} reads its {connection.variable}, and integers send errors"
                 " back through spikes alone"
             )
+        target = self.network.population(connection.target)
+        model, variable = self.model(population), connection.variable
+        if not remembers(population, variable):
+            return f"in the model {model}, nothing that arrives changes its {variable}"
+        if self.rule.descent != "instantaneous":
+            return (
+                f"errors end at {target.name}: in the model {self.model(target)}, what arrives at"
+                f" {connection.port} changes what it sends only in a later step"
+            )
+        followed = ", as descent='eligibility' follows it" * isinstance(self.network, Network)
+        return (
+            f"in the model {model}, what arrives changes its {variable} only in a later"
+            f" step{followed}"
+        )
+
+    def model(self, population: Population) -> str:
+        """Name of a population's model."""
         neurons = neurons_of(population)
         assert neurons is not None
-        return (
-            f"in the model {neurons.model.name}, what arrives changes its"
-            f" {connection.variable} only in a later step"
-        )
+        return neurons.model.name

@@ -13,7 +13,7 @@ from ltc2hw.graph.fixed_state import word_ranges as register_ranges
 from ltc2hw.graph.samples import plain_array
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.checks import require_integer
-from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.learned import Eligibility, Learning
 from ltc2hw.learning.rule import Memory, Parameter, parameter_name
 from ltc2hw.numbers.scalars import shown
 from ltc2hw.numbers.words import Word
@@ -36,8 +36,9 @@ def checked_learning(
     ``start``: the learner's own first state; ``ranges``: of its words, None for real numbers.
 
     Raises:
-        InvalidValueError: for anything but a Learning, parameters or registers that are missing or
-            too many, numbers of another type or outside their words, a count that is no integer.
+        InvalidValueError: for anything but a Learning; parameters, registers, eligibility or
+            feedback weights that are missing or too many; numbers of another type or outside their
+            words; a count that is no integer.
         ShapeError: for arrays of another shape.
     """
     if not isinstance(learning, Learning):
@@ -53,7 +54,13 @@ def checked_learning(
         )
     registers = _registers(learning.registers, start.registers, network, real=ranges is None)
     step = require_integer("updates done", learning.step, 0, MOST_UPDATES)
-    return Learning(memories, registers, step)
+    return Learning(
+        memories,
+        registers,
+        step,
+        eligibility=_eligibility(learning.eligibility, start.eligibility, network),
+        feedback=_feedback(learning.feedback, start.feedback),
+    )
 
 
 def word_ranges(value: Word, mean: Word, gradient: Word) -> tuple[Range, Range, Range]:
@@ -106,10 +113,33 @@ def _registers(given: Any, wanted: State, network: Any, *, real: bool) -> State:
     return checked
 
 
-def _require_names(what: str, given: Any, wanted: Mapping[str, Any]) -> None:
+def _eligibility(given: Any, wanted: Eligibility, network: Any) -> Eligibility:
+    """What is eligible of every parameter, in all states that remember it."""
+    _require_keys("eligibility", given, wanted, network)
+    checked: dict[Parameter, dict[str, Array]] = {}
+    for parameter, own in wanted.items():
+        label = f"eligibility of {parameter_name(network, parameter)}"
+        _require_names(label, given[parameter], own)
+        checked[parameter] = {
+            name: _array(f"{label} in {name}", given[parameter][name], zero, None)
+            for name, zero in own.items()
+        }
+    return checked
+
+
+def _feedback(given: Any, wanted: Mapping[int, Array]) -> Mapping[int, Array]:
+    """Feedback weights of every projection that has its own."""
+    _require_names("projections with feedback weights", given, wanted)
+    return {
+        index: _array(f"feedback weights of projection {index}", given[index], own, None)
+        for index, own in wanted.items()
+    }
+
+
+def _require_names(what: str, given: Any, wanted: Mapping[Any, Any]) -> None:
     if not isinstance(given, Mapping) or set(given) != set(wanted):
         found = ", ".join(map(shown, given)) if isinstance(given, Mapping) else shown(given)
-        limit = ", ".join(wanted) or "none"
+        limit = ", ".join(map(str, wanted)) or "none"
         raise InvalidValueError(what, found or "none", limit, REMEDY)
 
 

@@ -24,6 +24,9 @@ from ltc2hw.simulations.driver import C, C_contra, P, P_contra, Plan, Step, Valu
 Factors = Mapping[tuple[str, str], Array]
 """Post-synaptic factors, ``-∂loss/∂port`` (B, N), by population and port."""
 
+Credits = Mapping[str, Values]
+"""Descent directions, ``-∂loss/∂variable`` (B, N), by population and variable."""
+
 
 class CreditArithmetic(Protocol[P_contra, C_contra]):
     """What makes the backward half of an engine."""
@@ -52,8 +55,8 @@ def backward(
     carried: State,
     step: Step,
     error: Array,
-) -> Factors:
-    """Factors of every port of every population that the error (B, N_out) reaches.
+) -> tuple[Factors, Credits]:
+    """Factors of every port of every population that the error (B, N_out) reaches, and its credit.
 
     ``crossed``: indices of the projections that carry errors back; ``carried``: registers before
     the step. What a population sends of its first stage has its credit only after the factors of
@@ -79,7 +82,7 @@ def backward(
                     known = credit[connection.source]
                     variable = connection.variable
                     known[variable] = known[variable] + sent if variable in known else sent
-    return factors
+    return factors, credit
 
 
 def meeting(
@@ -91,21 +94,37 @@ def meeting(
 ) -> tuple[Array, Array]:
     """Factor and message that meet at every value of a parameter, two vectors.
 
-    The message of a bias is 1, that of a self term what it multiplies in its own neuron.
     ``registers`` are those before the step.
     """
     name, port = parameter.population, parameter.port
     population = network.population(name)
-    produced = step.produced[name]
-    nothing = np.zeros_like(produced[population.output_variable])
+    nothing = np.zeros_like(step.produced[name][population.output_variable])
     factor = factors.get((name, port), nothing)[0]
+    targets, message = met(network, parameter, registers, step)
+    return factor[targets], message
+
+
+Targets = slice | Array
+"""Which neuron of a population each value of a parameter belongs to."""
+
+
+def met(
+    network: Graph[Any, Any], parameter: Parameter, registers: State, step: Step
+) -> tuple[Targets, Array]:
+    """The neuron of every value of a parameter, and the message that the value met in a step.
+
+    The message of a bias is 1, that of a self term what it multiplies in its own neuron.
+    """
+    name, port = parameter.population, parameter.port
+    population = network.population(name)
+    produced = step.produced[name]
     if parameter.projection is not None:
         connection = network.projections[parameter.projection]
         rows, columns = expanded(connection.weights).coordinates
-        return factor[rows], sent_message(registers, step.messages, connection)[0][columns]
+        return rows, sent_message(registers, step.messages, connection)[0][columns]
     message = learnable_at(population, port, parameter.term).message
     if message == ONE:
-        return factor, np.ones_like(factor)
+        return slice(None), np.ones_like(produced[population.output_variable][0])
     if message.startswith(STATE):
-        return factor, registers[name][message.removeprefix(STATE)][0]
-    return factor, produced[message][0]
+        return slice(None), registers[name][message.removeprefix(STATE)][0]
+    return slice(None), produced[message][0]

@@ -1,13 +1,14 @@
-"""The float64 three-factor reference of on-chip FPTT: no autograd, and equal to it.
+"""The float64 reference of learning on the chip: no autograd, and equal to it.
 
 Every gradient is a post-synaptic factor times the message that the synapse carried. With the state
 of the past held fixed this is the exact gradient of the step's loss, for event and static gates.
-For dense gates it is exact except for what the rule's ``own_current`` says.
+For dense gates it is exact except for what the rule's ``own_current`` says. Descents with a memory
+add what errors find in the eligibility of the steps before (:mod:`traces` beside this module).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,8 @@ from ltc2hw.graph.network import FloatPopulation, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.state import zero_state
 from ltc2hw.graph.trace import Array, State
-from ltc2hw.learning.backwards import reverse_of
+from ltc2hw.learning.backwards import passes, reverse_of
+from ltc2hw.learning.feedback import first_feedback, followed
 from ltc2hw.learning.goals import Course, Goals, class_goals, target_goals
 from ltc2hw.learning.learned import Learned, Learning, Memories
 from ltc2hw.learning.neurons import neurons_of
@@ -30,10 +32,10 @@ from ltc2hw.learning.rule import (
     Parameter,
     error_paths,
     feedback_matrix,
-    fptt_update,
     parameter_name,
     plastic_parameters,
     surrogate_slope,
+    updated,
 )
 from ltc2hw.learning.scope import crosses_all, reached_populations
 from ltc2hw.learning.state import checked_learning
@@ -44,6 +46,7 @@ from ltc2hw.simulations.driver import Plan, Step, Values, step
 from ltc2hw.simulations.float64 import FloatArithmetic
 from ltc2hw.simulations.plasticity.credit import backward, meeting
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
+from ltc2hw.simulations.plasticity.traces import Traces
 
 
 class FloatLearner:
@@ -59,12 +62,12 @@ class FloatLearner:
     def __init__(self, network: Network, rule: FPTTRule) -> None:
         self.network = network
         self.rule = rule
-        self.reached = reached_populations(network)
+        self.reached = reached_populations(network, rule)
         self.parameters = plastic_parameters(network, rule, self.reached)
         self.plan = Plan.of(network)
         self.crossed = error_paths(network, self.reached, crosses_all, own_current=rule.own_current)
         self.arithmetic = FloatArithmetic()
-        self.credit = FloatCredit(rule)
+        self.traces = Traces(network, rule, self.parameters, self.crossed)
 
     def start(self) -> Learning:
         """Memories of the network as it is (``Φ̄ = Φ``, ``λ = 0``), registers at zero."""
@@ -72,7 +75,13 @@ class FloatLearner:
         for parameter in self.parameters:
             value = read_parameter(self.network, parameter)
             memories[parameter] = Memory(value, value, np.zeros_like(value))
-        return Learning(memories, self.rest(), 0)
+        return Learning(
+            memories,
+            self.rest(),
+            0,
+            eligibility=self.traces.start(self.network),
+            feedback=first_feedback(self.network, self.rule, self.crossed),
+        )
 
     def continued(self, learning: Learning) -> Learning:
         """A state to go on from, checked to fit the network."""
@@ -101,33 +110,53 @@ class FloatLearner:
     def step(
         self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
-        """Run one step on x (N_in,), compare with the goal (N_out,), learn; see Learner."""
+        """Run one step on x (N_in,), compare with the goal (N_out,), learn; see Learner.
+
+        Raises:
+            TrainingError: as :meth:`check`.
+        """
+        self.check(learning)
         network = self.adapted(learning.memories)
+        output, descent, following = self.descend(network, learning, x, goal, t, steps)
         if goal is None:
-            done, registers = self.forward(network, learning.registers, x)
-            return Update(self.said(network, done)[0], {}, {}), replace(
-                learning, registers=registers
-            )
-        output, descent, registers = self.descend(network, learning.registers, x, goal, t, steps)
-        memories = {
-            parameter: fptt_update(self.rule, memory, -descent[parameter])
+            return Update(output, {}, {}), following
+        moved = {
+            parameter: updated(self.rule, memory, -descent[parameter])
             for parameter, memory in learning.memories.items()
         }
-        return Update(output, descent, {}), Learning(memories, registers, learning.step + 1)
+        memories, feedback = followed(self.rule, learning, moved)
+        following = replace(following, memories=memories, feedback=feedback, step=learning.step + 1)
+        return Update(output, descent, {}), following
 
     def descend(
-        self, network: Network, registers: State, x: Array, goal: Array, t: int, steps: int
-    ) -> tuple[Array, Mapping[Parameter, Array], State]:
-        """Run one step of a network: output (N_out,), descent of each parameter, new registers."""
+        self, network: Network, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
+    ) -> tuple[Array, Mapping[Parameter, Array], Learning]:
+        """Run one step of a network from the registers and eligibility of a state of learning.
+
+        Returns the output (N_out,), the descent of each parameter, none without a goal, and the
+        state with the registers and eligibility after the step.
+        """
+        registers, eligibility = learning.registers, learning.eligibility
         done, following = self.forward(network, registers, x)
-        output = self.said(network, done)
+        output, credit = self.said(network, done), FloatCredit(self.rule, learning.feedback)
+        moved = self.traces.moved(network, registers, done, credit.slope)
+        after = replace(
+            learning, registers=following, eligibility=self.traces.following(moved, eligibility)
+        )
+        if goal is None:
+            return output[0], {}, after
         error = output_error(self.rule, output, goal, self.rule.step_weight(t, steps))
-        factors = backward(self.credit, network, self.plan, self.crossed, registers, done, error)
+        factors, credits = backward(
+            credit, network, self.plan, self.crossed, registers, done, error
+        )
+        past = self.traces.past(credit, moved, credits, eligibility)
         descent = {}
         for parameter in self.parameters:
             factor, message = meeting(network, parameter, factors, registers, done)
             descent[parameter] = factor * message
-        return output[0], descent, following
+            if parameter in past:
+                descent[parameter] = descent[parameter] + past[parameter]
+        return output[0], descent, after
 
     def forward(self, network: Network, registers: State, x: Array) -> tuple[Step, State]:
         """One step of a network on x (N_in,), and the registers after it."""
@@ -139,17 +168,29 @@ class FloatLearner:
         return done.produced[network.output][network.population(network.output).output_variable]
 
     def check(self, learning: Learning) -> None:
-        """Raise if a parameter has left the real numbers.
+        """Raise if a parameter, or what is eligible of it, has left the real numbers.
 
         Raises:
             TrainingError: naming the parameter and the update.
         """
         for parameter, memory in learning.memories.items():
-            if not all(np.all(np.isfinite(numbers)) for numbers in memory):
+            if not _finite(memory):
                 name = parameter_name(self.network, parameter)
                 raise TrainingError(
                     f"{name} diverged before update {learning.step}; lower the learning rate"
                 )
+        for parameter, kept in learning.eligibility.items():
+            if not _finite(kept.values()):
+                name = parameter_name(self.network, parameter)
+                raise TrainingError(
+                    f"eligibility of {name} diverged before update {learning.step}: the neuron's"
+                    " memory grows without bound; choose constants with which it fades, or"
+                    " descent='instantaneous'"
+                )
+
+
+def _finite(arrays: Iterable[Array]) -> bool:
+    return all(np.all(np.isfinite(numbers)) for numbers in arrays)
 
 
 def learn(
@@ -170,7 +211,10 @@ def learn(
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         TrainingError: if a parameter diverges.
     """
-    return stream(FloatLearner(network, rule), x, targets, learning, reset=reset, lengths=lengths)
+    learner = FloatLearner(network, rule)
+    # What leaves double precision stays in what is remembered, and is seen there.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return stream(learner, x, targets, learning, reset=reset, lengths=lengths)
 
 
 def output_error(rule: FPTTRule, output: FloatArray, goal: FloatArray, weight: float) -> FloatArray:
@@ -191,8 +235,9 @@ class FloatCredit:
 
     dtype: npt.DTypeLike = np.float64
 
-    def __init__(self, rule: FPTTRule) -> None:
+    def __init__(self, rule: FPTTRule, adapted: Mapping[int, Array] | None = None) -> None:
         self.rule = rule
+        self.adapted = adapted or {}
 
     def factors(
         self, population: FloatPopulation, registers: Values, step: Step, credit: Values
@@ -200,6 +245,8 @@ class FloatCredit:
         """Factors of the ports that the credit finds its way to."""
         neurons = neurons_of(population)
         assert isinstance(neurons, Neurons)
+        if not any(passes(population, variable) for variable in credit):
+            return {}
         produced, ports = step.produced[population.name], step.ports[population.name]
         found = reverse_of(neurons.model, credit)
         forward = evaluate_real(
@@ -217,8 +264,10 @@ class FloatCredit:
         return surrogate_slope(self.rule.surrogate, distance)
 
     def feedback(self, index: int, connection: Projection, factor: Array) -> Array:
-        """``factor @ B``, with B the weights or a fixed random matrix of their shape."""
-        if self.rule.feedback == "random":
+        """``factor @ B``: B are the weights, or others of their shape, fixed or adapted."""
+        if index in self.adapted:
+            matrix = connection.weights.with_values(self.adapted[index]).to_array()
+        elif self.rule.feedback == "random":
             matrix = feedback_matrix(self.rule, index, connection.weights.shape)
         else:
             matrix = connection.weights.to_array()

@@ -199,7 +199,9 @@ class IntegerLearner:
         add_counts(counts, {network.output: {"error": misfits}})
         self.credit.counts = counts
         crossed = self.chip.crossed
-        factors = backward(self.credit, network, self.plan, crossed, registers, done, error[None])
+        factors, _ = backward(
+            self.credit, network, self.plan, crossed, registers, done, error[None]
+        )
         return Observation(done, following, output, factors, counts)
 
     def rounding(self, parameter: Parameter, update_number: int) -> IntArray | None:

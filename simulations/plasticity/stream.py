@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -95,7 +95,7 @@ def stream(
     counts, state = entered.counts, entered.start
     for s, steps in enumerate(course.lengths.tolist()):
         if reset:
-            state = replace(state, registers=learner.rest())
+            state = state.rested(learner.rest())
         for t in range(steps):
             update, state = learner.step(state, entered.samples[t, s], goals.at(t, s), t, steps)
             outputs[t, s] = update.output

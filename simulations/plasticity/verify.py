@@ -8,7 +8,7 @@ spike that falls on the other side of a threshold, and say nothing about the rul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,8 @@ class Verifier:
         network = dequantize(self.learner.adapted(before.memories))
         sample = np.ldexp(x.astype(np.float64), -chip.network.input.fraction)
         registers = real_registers(chip.network, before.registers)
-        _, descent, _ = self.teacher.descend(network, registers, sample, self.goal(goal), *at)
+        past = Learning({}, registers, before.step)
+        _, descent, _ = self.teacher.descend(network, past, sample, self.goal(goal), *at)
         ours, theirs, value = [], [], 0.0
         for parameter, form in chip.formats.items():
             scale = chip.words.factor_fraction + form.word.message_fraction
@@ -113,7 +114,7 @@ def verify(
     learning, errors = entered.start, []
     for s, steps in enumerate(entered.course.lengths.tolist()):
         if reset:
-            learning = replace(learning, registers=learner.rest())
+            learning = learning.rested(learner.rest())
         for t in range(steps):
             sample, goal = entered.samples[t, s], entered.goals.at(t, s)
             update, after = learner.step(learning, sample, goal, t, steps)

@@ -16,7 +16,6 @@ from ltc2hw.dynamics.expression import Expression, constant, fires, port, regist
 from ltc2hw.dynamics.model import Model, model
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.real import evaluate_real
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
 from ltc2hw.errors import InvalidValueError, UnsupportedError
@@ -31,6 +30,7 @@ from ltc2hw.numbers.operators import Weights
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.plasticity.verify import verify
+from tests.learning.torch_programs import by_torch
 from tests.simulations.test_plasticity import assert_same
 
 INPUTS, HIDDEN, OUTPUTS, STEPS, SAMPLES = 5, 6, 3, 6, 3
@@ -69,49 +69,6 @@ MODELS: dict[str, Model] = {
 
 
 # --- factors against autograd -------------------------------------------------------------------
-
-
-class Fires(torch.autograd.Function):
-    """A comparison with the surrogate's slope."""
-
-    @staticmethod
-    def forward(ctx: Any, distance: torch.Tensor) -> torch.Tensor:
-        """1 above 0."""
-        ctx.save_for_backward(distance)
-        return (distance > 0).to(distance.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        """ψ of the distance."""
-        (distance,) = ctx.saved_tensors
-        slope = surrogate_slope("multi_gaussian", distance.numpy())
-        return gradient * torch.from_numpy(np.asarray(slope))
-
-
-def by_torch(program: Program, leaves: Mapping[Operation, Any]) -> dict[str, torch.Tensor]:
-    """Results of a real program on tensors; a choice of 0 and 1 is ``c a + (1 - c) b``."""
-    values: list[torch.Tensor] = []
-    meaning: dict[Operation, Any] = {
-        Operation.ADD: torch.add,
-        Operation.SUBTRACT: torch.sub,
-        Operation.MULTIPLY: torch.mul,
-        Operation.DIVIDE: torch.div,
-        Operation.SQUARE_ROOT: torch.sqrt,
-        Operation.MINIMUM: torch.minimum,
-        Operation.MAXIMUM: torch.maximum,
-        Operation.REGISTER: lambda x: x,
-        Operation.GATE: torch.sigmoid,
-        Operation.GREATER: lambda a, b: Fires.apply(a - b),  # type: ignore[no-untyped-call]
-        Operation.SELECT: lambda c, a, b: c * a + (1 - c) * b,
-    }
-    for value in program.values:
-        if value.operation is Operation.NUMBER:
-            values.append(torch.tensor(value.numbers[0], dtype=torch.float64))
-        elif value.operation in leaves:
-            values.append(leaves[value.operation][value.name])
-        else:
-            values.append(meaning[value.operation](*(values[a] for a in value.arguments)))
-    return {name: values[index] for name, index in program.results.items()}
 
 
 def random_step(found: Model, seed: int) -> tuple[Any, Any, Any]:
