@@ -6,10 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from ltc2hw.dynamics.jacobian import derivative, jacobian
-from ltc2hw.dynamics.models import find_model
-from ltc2hw.dynamics.operations import Operation
-from ltc2hw.errors import UnknownNameError
 from ltc2hw.training.sweep import sweep
 
 
@@ -44,17 +40,3 @@ def test_a_gpu_sweeps_to_the_same_numbers() -> None:
     here, there = sweep(carry, added), sweep(carry.cuda(), added.cuda())
     for own, other in zip(here, there, strict=True):
         torch.testing.assert_close(own, other.cpu(), rtol=1e-10, atol=1e-10)
-
-
-def test_a_jacobian_has_what_is_not_zero_by_name() -> None:
-    lif = find_model("lif")
-    found = jacobian(lif.program, ("current", "membrane"))
-    names = set(found.results) - set(lif.program.results)
-    assert derivative("current", Operation.PORT, "current") in names
-    assert derivative("membrane", Operation.PARAMETER, "threshold") in names
-    # The current hears nothing of the membrane, nor of the bias.
-    assert derivative("current", Operation.STATE, "membrane") not in names
-    assert derivative("current", Operation.PARAMETER, "bias") not in names
-    assert found.values[: len(lif.program.values)] == lif.program.values
-    with pytest.raises(UnknownNameError, match="result of a step"):
-        jacobian(lif.program, ("voltage",))
