@@ -29,11 +29,15 @@ def check(model: Model, function: str, surrogate: str) -> dict[str, FloatArray]:
     assert found.values[: len(program.values)] == program.values
     functions = dict.fromkeys(program.names(Operation.GATE), NONLINEARITIES[function])
     inputs = inputs_of(program, 7)
-    given = [inputs[leaf] for leaf in LEAVES]
-    outputs = TorchStep(program, results, functions, SURROGATES[surrogate])(*given, {})
+    constants, ports, states = (inputs[leaf] for leaf in LEAVES)
+    outputs = TorchStep(program, results, functions, SURROGATES[surrogate])(
+        constants, ports, states, {}
+    )
     names = tuple(name for name in found.results if name not in program.results)
     with torch.no_grad():
-        made = TorchStep(found, names, functions, SURROGATES[surrogate])(*given, {})
+        made = TorchStep(found, names, functions, SURROGATES[surrogate])(
+            constants, ports, states, {}
+        )
     own = {
         name: np.broadcast_to(np.asarray(torch.as_tensor(value).detach()), SHAPE)
         for name, value in made.items()

@@ -245,6 +245,19 @@ def test_labels_at_every_step_are_learned() -> None:
     assert_same([gradient_of(p) for p in own], list(torch.autograd.grad(loss, own)))
 
 
+def test_the_auxiliary_loss_is_that_of_autograd() -> None:
+    digits, rate = load_task("digits-rows"), 1e-30
+    x, labels = torch.from_numpy(digits.train.x[:, :16]), torch.from_numpy(digits.train.labels[:16])
+    options = TrainingOptions(updates=4, auxiliary=0.7, learning_rate=rate, backend="autograd")
+    one, other = chain().double(), chain().double()
+    other.load_state_dict(one.state_dict())
+    found = EligibleLearner(one, digits, replace(options, eligibility=True, piece=1))
+    wanted = AutogradLearner(other, digits, options)
+    np.testing.assert_allclose(
+        found.learn(x, labels, rate), wanted.learn(x, labels, rate), rtol=1e-12
+    )
+
+
 @pytest.mark.parametrize("method", ["eprop", "ostl", "hypr", "fptt"])
 def test_memory_does_not_grow_with_the_sequence(method: Method) -> None:
     """Every tensor that is alive after a piece, counted; pieces come one after the other."""
