@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -326,10 +326,10 @@ def test_eprop_keeps_the_readouts_leak_common() -> None:
     x = torch.from_numpy(task.train.x[:, :32]).float()
     for _ in range(5):
         learner.learn(x, torch.from_numpy(task.train.labels[:32]), 0.05)
-    leaks = module.readout.bias[1].detach()
+    leaks = cast(ReadoutCell, module.readout).bias[1].detach()
     assert float(leaks[0]) != -2.0
     torch.testing.assert_close(leaks, leaks[:1].expand(10), rtol=0.0, atol=1e-6)
-    assert float(module.readout.bias[0].detach().std()) > 0.0
+    assert float(cast(ReadoutCell, module.readout).bias[0].detach().std()) > 0.0
 
 
 def chain(**changes: Any) -> SpikingNetwork:
@@ -346,7 +346,7 @@ def stacked(name: str) -> SpikingNetwork:
 def uneven() -> SpikingNetwork:
     module = chain()
     with torch.no_grad():
-        module.readout.bias[1, 0] += 0.5
+        cast(ReadoutCell, module.readout).bias[1, 0] += 0.5
     return module
 
 

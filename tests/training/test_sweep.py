@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.training.sweep import sweep
 
 
@@ -19,7 +20,8 @@ def test_a_sweep_is_the_plain_recursion(states: int, steps: int) -> None:
     assert found.credit.shape == (steps + 1, states, 4, 3)
     for b in range(4):
         for n in range(3):
-            credit, product = np.zeros(states), np.eye(states)
+            credit: FloatArray = np.zeros(states)
+            product: FloatArray = np.eye(states)
             for step in range(steps, -1, -1):
                 if step < steps:
                     own = carry[step, :, :, b, n]
