@@ -202,6 +202,7 @@ def train_network(
     provenance = {
         "task": task.name,
         "method": recipe.training.method,
+        **({"eligibility": "carried"} if recipe.training.eligibility else {}),
         **new,
         "seed": str(recipe.training.seed),
         "epochs": str(recipe.training.epochs),
@@ -211,4 +212,4 @@ def train_network(
     return from_module(result.module, provenance), measured
 
 
-TRAIN = Verb("train a network by FPTT (or BPTT)", add_arguments, run)
+TRAIN = Verb("train a network by FPTT (or BPTT, e-prop, OSTL, HYPR)", add_arguments, run)
