@@ -111,10 +111,10 @@ def outlier(task: Task, seed: int) -> Network:
 
 
 def slow_leak(task: Task, seed: int) -> Network:
-    """Outputs so slow that what a step adds to their membranes is below a unit of their words.
+    """Outputs that leak by a few steps, or less than one, of what holds a gate, each by its own.
 
     So slow, outputs only sum up what arrives: their weights are those of a least squares fit of the
-    labels by spike counts of training samples.
+    labels by spike counts of training samples, times what makes up for each output's own pace.
     """
     network = trained(hidden=(64,))(task, seed)
     output = network.population(network.output)
@@ -124,12 +124,13 @@ def slow_leak(task: Task, seed: int) -> Network:
     wanted = np.eye(output.size)[task.train.labels] - 1 / output.size
     ridge = np.eye(seen.shape[1])
     fitted = np.linalg.solve(seen.T @ seen + ridge, seen.T @ wanted).T
-    fitted *= 20.0
+    paces = np.exp2(np.random.default_rng(seed).uniform(np.log2(0.6), np.log2(2.4), output.size))
+    fitted *= 20.0 * (paces.mean() / paces)[:, None]
     constants: dict[str, FloatArray] = {
         name: np.zeros(output.size) for name in ("tau_mem.from_state", "tau_mem.from_current")
     }
     # PLAN rises by a 32nd from -5 on.
-    constants["tau_mem.bias"] = np.full(output.size, -5.0 + 32.0 * SLOW)
+    constants["tau_mem.bias"] = -5.0 + 32.0 * SLOW * paces
     constants["bias_current"] = fitted[:, -1] / task.steps
     populations = tuple(
         output.with_constants(constants) if p.name == output.name else p
@@ -149,7 +150,7 @@ def slow_leak(task: Task, seed: int) -> Network:
 
 
 SLOW = 2.0**-15
-"""Part of an output that leaks in a step."""
+"""Part of an output that leaks in a step, times 0.6 to 2.4."""
 
 
 def cases() -> dict[str, Case]:

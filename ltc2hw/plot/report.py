@@ -35,7 +35,7 @@ def account(report: Report) -> Axes:
             "account of the report",
             "none",
             "a comparison with causes",
-            "CompareOptions(causes=True)",
+            "leave CompareOptions as they are",
         )
     return draw_account(report).axes[0]
 

@@ -26,7 +26,7 @@ from ltc2hw.tuning.judging import Judge
 from ltc2hw.tuning.losses import MOST_SAMPLES, Loss, accounted, losses_of
 from ltc2hw.tuning.material import MOST_CHOOSING, Material
 from ltc2hw.tuning.noise import LOST
-from ltc2hw.tuning.remedies import REMEDIES, Change, offered
+from ltc2hw.tuning.remedies import RECONSTRUCT, REMEDIES, Change, offered
 from ltc2hw.tuning.situation import Situation
 from ltc2hw.tuning.trail import Trail, Trial
 
@@ -191,6 +191,9 @@ class Tuner:
             self.tries[change.what] = self.tries.get(change.what, 0) + 1
             if self.tries[change.what] <= TRIES:
                 kept |= self.attempt(change)
+                if kept and change.remedy == RECONSTRUCT:
+                    # Weights are on their grid: much of what was offered does nothing more.
+                    break
         return kept
 
     def ordered(self) -> list[Change]:

@@ -75,7 +75,7 @@ def test_outputs_come_closer_to_float(make: object) -> None:
     made = reconstructed(network, "loihi2", x, COARSE)
     fixed = ltc2hw.quantize(made, "loihi2", x, on_grid(COARSE, network))
     for rounding in ("nearest", "arriving"):
-        asked = QuantizeOptions(weight_bits=3, allow=tuple(LIMITS), rounding=rounding)  # type: ignore[arg-type]
+        asked = QuantizeOptions(weight_bits=3, allow=tuple(LIMITS), rounding=rounding)
         other = ltc2hw.quantize(network, "loihi2", x, asked)
         assert error(network, fixed, unseen) < 0.9 * error(network, other, unseen)
     # Weights are exactly what the integers hold, and the network that was given is as it was.
