@@ -57,9 +57,12 @@ def check_learnable(chip: IntegerRule) -> None:
     """Raise for what the learning processes do not express.
 
     Raises:
-        UnsupportedError: graded messages between populations.
+        UnsupportedError: graded messages between populations, eligibility.
     """
     where, remedy = "Lava's learning processes", "learn with engine='integer'"
+    if chip.tangents:
+        name = f"rule with descent={chip.rule.descent!r}"
+        raise UnsupportedError(where, name, "synapses that keep eligibility", remedy)
     for projection in chip.network.projections:
         name = f"projection {connection_name(projection)}"
         if projection.variable not in ("spikes", "value"):

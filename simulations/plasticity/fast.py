@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
@@ -58,6 +59,11 @@ def learn_with(
     lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn from a stream with a rule already worked out; see :func:`learn`."""
+    if chip.tangents:
+        raise UnsupportedError(
+            "the compiled learner", f"rule with descent={chip.rule.descent!r}",
+            "synapses that keep eligibility", "learn with engine='integer'",
+        )  # fmt: skip
     layout = lay_out(chip)
     specification = IntegerLearner(chip)
     entered = enter(specification, x, targets, learning, reset=reset, lengths=lengths)
