@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
@@ -20,9 +19,9 @@ from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
-from ltc2hw.simulations.plasticity.layout import Layout, lay_out
+from ltc2hw.simulations.plasticity.layout import Layout, lay_out, ordered
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
-from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
+from ltc2hw.simulations.plasticity.records import Memory, Rule, Scratch, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
 
@@ -59,11 +58,6 @@ def learn_with(
     lengths: npt.ArrayLike | None = None,
 ) -> Learned[FixedNetwork]:
     """Learn from a stream with a rule already worked out; see :func:`learn`."""
-    if chip.tangents:
-        raise UnsupportedError(
-            "the compiled learner", f"rule with descent={chip.rule.descent!r}",
-            "synapses that keep eligibility", "learn with engine='integer'",
-        )  # fmt: skip
     layout = lay_out(chip)
     specification = IntegerLearner(chip)
     entered = enter(specification, x, targets, learning, reset=reset, lengths=lengths)
@@ -72,11 +66,12 @@ def learn_with(
     tables, rule = tables_of(layout, buffers.feedback), rule_of(chip)
 
     def compute(piece: Piece) -> None:
-        first = entered.start.step + piece.update
-        run(tables, memory, rule, *piece.arrays, first, piece.fresh)
+        first, moves = entered.start.step + piece.update, entered.start.moves + piece.moves
+        run(tables, memory, rule, *piece.arrays, first, moves, piece.fresh)
 
     outputs = in_pieces(layout, entered, compute)
-    after = unpack(layout, buffers, entered.start.step + entered.goals.updates)
+    moves = entered.start.moves + int(entered.course.lengths.sum())
+    after = unpack(layout, buffers, entered.start.step + entered.goals.updates, moves)
     counts = entered.counts
     add_counts(counts, saturations(layout, memory))
     return Learned(
@@ -98,12 +93,13 @@ class Piece(NamedTuple):
     """What one kernel call learns: whole samples, or some steps of one.
 
     ``arrays``: samples (S, T, N_in), goals (S, T or 1, N), weights in time (S, T), outputs
-    (T, S, N_out) to be filled, and steps of each sample (S,); ``update``: updates before it in the
-    stream, ``updates`` of its own; ``fresh``: whether its samples start from cleared registers.
+    (T, S, N_out) to be filled, and steps of each sample (S,); ``update`` and ``moves``: updates and
+    steps before it in the stream, ``updates`` of its own; ``fresh``: whether its samples start from cleared registers.
     """
 
     arrays: tuple[Array, Array, Array, Array, Array]
     update: int
+    moves: int
     updates: int
     fresh: bool
 
@@ -123,7 +119,7 @@ def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]
     weights = weights_in_time(chip.rule, entered)
     size = chip.network.population(chip.network.output).size
     outputs = np.zeros((course.steps, course.samples, size), np.int64)
-    update = 0
+    update = moves = 0
     for at, during in extents(course.samples, course.steps, most_updates(layout)):
         # Slices of one sample, and of whole samples, lie in one piece of memory.
         part, weight = samples[at, during], weights[at, during]
@@ -132,9 +128,10 @@ def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]
         wanted = goals[at] if goals.shape[1] == 1 else goals[at, during]
         updates = int(np.count_nonzero(weight != NO_GOAL))
         fresh = course.reset and during.start == 0
-        compute(Piece((part, wanted, weight, said, lengths), update, updates, fresh))
+        compute(Piece((part, wanted, weight, said, lengths), update, moves, updates, fresh))
         outputs[during, at] = said
         update += updates
+        moves += int(lengths.sum())
     return outputs
 
 
@@ -153,7 +150,7 @@ def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
 
 def most_updates(layout: Layout) -> int:
     """Updates of one kernel call."""
-    work = layout.synapses + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
+    work = layout.synapses + layout.kept + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
     return max(1, PIECE_WORK // work)
 
 
@@ -184,7 +181,27 @@ def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[n
         buffers.sent,
         np.zeros(layout.factors, factors),
         np.zeros(len(layout.counters), np.int64),
-        np.zeros((len(layout.chip.parameters), 3), np.int64),
+        np.zeros((len(layout.chip.parameters), 4), np.int64),
+        buffers.eligible,
+        np.zeros(layout.moves, np.int32 if layout.chip.factor.bits <= 32 else np.int64),
+        scratch_of(layout),
+    )
+
+
+def scratch_of(layout: Layout) -> Scratch:
+    """Rows as long as the longest of any projection or population."""
+    network = layout.chip.network
+    sizes = (size for projection in network.projections for size in projection.weights.shape)
+    longest = max(*sizes, *(population.size for population in network.populations))
+    states = layout.terms.shape[1] - 2
+    bits = layout.chip.factor.bits
+    return Scratch(
+        np.zeros(longest, layout.dtype),
+        np.zeros(longest, np.int64),
+        np.zeros(longest, np.int64),
+        np.zeros((states + 1, longest), np.int64),
+        np.zeros(longest, np.uint32),
+        np.zeros((states, states + 2, longest), np.int32 if bits <= 32 else np.int64),
     )
 
 
@@ -209,6 +226,9 @@ def tables_of(layout: Layout, feedback: npt.NDArray[np.int64]) -> Tables:
         layout.targets,
         layout.chip.powers,
         feedback,
+        layout.moved,
+        layout.eligible,
+        layout.terms,
     )
 
 
@@ -224,6 +244,7 @@ def rule_of(chip: IntegerRule) -> Rule:
         factor_high=chip.factor.maximum,
         factor_fraction=words.factor_fraction,
         softmax_index=words.softmax_index,
+        eligible=bool(chip.tangents),
     )
 
 
@@ -234,9 +255,8 @@ def saturations(layout: Layout, memory: Memory) -> dict[str, dict[str, int]]:
     for (population, name), count in zip(layout.counters, memory.counts, strict=True):
         if count:
             result[population][name] = int(count)
-    ordered = sorted(chip.parameters, key=lambda parameter: parameter.projection is None)
-    for parameter, row in zip(ordered, memory.misfits, strict=True):
-        names = ("value", "mean", "gradient")
+    for parameter, row in zip(ordered(chip), memory.misfits, strict=True):
+        names = ("value", "mean", "gradient", "eligibility")
         result[parameter_name(chip.network, parameter)] = {
             name: int(number) for name, number in zip(names, row, strict=True) if number
         }

@@ -162,8 +162,9 @@ def advance(tables: Tables, memory: Memory) -> None:
 
 @kernel
 def clear(tables: Tables, memory: Memory) -> None:
-    """Registers and past messages at zero."""
+    """Registers, past messages and eligibility at zero."""
     memory.sent[:] = 0
+    memory.eligible[:] = 0
     empty(tables.following, memory.cells)
 
 

@@ -27,6 +27,7 @@ from ltc2hw.simulations.plasticity.records import (
     COMPARE,
     DELIVER,
     EVALUATE,
+    MOVE,
     ONE,
     SEND,
     Array,
@@ -61,6 +62,8 @@ def operate(
         output_error(tables, memory, rule, goal, weight)
     elif act == DELIVER:
         copy_cells(tables.delivered, first, last, memory.cells, memory.factors)
+    elif act == MOVE:
+        copy_cells(tables.moved, first, last, memory.cells, memory.moves)
     else:
         feed_back(tables, memory, rule, tables.projections[at])
 
@@ -99,6 +102,7 @@ def run(
     outputs: Array,
     lengths: Array,
     update: Number,
+    moves: Number,
     reset: bool,
     sources: int = SOURCES,
 ) -> None:
@@ -106,10 +110,11 @@ def run(
 
     ``samples`` (S, T, N_in) encoded; ``goals`` (S, T or 1, 1) labels or (S, T or 1, N_out)
     targets; ``weights`` (S, T) of the loss in time, negative at a step without a goal; ``outputs``
-    (T, S, N_out) is filled; ``lengths`` (S,) steps of each sample; ``update``: updates done before.
+    (T, S, N_out) is filled; ``lengths`` (S,) steps of each sample; ``update`` and ``moves``: updates and steps
+    done before.
     ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
-    number = np.uint64(update)
+    number, moved = np.uint64(update), np.uint64(moves)
     for s in range(samples.shape[0]):
         if reset:
             clear(tables, memory)
@@ -117,7 +122,9 @@ def run(
             goal = goals[s, t if goals.shape[1] > 1 else 0]
             weight = weights[s, t]
             compute_step(tables, memory, rule, samples[s, t], goal, weight, outputs[t, s])
+            if rule.eligible or weight >= 0:
+                learn_all(tables, memory, rule, number, moved, weight >= 0)
             if weight >= 0:
-                learn_all(tables, memory, rule, number)
                 number += ONE
+            moved += ONE
             advance(tables, memory)

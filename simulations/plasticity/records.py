@@ -14,7 +14,7 @@ Number = Any
 """An integer of some width, or a truth value."""
 
 # Numba sees the members of enumerations as objects, so the kernels use plain integers.
-ARRIVE, EVALUATE, SEND, COMPARE, DELIVER, FEEDBACK = (int(act) for act in Act)
+ARRIVE, EVALUATE, SEND, COMPARE, DELIVER, FEEDBACK, MOVE = (int(act) for act in Act)
 ONE = np.uint64(1)
 
 
@@ -45,6 +45,28 @@ class Tables(NamedTuple):
     """Of every synapse of sparse weights."""
     powers: Array
     feedback: Array
+    moved: Array
+    """Cells of entries of tangents, and the moves that they become."""
+    eligible: Array
+    """What the values of every parameter keep, in the order of ``misfits``."""
+    terms: Array
+    """Of every state that a value keeps a word for: moves by its old states, then by the port, then
+    its factor; -1 where there is none."""
+
+
+class Scratch(NamedTuple):
+    """Rows of synapses at work."""
+
+    products: Array
+    """Descents, in the type of the synapses."""
+    wide_products: Array
+    """Descents of neurons' constants."""
+    messages: Array
+    totals: Array
+    """One row more than any value keeps words."""
+    draws: Array
+    spread: Array
+    """Moves as they stand along a row, by state and term."""
 
 
 class Memory(NamedTuple):
@@ -64,7 +86,11 @@ class Memory(NamedTuple):
     counts: Array
     """Misfits of neurons, by counter."""
     misfits: Array
-    """Misfits of plastic projections, then of vectors: value, mean, gradient."""
+    """Misfits of plastic projections, then of vectors: value, mean, gradient, eligibility."""
+    eligible: Array
+    moves: Array
+    """Entries of tangents and factors of the past, in a type that holds their word."""
+    scratch: Scratch
 
 
 class Rule(NamedTuple):
@@ -78,3 +104,5 @@ class Rule(NamedTuple):
     factor_high: Any
     factor_fraction: Any
     softmax_index: Any
+    eligible: Any
+    """Whether any value keeps anything."""
