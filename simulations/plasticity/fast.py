@@ -183,7 +183,7 @@ def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[n
         np.zeros(len(layout.counters), np.int64),
         np.zeros((len(layout.chip.parameters), 4), np.int64),
         buffers.eligible,
-        np.zeros(layout.moves, np.int32 if layout.chip.factor.bits <= 32 else np.int64),
+        np.zeros(layout.moves, np.int32),
         scratch_of(layout),
     )
 
@@ -194,14 +194,13 @@ def scratch_of(layout: Layout) -> Scratch:
     sizes = (size for projection in network.projections for size in projection.weights.shape)
     longest = max(*sizes, *(population.size for population in network.populations))
     states = layout.terms.shape[1] - 2
-    bits = layout.chip.factor.bits
     return Scratch(
         np.zeros(longest, layout.dtype),
         np.zeros(longest, np.int64),
         np.zeros(longest, np.int64),
         np.zeros((states + 1, longest), np.int64),
         np.zeros(longest, np.uint32),
-        np.zeros((states, states + 2, longest), np.int32 if bits <= 32 else np.int64),
+        np.zeros((states, states + 2, longest), np.int32),
     )
 
 

@@ -89,7 +89,8 @@ class Memory(NamedTuple):
     """Misfits of plastic projections, then of vectors: value, mean, gradient, eligibility."""
     eligible: Array
     moves: Array
-    """Entries of tangents and factors of the past, in a type that holds their word."""
+    """Entries of tangents and factors of the past: no product of two fits 64 bits if one is wider
+    than 32."""
     scratch: Scratch
 
 
