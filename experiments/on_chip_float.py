@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numba
 import numpy as np
@@ -50,6 +50,9 @@ SLOTS: tuple[tuple[str, str, str], ...] = (
 )
 """Every array of the layer: population, port, and the source of weights or the term."""
 
+FEEDBACKS: tuple[Feedback, ...] = ("symmetric", "random")
+"""How errors may come back."""
+
 CELLS, SPAN = 1 << 14, 4.0
 """The kernel reads the surrogate from a table, linearly interpolated: |d| below 4."""
 
@@ -72,9 +75,11 @@ def learn_float(
 
     Raises:
         InvalidValueError: unless the network is an input, one event-gated LTC layer that hears
-            its own spikes with delay 1, and a readout.
+            its own spikes with delay 1, and a readout; for rules other than FPTT as it is.
         TrainingError: if a parameter diverges.
     """
+    if rule.feedback not in FEEDBACKS or (rule.descent, rule.update) != ("instantaneous", "fptt"):
+        raise InvalidValueError("rule", rule, "FPTT without eligibility or adaptive feedback")
     parameters = slot_parameters(network, rule)
     hidden, output = network.populations[1], network.populations[2]
     assert is_model(hidden, ltc)
@@ -318,7 +323,7 @@ def main() -> None:
     """Print the agreement on digits-rows, with both kinds of feedback."""
     task = load_task("digits-rows")
     samples = task.train.take(np.arange(25))
-    for feedback in get_args(Feedback):
+    for feedback in FEEDBACKS:
         rule = FPTTRule(learning_rate=2.0**-5, feedback=feedback)
         difference = agreement(untrained(32, 0), samples.x, samples.labels, rule)
         print(f"{feedback} feedback, 200 updates: parameters differ by at most {difference:.1e}")

@@ -31,9 +31,9 @@ from ltc2hw.files.bundle import save
 from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
-from ltc2hw.learning.fixed import IntegerRule, integer_rule
+from ltc2hw.learning.fixed import INTEGER_CHOICES, IntegerRule, integer_rule
 from ltc2hw.learning.front_end import is_held
-from ltc2hw.learning.rule import Feedback, FPTTRule, Surrogate, Weighting
+from ltc2hw.learning.rule import FPTTRule, Surrogate, Weighting
 from ltc2hw.learning.scope import PARTIAL, Scope, readouts, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
 from ltc2hw.tasks import Task
@@ -99,7 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weighting", choices=get_args(Weighting), default=rule.weighting,
         help="of the loss in time: rising to the end of a sample, or every step alike",
     )  # fmt: skip
-    parser.add_argument("--feedback", choices=get_args(Feedback), default=rule.feedback)
+    feedbacks = INTEGER_CHOICES["feedback"]
+    parser.add_argument("--feedback", choices=feedbacks, default=rule.feedback)
     parser.add_argument("--surrogate", choices=get_args(Surrogate), default=rule.surrogate)
     parser.add_argument(
         "--learns", type=plastic_ports, action="append", metavar="POPULATION[:PORT,...]",

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ltc2hw.dynamics.verify import is_plain
 from ltc2hw.errors import DamagedFileError, InvalidValueError
 from ltc2hw.files.hdf5 import Tree, read_tree, write_tree
+from ltc2hw.graph.trace import Array
 from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Memory, Parameter
 from ltc2hw.numbers.fields import same_value
@@ -81,6 +82,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: StrPath) -> None:
             "term": parameter.term,
             "projection": NO_PROJECTION if parameter.projection is None else parameter.projection,
             **{name: np.asarray(array) for name, array in memory._asdict().items()},
+            **_unless_empty("eligibility", learning.eligibility.get(parameter, {})),
         }
         for index, (parameter, memory) in enumerate(learning.memories.items())
     }
@@ -93,8 +95,14 @@ def save_checkpoint(checkpoint: Checkpoint, path: StrPath) -> None:
         "begun": learning.begun,
         "memories": memories,
         "registers": {name: dict(own) for name, own in learning.registers.items()},
+        **_unless_empty("feedback", {str(i): own for i, own in learning.feedback.items()}),
     }
     write_tree(Path(path), content)
+
+
+def _unless_empty(name: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """A branch of arrays, which rules without them leave out."""
+    return {name: {key: np.asarray(array) for key, array in arrays.items()}} if arrays else {}
 
 
 def load_checkpoint(path: StrPath) -> Checkpoint:
@@ -136,7 +144,12 @@ class _Reader:
         if not all(same_value(self.tree.get(name), value) for name, value in known):
             problem = "it holds no state of learning, or one of an unknown schema"
             raise DamagedFileError(self.path, problem, "name another file")
-        memories = dict(self.memory(entry) for entry in self.branch(self.tree, "memories").values())
+        memories, eligibility = {}, {}
+        for entry in self.branch(self.tree, "memories").values():
+            parameter, memories[parameter] = self.memory(entry)
+            if "eligibility" in entry:
+                eligibility[parameter] = self.arrays(entry, "eligibility")
+        feedback = self.arrays(self.tree, "feedback") if "feedback" in self.tree else {}
         registers = {
             name: {register: self.array(own, register) for register in self.mapping(own)}
             for name, own in self.branch(self.tree, "registers").items()
@@ -144,7 +157,14 @@ class _Reader:
         begun = self.tree.get("begun", "")
         if not isinstance(begun, str):
             raise self.refuse("begun is no text")
-        learning = Learning(memories, registers, self.integer(self.tree, "step"), begun)
+        learning = Learning(
+            memories,
+            registers,
+            self.integer(self.tree, "step"),
+            begun,
+            eligibility,
+            {self.index(name): own for name, own in feedback.items()},
+        )
         return Checkpoint(self.plain("plan"), self.plain("progress"), learning)
 
     def memory(self, entry: Any) -> tuple[Parameter, Memory]:
@@ -182,6 +202,15 @@ class _Reader:
         if not isinstance(value, np.ndarray):
             raise self.refuse(f"{name} is no array")
         return value
+
+    def arrays(self, tree: Any, name: str) -> dict[str, Array]:
+        branch = self.branch(tree, name)
+        return {key: self.array(branch, key) for key in branch}
+
+    def index(self, name: str) -> int:
+        if not name.isascii() or not name.isdigit():
+            raise self.refuse("feedback weights of no projection")
+        return int(name)
 
     def integer(self, tree: Any, name: str) -> int:
         value = tree.get(name)

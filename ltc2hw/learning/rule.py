@@ -93,8 +93,9 @@ class FPTTRule:
     others within the step. Integer rules refuse it.
 
     Raises:
-        InvalidValueError: a rate that is not positive and finite, or beta above 1; a seed beyond
-            64 bits; a switch that is neither True nor False; a port that is named twice.
+        InvalidValueError: a rate that is not positive and finite, or beta above 1; a feedback_decay
+            that is no part; a seed beyond 64 bits; a switch that is neither True nor False; a port
+            that is named twice.
         UnknownNameError: an unknown error, weighting, feedback, surrogate, descent or update.
 
     >>> FPTTRule(learning_rate=2**-5).beta

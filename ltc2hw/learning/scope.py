@@ -289,9 +289,23 @@ class _Reasons:
                 f"{connection.target} reads its {connection.variable}, and integers send errors"
                 " back through spikes alone"
             )
+        target = self.network.population(connection.target)
+        model, variable = self.model(population), connection.variable
+        if not remembers(population, variable):
+            return f"in the model {model}, nothing that arrives changes its {variable}"
+        if self.rule.descent != "instantaneous":
+            return (
+                f"errors end at {target.name}: in the model {self.model(target)}, what arrives at"
+                f" {connection.port} changes what it sends only in a later step"
+            )
+        followed = ", as descent='eligibility' follows it" * isinstance(self.network, Network)
+        return (
+            f"in the model {model}, what arrives changes its {variable} only in a later"
+            f" step{followed}"
+        )
+
+    def model(self, population: Population) -> str:
+        """Name of a population's model."""
         neurons = neurons_of(population)
         assert neurons is not None
-        return (
-            f"in the model {neurons.model.name}, what arrives changes its"
-            f" {connection.variable} only in a later step"
-        )
+        return neurons.model.name

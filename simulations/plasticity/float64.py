@@ -8,7 +8,7 @@ add what errors find in the eligibility of the steps before (:mod:`traces` besid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -110,7 +110,12 @@ class FloatLearner:
     def step(
         self, learning: Learning, x: Array, goal: Array | None, t: int, steps: int
     ) -> tuple[Update, Learning]:
-        """Run one step on x (N_in,), compare with the goal (N_out,), learn; see Learner."""
+        """Run one step on x (N_in,), compare with the goal (N_out,), learn; see Learner.
+
+        Raises:
+            TrainingError: as :meth:`check`.
+        """
+        self.check(learning)
         network = self.adapted(learning.memories)
         output, descent, following = self.descend(network, learning, x, goal, t, steps)
         if goal is None:
@@ -163,17 +168,29 @@ class FloatLearner:
         return done.produced[network.output][network.population(network.output).output_variable]
 
     def check(self, learning: Learning) -> None:
-        """Raise if a parameter has left the real numbers.
+        """Raise if a parameter, or what is eligible of it, has left the real numbers.
 
         Raises:
             TrainingError: naming the parameter and the update.
         """
         for parameter, memory in learning.memories.items():
-            if not all(np.all(np.isfinite(numbers)) for numbers in memory):
+            if not _finite(memory):
                 name = parameter_name(self.network, parameter)
                 raise TrainingError(
                     f"{name} diverged before update {learning.step}; lower the learning rate"
                 )
+        for parameter, kept in learning.eligibility.items():
+            if not _finite(kept.values()):
+                name = parameter_name(self.network, parameter)
+                raise TrainingError(
+                    f"eligibility of {name} diverged before update {learning.step}: the neuron's"
+                    " memory grows without bound; choose constants with which it fades, or"
+                    " descent='instantaneous'"
+                )
+
+
+def _finite(arrays: Iterable[Array]) -> bool:
+    return all(np.all(np.isfinite(numbers)) for numbers in arrays)
 
 
 def learn(
@@ -194,7 +211,10 @@ def learn(
         ShapeError, InvalidValueError: for samples, labels or targets that do not fit.
         TrainingError: if a parameter diverges.
     """
-    return stream(FloatLearner(network, rule), x, targets, learning, reset=reset, lengths=lengths)
+    learner = FloatLearner(network, rule)
+    # What leaves double precision stays in what is remembered, and is seen there.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return stream(learner, x, targets, learning, reset=reset, lengths=lengths)
 
 
 def output_error(rule: FPTTRule, output: FloatArray, goal: FloatArray, weight: float) -> FloatArray:

@@ -22,7 +22,7 @@ from ltc2hw.dynamics.tangent import carry, cross, enter, show
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import Array, State
-from ltc2hw.learning.backwards import credited, tangent_of
+from ltc2hw.learning.backwards import tangent_of
 from ltc2hw.learning.descent import Filter, Kept, kept
 from ltc2hw.learning.learned import Eligibility
 from ltc2hw.learning.neurons import neurons_of
@@ -75,7 +75,6 @@ class Traces:
         self.crossed = crossed
         self.kept = kept(network, rule, parameters, crossed)
         learning = dict.fromkeys(parameter.population for parameter in self.kept)
-        self.sent = {name: credited(network, crossed, name) for name in learning}
         self.moving = tuple(dict.fromkeys((*learning, *((network.output,) if learning else ()))))
 
     def start(self, network: Network) -> Eligibility:
@@ -118,10 +117,8 @@ class Traces:
         result: dict[Parameter, Array] = {}
         signals: dict[tuple[str, Filter], Array] = {}
         for parameter, before in eligibility.items():
-            name, found = (
-                parameter.population,
-                _Values(parameter, self.kept[parameter], moved, before),
-            )
+            name = parameter.population
+            found = _Values(parameter, self.kept[parameter], moved, before)
             total = np.zeros_like(found.message)
             for variable, own in credit[name].items():
                 total = total + own[0][found.targets] * found.shown(variable)

@@ -22,6 +22,7 @@ from ltc2hw.graph.network import Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.learning.learn import learn
+from ltc2hw.learning.rule import FPTTRule
 from ltc2hw.numbers.convolution import Conv, sum_pool
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.quantization.scaling import QuantizeOptions
@@ -255,6 +256,24 @@ def use_learning(path: Path) -> None:
         raise DifferentBitsError("learning differs between integer and fast")
 
 
+def tiny_eligibility() -> tuple[Network, Any, Any, FPTTRule]:
+    """A float network, samples, targets, and a rule that keeps all that a rule can keep."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, inputs=3, hidden=(3,), outputs=1, nonlinearity="plan")
+    rule = FPTTRule(error="linear", descent="filtered", feedback="adaptive")
+    return network, rng.uniform(0, 1, (STEPS, BATCH, 3)), rng.normal(size=(BATCH, 1)), rule
+
+
+def make_eligibility(rng: Rng, path: Path) -> None:
+    """A state of learning in real numbers, with eligibility and feedback weights."""
+    save_learning(learn(*tiny_eligibility()).learning, path)
+
+
+def use_eligibility(path: Path) -> None:
+    """Go on learning with what is eligible."""
+    learn(*tiny_eligibility(), learning=load_learning(path), reset=False)
+
+
 def use_nir(path: Path) -> None:
     """Import, however the file states its step."""
     try:
@@ -285,6 +304,7 @@ FORMATS: Mapping[str, Format] = {
         "zip", make_npz, lambda path: use_network(sfptt.read(path, allow=ALLOWED)), ".npz"
     ),
     "state of learning": Format("own", make_learning, use_learning),
+    "state of learning (eligibility)": Format("own", make_eligibility, use_eligibility),
     "training checkpoint": Format("zip", make_checkpoint, use_checkpoint, ".npz"),
 }
 """Every kind of file, by the name that the table of results shows."""
