@@ -61,6 +61,11 @@ class LoweredTangent:
     jacobian: Program
     past: Program
 
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """Names of all entries, then of the factors of the past."""
+        return (*self.jacobian.results, *self.past.results)
+
 
 def lower_tangent(
     found: Tangent,

@@ -136,13 +136,14 @@ def test_hundreds_of_updates_are_the_same_in_both_engines() -> None:
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 def test_every_bit_halves_the_error_of_what_is_kept(rounding: PlasticRounding) -> None:
     """A network that learns nothing runs alike, whatever the words of its eligibility."""
-    fixed, (x, _) = deployed(), stream(20, 4)
+    fixed, (x, _) = deployed(), stream(40, 1)
     kept = {}
     for bits in (8, 12, 16, 20, 32):
         words = PlasticWords(eligibility=bits, rounding=rounding, factor=24)
         forms = integer_rule(fixed, RULE, words).formats
-        labels = np.full((20, 4), -1)
-        found = learn(fixed, x, labels, RULE, words, engine="fast").learning.eligibility
+        labels = np.full((40, 1), -1)
+        run = learn(fixed, x, labels, RULE, words, engine="fast", reset=False)
+        found = run.learning.eligibility
         reals = []
         for parameter, own in found.items():
             form = forms[parameter].eligibility
