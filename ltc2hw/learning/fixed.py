@@ -176,14 +176,17 @@ class IntegerRule:
 
     @property
     def bytes_per_synapse(self) -> float:
-        """Bytes of Φ, Φ̄ and λ of one plastic synapse, and of what it keeps of the past.
-
-        Where synapses keep different numbers of words, those that keep most.
-        """
-        forms = (form.eligibility for form in self.formats.values())
-        most = max((len(own.states) for own in forms if own is not None), default=0)
+        """Bytes of one plastic synapse; of one that keeps most, where words differ."""
+        weights = (p for p in self.parameters if p.projection is not None)
         words = self.words
-        return (words.value + words.mean + words.gradient + most * words.eligibility) / 8
+        least = (words.value + words.mean + words.gradient) / 8
+        return max((self.bytes_of(parameter) for parameter in weights), default=least)
+
+    def bytes_of(self, parameter: Parameter) -> float:
+        """Bytes of Φ, Φ̄ and λ of one value, and of what it keeps of the past."""
+        form, bits = self.formats[parameter], self.words.eligibility
+        own = form.word.value.bits + form.word.mean.bits + form.word.gradient.bits
+        return (own + (0 if form.eligibility is None else len(form.eligibility.states) * bits)) / 8
 
 
 def integer_rule(
@@ -308,9 +311,9 @@ def update_format(
 
     With fractions ``v``, ``m``, ``l`` of Φ, Φ̄, λ, ``c = max(v, m)``, rates ``2^-k`` (learning),
     ``2^-a`` (alpha), ``2^-b`` (beta), ``p`` the fraction of the descent g
-    (that of factor times message, F x, or an
-    :class:`~ltc2hw.learning.eligible.EligibilityFormat`'s), and ``s = max(p, c + a, l, v - k + 1)``,
-    ``h = max(c + a, l + 1)``,
+    (that of factor times message, F x, or that of an
+    :class:`~ltc2hw.learning.eligible.EligibilityFormat`), and
+    ``s = max(p, c + a, l, v - k + 1)``, ``h = max(c + a, l + 1)``,
     ``q = max(c + b, l + b - a, m + 1)``::
 
         D  = (Φ << c-v) - (Φ̄ << c-m)

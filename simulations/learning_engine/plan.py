@@ -223,8 +223,8 @@ def engine_plan(
     """Work out how every parameter of a network learns in the engine.
 
     Raises:
-        UnsupportedError: eligibility, self terms that learn, graded messages with a sign or more than 8 bits,
-            sparse weights that learn, products that the grammar cannot express.
+        UnsupportedError: eligibility, self terms that learn, graded messages with a sign or more
+            than 8 bits, sparse weights that learn, products that the grammar cannot express.
         InvalidValueError: rules that integers cannot run; see
             :func:`~ltc2hw.learning.fixed.integer_rule`.
     """

@@ -13,7 +13,7 @@ import numpy as np
 
 from ltc2hw.learning.eligible import TURN
 from ltc2hw.simulations.compiled import inlined, kernel
-from ltc2hw.simulations.plasticity.records import Array, Memory, Number, Tables
+from ltc2hw.simulations.plasticity.records import Array, Kept, Number, Tables
 from ltc2hw.simulations.plasticity.synapses import U_32, clip, draw
 from ltc2hw.simulations.plasticity.typed import plus, times, wide_vectors
 
@@ -29,27 +29,27 @@ def draw_row(draws: Array, place: Number, stride: Number, high: Number, width: N
 
 
 @inlined
-def spread(tables: Tables, memory: Memory, e: Any, target: Number, width: Number) -> None:
+def spread(kept: Kept, e: Any, target: Number, width: Number) -> None:
     """The moves of one target, along its row."""
     wide_vectors()
     for k in range(e.states):
-        for term in range(tables.terms.shape[1]):
-            place = tables.terms[e.row + np.uint64(k), term]
+        for term in range(kept.terms.shape[1]):
+            place = kept.terms[e.row + np.uint64(k), term]
             if place >= 0:
-                memory.scratch.spread[k, term, :width] = memory.moves[np.uint64(place) + target]
+                kept.spread[k, term, :width] = kept.moves[np.uint64(place) + target]
 
 
 @inlined
-def gather(tables: Tables, memory: Memory, e: Any, begin: Number, end: Number) -> None:
+def gather(tables: Tables, kept: Kept, e: Any, begin: Number, end: Number) -> None:
     """The moves of some synapses' targets."""
     for k in range(e.states):
-        for term in range(tables.terms.shape[1]):
-            place = tables.terms[e.row + np.uint64(k), term]
+        for term in range(kept.terms.shape[1]):
+            place = kept.terms[e.row + np.uint64(k), term]
             if place >= 0:
-                row = memory.scratch.spread[k, term]
+                row = kept.spread[k, term]
                 for j in range(end - begin):
                     target = np.uint64(tables.targets[begin + j])
-                    row[j] = memory.moves[np.uint64(place) + target]
+                    row[j] = kept.moves[np.uint64(place) + target]
 
 
 @inlined
@@ -64,29 +64,29 @@ def accumulate(
 
 @inlined
 def accumulate_term(
-    tables: Tables, memory: Memory, direct: Number, row: Number, k: Number, term: Number,
+    kept: Kept, direct: Number, row: Number, k: Number, term: Number,
     total: Array, start: Number, width: Number,
 ) -> None:  # fmt: skip
     """Add one term of a state's sum, if there is one; ``start``: the words that it multiplies."""
-    place = tables.terms[row, term]
+    place = kept.terms[row, term]
     if place < 0:
         return
     if direct:
-        accumulate(total, memory.moves, np.uint64(place), memory.eligible, start, width)
+        accumulate(total, kept.moves, np.uint64(place), kept.words, start, width)
     else:
-        moves = memory.scratch.spread[k, term]
-        accumulate(total, moves, np.uint64(0), memory.eligible, start, width)
+        moves = kept.spread[k, term]
+        accumulate(total, moves, np.uint64(0), kept.words, start, width)
 
 
 @inlined
 def enter_term(
-    tables: Tables, memory: Memory, direct: Number, row: Number, k: Number, total: Array,
+    kept: Kept, direct: Number, row: Number, k: Number, total: Array,
     up: Number, kept_up: Number, width: Number,
 ) -> None:  # fmt: skip
     """``(Σ << kept_up) + (b x << up)`` of every synapse of a row."""
     wide_vectors()
-    term = tables.terms.shape[1] - 2
-    place, messages = tables.terms[row, term], memory.scratch.messages
+    term = kept.terms.shape[1] - 2
+    place, messages = kept.terms[row, term], kept.messages
     for j in range(width):
         total[j] = total[j] << kept_up
     if place < 0:
@@ -94,9 +94,9 @@ def enter_term(
     if direct:
         first = np.uint64(place)
         for j in range(width):
-            total[j] += (np.int64(memory.moves[first + j]) * messages[j]) << up
+            total[j] += (np.int64(kept.moves[first + j]) * messages[j]) << up
     else:
-        moves = memory.scratch.spread[k, term]
+        moves = kept.spread[k, term]
         for j in range(width):
             total[j] += (np.int64(moves[j]) * messages[j]) << up
 
@@ -131,22 +131,22 @@ def settle(
 
 @kernel
 def move_row(
-    tables: Tables, memory: Memory, e: Any, direct: Number, start: Number, width: Number,
+    kept: Kept, e: Any, direct: Number, start: Number, width: Number,
     stochastic: Number, products: Array, learns: Number,
 ) -> Number:  # fmt: skip
     """Move what a row of synapses keeps; add what errors find in it to ``products``, if it learns.
 
     ``start``: the row's first synapse among those of its parameter. Returns misfits.
     """
-    totals, words, lost = memory.scratch.totals, memory.eligible, np.int64(0)
-    last = tables.terms.shape[1] - 1
+    totals, words, lost = kept.totals, kept.words, np.int64(0)
+    last = kept.terms.shape[1] - 1
     if learns:
         found = totals[last - 1]
         found[:width] = 0
         for k in range(e.states):
             at = e.start + np.uint64(k) * e.size + start
             row = e.row + np.uint64(k)
-            accumulate_term(tables, memory, direct, row, k, last, found, at, width)
+            accumulate_term(kept, direct, row, k, last, found, at, width)
         for j in range(width):
             products[j] = (np.int64(products[j]) << e.entering_up) + (found[j] << e.kept_up)
     for k in range(e.states):
@@ -154,10 +154,10 @@ def move_row(
         total[:width] = 0
         for old in range(e.states):
             at = e.start + np.uint64(old) * e.size + start
-            accumulate_term(tables, memory, direct, row, k, old, total, at, width)
-        enter_term(tables, memory, direct, row, k, total, e.entering_up, e.kept_up, width)
+            accumulate_term(kept, direct, row, k, old, total, at, width)
+        enter_term(kept, direct, row, k, total, e.entering_up, e.kept_up, width)
     for k in range(e.states):
         at, turn = e.start + np.uint64(k) * e.size + start, TURN * k % 32
-        draws = memory.scratch.draws
+        draws = kept.draws
         lost += settle(words, at, totals[k], draws, turn, e, width, stochastic)
     return lost

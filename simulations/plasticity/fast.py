@@ -21,7 +21,7 @@ from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out, ordered
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
-from ltc2hw.simulations.plasticity.records import Memory, Rule, Scratch, Tables
+from ltc2hw.simulations.plasticity.records import Kept, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
 
@@ -64,10 +64,11 @@ def learn_with(
     buffers = pack(layout, entered.start)
     memory = memory_of(layout, buffers, layout.dtype)
     tables, rule = tables_of(layout, buffers.feedback), rule_of(chip)
+    kept = kept_of(layout, buffers) if chip.tangents else None
 
     def compute(piece: Piece) -> None:
         first, moves = entered.start.step + piece.update, entered.start.moves + piece.moves
-        run(tables, memory, rule, *piece.arrays, first, moves, piece.fresh)
+        run(tables, memory, rule, kept, *piece.arrays, first, moves, piece.fresh)
 
     outputs = in_pieces(layout, entered, compute)
     moves = entered.start.moves + int(entered.course.lengths.sum())
@@ -94,7 +95,8 @@ class Piece(NamedTuple):
 
     ``arrays``: samples (S, T, N_in), goals (S, T or 1, N), weights in time (S, T), outputs
     (T, S, N_out) to be filled, and steps of each sample (S,); ``update`` and ``moves``: updates and
-    steps before it in the stream, ``updates`` of its own; ``fresh``: whether its samples start from cleared registers.
+    steps before it in the stream, ``updates`` of its own; ``fresh``: whether its samples start from
+    cleared registers.
     """
 
     arrays: tuple[Array, Array, Array, Array, Array]
@@ -182,21 +184,20 @@ def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[n
         np.zeros(layout.factors, factors),
         np.zeros(len(layout.counters), np.int64),
         np.zeros((len(layout.chip.parameters), 4), np.int64),
-        buffers.eligible,
-        np.zeros(layout.moves, np.int32),
-        scratch_of(layout),
+        np.zeros(layout.longest, layout.dtype),
+        np.zeros(layout.longest, np.int64),
     )
 
 
-def scratch_of(layout: Layout) -> Scratch:
-    """Rows as long as the longest of any projection or population."""
-    network = layout.chip.network
-    sizes = (size for projection in network.projections for size in projection.weights.shape)
-    longest = max(*sizes, *(population.size for population in network.populations))
-    states = layout.terms.shape[1] - 2
-    return Scratch(
-        np.zeros(longest, layout.dtype),
-        np.zeros(longest, np.int64),
+def kept_of(layout: Layout, buffers: Buffers) -> Kept:
+    """What synapses keep, as the kernels take it."""
+    states, longest = layout.terms.shape[1] - 2, layout.longest
+    return Kept(
+        layout.eligible,
+        layout.terms,
+        layout.moved,
+        buffers.eligible,
+        np.zeros(layout.moves, np.int32),
         np.zeros(longest, np.int64),
         np.zeros((states + 1, longest), np.int64),
         np.zeros(longest, np.uint32),
@@ -225,9 +226,6 @@ def tables_of(layout: Layout, feedback: npt.NDArray[np.int64]) -> Tables:
         layout.targets,
         layout.chip.powers,
         feedback,
-        layout.moved,
-        layout.eligible,
-        layout.terms,
     )
 
 
@@ -243,7 +241,6 @@ def rule_of(chip: IntegerRule) -> Rule:
         factor_high=chip.factor.maximum,
         factor_fraction=words.factor_fraction,
         softmax_index=words.softmax_index,
-        eligible=bool(chip.tangents),
     )
 
 

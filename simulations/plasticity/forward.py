@@ -162,9 +162,8 @@ def advance(tables: Tables, memory: Memory) -> None:
 
 @kernel
 def clear(tables: Tables, memory: Memory) -> None:
-    """Registers, past messages and eligibility at zero."""
+    """Registers and past messages at zero."""
     memory.sent[:] = 0
-    memory.eligible[:] = 0
     empty(tables.following, memory.cells)
 
 

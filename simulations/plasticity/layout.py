@@ -93,6 +93,13 @@ class Layout:
     kept: int
     """Length of the buffer of what values keep of the past."""
 
+    @property
+    def longest(self) -> int:
+        """Synapses of the longest row of any projection or population."""
+        network = self.chip.network
+        sizes = [size for projection in network.projections for size in projection.weights.shape]
+        return max(*sizes, *(population.size for population in network.populations))
+
 
 def lay_out(chip: IntegerRule) -> Layout:
     """Number everything and write the tables; 32-bit synapses wherever they provably suffice."""

@@ -45,28 +45,6 @@ class Tables(NamedTuple):
     """Of every synapse of sparse weights."""
     powers: Array
     feedback: Array
-    moved: Array
-    """Cells of entries of tangents, and the moves that they become."""
-    eligible: Array
-    """What the values of every parameter keep, in the order of ``misfits``."""
-    terms: Array
-    """Of every state that a value keeps a word for: moves by its old states, then by the port, then
-    its factor; -1 where there is none."""
-
-
-class Scratch(NamedTuple):
-    """Rows of synapses at work."""
-
-    products: Array
-    """Descents, in the type of the synapses."""
-    wide_products: Array
-    """Descents of neurons' constants."""
-    messages: Array
-    totals: Array
-    """One row more than any value keeps words."""
-    draws: Array
-    spread: Array
-    """Moves as they stand along a row, by state and term."""
 
 
 class Memory(NamedTuple):
@@ -87,11 +65,33 @@ class Memory(NamedTuple):
     """Misfits of neurons, by counter."""
     misfits: Array
     """Misfits of plastic projections, then of vectors: value, mean, gradient, eligibility."""
+    products: Array
+    """A row's descents, in the type of the synapses."""
+    wide_products: Array
+    """Descents of neurons' constants."""
+
+
+class Kept(NamedTuple):
+    """What synapses keep of the past, and how it moves; None where nothing is kept."""
+
     eligible: Array
+    """Of every parameter, in the order of ``misfits``."""
+    terms: Array
+    """Of every state that a value keeps a word for: moves by its old states, then by the port, then
+    its factor; -1 where there is none."""
+    moved: Array
+    """Cells of entries of tangents, and the moves that they become."""
+    words: Array
     moves: Array
     """Entries of tangents and factors of the past: no product of two fits 64 bits if one is wider
     than 32."""
-    scratch: Scratch
+    messages: Array
+    """Of a row, as the next ones."""
+    totals: Array
+    """One row more than any value keeps words."""
+    draws: Array
+    spread: Array
+    """Moves as they stand along a row, by state and term."""
 
 
 class Rule(NamedTuple):
@@ -105,5 +105,3 @@ class Rule(NamedTuple):
     factor_high: Any
     factor_fraction: Any
     softmax_index: Any
-    eligible: Any
-    """Whether any value keeps anything."""

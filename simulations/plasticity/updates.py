@@ -9,7 +9,7 @@ import numpy as np
 from ltc2hw.learning.eligible import ELIGIBLE
 from ltc2hw.simulations.compiled import inlined, kernel
 from ltc2hw.simulations.plasticity.eligibility import draw_row, gather, move_row, spread
-from ltc2hw.simulations.plasticity.records import ONE, Array, Memory, Number, Rule, Tables
+from ltc2hw.simulations.plasticity.records import ONE, Array, Kept, Memory, Number, Rule, Tables
 from ltc2hw.simulations.plasticity.scalars import rsz
 from ltc2hw.simulations.plasticity.synapses import (
     HASH_SPREAD,
@@ -71,7 +71,7 @@ def meet_listed(
     """Factors times the message of a source."""
     for j in range(end - begin):
         target = np.uint64(tables.targets[begin + j])
-        memory.scratch.products[j] = times(memory.factors[p.factor + target], message)
+        memory.products[j] = times(memory.factors[p.factor + target], message)
 
 
 @inlined
@@ -83,7 +83,7 @@ def learn_listed(
     f = load(tables.formats, np.uint64(p.format))
     misfits = memory.misfits[np.uint64(p.format)]
     values, means, gradients = memory.values, memory.means, memory.gradients
-    index, sources, products = np.uint32(p.index), p.sources, memory.scratch.products
+    index, sources, products = np.uint32(p.index), p.sources, memory.products
     base = p.start - np.uint64(tables.pointers[np.uint64(p.pointers)])
     lost_value = lost_mean = lost_gradient = np.int64(0)
     for j in range(end - begin):
@@ -111,7 +111,7 @@ def learn_vector(
     tables: Tables, memory: Memory, rule: Rule, v: Any, low: Number, high: Number, misfits: Array
 ) -> None:
     """Update a constant of every neuron of a population, by its factor and its message."""
-    products = memory.scratch.wide_products
+    products = memory.wide_products
     for j in range(v.size):
         message = rsz(memory.cells[v.message + j], v.message_shift)
         products[j] = np.int64(memory.factors[v.factor + j]) * message
@@ -125,7 +125,7 @@ def learn_constant(
     """Update a constant by the descents in the scratch, and let the network see it."""
     f = load(tables.vector_formats, v.format)
     values, means, gradients = memory.vector_values, memory.vector_means, memory.vector_gradients
-    cells, index, products = memory.cells, np.uint32(v.index), memory.scratch.wide_products
+    cells, index, products = memory.cells, np.uint32(v.index), memory.wide_products
     start, shift, constant = v.start, v.network_shift, v.constant
     lost_value = lost_mean = lost_gradient = np.int64(0)
     for j in range(v.size):
@@ -151,6 +151,25 @@ def learn_constant(
     misfits[2] += lost_gradient
 
 
+@kernel
+def learn_all(tables: Tables, memory: Memory, rule: Rule, update: Number) -> None:
+    """Update everything that learns, with the draws of this update.
+
+    What it calls is inlined: to hand all tables on takes longer than a small projection.
+    """
+    low, high = key_of_update(rule.seed, update)
+    for k in range(tables.projections.shape[0]):
+        p = tables.projections[np.uint64(k)]
+        if p.format >= 0 and p.pointers >= 0:
+            learn_sparse(tables, memory, rule, p, low, high)
+        elif p.format >= 0:
+            learn_weights(tables, memory, rule, p, low, high)
+    first = tables.formats.shape[0]
+    for k in range(tables.vectors.shape[0]):
+        misfits = memory.misfits[first + k]
+        learn_vector(tables, memory, rule, tables.vectors[np.uint64(k)], low, high, misfits)
+
+
 class Keys(NamedTuple):
     """Halves of the keys of an update's draws, and of those of a step's eligibility."""
 
@@ -161,15 +180,17 @@ class Keys(NamedTuple):
 
 
 @kernel
-def learn_kept(tables: Tables, memory: Memory, rule: Rule, p: Any, k: Keys, learns: Number) -> None:
+def learn_kept(
+    tables: Tables, memory: Memory, rule: Rule, kept: Kept, p: Any, k: Keys, learns: Number
+) -> None:
     """Update every synapse of a projection that keeps something, and what it keeps."""
     wide_vectors()
-    e, m = tables.eligible[np.uint64(p.format)], tables.messages[p.message]
+    e, m = kept.eligible[np.uint64(p.format)], tables.messages[p.message]
     first = m.start + p.delay * m.size
     f = load(tables.formats, np.uint64(p.format))
     misfits = memory.misfits[np.uint64(p.format)]
     index, factors, sent = np.uint32(p.index), memory.factors, memory.sent
-    products, messages = memory.scratch.products, memory.scratch.messages
+    products, messages = memory.products, kept.messages
     width, step, rows, jump = p.targets, p.sources, p.sources, ONE
     if not p.by_source:
         width, step, rows, jump = p.sources, ONE, p.targets, p.sources
@@ -184,13 +205,13 @@ def learn_kept(tables: Tables, memory: Memory, rule: Rule, p: Any, k: Keys, lear
             for j in range(width):
                 products[j] = times(factors[p.factor + j], sent[first + i])
         else:
-            spread(tables, memory, e, i, width)
+            spread(kept, e, i, width)
             for j in range(width):
                 products[j] = times(sent[first + j], factors[p.factor + i])
         if rule.stochastic:
-            draw_row(memory.scratch.draws, plus(number, k.kept_low), stride, k.kept_high, width)
+            draw_row(kept.draws, plus(number, k.kept_low), stride, k.kept_high, width)
         misfits[3] += move_row(
-            tables, memory, e, p.by_source, i * width, width, rule.stochastic, products, learns
+            kept, e, p.by_source, i * width, width, rule.stochastic, products, learns
         )
         if learns:
             learn_row(
@@ -202,26 +223,26 @@ def learn_kept(tables: Tables, memory: Memory, rule: Rule, p: Any, k: Keys, lear
 
 @kernel
 def learn_kept_sparse(
-    tables: Tables, memory: Memory, rule: Rule, p: Any, k: Keys, learns: Number
+    tables: Tables, memory: Memory, rule: Rule, kept: Kept, p: Any, k: Keys, learns: Number
 ) -> None:
     """The same for the synapses that there are, source by source."""
-    e, m = tables.eligible[np.uint64(p.format)], tables.messages[p.message]
+    e, m = kept.eligible[np.uint64(p.format)], tables.messages[p.message]
     first, ends = m.start + p.delay * m.size, np.uint64(p.pointers)
-    draws, index, misfits = memory.scratch.draws, np.uint32(p.index), memory.misfits
+    draws, index, misfits = kept.draws, np.uint32(p.index), memory.misfits
     origin = tables.pointers[ends]
     for i in range(p.sources):
         begin, end = tables.pointers[ends + i], tables.pointers[ends + i + ONE]
         width = np.uint64(end - begin)
         meet_listed(tables, memory, p, memory.sent[first + i], begin, end)
-        gather(tables, memory, e, begin, end)
-        memory.scratch.messages[:width] = np.int64(memory.sent[first + i])
+        gather(tables, kept, e, begin, end)
+        kept.messages[:width] = np.int64(memory.sent[first + i])
         if rule.stochastic:
             for j in range(width):
                 place = plus(index, np.uint64(tables.targets[np.uint64(begin) + j]) * p.sources + i)
                 draws[j] = draw(plus(times(place, HASH_SPREAD), k.kept_low), k.kept_high)
         misfits[np.uint64(p.format), 3] += move_row(
-            tables, memory, e, False, np.uint64(begin - origin), width, rule.stochastic,
-            memory.scratch.products, learns,
+            kept, e, False, np.uint64(begin - origin), width, rule.stochastic,
+            memory.products, learns,
         )  # fmt: skip
         if learns:
             learn_listed(tables, memory, rule, p, i, begin, end, k.low, k.high)
@@ -229,53 +250,50 @@ def learn_kept_sparse(
 
 @kernel
 def learn_kept_vector(
-    tables: Tables, memory: Memory, rule: Rule, v: Any, row: Number, k: Keys, learns: Number
+    tables: Tables,
+    memory: Memory,
+    rule: Rule,
+    kept: Kept,
+    v: Any,
+    row: Number,
+    k: Keys,
+    learns: Number,
 ) -> None:
     """The same for a constant of every neuron of a population."""
-    e, index = tables.eligible[row], np.uint32(v.index)
-    messages, products = memory.scratch.messages, memory.scratch.wide_products
+    e, index = kept.eligible[row], np.uint32(v.index)
+    messages, products = kept.messages, memory.wide_products
     for j in range(v.size):
         messages[j] = rsz(memory.cells[v.message + j], v.message_shift)
         products[j] = np.int64(memory.factors[v.factor + j]) * messages[j]
     if rule.stochastic:
         place = plus(times(index, HASH_SPREAD), k.kept_low)
-        draw_row(memory.scratch.draws, place, HASH_SPREAD, k.kept_high, v.size)
+        draw_row(kept.draws, place, HASH_SPREAD, k.kept_high, v.size)
     memory.misfits[row, 3] += move_row(
-        tables, memory, e, True, np.uint64(0), v.size, rule.stochastic, products, learns
+        kept, e, True, np.uint64(0), v.size, rule.stochastic, products, learns
     )
     if learns:
         learn_constant(tables, memory, rule, v, k.low, k.high, memory.misfits[row])
 
 
 @kernel
-def learn_all(
-    tables: Tables, memory: Memory, rule: Rule, update: Number, moves: Number, learns: Number
-) -> None:
-    """Update everything that learns, with the draws of this update and of this step.
+def learn_and_keep(
+    tables: Tables, memory: Memory, rule: Rule, kept: Kept, update: Number, moves: Number,
+    learns: Number,
+) -> None:  # fmt: skip
+    """As :func:`learn_all` where synapses keep something, which moves on in every step.
 
-    What it calls is inlined: to hand all tables on takes longer than a small projection. Where a
-    step does not learn, synapses that keep something move it on.
+    ``moves``: steps before this one; ``learns``: whether this one makes an update.
     """
     low, high = key_of_update(rule.seed, update)
     kept_low, kept_high = key_of_update(rule.seed ^ ELIGIBLE_SEED, moves)
     keys = Keys(low, high, kept_low, kept_high)
     for k in range(tables.projections.shape[0]):
         p = tables.projections[np.uint64(k)]
-        if p.format < 0:
-            continue
-        if tables.eligible[np.uint64(p.format)].states > 0:
-            if p.pointers >= 0:
-                learn_kept_sparse(tables, memory, rule, p, keys, learns)
-            else:
-                learn_kept(tables, memory, rule, p, keys, learns)
-        elif learns and p.pointers >= 0:
-            learn_sparse(tables, memory, rule, p, low, high)
-        elif learns:
-            learn_weights(tables, memory, rule, p, low, high)
+        if p.format >= 0 and p.pointers >= 0:
+            learn_kept_sparse(tables, memory, rule, kept, p, keys, learns)
+        elif p.format >= 0:
+            learn_kept(tables, memory, rule, kept, p, keys, learns)
     first = tables.formats.shape[0]
     for k in range(tables.vectors.shape[0]):
         v, row = tables.vectors[np.uint64(k)], np.uint64(first + k)
-        if tables.eligible[row].states > 0:
-            learn_kept_vector(tables, memory, rule, v, row, keys, learns)
-        elif learns:
-            learn_vector(tables, memory, rule, v, low, high, memory.misfits[row])
+        learn_kept_vector(tables, memory, rule, kept, v, row, keys, learns)
