@@ -16,13 +16,14 @@ from ltc2hw.comparison.drawing import (
     BOTH_COLOR,
     FLOAT_COLOR,
     INTEGER_COLOR,
+    LONGEST_NAME,
     QUIET_COLOR,
     WORD_COLOR,
     new_figure,
     shortened,
     whole_numbers,
 )
-from ltc2hw.comparison.marks import Bar, Histogram, Point, Rung, pareto_front
+from ltc2hw.comparison.marks import Histogram, Mark, Point, pareto_front
 from ltc2hw.comparison.tables import change_text, naming, score_text
 from ltc2hw.numbers.words import FloatArray
 
@@ -67,16 +68,16 @@ def in_axis_units(metric: str, values: Sequence[float]) -> FloatArray:
     return np.asarray(values, dtype=np.float64) * (100.0 if metric == "accuracy" else 1.0)
 
 
-def ladder(rungs: Sequence[Rung], metric: str = "accuracy") -> Figure:
+def ladder(rungs: Sequence[Mark], metric: str = "accuracy") -> Figure:
     """Scores of stages from float, above, to integer, with their intervals.
 
-    >>> len(ladder([Rung("float64", 0.9), Rung("integer", 0.8, 0.75, 0.85)]).axes[0].texts)
+    >>> len(ladder([Mark("float64", 0.9), Mark("integer", 0.8, 0.75, 0.85)]).axes[0].texts)
     2
     """
     if not rungs:
         return nothing("no stages were measured")
     figure, (axes,) = new_figure(0.38 * len(rungs) + 0.9)
-    shown = in_axis_units(metric, [rung.score for rung in rungs])
+    shown = in_axis_units(metric, [rung.value for rung in rungs])
     ends = in_axis_units(metric, [end for rung in rungs for end in rung.interval]).reshape(-1, 2)
     rows = np.arange(len(rungs))[::-1]
     axes.plot(shown, rows, color=QUIET_COLOR, linewidth=1, zorder=1)
@@ -86,7 +87,7 @@ def ladder(rungs: Sequence[Rung], metric: str = "accuracy") -> Figure:
     span = widest(ends)
     axes.set_xlim(ends.min() - 0.25 * span, ends.max() + 0.75 * span)
     for rung, value, row in zip(rungs, ends[:, 1], rows, strict=True):
-        beside(axes, score_text(metric, rung.score), value, row)
+        beside(axes, score_text(metric, rung.value), value, row)
     axes.set_yticks(rows, [shortened(rung.name) for rung in rungs])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlabel(shortened(naming(metric).axis))
@@ -110,7 +111,7 @@ def beside(axes: Axes, text: str, x: float, y: float) -> None:
 
 def waterfall(
     start: float,
-    bars: Sequence[Bar],
+    bars: Sequence[Mark],
     end: float,
     metric: str = "accuracy",
     *,
@@ -118,25 +119,26 @@ def waterfall(
 ) -> Figure:
     """The float score above, what each part costs, and the integer score below.
 
-    Bars keep their order. What they leave of the difference is a bar of its own, called *rest*.
+    Bars are losses, positive where the score becomes worse, whatever the score is. They keep their
+    order. What they leave of the difference is a bar of its own, called *rest*.
 
-    >>> bars = Bar("weights", 0.06, 0.04, 0.08), Bar("threshold", -0.01)
+    >>> bars = Mark("weights", 0.06, 0.04, 0.08), Mark("threshold", -0.01)
     >>> [label.get_text() for label in waterfall(0.9, bars, 0.84).axes[0].get_yticklabels()]
     ['float', 'weights', 'threshold', 'rest', 'integer']
     """
     sign = 1.0 if higher_is_better else -1.0
     shown = bars_to_show(bars)
-    rest = sign * (start - end) - sum(bar.loss for bar in shown)
+    rest = sign * (start - end) - sum(bar.value for bar in shown)
     if abs(rest) > 1e-9 * max(abs(start), abs(end), 1.0):
-        shown = (*shown, Bar("rest", rest))
+        shown = (*shown, Mark("rest", rest))
     figure, (axes,) = new_figure(0.3 * (len(shown) + 2) + 0.9)
     rows = np.arange(len(shown) + 2)[::-1]
-    after = start - sign * np.cumsum([0.0, *(bar.loss for bar in shown)])
+    after = start - sign * np.cumsum([0.0, *(bar.value for bar in shown)])
     levels = in_axis_units(metric, [*after])
     places: list[float] = [*levels]
     for index, (bar, row) in enumerate(zip(shown, rows[1:], strict=False)):
         before, behind = float(levels[index]), float(levels[index + 1])
-        color = INTEGER_COLOR if bar.loss > 0 else FLOAT_COLOR
+        color = INTEGER_COLOR if bar.value > 0 else FLOAT_COLOR
         axes.barh(row, behind - before, left=before, height=0.58,
                   color=QUIET_COLOR if bar.name == "rest" else color)  # fmt: skip
         axes.plot([behind, behind], [row, row - 1], color=QUIET_COLOR, linewidth=0.8)
@@ -144,7 +146,7 @@ def waterfall(
         axes.hlines(row, ends.min(), ends.max(), color=BOTH_COLOR, linewidth=1.2, zorder=3)
         places += [*ends]
         rightmost = max(before, behind, float(ends.max()))
-        beside(axes, change_text(metric, -sign * bar.loss), rightmost, row)
+        beside(axes, change_text(metric, -sign * bar.value), rightmost, row)
     for score, row, color in ((start, rows[0], FLOAT_COLOR), (end, rows[-1], INTEGER_COLOR)):
         (place,) = in_axis_units(metric, [score])
         axes.scatter([place], [row], color=color, s=42, zorder=3)
@@ -159,19 +161,19 @@ def waterfall(
     return figure
 
 
-def bars_to_show(bars: Sequence[Bar], most: int = MOST_BARS) -> tuple[Bar, ...]:
+def bars_to_show(bars: Sequence[Mark], most: int = MOST_BARS) -> tuple[Mark, ...]:
     """The bars in their order; of too many the smallest are summed in one.
 
-    >>> bars_to_show([Bar("a", 0.1), Bar("b", 0.2), Bar("c", -0.3)], most=2)[1].name
+    >>> bars_to_show([Mark("a", 0.1), Mark("b", 0.2), Mark("c", -0.3)], most=2)[1].name
     '2 others'
     """
     if len(bars) <= most:
         return tuple(bars)
-    order = sorted(range(len(bars)), key=lambda index: -abs(bars[index].loss))
+    order = sorted(range(len(bars)), key=lambda index: -abs(bars[index].value))
     kept = set(order[: most - 1])
-    others = [bars[index].loss for index in order[most - 1 :]]
+    others = [bars[index].value for index in order[most - 1 :]]
     shown = tuple(bar for index, bar in enumerate(bars) if index in kept)
-    return (*shown, Bar(f"{len(others)} others", sum(others)))
+    return (*shown, Mark(f"{len(others)} others", sum(others)))
 
 
 LINES = ("-", "--", "-.", ":")
@@ -190,15 +192,20 @@ def lines_over_steps(series: Mapping[str, Sequence[float]], label: str = "error"
     if not seen:
         return nothing("no steps were measured")
     highest = sorted(seen, key=lambda name: -float(np.nanmax(seen[name])))[:MOST_LINES]
-    figure, (axes,) = new_figure(2.8)
+    # Long names stand below each other.
+    columns = 2 if max(map(len, highest)) <= LONGEST_NAME // 2 else 1
+    rows = -(-len(highest) // columns)
+    figure, (axes,) = new_figure(2.5 + 0.16 * rows)
     for index, name in enumerate(name for name in seen if name in highest):
         line = LINES[(index + index // len(COLORS)) % len(LINES)]
         color = COLORS[index % len(COLORS)]
         marker = "o" if np.count_nonzero(np.isfinite(seen[name])) == 1 else None
-        axes.plot(seen[name], color=color, linestyle=line, marker=marker, label=shortened(name))
+        # A legend leaves out what begins with an underscore.
+        shown = f" {shortened(name)}" if name.startswith("_") else shortened(name)
+        axes.plot(seen[name], color=color, linestyle=line, marker=marker, label=shown)
     left = len(seen) - len(highest)
     title = f"and {left} lower ones" if left else None
-    figure.legend(loc="outside upper left", ncols=2, title=title)
+    figure.legend(loc="outside upper left", ncols=columns, title=title)
     if min(float(np.nanmin(values)) for values in seen.values()) >= 0:
         axes.set_ylim(bottom=0)
     whole_numbers(axes.xaxis)
@@ -216,7 +223,7 @@ def pareto(
 ) -> Figure:
     """Score against cost: what was tried, the front of it, and what was chosen.
 
-    >>> axes = pareto([Point("4 bits", 0.9, 200, chosen=True), Point("8 bits", 0.91, 400)]).axes[0]
+    >>> axes = pareto([Point("4 bits", 0.9, cost=2), Point("8 bits", 0.91, cost=4)]).axes[0]
     >>> axes.get_xlabel(), [text.get_text() for text in axes.texts]
     ('bytes', ['4 bits', '8 bits'])
     """
@@ -225,22 +232,22 @@ def pareto(
     figure, (axes,) = new_figure(3.2)
     front = pareto_front(points, higher_is_better=higher_is_better)
     x = np.array([point.cost for point in points], dtype=np.float64)
-    y = in_axis_units(metric, [point.score for point in points])
+    y = in_axis_units(metric, [point.value for point in points])
     ends = in_axis_units(metric, [end for point in points for end in point.interval])
     axes.vlines(x, ends[0::2], ends[1::2], color=QUIET_COLOR, linewidth=1.2, zorder=1)
     axes.scatter(x, y, color=QUIET_COLOR, s=24, zorder=2, label="tried")
     costs = [point.cost for point in front]
-    scores = in_axis_units(metric, [point.score for point in front])
+    scores = in_axis_units(metric, [point.value for point in front])
     axes.step(costs, scores, where="post", color=FLOAT_COLOR, linewidth=1, zorder=2)
     axes.scatter(costs, scores, color=FLOAT_COLOR, marker="D", s=30, zorder=3, label="front")
     chosen = [point for point in points if point.chosen]
     if chosen:
-        best = in_axis_units(metric, [point.score for point in chosen])
+        best = in_axis_units(metric, [point.value for point in chosen])
         axes.scatter([point.cost for point in chosen], best, facecolor="none", marker="o", s=130,
                      edgecolor=INTEGER_COLOR, linewidth=2, zorder=4, label="chosen")  # fmt: skip
     named = front if len(front) <= MOST_LABELS else ()
     for point in dict.fromkeys((*named, *chosen)):
-        (height,) = in_axis_units(metric, [point.score])
+        (height,) = in_axis_units(metric, [point.value])
         axes.annotate(shortened(point.name), (point.cost, height), xytext=(6, -11),
                       textcoords="offset points", fontsize=8)  # fmt: skip
     if x.min() > 0 and x.max() > WIDE * x.min():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ltc2hw.comparison.account import Account
 from ltc2hw.comparison.drift import Drift
-from ltc2hw.comparison.drifting import measure_drift, usual_samples
+from ltc2hw.comparison.drifting import FORCED, Measuring, usual_samples
 from ltc2hw.comparison.excerpt import (
     Verdicts,
     make_excerpts,
@@ -43,6 +43,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import ALL, Trace
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_range, require_type
+from ltc2hw.numbers.threads import in_threads
 from ltc2hw.numbers.words import FloatArray, IntArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.quantization.rules import utilization
@@ -151,7 +152,7 @@ def compare(
         utilization=utilization(fixed, find_target(fixed.target)),
         weight_ranges=weight_ranges(fixed),
         state_ranges=comparison.states.ranges(),
-        drift=comparison.drift(tell),
+        drift=comparison.drift(),
         ladder=comparison.ladder(),
         causes=comparison.causes(),
         account=comparison.account(),
@@ -211,6 +212,10 @@ class _Comparison:
         self.spikes = SpikeTally(steps)
         self.states = StateTally(fixed)
         explained = min(options.cause_samples or batch, batch)
+        self.drifting: Measuring | None = None
+        if options.causes:
+            most = min(usual_samples(steps), explained, self.counts[SPECIFICATION])
+            self.drifting = Measuring(network, fixed, steps, most)
         self.moved: list[FloatArray] = []
         self.explanation = Explanation(
             network,
@@ -223,31 +228,61 @@ class _Comparison:
     def run(self, progress: Progress) -> None:
         """Run every engine on every batch and take the results in."""
         names = spiking_populations(self.network)
-        total, done = sum(self.counts.values()), 0
-        progress(RUNNING, done, total)
+        forced = len(FORCED) * self.drifting.samples if self.drifting is not None else 0
+        total, done = sum(self.counts.values()) + forced, 0
+
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            progress(RUNNING, done, total)
+
+        tell(0)
         for part in self.samples.parts(self.batch):
-            samples, traces = self.samples.take(part), dict[str, Trace]()
-            for engine, count in self.counts.items():
-                left = min(count - part.start, samples.count)
-                if left > 0:
-                    traces[engine] = self.trace(engine, samples.first(left))
-                    done += left
-                    progress(RUNNING, done, total)
-                    self.compare(engine, traces, part.start, samples)
+            samples = self.samples.take(part)
+            traces = self.traces(part, samples, tell)
             real, integers = traces[FLOAT], traces[self.reference]
             self.moved.append(distance(real_outputs(self.fixed, integers), real.outputs))
             self.spikes.add(real, integers, names, samples.own)
             self.states.add(integers, samples.own)
+            if self.drifting is not None and SPECIFICATION in traces:
+                free = traces[SPECIFICATION]
+                own = samples.own[:, : free.outputs.shape[1]]
+                # What nothing needs any more is let go of.
+                del traces, integers
+                self.drifting.take(real, free, own, tell)
 
-    def trace(self, engine: str, samples: Samples) -> Trace:
-        """Run an engine, and keep its verdicts."""
-        network = self.network if engine == FLOAT else self.fixed
-        trace = simulate(network, samples.x, engine, ALL, lengths=samples.lengths)
+    def traces(
+        self, part: slice, samples: Samples, tell: Callable[[int], None]
+    ) -> dict[str, Trace]:
+        """Runs of all engines that have a part of the samples; verdicts on them are kept."""
+        shares = {
+            engine: samples.first(min(count - part.start, samples.count))
+            for engine, count in self.counts.items()
+            if count > part.start
+        }
+
+        def run(engine: str) -> Trace:
+            network = self.network if engine == FLOAT else self.fixed
+            own = shares[engine]
+            return simulate(network, own.x, engine, ALL, lengths=own.lengths)
+
+        # Both of these have one thread each; others have as many as they like.
+        readable = [engine for engine in (FLOAT, SPECIFICATION) if engine in shares]
+        beside = dict(zip(readable, in_threads(run, readable, lambda: None), strict=True))
+        traces: dict[str, Trace] = {}
+        for engine, own in shares.items():
+            traces[engine] = beside[engine] if engine in beside else run(engine)
+            self.judge(engine, own, traces[engine])
+            tell(own.count)
+            self.compare(engine, traces, part.start, samples)
+        return traces
+
+    def judge(self, engine: str, samples: Samples, trace: Trace) -> None:
+        """Keep the verdicts on an engine's run."""
         outputs = trace.outputs if engine == FLOAT else real_outputs(self.fixed, trace)
         self.judged[engine].append(samples.judge(outputs))
         if (answers := samples.answers(outputs)) is not None:
             self.answers[engine].append(answers)
-        return trace
 
     def compare(
         self, engine: str, traces: Mapping[str, Trace], start: int, samples: Samples
@@ -257,14 +292,9 @@ class _Comparison:
             expected, found = traces[SPECIFICATION], traces[engine]
             self.exact[engine].add(expected, found, start, samples.lengths)
 
-    def drift(self, progress: Progress) -> Drift | None:
+    def drift(self) -> Drift | None:
         """Where and when the runs part, on a few samples; None without causes."""
-        if not self.options.causes:
-            return None
-        x, lengths = self.samples.x, self.samples.lengths
-        usual = usual_samples(len(x))
-        most = min(usual, self.options.cause_samples or usual, self.counts[SPECIFICATION])
-        return measure_drift(self.network, self.fixed, x, lengths, samples=most, progress=progress)
+        return None if self.drifting is None else self.drifting.result()
 
     @property
     def batch(self) -> int:

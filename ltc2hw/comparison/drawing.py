@@ -57,8 +57,11 @@ STYLE: Any = {
 WIDTH = 6.2
 """Of every figure, in inches."""
 
-LONGEST_NAME = 40
+LONGEST_NAME = 46
 """Characters of a name that a picture has room for; tables have it whole."""
+
+LONGEST_UPRIGHT = 16
+"""Characters of a name beside an axis, along which it is written."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +137,16 @@ def in_both_schemes(svg: bytes) -> bytes:
     return text.replace("</style>", f"{rules}</style>", 1).encode("utf-8")
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
     """A name as a picture shows it, without its middle if it is long.
 
-    >>> shortened("hidden current"), len(shortened("x" * 252))
-    ('hidden current', 40)
+    >>> shortened("hidden current"), len(shortened("x" * 252)), shortened("first_hidden", 7)
+    ('hidden current', 46, 'fir…den')
     """
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= longest:
         return name
-    half = (LONGEST_NAME - 1) // 2
-    return f"{name[: LONGEST_NAME - 1 - half]}…{name[-half:]}"
+    half = (longest - 1) // 2
+    return f"{name[: longest - 1 - half]}…{name[-half:]}"
 
 
 def new_figure(
@@ -166,4 +169,4 @@ def new_figure(
 
 def whole_numbers(axis: Axis) -> None:
     """Mark an axis of steps, samples or neurons at whole numbers."""
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

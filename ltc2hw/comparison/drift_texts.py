@@ -40,7 +40,7 @@ def parting(drift: Drift) -> str:
     >>> parting(Drift(4, ()))
     'On the first 4 samples no spike differs.'
     """
-    on = f"On the first {drift.samples:,} samples"
+    on = f"On the first {drift.samples:,} samples" if drift.samples > 1 else "On the first sample"
     first = [(p.spikes.first, p.name) for p in drift.populations if p.spikes is not None]
     parted = [(step, name) for step, name in first if step is not None]
     if not parted:

@@ -8,7 +8,7 @@ the step; what each of the others adds is kept in the state, returned by own mes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ltc2hw.comparison.progress import Progress, silent
 from ltc2hw.comparison.report import Range
 from ltc2hw.comparison.samples import PART, own_samples
 from ltc2hw.comparison.tally import FirstSteps, register_limits
-from ltc2hw.comparison.units import Units
+from ltc2hw.comparison.units import Recorded, Units
 from ltc2hw.dynamics.model import SPIKES
 from ltc2hw.dynamics.roles import binary_states, charging
 from ltc2hw.graph.fixed import FixedNetwork
@@ -34,6 +34,7 @@ from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.sequences import Mask, own_steps
 from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.numbers.fields import require_size
+from ltc2hw.numbers.threads import in_threads
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.mixing import check_pair
 from ltc2hw.registry import find_forced
@@ -48,8 +49,11 @@ MEMORY = 1 << 29
 DRIFTING = "drift"
 """What progress calls these runs."""
 
-RUNS = ("made", "kept", "own", "free")
-"""The integer runs: single steps, own registers, own messages as well, all as it is."""
+FORCED = ("made", "kept", "own")
+"""Integer runs that are given something: single steps, own registers, own messages as well."""
+
+RUNS = (*FORCED, "free")
+"""All integer runs; the free one works everything out itself."""
 
 SHOWN = ("free", "own", "made")
 """The runs of which every step is told."""
@@ -91,10 +95,27 @@ def measure_drift(
         require_size("samples of the drift", samples)
     entry = network.input
     values, own = own_samples(x, lengths, entry.size, graded=entry.graded)
-    most = samples or usual_samples(len(values))
-    first = None if own is None else own[:most]
-    measuring = _Measuring(network, fixed, values[:, :most], first)
-    measuring.run(progress or silent)
+    steps, batch, _ = values.shape
+    most = min(samples or usual_samples(steps), batch)
+    measuring = Measuring(network, fixed, steps, most)
+    starts = range(0, most, measuring.part)
+    told = progress or silent
+    total, done = len(starts) * (1 + len(RUNS)), 0
+
+    def tell(_: int = 0) -> None:
+        nonlocal done
+        done += 1
+        told(DRIFTING, done, total)
+
+    told(DRIFTING, done, total)
+    for start in starts:
+        part = slice(start, min(start + measuring.part, most))
+        given = None if own is None else own[part]
+        real = simulate(network, values[:, part], "float64", measuring.heard, lengths=given)
+        tell()
+        free = simulate(fixed, values[:, part], "integer", measuring.record, lengths=given)
+        tell()
+        measuring.take(real, free, own_steps(given, steps, part.stop - start), tell)
     return measuring.result()
 
 
@@ -107,23 +128,23 @@ def usual_samples(steps: int) -> int:
     return min(SAMPLES, max(FEWEST, SAMPLE_STEPS // steps))
 
 
-class _Measuring:
-    """Four runs of every part of the samples, and the sums of what differs."""
+class Measuring:
+    """Where and when the runs part on the first so many ``samples``, each of ``steps``.
 
-    def __init__(
-        self, network: Network, fixed: FixedNetwork, x: FloatArray, lengths: Array | None
-    ) -> None:
+    It is given float runs and integer runs as they are made, :meth:`take`, and makes the others.
+    """
+
+    def __init__(self, network: Network, fixed: FixedNetwork, steps: int, samples: int) -> None:
         self.network = network
         self.fixed = fixed
-        self.x = x
-        self.lengths = lengths
+        self.steps = steps
+        self.samples = samples
         self.units = Units.of(network, fixed)
         self.variables = {
             population.name: tracked(population)
             for population in fixed.populations
             if isinstance(population, FixedNeurons)
         }
-        steps = len(x)
         self.sums = {
             (name, variable): _Sums(steps)
             for name, variables in self.variables.items()
@@ -140,36 +161,44 @@ class _Measuring:
             if SPIKES in variables
         }
         self.entries = np.zeros(steps, dtype=np.int64)
+        self.taken = 0
+        self.pieces: list[tuple[Recorded, Recorded, Mask]] = []
 
-    def run(self, progress: Progress) -> None:
-        """Run everything, part by part."""
-        batch = self.x.shape[1]
-        most = self.part
-        starts = range(0, batch, most)
-        total, done = len(starts) * (1 + len(RUNS)), 0
-        progress(DRIFTING, done, total)
-        for start in starts:
-            part = slice(start, start + most)
-            lengths = None if self.lengths is None else self.lengths[part]
-            x = self.x[:, part]
-            own = own_steps(lengths, *x.shape[:2])
-            self.entries += own.sum(axis=1)
-            real = simulate(self.network, x, "float64", self.heard, lengths=lengths)
-            done += 1
-            progress(DRIFTING, done, total)
-            heard, before = self.units.messages(real), self.units.registers(real)
-            runs: dict[str, Trace] = {}
-            for name in RUNS:
-                if name == "free":
-                    runs[name] = simulate(self.fixed, x, "integer", self.record, lengths=lengths)
-                else:
-                    given = before if name == "made" else None
-                    runs[name] = find_forced()(
-                        self.fixed, heard, self.record, given, past=name != "own"
-                    )
-                done += 1
-                progress(DRIFTING, done, total)
-            self.add(real, runs, before, own)
+    def take(self, real: Trace, free: Trace, own: Mask, tell: Callable[[int], None]) -> None:
+        """Take in runs of the next samples, with their own steps (T, B), as far as they are wanted.
+
+        Other runs are made of so many samples together as :attr:`part` says, whatever the runs that
+        are taken in held; ``tell`` is called after each with the number of these.
+        """
+        start = 0
+        while start < own.shape[1] and self.taken < self.samples:
+            room = min(self.samples - self.taken, self.part - self.taken % self.part)
+            piece = slice(start, min(start + room, own.shape[1]))
+            recorded = (some(real, self.heard, piece), some(free, self.record, piece))
+            self.pieces.append((*recorded, own[:, piece]))
+            self.taken += piece.stop - start
+            start = piece.stop
+            if self.taken == self.samples or self.taken % self.part == 0:
+                self.measure(tell)
+
+    def measure(self, tell: Callable[[int], None]) -> None:
+        """Make the other runs of what was taken in, and sum up what differs."""
+        first, second, masks = zip(*self.pieces, strict=True)
+        self.pieces.clear()
+        real, free, own = joined(first), joined(second), np.concatenate(masks, axis=1)
+        self.entries += own.sum(axis=1)
+        heard, before = self.units.messages(real), self.units.registers(real)
+
+        def run(name: str) -> Recorded:
+            given = before if name == "made" else None
+            past = name != "own"
+            return find_forced()(self.fixed, heard, self.record, given, past=past).recorded()
+
+        runs = {"free": free}
+        for name, found in zip(FORCED, in_threads(run, FORCED, _nothing), strict=True):
+            runs[name] = found
+            tell(own.shape[1])
+        self.add(real, runs, before, own)
 
     @property
     def record(self) -> tuple[str, ...]:
@@ -185,34 +214,41 @@ class _Measuring:
         return tuple({**names, self.fixed.input.variables[0]: None})
 
     @property
-    def part(self) -> int:
-        """Samples whose recorded numbers fit :data:`MEMORY`."""
-        numbers = len(self.x) * sum(
+    def memory(self) -> int:
+        """Bytes of the numbers of all runs of a sample."""
+        numbers = self.steps * sum(
             self.fixed.population(name).size * (len(variables) * (1 + len(RUNS)) + 1)
             for name, variables in self.variables.items()
         )
-        return max(1, min(PART, MEMORY // (numbers * np.dtype(np.float64).itemsize)))
+        return numbers * np.dtype(np.float64).itemsize
 
-    def add(self, real: Trace, runs: Mapping[str, Trace], before: State, own: Mask) -> None:
+    @property
+    def part(self) -> int:
+        """Samples whose recorded numbers fit :data:`MEMORY`."""
+        return max(1, min(PART, MEMORY // self.memory))
+
+    def add(self, real: Recorded, runs: Mapping[str, Recorded], before: State, own: Mask) -> None:
         """Take in a part; only its own steps (T, B) count. ``before``: registers of each step."""
-        reference = real.recorded()
-        integers = {run: trace.recorded() for run, trace in runs.items()}
-        for key, sums in self.sums.items():
-            values = reference[key].astype(np.float64)
-            found = {run: self.units.real(*key, integers[run][key]) for run in RUNS}
-            sums.add(values, found, own)
+
+        def add_variable(key: tuple[str, str]) -> None:
+            values = real[key].astype(np.float64)
+            self.sums[key].add(
+                values, {run: self.units.real(*key, runs[run][key]) for run in RUNS}, own
+            )
             if key in self.states:
-                self.states[key].add(integers["free"][key], own)
+                self.states[key].add(runs["free"][key], own)
                 start = before[key[0]].get(key[1])
                 if start is not None:
-                    fired = self.fired(key[0], reference, integers["made"], own)
+                    fired = self.fired(key[0], real, runs["made"], own)
                     still = standing_still(
-                        values, start, integers["made"][key], fired,
+                        values, start, runs["made"][key], fired,
                         register_limits(self.neurons(key[0]), key[1]), self.units.unit(*key),
                     )  # fmt: skip
                     self.states[key].stand(still & own[:, :, None])
+
+        in_threads(add_variable, tuple(self.sums), _nothing)
         for name, tally in self.spikes.items():
-            tally.add(reference[name, SPIKES], {r: integers[r][name, SPIKES] for r in RUNS}, own)
+            tally.add(real[name, SPIKES], {run: runs[run][name, SPIKES] for run in RUNS}, own)
 
     def neurons(self, name: str) -> FixedNeurons:
         """A population of the integer network."""
@@ -223,8 +259,8 @@ class _Measuring:
     def fired(
         self,
         name: str,
-        real: Mapping[tuple[str, str], Array],
-        integer: Mapping[tuple[str, str], Array],
+        real: Recorded,
+        integer: Recorded,
         own: Mask,
     ) -> Mask:
         """Where a neuron spikes in either run, (T, B, N)."""
@@ -236,7 +272,7 @@ class _Measuring:
     def result(self) -> Drift:
         """What was measured."""
         populations = tuple(self.population(name) for name in self.variables)
-        return Drift(self.x.shape[1], populations)
+        return Drift(self.samples, populations)
 
     def population(self, name: str) -> PopulationDrift:
         """What was measured of a population."""
@@ -253,6 +289,28 @@ class _Measuring:
         if name in self.spikes:
             spikes = self.spikes[name].result(self.sums[name, SPIKES].origins(entries), entries)
         return PopulationDrift(name, neurons.size, states, spikes, self.units.factors[name])
+
+
+def _nothing() -> None:
+    """Runs of one part end by themselves."""
+
+
+def some(trace: Trace, names: tuple[str, ...], part: slice) -> Recorded:
+    """Views of the variables of some names, of a part of the samples."""
+    recorded = trace.recorded().items()
+    return {key: values[:, part] for key, values in recorded if key[1] in names}
+
+
+def joined(pieces: Sequence[Recorded]) -> Recorded:
+    """Runs of samples one after the other as one.
+
+    >>> one = {("a", "spikes"): np.zeros((2, 1, 3))}
+    >>> joined([one, one])["a", "spikes"].shape
+    (2, 2, 3)
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    return {key: np.concatenate([own[key] for own in pieces], axis=1) for key in pieces[0]}
 
 
 def tracked(population: FixedNeurons) -> tuple[str, ...]:
@@ -276,9 +334,14 @@ class _Sums:
 
     def add(self, real: FloatArray, found: Mapping[str, FloatArray], own: Mask) -> None:
         """Take in numbers (T, B, N) of the float run and of the integer runs."""
-        inside = own[:, :, None]
-        errors = {run: np.where(inside, values - real, 0.0) for run, values in found.items()}
-        self.squares += np.where(inside, real**2, 0.0).sum(axis=(1, 2))
+        # Nothing is to be left out of samples of equal lengths, which is the rule.
+        inside = None if own.all() else own[:, :, None]
+
+        def counted(values: FloatArray) -> FloatArray:
+            return values if inside is None else np.where(inside, values, 0.0)
+
+        errors = {run: counted(values - real) for run, values in found.items()}
+        self.squares += counted(real**2).sum(axis=(1, 2))
         for run, error in errors.items():
             self.errors[run] += (error**2).sum(axis=(1, 2))
         before: FloatArray = np.zeros(())

@@ -59,7 +59,13 @@
 
   // Words.
 
-  const number = (value) => (Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6))));
+  function number(value) {
+    const rounded = Number(value.toPrecision(6));
+    if (Math.abs(rounded) >= 1e9) return rounded.toExponential();
+    return String(Number.isInteger(value) ? value : rounded);
+  }
+
+  const short = (value) => (Math.abs(value) < 1e5 ? number(value) : Number(value.toPrecision(3)).toExponential());
 
   function verdict(sample) {
     const [float, integer] = sample.verdicts;
@@ -189,7 +195,7 @@
     for (const tick of ticks(low, high, 4)) {
       svg.append(
         make("line", { x1: LEFT, x2: geometry.width - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }),
-        make("text", { x: LEFT - 6, y: y(tick) + 4, class: "tick end" }, number(tick)),
+        make("text", { x: LEFT - 6, y: y(tick) + 4, class: "tick end" }, short(tick)),
       );
     }
     for (const { values: own, kind } of lines) {
@@ -359,7 +365,7 @@
       const texts = (population ? population.neurons : []).map((neuron, row) => {
         const { fired, differing } = differences(population, row, sample.steps);
         const without = population.membranes.some((kept) => kept.neuron === neuron) ? "" : ", no membrane";
-        return `${neuron}: ${fired} spikes, ${differing} differ${without}`;
+        return `${neuron}: ${fired} spike${fired === 1 ? "" : "s"}, ${differing} differ${without}`;
       });
       options(inputs.neuron, texts, chosen.row);
       inputs.step.max = sample.steps - 1;
@@ -436,6 +442,7 @@
       if (/^\d+$/.test(named.get(name) ?? "")) changes[name] = Number(named.get(name));
     }
     choose(changes);
+    byId("section").scrollIntoView();
   }
 
   function key(event) {

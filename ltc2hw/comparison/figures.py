@@ -21,6 +21,7 @@ from ltc2hw.comparison.drawing import (
     COMMON_COLOR,
     FLOAT_COLOR,
     INTEGER_COLOR,
+    LONGEST_UPRIGHT,
     QUIET_COLOR,
     WORD_COLOR,
     Picture,
@@ -30,7 +31,7 @@ from ltc2hw.comparison.drawing import (
     whole_numbers,
 )
 from ltc2hw.comparison.excerpt import PICTURED_NEURONS
-from ltc2hw.comparison.marks import Bar, Rung
+from ltc2hw.comparison.marks import Mark
 from ltc2hw.comparison.report import Membrane, Range, Report
 from ltc2hw.comparison.tables import change_text
 from ltc2hw.graph.sequences import Mask
@@ -57,14 +58,19 @@ def pictures(report: Report) -> tuple[Picture, ...]:
 def draw_ladder(report: Report) -> Figure:
     """Score at each stage from float to integer, between what it lies against float's."""
     first = report.ladder[0].score
-    rungs = [Rung(s.name, s.score, first + s.low, first + s.high) for s in report.ladder]
+    # No answers beyond all of them can be right.
+    least, most = (0.0, 1.0) if report.metric == "accuracy" else (-np.inf, np.inf)
+    rungs = [
+        Mark(s.name, s.score, max(first + s.low, least), min(first + s.high, most))
+        for s in report.ladder
+    ]
     return ladder(rungs, report.metric)
 
 
 def draw_account(report: Report) -> Figure:
     """What every part has of the loss, from the float score down to the integers'."""
     shares = () if report.account is None else report.account.shares
-    bars = [Bar(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
+    bars = [Mark(s.name, s.score.share, s.score.low, s.score.high) for s in shares]
     start, end = report.ladder[0].score, report.ladder[-1].score
     return waterfall(start, bars, end, report.metric, higher_is_better=report.higher_is_better)
 
@@ -97,7 +103,7 @@ def draw_causes(report: Report) -> Figure:
         note = f"{error:.2g} %" + (f", {change_text(report.metric, change)}" if change else "")
         axes.annotate(note, (error, row), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_yticks(rows, [shortened(cause.name) for cause in causes])
-    axes.set_xlim(0, max(float(errors.max()) * 1.6, 1e-6))
+    axes.set_xlim(0, float(errors.max()) * 1.6 or 1.0)
     axes.set_xlabel("change of the outputs (% RMS)")
     axes.grid(axis="y", visible=False)
     return figure
@@ -119,7 +125,7 @@ def draw_rasters(report: Report) -> Figure:
             extent=(-0.5, steps - 0.5, -0.5, neurons - 0.5),
         )  # fmt: skip
         axes.grid(visible=False)
-        axes.set_ylabel(f"{shortened(name)}: neuron")
+        axes.set_ylabel(f"{shortened(name, LONGEST_UPRIGHT)}\nneuron")
         whole_numbers(axes.xaxis)
     all_axes[-1].set_xlabel(f"step of sample {report.excerpt.sample}")
     legend = [
@@ -184,7 +190,7 @@ def _draw_membrane(axes: Axes, membrane: Membrane) -> None:
         ),
     ):  # fmt: skip
         membrane_on(axes, steps, (values, thresholds, spikes), color, line, size, f", {side}")
-    axes.set_ylabel(f"{shortened(membrane.population)}\nneuron {membrane.neuron}")
+    axes.set_ylabel(f"{shortened(membrane.population, LONGEST_UPRIGHT)}\nneuron {membrane.neuron}")
     whole_numbers(axes.xaxis)
 
 
@@ -294,7 +300,7 @@ def draw_activity(report: Report) -> Figure:
         axes.plot(rates.float_rate, color=FLOAT_COLOR, label="float")
         axes.plot(rates.integer_rate, color=INTEGER_COLOR, linestyle="--", label="integer")
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"{shortened(name)}\nspikes per neuron")
+        axes.set_ylabel(f"{shortened(name, LONGEST_UPRIGHT)}\nspikes per neuron")
         whole_numbers(axes.xaxis)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
@@ -324,7 +330,7 @@ def always(report: Report) -> bool:
 
 Row = tuple[str, str, Callable[[Report], bool], Callable[[Report], Figure]]
 
-PICTURES: tuple[Row, ...] = (
+WHY: tuple[Row, ...] = (
     (
         "From float to integer",
         "The score as the integer network's properties are added one after another; bars behind "
@@ -338,6 +344,23 @@ PICTURES: tuple[Row, ...] = (
         has_account,
         draw_account,
     ),
+    (
+        "Error over steps",
+        "How far the states of each population are from the float run, over some samples.",
+        lambda report: report.drift is not None and bool(report.drift.errors),
+        draw_errors,
+    ),
+    (
+        "Differing spikes over steps",
+        "Of each population, over the same samples.",
+        lambda report: report.drift is not None and bool(report.drift.differing),
+        draw_differing,
+    ),
+)
+"""Title, caption, whether there is anything to draw, and how: what tells where the score went."""
+
+PICTURES: tuple[Row, ...] = (
+    *WHY,
     (
         "Every cause alone",
         "Only the named numbers are rounded, everything else stays float; worst first.",
@@ -370,18 +393,6 @@ PICTURES: tuple[Row, ...] = (
         draw_divergence,
     ),
     (
-        "Error over steps",
-        "How far the states of each population are from the float run, over some samples.",
-        lambda report: report.drift is not None and bool(report.drift.errors),
-        draw_errors,
-    ),
-    (
-        "Differing spikes over steps",
-        "Of each population, over the same samples.",
-        lambda report: report.drift is not None and bool(report.drift.differing),
-        draw_differing,
-    ),
-    (
         "Activity",
         "Spikes per neuron at each step, over all samples.",
         has_spikes,
@@ -406,4 +417,4 @@ PICTURES: tuple[Row, ...] = (
         draw_state_ranges,
     ),
 )
-"""Title, caption, whether there is anything to draw, and how."""
+"""All of them, in reading order."""

@@ -7,7 +7,7 @@ Scores are in their own unit: accuracy is a fraction, 0.9 and not 90. An interva
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,57 +19,44 @@ from ltc2hw.numbers.words import FloatArray
 
 
 @dataclass(frozen=True)
-class Rung:
-    """A stage of a ladder: the score with everything up to it.
+class Mark:
+    """A named number and between what it lies: the score of a stage, or what a part costs.
 
     Raises:
         InvalidValueError: for numbers that are not finite, half an interval or a reversed one.
 
-    >>> Rung("+ weights", 0.9, 0.87, 0.92).interval
-    (0.87, 0.92)
+    >>> Mark("+ weights", 0.9, 0.87, 0.92).interval, Mark("hidden threshold", 0.02).interval
+    ((0.87, 0.92), (0.02, 0.02))
     """
 
     name: str
-    score: float
+    value: float
     low: float | None = None
     high: float | None = None
 
     def __post_init__(self) -> None:
-        check_interval(f"score of {self.name}", self.score, self.low, self.high)
+        require_number(f"value of {self.name}", self.value)
+        if self.low is None and self.high is None:
+            return
+        low, high = self.low, self.high
+        name = f"interval of {self.name}"
+        if low is None or high is None:
+            raise InvalidValueError(name, f"{low} to {high}", "two numbers, or none")
+        require_number(f"low end of {self.name}", low)
+        require_number(f"high end of {self.name}", high)
+        if low > high:
+            raise InvalidValueError(name, f"{low:g} to {high:g}", "low <= high")
 
     @property
     def interval(self) -> tuple[float, float]:
-        """From where to where the score may lie: the score itself where nothing is known."""
-        return interval_of(self.score, self.low, self.high)
+        """From where to where the number may lie: itself where nothing is known."""
+        if self.low is None or self.high is None:
+            return self.value, self.value
+        return self.low, self.high
 
 
 @dataclass(frozen=True)
-class Bar:
-    """What a named part costs: positive where the score becomes worse, whatever the score is.
-
-    Raises:
-        InvalidValueError: for numbers that are not finite, half an interval or a reversed one.
-
-    >>> Bar("hidden threshold", 0.02).interval
-    (0.02, 0.02)
-    """
-
-    name: str
-    loss: float
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        check_interval(f"loss of {self.name}", self.loss, self.low, self.high)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """From where to where the loss may lie: the loss itself where nothing is known."""
-        return interval_of(self.loss, self.low, self.high)
-
-
-@dataclass(frozen=True)
-class Point:
+class Point(Mark):
     """A network that was tried: its score, and what it costs (bytes, operations).
 
     Raises:
@@ -79,21 +66,12 @@ class Point:
     False
     """
 
-    name: str
-    score: float
-    cost: float
-    low: float | None = None
-    high: float | None = None
-    chosen: bool = False
+    cost: float = field(kw_only=True)
+    chosen: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        check_interval(f"score of {self.name}", self.score, self.low, self.high)
+        super().__post_init__()
         require_number(f"cost of {self.name}", self.cost)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """From where to where the score may lie: the score itself where nothing is known."""
-        return interval_of(self.score, self.low, self.high)
 
 
 def pareto_front(points: Sequence[Point], *, higher_is_better: bool = True) -> tuple[Point, ...]:
@@ -101,14 +79,15 @@ def pareto_front(points: Sequence[Point], *, higher_is_better: bool = True) -> t
 
     Of equal ones the first stands for all.
 
-    >>> tried = Point("a", 0.9, 4), Point("b", 0.8, 2), Point("c", 0.7, 3), Point("d", 0.9, 5)
-    >>> [point.name for point in pareto_front(tried)]
+    >>> tried = (("a", 0.9, 4), ("b", 0.8, 2), ("c", 0.7, 3), ("d", 0.9, 5))
+    >>> points = [Point(name, score, cost=cost) for name, score, cost in tried]
+    >>> [point.name for point in pareto_front(points)]
     ['b', 'a']
     """
     sign = -1 if higher_is_better else 1
     front: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.cost, sign * point.score)):
-        if not front or sign * point.score < sign * front[-1].score:
+    for point in sorted(points, key=lambda point: (point.cost, sign * point.value)):
+        if not front or sign * point.value < sign * front[-1].value:
             front.append(point)
     return tuple(front)
 
@@ -199,34 +178,6 @@ def bin_width(step: float, span: float, bins: int) -> float:
     if wanted <= step:
         return float(step / max(1, np.floor(step / wanted)))
     return float(step * np.ceil(wanted / step))
-
-
-def interval_of(value: float, low: float | None, high: float | None) -> tuple[float, float]:
-    """The interval, or the value alone where there is none.
-
-    >>> interval_of(0.5, None, None)
-    (0.5, 0.5)
-    """
-    return (value, value) if low is None or high is None else (low, high)
-
-
-def check_interval(name: str, value: float, low: float | None, high: float | None) -> None:
-    """Raise unless these are finite numbers, and the interval is whole and not reversed.
-
-    Raises:
-        InvalidValueError: naming what is wrong.
-
-    >>> check_interval("score", 0.5, 0.4, 0.6)
-    """
-    require_number(name, value)
-    if (low is None) != (high is None):
-        raise InvalidValueError(f"interval of {name}", f"{low} to {high}", "two numbers, or none")
-    if low is None or high is None:
-        return
-    require_number(f"low end of {name}", low)
-    require_number(f"high end of {name}", high)
-    if low > high:
-        raise InvalidValueError(f"interval of {name}", f"{low:g} to {high:g}", "low <= high")
 
 
 def require_number(name: str, value: float) -> None:

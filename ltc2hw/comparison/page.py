@@ -1,4 +1,4 @@
-"""Reports as one self-contained web page: tiles, samples to explore, pictures, tables.
+"""Reports as one self-contained web page: what was found, samples to explore, pictures, tables.
 
 It loads nothing and runs nothing but its own script, which its policy names by its hash; without
 scripts it shows all but the part to explore.
@@ -13,8 +13,9 @@ from html import escape
 from importlib.resources import files
 
 from ltc2hw.comparison.drawing import Picture, in_both_schemes
+from ltc2hw.comparison.drift_texts import findings
 from ltc2hw.comparison.explorer import explorer_html, script
-from ltc2hw.comparison.figures import pictures
+from ltc2hw.comparison.figures import WHY, pictures
 from ltc2hw.comparison.markup import table_html
 from ltc2hw.comparison.report import Report
 from ltc2hw.comparison.tables import change_text, naming, score_text, summary, tables, title
@@ -32,7 +33,11 @@ def to_html(report: Report) -> str:
 def page_html(report: Report, drawn: Sequence[Picture]) -> str:
     """The page with pictures that are already drawn."""
     shown = escape(title(report))
-    figures = "\n".join(map(figure_html, drawn))
+    first = {title for title, *_ in WHY}
+    why, others = (
+        "\n".join(figure_html(picture) for picture in drawn if (picture.title in first) is early)
+        for early in (True, False)
+    )
     sections = "\n".join(map(table_html, tables(report)))
     look, work = style(), script()
     return f"""<!DOCTYPE html>
@@ -51,9 +56,12 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 <div class="tiles">
 {tiles_html(report)}
 </div>
+{findings_html(report)}<div class="pictures">
+{why}
+</div>
 {explorer_html(report)}
 <div class="pictures">
-{figures}
+{others}
 </div>
 {sections}
 </main>
@@ -122,6 +130,14 @@ def tiles_html(report: Report) -> str:
         f'<div class="tile"><b class="{state}">{escape(value)}</b><span>{escape(text)}</span></div>'
         for value, text, state in tiles
     )
+
+
+def findings_html(report: Report) -> str:
+    """Where and when the runs part, in sentences; nothing where it was not measured."""
+    if report.drift is None:
+        return ""
+    items = "\n".join(f"<li>{escape(text)}</li>" for text in findings(report.drift))
+    return f'<section class="findings"><h2>Where the runs part</h2>\n<ul>{items}</ul></section>\n'
 
 
 def figure_html(picture: Picture) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,11 @@ from ltc2hw.dynamics.roles import signals, thresholds
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word, variable_fraction
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
-from ltc2hw.graph.trace import Array, Trace
+from ltc2hw.graph.trace import Array
 from ltc2hw.numbers.words import FloatArray, IntArray
+
+Recorded = Mapping[tuple[str, str], Array]
+"""What a run recorded, (T, B, N) each, by population and variable."""
 
 OTHER = 2.0
 """Ratio from which on thresholds and weights together mean another unit, no rounding."""
@@ -59,7 +63,7 @@ class Units:
         """One integer in the float network's unit."""
         return float(self.real(name, variable, np.ones(())))
 
-    def messages(self, trace: Trace) -> dict[tuple[str, str], IntArray]:
+    def messages(self, recorded: Recorded) -> dict[tuple[str, str], IntArray]:
         """What a float run sends, (T, B, N), rounded to nearest and fit into the messages' words.
 
         What the input sends is there even if nobody hears it.
@@ -67,7 +71,6 @@ class Units:
         entry = self.network.input
         sent = {(p.source, p.variable): None for p in self.network.projections}
         sent[entry.name, entry.variables[0]] = None
-        recorded = trace.recorded()
         return {key: self.message(*key, recorded[key]) for key in sent}
 
     def message(self, name: str, variable: str, values: Array) -> IntArray:
@@ -76,12 +79,11 @@ class Units:
         word, fraction = message_word(population, variable), message_fraction(population, variable)
         return word.encode(values * self.factor(name, variable), fraction)[0]
 
-    def registers(self, trace: Trace) -> dict[str, dict[str, IntArray]]:
+    def registers(self, recorded: Recorded) -> dict[str, dict[str, IntArray]]:
         """Registers before every step of a float run, (T, B, N): zeros, then those of the last.
 
         They are rounded to nearest and clipped at what the register can hold.
         """
-        recorded = trace.recorded()
         found: dict[str, dict[str, IntArray]] = {}
         for population in self.network.populations:
             if isinstance(population, FixedNeurons):

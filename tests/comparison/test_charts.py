@@ -22,7 +22,7 @@ from ltc2hw.comparison.charts import (
     waterfall,
 )
 from ltc2hw.comparison.drawing import IN_THE_DARK, in_both_schemes, in_style, picture
-from ltc2hw.comparison.marks import Bar, Point, Rung, binned
+from ltc2hw.comparison.marks import Mark, Point, binned
 
 
 def labels(axes: Axes) -> list[str]:
@@ -35,7 +35,7 @@ def spans(axes: Axes) -> list[tuple[float, float]]:
 
 
 def test_a_waterfall_goes_from_float_to_integer() -> None:
-    bars = [Bar("a", 0.05, 0.03, 0.06), Bar("b", -0.01, -0.02, 0.01), Bar("c", 0.02)]
+    bars = [Mark("a", 0.05, 0.03, 0.06), Mark("b", -0.01, -0.02, 0.01), Mark("c", 0.02)]
     with in_style():
         (axes,) = waterfall(0.9, bars, 0.8).axes
     assert labels(axes) == ["float", "a", "b", "c", "rest", "integer"]
@@ -57,7 +57,7 @@ def test_a_waterfall_goes_from_float_to_integer() -> None:
 
 
 def test_a_waterfall_of_errors_rises() -> None:
-    bars = [Bar("a", 0.5), Bar("b", -0.1)]
+    bars = [Mark("a", 0.5), Mark("b", -0.1)]
     (axes,) = waterfall(1.0, bars, 1.4, "mse", higher_is_better=False).axes
     assert labels(axes) == ["float", "a", "b", "integer"]
     np.testing.assert_allclose(spans(axes), [(1.0, 1.5), (1.5, 1.4)])
@@ -66,19 +66,19 @@ def test_a_waterfall_of_errors_rises() -> None:
 
 def test_many_bars_keep_the_sum_and_the_largest() -> None:
     losses = np.random.default_rng(1).normal(0, 0.01, 50)
-    bars = [Bar(f"part {i}", float(loss)) for i, loss in enumerate(losses)]
+    bars = [Mark(f"part {i}", float(loss)) for i, loss in enumerate(losses)]
     shown = bars_to_show(bars)
     assert len(shown) == MOST_BARS
     assert shown[-1].name == f"{50 - MOST_BARS + 1} others"
-    assert sum(bar.loss for bar in shown) == pytest.approx(losses.sum())
+    assert sum(bar.value for bar in shown) == pytest.approx(losses.sum())
     kept = list(shown[:-1])
     largest = np.sort(np.abs(losses))[::-1][: MOST_BARS - 1]
-    np.testing.assert_allclose(sorted((abs(b.loss) for b in kept), reverse=True), largest)
+    np.testing.assert_allclose(sorted((abs(b.value) for b in kept), reverse=True), largest)
     assert [bars.index(bar) for bar in kept] == sorted(bars.index(bar) for bar in kept)
 
 
 def test_a_ladder_shows_intervals_where_it_has_them() -> None:
-    rungs = [Rung("float64", 0.9), Rung("+ weights", 0.85, 0.8, 0.88), Rung("integer", 0.84)]
+    rungs = [Mark("float64", 0.9), Mark("+ weights", 0.85, 0.8, 0.88), Mark("integer", 0.84)]
     (axes,) = ladder(rungs).axes
     assert labels(axes) == ["float64", "+ weights", "integer"]
     (lines,) = (c for c in axes.collections if hasattr(c, "get_segments"))
@@ -99,9 +99,34 @@ def test_lines_have_gaps_where_nothing_was_measured() -> None:
     assert figure.legends[0].get_title().get_text() == "and 3 lower ones"
 
 
+def test_legends_have_every_name_whole_within_the_picture() -> None:
+    """Those too that begin with an underscore, which matplotlib would leave out, and long ones."""
+    for names in (
+        ["__proto__", "_a", "b"],
+        [f"population_{i}_of_quite_a_long_name" for i in "abcd"],
+    ):
+        with in_style():
+            figure = lines_over_steps({name: [0.0, 0.5] for name in names})
+            figure.draw_without_rendering()
+        (legend,) = figure.legends
+        texts = legend.get_texts()
+        assert [text.get_text().strip() for text in texts] == names
+        for text in texts:
+            box = text.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width
+
+
+def test_a_single_step_is_marked_as_one() -> None:
+    with in_style():
+        figure = lines_over_steps({"hidden": [0.5]})
+        figure.draw_without_rendering()
+    assert all(tick == round(tick) for tick in figure.axes[0].get_xticks())
+
+
 def test_a_front_is_marked_and_the_chosen_one_named() -> None:
-    points = [Point(f"{c}", 1 - 1 / c, float(c)) for c in range(2, 40)]
-    points.append(Point("mixed", 0.3, 100.0, chosen=True))
+    points = [Point(f"{c}", 1 - 1 / c, cost=float(c)) for c in range(2, 40)]
+    points.append(Point("mixed", 0.3, cost=100.0, chosen=True))
     (axes,) = pareto(points, "bytes").axes
     assert [text.get_text() for text in axes.texts] == ["mixed"]
     assert axes.get_xscale() == "log"
@@ -129,10 +154,10 @@ def test_charts_of_nothing_say_so(draw: Callable[[], Figure], said: str) -> None
     "draw",
     [
         lambda: waterfall(0.9, [], 0.9),
-        lambda: waterfall(0.0, [Bar("$x$ <b>", 0.0)], 0.0, "mse", higher_is_better=False),
-        lambda: ladder([Rung("a", 0.0)], "mse"),
+        lambda: waterfall(0.0, [Mark("$x$ <b>", 0.0)], 0.0, "mse", higher_is_better=False),
+        lambda: ladder([Mark("a", 0.0)], "mse"),
         lambda: lines_over_steps({"x" * 300: [1.0]}, "$y"),
-        lambda: pareto([Point("p", 0.0, 0.0)]),
+        lambda: pareto([Point("p", 0.0, cost=0.0)]),
         lambda: histograms([binned("w", [3.0] * 3, 2.0**-40, 0.0, 2.0**-40)]),
         lambda: histograms([binned("ひ", np.ones(1), 1.0, -8.0, 7.0)]),
     ],

@@ -232,7 +232,7 @@ def test_single_steps_are_those_of_the_engine_from_such_a_state(gate: Any) -> No
         (p.name, p.name) for p in fixed.populations
     }
     units = Units.of(network, fixed)
-    heard, before = units.messages(real), units.registers(real)
+    heard, before = units.messages(recorded), units.registers(recorded)
     found = forced(fixed, heard, ("membrane", "spikes"), before, past=True)
     for t in range(len(x)):
         state: dict[str, dict[str, Any]] = {
@@ -309,7 +309,7 @@ def test_own_state_with_floats_messages_is_that_of_the_population_alone() -> Non
     x = random_samples(rng, network, 9, 4) / 2
     fixed = ltc2hw.quantize(network, "loihi2", x, ltc2hw.QuantizeOptions(weight_bits=4))
     real = ltc2hw.simulate(network, x, "float64", ALL)
-    heard = Units.of(network, fixed).messages(real)
+    heard = Units.of(network, fixed).messages(real.recorded())
     found = forced(fixed, heard, ("membrane", "spikes"))
     for name, source in (("hidden1", "hidden0"), ("readout", "hidden1")):
         spikes = fixed.population(source)

@@ -277,6 +277,10 @@ def check(browser: Browser, compared: Compared) -> dict[str, str]:
     return own
 
 
+TOP = "document.getElementById('explorer-section').getBoundingClientRect().top"
+"""How far below the window's upper edge the part to explore begins."""
+
+
 def test_addresses_choose(compared: Compared, page: Path, browser: Browser) -> None:
     samples = [excerpt.sample for excerpt in compared.report.excerpts]
     for sample, population, neuron, step in (
@@ -290,6 +294,8 @@ def test_addresses_choose(compared: Compared, page: Path, browser: Browser) -> N
         }  # fmt: skip
         browser.open(page, f"#{urlencode(wanted)}")
         assert check(browser, compared) == wanted
+        # Who follows a link sees what it names.
+        assert abs(browser.value(TOP)) < 2
         assert browser.complaints() == []
         assert browser.requests() == [page.as_uri()]
 
@@ -417,6 +423,8 @@ def test_charts_choose_by_keyboard(compared: Compared, page: Path, browser: Brow
 
 def test_a_click_chooses_step_and_neuron(compared: Compared, page: Path, browser: Browser) -> None:
     browser.open(page)
+    assert browser.value(TOP) > 0
+    browser.value("document.getElementById('explorer-charts').scrollIntoView()")
     population = choice(browser)["population"]
     left, top = browser.value(
         "(({left, top}) => [left, top])"

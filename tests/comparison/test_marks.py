@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ltc2hw
-from ltc2hw.comparison.marks import Bar, Point, Rung, bin_width, binned, pareto_front
+from ltc2hw.comparison.marks import Mark, Point, bin_width, binned, pareto_front
 from ltc2hw.comparison.tally import weight_histograms
 from ltc2hw.errors import InvalidValueError
 from tests.random_networks import random_network
@@ -19,18 +19,19 @@ from tests.random_networks import random_network
 def test_a_front_is_what_no_other_beats(higher: bool) -> None:
     rng = np.random.default_rng(3)
     points = [
-        Point(str(i), float(rng.integers(0, 8)) / 8, float(rng.integers(1, 9))) for i in range(40)
+        Point(str(i), float(rng.integers(0, 8)) / 8, cost=float(rng.integers(1, 9)))
+        for i in range(40)
     ]
     sign = 1 if higher else -1
 
     def beats(a: Point, b: Point) -> bool:
-        better = sign * a.score >= sign * b.score and a.cost <= b.cost
-        return better and (a.score, a.cost) != (b.score, b.cost)
+        better = sign * a.value >= sign * b.value and a.cost <= b.cost
+        return better and (a.value, a.cost) != (b.value, b.cost)
 
-    wanted = {(p.score, p.cost) for p in points if not any(beats(q, p) for q in points)}
+    wanted = {(p.value, p.cost) for p in points if not any(beats(q, p) for q in points)}
     front = pareto_front(points, higher_is_better=higher)
     assert len(front) == len(wanted)
-    assert {(p.score, p.cost) for p in front} == wanted
+    assert {(p.value, p.cost) for p in front} == wanted
     assert [p.cost for p in front] == sorted(p.cost for p in front)
 
 
@@ -91,27 +92,26 @@ def test_a_network_clips_what_its_histograms_say() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.3, None, "interval of .* x is 0.3 to None"),
-        (0.6, 0.4, "interval of .* x is 0.6 to 0.4; expected low <= high"),
-        (float("nan"), 1.0, "low end of .* x is nan"),
-        (0.0, float("inf"), "high end of .* x is inf"),
+        (0.3, None, "interval of x is 0.3 to None"),
+        (0.6, 0.4, "interval of x is 0.6 to 0.4; expected low <= high"),
+        (float("nan"), 1.0, "low end of x is nan"),
+        (0.0, float("inf"), "high end of x is inf"),
     ],
 )
 def test_intervals_are_whole(low: float, high: float | None, said: str) -> None:
-    for make in (Rung, Bar):
-        with pytest.raises(InvalidValueError, match=said):
-            make("x", 0.5, low, high)
     with pytest.raises(InvalidValueError, match=said):
-        Point("x", 0.5, 1.0, low, high)
+        Mark("x", 0.5, low, high)
+    with pytest.raises(InvalidValueError, match=said):
+        Point("x", 0.5, low, high, cost=1.0)
 
 
 def test_numbers_are_finite_and_numbers() -> None:
-    with pytest.raises(InvalidValueError, match="loss of x is nan; expected a finite number"):
-        Bar("x", float("nan"))
+    with pytest.raises(InvalidValueError, match="value of x is nan; expected a finite number"):
+        Mark("x", float("nan"))
     with pytest.raises(InvalidValueError, match="cost of x is inf"):
-        Point("x", 0.5, float("inf"))
-    with pytest.raises(InvalidValueError, match="score of x is '1'"):
-        Rung("x", "1")  # type: ignore[arg-type]
+        Point("x", 0.5, cost=float("inf"))
+    with pytest.raises(InvalidValueError, match="value of x is '1'"):
+        Mark("x", "1")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="grid of w is -1 to 1 by 0"):
         binned("w", [1.0], 0.0, -1.0, 1.0)
     with pytest.raises(InvalidValueError, match=r"w\[1\] is nan"):

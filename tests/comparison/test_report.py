@@ -14,6 +14,7 @@ import pytest
 
 import ltc2hw
 from ltc2hw.comparison.compare import compare
+from ltc2hw.comparison.drift_texts import findings
 from ltc2hw.comparison.page import page_html, to_html
 from ltc2hw.comparison.report import Bound, Exactness, Place, Range, Report
 from ltc2hw.comparison.tables import Table, change_text, score_text, summary, tables
@@ -115,6 +116,25 @@ def test_the_page_loads_nothing_and_shows_every_table(report: Report, saved_page
         assert table.title in page.text
         for cell in (cell for row in table.rows for cell in row):
             assert cell in page.text
+
+
+def test_the_page_says_first_where_the_runs_part(report: Report, saved_page: str) -> None:
+    assert report.drift is not None
+    text = read_page(saved_page).text
+    sentences = findings(report.drift)
+    assert len(sentences) == 1 + len(report.drift.populations) == 4
+    for sentence in sentences:
+        assert text.index(sentence) < text.index("Explore")
+    assert "Where the runs part" not in page_html(replace(report, drift=None), ())
+    # What tells where the score went comes before samples, what shows these after them.
+    places = [
+        saved_page.index(f"<h2>{title}</h2>")
+        for title in ("Where the runs part", "From float to integer", "Account",
+                      "Error over steps", "Every cause alone", "Weights and their grid")
+    ]  # fmt: skip
+    explorer = saved_page.index('<h2 id="explorer-title">Explore</h2>')
+    assert places == sorted(places)
+    assert places[3] < explorer < places[4]
 
 
 def test_the_same_report_gives_the_same_page(report: Report, saved_page: str) -> None:

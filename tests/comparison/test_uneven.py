@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli.bounds import loss_bound
+from ltc2hw.comparison import drifting
 from ltc2hw.comparison.compare import CompareOptions, compare
 from ltc2hw.comparison.ladder import ladder_mixtures
 from ltc2hw.comparison.markdown import to_markdown
@@ -72,6 +74,51 @@ def uneven() -> Uneven:
 def report(uneven: Uneven) -> Report:
     return compare(
         uneven.network, uneven.fixed, uneven.x, uneven.labels, lengths=uneven.lengths, task="own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("batch", "part", "options", "samples"),
+    [
+        (4, 6, CompareOptions(account_runs=10), SAMPLES),
+        (7, 2, CompareOptions(account_runs=10, samples={"integer": 11}), 11),
+        (1, 30, CompareOptions(account_runs=10, cause_samples=13), 13),
+    ],
+)
+def test_where_and_when_is_told_of_runs_as_they_are_made(
+    uneven: Uneven,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    part: int,
+    options: CompareOptions,
+    samples: int,
+) -> None:
+    """However many samples run at a time, the numbers are those of runs made for it alone."""
+    network, lengths = in_short_numbers(uneven.network), uneven.lengths
+    x = np.rint(64 * uneven.x) / 64
+    coarse = ltc2hw.QuantizeOptions(weight_bits=4)
+    fixed = ltc2hw.quantize(network, "loihi2", x, coarse, lengths=lengths)
+    measuring = drifting.Measuring(network, fixed, STEPS, SAMPLES)
+    monkeypatch.setattr(drifting, "MEMORY", part * measuring.memory)
+    assert measuring.part == part
+    kept = sum(p.size * len(p.recordable) for p in network.populations)
+    comparing = import_module("ltc2hw.comparison.compare")
+    monkeypatch.setattr(comparing, "MEMORY", batch * STEPS * kept * 8)
+    report = compare(network, fixed, x, uneven.labels, options=options, lengths=lengths)
+    alone = drifting.measure_drift(network, fixed, x, lengths, samples=samples)
+    assert report.drift == alone
+    assert alone.samples == samples
+    assert not alone.population("hidden1").exact
+
+
+def in_short_numbers(network: Network) -> Network:
+    """Weights of few bits, whose products sum to the same in whatever order they are added."""
+    return replace(
+        network,
+        projections=tuple(
+            replace(p, weights=p.weights.with_values(np.rint(64 * p.weights.values) / 64))
+            for p in network.projections
+        ),
     )
 
 
@@ -295,7 +342,8 @@ def test_scores_of_ones_own_are_titled_and_signed(uneven: Uneven, tmp_path: Any)
     up.save(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "margin &lt;b&gt;|, float64" in page
-    assert "squared error" not in page
+    # But in what is said of states, which has "its squared error".
+    assert "squared error" not in page.replace("its squared error", "")
     assert "<b>|" not in page.replace("<b class", "")
 
 
