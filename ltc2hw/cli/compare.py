@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
+from ltc2hw.cli.data_options import said_data
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.advice import Advice
 from ltc2hw.comparison.compare import (
@@ -43,8 +45,10 @@ from ltc2hw.comparison.tables import (
     ladder_table,
     score_table,
 )
+from ltc2hw.data import SUFFIXES
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
+from ltc2hw.quantization.history import Source, read_source
 from ltc2hw.tasks import Task
 from ltc2hw.tuning.advice import advise
 from ltc2hw.tuning.commands import Names
@@ -176,10 +180,34 @@ def advised(
     """What to do about the loss, with this run's files in the commands."""
     if report.account is None:
         return ()
-    names = Names(str(arguments.network), fixed.target, arguments.task, str(arguments.fixed))
+    source = read_source(fixed.provenance)
+    names = Names(
+        str(arguments.network),
+        fixed.target,
+        arguments.task,
+        str(arguments.fixed),
+        said_data(arguments),
+        source,
+        source is not None and not is_there(source),
+        arguments.readout,
+    )
     few = np.arange(min(task.train.samples, SEEN))
     samples = task.train.take(few).x
     return advise(report.account, network, fixed, fixed.target, samples=samples, names=names)
+
+
+def is_there(source: Source) -> bool:
+    """Whether the samples that a network was calibrated on can be named here as they were then.
+
+    A task that is no file has its name everywhere.
+    """
+    suffix = Path(source.name).suffix.casefold()
+    is_file = source.origin == "calibration" or "/" in source.name or suffix in FILES
+    return not is_file or os.path.exists(source.name)
+
+
+FILES = (*SUFFIXES, ".zip")
+"""Endings of tasks that are files."""
 
 
 def stated_bounds(arguments: argparse.Namespace) -> dict[str, float]:

@@ -9,6 +9,7 @@ from ltc2hw.cli.counts import positive
 from ltc2hw.data import DataOptions
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.data.options import KINDS, LAYOUTS, TEST_FRACTION, VALIDATION_FRACTION
+from ltc2hw.quantization.history import DATA_OPTIONS
 
 TASK_HELP = (
     "digits-rows, add-T, a data set by name such as mnist-rows, a file or folder of data, or "
@@ -123,3 +124,25 @@ def data_options(arguments: argparse.Namespace) -> DataOptions:
     if arguments.binning is not None:
         said["binning"] = Binning.from_text(arguments.binning)
     return DataOptions(**said)
+
+
+def said_data(arguments: argparse.Namespace) -> dict[str, str]:
+    """Options of data as they were typed, by name, empty for a switch.
+
+    >>> said_data(argparse.Namespace(layout="batch-first", sensor=(34, 32), several_labels=True))
+    {'layout': 'batch-first', 'several-labels': '', 'sensor': '34x32'}
+    """
+    found = {}
+    for name in DATA_OPTIONS:
+        value = getattr(arguments, name.replace("-", "_"), None)
+        if value is not None and value is not False:
+            found[name] = _as_typed(name, value)
+    return found
+
+
+def _as_typed(name: str, value: object) -> str:
+    if value is True:
+        return ""
+    if isinstance(value, tuple):
+        return ("x" if name == "sensor" else ",").join(map(str, value))
+    return str(value)

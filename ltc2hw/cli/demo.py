@@ -25,9 +25,12 @@ from ltc2hw.data import DETECTED, DataOptions
 from ltc2hw.data.events.binning import Binning
 from ltc2hw.errors import MissingExtraError
 from ltc2hw.files.bundle import save
+from ltc2hw.quantization.history import Source, calibrated_on
 from ltc2hw.quantization.limits import check_allowed
+from ltc2hw.quantization.option_checks import check_options
 from ltc2hw.quantization.quantize import quantize
 from ltc2hw.quantization.scaling import QuantizeOptions
+from ltc2hw.targets import load_target
 from ltc2hw.tasks import LazySplit, Task, load_task
 
 if TYPE_CHECKING:
@@ -49,6 +52,12 @@ class Demonstration:
     drop: float
     data: DataOptions = DETECTED
     changes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """Options of its data as they are typed."""
+        binning = self.data.binning
+        return {} if binning == DETECTED.binning else {"binning": binning.text}
 
 
 DIGITS = Demonstration(
@@ -101,12 +110,26 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     from ltc2hw.training.recipes import recipe_for
 
     recipe = recipe_for(task).with_training(seed=arguments.seed, **shown.changes)
+    check_names(task, recipe, options)
     arguments.out.mkdir(parents=True, exist_ok=True)
     console.line(f"{task.name}: {shown.about}")
     engines = available_engines(console)
     met = pipeline(task, recipe, engines, arguments.out, console, options, shown)
     console.line(f"{time.monotonic() - started:.0f} seconds")
     return met
+
+
+def check_names(task: Task, recipe: Recipe, options: QuantizeOptions) -> None:
+    """Raise for options of quantization that the network cannot have, before it is trained.
+
+    Raises:
+        UnknownNameError, InvalidValueError, HardwareRuleError: naming the option.
+    """
+    from ltc2hw.converters.torch import from_module
+    from ltc2hw.training.trainer import Trainer
+
+    network = from_module(Trainer(task, recipe).module)
+    check_options(options, network, load_target(TARGET))
 
 
 def pipeline(
@@ -124,7 +147,8 @@ def pipeline(
     few = isinstance(task.train, LazySplit)
     samples = min(CALIBRATION, task.train.samples) if few else task.train.samples
     calibration = task.train.take(np.arange(samples))
-    fixed = quantize(network, TARGET, calibration.x, options)
+    source = Source("task", task.name, shown.said, samples, samples == task.train.samples)
+    fixed = calibrated_on(quantize(network, TARGET, calibration.x, options), source)
     save(fixed, folder / "fixed.h5")
     report = compare(
         network,

@@ -18,6 +18,7 @@ from ltc2hw.cli.widths import add_quantization, options_of
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.quantization.account import STAYS
+from ltc2hw.quantization.history import calibrated_on
 from ltc2hw.quantization.limits import check_allowed
 from ltc2hw.quantization.quantize import SATURATED, quantize
 from ltc2hw.quantization.report import QuantizationReport, read_report
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     chip = load_target(arguments.target)
     calibration = calibration_of(arguments, network)
     fixed = quantize(network, chip, calibration.x, options, lengths=calibration.lengths)
+    fixed = calibrated_on(fixed, calibration.source)
     save(fixed, arguments.out)
     resources = utilization(fixed, chip)
     saturated = fixed.provenance.get(SATURATED, "")

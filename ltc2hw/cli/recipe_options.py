@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ltc2hw.cli.common import named_number, natural
 from ltc2hw.cli.counts import positive
-from ltc2hw.cli.widths import add_bits, once, width
+from ltc2hw.cli.widths import add_bits, add_fine_states, once, width
 from ltc2hw.dynamics import MODELS, Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Network
 from ltc2hw.numbers.words import Width
+from ltc2hw.quantization.calibration import TRAINING_SAMPLES
 from ltc2hw.tasks import Task
 from ltc2hw.tasks.functions import names_function, own_object
 
@@ -57,6 +58,7 @@ TRAINING_OPTIONS: Mapping[str, str] = {
     "weight_bits": "weight_bits",
     "round": "rounding",
     "target": "target",
+    "fine_states": "fine_states",
     "samples": "calibration",
     "seed": "seed",
     "threads": "threads",
@@ -155,11 +157,13 @@ def _add_rounding(parser: argparse.ArgumentParser) -> None:
         "--target", metavar="NAME", help="of --round all (default: loihi2); see ltc2hw targets"
     )
     add_bits(parser, "width of one part of --round all, repeatable, as for ltc2hw quantize")
+    add_fine_states(parser, "of --round all: ")
     parser.add_argument(
         "--samples",
         type=positive,
         metavar="N",
-        help="--round all calibrates on the first N training samples (default: 256)",
+        help="--round all calibrates on the first N training samples after every epoch (default:"
+        f" {TRAINING_SAMPLES}), as ltc2hw quantize --samples N does in the end",
     )
 
 
@@ -197,6 +201,7 @@ def changed_recipe(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     if arguments.batch_norm:
         # Rounded weights of a recipe do not go with it; those that are asked for are refused.
         training.setdefault("weight_bits", None)
+    _require_rounding(training.get("rounding", recipe.training.rounding), arguments)
     recipe = recipe.with_training(**training)
     _require_used(recipe, arguments)
     return recipe
@@ -211,12 +216,35 @@ def _require_used(recipe: Recipe, arguments: argparse.Namespace) -> None:
     if arguments.updates is not None and recipe.training.method != "fptt":
         limit = f"none, as {recipe.training.method} learns at the end of a sequence"
         raise InvalidValueError("--updates", arguments.updates, limit, "leave it out")
-    if recipe.training.rounding != "all":
-        for option in ("target", "samples"):
-            value = getattr(arguments, option)
-            if value is not None:
-                limit = "none without --round all"
-                raise InvalidValueError(f"--{option}", value, limit, "pass --round all")
+
+
+def _require_rounding(rounding: str, arguments: argparse.Namespace) -> None:
+    """Raise for options of training through all rounding without it.
+
+    Raises:
+        InvalidValueError: naming the option.
+    """
+    for option in ROUNDED_ALONE if rounding != "all" else ():
+        value = getattr(arguments, option)
+        if value not in (None, []):
+            flag = f"--{option.replace('_', '-')}"
+            limit = "none without --round all"
+            raise InvalidValueError(flag, _as_typed(value), limit, "pass --round all")
+
+
+ROUNDED_ALONE = ("target", "samples", "bits", "fine_states")
+"""Options of training through all rounding."""
+
+
+def _as_typed(value: object) -> str:
+    """The value of an option, a switch or a list of widths.
+
+    >>> _as_typed([("input", 4)]), _as_typed(True), _as_typed(7)
+    ('input=4', 'given', '7')
+    """
+    if isinstance(value, list):
+        return ", ".join(f"{name}={width}" for name, width in value)
+    return "given" if value is True else str(value)
 
 
 def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -325,6 +353,7 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     bits = "" if how.weight_bits is None else f", weights of {bits_text(how.weight_bits)}"
     if how.rounding == "all":
         bits += f", through all rounding of {how.target}"
+    bits += ", fine states" if how.fine_states else ""
     bits += "".join(f", {name} {bits_text(width)}" for name, width in how.bits.items())
     return (
         f"network: {what}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.data import in_short
-from ltc2hw.cli.data_options import TASK_HELP, add_data_options
+from ltc2hw.cli.data_options import TASK_HELP, add_data_options, said_data
 from ltc2hw.cli.recipe_options import (
     add_recipe_options,
     changed_recipe,
@@ -35,9 +34,12 @@ from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError, MissingExtraError
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.network import Network
+from ltc2hw.quantization.history import Source
+from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import LazySplit, Task
 from ltc2hw.tasks.renumbering import in_order
 from ltc2hw.tasks.summary import summarise
+from ltc2hw.tuning.commands import Names, quantize_command
 
 if TYPE_CHECKING:
     from ltc2hw.training import EpochRecord, Recipe, TrainingOptions
@@ -111,13 +113,12 @@ def told_integers(
     how: TrainingOptions, arguments: argparse.Namespace, measured: dict[str, Any], console: Console
 ) -> None:
     """Say how the integers that were judged are made, and whether a chip holds them."""
-    words = ["ltc2hw", "quantize", str(arguments.out), "--target", how.target]
-    words += ["--task", str(arguments.task), "--samples", str(how.calibration)]
-    if how.weight_bits is not None:
-        words += ["--weight-bits", str(how.weight_bits)]
-    for name, width in how.bits.items():
-        words += ["--bits", f"{name}={width}"]
-    console.line(f"its integers: {shlex.join(words)} --out FILE")
+    source = Source("task", arguments.task, said_data(arguments), how.calibration)
+    names = Names(str(arguments.out), how.target, arguments.task, "FILE", calibrated=source)
+    options = QuantizeOptions(
+        weight_bits=how.weight_bits, bits=how.bits, fine_states=how.fine_states
+    )
+    console.line(f"its integers: {quantize_command(names, options)}")
     chosen = [record for record in measured["history"] if record["epoch"] == measured["epoch"]]
     for record in chosen:
         if record["refused"]:

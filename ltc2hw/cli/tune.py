@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ltc2hw.cli.bounds import check_bound
+from ltc2hw.cli.calibrating import add_samples_file, file_of, task_source
 from ltc2hw.cli.common import (
     add_json,
+    add_readout,
     add_task,
     check_output,
+    check_paths,
     fitted_task,
     load_float,
     natural,
@@ -20,6 +23,7 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
+from ltc2hw.cli.tuning_report import check_report, save_report
 from ltc2hw.cli.tuning_tables import (
     front_table,
     paired_text,
@@ -29,19 +33,23 @@ from ltc2hw.cli.tuning_tables import (
 )
 from ltc2hw.cli.verb import Verb
 from ltc2hw.cli.widths import add_quantization, options_of
-from ltc2hw.comparison.markdown import table_markdown
+from ltc2hw.data.options import LAYOUTS
 from ltc2hw.errors import InvalidValueError
-from ltc2hw.files.atomic import require_output, write_text
 from ltc2hw.files.bundle import save
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
+from ltc2hw.quantization.history import Source, calibrated_on, options_text
 from ltc2hw.quantization.limits import check_allowed
+from ltc2hw.quantization.option_checks import check_options
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
+from ltc2hw.tasks import Task
+from ltc2hw.tuning.candidate import Calibration
 from ltc2hw.tuning.material import MOST_CHOOSING, Material
 from ltc2hw.tuning.narrowing import Narrowed, narrow
 from ltc2hw.tuning.remedies import REMEDIES
-from ltc2hw.tuning.tune import Tuned, TuneOptions, options_text, tune
+from ltc2hw.tuning.tune import Tuned, TuneOptions, tune
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", type=Path, metavar="MODEL", help="float network")
     parser.add_argument("--target", required=True, metavar="NAME", help="see ltc2hw targets")
     add_task(parser)
+    add_samples_file(parser)
+    parser.add_argument(
+        "--calibration-layout",
+        choices=LAYOUTS,
+        help="order of axes of --calibration, where it is not that of the task's data",
+    )
+    add_readout(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     parser.add_argument(
         "--out-float",
@@ -77,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wider", action="store_true", help="words may be made wider than asked for"
     )
     parser.add_argument(
-        "--samples", type=positive, metavar="N", help="calibrate on the first N training samples"
+        "--samples", type=positive, metavar="N", help="calibrate on the first N samples"
     )
     parser.add_argument(
         "--validation-samples", type=positive, default=MOST_CHOOSING, metavar="N",
@@ -93,7 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-mse-increase", type=float, metavar="MSE", help="the same for squared errors"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="tables of the widths that were tried: .md"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="scores and all that was tried: .html with the Pareto pictures, or .md",
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws them")
     add_quantization(parser)
@@ -102,63 +120,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a run works on: a network, a target, samples, options, and where it keeps its trail."""
+    """What a run works on: a network, a target, samples, and options.
+
+    ``output``: the network's own; ``file``: samples to calibrate on that are not the task's.
+    """
 
     network: Network
     chip: Target
     material: Material
     options: QuantizeOptions
     tuning: TuneOptions
-    trail: Path
+    task: Task
+    output: str
+    file: Source | None = None
+
+    def given_out(
+        self, fixed: FixedNetwork, used: Calibration, arguments: argparse.Namespace
+    ) -> FixedNetwork:
+        """Integers as they are saved: read out as before, with what they were calibrated on."""
+        count = used.chosen[0].shape[1]
+        source = self.file or task_source(arguments, count, self.task.train.samples)
+        return calibrated_on(fixed, source).with_output(self.output)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Tune or search, save, and tell the scores."""
-    trail = arguments.trail or beside(arguments.out, ".trail.json")
-    changed = arguments.out_float or beside(arguments.out, ".float.h5")
-    check_output(arguments.out, arguments.json, trail)
-    check_output(changed)
-    check_report(arguments)
+    check_files(arguments)
     check_allowed(arguments.allow)
+    samples = samples_for(arguments)
+    drop = stated_drop(arguments, samples.task.decision.metric)
+    if drop is None:
+        win_back(arguments, samples, console)
+    else:
+        search_widths(arguments, samples, drop, console)
+    console.line(f"trail: {arguments.trail}")
+    console.line(f"integer network: {arguments.out}")
+    if arguments.report is not None:
+        console.line(f"report: {arguments.report}")
+    return True
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    """Name the files that were not named, and refuse what could not be written, or would be lost.
+
+    Raises:
+        InvalidValueError, OSError: naming the file.
+    """
+    # A path without a name has nothing beside it.
+    check_output(arguments.out)
+    if arguments.calibration is None and arguments.calibration_layout is not None:
+        limit = "none without --calibration"
+        raise InvalidValueError("--calibration-layout", arguments.calibration_layout, limit)
+    if arguments.trail is None:
+        arguments.trail = beside(arguments.out, ".trail.json")
+    if arguments.out_float is None:
+        arguments.out_float = beside(arguments.out, ".float.h5")
+    # Those beside the output may be the input, or another output, of this run.
+    check_paths(arguments)
+    check_output(arguments.out_float, arguments.json, arguments.trail)
+    if arguments.report is not None:
+        check_report(arguments.report)
+
+
+def samples_for(arguments: argparse.Namespace) -> Samples:
+    """Read the network, the task, and what to calibrate on.
+
+    Raises:
+        InvalidValueError, ShapeError, UnknownNameError, DamagedFileError, OSError: for what cannot
+            be read, or does not fit.
+    """
     options = options_of(arguments)
-    network, chip = load_float(arguments.network), load_target(arguments.target)
+    loaded, chip = load_float(arguments.network), load_target(arguments.target)
+    network = loaded.with_output(arguments.readout or loaded.output)
+    check_options(options, network, chip)
     task = fitted_task(network, task_of(arguments), arguments.decision_steps)
-    drop = stated_drop(arguments, task.decision.metric)
-    chosen = tuple(name for name in REMEDIES if name in (arguments.only or REMEDIES))
     tuning = TuneOptions(
         arguments.budget,
         arguments.validation_samples,
         arguments.wider,
-        chosen,
+        tuple(name for name in REMEDIES if name in (arguments.only or REMEDIES)),
         arguments.seed,
     )
     material = Material.of_task(task, arguments.samples, tuning.choosing, tuning.seed)
-    samples = Samples(network, chip, material, options, tuning, trail)
-    if drop is None:
-        win_back(arguments, samples, changed, console)
-    else:
-        search_widths(arguments, samples, drop, console)
-    console.line(f"trail: {trail}")
-    console.line(f"integer network: {arguments.out}")
-    return True
+    source = None
+    if arguments.calibration is not None:
+        found = file_of(own_layout(arguments), network)
+        material = replace(material, calibration=Calibration(found.x, found.lengths))
+        source = found.source
+    return Samples(network, chip, material, options, tuning, task, loaded.output, source)
 
 
-def check_report(arguments: argparse.Namespace) -> None:
-    """Raise for a report that is none of Markdown, or that nothing would be written into.
+def own_layout(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Arguments that read the file to calibrate on, which may have a layout of its own.
 
-    Raises:
-        InvalidValueError: naming it.
-        OSError: if it could not be written.
+    >>> own_layout(argparse.Namespace(layout=None, calibration_layout="time-first")).layout
+    'time-first'
     """
-    path = arguments.report
-    if path is None:
-        return
-    if path.suffix != ".md":
-        raise InvalidValueError("--report", repr(str(path)), "a name ending in .md")
-    if arguments.max_accuracy_drop is None and arguments.max_mse_increase is None:
-        limit = "a search of widths beside it"
-        raise InvalidValueError("--report", path, limit, "state --max-accuracy-drop, or leave it")
-    require_output(path, text=True)
+    layout = arguments.calibration_layout or arguments.layout
+    return argparse.Namespace(**{**vars(arguments), "layout": layout})
 
 
 def stated_drop(arguments: argparse.Namespace, metric: str) -> float | None:
@@ -178,9 +237,7 @@ def stated_drop(arguments: argparse.Namespace, metric: str) -> float | None:
     return None if added is None else float(added)
 
 
-def win_back(
-    arguments: argparse.Namespace, samples: Samples, changed: Path, console: Console
-) -> None:
+def win_back(arguments: argparse.Namespace, samples: Samples, console: Console) -> None:
     """Try remedies, save the networks, and tell what was tried."""
     found = tune(
         samples.network,
@@ -188,12 +245,13 @@ def win_back(
         samples.material,
         samples.options,
         samples.tuning,
-        trail=samples.trail,
+        trail=arguments.trail,
         progress=console.progress,
     )
-    save(found.fixed, arguments.out)
+    used = found.candidate.calibration
+    save(samples.given_out(found.fixed, used, arguments), arguments.out)
     if found.candidate.changes:
-        save(found.network, changed)
+        save(found.network.with_output(samples.output), arguments.out_float)
     content = {
         **told_of(found, arguments, samples.material),
         "ended": found.ended,
@@ -201,9 +259,11 @@ def win_back(
         "changes": list(found.candidate.changes),
     }
     write_json(arguments.json, content)
+    if arguments.report is not None:
+        save_report(found, samples.task, arguments.report)
     tell(found, console)
     if found.candidate.changes:
-        console.line(f"float network: {changed}")
+        console.line(f"float network: {arguments.out_float}")
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -256,10 +316,11 @@ def search_widths(
         drop,
         samples.options,
         samples.tuning,
-        trail=samples.trail,
+        trail=arguments.trail,
         progress=console.progress,
     )
-    save(found.fixed, arguments.out)
+    used = samples.material.calibration
+    save(samples.given_out(found.fixed, used, arguments), arguments.out)
     content = {
         **told_of(found, arguments, samples.material),
         "largest_loss": drop,
@@ -270,10 +331,7 @@ def search_widths(
     }
     write_json(arguments.json, content)
     if arguments.report is not None:
-        tables = (score_table(found), width_table(found), front_table(found))
-        heading = f"# Widths of a network for {found.fixed.target}, on {samples.material.name}"
-        text = "\n\n".join((heading, *map(table_markdown, tables)))
-        write_text(arguments.report, f"{text}\n")
+        save_report(found, samples.task, arguments.report)
     for table in (front_table(found), width_table(found), score_table(found)):
         console.table(table)
     console.line()

@@ -17,21 +17,23 @@ MOST_NAMED = 3
 """Widths that a row names; of more their number is told."""
 
 
-def trail_table(found: Tuned) -> Table:
-    """A row for each trial."""
+def trail_table(found: Tuned | Narrowed) -> Table:
+    """A row for each trial; what it gained, or, where widths are searched, what it has lost."""
+    searched = isinstance(found, Narrowed)
     rows = tuple(
         (
             str(number),
             trial.what,
             "" if trial.score is None else score_text(found.metric, trial.score),
-            paired_text(found.metric, trial.gain),
+            paired_text(found.metric, trial.lost if searched else trial.gain),
             "" if trial.bytes is None else f"{trial.bytes:,}",
             outcome(trial),
         )
         for number, trial in enumerate(found.trials, 1)
     )
+    amount = "lost" if searched else "gain"
     title = f"Tried, on {naming(found.metric).sentence} of validation samples"
-    return Table(title, ("trial", "what", found.metric, "gain", "bytes", ""), rows)
+    return Table(title, ("trial", "what", found.metric, amount, "bytes", ""), rows)
 
 
 def outcome(trial: Trial) -> str:

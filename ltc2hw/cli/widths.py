@@ -96,12 +96,19 @@ def add_widths(parser: argparse.ArgumentParser) -> None:
 def add_quantization(parser: argparse.ArgumentParser) -> None:
     """All options of quantization that a verb has."""
     parser.add_argument("--weight-bits", type=width, metavar="N", help="of all weights; or ternary")
+    add_fine_states(parser)
+    add_widths(parser)
+
+
+def add_fine_states(parser: argparse.ArgumentParser, before: str = "") -> None:
+    """The option of states with all bits of their words; ``before`` says of what."""
     parser.add_argument(
         "--fine-states",
         action="store_true",
-        help="give membranes all bits that their word has left, so that slow leaks are kept",
+        default=None,
+        help=f"{before}give membranes all bits that their word has left, so that slow leaks are"
+        " kept",
     )
-    add_widths(parser)
 
 
 def options_of(arguments: argparse.Namespace) -> QuantizeOptions:
@@ -113,7 +120,7 @@ def options_of(arguments: argparse.Namespace) -> QuantizeOptions:
     return QuantizeOptions(
         weight_bits=getattr(arguments, "weight_bits", None),
         allow=arguments.allow,
-        fine_states=getattr(arguments, "fine_states", False),
+        fine_states=bool(getattr(arguments, "fine_states", False)),
         bits=once("--bits", arguments.bits),
         scale=once("--scale", arguments.scale),
         rounding=arguments.rounding,

@@ -23,6 +23,10 @@ from ltc2hw.registry import find_engine
 BATCH = 64
 """Most samples of a float run while calibrating."""
 
+TRAINING_SAMPLES = 256
+"""First samples that training through all rounding calibrates on, after every epoch, unless asked
+otherwise; all, as quantization takes them, would cost as much as the epoch."""
+
 CACHED = 1 << 18
 """Numbers of one variable of a population, over the samples of a run: two megabytes."""
 

@@ -44,6 +44,7 @@ from ltc2hw.numbers.words import (
 )
 from ltc2hw.quantization.account import bands, leaks, messages, tensor_changes
 from ltc2hw.quantization.calibration import Key, Ranges, measure
+from ltc2hw.quantization.history import CALIBRATION, OPTIONS, options_entry
 from ltc2hw.quantization.limits import COARSE_BITS, exceeded
 from ltc2hw.quantization.mixing import WEIGHTS, Tensor, tensor_of, worked_out
 from ltc2hw.quantization.option_checks import check_options
@@ -85,8 +86,10 @@ def quantize(
     before T, and what comes after an end changes nothing. What was made of every number is in
     ``provenance["quantization"]`` (:func:`ltc2hw.quantization.report.read_report`); constants
     beyond their word (say a threshold that no membrane can reach) saturate and are also listed in
-    ``provenance["saturated_constants"]``. Integers that no longer mean the float network break a
-    limit of :mod:`ltc2hw.quantization.limits`, which ``options.allow`` may allow by name.
+    ``provenance["saturated_constants"]``. Options that are not the usual ones are in
+    ``provenance["quantized with"]`` (:mod:`ltc2hw.quantization.history`). Integers that no longer
+    mean the float network break a limit of :mod:`ltc2hw.quantization.limits`, which
+    ``options.allow`` may allow by name.
 
     Raises:
         HardwareRuleError: with all rules of the target that the network breaks, and all limits.
@@ -112,7 +115,11 @@ def quantize(
         ranges.steps,
         tuple(str(violation) for violation in made.over),
     )
-    return replace(fixed, provenance={**fixed.provenance, KEY: report.to_text()})
+    over = {violation.rule for violation in made.over}
+    # A limit that is allowed and not exceeded changes nothing.
+    asked = replace(chosen, allow=tuple(name for name in chosen.allow if name in over))
+    made_by = {**options_entry(asked), KEY: report.to_text()}
+    return replace(fixed, provenance={**fixed.provenance, **made_by})
 
 
 @dataclass(frozen=True)
@@ -232,7 +239,7 @@ class _Builder:
             for projection, scale in zip(network.projections, self.scales.projections, strict=True)
         )
         # A network that was quantized before may still carry what was said then.
-        stale = (KEY, SATURATED)
+        stale = (KEY, SATURATED, OPTIONS, CALIBRATION)
         provenance = {key: text for key, text in network.provenance.items() if key not in stale}
         saturated = [
             f"{tensor.owner}.{tensor.field}: {count}"

@@ -19,6 +19,7 @@ from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import LARGEST_SEED, shown
 from ltc2hw.numbers.words import TERNARY, IntArray, Width
+from ltc2hw.quantization.calibration import TRAINING_SAMPLES
 from ltc2hw.training.image_layers import image_layer
 
 Method = Literal["fptt", "bptt"]
@@ -217,8 +218,10 @@ class TrainingOptions:
     ``rounding``: of ``weights`` alone, or of ``all`` that the chip ``target`` rounds: weights,
     constants, gates, samples, messages, states and their ends
     (:mod:`~ltc2hw.training.rounding`); then ``weight_bits`` of None is what the target holds,
-    ``bits`` are widths by the names of :mod:`ltc2hw.quantization.widths`, and scales are those of
-    the first ``calibration`` training samples, chosen anew after every epoch. ``backend``:
+    ``bits`` are widths by the names of :mod:`ltc2hw.quantization.widths`, ``fine_states``
+    gives them all bits of their words (:class:`~ltc2hw.quantization.scaling.QuantizeOptions`), and
+    scales are those of the first ``calibration`` training samples, chosen anew after every epoch.
+    ``backend``:
     ``compiled`` learns without autograd and only networks of this package's cells; ``autograd``
     learns any module; ``auto`` takes the first where it can. ``threads`` share the samples of a
     batch (compiled only);
@@ -250,7 +253,8 @@ class TrainingOptions:
     rounding: RoundingOf = "weights"
     target: str = "loihi2"
     bits: Mapping[str, Width] = field(default_factory=dict)
-    calibration: int = 256
+    fine_states: bool = False
+    calibration: int = TRAINING_SAMPLES
     seed: int = 0
     backend: Backend = "auto"
     threads: int = 1
@@ -264,6 +268,7 @@ class TrainingOptions:
         _require_name("backend", self.backend, BACKENDS)
         _require_name("device", self.device, DEVICES)
         _require_bool("augment", self.augment)
+        _require_bool("fine_states", self.fine_states)
         checked: dict[str, object] = {
             "updates": _whole("updates", self.updates, 1),
             "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),
@@ -295,9 +300,12 @@ class TrainingOptions:
             raise InvalidValueError("target", shown(self.target), "the name of a target")
         if not isinstance(self.bits, Mapping):
             raise InvalidValueError("bits", shown(self.bits), "widths by name")
-        if self.bits and self.rounding != "all":
+        if self.rounding != "all":
             remedy = "set rounding to 'all'"
-            raise InvalidValueError("bits", shown(dict(self.bits)), "none", remedy)
+            if self.bits:
+                raise InvalidValueError("bits", shown(dict(self.bits)), "none", remedy)
+            if self.fine_states:
+                raise InvalidValueError("fine_states", True, "False", remedy)
         # States may be wider than weights; what a name allows is asked with the network.
         return {
             str(name): width if width == TERNARY else _whole(f"bits of {name}", width, 1, 62)

@@ -124,7 +124,9 @@ class Rounder:
             )
         self.module = module
         self.chip = find_target(options.target)
-        self.options = QuantizeOptions(weight_bits=options.weight_bits, bits=options.bits)
+        self.options = QuantizeOptions(
+            weight_bits=options.weight_bits, bits=options.bits, fine_states=options.fine_states
+        )
         count = min(options.calibration, task.train.samples)
         split = task.train.take(np.arange(count))
         self.x, self.lengths = split.x, split.lengths

@@ -12,7 +12,8 @@ from ltc2hw.comparison.advice import Advice
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
-from ltc2hw.numbers.words import FloatArray
+from ltc2hw.numbers.words import TERNARY, FloatArray
+from ltc2hw.quantization.history import read_source
 from ltc2hw.quantization.mixing import Kind, parts
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
@@ -35,6 +36,9 @@ TRAIN = "train"
 TRAINING_SHARE = 0.8
 """What training through rounded weights won back of networks of digits, at two bits."""
 
+TRAINED = range(2, 25)
+"""Widths of weights that are trained through, in bits."""
+
 
 def advise(
     account: Account,
@@ -49,13 +53,14 @@ def advise(
     """What to do about the losses of an account, the most that costs nothing first.
 
     ``samples`` (T, B, N_in) like those to come say whether the input's scale fits; ``names`` are
-    those of files in commands; ``options`` are those that ``fixed`` was quantized with, which are
-    read from it if left out. A network that loses nothing beyond noise needs no advice.
+    those of files in commands, and of the task, which ``fixed`` may tell if left out; ``options``
+    are those that ``fixed`` was quantized with, which are read from it if left out. A network that
+    loses nothing beyond noise needs no advice.
 
     Raises:
         UnknownNameError: for an unknown target.
     """
-    chip, called = find_target(target), names or Names()
+    chip, called = find_target(target), names or names_of(fixed)
     if not (account.beyond_noise and account.loss > 0):
         return ()
     found = losses_of(account, parts(network, fixed))
@@ -63,7 +68,15 @@ def advise(
     situation = Situation(network, fixed, asked, chip, samples)
     wishes = list(_wishes(found, situation, account.loss))
     advice = [_put(wish, asked, network, called) for wish in sorted(wishes, key=_order)]
-    return (*advice, *_training(found, account.loss, called, asked))
+    return (*advice, *_training(found, situation, account.loss, called))
+
+
+def names_of(fixed: FixedNetwork) -> Names:
+    """What commands about a network say that was quantized: its task, if it has one."""
+    source = read_source(fixed.provenance)
+    if source is None or source.origin != "task":
+        return Names(target=fixed.target, calibrated=source)
+    return Names(target=fixed.target, task=source.name, data=source.data, calibrated=source)
 
 
 @dataclass(frozen=True)
@@ -118,12 +131,33 @@ def _put(wish: _Wish, asked: QuantizeOptions, network: Network, names: Names) ->
 
 
 def _training(
-    found: tuple[Loss, ...], whole: float, names: Names, asked: QuantizeOptions
+    found: tuple[Loss, ...], situation: Situation, whole: float, names: Names
 ) -> Iterator[Advice]:
-    """Training through the rounding, where weights are among what costs."""
-    weights = [loss for loss in found if loss.part.kind is Kind.WEIGHTS and loss.share > 0]
-    if weights:
-        gain = TRAINING_SHARE * min(whole, sum(loss.share for loss in weights))
-        mended = tuple(str(loss.part) for loss in weights)
-        what = "trained further, through rounded weights"
-        yield Advice(TRAIN, mended, what, gain, "training", train_command(names, asked))
+    """Training through the rounding: of weights, where they alone cost something, or of all."""
+    costly = [loss for loss in found if loss.share > 0]
+    weights = all(loss.part.kind is Kind.WEIGHTS for loss in costly)
+    if costly:
+        gain = TRAINING_SHARE * min(whole, sum(loss.share for loss in costly))
+        mended = tuple(str(loss.part) for loss in costly)
+        asked = trained_through(situation)
+        # Widths by name are those of training through all rounding.
+        everything = not weights or bool(asked.bits) or asked.weight_bits is None
+        through = "all that the chip rounds" if everything else "rounded weights"
+        what = f"trained further, through {through}"
+        command = train_command(names, asked, everything=everything)
+        yield Advice(TRAIN, mended, what, gain, "training", command)
+
+
+def trained_through(situation: Situation) -> QuantizeOptions:
+    """The options that training has of those of quantization.
+
+    The width of weights is always said: a task's own recipe may have another one.
+    """
+    asked, chip = situation.options, situation.chip
+    common = QuantizeOptions(weight_bits=asked.weight_bits)
+    usual = common.width_of(situation.network.projections[0], chip)
+    return QuantizeOptions(
+        weight_bits=usual if usual == TERNARY or int(usual) in TRAINED else None,
+        fine_states=asked.fine_states,
+        bits={**(asked.projection_bits or {}), **asked.bits},
+    )

@@ -1,8 +1,9 @@
-"""The options that an integer network was quantized with, as far as it shows them."""
+"""The options that an integer network was quantized with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ltc2hw.dynamics.roles import registers, signals, unit_port
 from ltc2hw.graph.fixed import FixedNetwork
@@ -11,15 +12,28 @@ from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.words import Width
+from ltc2hw.quantization.history import read_options
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.quantization.widths import INPUT, message_name, table_name
 
 
 def made_with(network: Network, fixed: FixedNetwork, chip: Target) -> QuantizeOptions:
-    """Widths of weights, messages, tables and input, and whether states are fine.
+    """The options in the provenance; without any, those that the integers show.
 
-    What moved a scale, and how weights were rounded, no integer tells.
+    Widths of messages and tables come by name, as a command says them. What moved a scale, and how
+    weights were rounded, no integer tells: of a network without a history, nothing is known of it.
     """
+    told = read_options(fixed.provenance, network, chip)
+    if told is None:
+        return shown_by(network, fixed, chip)
+    if told.message_bits is None and told.table_index_bits is None:
+        return told
+    bits: dict[str, Width] = {name: width for name, width in _others(fixed, chip) if name != INPUT}
+    return replace(told, message_bits=None, table_index_bits=None, bits={**bits, **told.bits})
+
+
+def shown_by(network: Network, fixed: FixedNetwork, chip: Target) -> QuantizeOptions:
+    """Widths of weights, messages, tables and input, and whether states are fine."""
     usual = QuantizeOptions()
     widths = {
         connection_name(integer): (integer.bits, usual.width_of(real, chip))

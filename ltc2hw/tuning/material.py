@@ -48,7 +48,8 @@ class Material:
         >>> Material.of_task(load_task("add-8"), choosing=10).validation.count
         10
         """
-        calibration = task.train.take(np.arange(min(task.train.samples, MOST_CALIBRATING)))
+        most = max(MOST_CALIBRATING, calibrating or 0)
+        calibration = task.train.take(np.arange(min(task.train.samples, most)))
         whole = task.validation
         chosen: IntArray = np.arange(whole.samples)
         if whole.samples > choosing:

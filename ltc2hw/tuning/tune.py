@@ -15,6 +15,7 @@ from ltc2hw.graph.network import Network
 from ltc2hw.graph.target import Target
 from ltc2hw.numbers.fields import require_size
 from ltc2hw.numbers.scalars import require_type
+from ltc2hw.quantization.history import options_text
 from ltc2hw.quantization.mixing import parts
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.registry import find_target
@@ -144,17 +145,6 @@ def plan_of(
         "remedies": list(tuning.remedies),
         "seed": tuning.seed,
     }
-
-
-def options_text(options: QuantizeOptions) -> dict[str, object]:
-    """Options that are not the usual ones, as JSON types."""
-    usual = QuantizeOptions()
-    found: dict[str, object] = {}
-    for name, value in vars(options).items():
-        if value != getattr(usual, name) and value not in ({}, (), []):
-            plain = dict(value) if isinstance(value, Mapping) else value
-            found[name] = list(plain) if isinstance(plain, (tuple, set, frozenset)) else plain
-    return found
 
 
 class Tuner:

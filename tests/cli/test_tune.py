@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.cli.tuning_tables import paired_text
 from ltc2hw.graph.network import Network
+from ltc2hw.quantization.history import Source, calibrated_on, read_source
+from ltc2hw.tuning.bench import TRYING
+from ltc2hw.tuning.material import Material
 from ltc2hw.tuning.noise import Paired
+from ltc2hw.tuning.tune import tune as library_tune
+from tests.browser import open_browser
 from tests.tuning.planted import clipped_input, outlier
 
 OUTLIER, CLIPPED = "tests.tuning.planted:outlier_task", "tests.tuning.planted:clipped_input_task"
@@ -51,7 +57,8 @@ def test_networks_trail_and_scores_are_written(
     changed, fixed = ltc2hw.load(folder / "fixed.float.h5"), ltc2hw.load(folder / "fixed.h5")
     assert isinstance(changed, Network)
     task = outlier().task
-    assert ltc2hw.quantize(changed, "loihi2", task.train.x) == fixed
+    source = Source("task", OUTLIER, samples=64, whole=True)
+    assert calibrated_on(ltc2hw.quantize(changed, "loihi2", task.train.x), source) == fixed
     x = task.test.x
     assert task.score(ltc2hw.simulate(changed, x).outputs, task.test.labels) == 1.0
 
@@ -113,7 +120,8 @@ def test_compare_says_what_to_do(model: Path, capsys: pytest.CaptureFixture[str]
         assert advice["command"] in printed
     if len(told) > 3:
         assert told[3]["command"] not in printed
-    assert f"tune {model} --target loihi2 --task {OUTLIER} --only equalise" in told[0]["command"]
+    command = f"tune {model} --target loihi2 --task {OUTLIER} --allow lost-weights --only equalise"
+    assert command in told[0]["command"]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +134,16 @@ def test_compare_says_what_to_do(model: Path, capsys: pytest.CaptureFixture[str]
         (("--max-accuracy-drop", "-1"), "bound on accuracy is -1.0; expected 0 or more"),
         (("--max-accuracy-drop", "nan"), "bound on accuracy is nan"),
         (("--max-mse-increase", "1"), "bound on mse is 1.0; expected one on accuracy"),
-        (("--report", "x.md"), "expected a search of widths beside it"),
-        (("--max-accuracy-drop", "1", "--report", "x.pdf"), "expected a name ending in .md"),
+        (("--report", "x.pdf"), "expected a name ending in .html or .md"),
+        (("--report", "missing/x.html"), "the folder of this output does not exist"),
+        (("--report", "model.h5"), "expected another file than the input"),
+        (("--calibration", "missing.npy"), "missing.npy: No such file"),
+        (("--calibration-layout", "time-first"), "expected none without --calibration"),
+        (("--readout", "nobody"), "output population is 'nobody'"),
+        (("--out", ""), ".: Is a directory"),
+        (("--out-float", "model.h5"), "expected another file than the input"),
+        (("--json", "fixed.trail.json"), "expected another file than --json"),
+        (("--bits", "input=4", "--bits", "input=4"), "--bits input is given twice"),
         (("--bits", "nothing=4"), "name of bits is 'nothing'"),
         (("--out", "missing/fixed.h5"), "the folder of this output does not exist"),
         (("--seed", "-1"), "argument --seed"),
@@ -151,6 +167,101 @@ def test_bad_input_is_one_line(
     assert len(told) == 1
     assert said in told[0]
     assert sorted(path.name for path in model.parent.iterdir()) == before
+
+
+def test_the_float_network_beside_the_output_is_not_the_input(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuned = model.parent / "fixed.float.h5"
+    model.rename(tuned)
+    before = tuned.read_bytes()
+    out = str(model.parent / "fixed.h5")
+    words = ("tune", str(tuned), "--target", "loihi2", "--task", OUTLIER, "--out", out)
+    assert main([*words, "--budget", "1"]) == 2
+    assert "expected another file than the input, which would be lost" in capsys.readouterr().err
+    assert tuned.read_bytes() == before
+    assert not (model.parent / "fixed.h5").exists()
+
+
+def test_a_file_without_labels_calibrates(model: Path) -> None:
+    folder = model.parent
+    x = outlier().task.train.x[:, :32]
+    np.save(folder / "alone.npy", x.transpose(1, 2, 0))
+    words = ("--calibration", str(folder / "alone.npy"), "--calibration-layout", "channels-first")
+    assert tune(model, *words, "--budget", "1", "--allow", "lost-weights", "--quiet") == 0
+    fixed = ltc2hw.load(folder / "fixed.h5")
+    assert isinstance(fixed, ltc2hw.FixedNetwork)
+    options = ltc2hw.QuantizeOptions(allow=("lost-weights",))
+    made = ltc2hw.quantize(outlier().network, "loihi2", x, options)
+    assert (fixed.populations, fixed.projections) == (made.populations, made.projections)
+    source = read_source(fixed.provenance)
+    assert source == Source(
+        "calibration", str(folder / "alone.npy"), {"layout": "channels-first"}, 32, whole=True
+    )
+
+
+def test_a_stopped_run_goes_on_where_it_was(model: Path) -> None:
+    folder, planted = model.parent, outlier()
+    material = Material.of_task(planted.task)
+    allowed = ltc2hw.QuantizeOptions(allow=("lost-weights",))
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == TRYING and done == 2:
+            raise KeyboardInterrupt
+
+    trail = folder / "fixed.trail.json"
+    with pytest.raises(KeyboardInterrupt):
+        library_tune(planted.network, "loihi2", material, allowed, trail=trail, progress=stop)
+    kept = json.loads(trail.read_text())["trials"]
+    assert len(kept) == 2
+    assert not (folder / "fixed.h5").exists()
+    words = ("--budget", "3", "--allow", "lost-weights", "--quiet")
+    assert tune(model, *words) == 0
+    went_on = trail.read_bytes()
+    assert json.loads(went_on)["trials"][:2] == kept
+    whole = str(folder / "whole.json")
+    assert tune(model, *words, "--trail", whole) == 0
+    assert Path(whole).read_bytes() == went_on
+
+
+@pytest.mark.parametrize("search", [(), ("--max-accuracy-drop", "60", "--allow", "lost-weights")])
+def test_the_page_shows_what_was_tried(search: tuple[str, ...], model: Path) -> None:
+    folder = model.parent
+    page, record = folder / "out.html", folder / "out.json"
+    words = ("--budget", "4", "--report", str(page), "--json", str(record), "--quiet")
+    assert tune(model, *words, *search) == 0
+    told = json.loads(record.read_text())
+    with open_browser(folder / "profile") as browser:
+        browser.open(page)
+        assert browser.requests() == [page.as_uri()]
+        assert browser.complaints() == []
+        assert browser.texts("h1")[0].endswith("of a network for loihi2, on planted")
+        captions = browser.texts("figure h2")
+        assert captions == ["Accuracy against bytes", "Accuracy against operations"]
+        loaded = "Array.from(document.images, (i) => i.complete && i.naturalWidth > 100)"
+        assert browser.value(loaded) == [True, True]
+        cells = browser.texts("section:last-of-type td")
+        for trial in told["trials"]:
+            assert trial["what"] in cells
+        scores = browser.texts("section:first-of-type td")
+        for name in ("float", "plain", "tuned"):
+            assert f"{100 * told['test'][name]:.2f} %" in scores
+        for width in (400, 1200):
+            browser.size(width)
+            assert browser.value("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_and_the_text_have_the_same_tables(model: Path) -> None:
+    folder = model.parent
+    for name in ("out.md", "out.html"):
+        assert tune(model, "--budget", "2", "--report", str(folder / name), "--quiet") == 0
+    text, page = ((folder / name).read_text() for name in ("out.md", "out.html"))
+    assert text.startswith("# Tuning of a network for loihi2, on planted\n\nAccuracy: ")
+    headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["Accuracy", "Tried, on accuracy of validation samples"]
+    for heading in headings:
+        assert f"<h2>{heading}</h2>" in page
+    assert "<script" not in page
 
 
 def test_a_trail_of_another_network_is_refused(

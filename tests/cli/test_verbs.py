@@ -16,6 +16,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons
 from ltc2hw.quantization.dequantize import dequantize
+from ltc2hw.quantization.history import Source, calibrated_on
 from ltc2hw.targets import TARGETS, load_target
 from ltc2hw.tasks import load_task
 from tests.cli.networks import TASK, write_pair
@@ -54,7 +55,8 @@ def test_quantize_writes_what_the_library_quantizes(
     assert isinstance(network, Network)
     options = ltc2hw.QuantizeOptions(weight_bits=4)
     x = load_task(TASK).train.x
-    assert fixed == ltc2hw.quantize(network, "loihi2", x, options)
+    source = Source("task", TASK, samples=x.shape[1], whole=True)
+    assert fixed == calibrated_on(ltc2hw.quantize(network, "loihi2", x, options), source)
     assert set(read(measured)["weight_bits"].values()) == {4}
     assert read(measured)["utilization"]["neurons"] == [7, 1048576]
     assert "7 neurons" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 import ltc2hw
 from ltc2hw.cli import main
 from ltc2hw.comparison.compare import compare
+from ltc2hw.quantization.history import Source
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.targets import load_target
@@ -124,8 +125,9 @@ def test_a_command_says_all_options() -> None:
         rounding="arriving",
         allow=("slow-leak",),
     )
-    assert quantize_command(Names(model="my net.h5"), options, 7) == (
-        "ltc2hw quantize 'my net.h5' --target loihi2 --task TASK --weight-bits 4 --fine-states"
+    source = Source("task", "add-8", samples=7)
+    assert quantize_command(Names(model="my net.h5", calibrated=source), options) == (
+        "ltc2hw quantize 'my net.h5' --target loihi2 --task add-8 --weight-bits 4 --fine-states"
         " --bits 'a.spikes->b.current=6' --scale input=+2 --rounding arriving --allow slow-leak"
         " --samples 7 --out fixed.h5"
     )
