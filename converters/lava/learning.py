@@ -84,8 +84,8 @@ def learn(
         stream = {"samples": samples, "lengths": steps, **vars(goals)}
         write_arrays(folder / "samples.npz", stream)
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
-        words, checksums, outputs, eligibility = collect(chip, folder)
-        return LavaLearned(words, checksums, outputs, counts, scope.held, eligibility)
+        learned, checksums, outputs, kept = collect(chip, folder)
+        return LavaLearned(learned, checksums, outputs, counts, scope.held, kept)
 
 
 def run(folder: Path) -> None:

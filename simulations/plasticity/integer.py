@@ -185,7 +185,8 @@ class IntegerLearner:
         """Factors (N,) of the port of a parameter, 0 where none arrive."""
         key = parameter.population, parameter.port
         if key in seen.factors:
-            return seen.factors[key][0]
+            found: IntArray = seen.factors[key][0]
+            return found
         return np.zeros(self.network.population(parameter.population).size, np.int64)
 
     def after(

@@ -244,7 +244,7 @@ class _Builder:
         rows: list[list[int]] = []
         for parameter, form in forms.items():
             if form is None:
-                records.append((0,) * len(ELIGIBLE))
+                records.append((0,) * len(ELIGIBLE.names or ()))
                 continue
             size = read_parameter(self.network, parameter).size
             records.append(

@@ -59,7 +59,7 @@ class EligibleChip(Chip):
 
     def form(self, p: Learned) -> Kept:
         w, name = self.words, p.name[0]
-        states = ("membrane", "adaptation", "spikes")
+        states: tuple[str, ...] = ("membrane", "adaptation", "spikes")
         if self.kind(name) != "ltc":
             states = ("membrane",)
         message = p.product - w.factor_fraction

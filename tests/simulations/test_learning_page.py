@@ -85,9 +85,13 @@ def assert_as_written(
         changed += int(np.count_nonzero(theirs.gradient))
     if isinstance(chip, EligibleChip):
         kept = {name_of(p): own for p, own in found.learning.eligibility.items()}
-        ours = {n: {k: list(w) for k, w in own.items()} for n, own in chip.kept.items() if own}
-        assert ours == {n: {k: w.tolist() for k, w in own.items()} for n, own in kept.items()}
-        assert any(any(w) for own in ours.values() for w in own.values())
+        kept_here = {
+            n: {state: list(words) for state, words in own.items()} for n, own in chip.kept.items()
+        }
+        assert kept_here == {
+            n: {state: words.tolist() for state, words in own.items()} for n, own in kept.items()
+        }
+        assert any(any(w) for own in kept_here.values() for w in own.values())
     chip.load()
     for weights, projection in zip(chip.weights, found.network.projections, strict=True):
         assert weights == projection.weights.to_array().tolist()

@@ -101,7 +101,7 @@ class Eligible:
 
     def descent(self, product: Integers, moves: Mapping[str, Integers]) -> Integers:
         """Factor times message, and what errors find in the past."""
-        found = product * 2**self.form.entering_up
+        found: Integers = product * 2**self.form.entering_up
         for state, word in self.words.items():
             past = moves.get(f"{PAST}.{state}")
             if past is not None:

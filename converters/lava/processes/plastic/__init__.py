@@ -124,8 +124,8 @@ class PlasticNeurons(AbstractProcess):
     """Neurons that send messages forward and third factors to their synapses.
 
     Ports: ``PORT_in`` and ``PORT_factor_out`` for each port of the model, ``VARIABLE_out`` for what
-    is sent, ``moves_out`` for how they move, one entry after another, ``credit_in`` for what comes back to spikes, ``goal_in`` of the output (a label, or one
-    target per neuron).
+    is sent, ``moves_out`` for how they move, one entry after another, ``credit_in`` for what comes
+    back to spikes, ``goal_in`` of the output (a label, or one target per neuron).
     """
 
     def __init__(self, *, halves: Halves, beat: Beat, file: str, name: str) -> None:
