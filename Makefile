@@ -54,7 +54,7 @@ pytest: setup ## the tests and doctests alone
 
 processor: setup ## the tests of compiled code for another processor: PROCESSOR=generic or avx2
 	$(CPU_$(PROCESSOR)) NUMBA_CACHE_DIR=$(CURDIR)/build/processor $(BIN)/python -m pytest \
-		tests/simulations tests/neurons tests/training/test_compiled.py
+		tests/simulations tests/vectors tests/neurons tests/training/test_compiled.py
 
 clean: ## remove environments, caches and results
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,13 @@ from ltc2hw.graph.samples import check_samples
 from ltc2hw.graph.structure import Variable
 from ltc2hw.graph.trace import Array, State, Trace
 from ltc2hw.simulations.driver import StageResult, Values, broadcast, run, stage_results
+
+if TYPE_CHECKING:
+    from ltc2hw.vectors.step import VectorStep
+
+WORTH_CODE = 1 << 23
+"""Steps of single neurons that take the readable meaning of programs as long as loading the
+compiler takes: half a second."""
 
 
 def simulate(
@@ -31,9 +40,20 @@ def simulate(
     """
     samples = check_samples(x, network.input.size, network.input.graded)
     with np.errstate(over="ignore", invalid="ignore"):
-        trace = run(FloatArithmetic(), network, samples, record, np.float64, state)
+        arithmetic = FloatArithmetic(compiled=worth_code(network, samples))
+        trace = run(arithmetic, network, samples, record, np.float64, state)
     _require_finite(network, trace)
     return trace
+
+
+def worth_code(network: Network, samples: Array) -> bool:
+    """Whether compiled programs pay: where the run is long, or the compiler is loaded already.
+
+    The bits are the same, so that nothing else depends on it.
+    """
+    steps, batch, _ = samples.shape
+    neurons = sum(population.size for population in network.populations)
+    return steps * batch * neurons >= WORTH_CODE or "llvmlite" in sys.modules
 
 
 def _require_finite(network: Network, trace: Trace) -> None:
@@ -53,12 +73,16 @@ def _require_finite(network: Network, trace: Trace) -> None:
 
 
 class FloatArithmetic:
-    """Real numbers: no rounding, no saturation. One object serves one network."""
+    """Real numbers: no rounding, no saturation. One object serves one network.
+
+    ``compiled``: whether programs run as vector instructions, with the same bits.
+    """
 
     dtype: npt.DTypeLike = np.float64
 
-    def __init__(self) -> None:
-        self._steps: dict[tuple[str, bool], RealStep] = {}
+    def __init__(self, *, compiled: bool = False) -> None:
+        self._compiled = compiled
+        self._steps: dict[tuple[str, bool], RealStep | VectorStep] = {}
 
     def encode(self, population: FloatPopulation, x: npt.NDArray[np.float64]) -> StageResult:
         """Pass samples on as they are."""
@@ -75,11 +99,18 @@ class FloatArithmetic:
     def stage(
         self, population: FloatPopulation, registers: Values, ports: Values, known: Values
     ) -> StageResult:
-        """Interpret the model's program."""
+        """Run the model's program."""
         assert isinstance(population, Neurons)
         key = (population.name, bool(known))
         if key not in self._steps:
-            program, results = population.model.program, stage_results(population, known)
-            self._steps[key] = RealStep(program, population.functions, results, tuple(known))
+            self._steps[key] = self._step(population, known)
         values = self._steps[key](population.constants, ports, registers, known)
         return StageResult(broadcast(values, population.size, registers, ports), {})
+
+    def _step(self, population: Neurons, known: Values) -> RealStep | VectorStep:
+        program, results = population.model.program, stage_results(population, known)
+        if not self._compiled:
+            return RealStep(program, population.functions, results, tuple(known))
+        from ltc2hw.vectors.step import VectorStep
+
+        return VectorStep(program, population.functions, results, tuple(known))

@@ -66,13 +66,16 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_output(json=arguments.save_recipe)
     start = None if arguments.start is None else load_float(arguments.start)
     require_torch()
-    from ltc2hw.training.recipes import chosen_for
+    from ltc2hw.training.recipes import chosen_for, gentle
 
     # Refused before a data set is read, which takes its time.
     image_layers(arguments.conv)
     task = task_of(arguments)
     chosen = chosen_for(task)
-    recipe = changed_recipe(chosen.recipe, arguments)
+    own = chosen.recipe
+    if start is not None and arguments.round == "all":
+        own = gentle(own)
+    recipe = changed_recipe(own, arguments)
     if arguments.save_recipe is not None:
         require_named(recipe)
     if start is not None:

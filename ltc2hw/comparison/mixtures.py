@@ -115,7 +115,7 @@ class Mixtures:
             replay(self.networks(mixture), self.touched(mixture ^ before))
             for before, mixture in pairwise(ordered)
         ]
-        parts = tuple(samples.parts(part_size(self.network, len(samples.x))))
+        parts = tuple(samples.parts(part_size(self.network, len(samples.x), samples.count)))
 
         telling = _Telling(tell)
 
@@ -206,7 +206,19 @@ RECORDED = 1 << 24
 """Numbers that a population sends in all steps of the samples that run together: 128 megabytes."""
 
 
-def part_size(network: Network, steps: int) -> int:
-    """Samples to run together, so that what a step works on stays in the processor's cache."""
+TOGETHER = 256
+"""Samples that run together at most: with more, threads would have nothing to share."""
+
+
+def part_size(network: Network, steps: int, samples: int) -> int:
+    """Samples to run together, so that what a step works on stays in the processor's cache.
+
+    Parts are equally large, and their number is even, for the threads of two processors; few
+    samples make one part, where steps take the time of Python's own that no thread shares.
+    """
     largest = max(population.size for population in network.populations)
-    return max(1, min(PART, CACHED // largest, RECORDED // (largest * steps)))
+    most = max(1, min(TOGETHER, CACHED // largest, RECORDED // (largest * steps)))
+    if samples <= min(most, PART):
+        return samples
+    pairs = -(-samples // (2 * most))
+    return -(-samples // (2 * pairs))

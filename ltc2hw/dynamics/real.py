@@ -117,7 +117,7 @@ class RealStep:
             elif value.operation in LEAVES:
                 self._leaves.append((index, LEAVES.index(value.operation), value.name))
             else:
-                meaning = _meaning(value, functions, surrogate)
+                meaning = meaning_of(value, functions, surrogate)
                 self._work.append((index, meaning, value.arguments))
 
     def __call__(
@@ -135,11 +135,12 @@ class RealStep:
         return {name: values[place] for name, place in self._results.items()}
 
 
-def _meaning(
+def meaning_of(
     value: Value,
     functions: Mapping[str, Nonlinearity | GateCurve],
-    surrogate: Surrogate | None,
+    surrogate: Surrogate | None = None,
 ) -> Callable[..., Any]:
+    """What a value that is no leaf and no number does with its arguments."""
     if value.operation is Operation.GATE:
         return partial(evaluate, functions[value.name])
     if value.operation is Operation.SLOPE:

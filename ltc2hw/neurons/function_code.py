@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from ltc2hw.neurons.lanes import Lanes, polynomial
 from ltc2hw.neurons.rounding import GateFunction, RoundedFunction
-from ltc2hw.neurons.rounding_code import rounded_gate
 from ltc2hw.neurons.surrogate import GAMMA, HEIGHT, SPREAD, WIDTH
+from ltc2hw.vectors.lanes import Lanes, polynomial
+from ltc2hw.vectors.rounding import rounded_gate
 
 FARTHEST, HALVINGS = 32.0, 6
 SHORT, LONG = 8, 14

@@ -7,20 +7,21 @@ nothing of it has to be kept between processes.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
-from ltc2hw.compilation.llvm import PROCESSOR, emit, processor_features
+from ltc2hw.compilation.llvm import PROCESSOR, emit
 from ltc2hw.dynamics.operations import LEAVES, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.neurons.function_code import SURROGATES, gate_code
-from ltc2hw.neurons.lanes import Lanes, intrinsic
 from ltc2hw.neurons.rounding import GateFunction
-from ltc2hw.neurons.rounding_code import ROUNDING
+from ltc2hw.vectors.lanes import Lanes, intrinsic
+from ltc2hw.vectors.meaning import MEANING
+from ltc2hw.vectors.native import native
+from ltc2hw.vectors.rounding import ROUNDING
 
 INT, VOID = ir.IntType(64), ir.VoidType()
 
@@ -50,38 +51,6 @@ class Source:
     functions: Mapping[str, GateFunction]
     """The non-linearity of every gate."""
     surrogate: str
-
-
-def truth(value: Lanes) -> Lanes:
-    """Whether a value is not 0."""
-    return value if value.is_truth else value.compared("!=", 0.0)
-
-
-def select(condition: Lanes, then: Lanes, otherwise: Lanes) -> Lanes:
-    """``then`` where the condition is not 0."""
-    return truth(condition).chosen(then, otherwise)
-
-
-def square_root(value: Lanes) -> Lanes:
-    """√a."""
-    kind = value.value.type
-    root = intrinsic(value.builder, "llvm.sqrt.*", ir.FunctionType(kind, (kind,)), kind)
-    return Lanes(value.builder, value.builder.call(root, [value.value]))
-
-
-MEANING: Mapping[Operation, Callable[..., Lanes]] = {
-    Operation.ADD: operator.add,
-    Operation.SUBTRACT: operator.sub,
-    Operation.MULTIPLY: operator.mul,
-    Operation.DIVIDE: operator.truediv,
-    Operation.SQUARE_ROOT: square_root,
-    Operation.MINIMUM: Lanes.smaller,
-    Operation.MAXIMUM: Lanes.larger,
-    Operation.GREATER: lambda a, b: a.compared(">", b),
-    Operation.SELECT: select,
-    Operation.REGISTER: lambda value: value,
-}
-"""Operations that need their arguments alone; GREATER gives truths."""
 
 
 class _Body:
@@ -122,7 +91,8 @@ class _Body:
         if operation is Operation.SURROGATE:
             return SURROGATES[self.source.surrogate](reals[0])
         if operation in ROUNDING:
-            return ROUNDING[operation](reals[0], *map(int, value.numbers))
+            rounding = ROUNDING[operation]
+            return rounding.code(reals[0], *rounding.scalars(*map(int, value.numbers)))
         return MEANING[operation](*reals)
 
 
@@ -222,22 +192,5 @@ class Machine:
         names = [f"kernel{index}" for index in range(len(sources))]
         for name, source in zip(names, sources, strict=True):
             _Walk(source, ir.Function(module, SIGNATURE, name), real, bytes_of_real).write()
-        self._engine = _compiled(str(module))
+        self._engine = native(str(module))
         self.addresses = [int(self._engine.get_function_address(name)) for name in names]
-
-
-def _target_machine() -> Any:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    target = binding.Target.from_triple(binding.get_process_triple())
-    return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=processor_features(), opt=3
-    )
-
-
-def _compiled(text: str) -> Any:
-    module = binding.parse_assembly(text)
-    module.verify()
-    engine = binding.create_mcjit_compiler(module, _target_machine())
-    engine.finalize_object()
-    return engine

@@ -25,6 +25,12 @@ from tests.random_networks import GATE_KINDS, random_network, random_samples
 EVERY_LIMIT = QuantizeOptions(allow=tuple(LIMITS))
 
 
+@pytest.fixture(params=[False, True], ids=["readable", "compiled"], autouse=True)
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The float engine runs programs by their readable meaning, and as vector instructions."""
+    monkeypatch.setattr("ltc2hw.simulations.float64.worth_code", lambda *_: request.param)
+
+
 def assert_integers(network: Network, fixed: FixedNetwork, x: FloatArray) -> None:
     """Everything that a run of all parts records is what the integers stand for."""
     whole = partly_fixed(network, fixed, parts(network, fixed))

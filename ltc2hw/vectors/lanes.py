@@ -17,35 +17,46 @@ FLAGS = ("contract",)
 
 
 @dataclass(frozen=True, eq=False)
+class Pointer:
+    """Where a table of reals lies that code is given when it runs."""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Lanes:
-    """A vector of reals, or of truths; arithmetic writes instructions."""
+    """A vector of reals, or of truths; arithmetic writes instructions.
+
+    ``flags``: what LLVM may do with it; nothing, where every rounding is to be NumPy's.
+    """
 
     builder: Any
     value: Any
+    flags: tuple[str, ...] = FLAGS
 
     def like(self, number: Number) -> Lanes:
         """A number in every lane."""
         if isinstance(number, Lanes):
             return number
         same = [number] * self.value.type.count
-        return Lanes(self.builder, ir.Constant(self.value.type, same))
+        return self._made(ir.Constant(self.value.type, same))
 
     def _made(self, value: Any) -> Lanes:
-        return Lanes(self.builder, value)
+        return Lanes(self.builder, value, self.flags)
 
     def __add__(self, other: Number) -> Lanes:
-        return self._made(self.builder.fadd(self.value, self.like(other).value, flags=FLAGS))
+        return self._made(self.builder.fadd(self.value, self.like(other).value, flags=self.flags))
 
     __radd__ = __add__
 
     def __sub__(self, other: Number) -> Lanes:
-        return self._made(self.builder.fsub(self.value, self.like(other).value, flags=FLAGS))
+        return self._made(self.builder.fsub(self.value, self.like(other).value, flags=self.flags))
 
     def __rsub__(self, other: float) -> Lanes:
         return self.like(other) - self
 
     def __mul__(self, other: Number) -> Lanes:
-        return self._made(self.builder.fmul(self.value, self.like(other).value, flags=FLAGS))
+        return self._made(self.builder.fmul(self.value, self.like(other).value, flags=self.flags))
 
     __rmul__ = __mul__
 
@@ -87,22 +98,26 @@ class Lanes:
         function = intrinsic(self.builder, name, signature, kind)
         return self._made(self.builder.call(function, [self.value]))
 
-    def entries(self, table: Sequence[float]) -> Lanes:
+    def entries(self, table: Sequence[float] | Pointer) -> Lanes:
         """The numbers of a table at these places, which are integers within it."""
         builder, kind = self.builder, self.value.type
-        entries = ir.ArrayType(kind.element, len(table))
-        constant = ir.GlobalVariable(
-            builder.module, entries, builder.module.get_unique_name("table")
-        )
-        constant.initializer = ir.Constant(entries, [float(entry) for entry in table])
-        constant.global_constant, constant.linkage = True, "internal"
+        base = table.value if isinstance(table, Pointer) else self._constants(table)
         number, found = ir.IntType(32), ir.Constant(kind, ir.Undefined)
         places = builder.fptosi(self.value, ir.VectorType(number, kind.count))
         for lane in range(kind.count):
             place = builder.extract_element(places, number(lane))
-            entry = builder.load(builder.gep(constant, [number(0), place]))
+            entry = builder.load(builder.gep(base, [place]))
             found = builder.insert_element(found, entry, number(lane))
         return self._made(found)
+
+    def _constants(self, table: Sequence[float]) -> Any:
+        """Address of a table that is part of the code."""
+        module, element = self.builder.module, self.value.type.element
+        entries = ir.ArrayType(element, len(table))
+        constant = ir.GlobalVariable(module, entries, module.get_unique_name("table"))
+        constant.initializer = ir.Constant(entries, [float(entry) for entry in table])
+        constant.global_constant, constant.linkage = True, "internal"
+        return self.builder.bitcast(constant, element.as_pointer())
 
     @property
     def is_truth(self) -> bool:

@@ -1,0 +1,1 @@
+"""Programs of real numbers as instructions on vectors: what each operation becomes, and where."""
