@@ -18,6 +18,7 @@ from ltc2hw.learning.words import PlasticRounding
 from ltc2hw.simulations.learning_engine.plan import engine_plan
 from ltc2hw.simulations.plasticity import fast
 from ltc2hw.simulations.plasticity.verify import verify
+from ltc2hw.tasks import load_task
 from tests.learning import test_any_neuron as any_neuron
 from tests.random_networks import random_fixed_network, random_network, random_samples
 from tests.simulations.test_plasticity import assert_same
@@ -183,3 +184,20 @@ def test_what_cannot_keep_eligibility_is_refused_by_name() -> None:
         integer_rule(fixed, RULE, PlasticWords(factor=32, eligibility=32))
     with pytest.raises(UnsupportedError, match="descent='eligibility'"):
         engine_plan(fixed, replace(RULE, self_terms=False))
+
+
+@pytest.mark.parametrize("gate", ["event", "static"])
+def test_sixteen_bits_descend_as_the_float_rule_on_digits(gate: Any) -> None:
+    """Real samples, weights that change as they learn, every step from the integers' own state."""
+    task = load_task("digits-rows")
+    rng = np.random.default_rng(1)
+    network = random_network(
+        rng, inputs=8, hidden=(16,), outputs=10, nonlinearity="plan", gate=gate
+    )
+    part = task.train.take(np.arange(24))
+    fixed = quantize(network, "loihi2", task.train.x, QuantizeOptions(weight_reach=4.0))
+    rule = FPTTRule(learning_rate=2.0**-6, descent="eligibility")
+    errors = verify(integer_rule(fixed, rule), part.x, part.labels)
+    assert len(errors) == 24 * 8
+    assert np.mean([error.cosine for error in errors]) > 0.999
+    assert np.median([error.descent for error in errors]) < 0.02
