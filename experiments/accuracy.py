@@ -2,8 +2,10 @@
 
 ``python -m experiments.accuracy rows-3 lsnn-4 outlier --out runs`` makes each network, then does by
 the command line what a user would: ``quantize``, ``compare``, the first command that it advises,
-``tune``, and ``train --start`` through rounded weights. A case that is in the folder is read, not
-made again. ``python -m experiments.accuracy table --out runs`` prints what is there.
+``tune``, and ``train --start`` through all rounding. A case that is in the folder is read, not
+made again; ``--models`` takes networks from another such folder, so that only what is done with
+them is done anew, and ``--untrained`` leaves out training through rounding. ``python -m
+experiments.accuracy table --out runs`` prints what is there.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +27,11 @@ import ltc2hw
 from ltc2hw.comparison.markdown import table_markdown
 from ltc2hw.comparison.tables import Table
 from ltc2hw.converters.torch import from_module
-from ltc2hw.graph.network import Network
+from ltc2hw.graph.network import Network, Projection
 from ltc2hw.graph.neurons import Neurons
+from ltc2hw.numbers.weights import Dense
+from ltc2hw.numbers.words import FloatArray
+from ltc2hw.quantization.calibration import TRAINING_SAMPLES
 from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.remedies.equalise import equalisable, with_factors
 from ltc2hw.tasks import Task, load_task
@@ -91,8 +97,9 @@ def norse(task: Task, seed: int) -> Network:
         spiking, torch.nn.Linear(64, task.outputs, bias=False), snn.LI(snn.LIParameters())
     )
     start = ltc2hw.converters.norse.from_module(module, graded_input=True)
-    recipe = Recipe(training=recipe_for(task).with_training(weight_bits=None, seed=seed).training)
-    return from_module(train(task, recipe, start=start).module)
+    # FPTT, an update at each step, comes to half of these answers.
+    own = recipe_for(task).with_training(weight_bits=None, seed=seed, method="bptt")
+    return from_module(train(task, Recipe(training=own.training), start=start).module)
 
 
 def outlier(task: Task, seed: int) -> Network:
@@ -104,14 +111,45 @@ def outlier(task: Task, seed: int) -> Network:
 
 
 def slow_leak(task: Task, seed: int) -> Network:
-    """Outputs that move 400 times as slowly: answers stay, and steps fall below what gates hold."""
+    """Outputs so slow that what a step adds to their membranes is below a unit of their words.
+
+    So slow, outputs only sum up what arrives: their weights are those of a least squares fit of the
+    labels by spike counts of training samples.
+    """
     network = trained(hidden=(64,))(task, seed)
     output = network.population(network.output)
     assert isinstance(output, Neurons)
-    bias = output.constants["tau_mem.bias"] - 6.0
-    changed = output.with_constants({"tau_mem.bias": bias})
-    populations = tuple(changed if p.name == output.name else p for p in network.populations)
-    return replace(network, populations=populations)
+    counts = ltc2hw.simulate(network, task.train.x, record=("spikes",)).spikes["hidden"].sum(axis=0)
+    seen = np.concatenate([counts, np.ones((len(counts), 1))], axis=1).astype(np.float64)
+    wanted = np.eye(output.size)[task.train.labels] - 1 / output.size
+    ridge = np.eye(seen.shape[1])
+    fitted = np.linalg.solve(seen.T @ seen + ridge, seen.T @ wanted).T
+    fitted *= 20.0
+    constants: dict[str, FloatArray] = {
+        name: np.zeros(output.size) for name in ("tau_mem.from_state", "tau_mem.from_current")
+    }
+    # PLAN rises by a 32nd from -5 on.
+    constants["tau_mem.bias"] = np.full(output.size, -5.0 + 32.0 * SLOW)
+    constants["bias_current"] = fitted[:, -1] / task.steps
+    populations = tuple(
+        output.with_constants(constants) if p.name == output.name else p
+        for p in network.populations
+    )
+
+    def landing(projection: Projection) -> Projection:
+        if projection.target != output.name:
+            return projection
+        values = (
+            fitted[:, :-1] if projection.port == "current" else np.zeros(projection.weights.shape)
+        )
+        return replace(projection, weights=Dense(values))
+
+    projections = tuple(map(landing, network.projections))
+    return replace(network, populations=populations, projections=projections)
+
+
+SLOW = 2.0**-15
+"""Part of an output that leaks in a step."""
 
 
 def cases() -> dict[str, Case]:
@@ -199,22 +237,38 @@ class Folder:
         return float(self.content("tuned.json")["test"]["tuned"])
 
     def learned(self) -> float:
-        """What training through rounded weights comes to."""
-        words = [self.case.task, *self.data, "--start", "model.h5", *self.widths]
+        """What training through all rounding comes to."""
+        chip = ["--target", "loihi2", *self.widths]
+        words = [self.case.task, *self.data, "--start", "model.h5", *chip, "--round", "all"]
         self.run("train", *words, "--epochs", str(self.case.learns), "--out", "learned.h5")
-        own = ["--target", "loihi2", "--task", self.case.task, *self.data, *self.widths, *ALLOWED]
+        # What training calibrates on, so that the integers are those that it was judged by.
+        samples = ["--samples", str(TRAINING_SAMPLES)]
+        own = [*chip, "--task", self.case.task, *self.data, *samples, *ALLOWED]
         self.run("quantize", "learned.h5", *own, "--out", "learned-fixed.h5")
         return self.score("learned-fixed.h5")
 
 
-def measured(name: str, case: Case, out: Path, seed: int, data_root: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Places:
+    """Where results go, where networks may be found, and where data lie."""
+
+    out: Path
+    models: Path | None
+    data_root: str | None
+
+
+def measured(name: str, case: Case, seed: int, places: Places) -> dict[str, Any]:
     """One case: read from its folder, or made."""
-    path = out / f"{name}-seed{seed}"
+    own = f"{name}-seed{seed}"
+    path = places.out / own
     result = path / "result.json"
     if result.exists():
         return dict(json.loads(result.read_text(encoding="utf-8")))
     path.mkdir(parents=True, exist_ok=True)
-    folder = Folder(path, case, data_root)
+    folder = Folder(path, case, places.data_root)
+    made = None if places.models is None else places.models / own / "model.h5"
+    if made is not None and made.exists():
+        shutil.copyfile(made, path / "model.h5")
     if not (path / "model.h5").exists():
         ltc2hw.save(case.make(folder.task, seed), path / "model.h5")
     folder.quantize()
@@ -241,17 +295,40 @@ COLUMNS = ("case", "float", "plain", "named first", "first advice", "tune", "tra
 
 
 def rows(results: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """A row for each case: scores in per cent, and the part of the loss that is won back."""
-    return tuple(
-        (
-            f"{found['case']}, {found['seed']}",
-            f"{100 * found['float']:.2f}",
-            f"{100 * found['plain']:.2f}",
-            found["first"],
-            *(won_back(found, what) for what in ("advised", "tuned", "learned")),
-        )
-        for found in results
+    """A row for each case and seed, and one for the mean of a case's seeds."""
+    found = [row_of(f"{own['case']}, {own['seed']}", own) for own in results]
+    for case in dict.fromkeys(own["case"] for own in results):
+        seeds = [own for own in results if own["case"] == case]
+        if len(seeds) > 1:
+            found.append(row_of(f"{case}, mean of {len(seeds)}", mean_of(seeds)))
+    return tuple(found)
+
+
+def row_of(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scores in per cent, and the part of the loss that is won back."""
+    return (
+        name,
+        f"{100 * found['float']:.2f}",
+        f"{100 * found['plain']:.2f}",
+        found["first"],
+        *(won_back(found, what) for what in SCORES),
     )
+
+
+SCORES = ("advised", "tuned", "learned")
+"""Scores of what wins back, by their names in a result."""
+
+
+def mean_of(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean scores of several seeds, so that what is won back is a part of all that they lose.
+
+    A seed without advice stays as it is quantized; what was not measured on all is left out.
+    """
+    advised = [{"advised": own["plain"], **own} for own in seeds]
+    names = [n for n in ("float", "plain", *SCORES) if all(n in own for own in advised)]
+    means: dict[str, Any] = {n: float(np.mean([own[n] for own in advised])) for n in names}
+    firsts = dict.fromkeys(own["first"] for own in seeds)
+    return means | {"first": next(iter(firsts)) if len(firsts) == 1 else f"{len(firsts)} parts"}
 
 
 def main() -> None:
@@ -261,6 +338,8 @@ def main() -> None:
     parser.add_argument("cases", nargs="+", choices=[*known, "all", "table"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--data-root")
     given = parser.parse_args()
     if "table" in given.cases:
@@ -268,9 +347,11 @@ def main() -> None:
     else:
         names = list(known) if "all" in given.cases else given.cases
         found = []
+        places = Places(given.out, given.models, given.data_root)
         for name in names:
+            case = replace(known[name], learns=0) if given.untrained else known[name]
             for seed in given.seeds:
-                found.append(measured(name, known[name], given.out, seed, given.data_root))
+                found.append(measured(name, case, seed, places))
                 print(json.dumps(found[-1]), flush=True)
     print(table_markdown(Table("Won back, per cent", COLUMNS, rows(found))))
 

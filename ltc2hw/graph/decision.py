@@ -44,6 +44,31 @@ class Decision(Protocol):
         ...
 
 
+def decided_by(decision: Decision, outputs: FloatArray, lengths: object = None) -> FloatArray:
+    """What a decision looks at of outputs (T, B, N_out): (T', B, N'), in the same unit.
+
+    The read-out of the steps that count, where it is one; for a choice of the largest, less the
+    mean of all outputs, which chooses nothing. Of a decision that is not known, all steps.
+
+    >>> outputs = np.array([[[5.0, 5.0]], [[1.0, 3.0]]])
+    >>> decided_by(Classification(), outputs).tolist()
+    [[[-1.0, 1.0]]]
+    >>> decided_by(Regression(every_step=True), outputs).shape
+    (2, 1, 2)
+    """
+    if not isinstance(decision, (Classification, Regression)):
+        return outputs
+    found = outputs
+    if not decision.every_step:
+        *_, own = _sizes(outputs, lengths)
+        found = read_out(outputs, decision.steps, own)[None]
+    if isinstance(decision, Classification):
+        sizes = decision.heads or (found.shape[2],)
+        groups = np.split(found, head_edges(sizes)[1:-1], axis=2)
+        found = np.concatenate([g - g.mean(axis=2, keepdims=True) for g in groups], axis=2)
+    return found
+
+
 def require_steps(steps: int | None) -> None:
     """Raise unless this is a number of steps, or None."""
     if steps is not None and (not isinstance(steps, int) or steps < 1):

@@ -42,7 +42,8 @@ class Calibration:
 class Candidate:
     """A float network, the options of its quantization, and what it is calibrated on.
 
-    ``changes`` are the names of what was done to the float network itself, in order.
+    ``changes`` are the names of what was done to the float network itself, in order; ``origin`` is
+    the candidate before its weights were put on the grid of their words, None where they are not.
 
     >>> from ltc2hw.graph.network import Input, Projection
     >>> from ltc2hw.graph.neurons import Neurons
@@ -58,6 +59,7 @@ class Candidate:
     options: QuantizeOptions
     calibration: Calibration
     changes: tuple[str, ...] = ()
+    origin: Candidate | None = None
 
     def widened(self, bits: Mapping[str, Width]) -> Candidate:
         """With other widths by name; those that are not named stay."""

@@ -11,6 +11,7 @@ from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.comparison.mixtures import Outcome, distance
 from ltc2hw.comparison.samples import Samples
 from ltc2hw.dynamics.model import SPIKES
+from ltc2hw.graph.decision import decided_by
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
@@ -27,7 +28,8 @@ ENGINE = "fast"
 class Judged:
     """What samples say of a network: verdicts (B,), higher is better, and output errors (B,).
 
-    ``errors``: squared distance from the float outputs, relative to their own mean square.
+    ``errors``: squared distance of what decides from that of float, relative to its mean square
+    (:func:`~ltc2hw.graph.decision.decided_by`).
     """
 
     verdicts: FloatArray
@@ -96,6 +98,7 @@ class Judge:
         return self.sign * self.samples.judge(np.asarray(outputs, dtype=np.float64))
 
     def _heard(self, outputs: FloatArray) -> FloatArray:
-        """Outputs in own steps; of spikes, whose exact step matters little, their sum so far."""
+        """What decides; of all steps, own ones, and spikes as their sums so far."""
         own = np.where(self.samples.own[:, :, None], outputs, 0.0)
-        return np.cumsum(own, axis=0) if self.spiking else own
+        found = decided_by(self.samples.decision, own, self.samples.lengths)
+        return np.cumsum(found, axis=0) if self.spiking else found

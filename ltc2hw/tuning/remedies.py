@@ -17,6 +17,7 @@ from ltc2hw.quantization.mixing import Kind, Part, tensor_of
 from ltc2hw.quantization.remedies.biases import corrected_biases
 from ltc2hw.quantization.remedies.equalise import equalisable, equalise
 from ltc2hw.quantization.remedies.ranges import recalibrated as clipped_ranges
+from ltc2hw.quantization.remedies.reconstruction import on_grid, reconstructed
 from ltc2hw.quantization.remedies.scales import scaled_by_arrivals
 from ltc2hw.quantization.remedies.thresholds import balanced_thresholds
 from ltc2hw.quantization.rules import stored_weights
@@ -79,8 +80,47 @@ def offered(situation: Situation, part: Part) -> Iterator[Change]:
             yield from remedy.offers(situation, part)
 
 
+def reconstruct(situation: Situation, part: Part) -> Iterator[Change]:
+    """Weights, factors and biases of one population after the other, by what integers send."""
+    if not on_their_grid(situation):
+        what = "weights reconstructed, one population after the other"
+        share = RECONSTRUCTION_SHARE if part.kind is Kind.WEIGHTS else MADE_UP_SHARE
+        yield Change(RECONSTRUCT, what, _reconstructor(situation), share=share, by_hand=False)
+
+
+def _reconstructor(situation: Situation) -> Callable[[Candidate], Candidate]:
+    chip, decision = situation.chip, situation.decision
+
+    def apply(candidate: Candidate) -> Candidate:
+        x, lengths = candidate.calibration.chosen
+        network, options = candidate.network, candidate.options
+        made = reconstructed(network, chip, x, options, lengths, decision)
+        whole = candidate.asking(on_grid(options, network)).changed(RECONSTRUCT, made)
+        return replace(whole, origin=candidate)
+
+    return apply
+
+
+RECONSTRUCT = "reconstruct"
+"""The remedy after which weights are numbers that their words hold exactly."""
+
+RECONSTRUCTION_SHARE = 0.8
+"""Part of the error of few bits that reconstruction took away from networks of digits."""
+
+
+MADE_UP_SHARE = 0.5
+"""Part of the error of gates and constants that weights made up for."""
+
+
+def on_their_grid(situation: Situation) -> bool:
+    """Whether weights are what their words hold, so that no other rounding says more of them."""
+    return RECONSTRUCT in situation.done
+
+
 def scales(situation: Situation, part: Part) -> Iterator[Change]:
     """Fractions that round what the part rounds with less error, best first."""
+    if part.kind is Kind.WEIGHTS and on_their_grid(situation):
+        return
     name = word_name(part, situation)
     if name is None or name not in scale_names(situation.network):
         return
@@ -163,7 +203,7 @@ def room(situation: Situation, part: Part) -> Iterator[Change]:
 
 def equalised(situation: Situation, part: Part) -> Iterator[Change]:
     """A factor of its own for each neuron, at the width that most weights have."""
-    if not equalisable(situation.network):
+    if on_their_grid(situation) or not equalisable(situation.network):
         return
     widths = [projection.bits for projection in situation.fixed.projections]
     width = max(set(widths), key=widths.count)
@@ -201,7 +241,7 @@ FACTORS = (8, 1)
 
 def rounded(situation: Situation, part: Part) -> Iterator[Change]:
     """Weights rounded so that what arrives at neurons changes least."""
-    if situation.options.rounding == "nearest":
+    if situation.options.rounding == "nearest" and not on_their_grid(situation):
         what = "weights rounded by what arrives"
         yield Change("round", what, rounded_by_arrivals, share=ROUNDING_SHARE)
 
@@ -217,6 +257,8 @@ ROUNDING_SHARE = 0.6
 
 def scaled(situation: Situation, part: Part) -> Iterator[Change]:
     """Scales of all weights by what arrives."""
+    if on_their_grid(situation):
+        return
 
     def apply(candidate: Candidate) -> Candidate:
         x, lengths = candidate.calibration.chosen
@@ -308,7 +350,8 @@ def wider(situation: Situation, part: Part) -> Iterator[Change]:
         if now < bits <= most:
             what = f"{name} with {bits} bits"
             added = added_bytes(situation, part, bits)
-            yield Change("wider", what, _widener({name: bits}), added, 1.0 - 0.5 ** (bits - now))
+            apply, share = _widener(situation, {name: bits}), 1.0 - 0.5 ** (bits - now)
+            yield Change("wider", what, apply, added, share)
 
 
 def all_wider(situation: Situation, part: Part) -> Iterator[Change]:
@@ -327,7 +370,7 @@ def all_wider(situation: Situation, part: Part) -> Iterator[Change]:
                 for p in fixed.projections
             )
             what, share = f"all weights with {bits} bits", 1.0 - 0.5 ** (bits - least)
-            yield Change("all-wider", what, _widener(widths), added, share)
+            yield Change("all-wider", what, _widener(situation, widths), added, share)
 
 
 def stored_bytes(weights: Weights, chip: Target, bits: int) -> int:
@@ -386,8 +429,16 @@ def _mover(situation: Situation, name: str, by: int) -> Callable[[Candidate], Ca
     return lambda candidate: candidate.moved(name, whole)
 
 
-def _widener(widths: Mapping[str, int]) -> Callable[[Candidate], Candidate]:
-    return lambda candidate: candidate.widened(widths)
+def _widener(situation: Situation, widths: Mapping[str, int]) -> Callable[[Candidate], Candidate]:
+    """Wider words; weights on the grid of narrower ones are reconstructed anew."""
+
+    def apply(candidate: Candidate) -> Candidate:
+        if candidate.origin is None:
+            return candidate.widened(widths)
+        before = replace(candidate.origin, options=candidate.options).widened(widths)
+        return _reconstructor(situation)(before)
+
+    return apply
 
 
 WORDS = frozenset((Kind.WORD, Kind.SATURATION))
@@ -403,6 +454,11 @@ REMEDIES: Mapping[str, Remedy] = {
         RANGED, FREE, True,
         "ranges are those of all samples, not of the first ones",
         recalibrated,
+    ),
+    RECONSTRUCT: Remedy(
+        frozenset((Kind.WEIGHTS, Kind.CONSTANT, Kind.FUNCTION)), FREE, True,
+        "weights, factors and biases make of what integers send what they made of float messages",
+        reconstruct,
     ),
     "round": Remedy(
         frozenset((Kind.WEIGHTS,)), FREE, True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltc2hw.graph.decision import Decision
 from ltc2hw.graph.fixed import FixedNetwork, FixedProjection
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.neurons import FixedNeurons
@@ -21,7 +22,8 @@ class Situation:
 
     ``samples`` (T, B, N_in) are like those to come, or None where nobody knows them. ``partial``:
     fewer samples were used to calibrate than there are. ``wider``: words may be made wider than
-    they were asked to be. ``done`` are names of remedies that were applied as a whole.
+    they were asked to be. ``done`` are names of remedies that were applied as a whole;
+    ``decision`` says which outputs count, None where nobody knows.
     """
 
     network: Network
@@ -32,6 +34,7 @@ class Situation:
     partial: bool = False
     wider: bool = True
     done: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     def projections(self, part: Part) -> tuple[FixedProjection, ...]:
         """Projections that a part of the kind weights names: one."""

@@ -226,6 +226,7 @@ class Tuner:
             not own.calibration.is_whole,
             self.tuning.wider,
             own.changes,
+            self.bench.material.validation.decision,
         )
 
     def attempt(self, change: Change) -> bool:

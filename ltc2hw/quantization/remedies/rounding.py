@@ -10,6 +10,7 @@ by a descent, one weight at a time, until none helps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,18 +66,21 @@ def rounded_by_arrivals(
         ShapeError, InvalidValueError: for samples or lengths that do not fit the network.
     """
     check_pair(network, fixed)
-    held = words or tuple(Word(projection.bits) for projection in fixed.projections)
+    held = words or words_of(fixed)
     projections = list(fixed.projections)
     for bundle, power in zip(bundles(network), moments(network, calibration, lengths), strict=True):
         pairs = [(network.projections[place], fixed.projections[place]) for place in bundle.places]
-        inside = tuple(held[place] for place in bundle.places)
-        if isinstance(pairs[0][0].weights, Conv):
-            found = [_kernel(*pairs[0], power, inside[0])]
-        else:
-            found = _matrices(pairs, power[0], inside)
-        for place, projection in zip(bundle.places, found, strict=True):
+        groups = rows_of(pairs, tuple(held[place] for place in bundle.places))
+        found = [least_error(rows, seen) for rows, seen in zip(groups, power, strict=True)]
+        integers = with_mantissas([integer for _, integer in pairs], found)
+        for place, projection in zip(bundle.places, integers, strict=True):
             projections[place] = projection
     return replace(fixed, projections=tuple(projections))
+
+
+def words_of(fixed: FixedNetwork) -> tuple[Word, ...]:
+    """Words of the projections' mantissas, as their ``bits`` say."""
+    return tuple(Word(projection.bits) for projection in fixed.projections)
 
 
 def least_error(rows: Rows, power: FloatArray) -> IntArray:
@@ -96,11 +100,11 @@ def least_error(rows: Rows, power: FloatArray) -> IntArray:
     damped = power + RIDGE * scale * np.eye(len(power))
     first = _descended(rows, rows.mantissas, damped)
     second = _descended(rows, _handed_on(rows, damped), damped)
-    better = _errors(rows, second, damped) < _errors(rows, first, damped)
+    better = errors_of(rows, second, damped) < errors_of(rows, first, damped)
     return np.where(better[:, None], second, first)
 
 
-def _errors(rows: Rows, mantissas: IntArray, power: FloatArray) -> FloatArray:
+def errors_of(rows: Rows, mantissas: IntArray, power: FloatArray) -> FloatArray:
     """Mean squared error of what arrives at each neuron, (N,)."""
     off = rows.real - mantissas * rows.steps
     return np.asarray(np.einsum("ns,ns->n", off @ power, off))
@@ -142,26 +146,36 @@ def _descended(rows: Rows, start: IntArray, power: FloatArray) -> IntArray:
     return found
 
 
-def _matrices(
-    pairs: list[tuple[Projection, FixedProjection]], power: FloatArray, words: tuple[Word, ...]
-) -> list[FixedProjection]:
-    """Projections that land at one port, rounded together."""
-    parts = [
-        _matrix_rows(real, integer, word)
-        for (real, integer), word in zip(pairs, words, strict=True)
+def rows_of(
+    pairs: Sequence[tuple[Projection, FixedProjection]], words: Sequence[Word]
+) -> list[Rows]:
+    """Weights of projections that land at one port, joined; those of a convolution by group."""
+    real, integer = pairs[0]
+    if isinstance(real.weights, Conv):
+        return _kernels(real.weights, integer, words[0])
+    parts = [_matrix(*pair, word) for pair, word in zip(pairs, words, strict=True)]
+    return [
+        Rows(
+            np.concatenate([part.real for part in parts], axis=1),
+            np.concatenate([part.mantissas for part in parts], axis=1),
+            np.concatenate([part.steps for part in parts]),
+            np.concatenate([part.low for part in parts], axis=1),
+            np.concatenate([part.high for part in parts], axis=1),
+        )
     ]
-    joined = Rows(
-        np.concatenate([part.real for part in parts], axis=1),
-        np.concatenate([part.mantissas for part in parts], axis=1),
-        np.concatenate([part.steps for part in parts]),
-        np.concatenate([part.low for part in parts], axis=1),
-        np.concatenate([part.high for part in parts], axis=1),
-    )
-    found = least_error(joined, power)
-    ends = np.cumsum([part.steps.size for part in parts])[:-1]
+
+
+def with_mantissas(
+    integers: Sequence[FixedProjection], found: Sequence[IntArray]
+) -> list[FixedProjection]:
+    """Projections with the mantissas of their rows, as :func:`rows_of` has them."""
+    first = integers[0].weights
+    if isinstance(first, Conv):
+        return [replace(integers[0], weights=first.with_values(np.stack(found).ravel()))]
+    ends = np.cumsum([integer.weights.shape[1] for integer in integers])[:-1]
     return [
         replace(integer, weights=integer.weights.with_values(values[_places(integer.weights)]))
-        for (_, integer), values in zip(pairs, np.split(found, ends, axis=1), strict=True)
+        for integer, values in zip(integers, np.split(found[0], ends, axis=1), strict=True)
     ]
 
 
@@ -171,40 +185,25 @@ def _places(weights: Matrix | Conv) -> tuple[IntArray, IntArray]:
     return weights.coordinates
 
 
-def _matrix_rows(real: Projection, integer: FixedProjection, word: Word) -> Rows:
+def _matrix(real: Projection, integer: FixedProjection, word: Word) -> Rows:
     """A projection's weights as a matrix in which absent synapses stay 0."""
     weights = real.weights
     places, shape = _places(integer.weights), weights.shape
     low, high = np.zeros((2, *shape), dtype=np.int64)
     low[places], high[places] = word.minimum, word.maximum
-    step = float(np.ldexp(1.0, -integer.weight_fraction))
     mantissas = np.asarray(integer.weights.to_array(), dtype=np.int64)
-    steps = np.full(shape[1], step)
+    steps = np.full(shape[1], np.ldexp(1.0, -integer.weight_fraction))
     return Rows(np.asarray(weights.to_array(), dtype=np.float64), mantissas, steps, low, high)
 
 
-def _kernel(
-    real: Projection, integer: FixedProjection, power: FloatArray, word: Word
-) -> FixedProjection:
+def _kernels(weights: Conv, integer: FixedProjection, word: Word) -> list[Rows]:
     """A convolution, whose output channels of one group see the same."""
-    weights, held = real.weights, integer.weights
-    assert isinstance(weights, Conv)
+    held = integer.weights
     assert isinstance(held, Conv)
     shape = (weights.groups, -1, weights.kernel[0].size)
-    kernels = weights.kernel.reshape(shape)
-    mantissas = held.kernel.reshape(shape)
-    steps = np.full(kernels.shape[2], float(np.ldexp(1.0, -integer.weight_fraction)))
-    found = [
-        least_error(
-            Rows(
-                kernel,
-                own,
-                steps,
-                np.full(own.shape, word.minimum),
-                np.full(own.shape, word.maximum),
-            ),
-            seen,
-        )
-        for kernel, own, seen in zip(kernels, mantissas, power, strict=True)
+    kernels, mantissas = weights.kernel.reshape(shape), held.kernel.reshape(shape)
+    low, high = (np.full(mantissas[0].shape, end) for end in (word.minimum, word.maximum))
+    steps = np.full(shape[2], np.ldexp(1.0, -integer.weight_fraction))
+    return [
+        Rows(kernel, own, steps, low, high) for kernel, own in zip(kernels, mantissas, strict=True)
     ]
-    return replace(integer, weights=held.with_values(np.stack(found).ravel()))
