@@ -276,9 +276,8 @@ def test_a_leak_that_outputs_do_not_share_is_no_filter() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("descent", "eligibility"), ("descent", "filtered"), ("update", "plain"),
-     ("feedback", "adaptive")],
-)  # fmt: skip
+    [("descent", "filtered"), ("update", "plain"), ("feedback", "adaptive")],
+)
 def test_integers_refuse_what_they_do_not_have(field: str, value: Any) -> None:
     x, _ = stream()
     fixed = quantize(NETWORK, "loihi2", x)
