@@ -103,7 +103,7 @@ def _require_own(network: Network | FixedNetwork, name: str) -> None:
                 f"eligibility in {name}",
                 f"each neuron's {connection.variable} enters {connection.port} of all others"
                 " within the step, so that what a synapse leaves is in all of them",
-                "use event or static gates, or descent='instantaneous'",
+                "use event or static gates, or the instantaneous descent",
             )
 
 
@@ -120,7 +120,7 @@ def _filters(network: Network, crossed: Collection[int], name: str) -> tuple[Fil
                 LEARNER,
                 f"a descent filtered by the readout's leak in {name}",
                 f"its errors come through {connection.target}, and change there from step to step",
-                "use descent='eligibility'",
+                "use the descent by eligibility",
             )
         found[connection.variable, connection.port] = None
     readout = tangent_of(model_of(network, network.output))
@@ -150,5 +150,5 @@ def _require_one_leak(
                     f"a descent filtered by the leak of {output.name}",
                     f"its {output.size} outputs do not share one that stays ({entry})",
                     "use static gates with one bias that the rule does not change (name the ports"
-                    " that learn, without the gate's), or descent='eligibility'",
+                    " that learn, without the gate's), or the descent by eligibility",
                 )

@@ -239,9 +239,9 @@ def engine_plan(
     if rule.descent != "instantaneous":
         raise UnsupportedError(
             GRAMMAR,
-            f"descent={rule.descent!r}",
+            f"the descent {rule.descent}",
             "traces of a synapse that follow its neuron's state",
-            "learn with engine='fast', or descent='instantaneous'",
+            "learn with engine='fast', or the instantaneous descent",
         )
     words = PlasticWords(WEIGHT_WORD.bits, WEIGHT_WORD.bits, PAYLOAD_BITS, seed=chosen.seed)
     wide = widened(network, integer_rule(network, rule, words).parameters)

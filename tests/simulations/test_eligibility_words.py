@@ -182,7 +182,7 @@ def test_what_cannot_keep_eligibility_is_refused_by_name() -> None:
         integer_rule(deployed("dense"), RULE)
     with pytest.raises(InvalidValueError, match=r"widest sum of the eligibility of input\.value"):
         integer_rule(fixed, RULE, PlasticWords(factor=32, eligibility=32))
-    with pytest.raises(UnsupportedError, match="descent='eligibility'"):
+    with pytest.raises(UnsupportedError, match="descent by eligibility"):
         engine_plan(fixed, replace(RULE, self_terms=False))
 
 
