@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 
+from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.comparison.figures import draw_account, draw_ladder
 from ltc2hw.comparison.report import Report
 from ltc2hw.errors import InvalidValueError
@@ -37,7 +39,8 @@ def account(report: Report) -> Axes:
             "a comparison with causes",
             "leave CompareOptions as they are",
         )
-    return draw_account(report).axes[0]
+    with mpl.rc_context(STYLE):
+        return draw_account(report).axes[0]
 
 
 def ladder(report: Report) -> Axes:
@@ -47,4 +50,5 @@ def ladder(report: Report) -> Axes:
         InvalidValueError: for what is no report.
     """
     require_type("report", report, Report)
-    return draw_ladder(report).axes[0]
+    with mpl.rc_context(STYLE):
+        return draw_ladder(report).axes[0]
