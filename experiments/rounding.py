@@ -18,7 +18,7 @@ from ltc2hw.numbers.words import Width
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import Recipe, train
 from ltc2hw.training.integer_module import IntegerModule
-from ltc2hw.training.recipes import recipe_for
+from ltc2hw.training.recipes import gentle, recipe_for
 from ltc2hw.training.rounding import Rounder
 from ltc2hw.training.trainer import evaluate
 
@@ -38,7 +38,9 @@ def table(
     start = from_module(result.module)
     print(f"float: {result.metrics['validation']:.4f} {result.metrics['test']:.4f}")
     for each in widths:
-        everything = base.with_training(weight_bits=each, rounding="all", bits=bits, epochs=epochs)
+        everything = gentle(base).with_training(
+            weight_bits=each, rounding="all", bits=bits, epochs=epochs
+        )
         weights = base.with_training(weight_bits=each, epochs=epochs)
         ways = {
             "as it was": start,

@@ -35,7 +35,8 @@ class LavaLearned:
     ``checksums[name]``: CRC-32 of the same after every step, those of each sample after those of
     the one before; ``outputs``: readout membranes (T, S, N_out) as they were while learning, 0
     after a sample's end; ``saturations``: clipped samples and linear targets
-    by population (Lava counts no others); ``held``: what could not learn or was not to, and why.
+    by population (Lava counts no others); ``held``: what could not learn or was not to, and why;
+    ``eligibility[name]``: what each value keeps at the end, by state.
     """
 
     words: Mapping[str, IntArray]
@@ -43,6 +44,7 @@ class LavaLearned:
     outputs: IntArray
     saturations: Counts
     held: Mapping[str, str]
+    eligibility: Mapping[str, Mapping[str, IntArray]]
 
 
 def learn(
@@ -82,7 +84,8 @@ def learn(
         stream = {"samples": samples, "lengths": steps, **vars(goals)}
         write_arrays(folder / "samples.npz", stream)
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
-        return LavaLearned(*collect(chip, folder), counts, scope.held)
+        learned, checksums, outputs, kept = collect(chip, folder)
+        return LavaLearned(learned, checksums, outputs, counts, scope.held, kept)
 
 
 def run(folder: Path) -> None:
@@ -134,8 +137,9 @@ def _count(
 
 def collect(
     chip: IntegerRule, folder: Path
-) -> tuple[dict[str, IntArray], dict[str, IntArray], IntArray]:
-    """Words, checksums and outputs as the processes wrote them."""
+) -> tuple[dict[str, IntArray], dict[str, IntArray], IntArray, dict[str, dict[str, IntArray]]]:
+    """Words, checksums, outputs and eligibility as the processes wrote them."""
+    eligibility: dict[str, dict[str, IntArray]] = {}
     words: dict[str, IntArray] = {}
     checksums: dict[str, IntArray] = {}
     for parameter in chip.parameters:
@@ -146,6 +150,9 @@ def collect(
         with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:
             words[name] = arrays[f"words {key}"]
             checksums[name] = arrays[f"checksum {key}"]
+            form = chip.formats[parameter].eligibility
+            states = () if form is None else form.states
+            eligibility[name] = {state: arrays[f"kept {state} of {key}"] for state in states}
     with np.load(folder / f"{chip.network.output}.npz", allow_pickle=False) as arrays:
         outputs: IntArray = arrays["outputs"]
-    return words, checksums, outputs.transpose(1, 0, 2)
+    return words, checksums, outputs.transpose(1, 0, 2), eligibility

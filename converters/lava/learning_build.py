@@ -13,7 +13,12 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from ltc2hw.converters.lava.assembly import FIXED_POINT
 from ltc2hw.converters.lava.processes.beat import Beat
 from ltc2hw.converters.lava.processes.plastic import Compared, Halves, PlasticNeurons, Term
-from ltc2hw.converters.lava.processes.plastic_arithmetic import ErrorConstants, Plastic, Rounding
+from ltc2hw.converters.lava.processes.plastic_arithmetic import (
+    Eligible,
+    ErrorConstants,
+    Plastic,
+    Rounding,
+)
 from ltc2hw.converters.lava.processes.scheduled import Run, Timing
 from ltc2hw.converters.lava.processes.source import Source
 from ltc2hw.converters.lava.processes.synapses import PlasticDense, Synapses
@@ -109,7 +114,11 @@ class _Builder:
         network = self.chip.network
         value, mean, gradient = first_memory(form, read_parameter(network, parameter))
         index = draw_indices(network, parameter, form.first)
-        return Plastic(form, self.rounding, index, value, mean, gradient)
+        kept = None
+        if form.eligibility is not None:
+            words = {state: np.zeros_like(value) for state in form.eligibility.states}
+            kept = Eligible(form.eligibility, parameter.port, self.rounding, index, words)
+        return Plastic(form, self.rounding, index, value, mean, gradient, kept)
 
     def terms(self, population: FixedNeurons) -> Mapping[str, Term]:
         """The constants of a population that learn."""
@@ -138,6 +147,7 @@ class _Builder:
             size=population.size,
             forward=population.program if found is None else found.forward,
             backward=None if found is None else found.backward,
+            tangent=self.chip.tangents.get(name),
             constants=population.constants,
             tables={**population.tables, SURROGATE_TABLE: self.chip.slopes},
             ports=population.ports,
@@ -149,6 +159,11 @@ class _Builder:
             corrects=self.backward(name),
         )
         return PlasticNeurons(halves=halves, beat=self.beat, file=self.file(name), name=name)
+
+    def moves(self, name: str) -> tuple[str, ...]:
+        """What synapses are told of how a population moves."""
+        found = self.chip.tangents.get(name)
+        return () if found is None else found.moves
 
     def synapses(self, index: int, projection: FixedProjection) -> AbstractProcess:
         parameter = Parameter(projection.target, projection.port, WEIGHTS, index)
@@ -173,6 +188,7 @@ class _Builder:
             heard=self.depths[projection.source],
             answered=self.depths[projection.target] - 1,
             corrected=self.backward(projection.target),
+            moves=self.moves(projection.target),
         )
         file = self.file(f"synapses_{index}")
         return PlasticDense(synapses=synapses, beat=self.beat, file=file, name=name)
@@ -228,6 +244,8 @@ def build_learner(
         connection.a_out.connect(getattr(receiver, f"{projection.port}_in"))
         if projection.target in chip.reached:
             getattr(receiver, f"{projection.port}_factor_out").connect(connection.factor_in)
+        if projection.target in chip.tangents:
+            receiver.moves_out.connect(connection.moves_in)
         if index in chip.crossed:
             connection.credit_out.connect(sender.credit_in)
     return LavaLearner(populations, connections, goal, period * beat.steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -33,10 +34,13 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import INTEGER_CHOICES, IntegerRule, integer_rule
 from ltc2hw.learning.front_end import is_held
-from ltc2hw.learning.rule import FPTTRule, Surrogate, Weighting
+from ltc2hw.learning.rule import Descent, FPTTRule, Surrogate, Weighting
 from ltc2hw.learning.scope import PARTIAL, Scope, readouts, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
 from ltc2hw.tasks import Task
+
+RULES: Mapping[str, Descent] = {"fptt": "instantaneous", "eligibility": "eligibility"}
+"""What a rule is called here, and its descent."""
 
 MOST_VERIFIED = 4096
 """Updates that are held against the float rule."""
@@ -99,6 +103,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weighting", choices=get_args(Weighting), default=rule.weighting,
         help="of the loss in time: rising to the end of a sample, or every step alike",
     )  # fmt: skip
+    parser.add_argument(
+        "--rule", choices=tuple(RULES), default="fptt",
+        help="eligibility: errors also find what synapses left in their neurons before",
+    )  # fmt: skip
     feedbacks = INTEGER_CHOICES["feedback"]
     parser.add_argument("--feedback", choices=feedbacks, default=rule.feedback)
     parser.add_argument("--surrogate", choices=get_args(Surrogate), default=rule.surrogate)
@@ -110,6 +118,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}-bits", type=positive, default=getattr(words, name), metavar="N", help=what
         )
+    parser.add_argument(
+        "--eligibility-bits", type=positive, default=words.eligibility, metavar="N",
+        help="of every word that a synapse keeps, with --rule eligibility",
+    )  # fmt: skip
+    parser.add_argument(
+        "--eligibility-range", type=natural, default=words.eligibility_range, metavar="N",
+        help="these words reach 2^N times the largest message",
+    )  # fmt: skip
     parser.add_argument("--rounding", choices=get_args(PlasticRounding), default=words.rounding)
     parser.add_argument(
         "--verify", type=natural, default=5, metavar="N",
@@ -213,6 +229,7 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
         feedback=arguments.feedback,
         surrogate=arguments.surrogate,
         ports=ports,
+        descent=RULES[arguments.rule],
     )
 
 
@@ -223,6 +240,8 @@ def chosen_words(arguments: argparse.Namespace) -> PlasticWords:
         mean=arguments.mean_bits,
         gradient=arguments.gradient_bits,
         neuron=arguments.neuron_bits,
+        eligibility=arguments.eligibility_bits,
+        eligibility_range=arguments.eligibility_range,
         rounding=arguments.rounding,
         seed=arguments.seed,
     )
@@ -263,15 +282,15 @@ def verified(
 
 def memory_of(chip: IntegerRule) -> dict[str, Any]:
     """State memory of what learns: synapses and bytes."""
-    synapses = sum(
-        chip.network.projections[p.projection].weights.values.size
+    synapses = {
+        p: chip.network.projections[p.projection].weights.values.size
         for p in chip.parameters
         if p.projection is not None
-    )
+    }
     return {
-        "plastic_synapses": synapses,
+        "plastic_synapses": sum(synapses.values()),
         "bytes_per_synapse": chip.bytes_per_synapse,
-        "bytes": synapses * chip.bytes_per_synapse,
+        "bytes": sum(size * chip.bytes_of(p) for p, size in synapses.items()),
     }
 
 

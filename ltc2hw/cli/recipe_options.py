@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ltc2hw.training import Recipe
     from ltc2hw.training.choosing import Chosen
 
-METHODS = ("fptt", "bptt")
+METHODS = ("fptt", "bptt", "eprop", "ostl", "hypr")
 OPTIMIZERS = ("adam", "adamax", "sgd")
 SCHEDULES = ("constant", "cosine")
 LOSS_WEIGHTINGS = ("ramp", "second-half", "last", "uniform")
@@ -46,6 +46,8 @@ MODEL_FIELDS = ("gate", "hidden", "conv", "dropout", "batch_norm")
 
 TRAINING_OPTIONS: Mapping[str, str] = {
     "method": "method",
+    "eligibility": "eligibility",
+    "piece": "piece",
     "updates": "updates",
     "rate": "learning_rate",
     "schedule": "schedule",
@@ -79,6 +81,18 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--save-recipe", type=Path, metavar="FILE", help="write the recipe as it is used here"
     )
     parser.add_argument("--method", choices=METHODS, help="how to learn (default: fptt)")
+    parser.add_argument(
+        "--eligibility",
+        action="store_true",
+        default=None,
+        help="fptt with what each neuron carries of its own past, across updates",
+    )
+    parser.add_argument(
+        "--piece",
+        type=positive,
+        metavar="N",
+        help="steps at a time of eprop, hypr, --eligibility (default: 32); gradients are the same",
+    )
     parser.add_argument(
         "--neuron",
         metavar="MODEL",
@@ -216,6 +230,8 @@ def _require_used(recipe: Recipe, arguments: argparse.Namespace) -> None:
     if arguments.updates is not None and recipe.training.method != "fptt":
         limit = f"none, as {recipe.training.method} learns at the end of a sequence"
         raise InvalidValueError("--updates", arguments.updates, limit, "leave it out")
+    if arguments.piece is not None:
+        _require_pieces(recipe, arguments.piece)
 
 
 def _require_rounding(rounding: str, arguments: argparse.Namespace) -> None:
@@ -245,6 +261,21 @@ def _as_typed(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(f"{name}={width}" for name, width in value)
     return "given" if value is True else str(value)
+
+
+def _require_pieces(recipe: Recipe, piece: int) -> None:
+    """Raise unless a recipe learns piece by piece.
+
+    Raises:
+        InvalidValueError: naming the method.
+    """
+    how = recipe.training
+    if how.method == "ostl":
+        remedy = "leave it out, or use --method hypr, which has the same gradient"
+        raise InvalidValueError("--piece", piece, "none, as ostl takes step after step", remedy)
+    if not how.by_eligibility:
+        limit = f"none for {how.method} without --eligibility"
+        raise InvalidValueError("--piece", piece, limit, "leave it out")
 
 
 def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -350,6 +381,7 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
         hidden = [p for p in start.populations if p.name != start.input.name]
         what = ", ".join(f"{population.name} ({population.size})" for population in hidden)
     updates = f", {counted(how.updates, 'update')} per sequence" if how.method == "fptt" else ""
+    carried = ", eligibility" if how.eligibility else ""
     bits = "" if how.weight_bits is None else f", weights of {bits_text(how.weight_bits)}"
     if how.rounding == "all":
         bits += f", through all rounding of {how.target}"
@@ -357,7 +389,7 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     bits += "".join(f", {name} {bits_text(width)}" for name, width in how.bits.items())
     return (
         f"network: {what}",
-        f"recipe: {how.method}{updates}, {counted(how.epochs, 'epoch')}, "
+        f"recipe: {how.method}{updates}{carried}, {counted(how.epochs, 'epoch')}, "
         f"batches of {how.batch_size}, {how.optimizer} {how.learning_rate:g} ({how.schedule}), "
         f"loss {how.loss_weighting}"
         f"{bits}, seed {how.seed}",

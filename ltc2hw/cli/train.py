@@ -66,13 +66,16 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_output(json=arguments.save_recipe)
     start = None if arguments.start is None else load_float(arguments.start)
     require_torch()
-    from ltc2hw.training.recipes import chosen_for
+    from ltc2hw.training.recipes import chosen_for, gentle
 
     # Refused before a data set is read, which takes its time.
     image_layers(arguments.conv)
     task = task_of(arguments)
     chosen = chosen_for(task)
-    recipe = changed_recipe(chosen.recipe, arguments)
+    own = chosen.recipe
+    if start is not None and arguments.round == "all":
+        own = gentle(own)
+    recipe = changed_recipe(own, arguments)
     if arguments.save_recipe is not None:
         require_named(recipe)
     if start is not None:
@@ -199,6 +202,7 @@ def train_network(
     provenance = {
         "task": task.name,
         "method": recipe.training.method,
+        **({"eligibility": "carried"} if recipe.training.eligibility else {}),
         **new,
         "seed": str(recipe.training.seed),
         "epochs": str(recipe.training.epochs),
@@ -208,4 +212,4 @@ def train_network(
     return from_module(result.module, provenance), measured
 
 
-TRAIN = Verb("train a network by FPTT (or BPTT)", add_arguments, run)
+TRAIN = Verb("train a network by FPTT (or BPTT, e-prop, OSTL, HYPR)", add_arguments, run)

@@ -92,6 +92,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: StrPath) -> None:
         "plan": json.dumps(checkpoint.plan),
         "progress": json.dumps(checkpoint.progress),
         "step": learning.step,
+        "moves": learning.moves,
         "begun": learning.begun,
         "memories": memories,
         "registers": {name: dict(own) for name, own in learning.registers.items()},
@@ -164,6 +165,8 @@ class _Reader:
             begun,
             eligibility,
             {self.index(name): own for name, own in feedback.items()},
+            # Files of before eligibility do without.
+            self.integer(self.tree, "moves") if "moves" in self.tree else 0,
         )
         return Checkpoint(self.plain("plan"), self.plain("progress"), learning)
 

@@ -17,7 +17,7 @@ from ltc2hw.dynamics.bounds import bounds, register_ranges
 from ltc2hw.dynamics.facts import facts
 from ltc2hw.dynamics.formats import SURROGATE_TABLE, Formats
 from ltc2hw.dynamics.intervals import Interval, transfer
-from ltc2hw.dynamics.learning import LoweredReverse
+from ltc2hw.dynamics.learning import LoweredReverse, LoweredTangent
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.reverse import CREDIT
@@ -52,6 +52,7 @@ class Errors:
     words: PlasticWords
     crossed: Collection[int]
     reverses: Mapping[str, LoweredReverse]
+    tangents: Mapping[str, LoweredTangent]
     slopes: IntArray
     reach: Reach
 
@@ -67,7 +68,7 @@ def check_products(errors: Errors) -> None:
     Raises:
         InvalidValueError: naming the first of the first population that does not.
     """
-    for name in errors.reverses:
+    for name in dict.fromkeys((*errors.reverses, *errors.tangents)):
         neurons = fixed_of(errors.network.population(name))
         _check_fans(errors, neurons)
         for what, largest in _bounds(errors, neurons):
@@ -140,7 +141,7 @@ def _error(errors: Errors, readout: FixedNeurons) -> Iterator[Bound]:
 
 @dataclass(frozen=True)
 class _Widest:
-    """A program, and the ends of what each constant can learn to be."""
+    """A step, and the ends of what each constant can learn to be."""
 
     name: str
     formats: Formats
@@ -150,8 +151,27 @@ class _Widest:
 
 
 def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -> Iterator[Bound]:
-    """Every value of the forward and of the backward program."""
-    found = errors.reverses[neurons.name]
+    """Every value of the programs of a population: back, and on with the past moving."""
+    held = {name: Interval(-n, n) for name, n in credits.items()}
+    back, on = errors.reverses.get(neurons.name), errors.tangents.get(neurons.name)
+    if back is not None:
+        yield from _after_step(errors, neurons, back.forward, back.backward, held)
+    if on is not None:
+        yield from _after_step(errors, neurons, on.forward, on.jacobian, {})
+        entry = Interval(-errors.factor, errors.factor)
+        ports = {name: held.get(name, entry) for name in on.past.ports}
+        for index, interval in enumerate(_walk(on.past, {}, {}, ports)):
+            yield described(on.past, index), interval.magnitude
+
+
+def _after_step(
+    errors: Errors,
+    neurons: FixedNeurons,
+    forward: Program,
+    reader: Program,
+    given: Mapping[str, Interval],
+) -> Iterator[Bound]:
+    """Every value of a step, and of a program that reads its results and what is given."""
     learned = {
         name: np.array([-largest, largest])
         for (population, name), largest in errors.reach.items()
@@ -159,16 +179,15 @@ def _halves(errors: Errors, neurons: FixedNeurons, credits: Mapping[str, int]) -
     }
     constants = {**neurons.constants, **learned}
     tables = {**neurons.tables, SURROGATE_TABLE: errors.slopes}
-    widest = _Widest(neurons.name, neurons.formats, found.forward, constants, tables)
+    widest = _Widest(neurons.name, neurons.formats, forward, constants, tables)
     arriving = {port: _arriving(errors, neurons.name, port) for port in neurons.ports}
-    forward = bounds(widest, arriving, register_ranges(widest))
-    for index, interval in enumerate(forward.values):
-        yield described(found.forward, index), interval.magnitude
-    ports = {**forward.results, **{name: Interval(-n, n) for name, n in credits.items()}}
-    given = {name: Interval(int(v.min()), int(v.max())) for name, v in constants.items()}
-    kept = {name: described(found.forward, at) for name, at in found.forward.results.items()}
-    for index, interval in enumerate(_walk(found.backward, tables, given, ports)):
-        yield described(found.backward, index, kept), interval.magnitude
+    found = bounds(widest, arriving, register_ranges(widest))
+    for index, interval in enumerate(found.values):
+        yield described(forward, index), interval.magnitude
+    ends = {name: Interval(int(v.min()), int(v.max())) for name, v in constants.items()}
+    kept = {name: described(forward, at) for name, at in forward.results.items()}
+    for index, interval in enumerate(_walk(reader, tables, ends, {**found.results, **given})):
+        yield described(reader, index, kept), interval.magnitude
 
 
 def _walk(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.tangent import carry, enter
 from ltc2hw.errors import UnsupportedError
+from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.network import Network
 from ltc2hw.learning.backwards import credited, tangent_of
 from ltc2hw.learning.leak import common_entries
@@ -53,7 +54,10 @@ class Kept:
 
 
 def kept(
-    network: Network, rule: FPTTRule, parameters: Sequence[Parameter], crossed: Collection[int]
+    network: Network | FixedNetwork,
+    rule: FPTTRule,
+    parameters: Sequence[Parameter],
+    crossed: Collection[int],
 ) -> Mapping[Parameter, Kept]:
     """What a rule keeps for the values of every parameter, nothing where it is instantaneous.
 
@@ -68,7 +72,7 @@ def kept(
     for name in learning:
         _require_own(network, name)
     filters: dict[str, tuple[Filter, ...]] = {}
-    if rule.descent == "filtered":
+    if rule.descent == "filtered" and isinstance(network, Network):
         hidden = tuple(name for name in learning if name != network.output)
         filters = {name: _filters(network, crossed, name) for name in hidden}
         _require_one_leak(network, parameters, [own for f in filters.values() for own in f])
@@ -83,14 +87,14 @@ def kept(
     }
 
 
-def model_of(network: Network, name: str) -> Model:
+def model_of(network: Network | FixedNetwork, name: str) -> Model:
     """The model of a population of neurons."""
     neurons = neurons_of(network.population(name))
     assert neurons is not None
     return neurons.model
 
 
-def _require_own(network: Network, name: str) -> None:
+def _require_own(network: Network | FixedNetwork, name: str) -> None:
     """Refuse neurons whose memory is that of the whole population, as with dense gates."""
     for connection in network.projections:
         if connection.source == connection.target == name and connection.delay == 0:
@@ -99,7 +103,7 @@ def _require_own(network: Network, name: str) -> None:
                 f"eligibility in {name}",
                 f"each neuron's {connection.variable} enters {connection.port} of all others"
                 " within the step, so that what a synapse leaves is in all of them",
-                "use event or static gates, or descent='instantaneous'",
+                "use event or static gates, or the instantaneous descent",
             )
 
 
@@ -116,7 +120,7 @@ def _filters(network: Network, crossed: Collection[int], name: str) -> tuple[Fil
                 LEARNER,
                 f"a descent filtered by the readout's leak in {name}",
                 f"its errors come through {connection.target}, and change there from step to step",
-                "use descent='eligibility'",
+                "use the descent by eligibility",
             )
         found[connection.variable, connection.port] = None
     readout = tangent_of(model_of(network, network.output))
@@ -146,5 +150,5 @@ def _require_one_leak(
                     f"a descent filtered by the leak of {output.name}",
                     f"its {output.size} outputs do not share one that stays ({entry})",
                     "use static gates with one bias that the rule does not change (name the ports"
-                    " that learn, without the gate's), or descent='eligibility'",
+                    " that learn, without the gate's), or the descent by eligibility",
                 )

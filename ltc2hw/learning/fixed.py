@@ -8,20 +8,28 @@ readable engine, the compiled one and the Lava processes all read the same :clas
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ltc2hw.dynamics.formats import SurrogateFormat
-from ltc2hw.dynamics.learning import LoweredReverse, lower_reverse
+from ltc2hw.dynamics.learning import (
+    LoweredReverse,
+    LoweredTangent,
+    lower_reverse,
+    lower_tangent,
+)
 from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.fixed import FixedNetwork, message_fraction, message_word
 from ltc2hw.graph.neurons import FixedNeurons
-from ltc2hw.learning.backwards import credited, reverse_of
+from ltc2hw.learning.backwards import credited, passes, reverse_of, tangent_of
 from ltc2hw.learning.bounds import Errors, check_products
+from ltc2hw.learning.descent import kept
+from ltc2hw.learning.eligible import EligibilityFormat, eligibility_format
 from ltc2hw.learning.neurons import Learnable, fixed_of, learnable_at, with_format, word_of
 from ltc2hw.learning.rule import (
     FPTTRule,
@@ -53,7 +61,7 @@ STATE = "state."
 """First part of the message of a self term that is a state before the step."""
 
 INTEGER_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "descent": ("instantaneous",),
+    "descent": ("instantaneous", "eligibility"),
     "update": ("fptt",),
     "feedback": ("symmetric", "random"),
 }
@@ -126,6 +134,10 @@ class UpdateFormat:
     """No sum of an update exceeds this in magnitude."""
     first: int
     """Index of the parameter's first draw."""
+    product: int
+    """Fraction of the descent."""
+    eligibility: EligibilityFormat | None
+    """Words that its values keep for states of their neurons, None where there are none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +147,8 @@ class IntegerRule:
     ``network`` is the one given, with room for its self terms to grow. ``parameters`` in the order
     of their draws; ``reached``: the populations that learn, the output first; ``crossed``: indices
     of the projections that carry errors back. ``reverses``: both halves of a learning step of each
-    population that learns, in integers. ``slopes``: table of ψ (empty for the triangle);
+    population that errors pass, in integers; ``tangents``: of those whose synapses keep
+    eligibility, how a step moves. ``slopes``: table of ψ (empty for the triangle);
     ``powers``: table of ``2^-x``.
     """
 
@@ -147,6 +160,7 @@ class IntegerRule:
     reached: tuple[str, ...]
     crossed: tuple[int, ...]
     reverses: Mapping[str, LoweredReverse]
+    tangents: Mapping[str, LoweredTangent]
     slopes: IntArray
     powers: IntArray
 
@@ -162,8 +176,17 @@ class IntegerRule:
 
     @property
     def bytes_per_synapse(self) -> float:
-        """Bytes of Φ, Φ̄ and λ of one plastic synapse."""
-        return (self.words.value + self.words.mean + self.words.gradient) / 8
+        """Bytes of one plastic synapse; of one that keeps most, where words differ."""
+        weights = (p for p in self.parameters if p.projection is not None)
+        words = self.words
+        least = (words.value + words.mean + words.gradient) / 8
+        return max((self.bytes_of(parameter) for parameter in weights), default=least)
+
+    def bytes_of(self, parameter: Parameter) -> float:
+        """Bytes of Φ, Φ̄ and λ of one value, and of what it keeps of the past."""
+        form, bits = self.formats[parameter], self.words.eligibility
+        own = form.word.value.bits + form.word.mean.bits + form.word.gradient.bits
+        return (own + (0 if form.eligibility is None else len(form.eligibility.states) * bits)) / 8
 
 
 def integer_rule(
@@ -196,20 +219,29 @@ def integer_rule(
     roomy = with_room(network, parameters)
     crossed = error_paths(network, reached, crosses_spikes, own_current=False)
     slopes = slope_table(rule, chosen)
+    arriving = {name: credited(network, crossed, name) for name in reached}
+    lowering = _Lowering(roomy, rule, chosen)
     reverses = {
-        name: _lowered(roomy, rule, chosen, name, credited(network, crossed, name))
-        for name in reached
+        name: lowering.reverse(name, variables)
+        for name, variables in arriving.items()
+        if any(passes(network.population(name), variable) for variable in variables)
+    }
+    remembering = {p: own.states for p, own in kept(network, rule, parameters, crossed).items()}
+    tangents = {
+        name: lowering.tangent(name, arriving[name])
+        for name in dict.fromkeys(p.population for p, states in remembering.items() if states)
     }
     reach = {
         (p.population, learnable_of_parameter(roomy, p).constant): _reach(roomy, p)
         for p in parameters
         if p.projection is None
     }
-    check_products(Errors(roomy, rule, chosen, crossed, reverses, slopes, reach))
+    check_products(Errors(roomy, rule, chosen, crossed, reverses, tangents, slopes, reach))
     formats: dict[Parameter, UpdateFormat] = {}
     first = 0
     for parameter in parameters:
-        formats[parameter] = update_format(roomy, rule, chosen, parameter, first)
+        states = remembering.get(parameter, ())
+        formats[parameter] = update_format(roomy, rule, chosen, parameter, first, states)
         first += draw_count(roomy, parameter)
     if first > 1 << 32:
         raise InvalidValueError("plastic synapses", first, "at most 2^32", "learn fewer ports")
@@ -222,49 +254,70 @@ def integer_rule(
         reached,
         crossed,
         reverses,
+        tangents,
         slopes,
         power_table(chosen),
     )
 
 
-def _lowered(
-    network: FixedNetwork,
-    rule: FPTTRule,
-    words: PlasticWords,
-    name: str,
-    credits: tuple[str, ...],
-) -> LoweredReverse:
-    """Both halves of a population's learning step."""
-    surrogate = SurrogateFormat()
-    if rule.surrogate != "triangle":
-        surrogate = SurrogateFormat(
-            words.factor_fraction, words.surrogate_index, SURROGATE_SPAN_BITS
-        )
-    neurons = fixed_of(network.population(name))
-    found = reverse_of(neurons.model, credits)
+class _Lowering:
+    """Lowers the programs of learning, population by population."""
+
+    def __init__(self, network: FixedNetwork, rule: FPTTRule, words: PlasticWords) -> None:
+        self.network = network
+        self.word, self.fraction = Word(words.factor), words.factor_fraction
+        self.surrogate = SurrogateFormat()
+        if rule.surrogate != "triangle":
+            self.surrogate = SurrogateFormat(
+                words.factor_fraction, words.surrogate_index, SURROGATE_SPAN_BITS
+            )
+
+    def reverse(self, name: str, credits: tuple[str, ...]) -> LoweredReverse:
+        """Both halves of a population's learning step."""
+        neurons = fixed_of(self.network.population(name))
+        found = reverse_of(neurons.model, credits)
+        with _naming(f"factors of {name}"):
+            return lower_reverse(found, neurons.formats, self.word, self.fraction, self.surrogate)
+
+    def tangent(self, name: str, credits: tuple[str, ...]) -> LoweredTangent:
+        """How a step of a population moves, and what errors find in its past."""
+        neurons = fixed_of(self.network.population(name))
+        found, formats = tangent_of(neurons.model), neurons.formats
+        with _naming(f"eligibility in {name}"):
+            return lower_tangent(found, credits, formats, self.word, self.fraction, self.surrogate)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say of what a program could not be lowered."""
     try:
-        return lower_reverse(
-            found, neurons.formats, Word(words.factor), words.factor_fraction, surrogate
-        )
+        yield
     except InvalidValueError as error:
         raise InvalidValueError(
-            f"factors of {name}", error, "shifts and numbers of at most 62 bits",
+            what, error, "shifts and numbers of at most 62 bits",
             "quantize the network again, or hold this population",
         ) from error  # fmt: skip
 
 
 def update_format(
-    network: FixedNetwork, rule: FPTTRule, words: PlasticWords, parameter: Parameter, first: int
+    network: FixedNetwork,
+    rule: FPTTRule,
+    words: PlasticWords,
+    parameter: Parameter,
+    first: int,
+    states: tuple[str, ...] = (),
 ) -> UpdateFormat:
-    """Words and shifts of one parameter.
+    """Words and shifts of one parameter, whose values keep a word for each of ``states``.
 
     With fractions ``v``, ``m``, ``l`` of Φ, Φ̄, λ, ``c = max(v, m)``, rates ``2^-k`` (learning),
-    ``2^-a`` (alpha), ``2^-b`` (beta), ``p`` the fraction of factor times message, and
+    ``2^-a`` (alpha), ``2^-b`` (beta), ``p`` the fraction of the descent g
+    (that of factor times message, F x, or that of an
+    :class:`~ltc2hw.learning.eligible.EligibilityFormat`), and
     ``s = max(p, c + a, l, v - k + 1)``, ``h = max(c + a, l + 1)``,
     ``q = max(c + b, l + b - a, m + 1)``::
 
         D  = (Φ << c-v) - (Φ̄ << c-m)
-        Φ' = sat(Φ + round((F x << s-p) + (λ << s-l) - (D << s-c-a), s+k-v))
+        Φ' = sat(Φ + round((g << s-p) + (λ << s-l) - (D << s-c-a), s+k-v))
         D' = (Φ' << c-v) - (Φ̄ << c-m)
         λ' = sat(λ + round(-(D' << h-c-a), h-l))
         Φ̄' = sat(Φ̄ + round((D' << q-c-b) - (λ' << q-l-b+a), q-m))
@@ -278,14 +331,21 @@ def update_format(
     word = plastic_word(network, words, parameter)
     v, m = word.fraction, word.mean_fraction
     l = word.gradient_fraction  # noqa: E741
-    p = words.factor_fraction + word.message_fraction
+    product, p = 1 << (words.factor - 1 + word.message_bits), word.message_fraction
+    p += words.factor_fraction
+    eligibility = None
+    if states:
+        name = parameter_name(network, parameter)
+        eligibility = eligibility_format(
+            words, states, word.message_bits, word.message_fraction, name
+        )
+        product, p = eligibility.largest, eligibility.product
     c = max(v, m)
     s = max(p, c + a, l, v - k + 1)
     h = max(c + a, l + 1)
     q = max(c + b, l + b - a, m + 1)
     departure = 1 << max(word.value.bits + c - v, word.mean.bits + c - m)
     remembered = 1 << (word.gradient.bits - 1)
-    product = 1 << (words.factor - 1 + word.message_bits)
     sums = (
         (product << (s - p)) + (remembered << (s - l)) + (departure << (s - c - a)),
         departure << (h - c - a),
@@ -315,6 +375,8 @@ def update_format(
         mean_down=downs[2],
         largest=largest,
         first=first,
+        product=p,
+        eligibility=eligibility,
     )
 
 

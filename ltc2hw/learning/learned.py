@@ -39,6 +39,8 @@ class Learning(Shown):
     """What every value left in its neuron's states, where the rule's descent keeps it."""
     feedback: Mapping[int, Array] = field(default_factory=dict)
     """Feedback weights that learn, by projection, in the order of its own weights."""
+    moves: int = 0
+    """Steps done so far on integers, also those without a goal: eligibility draws by them."""
 
     def rested(self, registers: State) -> Learning:
         """The same with other registers, those of rest: of the past nothing is eligible."""

@@ -298,7 +298,7 @@ class _Reasons:
                 f"errors end at {target.name}: in the model {self.model(target)}, what arrives at"
                 f" {connection.port} changes what it sends only in a later step"
             )
-        followed = ", as descent='eligibility' follows it" * isinstance(self.network, Network)
+        followed = ", as the descent by eligibility follows it" * isinstance(self.network, Network)
         return (
             f"in the model {model}, what arrives changes its {variable} only in a later"
             f" step{followed}"

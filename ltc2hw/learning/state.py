@@ -29,11 +29,16 @@ Ranges = Mapping[Parameter, tuple[Range, Range, Range]]
 
 
 def checked_learning(
-    learning: Learning, start: Learning, network: Any, ranges: Ranges | None
+    learning: Learning,
+    start: Learning,
+    network: Any,
+    ranges: Ranges | None,
+    eligible: Mapping[Parameter, Range] | None = None,
 ) -> Learning:
     """Return a state as a learner needs it: all of its arrays, of its types, in its words.
 
-    ``start``: the learner's own first state; ``ranges``: of its words, None for real numbers.
+    ``start``: the learner's own first state; ``ranges``: of its words, None for real numbers;
+    ``eligible``: of the words that a parameter's values keep, for integers.
 
     Raises:
         InvalidValueError: for anything but a Learning; parameters, registers, eligibility or
@@ -58,8 +63,9 @@ def checked_learning(
         memories,
         registers,
         step,
-        eligibility=_eligibility(learning.eligibility, start.eligibility, network),
+        eligibility=_eligibility(learning.eligibility, start.eligibility, network, eligible),
         feedback=_feedback(learning.feedback, start.feedback),
+        moves=require_integer("steps done", learning.moves, 0, MOST_UPDATES),
     )
 
 
@@ -113,15 +119,18 @@ def _registers(given: Any, wanted: State, network: Any, *, real: bool) -> State:
     return checked
 
 
-def _eligibility(given: Any, wanted: Eligibility, network: Any) -> Eligibility:
+def _eligibility(
+    given: Any, wanted: Eligibility, network: Any, ranges: Mapping[Parameter, Range] | None
+) -> Eligibility:
     """What is eligible of every parameter, in all states that remember it."""
     _require_keys("eligibility", given, wanted, network)
     checked: dict[Parameter, dict[str, Array]] = {}
     for parameter, own in wanted.items():
         label = f"eligibility of {parameter_name(network, parameter)}"
         _require_names(label, given[parameter], own)
+        limits = None if ranges is None else ranges[parameter]
         checked[parameter] = {
-            name: _array(f"{label} in {name}", given[parameter][name], zero, None)
+            name: _array(f"{label} in {name}", given[parameter][name], zero, limits)
             for name, zero in own.items()
         }
     return checked

@@ -43,9 +43,11 @@ class PlasticWords:
     with the top bits of Φ. ``neuron``: the same three for the constants of neurons (biases, self
     terms). ``gradient_shift``: λ's range is 2^-gradient_shift of Φ's, its steps as much finer.
     ``factor`` and ``factor_fraction``: word and fraction of errors, fed back errors and
-    post-synaptic factors. ``softmax_index`` and ``surrogate_index``: 2^n entries of the tables of
-    2^-x and of ψ. ``rounding`` of the three words: stochastic, by draws that only ``seed``, update
-    and synapse decide, or to nearest.
+    post-synaptic factors. ``eligibility``: the words that a synapse keeps for states of its neuron,
+    where the rule has them; they reach 2^``eligibility_range`` times the largest message.
+    ``softmax_index`` and ``surrogate_index``: 2^n entries of the tables of 2^-x and of ψ.
+    ``rounding`` of a synapse's words: stochastic, by draws that only ``seed``, update (or step) and
+    synapse decide, or to nearest.
 
     Raises:
         InvalidValueError: for a width out of range, or a seed outside 0 .. 2^64 - 1.
@@ -66,6 +68,8 @@ class PlasticWords:
     surrogate_index: int = 6
     rounding: PlasticRounding = "stochastic"
     seed: int = 0
+    eligibility: int = 16
+    eligibility_range: int = 3
 
     def __post_init__(self) -> None:
         require_choice("rounding", self.rounding, get_args(PlasticRounding))
@@ -77,6 +81,8 @@ class PlasticWords:
             ("neuron", 8, 40),
             ("gradient_shift", 0, 30),
             ("factor", 4, 40),
+            ("eligibility", 2, 32),
+            ("eligibility_range", 0, 30),
             ("softmax_index", 1, 20),
             ("surrogate_index", 1, 20),
         ):

@@ -1,4 +1,4 @@
-"""Pictures of traces, networks and training; each returns matplotlib's axes and draws on ``ax``.
+"""Pictures of traces, networks, training and reports; each returns matplotlib's axes.
 
 >>> import ltc2hw
 >>> ltc2hw.plot.raster.__name__
@@ -16,5 +16,6 @@ from ltc2hw.plot.curve import learning_curve
 from ltc2hw.plot.membrane import membrane
 from ltc2hw.plot.ranges import ranges
 from ltc2hw.plot.raster import raster
+from ltc2hw.plot.report import account, ladder
 
-__all__ = ["learning_curve", "membrane", "ranges", "raster"]
+__all__ = ["account", "ladder", "learning_curve", "membrane", "ranges", "raster"]

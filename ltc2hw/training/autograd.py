@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any, NamedTuple, cast
 
@@ -22,12 +22,12 @@ from ltc2hw.training.batch import LostUpdateError, batch_lengths
 from ltc2hw.training.chain import run_chain
 from ltc2hw.training.flat import FlatParameters
 from ltc2hw.training.fptt import FPTT
-from ltc2hw.training.grid import WeightGrid, matrices_of, on_grid, rounded, weight_bounds
+from ltc2hw.training.grid import Grid, WeightGrid, matrices_of, on_grid, rounded, weight_bounds
 from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.loss import auxiliary_loss, window_loss
 from ltc2hw.training.optimizers import TorchOptimizer, VectorOptimizer
 from ltc2hw.training.options import TrainingOptions, loss_weights
-from ltc2hw.training.rounding import Rounded, Rounder, forms_of, grids_of
+from ltc2hw.training.rounding import Rounded, Rounder, forms_of
 from ltc2hw.training.weighing import Weigher, Weighing
 
 Array = npt.NDArray[Any]
@@ -194,6 +194,8 @@ class AutogradLearner:
         if self.fptt is not None:
             self.fptt.finish_pass()
             self._limit_weights()
+        if self.rounder is not None:
+            self.rounder.passes += 1
         self._fit_grid()
 
     def deployed(self) -> AbstractContextManager[None]:
@@ -232,6 +234,9 @@ class AutogradLearner:
         if self.fptt is not None:
             for name, memories in self.fptt.state_dict().items():
                 tensors[f"fptt.{name}"] = memories[0]
+        if self.rounder is not None:
+            tensors["rounding.passes"] = torch.tensor(self.rounder.passes)
+            tensors["rounding.grids"] = self.rows
         # Copies, also of what is on the CPU already.
         return {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
 
@@ -246,6 +251,9 @@ class AutogradLearner:
         self.flat.load(tensors["parameters"])
         for index, kept in enumerate(self.statistics):
             kept.copy_(tensors[f"statistics.{index}"])
+        if self.rounder is not None:
+            self.rounder.passes = int(tensors["rounding.passes"])
+            self.rows.copy_(tensors["rounding.grids"])
         start = "optimizer."
         self.optimizer.restore(
             {
@@ -285,18 +293,25 @@ class AutogradLearner:
     def _fit_grid(self) -> None:
         if self.grid is None:
             return
-        if self.rounder is not None:
-            self.rounded = self.rounder.fit()
-            if isinstance(self.module, SpikingNetwork):
-                self.forms = forms_of(self.module, self.rounded)
-            else:
-                self.graph_rounding = self.rounded.prepared(cast(GraphNetwork, self.module))
-            self.grid.place(grids_of(self.module, self.rounded))
-        else:
+        if self.rounder is None:
             self.grid.fit(self._parameters())
-        for row, values in zip(
-            self.rows, (self.grid.steps, self.grid.lowest, self.grid.highest), strict=True
-        ):
+            self._take_grid(self.grid)
+            return
+        self.rounded = self.rounder.follow(self._place, self.deployed)
+        if isinstance(self.module, SpikingNetwork):
+            self.forms = forms_of(self.module, self.rounded)
+        else:
+            self.graph_rounding = self.rounded.prepared(cast(GraphNetwork, self.module))
+
+    def _place(self, grids: Iterable[Grid]) -> None:
+        """Take the grid of each matrix."""
+        assert self.grid is not None
+        self.grid.place(grids)
+        self._take_grid(self.grid)
+
+    def _take_grid(self, grid: WeightGrid) -> None:
+        """Lay the grid beside the parameters."""
+        for row, values in zip(self.rows, (grid.steps, grid.lowest, grid.highest), strict=True):
             row.copy_(torch.from_numpy(values))
 
     def _aim(self, weighing: Weighing, lengths: IntArray | None) -> Aim:

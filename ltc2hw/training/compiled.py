@@ -33,7 +33,7 @@ from ltc2hw.training.grid import WeightGrid, rounded, weight_bounds
 from ltc2hw.training.integer_module import IntegerModule
 from ltc2hw.training.loss_kernels import as_targets, loss_edges
 from ltc2hw.training.options import TrainingOptions
-from ltc2hw.training.rounding import Rounded, Rounder, forms_of, grids_of
+from ltc2hw.training.rounding import Rounded, Rounder, forms_of
 from ltc2hw.training.sequence_kernels import Aim, Net, learn_sequence, learn_sequence_threads
 from ltc2hw.training.update_kernels import OPTIMIZER_CODES, Rule, Vectors
 from ltc2hw.training.weighing import Weigher, Weighing
@@ -277,6 +277,8 @@ class CompiledLearner:
             self.vectors.values[:] = self.vectors.mean
             self._limit()
         self.store()
+        if self.rounder is not None:
+            self.rounder.passes += 1
         self._fit_grid()
 
     def deployed(self) -> AbstractContextManager[None]:
@@ -298,15 +300,21 @@ class CompiledLearner:
 
     def state(self) -> dict[str, Array]:
         """Copies of everything that the next update depends on."""
-        kept = ("values", "mean", "memory", "first", "second")
+        kept: tuple[str, ...] = ("values", "mean", "memory", "first", "second")
+        counts = {"learner.updates": np.array(self.updates)}
+        if self.rounder is not None:
+            kept = (*kept, "steps", "lowest", "highest")
+            counts["learner.passes"] = np.array(self.rounder.passes)
         arrays = {f"learner.{name}": getattr(self.vectors, name).copy() for name in kept}
-        return {**arrays, "learner.updates": np.array(self.updates)}
+        return {**arrays, **counts}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Continue from :meth:`state`."""
         for name, values in state.items():
             if name == "learner.updates":
                 self.updates = int(values)
+            elif name == "learner.passes" and self.rounder is not None:
+                self.rounder.passes = int(values)
             else:
                 getattr(self.vectors, name.removeprefix("learner."))[:] = values
         self.store()
@@ -323,9 +331,8 @@ class CompiledLearner:
     def _fit_grid(self) -> None:
         """Scales for the parameters that the module has now."""
         if self.rounder is not None and self.grid is not None:
-            self.rounded = self.rounder.fit()
+            self.rounded = self.rounder.follow(self.grid.place, self.deployed)
             self._lay(forms_of(self.module, self.rounded))
-            self.grid.place(grids_of(self.module, self.rounded))
         elif self.grid is not None:
             self.grid.fit(self.vectors.values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from ltc2hw.numbers.words import IntArray
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.compiled import CompiledLearner
+from ltc2hw.training.eligible import EligibleLearner, require_eligible
 from ltc2hw.training.graphed import GraphedLearner
 from ltc2hw.training.options import TrainingOptions
 from ltc2hw.training.rounding import Rounder
@@ -85,6 +87,8 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
     """
     if options.auxiliary:
         _require_one_class(task)
+    if options.by_eligibility:
+        return _eligible_learner(module, task, options)
     if isinstance(module, GraphNetwork):
         _require_possible(module, options)
     if options.device == "cuda":
@@ -104,6 +108,28 @@ def new_learner(module: nn.Module, task: Task, options: TrainingOptions) -> Lear
             remedy = "use backend 'autograd', or 'auto'"
             raise UnsupportedError("compiled learning", *obstacle, remedy)
     return AutogradLearner(module, task, options)
+
+
+def _eligible_learner(module: nn.Module, task: Task, options: TrainingOptions) -> EligibleLearner:
+    """Learning from each neuron's own memory, where it can be done as asked for.
+
+    Raises:
+        UnsupportedError: naming what stands against it.
+    """
+    require_eligible(module, options)
+    asked = (
+        ("backend", options.backend, "compiled", "auto"),
+        ("device", options.device, "cuda", "cpu"),
+    )
+    for name, chosen, refused, instead in asked:
+        if chosen == refused:
+            reason = "it runs by torch, on the CPU"
+            remedy = f"use {name} '{instead}'"
+            raise UnsupportedError("eligibility", f"{name} '{chosen}'", reason, remedy)
+    obstacle = compiled_obstacle(module, replace(options, auxiliary=0.0))
+    if obstacle is not None:
+        raise UnsupportedError("eligibility", *obstacle, "use method 'fptt' or 'bptt'")
+    return EligibleLearner(module, task, options)
 
 
 def _require_one_class(task: Task) -> None:

@@ -22,7 +22,7 @@ from ltc2hw.numbers.words import TERNARY, IntArray, Width
 from ltc2hw.quantization.calibration import TRAINING_SAMPLES
 from ltc2hw.training.image_layers import image_layer
 
-Method = Literal["fptt", "bptt"]
+Method = Literal["fptt", "bptt", "eprop", "ostl", "hypr"]
 OptimizerName = Literal["adam", "adamax", "sgd"]
 Schedule = Literal["constant", "cosine"]
 LossWeighting = Literal["ramp", "second-half", "last", "uniform"]
@@ -30,7 +30,9 @@ Backend = Literal["auto", "compiled", "autograd"]
 Device = Literal["cpu", "cuda"]
 RoundingOf = Literal["weights", "all"]
 
-METHODS: tuple[Method, ...] = ("fptt", "bptt")
+METHODS: tuple[Method, ...] = ("fptt", "bptt", "eprop", "ostl", "hypr")
+BY_ELIGIBILITY: tuple[Method, ...] = ("eprop", "ostl", "hypr")
+"""Methods that carry the past in eligibility, and make one update per sequence."""
 OPTIMIZERS: tuple[OptimizerName, ...] = ("adam", "adamax", "sgd")
 SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
@@ -201,15 +203,18 @@ class ModelOptions:
 class TrainingOptions:
     """How to train.
 
-    ``updates`` is K, the number of parameter updates per sequence (FPTT; BPTT makes one): the
+    ``updates`` is K, the number of parameter updates per sequence (FPTT; the others make one): the
     sequence is cut into K windows of nearly equal length, T for one update every step. A batch of
-    shorter samples is cut into K windows of its longest one's steps, or one of each step. ``alpha``
-    and ``beta`` are FPTT's. ``final_rate`` is the fraction of the learning rate that a cosine
-    schedule ends at. ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp``
-    (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has a label. ``augment``
-    allows the task's own augmentation of the training samples. ``shift`` moves images or rows of
-    training samples by up to that many places in each direction, anew in every epoch
-    (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
+    shorter samples is cut into K windows of its longest one's steps, or one of each step.
+    ``eprop``, ``ostl`` and ``hypr`` learn from each neuron's own memory
+    (:class:`~ltc2hw.training.eligible.EligibleLearner`), ``eligibility`` lets FPTT do so across its
+    windows; ``piece`` is how many steps they take at a time, which changes time and memory, not the
+    gradient (OSTL takes one). ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of
+    the learning rate that a cosine schedule ends at. ``loss_weighting`` weighs the loss of step t
+    of a sample's T: ``ramp`` (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has
+    a label. ``augment`` allows the task's own augmentation of the training samples. ``shift`` moves
+    images or rows of training samples by up to that many places in each direction, anew in every
+    epoch (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
     not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
     autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
@@ -235,6 +240,8 @@ class TrainingOptions:
 
     method: Method = "fptt"
     updates: int = 8
+    eligibility: bool = False
+    piece: int = 32
     epochs: int = 30
     batch_size: int = 64
     optimizer: OptimizerName = "adam"
@@ -268,9 +275,11 @@ class TrainingOptions:
         _require_name("backend", self.backend, BACKENDS)
         _require_name("device", self.device, DEVICES)
         _require_bool("augment", self.augment)
+        self._check_eligibility()
         _require_bool("fine_states", self.fine_states)
         checked: dict[str, object] = {
             "updates": _whole("updates", self.updates, 1),
+            "piece": _whole("piece", self.piece, 1),
             "epochs": _whole("epochs", self.epochs, 1, MOST_EPOCHS),
             "batch_size": _whole("batch_size", self.batch_size, 1, MOST_BATCH),
             "shift": _whole("shift", self.shift, 0, MOST_BATCH),
@@ -292,6 +301,19 @@ class TrainingOptions:
         checked["bits"] = self._checked_bits()
         for name, value in checked.items():
             set_field(self, name, value)
+
+    def _check_eligibility(self) -> None:
+        """Raise unless eligibility is asked for where it is something else than the method."""
+        _require_bool("eligibility", self.eligibility)
+        if self.eligibility and self.method != "fptt":
+            has = "it is part of it" if self.method in BY_ELIGIBILITY else "it has the whole past"
+            limit = f"False for method {self.method}: {has}"
+            raise InvalidValueError("eligibility", True, limit, "leave it out, or use fptt")
+
+    @property
+    def by_eligibility(self) -> bool:
+        """Whether gradients come from what each neuron carries of its own past."""
+        return self.eligibility or self.method in BY_ELIGIBILITY
 
     def _checked_bits(self) -> dict[str, Width]:
         """Widths by name, which networks have to have."""

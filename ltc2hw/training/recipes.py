@@ -150,6 +150,11 @@ RECIPES: dict[str, Recipe] = {
 }
 """Recipes by task; ``add-T`` serves every length, ``mnist-rate-T`` every number of steps."""
 
+GENTLE = 0.2
+"""Part of a recipe's rate at which a trained network learns through all rounding: weights of 2 bits
+on digits-rows ended at validation scores of 96.0 % in the last five epochs, at the whole rate of
+94.5 % (five seeds)."""
+
 LIKE = {
     "digits-permuted": "digits-pixels",
     "mnist-permuted": "mnist-pixels",
@@ -194,3 +199,15 @@ def recipe_for(task: Task) -> Recipe:
     [6, 20]
     """
     return chosen_for(task).recipe
+
+
+def gentle(recipe: Recipe) -> Recipe:
+    """A recipe for a trained network that learns further through all rounding.
+
+    At :data:`GENTLE` of the rate; at the whole of it a trained network unlearns first.
+
+    >>> from ltc2hw.tasks import load_task
+    >>> gentle(recipe_for(load_task("digits-rows"))).training.learning_rate
+    0.001
+    """
+    return recipe.with_training(learning_rate=GENTLE * recipe.training.learning_rate)

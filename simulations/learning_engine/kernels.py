@@ -378,7 +378,7 @@ def run(
         for t in range(lengths[s]):
             goal = goals[s, t if goals.shape[1] > 1 else 0]
             weight = weights[s, t]
-            compute_step(tables, memory, rule, samples[s, t], goal, weight, outputs[t, s])
+            compute_step(tables, memory, rule, None, samples[s, t], goal, weight, outputs[t, s])
             learn_all(memory, connections, engine, drawn, n, update + n, clipped)
             advance(tables, memory)
             n += 1

@@ -223,8 +223,8 @@ def engine_plan(
     """Work out how every parameter of a network learns in the engine.
 
     Raises:
-        UnsupportedError: self terms that learn, graded messages with a sign or more than 8 bits,
-            sparse weights that learn, products that the grammar cannot express.
+        UnsupportedError: eligibility, self terms that learn, graded messages with a sign or more
+            than 8 bits, sparse weights that learn, products that the grammar cannot express.
         InvalidValueError: rules that integers cannot run; see
             :func:`~ltc2hw.learning.fixed.integer_rule`.
     """
@@ -235,6 +235,13 @@ def engine_plan(
             "self terms of event gates",
             "messages with a sign, one neuron to itself",
             "hold them with FPTTRule(self_terms=False)",
+        )
+    if rule.descent != "instantaneous":
+        raise UnsupportedError(
+            GRAMMAR,
+            f"the descent {rule.descent}",
+            "traces of a synapse that follow its neuron's state",
+            "learn with engine='fast', or the instantaneous descent",
         )
     words = PlasticWords(WEIGHT_WORD.bits, WEIGHT_WORD.bits, PAYLOAD_BITS, seed=chosen.seed)
     wide = widened(network, integer_rule(network, rule, words).parameters)

@@ -19,9 +19,9 @@ from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
-from ltc2hw.simulations.plasticity.layout import Layout, lay_out
+from ltc2hw.simulations.plasticity.layout import Layout, lay_out, ordered
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
-from ltc2hw.simulations.plasticity.records import Memory, Rule, Tables
+from ltc2hw.simulations.plasticity.records import Kept, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
 
@@ -64,13 +64,15 @@ def learn_with(
     buffers = pack(layout, entered.start)
     memory = memory_of(layout, buffers, layout.dtype)
     tables, rule = tables_of(layout, buffers.feedback), rule_of(chip)
+    kept = kept_of(layout, buffers) if chip.tangents else None
 
     def compute(piece: Piece) -> None:
-        first = entered.start.step + piece.update
-        run(tables, memory, rule, *piece.arrays, first, piece.fresh)
+        first, moves = entered.start.step + piece.update, entered.start.moves + piece.moves
+        run(tables, memory, rule, kept, *piece.arrays, first, moves, piece.fresh)
 
     outputs = in_pieces(layout, entered, compute)
-    after = unpack(layout, buffers, entered.start.step + entered.goals.updates)
+    moves = entered.start.moves + int(entered.course.lengths.sum())
+    after = unpack(layout, buffers, entered.start.step + entered.goals.updates, moves)
     counts = entered.counts
     add_counts(counts, saturations(layout, memory))
     return Learned(
@@ -92,12 +94,14 @@ class Piece(NamedTuple):
     """What one kernel call learns: whole samples, or some steps of one.
 
     ``arrays``: samples (S, T, N_in), goals (S, T or 1, N), weights in time (S, T), outputs
-    (T, S, N_out) to be filled, and steps of each sample (S,); ``update``: updates before it in the
-    stream, ``updates`` of its own; ``fresh``: whether its samples start from cleared registers.
+    (T, S, N_out) to be filled, and steps of each sample (S,); ``update`` and ``moves``: updates and
+    steps before it in the stream, ``updates`` of its own; ``fresh``: whether its samples start from
+    cleared registers.
     """
 
     arrays: tuple[Array, Array, Array, Array, Array]
     update: int
+    moves: int
     updates: int
     fresh: bool
 
@@ -117,7 +121,7 @@ def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]
     weights = weights_in_time(chip.rule, entered)
     size = chip.network.population(chip.network.output).size
     outputs = np.zeros((course.steps, course.samples, size), np.int64)
-    update = 0
+    update = moves = 0
     for at, during in extents(course.samples, course.steps, most_updates(layout)):
         # Slices of one sample, and of whole samples, lie in one piece of memory.
         part, weight = samples[at, during], weights[at, during]
@@ -126,9 +130,10 @@ def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]
         wanted = goals[at] if goals.shape[1] == 1 else goals[at, during]
         updates = int(np.count_nonzero(weight != NO_GOAL))
         fresh = course.reset and during.start == 0
-        compute(Piece((part, wanted, weight, said, lengths), update, updates, fresh))
+        compute(Piece((part, wanted, weight, said, lengths), update, moves, updates, fresh))
         outputs[during, at] = said
         update += updates
+        moves += int(lengths.sum())
     return outputs
 
 
@@ -147,7 +152,7 @@ def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
 
 def most_updates(layout: Layout) -> int:
     """Updates of one kernel call."""
-    work = layout.synapses + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
+    work = layout.synapses + layout.kept + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
     return max(1, PIECE_WORK // work)
 
 
@@ -178,7 +183,25 @@ def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[n
         buffers.sent,
         np.zeros(layout.factors, factors),
         np.zeros(len(layout.counters), np.int64),
-        np.zeros((len(layout.chip.parameters), 3), np.int64),
+        np.zeros((len(layout.chip.parameters), 4), np.int64),
+        np.zeros(layout.longest, layout.dtype),
+        np.zeros(layout.longest, np.int64),
+    )
+
+
+def kept_of(layout: Layout, buffers: Buffers) -> Kept:
+    """What synapses keep, as the kernels take it."""
+    states, longest = layout.terms.shape[1] - 2, layout.longest
+    return Kept(
+        layout.eligible,
+        layout.terms,
+        layout.moved,
+        buffers.eligible,
+        np.zeros(layout.moves, np.int32),
+        np.zeros(longest, np.int64),
+        np.zeros((states + 1, longest), np.int64),
+        np.zeros(longest, np.uint32),
+        np.zeros((states, states + 2, longest), np.int32),
     )
 
 
@@ -228,9 +251,8 @@ def saturations(layout: Layout, memory: Memory) -> dict[str, dict[str, int]]:
     for (population, name), count in zip(layout.counters, memory.counts, strict=True):
         if count:
             result[population][name] = int(count)
-    ordered = sorted(chip.parameters, key=lambda parameter: parameter.projection is None)
-    for parameter, row in zip(ordered, memory.misfits, strict=True):
-        names = ("value", "mean", "gradient")
+    for parameter, row in zip(ordered(chip), memory.misfits, strict=True):
+        names = ("value", "mean", "gradient", "eligibility")
         result[parameter_name(chip.network, parameter)] = {
             name: int(number) for name, number in zip(names, row, strict=True) if number
         }

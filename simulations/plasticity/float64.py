@@ -185,7 +185,7 @@ class FloatLearner:
                 raise TrainingError(
                     f"eligibility of {name} diverged before update {learning.step}: the neuron's"
                     " memory grows without bound; choose constants with which it fades, or"
-                    " descent='instantaneous'"
+                    " the instantaneous descent"
                 )
 
 

@@ -31,11 +31,12 @@ from ltc2hw.learning.state import checked_learning, word_ranges
 from ltc2hw.learning.values import read_parameter, write_parameters
 from ltc2hw.learning.words import PlasticWords, time_weight
 from ltc2hw.numbers.counter import draw, step_key
-from ltc2hw.numbers.words import IntArray, shift_toward_zero
+from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic
-from ltc2hw.simulations.plasticity.credit import Factors, backward, meeting
+from ltc2hw.simulations.plasticity.credit import Credits, Factors, backward
 from ltc2hw.simulations.plasticity.integer_factors import IntegerCredit, output_error
+from ltc2hw.simulations.plasticity.integer_traces import Entries, IntegerTraces
 from ltc2hw.simulations.plasticity.integer_update import update
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 
@@ -67,13 +68,15 @@ class Observation(NamedTuple):
     """A step before anything is learned from it.
 
     ``registers``: after the step; ``output``: the readout's membranes (N_out,); ``factors``:
-    post-synaptic factors by population and port; ``counts``: misfits so far.
+    post-synaptic factors by population and port; ``credits``: of what populations send;
+    ``counts``: misfits so far.
     """
 
     step: Step
     registers: State
     output: Array
     factors: Factors
+    credits: Credits
     counts: dict[str, dict[str, int]]
 
 
@@ -91,6 +94,7 @@ class IntegerLearner:
             parameter: draw_indices(chip.network, parameter, form.first)
             for parameter, form in chip.formats.items()
         }
+        self.traces = IntegerTraces(chip, self.indices)
 
     def start(self) -> Learning:
         """Memories whose top bits are the network as it is (``Φ̄ = Φ``, ``λ = 0``)."""
@@ -98,7 +102,7 @@ class IntegerLearner:
             parameter: first_memory(form, read_parameter(self.network, parameter))
             for parameter, form in self.chip.formats.items()
         }
-        return Learning(memories, self.rest(), 0)
+        return Learning(memories, self.rest(), 0, eligibility=self.traces.start())
 
     def continued(self, learning: Learning) -> Learning:
         """A state to go on from, checked to fit the network and its words."""
@@ -106,7 +110,11 @@ class IntegerLearner:
             parameter: word_ranges(form.word.value, form.word.mean, form.word.gradient)
             for parameter, form in self.chip.formats.items()
         }
-        return checked_learning(learning, self.start(), self.network, ranges)
+        words = {
+            parameter: (form.word.minimum, form.word.maximum)
+            for parameter, form in self.traces.forms.items()
+        }
+        return checked_learning(learning, self.start(), self.network, ranges, words)
 
     def rest(self) -> State:
         """Registers (1, N) at zero."""
@@ -155,27 +163,59 @@ class IntegerLearner:
             return self.run(network, learning, x)
         weight = time_weight(self.chip.rule, t, steps)
         seen = self.observe(network, learning.registers, x, goal, weight)
-        counts = seen.counts
+        counts, registers = seen.counts, learning.registers
+        moved = self.traces.moved(network, registers, seen.step, counts)
+        past = self.traces.past(seen.credits, moved, counts)
         descent, memories = {}, {}
         for parameter, memory in learning.memories.items():
             form = self.chip.formats[parameter]
-            factor, message = meeting(
-                network, parameter, seen.factors, learning.registers, seen.step
-            )
-            met = shift_toward_zero(message, form.word.message_shift)
-            descent[parameter] = factor * met
+            own = self.traces.met(network, parameter, registers, seen.step, learning.eligibility)
+            factor = self.factor(parameter, seen)
+            descent[parameter] = self.traces.descent(parameter, own, factor, past)
             rounding = self.rounding(parameter, learning.step)
             memories[parameter], lost = update(form, memory, descent[parameter], rounding)
             add_counts(counts, {parameter_name(network, parameter): lost})
-        following = Learning(memories, seen.registers, learning.step + 1)
+        following = self.after(network, learning, seen.step, moved, counts)
+        following = replace(
+            following, memories=memories, registers=seen.registers, step=learning.step + 1
+        )
         return Update(seen.output, descent, counts), following
+
+    def factor(self, parameter: Parameter, seen: Observation) -> IntArray:
+        """Factors (N,) of the port of a parameter, 0 where none arrive."""
+        key = parameter.population, parameter.port
+        if key in seen.factors:
+            found: IntArray = seen.factors[key][0]
+            return found
+        return np.zeros(self.network.population(parameter.population).size, np.int64)
+
+    def after(
+        self,
+        network: FixedNetwork,
+        learning: Learning,
+        done: Step,
+        moved: Entries,
+        counts: Misfits,
+    ) -> Learning:
+        """A state of learning with its eligibility after a step."""
+        before, registers = learning.eligibility, learning.registers
+        eligibility = {}
+        for parameter in self.traces.forms:
+            own = self.traces.met(network, parameter, registers, done, before)
+            eligibility[parameter] = self.traces.following(
+                parameter, own, moved, learning.moves, counts
+            )
+        return replace(learning, eligibility=eligibility, moves=learning.moves + 1)
 
     def run(self, network: FixedNetwork, learning: Learning, x: Array) -> tuple[Update, Learning]:
         """Run a network one step on x (N_in,) that has no goal."""
-        done, following = self.forward(network, learning.registers, x)
+        done, registers = self.forward(network, learning.registers, x)
         counts: dict[str, dict[str, int]] = {}
         add_counts(counts, done.saturations)
-        return Update(self.said(network, done), {}, counts), replace(learning, registers=following)
+        moved = self.traces.moved(network, learning.registers, done, counts)
+        following = self.after(network, learning, done, moved, counts)
+        update = Update(self.said(network, done), {}, counts)
+        return update, replace(following, registers=registers)
 
     def forward(self, network: FixedNetwork, registers: State, x: Array) -> tuple[Step, State]:
         """One step of a network on x (N_in,), and the registers after it."""
@@ -199,10 +239,10 @@ class IntegerLearner:
         add_counts(counts, {network.output: {"error": misfits}})
         self.credit.counts = counts
         crossed = self.chip.crossed
-        factors, _ = backward(
+        factors, credits = backward(
             self.credit, network, self.plan, crossed, registers, done, error[None]
         )
-        return Observation(done, following, output, factors, counts)
+        return Observation(done, following, output, factors, credits, counts)
 
     def rounding(self, parameter: Parameter, update_number: int) -> IntArray | None:
         """The 32 random bits of every value of a parameter; None to round to nearest."""

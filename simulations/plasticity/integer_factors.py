@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ltc2hw.dynamics.formats import SURROGATE_TABLE
 from ltc2hw.dynamics.integer import evaluate_integer
+from ltc2hw.dynamics.past import PAST
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
 from ltc2hw.graph.fixed import FixedPopulation, FixedProjection
 from ltc2hw.graph.trace import Array
@@ -65,6 +66,8 @@ class IntegerCredit:
     ) -> Mapping[str, Array]:
         """Factors of the ports that the credit finds its way to: the step, reversed."""
         name = population.name
+        if name not in self.chip.reverses:
+            return {}
         neurons, found = fixed_of(population), self.chip.reverses[name]
         tables = {**neurons.tables, SURROGATE_TABLE: self.chip.slopes}
         forward, _ = evaluate_integer(
@@ -90,4 +93,5 @@ class IntegerCredit:
 
 def counted_as(word: str) -> str:
     """Name under which misfits of a word are counted: ``factor current`` of ``factor.current``."""
-    return word.replace(f"{FACTOR}.", f"{FACTOR} ", 1)
+    first, dot, rest = word.partition(".")
+    return f"{first} {rest}" if dot and first in (FACTOR, PAST) else word

@@ -27,15 +27,17 @@ from ltc2hw.simulations.plasticity.records import (
     COMPARE,
     DELIVER,
     EVALUATE,
+    MOVE,
     ONE,
     SEND,
     Array,
+    Kept,
     Memory,
     Number,
     Rule,
     Tables,
 )
-from ltc2hw.simulations.plasticity.updates import learn_all
+from ltc2hw.simulations.plasticity.updates import learn_all, learn_and_keep
 
 
 @kernel
@@ -43,6 +45,7 @@ def operate(
     tables: Tables,
     memory: Memory,
     rule: Rule,
+    kept: Kept | None,
     act: Number,
     first: Number,
     last: Number,
@@ -61,6 +64,9 @@ def operate(
         output_error(tables, memory, rule, goal, weight)
     elif act == DELIVER:
         copy_cells(tables.delivered, first, last, memory.cells, memory.factors)
+    elif act == MOVE:
+        if kept is not None:
+            copy_cells(kept.moved, first, last, memory.cells, kept.moves)
     else:
         feed_back(tables, memory, rule, tables.projections[at])
 
@@ -70,6 +76,7 @@ def compute_step(
     tables: Tables,
     memory: Memory,
     rule: Rule,
+    kept: Kept | None,
     sample: Array,
     goal: Array,
     weight: int,
@@ -84,7 +91,7 @@ def compute_step(
         act, first, last = tables.schedule[k]
         if act == COMPARE and weight < 0:
             break
-        operate(tables, memory, rule, act, first, last, goal, weight)
+        operate(tables, memory, rule, kept, act, first, last, goal, weight)
     record(tables, memory, output)
 
 
@@ -93,12 +100,14 @@ def run(
     tables: Tables,
     memory: Memory,
     rule: Rule,
+    kept: Kept | None,
     samples: Array,
     goals: Array,
     weights: Array,
     outputs: Array,
     lengths: Array,
     update: Number,
+    moves: Number,
     reset: bool,
     sources: int = SOURCES,
 ) -> None:
@@ -106,18 +115,25 @@ def run(
 
     ``samples`` (S, T, N_in) encoded; ``goals`` (S, T or 1, 1) labels or (S, T or 1, N_out)
     targets; ``weights`` (S, T) of the loss in time, negative at a step without a goal; ``outputs``
-    (T, S, N_out) is filled; ``lengths`` (S,) steps of each sample; ``update``: updates done before.
+    (T, S, N_out) is filled; ``lengths`` (S,) steps of each sample; ``update`` and ``moves``:
+    updates and steps done before.
     ``sources`` is not read: see :func:`~ltc2hw.compilation.sources.SOURCES`.
     """
-    number = np.uint64(update)
+    number, moved = np.uint64(update), np.uint64(moves)
     for s in range(samples.shape[0]):
         if reset:
             clear(tables, memory)
+            if kept is not None:
+                kept.words[:] = 0
         for t in range(lengths[s]):
             goal = goals[s, t if goals.shape[1] > 1 else 0]
             weight = weights[s, t]
-            compute_step(tables, memory, rule, samples[s, t], goal, weight, outputs[t, s])
-            if weight >= 0:
+            compute_step(tables, memory, rule, kept, samples[s, t], goal, weight, outputs[t, s])
+            if kept is not None:
+                learn_and_keep(tables, memory, rule, kept, number, moved, weight >= 0)
+            elif weight >= 0:
                 learn_all(tables, memory, rule, number)
+            if weight >= 0:
                 number += ONE
+            moved += ONE
             advance(tables, memory)

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ltc2hw.dynamics.past import PAST
 from ltc2hw.dynamics.reverse import ONE
+from ltc2hw.dynamics.tangent import carry, enter
 from ltc2hw.graph.fixed import FixedPopulation, message_format
 from ltc2hw.graph.structure import history_length, port_stage, variable_stage
 from ltc2hw.learning.fixed import STATE, IntegerRule
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
+from ltc2hw.learning.values import read_parameter
 from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Word
@@ -31,6 +34,7 @@ from ltc2hw.simulations.plasticity.placing import Cells, Placed, Span, stages_of
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
     COPY,
+    ELIGIBLE,
     KERNEL,
     MESSAGE,
     OPERATION,
@@ -82,11 +86,29 @@ class Layout:
     """Length of the buffers of neurons' constants that learn."""
     back: int
     """Length of the buffer of random feedback weights."""
+    moved: Array
+    eligible: Array
+    terms: Array
+    moves: int
+    kept: int
+    """Length of the buffer of what values keep of the past."""
+
+    @property
+    def longest(self) -> int:
+        """Synapses of the longest row of any projection or population."""
+        network = self.chip.network
+        sizes = [size for projection in network.projections for size in projection.weights.shape]
+        return max(*sizes, *(population.size for population in network.populations))
 
 
 def lay_out(chip: IntegerRule) -> Layout:
     """Number everything and write the tables; 32-bit synapses wherever they provably suffice."""
     return _Builder(chip).layout()
+
+
+def ordered(chip: IntegerRule) -> list[Parameter]:
+    """Parameters in the order of the tables: weights, then constants of neurons."""
+    return sorted(chip.parameters, key=lambda parameter: parameter.projection is None)
 
 
 class _Builder:
@@ -111,6 +133,13 @@ class _Builder:
         self.orders: dict[int, Array] = {}
         self.kernels: list[tuple[int, ...]] = []
         self.delivered: list[tuple[int, ...]] = []
+        self.moved: list[tuple[int, ...]] = []
+        self.moves: dict[tuple[str, str], int] = {}
+        self.move_count = self.kept = 0
+        for name, placed in self.placed.items():
+            for entry in (*placed.entries, *placed.past):
+                self.moves[name, entry] = self.move_count
+                self.move_count += self.network.population(name).size
 
     def layout(self) -> Layout:
         chip = self.chip
@@ -128,6 +157,7 @@ class _Builder:
         projections = [self.projection(index, weights) for index in range(self.projection_count)]
         records = [self.vector(row, parameter) for row, parameter in enumerate(vectors)]
         output = self.output()
+        eligible, terms = self.eligible()
         inboxes = [
             (start, start, self.network.population(name).size)
             for name, placed in self.placed.items()
@@ -163,6 +193,11 @@ class _Builder:
             sent=self.sent,
             learned=self.learned,
             back=self.back,
+            moved=np.array(self.moved, COPY),
+            eligible=eligible,
+            terms=terms,
+            moves=self.move_count,
+            kept=self.kept,
         )
 
     @property
@@ -194,6 +229,39 @@ class _Builder:
         for port, start in self.placed[name].factors.items():
             self.delivered.append((start, self.factors[name, port], size))
         return first, len(self.delivered)
+
+    def move(self, name: str, cells: Mapping[str, int]) -> Span:
+        """Rows of the table of moves for some cells of a population."""
+        first, size = len(self.moved), self.network.population(name).size
+        self.moved += [(start, self.moves[name, entry], size) for entry, start in cells.items()]
+        return first, len(self.moved)
+
+    def eligible(self) -> tuple[Array, Array]:
+        """What the values of every parameter keep, and what follows what."""
+        forms = {p: self.chip.formats[p].eligibility for p in ordered(self.chip)}
+        most = max((len(form.states) for form in forms.values() if form is not None), default=0)
+        records: list[tuple[int, ...]] = []
+        rows: list[list[int]] = []
+        for parameter, form in forms.items():
+            if form is None:
+                records.append((0,) * len(ELIGIBLE.names or ()))
+                continue
+            size = read_parameter(self.network, parameter).size
+            records.append(
+                (
+                    len(form.states), self.kept, size, len(rows),
+                    form.kept_up, form.entering_up, form.down,
+                    form.word.minimum, form.word.maximum,
+                )
+            )  # fmt: skip
+            self.kept += len(form.states) * size
+            for state in form.states:
+                olds = [carry(state, old) for old in form.states]
+                named = [*olds, *[""] * (most - len(olds)), enter(state, parameter.port)]
+                named.append(f"{PAST}.{state}")
+                rows.append([self.moves.get((parameter.population, n), -1) for n in named])
+        terms = np.array(rows, np.int64).reshape(len(rows), most + 2)
+        return np.array(records, ELIGIBLE), terms
 
     def message(self, population: FixedPopulation, variable: Any) -> None:
         form = message_format(population, variable)
@@ -316,7 +384,13 @@ class _Builder:
         nodes = reversed(self.plan.order)
         reached = [name for name, stage in nodes if stage == "late" and name in self.chip.reached]
         backward = [row for name in reached for row in self.back_through(name)]
-        return [*forward, (Act.COMPARE, 0, 0), *backward]
+        moving = [row for name in self.chip.tangents for row in self.move_on(name)]
+        return [*forward, *moving, (Act.COMPARE, 0, 0), *backward]
+
+    def move_on(self, name: str) -> Iterator[tuple[int, int, int]]:
+        """How a step of a population moves."""
+        yield Act.EVALUATE, *stages_of(self.placed, name, "moving")
+        yield Act.MOVE, *self.move(name, self.placed[name].entries)
 
     def stage(self, name: str, stage: str) -> Iterator[tuple[int, int, int]]:
         """What arrives, what is computed of it, and what is sent."""
@@ -335,6 +409,8 @@ class _Builder:
         """Factors of a population, and what they send back."""
         yield Act.EVALUATE, *stages_of(self.placed, name, "backward")
         yield Act.DELIVER, *self.deliver(name)
+        yield Act.EVALUATE, *stages_of(self.placed, name, "past")
+        yield Act.MOVE, *self.move(name, self.placed[name].past)
         for index in self.chip.crossed:
             if self.network.projections[index].target == name:
                 yield Act.FEEDBACK, index, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from ltc2hw.graph.trace import State
 from ltc2hw.learning.fixed import IntegerRule, network_value
-from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.learned import Eligibility, Learning
 from ltc2hw.learning.neurons import fixed_of
 from ltc2hw.learning.rule import WEIGHTS, Memory, Parameter, feedback_mantissas
-from ltc2hw.simulations.plasticity.layout import Array, Layout
+from ltc2hw.simulations.plasticity.layout import Array, Layout, ordered
 
 SENT = "sent:"
 """First part of the name under which a state keeps past messages."""
@@ -33,24 +34,20 @@ class Buffers:
     sent: Array
     feedback: Array
     """Weights of random feedback, each projection's in rows; empty for symmetric feedback."""
+    eligible: Array
+    """What the values of every parameter keep, each state's words as values lie."""
 
 
 def pack(layout: Layout, learning: Learning) -> Buffers:
     """Copy what a network has learned, and its registers, into arrays for the kernels."""
     chip = layout.chip
     values, means, gradients = (np.zeros(layout.synapses, layout.dtype) for _ in range(3))
-    for index, (record, connection) in enumerate(
-        zip(layout.projections, chip.network.projections, strict=True)
-    ):
-        at, order = piece(layout, index), layout.orders.get(index)
-        shape = connection.weights.shape
+    for index, connection in enumerate(chip.network.projections):
+        at = piece(layout, index)
         memory = learning.memories.get(weights_parameter(chip, index))
         words = (connection.weights.values,) if memory is None else memory
         for array, numbers in zip((values, means, gradients), words, strict=False):
-            if order is None:
-                array[at] = in_rows(record, numbers.reshape(shape))
-            else:
-                array[at] = numbers[order]
+            array[at] = packed(layout, index, numbers)
     vector_values, vector_means, vector_gradients = (
         np.zeros(layout.learned, np.int64) for _ in range(3)
     )
@@ -71,10 +68,11 @@ def pack(layout: Layout, learning: Learning) -> Buffers:
         cells,
         sent,
         pack_feedback(layout),
+        pack_eligibility(layout, learning),
     )
 
 
-def unpack(layout: Layout, buffers: Buffers, updates: int) -> Learning:
+def unpack(layout: Layout, buffers: Buffers, updates: int, moves: int = 0) -> Learning:
     """Copy the arrays of the kernels back."""
     chip = layout.chip
     memories: dict[Parameter, Memory] = {}
@@ -89,7 +87,54 @@ def unpack(layout: Layout, buffers: Buffers, updates: int) -> Learning:
             index = parameter.projection
             arrays = (buffers.values, buffers.means, buffers.gradients)
             memories[parameter] = Memory(*(unpacked(layout, index, array) for array in arrays))
-    return Learning(memories, unpack_registers(layout, buffers), updates)
+    return Learning(
+        memories,
+        unpack_registers(layout, buffers),
+        updates,
+        eligibility=unpack_eligibility(layout, buffers),
+        moves=moves,
+    )
+
+
+def kept_words(layout: Layout) -> Iterator[tuple[Parameter, str, slice]]:
+    """Parameters, their states, and where the words for them lie."""
+    for record, parameter in zip(layout.eligible, ordered(layout.chip), strict=True):
+        form = layout.chip.formats[parameter].eligibility
+        start, size = int(record["start"]), int(record["size"])
+        for number, state in enumerate(() if form is None else form.states):
+            yield parameter, state, slice(start + number * size, start + (number + 1) * size)
+
+
+def pack_eligibility(layout: Layout, learning: Learning) -> Array:
+    """What every value keeps, in the order of the values."""
+    words = np.zeros(layout.kept, np.int32)
+    for parameter, state, at in kept_words(layout):
+        own = learning.eligibility[parameter][state]
+        index = parameter.projection
+        words[at] = own if index is None else packed(layout, index, own)
+    return words
+
+
+def unpack_eligibility(layout: Layout, buffers: Buffers) -> Eligibility:
+    """What every value keeps, as a learner reads it; parameters in the rule's order."""
+    found: dict[Parameter, dict[str, Array]] = {}
+    for parameter, state, at in kept_words(layout):
+        own = buffers.eligible[at].astype(np.int64)
+        if parameter.projection is not None:
+            own = in_order(layout, parameter.projection, own)
+        found.setdefault(parameter, {})[state] = own
+    return {
+        parameter: found[parameter] for parameter in layout.chip.parameters if parameter in found
+    }
+
+
+def packed(layout: Layout, index: int, numbers: Array) -> Array:
+    """A projection's numbers in the order of its rows."""
+    order = layout.orders.get(index)
+    if order is None:
+        shape = layout.chip.network.projections[index].weights.shape
+        return in_rows(layout.projections[index], numbers.reshape(shape))
+    return numbers[order]
 
 
 def piece(layout: Layout, index: int) -> slice:
@@ -105,9 +150,13 @@ def in_rows(record: Any, matrix: Array) -> Array:
 
 def unpacked(layout: Layout, index: int, array: Array) -> Array:
     """A projection's piece of an array in the order of its values."""
+    return in_order(layout, index, array[piece(layout, index)].astype(np.int64))
+
+
+def in_order(layout: Layout, index: int, rows: Array) -> Array:
+    """A projection's rows in the order of its values."""
     record, order = layout.projections[index], layout.orders.get(index)
     shape = int(record["targets"]), int(record["sources"])
-    rows = array[piece(layout, index)].astype(np.int64)
     if order is not None:
         values = np.empty_like(rows)
         values[order] = rows

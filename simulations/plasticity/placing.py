@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ltc2hw.dynamics.learning import LoweredTangent
 from ltc2hw.dynamics.operations import COUNTED, TABULATED, Operation
 from ltc2hw.dynamics.program import Program, Value
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR
@@ -23,7 +24,8 @@ Span = tuple[int, int]
 class Placed:
     """First cells of a population's values by name, and the operations of its stages.
 
-    ``numbers`` are cells that hold a model's own number; ``factors`` cells of the ports' factors.
+    ``numbers`` are cells that hold a model's own number; ``factors`` cells of the ports' factors;
+    ``entries`` those of the tangent, ``past`` those of the factors of states before the step.
     """
 
     ports: dict[str, int] = field(default_factory=dict)
@@ -33,6 +35,8 @@ class Placed:
     credits: dict[str, int] = field(default_factory=dict)
     factors: dict[str, int] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+    past: dict[str, int] = field(default_factory=dict)
     stages: dict[str, Span] = field(default_factory=dict)
 
 
@@ -46,6 +50,8 @@ class Cells:
         self.tables: list[IntArray] = []
         self.starts: dict[int, int] = {}
         self.counters: list[tuple[str, str]] = []
+        self.made: dict[tuple[str, Value], int] = {}
+        """Cells by population and operation, whose arguments are cells."""
 
     def run(self, size: int) -> int:
         """First of ``size`` new cells."""
@@ -82,6 +88,8 @@ class Cells:
         self.separate(neurons, placed)
         if found is not None:
             self.backward(neurons, placed, found.backward)
+        if name in self.chip.tangents:
+            self.tangent(neurons, placed, self.chip.tangents[name])
         return placed
 
     def backward(self, neurons: FixedNeurons, placed: Placed, program: Program) -> None:
@@ -95,6 +103,32 @@ class Cells:
         placed.stages["backward"] = first, len(self.operations)
         for result, index in program.results.items():
             placed.factors[result.removeprefix(f"{FACTOR}.")] = at[index]
+
+    def tangent(self, neurons: FixedNeurons, placed: Placed, found: LoweredTangent) -> None:
+        """Place how the step moves; what the step itself computes is there already."""
+        first = len(self.operations)
+        forward = self.placed_again(neurons, placed, found.forward, {})
+        placed.entries = self.placed_again(neurons, placed, found.jacobian, forward)
+        placed.stages["moving"] = first, len(self.operations)
+        placed.past = self.placed_again(neurons, placed, found.past, placed.entries)
+        placed.stages["past"] = placed.stages["moving"][1], len(self.operations)
+
+    def placed_again(
+        self, neurons: FixedNeurons, placed: Placed, program: Program, known: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Cells of the results of a program, some of whose ports have cells.
+
+        An operation that is placed on the same cells is not placed again, nor its misfits counted.
+        """
+        at: dict[int, int] = {}
+        for index, value in enumerate(program.values):
+            if value.operation is Operation.PORT and value.name in known:
+                at[index] = known[value.name]
+                continue
+            arguments = tuple(at[argument] for argument in value.arguments)
+            again = self.made.get((neurons.name, replace(value, arguments=arguments)))
+            at[index] = self.value(neurons, placed, value, at) if again is None else again
+        return {name: at[index] for name, index in program.results.items()}
 
     def separate(self, neurons: FixedNeurons, placed: Placed) -> None:
         """Copy results that are registers before the step, so that no register overwrites them."""
@@ -113,8 +147,12 @@ class Cells:
         """First cell of a value: a leaf's own, or that of its operation."""
         size, name = neurons.size, value.name
         if value.operation is Operation.NUMBER:
+            number = int(value.numbers[0])
+            for start, known in placed.numbers.items():
+                if known == number:
+                    return start
             start = self.run(size)
-            placed.numbers[start] = int(value.numbers[0])
+            placed.numbers[start] = number
             return start
         own = {
             Operation.PARAMETER: placed.constants,
@@ -133,6 +171,7 @@ class Cells:
         """A row of the table of operations; returns the first cell of its result."""
         result = self.run(neurons.size)
         arguments = [at[argument] for argument in value.arguments]
+        self.made[neurons.name, replace(value, arguments=tuple(arguments))] = result
         numbers = [int(number) for number in value.numbers]
         start = length = counter = 0
         if value.operation in TABULATED:

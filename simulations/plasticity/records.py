@@ -14,7 +14,7 @@ Number = Any
 """An integer of some width, or a truth value."""
 
 # Numba sees the members of enumerations as objects, so the kernels use plain integers.
-ARRIVE, EVALUATE, SEND, COMPARE, DELIVER, FEEDBACK = (int(act) for act in Act)
+ARRIVE, EVALUATE, SEND, COMPARE, DELIVER, FEEDBACK, MOVE = (int(act) for act in Act)
 ONE = np.uint64(1)
 
 
@@ -64,7 +64,34 @@ class Memory(NamedTuple):
     counts: Array
     """Misfits of neurons, by counter."""
     misfits: Array
-    """Misfits of plastic projections, then of vectors: value, mean, gradient."""
+    """Misfits of plastic projections, then of vectors: value, mean, gradient, eligibility."""
+    products: Array
+    """A row's descents, in the type of the synapses."""
+    wide_products: Array
+    """Descents of neurons' constants."""
+
+
+class Kept(NamedTuple):
+    """What synapses keep of the past, and how it moves; None where nothing is kept."""
+
+    eligible: Array
+    """Of every parameter, in the order of ``misfits``."""
+    terms: Array
+    """Of every state that a value keeps a word for: moves by its old states, then by the port, then
+    its factor; -1 where there is none."""
+    moved: Array
+    """Cells of entries of tangents, and the moves that they become."""
+    words: Array
+    moves: Array
+    """Entries of tangents and factors of the past: no product of two fits 64 bits if one is wider
+    than 32."""
+    messages: Array
+    """Of a row, as the next ones."""
+    totals: Array
+    """One row more than any value keeps words."""
+    draws: Array
+    spread: Array
+    """Moves as they stand along a row, by state and term."""
 
 
 class Rule(NamedTuple):

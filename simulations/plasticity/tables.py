@@ -22,6 +22,8 @@ class Act(IntEnum):
     """Cells become factors, from the first to before the second number."""
     FEEDBACK = 5
     """A projection sends factors back."""
+    MOVE = 6
+    """Cells become entries of a tangent, from the first to before the second number."""
 
 
 OPERATION = np.dtype(
@@ -127,3 +129,19 @@ VECTOR = np.dtype(
         ("index", np.int64),
     ]
 )
+
+ELIGIBLE = np.dtype(
+    [
+        ("states", np.int64),
+        ("start", np.uint64),
+        ("size", np.uint64),
+        ("row", np.uint64),
+        ("kept_up", np.int64),
+        ("entering_up", np.int64),
+        ("down", np.int64),
+        ("low", np.int64),
+        ("high", np.int64),
+    ]
+)
+"""What the values of a parameter keep: words of every state, one state's after another's, from
+``start``; ``row``: that of its first state in the table of terms. No states: nothing is kept."""

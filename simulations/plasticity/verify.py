@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ltc2hw.graph.fixed import FixedNetwork, FixedPopulation, message_fraction, variable_fraction
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.fixed import IntegerRule
-from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.learned import Eligibility, Learning
 from ltc2hw.learning.rule import Memory, Parameter, fptt_update
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.quantization.dequantize import dequantize
@@ -60,12 +60,11 @@ class Verifier:
         network = dequantize(self.learner.adapted(before.memories))
         sample = np.ldexp(x.astype(np.float64), -chip.network.input.fraction)
         registers = real_registers(chip.network, before.registers)
-        past = Learning({}, registers, before.step)
+        past = Learning({}, registers, before.step, eligibility=self.eligibility(before))
         _, descent, _ = self.teacher.descend(network, past, sample, self.goal(goal), *at)
         ours, theirs, value = [], [], 0.0
         for parameter, form in chip.formats.items():
-            scale = chip.words.factor_fraction + form.word.message_fraction
-            ours.append(real(update.descent[parameter], scale))
+            ours.append(real(update.descent[parameter], form.product))
             theirs.append(descent[parameter])
             wanted = fptt_update(
                 chip.rule, self.memory(parameter, before), -descent[parameter]
@@ -81,6 +80,17 @@ class Verifier:
             one_hot: FloatArray = np.eye(output.size)[int(goal)]
             return one_hot
         return real(goal, output.fractions[output.output_variable])
+
+    def eligibility(self, learning: Learning) -> Eligibility:
+        """What every value left in its neuron's states, in real units."""
+        found: dict[Parameter, dict[str, FloatArray]] = {}
+        for parameter in self.teacher.traces.kept:
+            form = self.chip.formats[parameter].eligibility
+            found[parameter] = {}
+            if form is not None:
+                words = learning.eligibility[parameter]
+                found[parameter] = {k: real(own, form.fraction) for k, own in words.items()}
+        return found
 
     def memory(self, parameter: Parameter, learning: Learning) -> Memory:
         """The three words of a parameter in real units."""

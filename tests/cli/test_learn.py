@@ -11,6 +11,7 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.files.learning_file import load_learning, save_learning
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.learning.scope import PARTIAL
 from ltc2hw.tasks import load_task
@@ -55,6 +56,39 @@ def test_learn_writes_what_the_library_learns(
     assert found["memory"]["bytes_per_synapse"] == 6
     assert {"before", "after"} == set(found["mse"])
     assert "cosine" in capsys.readouterr().out
+
+
+def test_a_rule_with_eligibility_goes_on_from_its_checkpoint(fixed: Path, tmp_path: Path) -> None:
+    out, measured, kept = (tmp_path / name for name in ("adapted.h5", "learn.json", "kept.h5"))
+    options = ["--rule", "eligibility", "--eligibility-bits", "12", "--eligibility-range", "2"]
+    assert learn(fixed, out, "--json", str(measured), *options) == 0
+    found = json.loads(measured.read_text("utf-8"))
+    assert found["rule"]["descent"] == "eligibility"
+    assert (found["words"]["eligibility"], found["words"]["eligibility_range"]) == (12, 2)
+    assert found["memory"]["bytes_per_synapse"] == 6 + 3 * 1.5
+    assert found["verification"]["cosine"]["lowest"] > 0.99
+    network, adapted = ltc2hw.load(fixed), ltc2hw.load(out)
+    assert isinstance(network, FixedNetwork)
+    assert isinstance(adapted, FixedNetwork)
+    train = load_task(TASK).train
+    order = np.random.default_rng(0).permutation(train.samples)[:SAMPLES]
+    rule = ltc2hw.FPTTRule(error="linear", descent="eligibility")
+    words = ltc2hw.PlasticWords(eligibility=12, eligibility_range=2)
+    targets = train.labels[order].reshape(-1, 1)
+    whole = ltc2hw.learn(network, train.x[:, order], targets, rule, words, "integer")
+    assert adapted.projections == whole.network.projections
+    learning = None
+    for half in (order[:3], order[3:]):
+        targets = train.labels[half].reshape(-1, 1)
+        part = ltc2hw.learn(network, train.x[:, half], targets, rule, words, learning=learning)
+        save_learning(part.learning, kept)
+        learning = load_learning(kept)
+    assert learning is not None
+    assert learning.moves == SAMPLES * 8
+    assert part.network.projections == whole.network.projections
+    for parameter, own in whole.learning.eligibility.items():
+        for state, words_ in own.items():
+            assert np.array_equal(words_, learning.eligibility[parameter][state])
 
 
 def test_only_what_is_named_learns(fixed: Path, tmp_path: Path) -> None:

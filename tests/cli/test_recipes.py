@@ -74,6 +74,26 @@ def test_every_option_reaches_the_recipe(
     assert "recipe: fptt, 2 updates per sequence, 1 epoch, batches of 200, adamax 0.01" in printed
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--method", "eprop", "--piece", "3"), "recipe: eprop, 1 epoch"),
+        (
+            ("--eligibility", "--updates", "4"),
+            "recipe: fptt, 4 updates per sequence, eligibility, ",
+        ),
+    ],
+)
+def test_networks_learn_by_eligibility(
+    given: Sequence[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "recipe.toml"
+    network = train(tmp_path, *given, "--hidden", "3", "--epochs", "1", "--save-recipe", str(file))
+    assert said in capsys.readouterr().out
+    assert network.provenance["method"] == load_recipe(file).training.method
+    assert network == train(tmp_path, "--recipe", str(file))
+
+
 def test_an_option_goes_before_the_file_and_the_file_before_the_task(tmp_path: Path) -> None:
     file, used = tmp_path / "mine.toml", tmp_path / "used.toml"
     file.write_text("[model]\nhidden = [4]\n[training]\nepochs = 9\nseed = 3\nupdates = 1\n")
@@ -149,6 +169,25 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "no layer": (("--conv", "8c5", "--data-root", "none"), "layer of conv is '8c5'; expected"),
     "a layer of images": (("--hidden", "8k5"), "(convolutions: --conv)"),
     "no rate": (("--rate", "0"), "learning_rate is 0.0"),
+    "pieces of steps": (
+        ("--method", "ostl", "--piece", "4"),
+        "--piece is 4; expected none, as ostl takes step after step (leave it out, or use --method "
+        "hypr",
+    ),
+    "pieces of nothing": (("--piece", "4"), "expected none for fptt without --eligibility"),
+    "eligibility of bptt": (
+        ("--method", "bptt", "--eligibility"),
+        "eligibility is True; expected False for method bptt",
+    ),
+    "updates of hypr": (("--method", "hypr", "--updates", "2"), "as hypr learns at the end of a"),
+    "dense eligibility": (
+        ("--eligibility", "--gate", "dense"),
+        "all neurons of the layer steer each other's tau_mem, tau_adp (dense gates), not local",
+    ),
+    "convolutions by hypr": (
+        ("--method", "hypr", "--batch-norm"),
+        "method 'hypr' cannot express GraphNetwork",
+    ),
     "too many updates": (("--updates", "9"), "updates per sequence is 9; expected 1 to 8"),
     "no model": (("--neuron", "tests.zoo:INPUTS"), "a int; expected a neuron model"),
     "no module": (("--neuron", "nothing.of:that"), "module of nothing.of:that is nothing, not"),

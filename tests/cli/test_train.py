@@ -76,6 +76,8 @@ def test_all_rounding_is_one_command_and_what_is_told_are_the_integers(tmp_path:
     record = json.loads(measured.read_text())
     assert record["accuracy"]["test"] == np.mean(right)
     assert record["training"]["rounding"] == "all"
+    # A network that was trained learns further at a fifth of the task's own rate.
+    assert record["training"]["learning_rate"] == pytest.approx(0.2 * 5e-3)
 
 
 def status(arguments: list[str]) -> object:

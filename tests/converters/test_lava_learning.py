@@ -67,6 +67,12 @@ CASES: dict[str, tuple[FPTTRule, PlasticWords, dict[str, Any]]] = {
         PlasticWords(value=8, mean=12, gradient=10, rounding="nearest"),
         {"hidden": (4, 3)},
     ),
+    "eligibility": (FPTTRule(2.0**-3, descent="eligibility"), PlasticWords(seed=4), {}),
+    "eligibility of LIF neurons, to nearest": (
+        FPTTRule(2.0**-3, descent="eligibility", feedback="random"),
+        PlasticWords(rounding="nearest", eligibility=12),
+        {"model": "LIF", "sparse": True},
+    ),
     "LIF neurons": (FPTTRule(learning_rate=2.0**-2), PlasticWords(seed=2), {"model": "LIF"}),
     "LIF neurons, sparse": (
         FPTTRule(learning_rate=2.0**-2),
@@ -112,7 +118,7 @@ def at_steps(wanted: Any, part: float) -> Any:
 UNEQUAL = (4, 1, 3, 4, 2, 3)
 
 
-@pytest.mark.parametrize("case", ["defaults", "nearest, random feedback, linear"])
+@pytest.mark.parametrize("case", ["defaults", "nearest, random feedback, linear", "eligibility"])
 def test_unequal_samples_and_steps_without_goals_are_the_specifications(case: str) -> None:
     rule, words, shape = CASES[case]
     assert_every_update(deployed(**shape), rule, words, INPUTS, UNEQUAL)
@@ -136,7 +142,7 @@ def assert_every_update(
     entered = enter(learner, x, targets, None, reset=True, lengths=lengths)
     learning, number = entered.start, 0
     for s, steps in enumerate(entered.course.lengths):
-        learning = replace(learning, registers=learner.rest())
+        learning = learning.rested(learner.rest())
         for t in range(steps):
             sample, goal = entered.samples[t, s], entered.goals.at(t, s)
             update, learning = learner.step(learning, sample, goal, t, steps)
@@ -149,6 +155,10 @@ def assert_every_update(
     assert all(sums.size == number for sums in found.checksums.values())
     for parameter, memory in learning.memories.items():
         assert np.array_equal(found.words[parameter_name(network, parameter)], np.stack(memory))
+    for parameter, own in learning.eligibility.items():
+        kept = found.eligibility[parameter_name(network, parameter)]
+        assert kept.keys() == own.keys()
+        assert all(np.array_equal(kept[state], words_) for state, words_ in own.items())
     whole = integer.learn(network, x, targets, rule, words, lengths=lengths)
     assert found.held == scope_of(network, rule).held
     assert found.saturations.get("input", {}) == whole.saturations.get("input", {})

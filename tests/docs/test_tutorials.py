@@ -15,7 +15,7 @@ PAGES = Path(__file__).parents[2] / "docs"
 
 NEEDS = {
     "gallery": ("torch", "sklearn", "matplotlib"),
-    "accuracy": ("torch", "sklearn"),
+    "accuracy": ("torch", "sklearn", "matplotlib"),
     "tutorials/own-data": ("torch", "matplotlib"),
     "tutorials/event-camera": ("torch", "matplotlib"),
     "tutorials/own-network": ("torch", "sklearn", "norse", "nir", "snntorch", "matplotlib"),

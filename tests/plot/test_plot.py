@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ltc2hw
+from ltc2hw.comparison.compare import CompareOptions
 from ltc2hw.errors import DamagedFileError, InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import Network
 from ltc2hw.graph.trace import Trace
@@ -21,7 +22,7 @@ from tests.random_networks import random_network, random_samples
 mpl.use("agg")
 import matplotlib.pyplot as plt
 
-from ltc2hw.plot import learning_curve, membrane, ranges, raster
+from ltc2hw.plot import account, ladder, learning_curve, membrane, ranges, raster
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +232,30 @@ def test_wrong_calls_are_refused(trace: Trace, network: Network, tmp_path: Path)
     fixed = ltc2hw.quantize(network, "loihi2", np.ones((2, 1, 5)))
     with pytest.raises(InvalidValueError, match="integers of the network"):
         ranges(fixed, silent)
+
+
+def test_pictures_of_a_loss_end_where_the_integers_are(network: Network) -> None:
+    x = random_samples(np.random.default_rng(2), network, 12, 40)
+    labels = ltc2hw.simulate(network, x).outputs[-1].argmax(axis=1)
+    options = ltc2hw.QuantizeOptions(weight_bits=2, allow=("lost-weights",))
+    fixed = ltc2hw.quantize(network, "loihi2", x, options)
+    report = ltc2hw.compare(network, fixed, x, labels, engines=("integer",))
+    assert report.scores["float64"] == 1.0
+    assert report.scores["integer"] < 1.0
+
+    for axes in (account(report), ladder(report)):
+        texts = [text.get_text() for text in axes.texts]
+        assert any(f"{100 * report.scores['integer']:.2f} %" in text for text in texts)
+        assert any("100.00 %" in text for text in texts)
+    assert [label.get_text() for label in ladder(report).get_yticklabels()] == [
+        stage.name for stage in report.ladder
+    ]
+
+
+def test_a_report_without_causes_has_no_picture_of_them(network: Network) -> None:
+    x = random_samples(np.random.default_rng(2), network, 12, 4)
+    fixed = ltc2hw.quantize(network, "loihi2", x)
+    options = CompareOptions(causes=False)
+    report = ltc2hw.compare(network, fixed, x, [0, 1, 2, 0], ("integer",), options=options)
+    with pytest.raises(InvalidValueError, match="comparison with causes"):
+        account(report)

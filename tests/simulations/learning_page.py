@@ -358,8 +358,12 @@ class Chip:
             for p in self.learned:
                 self.update(p, factors)
             self.updates += 1
+        self.move_on()
         self.past.insert(0, self.sent)
         return out[:]
+
+    def move_on(self) -> None:
+        """What values keep of the past moves on: with eligibility, see ``eligibility_page.py``."""
 
     def forward(self, x: Row) -> None:
         waiting = [(p.name, stage) for p in self.network.populations for stage in (0, 1)]

@@ -18,6 +18,7 @@ from ltc2hw.learning.fixed import integer_rule
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.learning.scope import PARTIAL
 from tests.random_networks import random_fixed_network, random_network, random_samples
+from tests.simulations.eligibility_page import EligibleChip
 from tests.simulations.learning_page import Chip, described
 
 STEPS, SAMPLES = 5, 3
@@ -60,7 +61,7 @@ def assert_as_written(
     found = learn(
         fixed, x, labels, rule, words, engine="integer", allow=(PARTIAL,), lengths=lengths
     )
-    chip = Chip(fixed, rule, words)
+    chip = (Chip if rule.descent == "instantaneous" else EligibleChip)(fixed, rule, words)
     word, fraction = fixed.input.word, fixed.input.fraction
     for s in range(SAMPLES):
         chip.clear()
@@ -82,11 +83,22 @@ def assert_as_written(
     for ours, theirs in zip(chip.learned, found.learning.memories.values(), strict=True):
         assert (ours.value, ours.mean, ours.gradient) == tuple(a.tolist() for a in theirs)
         changed += int(np.count_nonzero(theirs.gradient))
+    if isinstance(chip, EligibleChip):
+        kept = {name_of(p): own for p, own in found.learning.eligibility.items()}
+        kept_here = {
+            n: {state: list(words) for state, words in own.items()} for n, own in chip.kept.items()
+        }
+        assert kept_here == {
+            n: {state: words.tolist() for state, words in own.items()} for n, own in kept.items()
+        }
+        assert any(any(w) for own in kept_here.values() for w in own.values())
     chip.load()
     for weights, projection in zip(chip.weights, found.network.projections, strict=True):
         assert weights == projection.weights.to_array().tolist()
     return changed
 
+
+ELIGIBLE = FPTTRule(descent="eligibility", learning_rate=2.0**-4)
 
 CASES: dict[str, tuple[dict[str, Any], FPTTRule, PlasticWords]] = {
     "defaults": ({}, FPTTRule(), PlasticWords(seed=3)),
@@ -116,6 +128,27 @@ CASES: dict[str, tuple[dict[str, Any], FPTTRule, PlasticWords]] = {
         FPTTRule(learning_rate=0.25, error="linear", feedback="random"),
         PlasticWords(factor=32, factor_fraction=31, surrogate_index=20),
     ),
+    "eligibility": ({}, ELIGIBLE, PlasticWords(seed=3)),
+    "narrow eligibility, two layers, fast": (
+        {"hidden": (4, 3)},
+        replace(ELIGIBLE, learning_rate=2.0**-2, alpha=0.25, feedback="random", feedback_seed=9),
+        PlasticWords(value=9, gradient=10, eligibility=8, eligibility_range=0, seed=2**64 - 1),
+    ),
+    "wide eligibility to nearest, static": (
+        {"gate": "static"},
+        replace(ELIGIBLE, error="linear", surrogate="triangle", weighting="uniform"),
+        PlasticWords(rounding="nearest", factor=16, factor_fraction=12, eligibility=32),
+    ),
+    "eligibility, tables, spiking input": (
+        {"nonlinearity": "sigmoid", "graded": False},
+        replace(ELIGIBLE, learning_rate=2.0**-3, beta=1.0),
+        PlasticWords(value=24, neuron=30, factor=24, factor_fraction=20, eligibility=20),
+    ),
+    "eligibility that always saturates": (
+        {},
+        replace(ELIGIBLE, learning_rate=0.25, self_terms=False),
+        PlasticWords(eligibility=2, eligibility_range=0, factor=6, factor_fraction=3),
+    ),
     "some ports": (
         {},
         FPTTRule(learning_rate=0.25, self_terms=False, ports={"hidden0": ("tau_adp", "current")}),
@@ -130,7 +163,15 @@ def test_learning_is_what_the_page_says(case: str) -> None:
     assert assert_as_written(network(**options), rule, words, seed=2) > 0
 
 
-@pytest.mark.parametrize("case", ["fast, narrow", "linear, to nearest, triangle"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "fast, narrow",
+        "linear, to nearest, triangle",
+        "eligibility",
+        "wide eligibility to nearest, static",
+    ],
+)
 def test_unequal_samples_and_steps_without_goals_are_what_the_page_says(case: str) -> None:
     options, rule, words = CASES[case]
     assert assert_as_written(network(**options), rule, words, seed=4, unequal=True) > 0
@@ -139,14 +180,28 @@ def test_unequal_samples_and_steps_without_goals_are_what_the_page_says(case: st
 @pytest.mark.parametrize("seed", range(12))
 def test_any_network_learns_as_the_page_says(seed: int) -> None:
     """Any gates, delays, words and scales, sparse weights, sums that saturate."""
+    fixed, rule = any_network(seed, ("event", "static", "dense"))
+    assert_as_written(fixed, rule, PlasticWords(seed=seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_network_keeps_eligibility_as_the_page_says(seed: int) -> None:
+    fixed, rule = any_network(seed, ("event", "static"))
+    bits, rounding = 8 + 2 * seed, ("stochastic", "nearest")[seed % 2]
+    words = PlasticWords(seed=seed, eligibility=bits, rounding=rounding)  # type: ignore[arg-type]
+    assert_as_written(fixed, replace(rule, descent="eligibility"), words, seed, unequal=True)
+
+
+def any_network(seed: int, gates: Any) -> tuple[FixedNetwork, FPTTRule]:
+    """A random network that ends in a readout, and a rule for it."""
     rng = np.random.default_rng(seed)
-    fixed = random_fixed_network(rng, largest=6, models=("LTC",))
+    fixed = random_fixed_network(rng, largest=6, models=("LTC",), gates=gates)
     while fixed.output != "readout":
-        fixed = random_fixed_network(rng, largest=6, models=("LTC",))
+        fixed = random_fixed_network(rng, largest=6, models=("LTC",), gates=gates)
     error: Any = ("softmax", "linear")[seed % 2]
     feedback: Any = ("symmetric", "random")[seed // 2 % 2]
     rule = FPTTRule(2.0 ** -int(rng.integers(0, 8)), error=error, feedback=feedback)
-    assert_as_written(fixed, rule, PlasticWords(seed=seed), seed)
+    return fixed, rule
 
 
 @pytest.mark.parametrize(

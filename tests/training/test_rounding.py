@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ltc2hw.comparison.excerpt import real_outputs
 from ltc2hw.converters.torch import from_module
 from ltc2hw.dynamics.models import find_model
 from ltc2hw.errors import HardwareRuleError, InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.graph.network import Network
 from ltc2hw.graph.structure import connection_name
 from ltc2hw.neurons import (
     GATES,
@@ -39,7 +41,7 @@ from ltc2hw.training.autograd import AutogradLearner
 from ltc2hw.training.chain import ChainState, run_chain
 from ltc2hw.training.checkpoint import save_checkpoint
 from ltc2hw.training.integer_module import IntegerModule
-from ltc2hw.training.learner import CompiledNetworkLearner
+from ltc2hw.training.learner import CompiledNetworkLearner, new_learner
 from ltc2hw.training.model import build_network
 from ltc2hw.training.rounding import Rounder, forms_of
 from ltc2hw.training.trainer import BEFORE, EpochRecord, Trainer, evaluate
@@ -208,12 +210,106 @@ def test_scores_are_those_of_the_quantized_network(backend: Any) -> None:
         assert np.mean(right) == result.metrics[name]
 
 
+def precise(network: Network) -> Network:
+    """The network with numbers that float32 does not hold, so that it learns in float64."""
+    weights = [
+        p.weights.with_values(p.weights.values * (1.0 + 2.0**-40)) for p in network.projections
+    ]
+    pairs = zip(network.projections, weights, strict=True)
+    return replace(network, projections=tuple(replace(p, weights=w) for p, w in pairs))
+
+
+@pytest.mark.parametrize(
+    ("width", "backend", "method"),
+    [
+        (2, "compiled", "fptt"),
+        (2, "autograd", "bptt"),
+        ("ternary", "compiled", "bptt"),
+        ("ternary", "autograd", "fptt"),
+    ],
+)
+def test_a_start_is_trained_as_it_is_quantized(width: Any, backend: Any, method: Any) -> None:
+    task, start = task_of(), precise(from_module(module_of("event")))
+    changes = {"weight_bits": width, "backend": backend, "method": method}
+    options = options_of(
+        epochs=4, learning_rate=0.1, bits={"state:hidden1.membrane": 10}, **changes
+    )
+    trainer = Trainer(task, Recipe(training=options), start=start)
+    learner, module = (cast(Any, part) for part in (trainer.learner, trainer.module))
+    x = torch.from_numpy(task.train.x)
+    for _ in range(3):
+        trainer.run_epoch()
+        with learner.deployed(), torch.no_grad():
+            outputs, _ = run_chain(module, learner.forms, learner.rounded.entering(x))
+            judged, _ = learner.judged()(x)
+            network = from_module(module)
+        allow = tuple(v.rule for v in learner.rounded.refused)
+        own = QuantizeOptions(weight_bits=width, bits=options.bits, allow=allow)
+        fixed = quantize(network, "loihi2", task.train.x, own)
+        trace = ltc2hw.simulate(fixed, task.train.x, engine="integer")
+        assert np.any(trace.outputs)
+        np.testing.assert_array_equal(outputs.numpy(), real_outputs(fixed, trace))
+        np.testing.assert_array_equal(judged.numpy(), real_outputs(fixed, trace))
+
+
+@pytest.mark.parametrize("backend", ["compiled", "autograd"])
+def test_scales_follow_the_weights_at_first_and_then_stay(backend: Any) -> None:
+    moved = {}
+    for epochs in (3, 12):
+        options = options_of(epochs=epochs, method="bptt", backend=backend)
+        learner: Any = new_learner(module_of("event"), task_of(), options)
+        before, values = learner.grid.steps.copy(), learner.values()
+        for matrix in learner.grid.matrices(values):
+            matrix *= 8.0
+        learner.load(values)
+        learner.finish_pass()
+        moved[epochs] = learner.grid.steps[before > 0.0] / before[before > 0.0]
+        np.testing.assert_array_equal(learner.values(), values)
+    # A third of three epochs is over after the first, of twelve it is not.
+    assert set(moved[3]) == {1.0}
+    assert set(moved[12]) == {8.0}
+
+
+def memory(longer: int) -> tuple[int, int]:
+    """Bytes that compiled learning records, and numbers that autograd saves for a window at most.
+
+    Of sequences that are so many times as long, with as many times the updates.
+    """
+    first = task_of().train
+    x, kept = np.concatenate([first.x] * longer), list[int]()
+    split = Split(x, first.labels)
+    task = Task("long", "classification", len(x), INPUTS, OUTPUTS, split, split, split)
+    module, options = module_of("event"), options_of(updates=3 * longer)
+    inputs, labels = torch.from_numpy(x).float(), torch.from_numpy(split.labels)
+    compiled = CompiledNetworkLearner(module, task, options)
+    compiled.learn(inputs, labels, 0.01)
+    learner, most = AutogradLearner(module, task, options), 0
+    known, aim = learner.prepared(inputs, labels, None)
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.numel()) or tensor,  # type: ignore[func-returns-value]
+        lambda tensor: tensor,
+    ):
+        for _ in learner.updates(inputs, known, aim):
+            most = max(most, sum(kept))
+            kept.clear()
+    return sum(room.records.nbytes for room in compiled.rooms.values()), most
+
+
+def test_memory_does_not_grow_with_the_sequence() -> None:
+    short, long = memory(1), memory(4)
+    assert min(short) > 0
+    assert short == long
+
+
 def test_a_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     task, path = task_of(), tmp_path / "run.npz"
-    recipe = Recipe(ModelOptions(hidden=(6,)), options_of(epochs=3, schedule="constant"))
+    options = options_of(epochs=6, schedule="constant", learning_rate=0.3)
+    recipe = Recipe(ModelOptions(hidden=(6,)), options)
     whole = train(task, recipe)
     stopped = Trainer(task, recipe)
-    stopped.run_epoch()
+    # Scales follow for two passes; what they were then has to be in the file.
+    for _ in range(3):
+        stopped.run_epoch()
     save_checkpoint(stopped.checkpoint(), path)
     resumed = train(task, recipe, checkpoint=path)
     assert resumed.history == whole.history

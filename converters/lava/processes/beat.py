@@ -90,4 +90,10 @@ class Journal:
             for name, plastic in learned.items():
                 words = [plastic.value.ravel(), plastic.mean.ravel(), plastic.gradient.ravel()]
                 arrays[f"words {name}"] = np.stack(words)
+                kept = plastic.eligible
+                arrays |= (
+                    {}
+                    if kept is None
+                    else {f"kept {state} of {name}": word for state, word in kept.words.items()}
+                )
             np.savez(self.file, **arrays)

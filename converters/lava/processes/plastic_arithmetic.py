@@ -7,11 +7,15 @@ Written from the equations of ``docs/on-chip-learning.md`` alone, so that it che
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ltc2hw.converters.lava.processes.scheduled import Integers
+from ltc2hw.dynamics.past import PAST
+from ltc2hw.dynamics.tangent import carry, enter
+from ltc2hw.learning.eligible import ELIGIBLE, EligibilityFormat
 from ltc2hw.learning.fixed import UpdateFormat
 from ltc2hw.numbers.words import shift_toward_zero
 
@@ -82,8 +86,55 @@ def rounded(x: Integers, bits: int, dither: Integers | None) -> Integers:
 
 
 @dataclass
+class Eligible:
+    """What the values of one parameter keep of the past, by state of their neuron.
+
+    ``port``: where they land; ``words`` change. Moves are entries of the neuron's tangent and
+    factors of its past, by name, an integer per value.
+    """
+
+    form: EligibilityFormat
+    port: str
+    rounding: Rounding
+    index: Integers
+    words: dict[str, Integers]
+
+    def descent(self, product: Integers, moves: Mapping[str, Integers]) -> Integers:
+        """Factor times message, and what errors find in the past."""
+        found: Integers = product * 2**self.form.entering_up
+        for state, word in self.words.items():
+            past = moves.get(f"{PAST}.{state}")
+            if past is not None:
+                found = found + past * word * 2**self.form.kept_up
+        return found
+
+    def move(self, moves: Mapping[str, Integers], message: Integers, number: int) -> None:
+        """The words after step ``number``."""
+        f, words = self.form, {}
+        bits = draws(replace(self.rounding, seed=self.rounding.seed ^ ELIGIBLE), number, self.index)
+        for k, state in enumerate(self.words):
+            total = moves.get(enter(state, self.port), 0) * message * 2**f.entering_up
+            for old, word in self.words.items():
+                total = total + moves.get(carry(state, old), 0) * word * 2**f.kept_up
+            turn = 8 * k % 32
+            dither = (bits * 2**turn & LOW) + (bits >> 32 - turn)
+            stochastic = self.rounding.stochastic
+            words[state] = fitted(
+                rounded(total, f.down, dither if stochastic else None), f.word.bits
+            )
+        self.words = words
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self.words = {state: np.zeros_like(word) for state, word in self.words.items()}
+
+
+@dataclass
 class Plastic:
-    """Φ, Φ̄ and λ of one parameter, and the index of each value's draw."""
+    """Φ, Φ̄ and λ of one parameter, and the index of each value's draw.
+
+    ``eligible``: what its values keep, None where they keep nothing.
+    """
 
     form: UpdateFormat
     rounding: Rounding
@@ -91,6 +142,7 @@ class Plastic:
     value: Integers
     mean: Integers
     gradient: Integers
+    eligible: Eligible | None = None
 
     @property
     def network(self) -> Integers:
@@ -98,6 +150,21 @@ class Plastic:
         shift = self.form.word.network_shift
         result: Integers = self.value >> shift if shift >= 0 else self.value * 2**-shift
         return result
+
+    def descend(self, product: Integers, moves: Mapping[str, Integers], update: int) -> None:
+        """One update from factor times message, and from what errors find in the past."""
+        own = self.eligible
+        self.learn(product if own is None else own.descent(product, moves), update)
+
+    def move(self, message: Integers, moves: Mapping[str, Integers], number: int) -> None:
+        """What is kept after step ``number``, which has met a message."""
+        if self.eligible is not None:
+            self.eligible.move(moves, message, number)
+
+    def begin(self) -> None:
+        """A sample begins: nothing is kept of the one before."""
+        if self.eligible is not None:
+            self.eligible.clear()
 
     def learn(self, product: Integers, update: int) -> None:
         """One FPTT update from factor times message."""

@@ -323,7 +323,8 @@ def scaled_least(
     """
     fits = np.min([np.concatenate([fitting(r) for r, _ in groups]) for groups in landing], axis=0)
     fits = np.where(np.isfinite(fits), fits, 1.0)
-    best, least = np.ones(fits.size), np.full(fits.size, np.inf)
+    best: FloatArray = np.ones(fits.size)
+    least: FloatArray = np.full(fits.size, np.inf)
     found: list[list[IntArray]] = [[rows.mantissas.copy() for rows, _ in g] for g in landing]
     for octaves in OCTAVES:
         factors = fits * np.exp2(octaves)
@@ -341,7 +342,8 @@ def fitting(rows: Rows) -> FloatArray:
     """The factor at which the largest weight of each row just fits its word, (N,)."""
     reach = np.max(np.abs(rows.real) / rows.steps, axis=1, initial=0.0)
     room = np.max(rows.high, axis=1, initial=0).astype(np.float64)
-    return np.divide(room, reach, out=np.full(len(reach), np.inf), where=reach > 0.0)
+    factors: FloatArray = np.divide(room, reach, out=np.full(len(reach), np.inf), where=reach > 0.0)
+    return factors
 
 
 def _scaled(

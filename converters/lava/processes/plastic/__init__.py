@@ -31,6 +31,7 @@ from ltc2hw.converters.lava.processes.plastic_arithmetic import (
 )
 from ltc2hw.converters.lava.processes.scheduled import Integers, Values
 from ltc2hw.dynamics.integer import IntegerStep
+from ltc2hw.dynamics.learning import LoweredTangent
 from ltc2hw.dynamics.program import Program
 from ltc2hw.dynamics.reverse import CREDIT, FACTOR, ONE
 from ltc2hw.learning.fixed import STATE
@@ -68,13 +69,15 @@ class Compared:
 class Halves:
     """Both halves of a learning step of ``size`` neurons, and when they are due.
 
-    ``backward`` is None where no error arrives; ``terms`` by ``port.term``; ``compared`` for the
+    ``backward`` is None where no error arrives; ``tangent`` where synapses keep nothing, else
+    ``moves`` names what they are told of it; ``terms`` by ``port.term``; ``compared`` for the
     output alone.
     """
 
     size: int
     forward: Program
     backward: Program | None
+    tangent: LoweredTangent | None
     constants: Values
     tables: Values
     ports: tuple[str, ...]
@@ -85,15 +88,44 @@ class Halves:
     acts: int
     """Phase of the step forward."""
     corrects: int
-    """Phase at which factors leave."""
+    """Phase at which factors and moves leave."""
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """Names of entries, then of factors of the past."""
+        found = self.tangent
+        return () if found is None else found.moves
+
+
+class Moving:
+    """How neurons move in a step, and what errors find in their past."""
+
+    def __init__(self, halves: Halves) -> None:
+        found = halves.tangent
+        assert found is not None
+        self.tables = halves.tables
+        self.silence: Integers = np.zeros(halves.size, np.int64)
+        self.forward, self.jacobian = IntegerStep(found.forward), IntegerStep(found.jacobian)
+        self.back = IntegerStep(found.past)
+
+    def entries(self, constants: Values, ports: Values, registers: Values) -> dict[str, Integers]:
+        """Entries of the tangent, an integer per neuron."""
+        kept, _ = self.forward(constants, self.tables, ports, registers)
+        found, _ = self.jacobian(constants, {}, kept, {})
+        return {name: entry + self.silence for name, entry in found.items()}
+
+    def past(self, given: Values) -> dict[str, Integers]:
+        """Factors of the states before the step, from entries and credit."""
+        found, _ = self.back({}, {}, given, {})
+        return {name: factor + self.silence for name, factor in found.items()}
 
 
 class PlasticNeurons(AbstractProcess):
     """Neurons that send messages forward and third factors to their synapses.
 
     Ports: ``PORT_in`` and ``PORT_factor_out`` for each port of the model, ``VARIABLE_out`` for what
-    is sent, ``credit_in`` for what comes back to spikes, ``goal_in`` of the output (a label, or one
-    target per neuron).
+    is sent, ``moves_out`` for how they move, one entry after another, ``credit_in`` for what comes
+    back to spikes, ``goal_in`` of the output (a label, or one target per neuron).
     """
 
     def __init__(self, *, halves: Halves, beat: Beat, file: str, name: str) -> None:
@@ -102,6 +134,7 @@ class PlasticNeurons(AbstractProcess):
             setattr(self, f"{port}{IN}", InPort(shape=(halves.size,)))
         for port in (*halves.variables, *(f"{port}_{FACTOR}" for port in halves.ports)):
             setattr(self, f"{port}{OUT}", OutPort(shape=(halves.size,)))
+        self.moves_out = OutPort(shape=(max(1, len(halves.moves)) * halves.size,))
         if halves.compared is not None:
             shape = (1,) if halves.compared.classify else (halves.size,)
             setattr(self, f"{GOAL}{IN}", InPort(shape=shape))
@@ -122,6 +155,8 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         self.beat: Beat = proc_params["beat"]
         self.forward = IntegerStep(h.forward)
         self.backward = None if h.backward is None else IntegerStep(h.backward)
+        self.moving = None if h.tangent is None else Moving(h)
+        self.moves: dict[str, Integers] = {}
         self.learned = {name: term.plastic for name, term in h.terms.items()}
         self.journal = Journal(proc_params["file"], self.beat, tuple(self.learned))
         self.silence: Integers = np.zeros(h.size, np.int64)
@@ -146,8 +181,12 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         factors: Values = {}
         if now.phase == h.acts:
             sent = self.act(now)
-        if now.phase == h.corrects and self.backward is not None:
+        moves = np.zeros((max(1, len(h.moves)), h.size), np.int64)
+        if now.phase == h.corrects and (self.backward is not None or self.moving is not None):
             factors = self.correct(now)
+            for row, name in zip(moves, h.moves, strict=False):
+                row[:] = self.moves.get(name, 0)
+        self.moves_out.send(moves.ravel())
         for variable in h.variables:
             getattr(self, f"{variable}{OUT}").send(sent.get(variable, self.silence))
         for port in h.ports:
@@ -168,6 +207,8 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         self.before = self.registers if now.step else dict.fromkeys(h.registers, self.silence)
         ports: Values = {port: self.take(port) for port in h.ports}
         found, _ = self.forward(self.constants, h.tables, ports, self.before)
+        if self.moving is not None:
+            self.moves = self.moving.entries(self.constants, ports, self.before)
         self.values = {name: value + self.silence for name, value in found.items()}
         self.registers = {name: self.values[name] for name in h.registers}
         if h.compared is not None:
@@ -176,7 +217,12 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
 
     def correct(self, now: Moment) -> Values:
         """Factors by port, then the neurons' own constants learn; nothing without a goal."""
+        if now.step == 0:
+            for term in self.halves.terms.values():
+                term.plastic.begin()
         factors = {} if now.update is None else self.learn(now.number, now.update)
+        for term in self.halves.terms.values():
+            term.plastic.move(self.cut(term), self.moves, now.number)
         results = {} if self.halves.compared is None else {"outputs": self.outputs}
         self.journal.keep(now.number, self.learned, **results)
         return factors
@@ -187,14 +233,20 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         credit = {f"{CREDIT}.spikes": self.take(CREDITS)}
         if h.compared is not None:
             credit[f"{CREDIT}.{h.compared.variable}"] = self.error(h.compared, number)
-        assert self.backward is not None
-        given = {**self.values, **credit}
-        factors, _ = self.backward(self.constants, h.tables, given, {})
+        factors: Values = {}
+        if self.backward is not None:
+            given = {**self.values, **credit}
+            factors, _ = self.backward(self.constants, h.tables, given, {})
+        if self.moving is not None:
+            self.moves |= self.moving.past({**self.moves, **credit})
         for term in h.terms.values():
             factor = factors.get(f"{FACTOR}.{term.port}", self.silence)
-            seen = shift_toward_zero(self.met(term.message), term.plastic.form.word.message_shift)
-            term.plastic.learn(factor * seen, update)
+            term.plastic.descend(factor * self.cut(term), self.moves, update)
         return factors
+
+    def cut(self, term: Term) -> Integers:
+        """What a constant's factor meets, as far as it counts."""
+        return shift_toward_zero(self.met(term.message), term.plastic.form.word.message_shift)
 
     def met(self, message: str) -> Integers:
         """What a factor meets at a constant."""

@@ -20,7 +20,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ltc2hw.converters.lava.processes.beat import Beat, Journal
+from ltc2hw.converters.lava.processes.beat import Beat, Journal, Moment
 from ltc2hw.converters.lava.processes.plastic_arithmetic import Plastic, shifted
 from ltc2hw.converters.lava.processes.scheduled import Integers
 from ltc2hw.numbers.operators import Weights
@@ -34,7 +34,7 @@ class Synapses:
     are then the targets and sources of its synapses. ``back``: weights of the feedback, None for
     the projection's own; ``back_fraction`` of their fractional bits, None where no error goes back,
     as through kernels. Phases: ``heard`` when the source sends, ``answered`` one before the target
-    acts, ``corrected`` when the target's factors arrive.
+    acts, ``corrected`` when the target's factors arrive, and its moves, which are called ``moves``.
     """
 
     name: str
@@ -48,12 +48,14 @@ class Synapses:
     heard: int
     answered: int
     corrected: int
+    moves: tuple[str, ...] = ()
 
 
 class PlasticDense(AbstractProcess):
     """Synapses that learn: ``a = (top bits of Φ @ message) << exponent``, updates by factors.
 
-    Ports: ``s_in`` messages, ``factor_in`` post-synaptic factors; ``a_out`` sums, ``credit_out``
+    Ports: ``s_in`` messages, ``factor_in`` post-synaptic factors, ``moves_in`` how the targets move
+    where that is kept; ``a_out`` sums, ``credit_out``
     factors through the feedback weights.
     """
 
@@ -62,6 +64,7 @@ class PlasticDense(AbstractProcess):
         targets, sources = synapses.weights.shape
         self.s_in = InPort(shape=(sources,))
         self.factor_in = InPort(shape=(targets,))
+        self.moves_in = InPort(shape=(max(1, len(synapses.moves)) * targets,))
         self.a_out = OutPort(shape=(targets,))
         self.credit_out = OutPort(shape=(sources,))
         first, held = synapses.plastic, synapses.weights.values
@@ -79,6 +82,7 @@ class PlasticDenseModel(PyLoihiProcessModel):
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     factor_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    moves_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     credit_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     value: Integers = LavaPyType(np.ndarray, np.int64)
@@ -104,6 +108,7 @@ class PlasticDenseModel(PyLoihiProcessModel):
         self.credit_out.send(self.credit)
         message = self.s_in.recv().astype(np.int64)
         factors = self.factor_in.recv().astype(np.int64)
+        moves = self.moves_in.recv().astype(np.int64)
         self.sums, self.credit = np.zeros_like(self.sums), np.zeros_like(self.credit)
         now = self.beat.at(self.time_step - 1)
         if now.phase == self.synapses.heard:
@@ -114,8 +119,7 @@ class PlasticDenseModel(PyLoihiProcessModel):
             self.message = self.heard.get(now.step - self.synapses.delay, silence)
             self.sums = self.weights().apply(self.message[None])[0] << self.synapses.exponent
         if now.phase == self.synapses.corrected:
-            if now.update is not None:
-                self.correct(factors, now.update)
+            self.correct(factors, moves, now)
             self.journal.keep(now.number, self.learned)
 
     def weights(self) -> Weights:
@@ -123,15 +127,27 @@ class PlasticDenseModel(PyLoihiProcessModel):
         s = self.synapses
         return s.weights if s.plastic is None else s.weights.with_values(s.plastic.network)
 
-    def correct(self, factors: Integers, update: int) -> None:
-        """Send errors back through the weights that were used, then learn."""
+    def correct(self, factors: Integers, moves: Integers, now: Moment) -> None:
+        """Send errors back through the weights that were used, then learn, then keep.
+
+        A step without a goal is kept alone.
+        """
         s = self.synapses
-        if s.back_fraction is not None:
+        if now.update is not None and s.back_fraction is not None:
             back = self.weights().to_array() if s.back is None else s.back
             self.credit = shifted(factors @ back, s.back_fraction)
-        if s.plastic is not None:
-            assert s.places is not None
-            targets, sources = s.places
-            s.plastic.learn(factors[targets] * self.message[sources], update)
+        if s.plastic is None:
+            return
+        assert s.places is not None
+        targets, sources = s.places
+        size = s.weights.shape[0]
+        split = moves[: len(s.moves) * size].reshape(-1, size)
+        own = {name: row[targets] for name, row in zip(s.moves, split, strict=True)}
+        met = self.message[sources]
+        if now.step == 0:
+            s.plastic.begin()
+        if now.update is not None:
+            s.plastic.descend(factors[targets] * met, own, now.update)
             self.value[:], self.mean[:] = s.plastic.value, s.plastic.mean
             self.gradient[:] = s.plastic.gradient
+        s.plastic.move(met, own, now.number)
