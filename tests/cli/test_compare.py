@@ -89,7 +89,7 @@ def test_where_and_when_the_runs_part_is_told(
     start = next(i for i, line in enumerate(printed) if line.startswith("On the first 3 samples"))
     for line, population in zip(printed[start + 1 :], drift["populations"], strict=False):
         assert line.startswith(f"{population['name']}: ")
-    assert any(line.startswith("drift") for line in printed)
+    assert any(line.startswith("samples") for line in printed)
 
 
 @pytest.mark.parametrize(

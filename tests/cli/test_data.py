@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import pytest
 
 import ltc2hw
 from ltc2hw.cli import main
+from ltc2hw.quantization.history import CALIBRATION
 from ltc2hw.tasks import load_task
 from ltc2hw.training.checkpoint import load_checkpoint
 from tests.random_networks import random_network
@@ -108,7 +110,11 @@ def test_calibration_on_samples_alone(
     wanted = ltc2hw.quantize(network, "loihi2", X[:4, :5].swapaxes(0, 1))
     made = ltc2hw.load(out)
     assert isinstance(made, ltc2hw.FixedNetwork)
-    assert made == wanted
+    remembered = json.loads(made.provenance[CALIBRATION])
+    assert remembered == {
+        "calibration": str(alone), "data": {"layout": "batch-first"}, "samples": 4
+    }  # fmt: skip
+    assert replace(made, provenance=wanted.provenance) == wanted
     capsys.readouterr()
     for arguments, message in (
         ((), "samples to calibrate on is not given; expected one of --task TASK and --calibration"),
