@@ -239,7 +239,7 @@ def engine_plan(
     if rule.descent != "instantaneous":
         raise UnsupportedError(
             GRAMMAR,
-            f"the descent {rule.descent}",
+            f"the descent by {rule.descent}",
             "traces of a synapse that follow its neuron's state",
             "learn with engine='fast', or the instantaneous descent",
         )
