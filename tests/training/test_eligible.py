@@ -258,6 +258,19 @@ def test_the_auxiliary_loss_is_that_of_autograd() -> None:
     )
 
 
+def bytes_alive() -> int:
+    """Bytes of all dense tensors; those of other tests may be sparse, and do not change.
+
+    No list of them outlives the sum: torch warns of tensors that it frees while somebody holds
+    them.
+    """
+    return sum(
+        found.untyped_storage().nbytes()
+        for found in gc.get_objects()
+        if type(found) is Tensor and found.layout is torch.strided
+    )
+
+
 @pytest.mark.parametrize("method", ["eprop", "ostl", "hypr", "fptt"])
 def test_memory_does_not_grow_with_the_sequence(method: Method) -> None:
     """Every tensor that is alive after a piece, counted; pieces come one after the other."""
@@ -266,13 +279,7 @@ def test_memory_does_not_grow_with_the_sequence(method: Method) -> None:
     class Counted(EligibleLearner):
         def _judged(self, *given: Any) -> tuple[Tensor, Tensor]:
             if given[3].stop % 5 == 0:
-                # Those of other tests may have no storage, and do not change.
-                tensors = [
-                    found
-                    for found in gc.get_objects()
-                    if type(found) is Tensor and found.layout is torch.strided
-                ]
-                alive.append(sum(tensor.untyped_storage().nbytes() for tensor in tensors))
+                alive.append(bytes_alive())
             return super()._judged(*given)
 
     eligible = method == "fptt"
