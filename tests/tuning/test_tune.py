@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.quantization.scaling import QuantizeOptions
 from ltc2hw.tasks import Split
 from ltc2hw.tuning.material import Material
-from ltc2hw.tuning.tune import TuneOptions, tune
+from ltc2hw.tuning.tune import Tuned, TuneOptions, tune
 from tests.tuning.planted import (
     FAULTS,
     Planted,
@@ -56,9 +57,15 @@ def test_two_thirds_of_a_planted_loss_are_won_back(fault: str) -> None:
     assert planted.task.score(outputs, test.labels) == found.tested["tuned"]
 
 
-def test_what_is_told_is_what_was_measured() -> None:
+@cache
+def coarse_tuned() -> tuple[Planted, Tuned]:
+    """A network of few bits with what a tuning came to, which several tests look at."""
     planted = coarse()
-    found = tune(planted.network, "loihi2", planted.task, COARSE, SHORT)
+    return planted, tune(planted.network, "loihi2", planted.task, COARSE, SHORT)
+
+
+def test_what_is_told_is_what_was_measured() -> None:
+    planted, found = coarse_tuned()
     split, start = planted.task.validation, found.trials[0]
     fixed = ltc2hw.quantize(planted.network, "loihi2", planted.task.train.x, COARSE)
     outputs = ltc2hw.simulate(fixed, split.x, "integer").outputs
@@ -76,20 +83,17 @@ def test_what_is_told_is_what_was_measured() -> None:
 
 
 def test_test_samples_choose_nothing() -> None:
-    planted = coarse()
+    planted, first = coarse_tuned()
     wrong = Split(planted.task.test.x, (planted.task.test.labels + 1) % 3)
     other = replace(planted.task, test=wrong)
-    first, second = (
-        tune(planted.network, "loihi2", task, COARSE, SHORT) for task in (planted.task, other)
-    )
+    second = tune(planted.network, "loihi2", other, COARSE, SHORT)
     assert first.trials == second.trials
     assert first.fixed == second.fixed
     assert second.tested["float"] == 0.0
 
 
 def test_a_stopped_tuning_goes_on(tmp_path: Path) -> None:
-    planted, path = coarse(), tmp_path / "trail.json"
-    whole = tune(planted.network, "loihi2", planted.task, COARSE, SHORT)
+    (planted, whole), path = coarse_tuned(), tmp_path / "trail.json"
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "trials" and done == 4:
