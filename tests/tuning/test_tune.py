@@ -29,7 +29,7 @@ from tests.tuning.planted import (
 )
 
 COARSE = QuantizeOptions(weight_bits=3)
-SHORT = TuneOptions(budget=8)
+SHORT = TuneOptions(budget=4)
 
 
 def coarse() -> Planted:
@@ -77,7 +77,7 @@ def test_what_is_told_is_what_was_measured() -> None:
     assert start.lost.mean == pytest.approx(wrong / 240)
     assert start.lost.error == pytest.approx(np.sqrt(wrong) / 240)
     assert found.scores["tuned"] > found.scores["plain"]
-    assert len(found.trials) <= 8
+    assert len(found.trials) <= SHORT.budget
     again = ltc2hw.quantize(found.network, "loihi2", planted.task.train.x, found.candidate.options)
     assert again == found.fixed
 
@@ -96,13 +96,13 @@ def test_a_stopped_tuning_goes_on(tmp_path: Path) -> None:
     (planted, whole), path = coarse_tuned(), tmp_path / "trail.json"
 
     def stop(stage: str, done: int, total: int) -> None:
-        if stage == "trials" and done == 4:
+        if stage == "trials" and done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tune(planted.network, "loihi2", planted.task, COARSE, SHORT, trail=path, progress=stop)
     kept = json.loads(path.read_text())
-    assert len(kept["trials"]) == 4
+    assert len(kept["trials"]) == 3
     told: list[int] = []
     found = tune(
         planted.network, "loihi2", planted.task, COARSE, SHORT, trail=path,
@@ -112,7 +112,7 @@ def test_a_stopped_tuning_goes_on(tmp_path: Path) -> None:
     assert found.fixed == whole.fixed
     assert found.tested == whole.tested
     # A larger budget goes on from there, too.
-    more = tune(planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=10), trail=path)
+    more = tune(planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=5), trail=path)
     assert more.trials[: len(found.trials)] == found.trials
     assert len(json.loads(path.read_text())["trials"]) == len(more.trials)
 
@@ -180,7 +180,7 @@ def test_where_nothing_is_lost_nothing_is_tried() -> None:
 
 def test_widths_that_were_asked_for_stay() -> None:
     planted = coarse()
-    stays = tune(planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=12))
+    stays = tune(planted.network, "loihi2", planted.task, COARSE, TuneOptions(budget=6))
     assert {projection.bits for projection in stays.fixed.projections} == {3}
     only = TuneOptions(budget=12, wider=True, remedies=("wider", "all-wider"))
     grows = tune(planted.network, "loihi2", planted.task, COARSE, only)
