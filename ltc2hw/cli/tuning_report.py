@@ -150,34 +150,21 @@ def to_html(found: Found, task: Task) -> str:
     Raises:
         MissingExtraError: without matplotlib.
     """
-    from ltc2hw.comparison.page import figure_html, policy, style
+    from ltc2hw.comparison.page import document, figure_html
 
-    look, shown = style(), escape(title(found, task))
+    shown = escape(title(found, task))
     figures = "\n".join(map(figure_html, pictures(found, task)))
     first, *others = map(table_html, tables(found))
     rest = "\n".join(others)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy(look, "")}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{shown}</title>
-<style>{look}</style>
-</head>
-<body>
-<main>
-<h1>{shown}</h1>
+    body = f"""<h1>{shown}</h1>
 <p>{escape(summary(found))}</p>
 {first}
 <div class="pictures">
 {figures}
 </div>
 {rest}
-</main>
-</body>
-</html>
 """
+    return document(shown, body)
 
 
 RENDERERS: Mapping[str, Callable[[Found, Task], str]] = {".html": to_html, ".md": to_markdown}

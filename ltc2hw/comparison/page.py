@@ -39,19 +39,7 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
         for early in (True, False)
     )
     sections = "\n".join(map(table_html, tables(report)))
-    look, work = style(), script()
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy(look, work)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{shown}</title>
-<style>{look}</style>
-</head>
-<body>
-<main>
-<h1>{shown}</h1>
+    body = f"""<h1>{shown}</h1>
 <p>{escape(summary(report))}</p>
 <div class="tiles">
 {tiles_html(report)}
@@ -64,9 +52,31 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 {others}
 </div>
 {sections}
-</main>
-<script>{work}</script>
-</body>
+"""
+    return document(shown, body, script())
+
+
+def document(shown: str, body: str, work: str = "") -> str:
+    """A page of its own: its title and what it shows, both as HTML, with a script.
+
+    >>> document("Widths", "<p>None.</p>\\n").count("<script>")
+    0
+    """
+    look = style()
+    own = f"<script>{work}</script>\n" if work else ""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy(look, work)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{shown}</title>
+<style>{look}</style>
+</head>
+<body>
+<main>
+{body}</main>
+{own}</body>
 </html>
 """
 
