@@ -298,10 +298,9 @@ class _Reasons:
                 f"errors end at {target.name}: in the model {self.model(target)}, what arrives at"
                 f" {connection.port} changes what it sends only in a later step"
             )
-        followed = ", as the descent by eligibility follows it" * isinstance(self.network, Network)
         return (
-            f"in the model {model}, what arrives changes its {variable} only in a later"
-            f" step{followed}"
+            f"in the model {model}, what arrives changes its {variable} only in a later step,"
+            " as the descent by eligibility follows it"
         )
 
     def model(self, population: Population) -> str:
