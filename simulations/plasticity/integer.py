@@ -7,6 +7,7 @@ toward zero, ``sat`` saturates to a word and counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ from ltc2hw.simulations.driver import Plan, Step, Values, add_counts, step
 from ltc2hw.simulations.integer import IntegerArithmetic
 from ltc2hw.simulations.plasticity.credit import Credits, Factors, backward
 from ltc2hw.simulations.plasticity.integer_factors import IntegerCredit, output_error
-from ltc2hw.simulations.plasticity.integer_traces import Entries, IntegerTraces
+from ltc2hw.simulations.plasticity.integer_traces import Entries, IntegerTraces, Met
 from ltc2hw.simulations.plasticity.integer_update import update
 from ltc2hw.simulations.plasticity.stream import Misfits, Update, stream
 
@@ -163,19 +164,19 @@ class IntegerLearner:
             return self.run(network, learning, x)
         weight = time_weight(self.chip.rule, t, steps)
         seen = self.observe(network, learning.registers, x, goal, weight)
-        counts, registers = seen.counts, learning.registers
-        moved = self.traces.moved(network, registers, seen.step, counts)
+        counts = seen.counts
+        moved = self.traces.moved(network, learning.registers, seen.step, counts)
         past = self.traces.past(seen.credits, moved, counts)
+        met = self.traces.met(network, learning.memories, learning, seen.step)
         descent, memories = {}, {}
         for parameter, memory in learning.memories.items():
             form = self.chip.formats[parameter]
-            own = self.traces.met(network, parameter, registers, seen.step, learning.eligibility)
             factor = self.factor(parameter, seen)
-            descent[parameter] = self.traces.descent(parameter, own, factor, past)
+            descent[parameter] = self.traces.descent(parameter, met[parameter], factor, past)
             rounding = self.rounding(parameter, learning.step)
             memories[parameter], lost = update(form, memory, descent[parameter], rounding)
             add_counts(counts, {parameter_name(network, parameter): lost})
-        following = self.after(network, learning, seen.step, moved, counts)
+        following = self.after(learning, met, moved, counts)
         following = replace(
             following, memories=memories, registers=seen.registers, step=learning.step + 1
         )
@@ -190,21 +191,15 @@ class IntegerLearner:
         return np.zeros(self.network.population(parameter.population).size, np.int64)
 
     def after(
-        self,
-        network: FixedNetwork,
-        learning: Learning,
-        done: Step,
-        moved: Entries,
-        counts: Misfits,
+        self, learning: Learning, met: Mapping[Parameter, Met], moved: Entries, counts: Misfits
     ) -> Learning:
         """A state of learning with its eligibility after a step."""
-        before, registers = learning.eligibility, learning.registers
-        eligibility = {}
-        for parameter in self.traces.forms:
-            own = self.traces.met(network, parameter, registers, done, before)
-            eligibility[parameter] = self.traces.following(
-                parameter, own, moved, learning.moves, counts
+        eligibility = {
+            parameter: self.traces.following(
+                parameter, met[parameter], moved, learning.moves, counts
             )
+            for parameter in self.traces.forms
+        }
         return replace(learning, eligibility=eligibility, moves=learning.moves + 1)
 
     def run(self, network: FixedNetwork, learning: Learning, x: Array) -> tuple[Update, Learning]:
@@ -213,7 +208,8 @@ class IntegerLearner:
         counts: dict[str, dict[str, int]] = {}
         add_counts(counts, done.saturations)
         moved = self.traces.moved(network, learning.registers, done, counts)
-        following = self.after(network, learning, done, moved, counts)
+        met = self.traces.met(network, self.traces.forms, learning, done)
+        following = self.after(learning, met, moved, counts)
         update = Update(self.said(network, done), {}, counts)
         return update, replace(following, registers=registers)
 

@@ -6,7 +6,7 @@ The equations are those of :class:`~ltc2hw.learning.eligible.EligibilityFormat`;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.trace import Array, State
 from ltc2hw.learning.eligible import ELIGIBLE, EligibilityFormat, turned
 from ltc2hw.learning.fixed import IntegerRule
-from ltc2hw.learning.learned import Eligibility
+from ltc2hw.learning.learned import Eligibility, Learning
 from ltc2hw.learning.neurons import fixed_of
 from ltc2hw.learning.rule import Parameter, parameter_name
 from ltc2hw.learning.values import read_parameter
@@ -95,15 +95,17 @@ class IntegerTraces:
     def met(
         self,
         network: FixedNetwork,
-        parameter: Parameter,
-        registers: State,
+        parameters: Iterable[Parameter],
+        learning: Learning,
         step: Step,
-        eligibility: Eligibility,
-    ) -> Met:
-        """What a parameter's values meet in a step."""
-        targets, message = met(network, parameter, registers, step)
-        cut = shift_toward_zero(message, self.chip.formats[parameter].word.message_shift)
-        return Met(targets, cut, eligibility.get(parameter, {}))
+    ) -> dict[Parameter, Met]:
+        """What the values of some parameters meet in a step; ``learning`` is that before it."""
+        found = {}
+        for parameter in parameters:
+            targets, message = met(network, parameter, learning.registers, step)
+            cut = shift_toward_zero(message, self.chip.formats[parameter].word.message_shift)
+            found[parameter] = Met(targets, cut, learning.eligibility.get(parameter, {}))
+        return found
 
     def descent(self, parameter: Parameter, own: Met, factor: Array, past: Entries) -> IntArray:
         """``(F x << P-E-p) + (Σ K_i ε_i << P-E-h)``, or F x alone; ``factor`` (N,) is F."""
