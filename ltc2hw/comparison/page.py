@@ -59,7 +59,7 @@ def page_html(report: Report, drawn: Sequence[Picture]) -> str:
 def document(shown: str, body: str, work: str = "") -> str:
     """A page of its own: its title and what it shows, both as HTML, with a script.
 
-    >>> document("Widths", "<p>None.</p>\\n").count("<script>")
+    >>> document("Widths", "<p>None.</p>").count("<script>")
     0
     """
     look = style()
