@@ -119,12 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}-bits", type=positive, default=getattr(words, name), metavar="N", help=what
         )
     parser.add_argument(
-        "--eligibility-bits", type=positive, default=words.eligibility, metavar="N",
-        help="of every word that a synapse keeps, with --rule eligibility",
+        "--eligibility-bits", type=positive, metavar="N",
+        help=f"of words that --rule eligibility keeps (default: {words.eligibility})",
     )  # fmt: skip
     parser.add_argument(
-        "--eligibility-range", type=natural, default=words.eligibility_range, metavar="N",
-        help="these words reach 2^N times the largest message",
+        "--eligibility-range", type=natural, metavar="N",
+        help=f"they reach 2^N times the largest message (default: {words.eligibility_range})",
     )  # fmt: skip
     parser.add_argument("--rounding", choices=get_args(PlasticRounding), default=words.rounding)
     parser.add_argument(
@@ -234,14 +234,26 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
 
 
 def chosen_words(arguments: argparse.Namespace) -> PlasticWords:
-    """The words that the arguments ask for."""
+    """The words that the arguments ask for.
+
+    Raises:
+        InvalidValueError: for widths that are none, and words that the rule does not keep.
+    """
+    kept = {}
+    for option in ("eligibility_bits", "eligibility_range"):
+        value = getattr(arguments, option)
+        if value is not None:
+            if RULES[arguments.rule] != "eligibility":
+                limit = f"none with --rule {arguments.rule}"
+                flag = f"--{option.replace('_', '-')}"
+                raise InvalidValueError(flag, value, limit, "pass --rule eligibility")
+            kept[option.removesuffix("_bits")] = value
     return PlasticWords(
         value=arguments.value_bits,
         mean=arguments.mean_bits,
         gradient=arguments.gradient_bits,
         neuron=arguments.neuron_bits,
-        eligibility=arguments.eligibility_bits,
-        eligibility_range=arguments.eligibility_range,
+        **kept,
         rounding=arguments.rounding,
         seed=arguments.seed,
     )
