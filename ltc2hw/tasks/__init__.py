@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from ltc2hw.data import DETECTED, SUFFIXES, DataOptions, read_data
 from ltc2hw.data.ts import TRAIN
 from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.numbers.scalars import require_type
-from ltc2hw.tasks.add import add_task
 from ltc2hw.tasks.digits import digits_permuted, digits_pixels, digits_rows
 from ltc2hw.tasks.functions import function_task, names_function
+from ltc2hw.tasks.generated import NAMES as GENERATED
+from ltc2hw.tasks.generated import generated_task
 from ltc2hw.tasks.named import NAMES, named_task
 from ltc2hw.tasks.split import LazySplit, Split
 from ltc2hw.tasks.task import Task
@@ -23,23 +23,21 @@ TASKS: dict[str, Callable[[], Task]] = {
     "digits-pixels": digits_pixels,
     "digits-permuted": digits_permuted,
 }
-"""Tasks without a parameter, by name; ``add-T`` and ``add-running-T`` exist for every length."""
-
-_ADD = re.compile(r"add-(running-)?([0-9]{1,9})")
+"""Tasks without a parameter, by name; those of :mod:`ltc2hw.tasks.generated` have a number."""
 
 
 def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
-    """The task called ``name``: one of :data:`TASKS`, ``add-T`` (e.g. add-100), ``add-running-T``.
+    """The task called ``name``: one of :data:`TASKS`, or with a number in its name, e.g. add-100.
 
-    Or of a data set whose files lie below ``options.root``, e.g. ``mnist-rows``: one of
+    The latter are those of :data:`ltc2hw.tasks.generated.NAMES`. Or of a data set whose files lie below ``options.root``, e.g. ``mnist-rows``: one of
     :data:`~ltc2hw.tasks.named.NAMES`. Or the data of a path, read as ``options`` say (see
     :func:`ltc2hw.data.read_data`), or what ``module:function`` returns. A name goes before a file
     that is called so; write ``./name`` for the file.
 
     Raises:
         UnknownNameError: if there is neither such a task nor such a file.
-        InvalidValueError: if the Add task cannot have that length, or options are given for a task
-            that has data of its own, or files of a data set are not there.
+        InvalidValueError: if a task cannot have the number of its name, or options are given for a
+            task that has data of its own, or files of a data set are not there.
         ShapeError, InvalidValueError, DamagedFileError: for data that do not make a task.
         MissingExtraError: if the task's data come with a package that is not installed.
 
@@ -48,11 +46,11 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
     """
     require_type("task", name, str, os.PathLike)
     text = os.fspath(name)
-    add = _ADD.fullmatch(text)
-    if add is not None or text in TASKS:
+    own = TASKS[text]() if text in TASKS else generated_task(text)
+    if own is not None:
         if options != DETECTED:
             raise InvalidValueError("options of data", "given", f"none for task {text}")
-        return TASKS[text]() if add is None else add_task(int(add[2]), bool(add[1]))
+        return own
     named = named_task(text, options)
     if named is not None:
         return named
@@ -64,8 +62,7 @@ def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> 
         return file_task(text, options)
     known = (
         *TASKS,
-        "add-T (e.g. add-100)",
-        "add-running-T",
+        *GENERATED,
         *NAMES,
         "a path that exists",
         "module:function",

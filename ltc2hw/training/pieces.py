@@ -39,21 +39,26 @@ def compiled(derivatives: Tensor, present: Tensor, shown: Tensor, ports: int, la
     """
     length, rows, columns, batch, size = derivatives.shape
     states, count = rows - 1, columns - rows + 1 - ports
+    # Samples lie side by side as neurons do: long rows for what goes along them.
+    whole = (1, batch * size)
     empty, zeros = derivatives.new_empty, derivatives.new_zeros
-    back = Back(
-        factors=empty(length, ports, batch, size),
-        constant=zeros(count, size),
-        credit=empty(states, batch, size),
-        products=empty(states, states, batch, size),
-        left=empty(0 if last else length, states, ports, batch, size),
-        entered=zeros(states, count, batch, size),
+    constant = zeros(count, *whole[1:])
+    factors = empty(length, ports, *whole)
+    credit, products = empty(states, *whole), empty(states, states, *whole)
+    left = empty(0 if last else length, states, ports, *whole)
+    entered = zeros(states, count, *whole)
+    given = (derivatives.view(length, rows, columns, *whole), present, shown.reshape(length, *whole))
+    written = (factors, constant, left, entered, credit, products)
+    kernels.go_back(*(tensor.numpy() for tensor in (*given, *written)))
+    shape = (batch, size)
+    return Back(
+        factors.view(length, ports, *shape),
+        constant.view(count, *shape).sum(dim=1),
+        credit.view(states, *shape),
+        products.view(states, states, *shape),
+        left.view(len(left), states, ports, *shape),
+        entered.view(states, count, *shape),
     )
-    given = (derivatives, present, shown.contiguous())
-    kernels.go_back(
-        *(tensor.numpy() for tensor in given),
-        *(back[i].numpy() for i in (0, 1, 4, 5, 2, 3)),
-    )
-    return back
 
 
 def by_torch(derivatives: Tensor, present: Tensor, shown: Tensor, ports: int, last: bool) -> Back:
@@ -88,8 +93,13 @@ def advance(
 ) -> None:
     """:func:`meet`, then bring the eligibility to the end of the piece, in place."""
     if fast:
-        given = (back.products, back.credit, back.left, messages, eligibility, gradient)
+        # What came before the piece in one pass over the eligibility, and what entered in it as one
+        # product of matrices for each sample.
+        given = (back.products, back.credit, back.left[:0], messages[:0], eligibility, gradient)
         kernels.advance(*(tensor.numpy() for tensor in given))
+        length, batch, count = messages.shape
+        left = back.left.permute(3, 4, 1, 2, 0).reshape(batch, -1, length)
+        eligibility.view(batch, -1, count).baddbmm_(left, messages.transpose(0, 1))
         return
     meet(back, eligibility, gradient, fast)
     kept = torch.einsum("ijbn,bnjpm->bnipm", back.products, eligibility)
