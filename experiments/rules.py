@@ -27,10 +27,10 @@ BUILD, RESULTS = Path("build/experiments/rules"), Path("docs/results")
 TABLE = "table"
 
 RATES: Mapping[str, tuple[float, ...]] = {
-    "ltc": (2e-3, 8e-3),
-    "alif": (2e-3, 8e-3),
-    "adlif": (5e-3, 2e-2),
-    "brf": (3e-2, 1e-1),
+    "ltc": (3e-3, 1e-2),
+    "alif": (3e-3, 1e-2),
+    "adlif": (2e-2, 5e-2),
+    "brf": (1e-1, 3e-1),
 }
 """Rates that each model's rules choose from; the synapses of oscillators are larger."""
 

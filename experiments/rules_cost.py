@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import copy
 import ctypes
-import json
-import os
-import sys
+import multiprocessing
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,21 +65,15 @@ def in_a_fork(function: Callable[[], dict[str, float]]) -> dict[str, float]:
     >>> in_a_fork(lambda: {"one": 1.0})
     {'one': 1.0}
     """
-    reading, writing = os.pipe()
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, json.dumps(function()).encode())
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise RuntimeError("the measurement failed in its own process")
-    found: dict[str, float] = json.loads(text)
+    fork = multiprocessing.get_context("fork")
+    receiving, sending = fork.Pipe(duplex=False)
+    child = fork.Process(target=lambda: sending.send(function()))
+    child.start()
+    sending.close()
+    try:
+        found: dict[str, float] = receiving.recv()
+    except EOFError as error:
+        raise RuntimeError("the measurement failed in its own process") from error
+    finally:
+        child.join()
     return found

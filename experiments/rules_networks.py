@@ -72,7 +72,7 @@ NEURONS: Mapping[str, Neurons] = {
     ),
     "brf": Neurons({"omega": (15.0, 50.0), "damping": (0.1, 1.0)}, ("omega", "damping"), 40.0),
 }
-"""Ranges of Baronig et al. (arXiv 2408.07517, 2506.14464); gains at which neurons spike at first."""
+"""Ranges of Baronig et al. (arXiv 2408.07517, 2506.14464); gains at which neurons spike."""
 
 MODELS = ("ltc", *NEURONS)
 
@@ -114,7 +114,7 @@ def budget_of(task: str) -> Budget:
 BUDGETS: Mapping[str, Budget] = {
     "digits-rows": Budget(12, updates=2),
     "digits-pixels": Budget(8),
-    "mnist-rows": Budget(4, batch=64, samples=10_000),
+    "mnist-rows": Budget(8, batch=64, samples=10_000),
     "mnist-pixels": Budget(
         6, weighting="second-half", samples=3_000, validation=1_000, test=2_500, piece=98
     ),

@@ -221,14 +221,15 @@ def _gradients(cells: Sequence[Record], key: str) -> str:
 
 
 ABOUT = (
-    "Learning rules by neuron models: each pair learned at the rates in brackets with one seed, and "
-    "with the further seeds at the one with the best validation score. Scores are those of the "
-    "network of the best validation epoch on test samples, and of its int8 form (`loihi2`, engine "
-    "`fast`): the median of the seeds and their range. Cosine and norm ratio compare the gradient of "
-    "the hidden layer over 32 training sequences with BPTT's, at the start, the middle and the end of "
-    "training, medians of the seeds. MB: peak memory of learning a batch, above that of network and "
-    "data. ms: processor time per sequence in a batch, one thread. Readouts have static gates, so "
-    "that e-prop's filter is exact. `ltc` has event gates. Again by `python -m experiments.rules TASK`."
+    "Learning rules by neuron models: each pair learned at the rates in brackets with one seed, "
+    "and with the further seeds at the one with the best validation score. Scores are those of "
+    "the network of the best validation epoch on test samples, and of its int8 form (`loihi2`, "
+    "engine `fast`): the median of the seeds and their range. Cosine and norm ratio compare the "
+    "gradient of the hidden layer over 32 training sequences with BPTT's, at the start, the middle "
+    "and the end of training, medians of the seeds. MB: peak memory of learning a batch, above "
+    "that of a process that has learned one sequence. ms: processor time per sequence in a batch, "
+    "one thread. Readouts have static gates, so that e-prop's filter is exact. `ltc` has event "
+    "gates. Again by `python -m experiments.rules TASK`."
 )
 
 

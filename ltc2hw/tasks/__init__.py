@@ -29,10 +29,11 @@ TASKS: dict[str, Callable[[], Task]] = {
 def load_task(name: str | os.PathLike[str], options: DataOptions = DETECTED) -> Task:
     """The task called ``name``: one of :data:`TASKS`, or with a number in its name, e.g. add-100.
 
-    The latter are those of :data:`ltc2hw.tasks.generated.NAMES`. Or of a data set whose files lie below ``options.root``, e.g. ``mnist-rows``: one of
-    :data:`~ltc2hw.tasks.named.NAMES`. Or the data of a path, read as ``options`` say (see
-    :func:`ltc2hw.data.read_data`), or what ``module:function`` returns. A name goes before a file
-    that is called so; write ``./name`` for the file.
+    The latter are those of :data:`ltc2hw.tasks.generated.NAMES`. Or of a data set whose files lie
+    below ``options.root``, e.g. ``mnist-rows``: one of :data:`~ltc2hw.tasks.named.NAMES`. Or the
+    data of a path, read as ``options`` say (see :func:`ltc2hw.data.read_data`), or what
+    ``module:function`` returns. A name goes before a file that is called so; write ``./name`` for
+    the file.
 
     Raises:
         UnknownNameError: if there is neither such a task nor such a file.

@@ -1,7 +1,7 @@
 """A chaotic series to be predicted: the delay differential equation of Mackey and Glass (1977).
 
-Source: Mackey, Glass: Oscillation and chaos in physiological control systems. Science 197, 1977; the
-constants are those of most studies of prediction, at which the series is chaotic.
+Source: Mackey, Glass: Oscillation and chaos in physiological control systems. Science 197, 1977;
+the constants are those of most studies of prediction, at which the series is chaotic.
 """
 
 from __future__ import annotations

@@ -47,7 +47,11 @@ def compiled(derivatives: Tensor, present: Tensor, shown: Tensor, ports: int, la
     credit, products = empty(states, *whole), empty(states, states, *whole)
     left = empty(0 if last else length, states, ports, *whole)
     entered = zeros(states, count, *whole)
-    given = (derivatives.view(length, rows, columns, *whole), present, shown.reshape(length, *whole))
+    given = (
+        derivatives.view(length, rows, columns, *whole),
+        present,
+        shown.reshape(length, *whole),
+    )
     written = (factors, constant, left, entered, credit, products)
     kernels.go_back(*(tensor.numpy() for tensor in (*given, *written)))
     shape = (batch, size)
