@@ -60,6 +60,7 @@ class RuleCell:
             "samples": {
                 part: getattr(self.task, part).samples for part in ("train", "validation", "test")
             },
+            "decision_steps": self.task.decision_steps,
             "model": self.model,
             "rule": self.rule,
             "starts": starts_of(self.model, self.budget),

@@ -94,6 +94,8 @@ class Budget:
     """Of a model's constants, in place of its own."""
     readout_bias: float | None = None
     piece: int = 32
+    decision_steps: int | None = None
+    """Last steps that decide together, of images read pixel by pixel; None for the last one."""
 
 
 def budget_of(task: str) -> Budget:
@@ -105,18 +107,26 @@ def budget_of(task: str) -> Budget:
     if task.startswith("cue-"):
         # Oscillations have to last: an e-th of one is left at the end, at least.
         fades = {"omega": (5.0, 20.0), "damping": (0.0, 100.0 / int(task.removeprefix("cue-")))}
-        return Budget(20, batch=32, weighting="last", starts={"brf": fades}, readout_bias=-2.0)
+        return Budget(10, weighting="last", starts={"brf": fades}, readout_bias=-2.0)
     if task.startswith("add-"):
         return Budget(10, batch=64)
     return BUDGETS[task]
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "digits-rows": Budget(12, updates=2),
+    "digits-rows": Budget(12, batch=64, updates=2),
     "digits-pixels": Budget(8),
     "mnist-rows": Budget(8, batch=64, samples=10_000),
     "mnist-pixels": Budget(
-        6, weighting="second-half", samples=3_000, validation=1_000, test=2_500, piece=98
+        4,
+        batch=16,
+        weighting="second-half",
+        samples=3_000,
+        validation=1_000,
+        test=2_500,
+        piece=98,
+        readout_bias=1.2,
+        decision_steps=284,
     ),
     "mackey-glass-15": Budget(15, updates=4, weighting="uniform", readout_bias=-1.0),
 }
@@ -124,7 +134,8 @@ BUDGETS: Mapping[str, Budget] = {
 
 def rule_task(name: str, budget: Budget, root: str | None = None) -> Task:
     """The task, cut to its budget."""
-    options = DataOptions(root=root) if IMAGES.fullmatch(name) else DataOptions()
+    images = DataOptions(root=root, decision_steps=budget.decision_steps)
+    options = images if IMAGES.fullmatch(name) else DataOptions()
     task = load_task(name, options)
     counts = {"train": budget.samples, "validation": budget.validation, "test": budget.test}
     if name.startswith("add-"):
