@@ -116,7 +116,14 @@ def budget_of(task: str) -> Budget:
 BUDGETS: Mapping[str, Budget] = {
     "digits-rows": Budget(12, batch=64, updates=2),
     "digits-pixels": Budget(8),
-    "mnist-rows": Budget(8, batch=64, samples=10_000),
+    "mnist-rows": Budget(
+        8,
+        batch=64,
+        weighting="second-half",
+        samples=10_000,
+        readout_bias=1.2,
+        decision_steps=14,
+    ),
     "mnist-pixels": Budget(
         4,
         batch=16,

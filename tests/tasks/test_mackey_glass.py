@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 from ltc2hw.errors import InvalidValueError
+from ltc2hw.numbers.words import FloatArray
 from ltc2hw.tasks import load_task
 from ltc2hw.tasks.mackey_glass import DEVIATION, MEAN, integrate, persistence
 
@@ -16,11 +19,12 @@ def by_steps(start: float, intervals: int) -> list[float]:
 
     Within one of them the delayed value is known: it is the solution of the one before.
     """
-    values, before, x = [start], None, start
+    values, x = [start], start
+    before: Any = None
     for interval in range(intervals):
 
-        def slope(t: float, x: np.ndarray, before: object = before) -> np.ndarray:
-            late = start if before is None else before(t - 17.0)[0]  # type: ignore[operator]
+        def slope(t: float, x: FloatArray, before: Any = before) -> FloatArray:
+            late = start if before is None else float(before(t - 17.0)[0])
             return 0.2 * late / (1.0 + late**10) - 0.1 * x
 
         first = 17.0 * interval

@@ -44,8 +44,8 @@ def through_time(task: Task, model: str, windows: list[slice]) -> torch.Tensor:
         outputs, state = module(x[window], state)
         share = (window.stop - window.start) / task.steps
         total = total + share * window_loss(task, outputs, labels, weights[window])
-    total.backward()
-    return torch.cat([p.grad.reshape(-1) for c in module.cells for p in c.parameters()])
+    hidden = [p for own in module.cells for p in own.parameters()]
+    return torch.cat([grad.reshape(-1) for grad in torch.autograd.grad(total, hidden)])
 
 
 @pytest.mark.parametrize("model", ["ltc", "alif", "adlif", "brf"])
