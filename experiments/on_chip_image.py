@@ -38,7 +38,7 @@ SCHEDULE: tuple[tuple[int, int], ...] = ((5, 8), (6, 8), (7, 8))
 """Passes over the training samples at the learning rate 2^-k: pairs (k, passes)."""
 
 REACH = 4.0
-WIDTHS = {"value": 16, "mean": 16, "gradient": 16, "eligibility": 16}
+BITS = 16
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def run(case: Case, seed: int) -> dict[str, Any]:
     images = task()
     network = untrained(HIDDEN, seed, INPUTS) if case.neurons == "ltc" else feedforward(seed)
     fixed = quantize(network, "loihi2", images.train.x, QuantizeOptions(weight_reach=REACH))
-    words, rng = PlasticWords(**WIDTHS, seed=seed), np.random.default_rng(1000 + seed)
+    words = PlasticWords(value=BITS, mean=BITS, gradient=BITS, eligibility=BITS, seed=seed)
+    rng = np.random.default_rng(1000 + seed)
     learning: Learning | None = None
     curves: dict[str, list[float]] = {"validation": [], "test": []}
     lost = 0

@@ -202,9 +202,9 @@ class ModelOptions:
         """Raise unless what is set belongs to the chosen neuron."""
         if self.is_ltc:
             remedy = "set threshold, adaptation_strength and the biases with their spreads"
-            for option in ("constants", "spreads", "fixed"):
-                if value := getattr(self, option):
-                    raise InvalidValueError(option, value, "none for the LTC", remedy)
+            for name in ("constants", "spreads", "fixed"):
+                if value := getattr(self, name):
+                    raise InvalidValueError(name, value, "none for the LTC", remedy)
             return
         for option in dataclasses.fields(self):
             value = getattr(self, option.name)

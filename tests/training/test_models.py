@@ -124,7 +124,7 @@ def test_options_of_another_neuron_are_refused() -> None:
         ModelOptions(neuron="alif", spreads=("jump",))  # type: ignore[arg-type]
     for own in ({"spreads": {"leak": 0.5}}, {"fixed": ("leak",)}):
         with pytest.raises(UnknownNameError, match="leak"):
-            new_network(ModelOptions(neuron="alif", **own))  # type: ignore[arg-type]
+            new_network(ModelOptions(neuron="alif", **own))
     with pytest.raises(InvalidValueError, match="neuron is int"):
         ModelOptions(neuron=3)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="model is 'hodgkin'"):
