@@ -22,6 +22,7 @@ from ltc2hw.tasks import Task
 from ltc2hw.tasks.mackey_glass import persistence
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
 from ltc2hw.training.learner import new_learner
+from ltc2hw.training.options import complete
 
 Record = Mapping[str, Any]
 Progress = Callable[[str, EpochRecord], None]
@@ -80,7 +81,7 @@ def run_rule(cell: RuleCell, folder: Path, progress: Progress | None = None) -> 
     path = folder / f"{cell.name}.json"
     if path.exists():
         found: Record = json.loads(path.read_text(encoding="utf-8"))
-        if found["plan"] == cell.plan:
+        if _whole(found["plan"]) == _whole(cell.plan):
             return found
     measured: dict[str, Any] = {"plan": cell.plan, "name": cell.name, "metric": cell.task.metric}
     try:
@@ -94,6 +95,11 @@ def run_rule(cell: RuleCell, folder: Path, progress: Progress | None = None) -> 
     for suffix in SIDES:
         (folder / f"{cell.name}{suffix}").unlink(missing_ok=True)
     return measured
+
+
+def _whole(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan with the options that came after it was written."""
+    return {**plan, "recipe": complete(plan["recipe"])}
 
 
 SIDES = (".npz", ".cosines")
