@@ -83,7 +83,15 @@ def budget_key(record: Record) -> tuple[Any, ...]:
     plan = record["plan"]
     training, model = plan["recipe"]["training"], plan["recipe"]["model"]
     samples = tuple(plan["samples"].values())
-    return plan["task"], training["epochs"], training["batch_size"], tuple(model["hidden"]), samples
+    return (
+        plan["task"],
+        training["epochs"],
+        training["batch_size"],
+        tuple(model["hidden"]),
+        samples,
+        plan["decision_steps"],
+        training["piece"],
+    )
 
 
 def pair_key(record: Record) -> tuple[Any, ...]:
@@ -114,7 +122,9 @@ def _table(records: Sequence[Record]) -> str:
     title = (
         f"## {plan['task']}\n\n{size} neurons, {training['epochs']} epochs of {samples['train']:,} "
         f"sequences in batches of {training['batch_size']}; chosen on {samples['validation']:,}, "
-        f"tested on {samples['test']:,}. {_trivial(records)}\n"
+        f"tested on {samples['test']:,}. Losses weigh by {training['loss_weighting']}, "
+        f"{plan['decision_steps']} steps decide, HYPR and e-prop take {training['piece']} steps at "
+        f"a time. {_trivial(records)}\n"
     )
     lines = ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
     notes: list[str] = []
