@@ -86,7 +86,9 @@ class FloatCells(Cells[Neurons]):
         known = self.made.get((neurons.name, Value(operation, cells)))
         if known is not None:
             return known
-        return self.operation(neurons, Value(operation, cells), dict(zip(cells, cells, strict=True)))
+        return self.operation(
+            neurons, Value(operation, cells), dict(zip(cells, cells, strict=True))
+        )
 
     def spread(self, neurons: Neurons, cell: int) -> int:
         """First cell of a number that is the same for all neurons of a population."""
@@ -95,11 +97,15 @@ class FloatCells(Cells[Neurons]):
     def _slope(self, neurons: Neurons, gate: str, arguments: tuple[int, ...]) -> int:
         if named(neurons, gate) == "plan":
             return self._row(PLAN_SLOPE, neurons.size, arguments)
-        value = Value(Operation.GATE, arguments, gate)
-        known = self.made.get((neurons.name, value))
-        if known is None:
-            known = self.operation(neurons, value, dict(zip(arguments, arguments, strict=True)))
+        known = self._again(neurons, Value(Operation.GATE, arguments, gate))
         return self._row(LOGISTIC_SLOPE, neurons.size, (known,))
+
+    def _again(self, neurons: Neurons, value: Value) -> int:
+        """First cell of a value whose arguments are cells, made if it is not there yet."""
+        known = self.made.get((neurons.name, value))
+        if known is not None:
+            return known
+        return self.operation(neurons, value, {cell: cell for cell in value.arguments})
 
     def _row(self, code: int, size: int, arguments: tuple[int, ...]) -> int:
         result = self.run(size)

@@ -38,9 +38,11 @@ CODES: Mapping[Operation, int] = {
 ``LOGISTIC_SLOPE`` reads the value of its gate; ``SPREAD`` a number that all neurons share.
 """
 
-(FIRST_EDGE, FIRST_SLOPE, FIRST_RISE), (SECOND_EDGE, SECOND_SLOPE, SECOND_RISE), (
-    THIRD_EDGE, THIRD_SLOPE, THIRD_RISE,
-) = ((edge / 8, 2.0**-slope, rise / 2**unit) for edge, slope, rise, unit in PLAN_SEGMENTS)  # fmt: skip
+(
+    (FIRST_EDGE, FIRST_SLOPE, FIRST_RISE),
+    (SECOND_EDGE, SECOND_SLOPE, SECOND_RISE),
+    (THIRD_EDGE, THIRD_SLOPE, THIRD_RISE),
+) = ((edge / 8, 2.0**-slope, rise / 2**unit) for edge, slope, rise, unit in PLAN_SEGMENTS)
 
 GAMMA, HEIGHT, NARROW, SPREADING = MULTI_GAUSSIAN
 WIDE = NARROW * SPREADING

@@ -64,7 +64,9 @@ def arrive_sparse(tables: FloatTables, cells: Array, values: Array, p: Any) -> N
 
 
 @kernel
-def give_back(tables: FloatTables, cells: Array, weights: Array, p: Any, r: Any, start: Any) -> None:
+def give_back(
+    tables: FloatTables, cells: Array, weights: Array, p: Any, r: Any, start: Number
+) -> None:
     """Add ``factor @ B`` to the credit of the source; B as the projection's weights lie."""
     if not r.dense:
         give_back_sparse(tables, cells, weights, p, r, start)
@@ -87,7 +89,7 @@ def give_back(tables: FloatTables, cells: Array, weights: Array, p: Any, r: Any,
 
 @inlined
 def give_back_sparse(
-    tables: FloatTables, cells: Array, weights: Array, p: Any, r: Any, start: Any
+    tables: FloatTables, cells: Array, weights: Array, p: Any, r: Any, start: Number
 ) -> None:
     """The same through the synapses that there are."""
     ends = np.uint64(p.pointers)
@@ -169,7 +171,7 @@ def run(
     lengths: Array,
     reset: bool,
     sources: int = SOURCES,
-) -> int:
+) -> Number:
     """Learn S samples of at most T steps, one after the other.
 
     ``samples`` (S, T, N_in); ``goals`` (S, T or 1, N_out); ``weights`` (S, T) of the loss in time,

@@ -18,7 +18,7 @@ import numpy as np
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.reverse import FACTOR, ONE
 from ltc2hw.dynamics.tangent import carry, cross, enter, show
-from ltc2hw.graph.network import Network, Projection
+from ltc2hw.graph.network import Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import history_length, port_stage
 from ltc2hw.learning.backwards import passes, reverse_of, tangent_of
@@ -75,7 +75,7 @@ class FloatLayout:
     @property
     def synapses(self) -> int:
         """Numbers that a step learns or keeps."""
-        return self.values + sum(at.stop - at.start for at in self.kept.values())
+        return self.values + sum(int(at.stop - at.start) for at in self.kept.values())
 
 
 def lay_out(learner: FloatLearner) -> FloatLayout:
@@ -254,7 +254,7 @@ class _Builder:
 
     def following(self) -> list[tuple[int, ...]]:
         """Past messages move on, then results become registers."""
-        rows = []
+        rows: list[tuple[int, ...]] = []
         for population, variable, depth in self.past():
             start, size = self.histories[population.name, variable], population.size
             slots = [self.sent(population.name, variable)]
@@ -267,7 +267,7 @@ class _Builder:
 
     def registers(self) -> list[tuple[int, ...]]:
         """Everything that a step takes over from the one before."""
-        rows = [
+        rows: list[tuple[int, ...]] = [
             (start, start, depth * population.size)
             for population, variable, depth in self.past()
             for start in (self.histories[population.name, variable],)
@@ -389,9 +389,7 @@ class _Builder:
             parts = [part for part in parts if part >= 0]
             cells.append(parts[0] if parts else -1)
             for part in parts[1:]:
-                cells[-1] = self.cells.combined(
-                    self.neurons(name), Operation.ADD, cells[-1], part
-                )
+                cells[-1] = self.cells.combined(self.neurons(name), Operation.ADD, cells[-1], part)
         return cells + [self.signals.get((name, own), -1) for own in kept.filters]
 
     def plastic(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.trace import State
-from ltc2hw.learning.learned import Eligibility, Learning
+from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Memory, Parameter, feedback_matrix
 from ltc2hw.numbers.operators import expanded
 from ltc2hw.numbers.words import FloatArray
@@ -26,9 +26,9 @@ def pack(layout: FloatLayout, learning: Learning) -> FloatMemory:
         values[at] = expanded(connection.weights).values[order]
     cells = _constants(layout)
     for (parameter, memory), at in zip(learning.memories.items(), learned(layout), strict=True):
-        order = slice(None) if parameter.projection is None else layout.orders[parameter.projection]
+        index = parameter.projection
         for array, numbers in zip((values, means, gradients), memory, strict=True):
-            array[at] = numbers[order]
+            array[at] = numbers if index is None else numbers[layout.orders[index]]
     for record, at in zip(layout.tables.plastic, learned(layout), strict=True):
         if record["projection"] < 0:
             start = int(record["constant"])

@@ -104,9 +104,7 @@ def resolve(tables: FloatTables, memory: FloatMemory, e: Any) -> None:
 
 
 @inlined
-def gather(
-    tables: FloatTables, memory: FloatMemory, e: Any, begin: Number, width: Number
-) -> None:
+def gather(tables: FloatTables, memory: FloatMemory, e: Any, begin: Number, width: Number) -> None:
     """Bring the terms of the targets of a sparse row together, in cells of their own."""
     cells, columns = memory.cells, memory.places.shape[1]
     for r in range(e.words + 1):
