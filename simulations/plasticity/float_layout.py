@@ -65,6 +65,7 @@ class FloatLayout:
     kept: Mapping[tuple[Parameter, str], slice]
     """Where the numbers that values keep are."""
     ones: int
+    zeros: int
     cells: int
     gathered: int
     longest: int
@@ -122,7 +123,7 @@ class _Builder:
         self.schedule: list[tuple[int, int, int]] = []
         self.returned: list[tuple[int, ...]] = []
         self.inboxes: list[tuple[int, ...]] = []
-        self.pointers: list[Array] = [np.zeros(0, np.int64)]
+        self.pointers: list[Array] = [np.zeros(1, np.int64)]
         self.targets: list[Array] = [np.zeros(0, np.int64)]
         self.orders: dict[int, Array] = {}
         self.starts: dict[int, int] = {}
@@ -189,7 +190,7 @@ class _Builder:
         )
         return FloatLayout(
             learner, tables, self.placed, self.histories, self.orders, self.starts, self.feeds,
-            self.kept, self.ones, self.cells.size, gathered, self.longest, self.values, self.back,
+            self.kept, self.ones, self.zeros, self.cells.size, gathered, self.longest, self.values, self.back,
         )  # fmt: skip
 
     def neurons(self, name: str) -> Neurons:

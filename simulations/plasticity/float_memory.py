@@ -40,6 +40,7 @@ def pack(layout: FloatLayout, learning: Learning) -> FloatMemory:
         _kept(layout, learning), _feedback(layout, learning),
         np.zeros(longest), np.zeros(longest), np.zeros((terms, longest)), np.zeros(longest),
         np.zeros((terms, terms), np.int64), np.uint64(layout.gathered), np.uint64(longest),
+        np.uint64(layout.zeros),
     )  # fmt: skip
 
 

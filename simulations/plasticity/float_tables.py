@@ -149,6 +149,8 @@ class FloatMemory(NamedTuple):
     """First of the cells for terms of a sparse row."""
     longest: Any
     """Cells of each of them."""
+    nothing: Any
+    """First of as many cells that hold 0."""
 
 
 class FloatRule(NamedTuple):

@@ -7,6 +7,17 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.simulations.compiled import inlined, kernel
+from ltc2hw.simulations.plasticity.float_blocks import (
+    FPTT,
+    KEEP,
+    MOST_WORDS,
+    PLAIN,
+    four_kept,
+    none_kept,
+    one_kept,
+    three_kept,
+    two_kept,
+)
 from ltc2hw.simulations.plasticity.float_tables import (
     ONE,
     Array,
@@ -53,6 +64,14 @@ def learn_row(
     return lost
 
 
+@inlined
+def add_products(cells: Array, cell: Number, kept: Array, old: Number, own: Array, width: Number) -> None:
+    """Add what a row kept, times cells, to a vector; nothing where there are none."""
+    if cell >= 0:
+        for j in range(width):
+            own[j] += cells[np.uint64(cell) + j] * kept[old + j]
+
+
 @kernel
 def keep_row(
     memory: FloatMemory, e: Any, places: Array, row: Number, width: Number, learns: Number
@@ -62,29 +81,18 @@ def keep_row(
     ``places``: cells of the terms; ``row``: the row's first value.
     """
     wide_vectors()
-    cells, kept, fresh = memory.cells, memory.kept, memory.fresh
-    products, messages, words = memory.products, memory.messages, e.words
+    cells, kept, fresh, words = memory.cells, memory.kept, memory.fresh, e.words
     if learns:
         for k in range(words):
-            cell, old = places[words, k], e.kept + np.uint64(k) * e.size + row
-            if cell >= 0:
-                for j in range(width):
-                    products[j] += cells[np.uint64(cell) + j] * kept[old + j]
-    entering = places.shape[1] - 1
+            old = e.kept + np.uint64(k) * e.size + row
+            add_products(cells, places[words, k], kept, old, memory.products, width)
     for new in range(words):
-        cell = places[new, entering]
-        own = fresh[new]
-        if cell >= 0:
-            for j in range(width):
-                own[j] = cells[np.uint64(cell) + j] * messages[j]
-        else:
-            for j in range(width):
-                own[j] = 0.0
+        cell, own = places[new, places.shape[1] - 1], fresh[new]
+        for j in range(width):
+            own[j] = cells[np.uint64(cell) + j] * memory.messages[j] if cell >= 0 else 0.0
         for k in range(words):
-            cell, old = places[new, k], e.kept + np.uint64(k) * e.size + row
-            if cell >= 0:
-                for j in range(width):
-                    own[j] += cells[np.uint64(cell) + j] * kept[old + j]
+            old = e.kept + np.uint64(k) * e.size + row
+            add_products(cells, places[new, k], kept, old, own, width)
     lost = 0
     for new in range(words):
         old, own = e.kept + np.uint64(new) * e.size + row, fresh[new]
@@ -131,6 +139,29 @@ def follow(
         memory.means[start + j] *= rule.decay
 
 
+@inlined
+def learn_blocks(memory: FloatMemory, rule: FloatRule, e: Any, p: Any, learns: Number) -> Number:
+    """Update every synapse of a dense projection by the kernel for what its values keep."""
+    mode = KEEP
+    if learns:
+        mode = PLAIN if rule.plain else FPTT
+    arrays = memory.cells, memory.kept, memory.values, memory.means, memory.gradients
+    numbers = (
+        memory.places.shape[1], memory.nothing, p.message, p.sources, p.targets, e.kept, e.size,
+        e.start, mode,
+    )  # fmt: skip
+    rates = rule.learning_rate, rule.alpha, rule.beta, rule.drift
+    if e.words == 0:
+        return none_kept(arrays, memory.places, numbers, rates)
+    if e.words == 1:
+        return one_kept(arrays, memory.places, numbers, rates)
+    if e.words == 2:
+        return two_kept(arrays, memory.places, numbers, rates)
+    if e.words == 3:
+        return three_kept(arrays, memory.places, numbers, rates)
+    return four_kept(arrays, memory.places, numbers, rates)
+
+
 @kernel
 def learn_synapses(
     tables: FloatTables, memory: FloatMemory, rule: FloatRule, e: Any, learns: Number
@@ -138,11 +169,11 @@ def learn_synapses(
     """Update every synapse of a projection, source by source, and what it keeps."""
     p = tables.projections[np.uint64(e.projection)]
     cells, width, lost = memory.cells, p.targets, 0
-    origin = np.uint64(0)
-    if p.pointers >= 0:
-        origin = np.uint64(tables.pointers[np.uint64(p.pointers)])
-    else:
+    if p.pointers < 0:
         resolve(tables, memory, e)
+        if e.words <= MOST_WORDS and e.back < 0:
+            return learn_blocks(memory, rule, e, p, learns)
+    origin = np.uint64(tables.pointers[np.uint64(max(p.pointers, 0))])
     for i in range(p.sources):
         row = i * width
         if p.pointers >= 0:
