@@ -44,6 +44,8 @@ from tests.learning.test_front_end import random_learner
 from tests.random_networks import random_network
 
 STEPS, SAMPLES, OUTPUTS = 6, 3, 3
+WIDE = 19
+"""Two registers of neurons on the widest processor, and some more."""
 NEAR = 1e-10
 """Of the largest number of an array: rounding of some steps. A wrong term is not so small."""
 
@@ -124,7 +126,7 @@ def drawn_network(rng: np.random.Generator) -> Network:
         network = network_of(find_model("ltc"), seed, DENSE)
     elif kind == 3:
         gate = ("event", "dense", "static")[int(rng.integers(3))]
-        network = random_network(rng, gate=gate, inputs=INPUTS, hidden=(6, 5), outputs=OUTPUTS)  # type: ignore[arg-type]
+        network = random_network(rng, gate=gate, inputs=INPUTS, hidden=(6, 17), outputs=OUTPUTS)  # type: ignore[arg-type]
     else:
         name = list(HIDDEN_MODELS)[int(rng.integers(len(HIDDEN_MODELS)))]
         network = network_of(HIDDEN_MODELS[name], seed)
@@ -192,11 +194,11 @@ def test_every_model_learns_as_in_the_readable_engine(name: str, descent: Any) -
     if descent == "filtered":
         ports = HIDDEN_MODELS[name].ports
         rule = replace(rule, ports={"hidden": ports, "readout": ("current",)})
-    network = one_leak(network_of(HIDDEN_MODELS[name], 7))
+    network = one_leak(network_of(HIDDEN_MODELS[name], 7, outputs=WIDE, hidden=WIDE))
     ends = [c for c in network.projections if (c.target, c.port) != ("readout", "tau_mem")]
     network = replace(network, projections=tuple(ends))
     x = rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS))
-    found = compare(network, x, rng.integers(0, OUTPUTS, SAMPLES), rule, allow=(PARTIAL,))
+    found = compare(network, x, rng.integers(0, WIDE, SAMPLES), rule, allow=(PARTIAL,))
     assert isinstance(found, Learned)
     assert bool(found.learning.eligibility) == (descent != "instantaneous")
 
