@@ -118,13 +118,14 @@ def markdown(records: Sequence[Record]) -> str:
 def _table(records: Sequence[Record]) -> str:
     plan = records[0]["plan"]
     training, samples = plan["recipe"]["training"], plan["samples"]
-    size = plan["recipe"]["model"]["hidden"][0]
+    size, last = plan["recipe"]["model"]["hidden"][0], plan["decision_steps"]
+    decided = "the last step decides" if last == 1 else f"the last {last} steps decide"
     title = (
         f"## {plan['task']}\n\n{size} neurons, {training['epochs']} epochs of {samples['train']:,} "
         f"sequences in batches of {training['batch_size']}; chosen on {samples['validation']:,}, "
         f"tested on {samples['test']:,}. Losses weigh by {training['loss_weighting']}, "
-        f"{plan['decision_steps']} steps decide, HYPR and e-prop take {training['piece']} steps at "
-        f"a time. {_trivial(records)}\n"
+        f"{decided}, HYPR and e-prop take {training['piece']} steps at a time. "
+        f"{_trivial(records)}\n"
     )
     lines = ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
     notes: list[str] = []
@@ -239,7 +240,10 @@ ABOUT = (
     "and the end of training, medians of the seeds. MB: peak memory of learning a batch, above "
     "that of a process that has learned one sequence. ms: processor time per sequence in a batch, "
     "one thread. Readouts have static gates, so that e-prop's filter is exact. `ltc` has event "
-    "gates. Again by `python -m experiments.rules TASK`."
+    "gates. Where the norm ratio is 0, a rule leaves the hidden layer as it was drawn. Again by "
+    "`python -m experiments.rules TASK` with `--models`, `--rules`, `--rates`, `--seeds`, "
+    "`--epochs` and `--samples` of the rows; the command alone runs rows that were not measured, "
+    "too. Many rows are of one seed: they say little of small differences."
 )
 
 
@@ -262,12 +266,13 @@ def draw(records: Sequence[Record], folder: Path) -> bool:
     panels = list(grouped(records, budget_key).values())
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.2 * columns, 0.8 + 2.8 * rows), layout="constrained")
+    figure = Figure(figsize=(4.2 * columns, 0.8 + 3.0 * rows), layout="constrained")
     every = figure.subplots(rows, columns, squeeze=False).flat
     for axes in every[len(panels) :]:
         axes.set_visible(False)
     for axes, group in zip(every, panels, strict=False):
         axes.set_title(group[0]["plan"]["task"], fontsize=8)
+        axes.set_xlim(-0.5, len(RULES) - 0.5)
         axes.set_xticks(range(len(RULES)), list(NAMES.values()), rotation=60, fontsize=6)
         for (model, rule), pair in grouped(group, pair_key).items():
             cells = [cell for cell in best_cells(pair) if "float" in cell]
