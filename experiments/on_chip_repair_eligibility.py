@@ -1,0 +1,152 @@
+"""Repair in the field with eligibility beside today's rule: the same networks, faults and streams.
+
+``python -m experiments.on_chip_repair_eligibility`` deploys ten networks, changes their sensor, and
+lets each rule learn on integers; with floats on the same stream. The rate of the rule with
+eligibility is chosen on validation samples. It writes
+``docs/results/on-chip-repair-eligibility.json`` and ``docs/images/on-chip-repair-eligibility.svg``;
+runs are kept in ``build/on-chip``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from experiments.on_chip_repair import PIECES, RATES, REPEATS, TASK, learned_back, won_back
+from experiments.on_chip_runs import IMAGES, kept, median_and_range, only_kept, write_results
+from experiments.on_chip_sensor import CHANGES
+from experiments.on_chip_streams import words_kept
+from ltc2hw.comparison.drawing import STYLE
+from ltc2hw.learning.rule import Descent
+
+SEEDS = tuple(range(1, 11))
+DESCENTS: tuple[Descent, ...] = ("instantaneous", "eligibility")
+
+SHIFTS, SHIFTS_SEEDS = (-1, 0, 1, 2), (1, 2)
+"""Rates that validation chooses among, 2^-shift of today's, and the networks that it sees."""
+
+SHIFT: Mapping[Descent, int] = {"instantaneous": 0, "eligibility": 0}
+"""What it chose: today's rates were chosen so before."""
+
+Runs = dict[str, list[Any]]
+
+
+def rates(shift: int) -> tuple[int, ...]:
+    """Rates 2^-k of the parts of a stream.
+
+    >>> rates(1)
+    (5, 5, 5, 6, 6, 7, 8, 9)
+    """
+    return tuple(rate + shift for rate in RATES)
+
+
+def runs_of(
+    descent: Descent,
+    shift: int,
+    seeds: Sequence[int],
+    part: str,
+    *,
+    floats: bool = False,
+    only_disk: bool = False,
+) -> Runs:
+    """What every fault comes to, by seed, run or read from disk."""
+    results: Runs = {}
+    for seed in seeds:
+        for name in CHANGES:
+            settings = {
+                "change": name,
+                "seed": seed,
+                "rates": rates(shift),
+                "descent": descent,
+                "part": part,
+                "repeats": REPEATS,
+                "words": "float" if floats else words_kept(descent),
+            }
+            run = partial(learned_back, name, seed, rates(shift), descent, part, floats=floats)
+            found = kept("repair", settings, None if only_disk else run)
+            if found is None:
+                continue
+            results.setdefault(name, []).append({"seed": seed, **found})
+            print(
+                f"seed {seed}  {name:<16} {descent}{', float' if floats else ''}: {part}"
+                f" {found['before']:.3f} before, {found['nothing']:.3f} changed,"
+                f" {found['curve'][-1]:.3f} at the end ({100 * won_back(found, 'curve'):.0f} % won back)",
+                flush=True,
+            )
+    return results
+
+
+def on_validation(*, only_disk: bool = False) -> dict[str, dict[str, list[float]]]:
+    """Accuracy on validation samples at the end of the stream, by shift of the rates and fault."""
+    found = {}
+    for shift in SHIFTS:
+        runs = runs_of("eligibility", shift, SHIFTS_SEEDS, "validation", only_disk=only_disk)
+        found[str(shift)] = {name: [one["curve"][-1] for one in own] for name, own in runs.items()}
+    return found
+
+
+def plot(results: Mapping[str, Runs]) -> None:
+    """Accuracy on the changed sensor against the samples seen, median and range of the seeds."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.2, 4.4), layout="constrained")
+        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        for axes, name in zip(panels, CHANGES, strict=True):
+            for descent, color in zip(DESCENTS, ("#d55e00", "#0072b2"), strict=True):
+                runs = results[descent].get(name)
+                if not runs:
+                    continue
+                curves = 100 * np.array([one["curve"] for one in runs])
+                at = np.arange(PIECES + 1) / PIECES * REPEATS
+                axes.plot(at, np.median(curves, axis=0), color=color, label=descent)
+                low, high = curves.min(axis=0), curves.max(axis=0)
+                axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
+            axes.set_title(name)
+        panels[0].legend(fontsize=7, loc="lower right")
+        figure.supxlabel("times that each training sample was seen")
+        figure.supylabel("test accuracy on the changed sensor, %")
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        figure.savefig(IMAGES / "on-chip-repair-eligibility.svg", metadata={"Date": None})
+
+
+def main() -> None:
+    """Run, print, write."""
+    only_disk = only_kept(__doc__)
+    validation = on_validation(only_disk=only_disk)
+    results = {
+        f"{descent}{', float' if floats else ''}": runs_of(
+            descent, SHIFT[descent], SEEDS, "test", floats=floats, only_disk=only_disk
+        )
+        for floats in (False, True)
+        for descent in DESCENTS
+    }
+    print("\nvalidation accuracy in %, by the shift of the rates: mean of the networks")
+    for shift, by_fault in validation.items():
+        texts = (f"{name} {100 * np.mean(own):.1f}" for name, own in by_fault.items())
+        print(f"{shift:>3}  " + "; ".join(texts))
+    print("\ntest accuracy and share won back in %: median (range) of the seeds")
+    for case, by_fault in results.items():
+        for name, own in by_fault.items():
+            ends = median_and_range([one["curve"][-1] for one in own])
+            shares = median_and_range([won_back(one, "curve") for one in own])
+            old = median_and_range([one["old task"] for one in own])
+            print(f"{case:<22} {name:<16} {len(own):>2}  {ends}; won back {shares}; old {old}")
+    plot(results)
+    content = {
+        "task": TASK,
+        "rates": {descent: rates(SHIFT[descent]) for descent in DESCENTS},
+        "repeats": REPEATS,
+        "words kept": {descent: words_kept(descent) for descent in DESCENTS},
+        "validation": validation,
+        "runs": results,
+    }
+    print(write_results("on-chip-repair-eligibility", content))
+
+
+if __name__ == "__main__":
+    main()
