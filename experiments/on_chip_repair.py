@@ -10,6 +10,7 @@ its end, which shows what the changed sensor allows. Runs are kept in ``build/on
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -162,9 +163,14 @@ def repair(name: str, seed: int) -> dict[str, Any]:
 
 
 def won_back(found: Mapping[str, Any], how: str) -> float:
-    """Share of the lost accuracy that came back."""
+    """Share of the lost accuracy that came back; no number where none was lost.
+
+    >>> won_back({"before": 0.75, "nothing": 0.25, "rule": [0.25, 0.625]}, "rule")
+    0.75
+    """
     after = found[how][-1] if isinstance(found[how], list) else found[how]
-    share: float = (after - found["nothing"]) / (found["before"] - found["nothing"])
+    lost: float = found["before"] - found["nothing"]
+    share: float = (after - found["nothing"]) / lost if lost else math.nan
     return share
 
 

@@ -70,10 +70,11 @@ def runs_of(
             if found is None:
                 continue
             results.setdefault(name, []).append({"seed": seed, **found})
+            share = 100 * won_back(found, "curve")
             print(
                 f"seed {seed}  {name:<16} {descent}{', float' if floats else ''}: {part}"
                 f" {found['before']:.3f} before, {found['nothing']:.3f} changed,"
-                f" {found['curve'][-1]:.3f} at the end ({100 * won_back(found, 'curve'):.0f} % won back)",
+                f" {found['curve'][-1]:.3f} at the end ({share:.0f} % won back)",
                 flush=True,
             )
     return results
@@ -131,11 +132,11 @@ def main() -> None:
         print(f"{shift:>3}  " + "; ".join(texts))
     print("\ntest accuracy and share won back in %: median (range) of the seeds")
     for case, by_fault in results.items():
-        for name, own in by_fault.items():
-            ends = median_and_range([one["curve"][-1] for one in own])
-            shares = median_and_range([won_back(one, "curve") for one in own])
-            old = median_and_range([one["old task"] for one in own])
-            print(f"{case:<22} {name:<16} {len(own):>2}  {ends}; won back {shares}; old {old}")
+        for name, runs in by_fault.items():
+            ends = median_and_range([one["curve"][-1] for one in runs])
+            shares = median_and_range([won_back(one, "curve") for one in runs])
+            old = median_and_range([one["old task"] for one in runs])
+            print(f"{case:<22} {name:<16} {len(runs):>2}  {ends}; won back {shares}; old {old}")
     plot(results)
     content = {
         "task": TASK,

@@ -1,0 +1,92 @@
+"""On-chip experiments with eligibility: small runs of their code, and the figures they left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments import on_chip_repair
+from experiments.on_chip_repair import learned_back, pieces_of, stream_of
+from experiments.on_chip_repair_eligibility import DESCENTS, runs_of
+from experiments.on_chip_runs import accuracy, untrained
+from experiments.on_chip_scratch import TASK, Case, all_runs
+from experiments.on_chip_scratch import run as run_scratch
+from experiments.on_chip_sensor import CHANGES, changed_task
+from experiments.on_chip_streams import follow
+from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from ltc2hw.learning.rule import Descent
+from ltc2hw.tasks import load_task
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+POINT = 0.01
+
+
+def tiny(descent: Descent, words: dict[str, Any] | None) -> Case:
+    """Two passes of a few neurons."""
+    schedule = ((5, 1), (6, 1))
+    return Case(f"tiny {descent}", words, schedule=schedule, descent=descent, hidden=3)
+
+
+@pytest.mark.parametrize("descent", DESCENTS)
+def test_a_case_is_its_rule_on_the_whole_of_its_stream(descent: Descent) -> None:
+    case, task = tiny(descent, {"value": 12}), load_task(TASK)
+    found = run_scratch(case, 3)
+    fixed = quantize(untrained(3, 3), "loihi2", task.train.x, QuantizeOptions(weight_reach=4.0))
+    words, learning, network = PlasticWords(value=12, seed=3), None, fixed
+    orders = np.random.default_rng(1003)
+    for rate in (2.0**-5, 2.0**-6):
+        part = task.train.take(orders.permutation(task.train.samples))
+        rule = FPTTRule(learning_rate=rate, descent=descent)
+        done = learn(fixed, part.x, part.labels, rule, words, "fast", learning)
+        learning, network = done.learning, done.network
+    assert found["test"][-1] == accuracy(network, task.test)
+    assert len(found["test"]) == 2
+
+
+def test_floats_learn_the_stream_of_the_integers() -> None:
+    task = load_task(TASK)
+    few = task.train.take(np.arange(12))
+    network = untrained(4, 0)
+    for descent in DESCENTS:
+        rule = FPTTRule(learning_rate=2.0**-5, descent=descent)
+        halves = [(rule, few.take(part)) for part in np.array_split(np.arange(12), 2)]
+        ours = follow(network, halves, task.test, PlasticWords()).network
+        whole = learn(network, few.x, few.labels, rule).network
+        for one, other in zip(ours.projections, whole.projections, strict=True):
+            assert np.allclose(one.weights.values, other.weights.values, rtol=0, atol=1e-6)
+
+
+def test_finished_runs_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wanted = [tiny("eligibility", {})]
+    assert all_runs(wanted, (0,), "validation", only_disk=True) == {}
+    first = all_runs(wanted, (0,), "validation")
+    assert all_runs(wanted, (0, 1), "validation", only_disk=True) == first
+    assert len(first["tiny eligibility"][0]["validation"]) == 2
+
+
+def test_rules_repair_the_same_network_on_the_same_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = load_task(TASK)
+    network = untrained(3, 0)
+    fixed = quantize(network, "loihi2", task.train.x, QuantizeOptions(weight_reach=4.0))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(on_chip_repair, "deployed", lambda seed: (network, fixed))
+    monkeypatch.setattr(on_chip_repair, "REPEATS", 1)
+    monkeypatch.setattr(on_chip_repair, "PIECES", 4)
+    runs = {descent: runs_of(descent, 0, (1,), "validation") for descent in DESCENTS}
+    assert list(runs["eligibility"]) == list(CHANGES)
+    for name in CHANGES:
+        ours, todays = (runs[descent][name][0] for descent in DESCENTS)
+        assert {ours["before"], ours["nothing"]} == {todays["before"], todays["nothing"]}
+        assert len(ours["curve"]) == 5
+    behind = changed_task(task, CHANGES["dead column"])
+    pieces = pieces_of(stream_of(behind.train, 1), descent="eligibility")
+    again = follow(fixed, pieces, behind.validation, PlasticWords(seed=1))
+    assert runs["eligibility"]["dead column"][0]["curve"][1:] == again.curve
+    assert runs["eligibility"] == runs_of("eligibility", 0, (1,), "validation", only_disk=True)
+    assert learned_back("dead column", 1, part="validation")["old task"] <= 1
