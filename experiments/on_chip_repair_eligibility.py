@@ -127,8 +127,8 @@ def main() -> None:
         for descent in DESCENTS
     }
     print("\nvalidation accuracy in %, by the shift of the rates: mean of the networks")
-    for shift, by_fault in validation.items():
-        texts = (f"{name} {100 * np.mean(own):.1f}" for name, own in by_fault.items())
+    for shift, ends_by_fault in validation.items():
+        texts = (f"{name} {100 * np.mean(own):.1f}" for name, own in ends_by_fault.items())
         print(f"{shift:>3}  " + "; ".join(texts))
     print("\ntest accuracy and share won back in %: median (range) of the seeds")
     for case, by_fault in results.items():

@@ -79,7 +79,7 @@ def on_validation(*, only_disk: bool = False) -> dict[str, dict[str, list[float]
 
 
 def cost() -> dict[str, dict[str, float]]:
-    """Processor time of the compiled engine per update in µs, median of turns, by hidden neurons."""
+    """Processor time of an update in µs, by hidden neurons: of ``fast``, median of turns."""
     task = load_task(TASK)
     few = task.train.take(np.arange(40))
     updates = few.samples * few.x.shape[0]
@@ -147,8 +147,8 @@ def main() -> None:
         print(f"{name:<32}{len(found):>5}  {median_and_range([one['test'][-1] for one in found])}")
     spent = cost()
     for hidden, times in spent.items():
-        texts = ", ".join(f"{descent} {own:.0f} µs" for descent, own in times.items())
-        print(f"an update of {hidden} hidden neurons: {texts}")
+        told = ", ".join(f"{descent} {own:.0f} µs" for descent, own in times.items())
+        print(f"an update of {hidden} hidden neurons: {told}")
     plot(results)
     settings = {"task": TASK, "hidden": HIDDEN, "seeds": SEEDS, "start": START}
     kept = {descent: words_kept(descent) for descent in DESCENTS}
