@@ -28,10 +28,10 @@ HIDDEN = 48
 SEEDS = tuple(range(10))
 DESCENTS: tuple[Descent, ...] = ("instantaneous", "eligibility")
 
-STARTS, STARTS_SEEDS = (4, 5, 6), (100, 101, 102)
+STARTS, STARTS_SEEDS = (3, 4, 5, 6), (100, 101, 102)
 """Rates at the start that validation chooses among, 2^-k, and the seeds that it sees."""
 
-START: Mapping[Descent, int] = {"instantaneous": 5, "eligibility": 5}
+START: Mapping[Descent, int] = {"instantaneous": 5, "eligibility": 4}
 """What it chose, on integers of 16 bits."""
 
 WORDS: Mapping[str, tuple[Mapping[str, Any] | None, float]] = {
