@@ -1,7 +1,7 @@
 """From an integer rule to read-only tables for the kernels.
 
 Neurons are cells: every value of every population's program has a run of them, one per neuron
-(:mod:`~ltc2hw.simulations.plasticity.placing`). A dense projection's synapses are stored in rows:
+(:mod:`~ltc2hw.simulations.plasticity.cells`). A dense projection's synapses are stored in rows:
 entry ``start + i N_target + j`` belongs to source i and target j (``by_source``), or, where there
 are more sources than targets, ``start + j N_source + i``; those of sparse weights source by source.
 Kernels are stored once, and are held.
@@ -30,7 +30,8 @@ from ltc2hw.numbers.convolution import Conv
 from ltc2hw.numbers.weights import Dense, Sparse
 from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.simulations.plasticity.placing import Cells, Placed, Span, stages_of
+from ltc2hw.simulations.plasticity.cells import Placed, Span, stages_of
+from ltc2hw.simulations.plasticity.placing import IntegerCells
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
     COPY,
@@ -118,7 +119,7 @@ class _Builder:
         self.chip = chip
         self.network = chip.network
         self.plan = Plan.of(self.network)
-        self.cells = Cells(chip)
+        self.cells = IntegerCells(chip)
         self.ones = self.cells.run(max(p.size for p in self.network.populations))
         self.entered = self.cells.run(self.network.input.size)
         self.placed = {
