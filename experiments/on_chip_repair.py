@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -39,7 +40,6 @@ from ltc2hw import (
     save,
 )
 from ltc2hw.comparison.drawing import STYLE
-from ltc2hw.learning.rule import Descent
 from ltc2hw.tasks import Split, Task, load_task
 
 TASK = "digits-rows"
@@ -104,13 +104,13 @@ def stream_of(train: Split, seed: int) -> Split:
 
 
 def pieces_of(
-    stream: Split, rates: Sequence[int] = RATES, descent: Descent = "instantaneous"
+    stream: Split, rule: FPTTRule, rates: Sequence[int] = RATES
 ) -> list[tuple[FPTTRule, Split]]:
-    """The stream in pieces, each with the rule of its part."""
+    """The stream in pieces, each with the rule at the rate of its part."""
     pieces = np.array_split(np.arange(stream.samples), PIECES)
     return [
         (
-            FPTTRule(learning_rate=2.0 ** -rates[len(rates) * k // PIECES], descent=descent),
+            replace(rule, learning_rate=2.0 ** -rates[len(rates) * k // PIECES]),
             stream.take(piece),
         )
         for k, piece in enumerate(pieces)
@@ -120,8 +120,8 @@ def pieces_of(
 def learned_back(
     name: str,
     seed: int,
+    rule: FPTTRule,
     rates: Sequence[int] = RATES,
-    descent: Descent = "instantaneous",
     part: str = "test",
     *,
     floats: bool = False,
@@ -131,7 +131,7 @@ def learned_back(
     behind = changed_task(task, CHANGES[name])
     judged, old = getattr(behind, part), getattr(task, part)
     start = deployed(seed)[0 if floats else 1]
-    pieces = pieces_of(stream_of(behind.train, seed), rates, descent)
+    pieces = pieces_of(stream_of(behind.train, seed), rule, rates)
     nothing = accuracy(start, judged)
     found = follow(start, pieces, judged, PlasticWords(seed=seed))
     return {
@@ -147,7 +147,7 @@ def learned_back(
 def repair(name: str, seed: int) -> dict[str, Any]:
     """One change of the sensor: accuracies before, after doing nothing, and after learning."""
     behind = changed_task(load_task(TASK), CHANGES[name])
-    chip, real = (learned_back(name, seed, floats=floats) for floats in (False, True))
+    chip, real = (learned_back(name, seed, FPTTRule(), floats=floats) for floats in (False, True))
     return {
         "samples": REPEATS * behind.train.samples,
         "before": chip["before"],

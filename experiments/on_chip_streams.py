@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.on_chip_float import FloatMemory, learn_float
 from experiments.on_chip_runs import accuracy, untrained
 from ltc2hw import FixedNetwork, FPTTRule, Network, PlasticWords, learn
 from ltc2hw.learning.learned import Learning
@@ -17,6 +16,13 @@ from ltc2hw.tasks import Split
 
 Pieces = Iterable[tuple[FPTTRule, Split]]
 """The parts of a stream, each with the rule that learns it."""
+
+LEARNS: Mapping[str, Mapping[str, bool]] = {
+    "everything": {},
+    "weights and biases": {"self_terms": False},
+    "weights": {"self_terms": False, "biases": False},
+}
+"""What may learn, as options of the rule; the rest is held."""
 
 
 class Followed(NamedTuple):
@@ -41,46 +47,16 @@ def follow(
     >>> follow(untrained(4, 0), [(FPTTRule(), train)], train, PlasticWords()).saturations
     0
     """
-    steps = (
-        _on_integers(network, pieces, words)
-        if isinstance(network, FixedNetwork)
-        else _in_floats(network, pieces)
-    )
-    curve, lost, forgotten = [], 0, 0
-    for after, saturations in steps:
-        network = after
-        curve.append(accuracy(network, judged))
-        lost += sum(saturations.values())
-        forgotten += saturations.get("eligibility", 0)
-    return Followed(network, curve, lost, forgotten)
-
-
-def _on_integers(
-    network: FixedNetwork, pieces: Pieces, words: PlasticWords
-) -> Iterator[tuple[FixedNetwork, dict[str, int]]]:
-    """The compiled integer rule, and its saturations by the name of the word."""
     learning: Learning | None = None
+    ends, curve, lost, forgotten = network, [], 0, 0
     for rule, samples in pieces:
-        done = learn(network, samples.x, samples.labels, rule, words, "fast", learning)
-        learning = done.learning
-        counts: dict[str, int] = {}
-        for own in done.saturations.values():
-            for name, count in own.items():
-                counts[name] = counts.get(name, 0) + count
-        yield done.network, counts
-
-
-def _in_floats(network: Network, pieces: Pieces) -> Iterator[tuple[Network, dict[str, int]]]:
-    """The compiled float rule where it knows the rule, the readable one elsewhere."""
-    memory: FloatMemory | None = None
-    learning: Learning | None = None
-    for rule, samples in pieces:
-        if rule.descent == "instantaneous":
-            network, memory = learn_float(network, samples.x, samples.labels, rule, memory)
-        else:
-            done = learn(network, samples.x, samples.labels, rule, learning=learning)
-            network, learning = done.network, done.learning
-        yield network, {}
+        own = words if isinstance(network, FixedNetwork) else None
+        done = learn(network, samples.x, samples.labels, rule, own, "fast", learning)
+        learning, ends = done.learning, done.network
+        curve.append(accuracy(ends, judged))
+        lost += sum(sum(counts.values()) for counts in done.saturations.values())
+        forgotten += sum(counts.get("eligibility", 0) for counts in done.saturations.values())
+    return Followed(ends, curve, lost, forgotten)
 
 
 @cache
