@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,13 +16,6 @@ from ltc2hw.tasks import Split
 
 Pieces = Iterable[tuple[FPTTRule, Split]]
 """The parts of a stream, each with the rule that learns it."""
-
-LEARNS: Mapping[str, Mapping[str, bool]] = {
-    "everything": {},
-    "weights and biases": {"self_terms": False},
-    "weights": {"self_terms": False, "biases": False},
-}
-"""What may learn, as options of the rule; the rest is held."""
 
 
 class Followed(NamedTuple):
