@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 
 from ltc2hw.dynamics.operations import Operation
 from ltc2hw.dynamics.program import Program, Value
-from ltc2hw.dynamics.reverse import CREDIT
+from ltc2hw.dynamics.reverse import CREDIT, ONE
 from ltc2hw.graph.neurons import FixedNeurons, Neurons
+from ltc2hw.learning.fixed import STATE
 
 N = TypeVar("N", Neurons, FixedNeurons)
 
@@ -36,6 +37,14 @@ class Placed:
     entries: dict[str, int] = field(default_factory=dict)
     past: dict[str, int] = field(default_factory=dict)
     stages: dict[str, Span] = field(default_factory=dict)
+
+    def message(self, name: str, ones: int) -> int:
+        """First cell of what a constant meets: 1, a state before the step, or a result."""
+        if name == ONE:
+            return ones
+        if name.startswith(STATE):
+            return self.states[name.removeprefix(STATE)]
+        return self.results[name]
 
 
 class Cells(ABC, Generic[N]):

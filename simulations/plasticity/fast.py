@@ -19,7 +19,12 @@ from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out, ordered
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
-from ltc2hw.simulations.plasticity.pieces import NO_GOAL, Piece, piece_by_piece
+from ltc2hw.simulations.plasticity.pieces import (
+    NO_GOAL,
+    Piece,
+    piece_by_piece,
+    updates_of_a_call,
+)
 from ltc2hw.simulations.plasticity.records import Kept, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
@@ -82,13 +87,6 @@ def learn_with(
     )
 
 
-PIECE_WORK = 1 << 23
-"""Synapses updated by a kernel call (some 20 ms): how long an interrupt has to wait."""
-
-CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
-"""Values of neurons that cost as much as a synapse, and what a step costs in synapses."""
-
-
 def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]) -> Array:
     """Let ``compute`` learn a stream piece by piece; returns the outputs (T, S, N_out)."""
     network = layout.chip.network
@@ -106,8 +104,7 @@ def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
 
 def most_updates(layout: Layout) -> int:
     """Updates of one kernel call."""
-    work = layout.synapses + layout.kept + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
-    return max(1, PIECE_WORK // work)
+    return updates_of_a_call(layout.synapses + layout.kept, layout.cells)
 
 
 def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[np.int64]) -> Memory:

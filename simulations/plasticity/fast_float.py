@@ -20,7 +20,12 @@ from ltc2hw.simulations.plasticity.float_kernels import run
 from ltc2hw.simulations.plasticity.float_layout import FloatLayout, lay_out
 from ltc2hw.simulations.plasticity.float_memory import pack, unpack
 from ltc2hw.simulations.plasticity.float_tables import FloatRule
-from ltc2hw.simulations.plasticity.pieces import NO_GOAL, Piece, piece_by_piece
+from ltc2hw.simulations.plasticity.pieces import (
+    NO_GOAL,
+    Piece,
+    piece_by_piece,
+    updates_of_a_call,
+)
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
 
@@ -63,22 +68,15 @@ def learn(
     return Learned(learner.adapted(after.memories), after, outputs, entered.counts)
 
 
-PIECE_WORK = 1 << 23
-"""Synapses updated by a kernel call (some 20 ms): how long an interrupt has to wait."""
-
-CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
-"""Values of neurons that cost as much as a synapse, and what a step costs in synapses."""
-
-
 def most_updates(layout: FloatLayout) -> int:
     """Updates of one kernel call."""
-    return max(1, PIECE_WORK // (layout.synapses + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK))
+    return updates_of_a_call(layout.synapses, layout.cells)
 
 
 def weights_in_time(rule: FPTTRule, entered: Entered) -> FloatArray:
     """The loss's weight (S, T) at each step; NO_GOAL where nothing is compared."""
     at, lengths = np.arange(entered.course.steps), entered.course.lengths[:, None]
-    weights: Array = rule.step_weight(at, lengths) + np.zeros((len(lengths), 1))  # type: ignore
+    weights: Array = rule.step_weight(at, lengths) + np.zeros((len(lengths), 1))  # type: ignore[arg-type]
     return np.where(entered.goals.wanted.T, weights, float(NO_GOAL))
 
 

@@ -14,25 +14,30 @@ from ltc2hw.dynamics.operations import Operation
 from ltc2hw.learning.rule import MULTI_GAUSSIAN
 from ltc2hw.numbers.nonlinearity import PLAN_SEGMENTS
 from ltc2hw.simulations.compiled import inlined, kernel
+from ltc2hw.simulations.plasticity.evaluate import ADD, MULTIPLY, SUBTRACT, combine
 from ltc2hw.simulations.plasticity.float_tables import Array, Number
 from ltc2hw.simulations.plasticity.typed import wide_vectors
 
 CODES: Mapping[Operation, int] = {
-    operation: code
-    for code, operation in enumerate(
-        (
-            Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.DIVIDE,
-            Operation.SQUARE_ROOT, Operation.SELECT, Operation.GREATER, Operation.MAXIMUM,
-            Operation.MINIMUM,
+    Operation.ADD: ADD,
+    Operation.SUBTRACT: SUBTRACT,
+    Operation.MULTIPLY: MULTIPLY,
+    **{
+        operation: MULTIPLY + 1 + place
+        for place, operation in enumerate(
+            (
+                Operation.DIVIDE, Operation.SQUARE_ROOT, Operation.SELECT, Operation.GREATER,
+                Operation.MAXIMUM, Operation.MINIMUM,
+            )
         )
-    )
+    },
 }  # fmt: skip
-"""Operations by the numbers that the kernels know them by."""
+"""Operations by the numbers that the kernels know them by; the first ones as those of integers."""
 
 (
-    ADD, SUBTRACT, MULTIPLY, DIVIDE, SQUARE_ROOT, SELECT, GREATER, MAXIMUM, MINIMUM,
+    DIVIDE, SQUARE_ROOT, SELECT, GREATER, MAXIMUM, MINIMUM,
     PLAN, PLAN_SLOPE, SPREAD, LOGISTIC_SLOPE, LOGISTIC, SURROGATE, TRIANGLE,
-) = range(len(CODES) + 7)  # fmt: skip
+) = range(MULTIPLY + 1, len(CODES) + 7)  # fmt: skip
 """Those, and parts of gates and slopes; the surrogates are in the order of their names' list.
 
 ``LOGISTIC_SLOPE`` reads the value of its gate; ``SPREAD`` a number that all neurons share.
@@ -83,20 +88,11 @@ def normal(x: Number, mean: float, deviation: float) -> Number:
 
 
 @kernel
-def combine(cells: Array, o: Any) -> None:
-    """Sums, differences, products, quotients and roots."""
+def divide(cells: Array, o: Any) -> None:
+    """Quotients and roots."""
     wide_vectors()
-    code, r, x, y, size = o.code, o.result, o.first, o.second, o.size
-    if code == ADD:
-        for j in range(size):
-            cells[r + j] = cells[x + j] + cells[y + j]
-    elif code == SUBTRACT:
-        for j in range(size):
-            cells[r + j] = cells[x + j] - cells[y + j]
-    elif code == MULTIPLY:
-        for j in range(size):
-            cells[r + j] = cells[x + j] * cells[y + j]
-    elif code == DIVIDE:
+    r, x, y, size = o.result, o.first, o.second, o.size
+    if o.code == DIVIDE:
         for j in range(size):
             cells[r + j] = cells[x + j] / cells[y + j]
     else:
@@ -168,8 +164,10 @@ def evaluate(operations: Array, first: Number, last: Number, cells: Array) -> No
     """Operations ``first`` to before ``last``, one after the other, each on all its neurons."""
     for k in range(first, last):
         o = operations[k]
-        if o.code <= SQUARE_ROOT:
+        if o.code <= MULTIPLY:
             combine(cells, o)
+        elif o.code <= SQUARE_ROOT:
+            divide(cells, o)
         elif o.code <= MINIMUM:
             choose(cells, o)
         elif o.code <= LOGISTIC_SLOPE:

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from ltc2hw.dynamics.operations import Operation
-from ltc2hw.dynamics.reverse import FACTOR, ONE
+from ltc2hw.dynamics.reverse import FACTOR
 from ltc2hw.dynamics.tangent import carry, cross, enter, show
 from ltc2hw.graph.network import Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.graph.structure import history_length, port_stage
 from ltc2hw.learning.backwards import passes, reverse_of, tangent_of
 from ltc2hw.learning.descent import Filter, Kept
-from ltc2hw.learning.fixed import STATE
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.learning.values import constant_name, read_parameter
@@ -45,6 +44,7 @@ from ltc2hw.simulations.plasticity.float_tables import (
     FloatAct,
     FloatTables,
 )
+from ltc2hw.simulations.plasticity.rows import SparseRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +123,7 @@ class _Builder:
         self.schedule: list[tuple[int, int, int]] = []
         self.returned: list[tuple[int, ...]] = []
         self.inboxes: list[tuple[int, ...]] = []
-        self.pointers: list[Array] = [np.zeros(1, np.int64)]
-        self.targets: list[Array] = [np.zeros(0, np.int64)]
+        self.rows = SparseRows()
         self.orders: dict[int, Array] = {}
         self.starts: dict[int, int] = {}
         self.feeds: dict[int, int] = {}
@@ -172,6 +171,7 @@ class _Builder:
                 self.inboxes.append((start, start, size))
         output = self.network.population(self.network.output)
         placed, read = self.placed[output.name], output.output_variable
+        said = placed.results[read], placed.credits[read], output.size
         tables = FloatTables(
             schedule=np.array(self.schedule, np.int64),
             operations=np.array(self.cells.operations, OPERATION),
@@ -179,18 +179,19 @@ class _Builder:
             following=np.array(self.following(), COPY),
             inboxes=np.array(self.inboxes, COPY),
             registers=np.array(self.registers(), COPY),
-            output=np.array([(placed.results[read], placed.credits[read], output.size)], OUTPUT),
+            output=np.array([said], OUTPUT),
             entered=np.array([(0, self.entered, self.network.input.size)], COPY),
             projections=np.array(projections, SYNAPSES),
             returned=np.array(self.returned, RETURNED),
             plastic=np.array(plastic, PLASTIC),
             terms=np.array(self.terms, np.int64).reshape(len(self.terms), most + 1),
-            pointers=np.concatenate(self.pointers),
-            targets=np.concatenate(self.targets),
+            pointers=self.rows.pointers,
+            targets=self.rows.targets,
         )
         return FloatLayout(
             learner, tables, self.placed, self.histories, self.orders, self.starts, self.feeds,
-            self.kept, self.ones, self.zeros, self.cells.size, gathered, self.longest, self.values, self.back,
+            self.kept, self.ones, self.zeros, self.cells.size, gathered, self.longest, self.values,
+            self.back,
         )  # fmt: skip
 
     def neurons(self, name: str) -> Neurons:
@@ -218,7 +219,7 @@ class _Builder:
         targets, sources = weights.shape
         ends = -1
         if isinstance(weights, Sparse):
-            ends = self.sparse(index, weights)
+            ends, self.orders[index] = self.rows.add(weights)
         else:
             self.orders[index] = np.arange(targets * sources).reshape(targets, sources).T.ravel()
         self.starts[index] = self.values
@@ -229,18 +230,6 @@ class _Builder:
             message += (connection.delay - 1) * sources
         port = self.placed[connection.target].ports[connection.port]
         return sources, targets, self.starts[index], ends, message, port
-
-    def sparse(self, index: int, weights: Sparse) -> int:
-        """Order weights source by source; where their pointers start."""
-        rows, columns = weights.coordinates
-        order = np.lexsort((rows, columns))
-        first = sum(known.size for known in self.pointers)
-        counts = np.bincount(columns, minlength=weights.shape[1])
-        ends = sum(known.size for known in self.targets) + np.concatenate([[0], np.cumsum(counts)])
-        self.pointers.append(ends.astype(np.int64))
-        self.targets.append(rows[order].astype(np.int64))
-        self.orders[index] = order
-        return first
 
     def stage(self, name: str, stage: Any) -> None:
         """What arrives and what is computed of it."""
@@ -433,13 +422,7 @@ class _Builder:
         placed = self.placed[parameter.population]
         population = self.network.population(parameter.population)
         own = learnable_at(population, parameter.port, parameter.term)
-        if own.message == ONE:
-            message = self.ones
-        elif own.message.startswith(STATE):
-            message = placed.states[own.message.removeprefix(STATE)]
-        else:
-            message = placed.results[own.message]
-        return placed.constants[own.constant], message
+        return placed.constants[own.constant], placed.message(own.message, self.ones)
 
 
 class _Walk:

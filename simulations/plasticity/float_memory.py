@@ -26,9 +26,9 @@ def pack(layout: FloatLayout, learning: Learning) -> FloatMemory:
         values[at] = expanded(connection.weights).values[order]
     cells = _constants(layout)
     for (parameter, memory), at in zip(learning.memories.items(), learned(layout), strict=True):
-        index = parameter.projection
+        place = parameter.projection
         for array, numbers in zip((values, means, gradients), memory, strict=True):
-            array[at] = numbers if index is None else numbers[layout.orders[index]]
+            array[at] = numbers if place is None else numbers[layout.orders[place]]
     for record, at in zip(layout.tables.plastic, learned(layout), strict=True):
         if record["projection"] < 0:
             start = int(record["constant"])

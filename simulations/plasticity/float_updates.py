@@ -65,7 +65,9 @@ def learn_row(
 
 
 @inlined
-def add_products(cells: Array, cell: Number, kept: Array, old: Number, own: Array, width: Number) -> None:
+def add_products(
+    cells: Array, cell: Number, kept: Array, old: Number, own: Array, width: Number
+) -> None:
     """Add what a row kept, times cells, to a vector; nothing where there are none."""
     if cell >= 0:
         for j in range(width):
@@ -165,7 +167,7 @@ def learn_blocks(memory: FloatMemory, rule: FloatRule, e: Any, p: Any, learns: N
 @kernel
 def learn_synapses(
     tables: FloatTables, memory: FloatMemory, rule: FloatRule, e: Any, learns: Number
-) -> int:
+) -> Number:
     """Update every synapse of a projection, source by source, and what it keeps."""
     p = tables.projections[np.uint64(e.projection)]
     cells, width, lost = memory.cells, p.targets, 0
@@ -173,7 +175,7 @@ def learn_synapses(
         resolve(tables, memory, e)
         if e.words <= MOST_WORDS and e.back < 0:
             return learn_blocks(memory, rule, e, p, learns)
-    origin = np.uint64(tables.pointers[np.uint64(max(p.pointers, 0))])
+    origin = np.uint64(0 if p.pointers < 0 else tables.pointers[np.uint64(p.pointers)])
     for i in range(p.sources):
         row = i * width
         if p.pointers >= 0:

@@ -12,6 +12,12 @@ from ltc2hw.graph.trace import Array
 from ltc2hw.learning.goals import Goals
 from ltc2hw.simulations.plasticity.stream import Entered
 
+PIECE_WORK = 1 << 23
+"""Synapses updated by a kernel call (some 20 ms): how long an interrupt has to wait."""
+
+CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
+"""Values of neurons that cost as much as a synapse, and what a step costs in synapses."""
+
 NO_GOAL = -1
 """Weight in time of a step without a goal."""
 
@@ -83,3 +89,12 @@ def extents(count: int, steps: int, most: int) -> Iterator[tuple[slice, slice]]:
     for s in range(0, count, samples):
         for t in range(0, steps, length):
             yield slice(s, min(s + samples, count)), slice(t, min(t + length, steps))
+
+
+def updates_of_a_call(synapses: int, cells: int) -> int:
+    """Updates of one kernel call that each learn so many numbers and compute so many values.
+
+    >>> updates_of_a_call(1 << 22, 0)
+    1
+    """
+    return max(1, PIECE_WORK // (synapses + cells // CELLS_PER_SYNAPSE + STEP_WORK))

@@ -1,8 +1,8 @@
 """The compiled float rule against the readable one: any network, any rule, any stream.
 
-Sums are taken in another order, so numbers agree to rounding. A spike could flip where a membrane
-comes within rounding of its threshold; streams are short, so that none does in what is drawn here,
-and learning cannot enlarge what rounding left.
+Sums are taken in another order, so numbers agree to rounding. Streams are short, because a rule
+whose updates do not settle enlarges what rounding left from step to step, as an error of the same
+size in a sample would grow in either engine, and in the end a spike flips.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ from tests.learning.test_eligibility import (
 from tests.learning.test_front_end import random_learner
 from tests.random_networks import random_network
 
-STEPS, SAMPLES, OUTPUTS = 9, 4, 3
-NEAR = 1e-11
+STEPS, SAMPLES, OUTPUTS = 6, 3, 3
+WIDE = 19
+"""Two registers of neurons on the widest processor, and some more."""
+NEAR = 1e-10
 """Of the largest number of an array: rounding of some steps. A wrong term is not so small."""
 
 Engine = str
@@ -124,7 +126,7 @@ def drawn_network(rng: np.random.Generator) -> Network:
         network = network_of(find_model("ltc"), seed, DENSE)
     elif kind == 3:
         gate = ("event", "dense", "static")[int(rng.integers(3))]
-        network = random_network(rng, gate=gate, inputs=INPUTS, hidden=(6, 5), outputs=OUTPUTS)  # type: ignore[arg-type]
+        network = random_network(rng, gate=gate, inputs=INPUTS, hidden=(6, 17), outputs=OUTPUTS)  # type: ignore[arg-type]
     else:
         name = list(HIDDEN_MODELS)[int(rng.integers(len(HIDDEN_MODELS)))]
         network = network_of(HIDDEN_MODELS[name], seed)
@@ -172,7 +174,7 @@ def drawn_targets(rng: np.random.Generator, rule: FPTTRule, outputs: int) -> Any
     return labels
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_it_learns_and_refuses_what_the_readable_engine_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -192,11 +194,11 @@ def test_every_model_learns_as_in_the_readable_engine(name: str, descent: Any) -
     if descent == "filtered":
         ports = HIDDEN_MODELS[name].ports
         rule = replace(rule, ports={"hidden": ports, "readout": ("current",)})
-    network = one_leak(network_of(HIDDEN_MODELS[name], 7))
+    network = one_leak(network_of(HIDDEN_MODELS[name], 7, outputs=WIDE, hidden=WIDE))
     ends = [c for c in network.projections if (c.target, c.port) != ("readout", "tau_mem")]
     network = replace(network, projections=tuple(ends))
     x = rng.uniform(0, 1, (STEPS, SAMPLES, INPUTS))
-    found = compare(network, x, rng.integers(0, OUTPUTS, SAMPLES), rule, allow=(PARTIAL,))
+    found = compare(network, x, rng.integers(0, WIDE, SAMPLES), rule, allow=(PARTIAL,))
     assert isinstance(found, Learned)
     assert bool(found.learning.eligibility) == (descent != "instantaneous")
 

@@ -315,7 +315,7 @@ def test_what_is_learned_does_not_depend_on_the_pieces(
 def test_pieces_bound_what_a_kernel_call_does() -> None:
     layout = lay_out(integer_rule(FIXED, FPTTRule(), None))
     most = fast.most_updates(layout)
-    assert most * layout.synapses <= fast.PIECE_WORK
+    assert most * layout.synapses <= pieces.PIECE_WORK
     for count, steps in ((7, 5), (3, 10 * most), (10 * most, 1)):
         covered = np.zeros((count, steps), np.int64)
         for samples, during in pieces.extents(count, steps, most):
