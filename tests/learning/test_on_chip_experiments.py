@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 
 from experiments import on_chip_repair
 from experiments.on_chip_repair import RATES, pieces_of, stream_of
-from experiments.on_chip_repair_eligibility import DESCENTS, Setting, runs_of
+from experiments.on_chip_repair_eligibility import CHOSEN, DESCENTS, Setting, runs_of
+from experiments.on_chip_repair_eligibility import SEEDS as NETWORKS
 from experiments.on_chip_runs import accuracy, untrained
 from experiments.on_chip_scratch import TASK, Case, all_runs
 from experiments.on_chip_scratch import run as run_scratch
+from experiments.on_chip_scratch_eligibility import SEEDS, START
 from experiments.on_chip_sensor import CHANGES, changed_task
 from experiments.on_chip_streams import follow
 from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
@@ -92,3 +96,48 @@ def test_rules_repair_the_same_network_on_the_same_stream(
     assert runs["eligibility"]["dead column"][0]["curve"][1:] == again.curve
     kept = runs_of(weights["eligibility"], (1,), "validation", only_disk=True)
     assert runs["eligibility"] == kept
+
+
+def figures(name: str) -> dict[str, Any]:
+    """What a command wrote."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_the_rates_that_are_judged_are_the_best_on_validation_samples() -> None:
+    found = figures("on-chip-scratch-eligibility")
+    for descent in DESCENTS:
+        means = {start: mean(own) for start, own in found["validation"][descent].items() if own}
+        assert max(means, key=means.__getitem__) == str(START[descent])
+        assert len(found["runs"][f"{descent}, 16 bits"]) == len(SEEDS)
+
+
+def test_words_of_16_bits_learn_within_a_point_of_floats_in_the_median() -> None:
+    runs = figures("on-chip-scratch-eligibility")["runs"]
+    words, floats = (
+        median(one["test"][-1] for one in runs[f"eligibility, {name}"])
+        for name in ("16 bits", "float")
+    )
+    assert words >= floats - POINT
+
+
+def test_eligibility_learns_more_from_scratch_on_every_seed() -> None:
+    runs = figures("on-chip-scratch-eligibility")["runs"]
+    for name in ("float", "16 bits"):
+        ours, todays = (runs[f"{descent}, {name}"] for descent in ("eligibility", "instantaneous"))
+        for one, other in zip(ours, todays, strict=True):
+            assert one["test"][-1] > other["test"][-1]
+
+
+def test_the_repair_that_is_judged_is_the_best_on_validation_samples() -> None:
+    found = figures("on-chip-repair-eligibility")
+    means = {
+        name: mean(mean(own) for own in by_fault.values())
+        for name, by_fault in found["validation"].items()
+        if name.startswith("eligibility")
+    }
+    assert max(means, key=means.__getitem__) == CHOSEN["eligibility"].name
+    for case in CHOSEN:
+        assert {name: len(own) for name, own in found["runs"][case].items()} == dict.fromkeys(
+            CHANGES, len(NETWORKS)
+        )
