@@ -98,7 +98,7 @@ def predictor_of(network: Network | FixedNetwork, layer: str) -> str:
     names = [population.name for population in network.populations]
     name = layer + SUFFIX
     if name not in names:
-        remedy = "add one with with_predictor before quantizing"
+        remedy = "add it before quantizing: with_predictor, on the command line --predictor"
         raise InvalidValueError(f"predictor of {layer}", "absent", f"a readout {name}", remedy)
     if network.population(name).size != size:
         given = network.population(name).size
