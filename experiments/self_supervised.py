@@ -1,0 +1,197 @@
+"""Self-supervised learning on digits-rows: prediction, unseen classes, repair without labels.
+
+``python -m experiments.self_supervised`` runs what is missing (kept in ``build/on-chip``) and
+writes ``docs/results/self-supervised.json`` and ``.md``. Rates are chosen on validation samples by
+a seed that is not among those of the results; nothing is chosen on test samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from experiments.on_chip_runs import RESULTS, kept, only_kept, write_results
+from experiments.on_chip_sensor import CHANGES
+from experiments.self_supervised_features import (
+    CASES,
+    SHIFTS,
+    Case,
+    test_error,
+    unseen,
+    validation_error,
+    without_network,
+)
+from experiments.self_supervised_repair import RATES, repair
+from experiments.self_supervised_streams import HIDDEN, SCHEDULE, TASK
+from experiments.tables import middle
+from ltc2hw.files.atomic import write_text
+
+SEEDS = (0, 1, 2, 3, 4)
+
+TITLE = "self-supervised"
+WAYS = (
+    *("front end by prediction", "front end by the old mean image"),
+    *("hidden layer and predictor learn to predict", "hidden layer alone learns to predict"),
+    *("learning with labels", "learning with labels, with eligibility"),
+)
+
+Table = list[list[str]]
+
+
+def measured(what: str, settings: Mapping[str, Any], run: Callable[[], Any], disk: bool) -> Any:
+    """A run's result, from disk where it has been run."""
+    whole = {"what": what, "hidden": HIDDEN, "schedule": SCHEDULE, **settings}
+    found = kept("self-supervised", whole, None if disk else run)
+    if found is not None:
+        print(what, settings, found if isinstance(found, float) else "", flush=True)
+    return found
+
+
+def chosen_shift(case: Case, disk: bool) -> tuple[int | None, dict[str, float]]:
+    """Which of the rates a case predicts validation samples best with, and all their errors."""
+    errors: dict[int, float] = {}
+    for shift in SHIFTS:
+        settings = {"case": asdict(case), "shift": shift}
+        found = measured("rate", settings, partial(validation_error, case, shift), disk)
+        if found is not None:
+            errors[shift] = found
+    complete = len(errors) == len(SHIFTS)
+    best = min(errors, key=lambda shift: errors[shift]) if complete else None
+    return best, {str(shift): error for shift, error in errors.items()}
+
+
+def all_predictions(disk: bool) -> dict[str, Any]:
+    """Errors of every case, and the rate of each."""
+    found: dict[str, Any] = {}
+    for case in CASES:
+        shift, tried = chosen_shift(case, disk)
+        if shift is None:
+            continue
+        runs = [
+            measured(
+                "prediction",
+                {"case": asdict(case), "shift": shift, "seed": seed},
+                partial(test_error, case, seed, shift),
+                disk,
+            )
+            for seed in SEEDS
+        ]
+        errors = [error for error in runs if error is not None]
+        found[case.name] = {"shift": shift, "validation by shift": tried, "test": errors}
+    return found
+
+
+def all_probes(found: Mapping[str, Any], disk: bool) -> list[Any]:
+    """Probes of every seed, once the rates are known."""
+    names = [case.name for case in CASES if case.integers and not case.frozen]
+    if any(name not in found for name in names):
+        return []
+    shifts = [found[name]["shift"] for name in names]
+    runs = [
+        measured("unseen", {"shifts": shifts, "seed": seed}, partial(unseen, seed, *shifts), disk)
+        for seed in SEEDS
+    ]
+    return [run for run in runs if run is not None]
+
+
+def all_repairs(disk: bool) -> list[Any]:
+    """Repairs of every seed."""
+    runs = [
+        measured("repair", {"seed": seed, "rates": RATES}, partial(repair, seed), disk)
+        for seed in SEEDS
+    ]
+    return [run for run in runs if run is not None]
+
+
+def markdown(header: Sequence[str], rows: Table) -> str:
+    """A table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(values: Sequence[float]) -> str:
+    """Median and range of shares, in percent."""
+    return middle([100 * value for value in values], 1)
+
+
+def prediction_table(found: Mapping[str, Any]) -> str:
+    """Errors of predictions."""
+    rows = [[name, "", f"{error:.3f}"] for name, error in without_network().items()]
+    for name, own in found.items():
+        rate = f"2^-{SCHEDULE[0] + own['shift']} to 2^-{SCHEDULE[-1] + own['shift']}"
+        rows.append([name, rate, middle(own["test"], 3)])
+    return markdown(["predictor", "rate", "error"], rows)
+
+
+def probe_table(runs: Sequence[Any]) -> str:
+    """Accuracies of probes."""
+    rows = [
+        [name, *(percent([run[name][what] for run in runs]) for what in ("never shown", "all"))]
+        for name in runs[0]
+    ]
+    return markdown(["layer", "three classes never shown, %", "all ten classes, %"], rows)
+
+
+def repair_table(runs: Sequence[Any]) -> str:
+    """Accuracies of repairs."""
+    rows = []
+    for name in CHANGES:
+        own = [run["faults"][name] for run in runs]
+        nothing = [fault["accuracy behind"]["none"] for fault in own]
+        columns = [[fault[way] for fault in own] for way in WAYS]
+        before = [run["before"] for run in runs]
+        rows.append([name, *(percent(values) for values in (before, nothing, *columns))])
+    return markdown(["change", "before", "doing nothing", *WAYS], rows)
+
+
+def choice_table(runs: Sequence[Any]) -> str:
+    """What the prediction error says of every front end, and what it is worth."""
+    rows = []
+    for name in CHANGES:
+        own = [run["faults"][name] for run in runs]
+        for end in own[0]["errors on the stream"]:
+            errors = [fault["errors on the stream"][end] for fault in own]
+            shares = [fault["accuracy behind"][end] for fault in own]
+            times = sum(fault["chosen"] == end for fault in own)
+            rows.append([name, end, middle(errors, 3), percent(shares), f"{times} of {len(own)}"])
+    header = ["change", "front end", "prediction error", "test accuracy, %", "chosen"]
+    return markdown(header, rows)
+
+
+def page(predictions: Mapping[str, Any], probes: Sequence[Any], repairs: Sequence[Any]) -> str:
+    """The page of results."""
+    parts = [
+        f"# {TITLE}",
+        "`python -m experiments.self_supervised`",
+        f"{TASK}, {HIDDEN} event-gated neurons, {len(SCHEDULE)} passes over 1,258 training samples"
+        f" without labels; median and range of seeds {SEEDS[0]} to {SEEDS[-1]}, 359 test samples."
+        " [self-supervised.md](../self-supervised.md) says what the figures mean.",
+    ]
+    if predictions:
+        parts += ["## Prediction of the next row", prediction_table(predictions)]
+    if probes:
+        parts += ["## Classes never shown", probe_table(probes)]
+    if repairs:
+        parts += ["## Repair without labels", repair_table(repairs)]
+        parts += ["## What the prediction error says", choice_table(repairs)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Run, print, write."""
+    disk = only_kept(__doc__)
+    repairs = all_repairs(disk)
+    predictions = all_predictions(disk)
+    probes = all_probes(predictions, disk)
+    content = {"predictions": predictions, "probes": probes, "repairs": repairs}
+    settings = {"task": TASK, "hidden": HIDDEN, "seeds": SEEDS, "schedule": SCHEDULE}
+    text = page(predictions, probes, repairs)
+    print(text)
+    print(write_results(TITLE, {**settings, "without a network": without_network(), **content}))
+    write_text(RESULTS / f"{TITLE}.md", text)
+
+
+if __name__ == "__main__":
+    main()
