@@ -16,6 +16,7 @@ from experiments.on_chip_runs import RESULTS, kept, only_kept, write_results
 from experiments.on_chip_sensor import CHANGES
 from experiments.self_supervised_features import (
     CASES,
+    PROBED,
     SHIFTS,
     Case,
     test_error,
@@ -23,7 +24,7 @@ from experiments.self_supervised_features import (
     validation_error,
     without_network,
 )
-from experiments.self_supervised_repair import RATES, repair
+from experiments.self_supervised_repair import RATES, SAMPLES, repair
 from experiments.self_supervised_streams import HIDDEN, SCHEDULE, TASK
 from experiments.tables import middle
 from ltc2hw.files.atomic import write_text
@@ -34,7 +35,7 @@ TITLE = "self-supervised"
 WAYS = (
     *("front end by prediction", "front end by the old mean image"),
     *("hidden layer and predictor learn to predict", "hidden layer alone learns to predict"),
-    *("learning with labels", "learning with labels, with eligibility"),
+    "learning with labels",
 )
 
 Table = list[list[str]]
@@ -85,12 +86,11 @@ def all_predictions(disk: bool) -> dict[str, Any]:
 
 def all_probes(found: Mapping[str, Any], disk: bool) -> list[Any]:
     """Probes of every seed, once the rates are known."""
-    names = [case.name for case in CASES if case.integers and not case.frozen]
-    if any(name not in found for name in names):
+    if PROBED not in found:
         return []
-    shifts = [found[name]["shift"] for name in names]
+    shift = found[PROBED]["shift"]
     runs = [
-        measured("unseen", {"shifts": shifts, "seed": seed}, partial(unseen, seed, *shifts), disk)
+        measured("unseen", {"shift": shift, "seed": seed}, partial(unseen, seed, shift), disk)
         for seed in SEEDS
     ]
     return [run for run in runs if run is not None]
@@ -99,7 +99,12 @@ def all_probes(found: Mapping[str, Any], disk: bool) -> list[Any]:
 def all_repairs(disk: bool) -> list[Any]:
     """Repairs of every seed."""
     runs = [
-        measured("repair", {"seed": seed, "rates": RATES}, partial(repair, seed), disk)
+        measured(
+            "repair",
+            {"seed": seed, "rates": RATES, "samples": SAMPLES},
+            partial(repair, seed),
+            disk,
+        )
         for seed in SEEDS
     ]
     return [run for run in runs if run is not None]

@@ -22,7 +22,7 @@ TASK = "digits-rows"
 HIDDEN = 48
 LAYER, PREDICTOR, CLASSIFIER = "hidden", "hidden_next", "readout"
 
-SCHEDULE = (5,) * 4 + (6,) * 4 + (7,) * 4
+SCHEDULE = (5, 5, 6, 6, 7, 7)
 """Passes over the stream, each at its rate 2^-k."""
 
 REACH = 4.0

@@ -220,7 +220,7 @@ def _sent(
     else:
         joined = samples.transpose(1, 0, 2)[own][:, None]
         trace = simulate(network, joined, record=record, state=start)
-    sent: FloatArray = trace.states[heard.source][heard.variable].astype(np.float64)
+    sent: FloatArray = trace.recorded()[heard].astype(np.float64)
     if isinstance(network, FixedNetwork):
         fraction = variable_fraction(network.population(heard.source), heard.variable)
         sent = np.ldexp(sent, -fraction)
