@@ -10,7 +10,7 @@ import numpy as np
 from experiments.on_chip_runs import untrained
 from ltc2hw import FixedNetwork, FPTTRule, Network, PlasticWords, QuantizeOptions, learn, quantize
 from ltc2hw.comparison.excerpt import real_outputs
-from ltc2hw.graph.state import State
+from ltc2hw.graph.trace import State
 from ltc2hw.learning.learned import Learned
 from ltc2hw.learning.prediction import learn_to_predict, next_step, with_predictor
 from ltc2hw.learning.rule import Descent, UpdateKind

@@ -61,7 +61,8 @@ def test_the_target_of_a_step_is_the_next_one() -> None:
 def test_samples_that_end_have_none_at_their_end_and_nothing_after_it_is_read() -> None:
     x = np.array([[[1.0], [2.0]], [[3.0], [4.0]], [[5.0], [np.nan]]])
     targets = next_step(x, [3, 2])
-    assert np.array_equal(targets[..., 0], [[3, 4], [5, np.nan], [np.nan] * 2], equal_nan=True)
+    nan = float("nan")
+    assert np.array_equal(targets[..., 0], [[3.0, 4.0], [5.0, nan], [nan, nan]], equal_nan=True)
 
 
 def test_pieces_of_a_stream_go_on_with_the_next_piece() -> None:
@@ -71,7 +72,7 @@ def test_pieces_of_a_stream_go_on_with_the_next_piece() -> None:
     assert np.array_equal(joined, [2, 3, 4, 5, 6, 7, np.nan], equal_nan=True)
     assert np.isnan(targets[2, [0, 2]]).all()
     single = next_step([[[1.0], [2.0]]], reset=False)
-    assert np.array_equal(single[0, :, 0], [2, np.nan], equal_nan=True)
+    assert np.array_equal(single[0, :, 0], [2.0, np.nan], equal_nan=True)
 
 
 @pytest.mark.parametrize("engine", ["integer", "fast"])
@@ -240,6 +241,6 @@ def test_streams_without_a_next_step_are_refused() -> None:
     with pytest.raises(ShapeError, match="shape of samples"):
         next_step(np.zeros((4, 3)))
     with pytest.raises(ShapeError, match="shape of samples"):
-        next_step(1.0)  # type: ignore[arg-type]
+        next_step(1.0)
     with pytest.raises(InvalidValueError, match="samples"):
         next_step([[[np.nan]], [[0.0]]])
