@@ -24,6 +24,7 @@ from experiments.self_supervised_streams import (
     start,
 )
 from ltc2hw import FixedNetwork
+from ltc2hw.errors import TrainingError
 from ltc2hw.graph.fixed import variable_fraction
 from ltc2hw.learning.prediction import next_step
 from ltc2hw.learning.rule import Descent, UpdateKind
@@ -31,11 +32,8 @@ from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulate import simulate
 from ltc2hw.tasks import Split, load_task
 
-CHOOSING = 100
-"""Seed of the runs that choose rates on validation samples; no seed of the results."""
-
-SHIFTS = (-1, 0, 1)
-"""Rates of the schedule times 2^-these are tried."""
+SHIFTS = (0, 1)
+"""Every case learns at the rates of the schedule and at these times 2^-1; both are told."""
 
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
 PROBED = "16 bits, FPTT"
@@ -84,21 +82,13 @@ def error_of(network: AnyNetwork, split: Split) -> float:
     return relative_error(predictions(network, split.x), split.x, mean)
 
 
-def validation_error(case: Case, shift: int) -> float:
-    """Error on validation samples of the run that chooses a rate; infinite if it diverges."""
-    from ltc2hw.errors import TrainingError
-
+def test_error(case: Case, seed: int, shift: int) -> float:
+    """Error on test samples; infinite if learning diverges."""
     task = load_task(TASK)
     try:
-        return error_of(predicting(case, task.train, CHOOSING, shift), task.validation)
+        return error_of(predicting(case, task.train, seed, shift), task.test)
     except TrainingError:
         return float("inf")
-
-
-def test_error(case: Case, seed: int, shift: int) -> float:
-    """Error on test samples."""
-    task = load_task(TASK)
-    return error_of(predicting(case, task.train, seed, shift), task.test)
 
 
 @cache
@@ -156,7 +146,7 @@ def probe(parts: list[tuple[FloatArray, Any]], classes: list[int]) -> float:
     return score(fit(best), x_test, y_test)
 
 
-def unseen(seed: int, shift: int) -> dict[str, dict[str, float]]:
+def unseen(seed: int) -> dict[str, dict[str, float]]:
     """Accuracy of linear probes on frozen layers that never met three of the classes.
 
     Each layer is judged among the classes never shown, and among all ten. Layers are on integers.
@@ -168,7 +158,7 @@ def unseen(seed: int, shift: int) -> dict[str, dict[str, float]]:
     random = start(seed, shown.x, integers=True)
     networks: dict[str, AnyNetwork] = {
         "frozen random layer": random,
-        "prediction": predicting(instant, shown, seed, shift),
+        "prediction": predicting(instant, shown, seed, 0),
         "labels of the other seven": learned(random, shown, SCHEDULE, seed, labels=True),
     }
     found: dict[str, dict[str, float]] = {}
