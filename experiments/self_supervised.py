@@ -21,12 +21,13 @@ from experiments.self_supervised_features import (
     unseen,
     without_network,
 )
-from experiments.self_supervised_repair import RATES, SAMPLES, repair
+from experiments.self_supervised_repair import RATES, SAMPLES, STARTS, repair
 from experiments.self_supervised_streams import HIDDEN, SCHEDULE, TASK
 from experiments.tables import middle
 from ltc2hw.files.atomic import write_text
 
-SEEDS = (0, 1, 2)
+SEEDS = (1, 2, 3)
+"""Seed 0 served to work out how a front end is looked for."""
 
 TITLE = "self-supervised"
 WAYS = (
@@ -75,7 +76,7 @@ def all_repairs(disk: bool) -> list[Any]:
     runs = [
         measured(
             "repair",
-            {"seed": seed, "rates": RATES, "samples": SAMPLES},
+            {"seed": seed, "rates": RATES, "samples": SAMPLES, "starts": STARTS},
             partial(repair, seed),
             disk,
         )

@@ -3,12 +3,11 @@
 The network keeps all its weights. Before it stands a front end of one 8 x 8 matrix, ``z = A x``,
 which is found from the network's own predictions:
 
-1. **Dream.** The network hears its own predictions instead of a sensor. What it then says is what
-   the old sensor would show.
-2. **Turn.** ``A`` is the rotation (orthogonal matrix) that brings what the new sensor shows nearest
-   to that; then, over and over, nearest to what the network predicts when it hears ``A x``.
-3. **Gains.** One factor per wire, such that it shows on average what is predicted of it.
-4. **Silent wires.** One that shows nothing at all is heard as predicted.
+- **Turn.** ``A`` is a rotation (an orthogonal matrix). Over and over, it is the one that brings what
+  the sensor shows nearest to what the network predicts when it hears ``A x``. That ends in different
+  places from different starts; the one with the least prediction error is kept.
+- **Gains.** One factor per wire, such that it shows on average what is predicted of it.
+- **Silent wires.** One that shows nothing at all is heard as predicted.
 
 Which of these a fault needs is told by the prediction error, and by nothing else.
 """
@@ -48,6 +47,9 @@ RATES = (4, 5, 6, 7)
 SAMPLES = 300
 """Unlabelled samples of the changed sensor that a front end is found on."""
 
+STARTS = 9
+"""Random orders of the wires that the search begins with, beside the one that is there."""
+
 ROUNDS = 20
 """Times that A is found anew from the predictions that it led to."""
 
@@ -74,15 +76,6 @@ def heard(network: AnyNetwork, end: FrontEnd, x: FloatArray) -> FloatArray:
     return z
 
 
-def dream(network: AnyNetwork, steps: int, size: int) -> FloatArray:
-    """Predictions (T - 1, 1, N) of a network that hears its own ones, from silence on."""
-    now, state, told = np.zeros((1, 1, size)), None, []
-    for _ in range(steps - 1):
-        now, state = said(network, now, state)
-        told.append(now[0])
-    return np.array(told)
-
-
 def turn(wanted: FloatArray, shown: FloatArray) -> FloatArray:
     """The orthogonal A for which ``A shown`` is nearest to ``wanted`` (orthogonal Procrustes)."""
     size = shown.shape[-1]
@@ -91,10 +84,16 @@ def turn(wanted: FloatArray, shown: FloatArray) -> FloatArray:
     return turned
 
 
-def turned(network: AnyNetwork, x: FloatArray) -> FloatArray:
-    """The rotation in which the network predicts best what it then hears."""
-    steps, _, size = x.shape
-    matrix = turn(dream(network, steps, size), x[1:].mean(axis=1, keepdims=True))
+def turned(network: AnyNetwork, x: FloatArray, seed: int) -> FloatArray:
+    """The rotation in which the network predicts best what it then hears, of several found."""
+    size, rng = x.shape[2], np.random.default_rng(seed)
+    starts = [np.arange(size), *(rng.permutation(size) for _ in range(STARTS))]
+    found = [refined(network, x, np.eye(size)[start]) for start in starts]
+    return min(found, key=lambda matrix: error_behind(network, FrontEnd(matrix), x))
+
+
+def refined(network: AnyNetwork, x: FloatArray, matrix: FloatArray) -> FloatArray:
+    """A rotation, turned again and again to where the network predicts what it hears."""
     for _ in range(ROUNDS):
         matrix = turn(predictions(network, x @ matrix.T)[:-1], x[1:])
     return matrix
@@ -120,10 +119,10 @@ def error_behind(network: AnyNetwork, end: FrontEnd, x: FloatArray) -> float:
     return float(((told - wanted) ** 2).sum() / spread)
 
 
-def front_ends(network: AnyNetwork, x: FloatArray) -> dict[str, FrontEnd]:
+def front_ends(network: AnyNetwork, x: FloatArray, seed: int) -> dict[str, FrontEnd]:
     """Candidates, each found on unlabelled samples of the sensor as it is now."""
     size = x.shape[2]
-    rotation = turned(network, x)
+    rotation = turned(network, x, seed)
     silent = tuple(int(wire) for wire in np.flatnonzero(np.ptp(x, axis=(0, 1)) == 0))
     found = {
         "none": FrontEnd(np.eye(size)),
@@ -182,7 +181,7 @@ def fault(
 
     few = np.random.default_rng(seed).permutation(stream.samples)[:SAMPLES]
     x = stream.x[:, few]
-    ends = front_ends(network, x)
+    ends = front_ends(network, x, seed)
     errors = {name: error_behind(network, end, x) for name, end in ends.items()}
     best = min(errors, key=lambda name: errors[name])
     after: dict[str, AnyNetwork] = {
