@@ -3,9 +3,9 @@
 The network keeps all its weights. Before it stands a front end of one 8 x 8 matrix, ``z = A x``,
 which is found from the network's own predictions:
 
-- **Turn.** ``A`` is a rotation (an orthogonal matrix). Over and over, it is the one that brings what
-  the sensor shows nearest to what the network predicts when it hears ``A x``. That ends in different
-  places from different starts; the one with the least prediction error is kept.
+- **Turn.** ``A`` is a rotation (an orthogonal matrix). Over and over, it is the one that brings
+  what the sensor shows nearest to what the network predicts when it hears ``A x``. That ends in
+  different places from different starts; the one with the least prediction error is kept.
 - **Gains.** One factor per wire, such that it shows on average what is predicted of it.
 - **Silent wires.** One that shows nothing at all is heard as predicted.
 
