@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments.on_chip_runs import RESULTS, kept, only_kept, write_results
 from experiments.on_chip_sensor import CHANGES
+from experiments.self_supervised_depth import depth
 from experiments.self_supervised_features import (
     CASES,
     SHIFTS,
@@ -68,6 +69,12 @@ def all_predictions(disk: bool) -> dict[str, Any]:
 def all_probes(disk: bool) -> list[Any]:
     """Probes of every seed."""
     runs = [measured("unseen", {"seed": seed}, partial(unseen, seed), disk) for seed in SEEDS]
+    return [run for run in runs if run is not None]
+
+
+def all_depths(disk: bool) -> list[Any]:
+    """Second layers of every seed."""
+    runs = [measured("depth", {"seed": seed}, partial(depth, seed), disk) for seed in SEEDS]
     return [run for run in runs if run is not None]
 
 
@@ -140,7 +147,18 @@ def choice_table(runs: Sequence[Any]) -> str:
     return markdown(header, rows)
 
 
-def page(predictions: Mapping[str, Any], probes: Sequence[Any], repairs: Sequence[Any]) -> str:
+def depth_table(runs: Sequence[Any]) -> str:
+    """Errors of second layers."""
+    rows = [[name, middle([run[name] for run in runs], 3)] for name in runs[0]]
+    return markdown(["predictor of the first layer's spikes", "error"], rows)
+
+
+def page(
+    predictions: Mapping[str, Any],
+    depths: Sequence[Any],
+    probes: Sequence[Any],
+    repairs: Sequence[Any],
+) -> str:
     """The page of results."""
     parts = [
         f"# {TITLE}",
@@ -151,6 +169,8 @@ def page(predictions: Mapping[str, Any], probes: Sequence[Any], repairs: Sequenc
     ]
     if predictions:
         parts += ["## Prediction of the next row", prediction_table(predictions)]
+    if depths:
+        parts += ["## A second layer", depth_table(depths)]
     if probes:
         parts += ["## Classes never shown", probe_table(probes)]
     if repairs:
@@ -164,10 +184,11 @@ def main() -> None:
     disk = only_kept(__doc__)
     repairs = all_repairs(disk)
     probes = all_probes(disk)
+    depths = all_depths(disk)
     predictions = all_predictions(disk)
-    content = {"predictions": predictions, "probes": probes, "repairs": repairs}
+    content = {"predictions": predictions, "depth": depths, "probes": probes, "repairs": repairs}
     settings = {"task": TASK, "hidden": HIDDEN, "seeds": SEEDS, "schedule": SCHEDULE}
-    text = page(predictions, probes, repairs)
+    text = page(predictions, depths, probes, repairs)
     print(text)
     print(write_results(TITLE, {**settings, "without a network": without_network(), **content}))
     write_text(RESULTS / f"{TITLE}.md", text)

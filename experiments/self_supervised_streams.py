@@ -48,6 +48,7 @@ def learned(
     seed: int,
     *,
     labels: bool = False,
+    layer: str = LAYER,
     ports: Mapping[str, tuple[str, ...]] | None = None,
     descent: Descent = "instantaneous",
     update: UpdateKind = "fptt",
@@ -66,7 +67,7 @@ def learned(
         if labels:
             done = learn(network, part.x, part.labels, rule, words, learning=before)
         else:
-            done = learn_to_predict(network, LAYER, part.x, rule, words, learning=before)
+            done = learn_to_predict(network, layer, part.x, rule, words, learning=before)
     assert done is not None
     result: AnyNetwork = done.network
     return result
