@@ -43,7 +43,7 @@ SUFFIX = "_next"
 """The predictor of the layer ``hidden`` is ``hidden_next``."""
 
 LEAK_BIAS = 1.0
-"""Argument of a predictor's leak: ``τ = σ(1) = 0.73``."""
+"""Argument of a predictor's leak at the start, before it learns: ``τ = 0.75`` by PLAN."""
 
 
 class Heard(NamedTuple):
@@ -109,8 +109,8 @@ def predictor_of(network: Network | FixedNetwork, layer: str) -> str:
 def with_predictor(network: Network, layer: str, seed: int = 0) -> Network:
     """The network with a predictor of a layer: leaky readouts of its spikes, its output unchanged.
 
-    ``p[t] = p[t-1] + σ(1) (W s[t] + b - p[t-1])``, one for each thing that the layer hears, W
-    uniform with a standard deviation of 1/√N, drawn from ``seed``.
+    ``p[t] = p[t-1] + σ(a) (W s[t] + b - p[t-1])``, one for each thing that the layer hears, W
+    uniform with a standard deviation of 1/√N, drawn from ``seed``; a begins at 1, b at 0.
 
     Raises:
         UnknownNameError: for a layer that does not exist.
