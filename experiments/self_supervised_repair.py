@@ -101,7 +101,7 @@ def refined(network: AnyNetwork, x: FloatArray, matrix: FloatArray) -> FloatArra
 
 def gains(network: AnyNetwork, x: FloatArray) -> FloatArray:
     """A factor per wire (N,) such that it shows on average what is predicted of it."""
-    factors = np.ones(x.shape[2])
+    factors: FloatArray = np.ones(x.shape[2])
     for _ in range(ROUNDS):
         z = x * factors
         wanted = np.maximum(predictions(network, z)[:-1].mean(axis=(0, 1)), 0.0)
