@@ -105,11 +105,12 @@ def percent(values: Sequence[float]) -> str:
 
 def prediction_table(found: Mapping[str, Any]) -> str:
     """Errors of predictions."""
-    rows = [[name, f"{error:.3f}", ""] for name, error in without_network().items()]
+    rows = [[name, "", f"{error:.3f}", ""] for name, error in without_network().items()]
     rates = [f"rate 2^-{SCHEDULE[0] + shift} to 2^-{SCHEDULE[-1] + shift}" for shift in SHIFTS]
     for name, own in found.items():
-        rows.append([name, *(middle(own.get(str(s), [float("nan")]), 3) for s in SHIFTS)])
-    return markdown(["predictor", *rates], rows)
+        runs = [own.get(str(shift), [float("nan")]) for shift in SHIFTS]
+        rows.append([name, str(min(map(len, runs))), *(middle(errors, 3) for errors in runs)])
+    return markdown(["predictor", "seeds", *rates], rows)
 
 
 def probe_table(runs: Sequence[Any]) -> str:
