@@ -125,8 +125,9 @@ class EligibleLayer:
         return back.credit.new_zeros(shape)
 
     def _add(self, synaptic: Tensor, constant: Tensor) -> None:
-        """Add to the parameters' gradients: (P, N, M') of synapses, (F, N) of learned constants."""
+        """Add to the parameters' gradients: (N, P, M') of synapses, (F, N) of learned constants."""
         form, tensors = self.cell.form, self.cell.tensors()
+        synaptic = synaptic.transpose(0, 1)
         pairs = [(tensors.weight_input, synaptic[:, :, : form.inputs])]
         if tensors.weight_recurrent is not None:
             pairs.append((tensors.weight_recurrent, synaptic[:, :, form.inputs :]))
@@ -141,8 +142,8 @@ class EligibleLayer:
 
 
 def _present(factors: Tensor, steps: Steps) -> Tensor:
-    """Gradient of synapses by way of the piece's own messages, (P, N, M')."""
+    """Gradient of synapses by way of the piece's own messages, (N, P, M')."""
     length, ports, batch, size = factors.shape
-    flat = factors.permute(1, 3, 0, 2).reshape(ports * size, length * batch)
+    flat = factors.permute(3, 1, 0, 2).reshape(size * ports, length * batch)
     messages = steps.messages.reshape(length * batch, -1)
-    return (flat @ messages).view(ports, size, -1)
+    return (flat @ messages).view(size, ports, -1)
