@@ -23,7 +23,8 @@ class Filtering:
 
     what: str
     """Who filters, in messages."""
-    remedy: str
+    instead: str
+    """What does not."""
 
     def names(self, readout: LocalSteps, layers: int) -> tuple[str, ...]:
         """Learned constants that the leak of a readout behind some layers is made of.
@@ -34,10 +35,11 @@ class Filtering:
         if readout.leak is None:
             feature = f"readout {readout.form.model.name}"
             reason = "its leak is not one number, so the filter is one per synapse and output"
-            raise UnsupportedError(self.what, feature, reason, self.remedy)
+            remedy = f"use static gates there (readout_gate), or {self.instead}"
+            raise UnsupportedError(self.what, feature, reason, remedy)
         if layers > 1:
             reason = "the filter of lower ones is one per synapse and upper neuron"
-            raise UnsupportedError(self.what, f"{layers} layers", reason, self.remedy)
+            raise UnsupportedError(self.what, f"{layers} layers", reason, f"use {self.instead}")
         return readout.leak
 
     def leak(self, derivatives: Tensor) -> Leak:
@@ -51,18 +53,19 @@ class Filtering:
             least, most = float(own.min()), float(own.max())
             if most - least > SAME:
                 reason = f"they {does} {least:.6g} to {most:.6g} per step, so a trace each"
-                raise UnsupportedError(self.what, "leaks of the readout", reason, self.remedy)
+                remedy = f"use {self.instead}"
+                raise UnsupportedError(self.what, "leaks of the readout", reason, remedy)
         return Leak(kept[0], taken[0])
 
 
 def filtering(options: TrainingOptions) -> Filtering | None:
     """How the options have what the readout hears filtered, if they do.
 
-    >>> filtering(TrainingOptions(descent="filtered")).remedy
-    "use descent 'eligibility'"
+    >>> filtering(TrainingOptions(descent="filtered")).instead
+    "descent 'eligibility'"
     """
     if not options.filters:
         return None
     if options.method == "eprop":
-        return Filtering("e-prop", "use method 'ostl' or 'hypr'")
-    return Filtering("descent 'filtered'", "use descent 'eligibility'")
+        return Filtering("e-prop", "method 'ostl' or 'hypr'")
+    return Filtering("descent 'filtered'", "descent 'eligibility'")

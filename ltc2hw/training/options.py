@@ -218,9 +218,10 @@ class TrainingOptions:
     ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp`` (t+1)/T, ``second-half``,
     ``last`` or ``uniform``, where the step has a label. ``augment`` allows the task's own
     augmentation of the training samples. ``shift`` moves images or rows of training samples by up
-    to that many places in each direction, anew in every epoch (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
-    not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
-    autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
+    to that many places in each direction, anew in every epoch (:mod:`ltc2hw.tasks.moving`).
+    ``auxiliary`` weighs a second loss, not that of FPTT's authors
+    (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
+    ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
     free. ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
     scales (2 to 24, or ``"ternary"``: -1, 0 and 1; a chip holds 8); None trains without rounding.

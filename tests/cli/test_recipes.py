@@ -187,8 +187,9 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
         "descent is eligibility; expected instantaneous for method bptt, which has the whole past",
     ),
     "a filter of a readout of event gates": (
-        ("--descent", "filtered", "--recipe", "{event}"),
-        "descent 'filtered' cannot express readout readout: its leak is not one number",
+        ("--descent", "filtered"),
+        "descent 'filtered' cannot express readout readout: its leak is not one number, so the "
+        "filter is one per synapse and output (use static gates there (readout_gate), or descent",
     ),
     "updates of hypr": (("--method", "hypr", "--updates", "2"), "as hypr learns at the end of a"),
     "dense eligibility": (

@@ -406,7 +406,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     ),
     "filtered, event readout": (
         lambda: chain(readout="event"), {"method": "fptt", "descent": "filtered"},
-        "^descent 'filtered' cannot express readout readout: its leak .*use descent 'eligibility'",
+        "^descent 'filtered' cannot express readout readout: its leak .*or descent 'eligibility'",
     ),
     "filtered, two layers": (
         lambda: chain(layers=2), {"method": "fptt", "descent": "filtered"},
