@@ -158,7 +158,7 @@ def method_of(training: Mapping[str, Any]) -> str:
     'FPTT, filtered'
     """
     descent = training.get("descent", "instantaneous")
-    return training["method"].upper() + ("" if descent == "instantaneous" else f", {descent}")
+    return str(training["method"]).upper() + ("" if descent == "instantaneous" else f", {descent}")
 
 
 def updates_of(cell: Measured) -> str:

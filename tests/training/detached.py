@@ -97,8 +97,8 @@ class Recursion:
         loss, states = loss_of(values[0]), [after[own][name] for name in names]
         if self.trace is not None:
             leaves.append(self.trace.detach().requires_grad_())
-            seen = after[own][self.module.seen]
-            self.trace, loss = self._heard(leaves[-1], seen, loss, values)
+            heard = after[own][self.module.seen]
+            self.trace, loss = self._heard(leaves[-1], heard, loss, values)
             states.append(self.trace)
         gradients = self._by_parameters(loss[None], leaves)[0]
         state = torch.cat([found[0] for found in states])
@@ -108,12 +108,12 @@ class Recursion:
         return gradients
 
     def _heard(
-        self, trace: Tensor, seen: Tensor, loss: Tensor, outputs: Tensor
+        self, trace: Tensor, heard: Tensor, loss: Tensor, outputs: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The trace after a step, and what the loss makes of it."""
-        _, gate = self.cells[-1].bias.detach()  # type: ignore[operator]
+        gate = self.cells[-1].bias[1].detach()
         taken = torch.sigmoid(gate[0])
-        trace = (1.0 - taken) * trace + taken * seen
+        trace = (1.0 - taken) * trace + taken * heard
         (error,) = torch.autograd.grad(loss, outputs, retain_graph=True)
         weights = self.cells[-1].weight_input.detach()[0]
         return trace, ((error @ weights) * trace).sum()

@@ -48,8 +48,8 @@ def test_training_is_the_rule(
     learner = EligibleLearner(own, task, options)
     before = learner.values()
     for sample in range(SAMPLES):
-        given = (x[:, sample : sample + 1], targets[sample : sample + 1])
-        learner.learn(*map(torch.from_numpy, given), 0.05)
+        one = slice(sample, sample + 1)
+        learner.learn(torch.from_numpy(x[:, one]), torch.from_numpy(targets[one]), 0.05)
     assert np.abs(learner.values() - before).max() > 0.01
 
     for kept in ("value", "mean"):
