@@ -88,11 +88,11 @@ def markdown(measured: Sequence[Measured]) -> str:
 ROWS = (
     "Scores are test scores of the epoch with the best validation score: the median of the seeds "
     "and their range. Again by "
-    "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT), "
-    "with `--epochs`, `--rate` and `--updates` of the row where they are not the recipe's. "
-    "`python -m experiments.training {name}` alone runs every row, also those not measured yet, by "
-    "three seeds. BPTT makes one update where FPTT makes K: in the same number of epochs both see "
-    "the same sequences. Seconds include waiting for whatever else the machine did."
+    "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT, "
+    "`-kK-DESCENT` for a descent), with `--epochs`, `--rate` and `--updates` of the row where they "
+    "are not the recipe's. `python -m experiments.training {name}` alone runs every row, also "
+    "those not measured yet. BPTT makes one update where FPTT makes K: in the same number of "
+    "epochs both see the same sequences. Seconds include waiting for whatever else the machine did."
 )
 
 
