@@ -84,8 +84,8 @@ def test_every_option_reaches_the_recipe(
             "recipe: fptt, 4 updates per sequence, descent eligibility, ",
         ),
         (
-            ("--descent", "filtered", "--updates", "8"),
-            "recipe: fptt, 8 updates per sequence, descent filtered, ",
+            ("--descent", "filtered", "--updates", "2"),
+            "recipe: fptt, 2 updates per sequence, descent filtered, ",
         ),
     ],
 )
