@@ -85,11 +85,12 @@ def by_torch(derivatives: Tensor, present: Tensor, shown: Tensor, ports: int, la
 
 
 def meet(back: Back, eligibility: Tensor, gradient: Tensor, fast: bool) -> None:
-    """Add to the gradient (P, N, M') what credit finds in the eligibility (B, N, d, P, M')."""
+    """Add to the gradient (N, P, M') what credit finds in the eligibility (B, N, d, P, M')."""
     if fast:
-        kernels.meet(*(tensor.numpy() for tensor in (back.credit, eligibility, gradient)))
+        given = (back.credit, eligibility, gradient.flatten(1))
+        kernels.meet(*(tensor.numpy() for tensor in given))
     else:
-        gradient += torch.einsum("ibn,bnipm->pnm", back.credit, eligibility)
+        gradient += torch.einsum("ibn,bnipm->npm", back.credit, eligibility)
 
 
 def advance(
@@ -97,13 +98,16 @@ def advance(
 ) -> None:
     """:func:`meet`, then bring the eligibility to the end of the piece, in place."""
     if fast:
-        # What came before the piece in one pass over the eligibility, and what entered in it as one
+        # A single step goes in one pass over the eligibility; of more, what entered in them is one
         # product of matrices for each sample.
-        given = (back.products, back.credit, back.left[:0], messages[:0], eligibility, gradient)
+        own = 1 if len(messages) == 1 else 0
+        past = (back.products, back.credit, back.left[:own], messages[:own])
+        given = (*past, eligibility, gradient.flatten(1))
         kernels.advance(*(tensor.numpy() for tensor in given))
-        length, batch, count = messages.shape
-        left = back.left.permute(3, 4, 1, 2, 0).reshape(batch, -1, length)
-        eligibility.view(batch, -1, count).baddbmm_(left, messages.transpose(0, 1))
+        if not own:
+            length, batch, count = messages.shape
+            left = back.left.permute(3, 4, 1, 2, 0).reshape(batch, -1, length)
+            eligibility.view(batch, -1, count).baddbmm_(left, messages.transpose(0, 1))
         return
     meet(back, eligibility, gradient, fast)
     kept = torch.einsum("ijbn,bnjpm->bnipm", back.products, eligibility)
