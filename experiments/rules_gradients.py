@@ -79,7 +79,7 @@ def nearness(module: SpikingNetwork, task: Task, options: TrainingOptions) -> di
 
     Both are 0 for a rule that gives them no gradient.
     """
-    through_time = replace(options, method="bptt", eligibility=False)
+    through_time = replace(options, method="bptt", descent="instantaneous")
     exact = hidden_gradient(module, task, through_time).double()
     found = hidden_gradient(module, task, options).double()
     sizes = float(exact.norm()), float(found.norm())

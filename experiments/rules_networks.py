@@ -22,7 +22,7 @@ from ltc2hw.training.recipes import recipe_for
 
 RULES: Mapping[str, Mapping[str, Any]] = {
     "fptt-every": {"method": "fptt"},
-    "fptt-eligibility": {"method": "fptt", "eligibility": True},
+    "fptt-eligibility": {"method": "fptt", "descent": "eligibility"},
     "fptt": {"method": "fptt"},
     "eprop": {"method": "eprop"},
     "ostl": {"method": "ostl"},
