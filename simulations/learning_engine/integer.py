@@ -83,7 +83,7 @@ class Met(NamedTuple):
     third: IntArray
 
 
-Watch = Callable[[Mapping[Parameter, Met], Memories], None]
+Watch = Callable[[Mapping[Parameter, Met], Learning], None]
 
 
 class EngineLearner:
@@ -189,9 +189,9 @@ class EngineLearner:
             if before is not None:
                 lost["trace"] = overflows(connection.rule, before, met[parameter].message)
             add_counts(seen.counts, {parameter_name(network, parameter): lost})
-        if self.watch is not None:
-            self.watch(met, memories)
         following = Learning(memories, seen.registers, learning.step + 1, eligibility=kept)
+        if self.watch is not None:
+            self.watch(met, following)
         return Update(seen.output, descent, seen.counts), following
 
     def meet(
