@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,6 +37,9 @@ OFFSET = 128
 
 TRACE_LIMIT = 127
 """Largest magnitude of a third factor."""
+
+TOLERANCE = 0.0625
+"""How far the part that a trace keeps in an update may be from the part that its neuron keeps."""
 
 SLOWEST_DECIMATION = 9
 """Largest k of ``uk``: the grammar reads one digit."""
@@ -141,51 +144,64 @@ class SourceTrace:
     """The trace x1 of every source, where it goes on from update to update.
 
     In every chip step it decays by ``exp(-1/tau)``; a spike adds ``impulse``, a payload (impulse 0)
-    half of itself. Synapses learn by it in every update, whether a message arrived or not.
+    half of itself. Synapses learn by it in every update, whether a message arrived or not. Time
+    constants are whole numbers: Lava's fixed point holds them so, and drops the fraction of one
+    that it was given as soon as its host writes any variable.
 
-    >>> kept = SourceTrace.of(0.5, spikes=True)
-    >>> kept.impulse, round(kept.decay, 12), kept.fraction(0)
-    (32, 0.5, 5)
+    >>> trace = SourceTrace.of(0.5, spikes=True, epoch=4, arrival=3)
+    >>> trace.tau, trace.impulse, trace.fraction(0), round(trace.kept, 3)
+    (6, 32, 5, 0.513)
     """
 
-    tau: float
+    tau: int
     impulse: int
     epoch: int = 1
     arrival: int = 1
 
     @classmethod
     def of(cls, kept: float, *, spikes: bool, epoch: int = 1, arrival: int = 1) -> SourceTrace:
-        """A trace of which an update keeps the part ``kept``, of spikes or of payloads.
+        """The trace, of spikes or of payloads, that keeps about ``kept`` of itself in an update.
 
         The impulse is the largest power of two with which the trace of a source that always spikes
         fits seven bits. ``epoch``: chip steps of an update; ``arrival``: that of the messages.
 
         Raises:
-            UnsupportedError: for a part that seven bits cannot keep.
+            UnsupportedError: for a part that seven bits, or whole time constants, cannot keep.
 
-        >>> SourceTrace.of(0.999, spikes=True)
+        >>> SourceTrace.of(0.5, spikes=True)
         Traceback (most recent call last):
         ltc2hw.errors.UnsupportedError: Lava's learning engine cannot express a trace that keeps \
-0.999 of itself in an update: 7 bits, in which a spike that decays so slowly is less than 1 \
-(0 < kept <= 0.992125984252: use the instantaneous descent)
+0.5 of itself in an update: a time constant of 2 chip steps keeps 0.607 in epochs of 1 (0.0625 \
+more or less would do: use longer epochs)
         """
-        slowest = 1 - 1 / TRACE_LIMIT
-        if not 0 < kept <= slowest:
+        what = f"a trace that keeps {kept:g} of itself in an update"
+        if not 0 < kept <= 1 - 1 / TRACE_LIMIT:
+            limit = f"0 < kept <= {1 - 1 / TRACE_LIMIT:.4f}: use the instantaneous descent"
+            raise UnsupportedError(GRAMMAR, what, "traces of 7 bits fade, but not at once", limit)
+        exact = -epoch / math.log(kept)
+        choices = [cls(tau, 0, epoch, arrival) for tau in {max(1, int(exact)), math.ceil(exact)}]
+        chosen = min(choices, key=lambda trace: abs(trace.kept - kept))
+        if abs(chosen.kept - kept) > TOLERANCE:
             raise UnsupportedError(
                 GRAMMAR,
-                f"a trace that keeps {kept:g} of itself in an update",
-                "7 bits, in which a spike that decays so slowly is less than 1"
-                if kept
-                else "no memory to keep",
-                f"0 < kept <= {slowest:.12f}: use the instantaneous descent",
+                what,
+                f"a time constant of {chosen.tau} chip steps keeps {chosen.kept:.3f} in epochs of"
+                f" {epoch}",
+                f"{TOLERANCE} more or less would do: use longer epochs",
             )
-        impulse = 1 << math.floor(math.log2(TRACE_LIMIT * (1 - kept))) if spikes else 0
-        return cls(-epoch / math.log(kept), impulse, epoch, arrival)
+        highest = TRACE_LIMIT * (1 - chosen.kept)
+        impulse = 1 << math.floor(math.log2(max(1.0, highest))) if spikes else 0
+        return replace(chosen, impulse=impulse)
 
     @property
     def decay(self) -> float:
         """What is left of a trace after a chip step, as Lava computes it."""
         return float(np.exp(-1 / np.array([self.tau]))[0])
+
+    @property
+    def kept(self) -> float:
+        """What is left of it after an update."""
+        return self.decay**self.epoch
 
     def fraction(self, message: int) -> int:
         """Fraction of the trace of messages that have a fraction, the nearest power of two.

@@ -138,9 +138,8 @@ def source_trace(kept: SourceTrace, before: IntArray, message: IntArray, draw: f
 
     Payloads are added, halved, before any decay, spikes when they come; saturation at 127.
 
-    >>> half = SourceTrace.of(0.5, spikes=True)
-    >>> source_trace(half, np.array([63, 63, 0]), np.array([0, 1, 1]), 0.4)
-    array([32, 64, 32])
+    >>> source_trace(SourceTrace(2, 32), np.array([63, 63, 0]), np.array([0, 1, 1]), 0.2)
+    array([39, 71, 32])
     """
     halved = np.round(message / 2).astype(np.uint8).astype(np.int64) * (kept.impulse == 0)
     added = (message != 0) * kept.impulse
