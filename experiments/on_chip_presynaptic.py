@@ -52,6 +52,7 @@ REACH, ROOM = 0.25, 4.0
 PORTS = {"hidden": ("current",), "readout": ("current",)}
 PRESYNAPTIC: dict[str, Any] = {"eligibility": "presynaptic", "epoch": 4, "arrival": 3}
 """Epochs of four chip steps: a time constant of 14 keeps 0.751 of a trace in an update."""
+TRACED: dict[str, Any] = {**ALONE, **PRESYNAPTIC}
 COMPARED = 64
 """Samples whose gradients are compared."""
 
@@ -72,13 +73,13 @@ CASES: tuple[Case, ...] = (
     Case("16-bit words, instantaneous", "instantaneous", None),
     Case("16-bit words, eligibility", "eligibility", None),
     Case("engine, Φ alone, instantaneous", "instantaneous", ALONE),
-    Case("engine, Φ alone, trace", "eligibility", {**ALONE, **PRESYNAPTIC}),
+    Case("engine, Φ alone, trace", "eligibility", TRACED),
     Case("engine, FPTT, instantaneous", "instantaneous"),
     Case("engine, FPTT, trace", "eligibility", PRESYNAPTIC),
     Case(
         "engine, Φ alone, trace, wide factors, own draws",
         "eligibility",
-        {**ALONE, **PRESYNAPTIC, **WIDE, **OWN},
+        {**TRACED, **WIDE, **OWN},
     ),
 )
 
@@ -155,7 +156,7 @@ def cosines(seed: int, *, trained: bool) -> dict[str, list[float]]:
     if trained:
         learning: Learning | None = None
         for rule, samples in passes(task.train, "eligibility", seed):
-            options = EngineOptions(**ALONE, **PRESYNAPTIC, seed=seed)  # type: ignore[arg-type]
+            options = EngineOptions(**TRACED, seed=seed)
             learned = fast.learn(network, samples.x, samples.labels, rule, options, learning)
             learning, network_now = learned.learning, learned.network
         network = network_now
@@ -184,14 +185,14 @@ def gradients(
         learner = IntegerLearner(chip)
         fractions = {parameter: form.product for parameter, form in chip.formats.items()}
     else:
-        plan = engine_plan(network, rule, EngineOptions(**ALONE, **PRESYNAPTIC, **engine))
+        plan = engine_plan(network, rule, EngineOptions(**TRACED, **engine))
         learner, finer = EngineLearner(plan), plan.options.extra_bits
         fractions = {
             parameter: finer + connection.scale.factor + (connection.scale.trace or 0)
             for parameter, connection in plan.connections.items()
         }
     hidden = [p for p in fractions if p.population == "hidden" and p.projection is not None]
-    entered = enter(learner, samples.x, samples.labels, None, reset=True)  # type: ignore[misc]
+    entered = enter(learner, samples.x, samples.labels, None, reset=True)
     state, rows = entered.start, []
     steps = len(entered.samples)
     for s in range(samples.samples):
@@ -220,7 +221,7 @@ def cosine(one: FloatArray, other: FloatArray) -> float:
 
 def exact(form: EngineForm) -> dict[str, int]:
     """Learn in a small network by traces, beside Lava."""
-    options = EngineOptions(form=form, third_factor="split", **PRESYNAPTIC)  # type: ignore[arg-type]
+    options = EngineOptions(form=form, third_factor="split", **PRESYNAPTIC)
     network = deployed(EXACT_HIDDEN, 0, REACH)
     return beside_lava(engine_plan(network, rule_of("eligibility", SCHEDULE[0][0]), options))
 

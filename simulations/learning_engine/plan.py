@@ -266,7 +266,7 @@ def engine_plan(
             "messages with a sign, one neuron to itself",
             "hold them with FPTTRule(self_terms=False)",
         )
-    own, kept = rule, {}
+    own, kept = rule, dict[str, float]()
     if chosen.eligibility == "presynaptic":
         own, kept = presynaptic(network, rule)
     elif rule.descent != "instantaneous":

@@ -8,7 +8,7 @@ the neuron changes (reset, adaptation) is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -110,7 +110,7 @@ def kept_part(network: FixedNetwork, name: str) -> float:
     return float(kept[0])
 
 
-def presynaptic(network: FixedNetwork, rule: FPTTRule) -> tuple[FPTTRule, Mapping[str, float]]:
+def presynaptic(network: FixedNetwork, rule: FPTTRule) -> tuple[FPTTRule, dict[str, float]]:
     """The instantaneous rule whose messages become traces, and the part that populations keep.
 
     It learns what lands on currents; other ports are held.

@@ -118,9 +118,9 @@ def test_every_update_by_traces_of_sources_is_lavas(
     scale = SynapseScale.finest(rule, 8, reach=-2, trace=kept.fraction(7))
     for third_factor in get_args(ThirdFactor):
         learned = synapse_rule(rule, scale, form, third_factor, kept)
-        given = random_stream(graded=graded)
-        times = {"epoch": epoch, "arrival": arrival, "cleared": (0, 20, 21, 45)}
-        assert_same(Connection(learned, *given, graded=graded, seed=7, **times))
+        weights, messages, third = random_stream(graded=graded)
+        begun = (0, 20, 21, 45)
+        assert_same(Connection(learned, weights, messages, third, graded, 7, epoch, arrival, begun))
 
 
 def test_lava_reads_the_strings_as_the_products() -> None:
