@@ -53,7 +53,7 @@ PORTS = {"hidden": ("current",), "readout": ("current",)}
 PRESYNAPTIC: dict[str, Any] = {"eligibility": "presynaptic", "epoch": 4, "arrival": 3}
 """Epochs of four chip steps: a time constant of 14 keeps 0.751 of a trace in an update."""
 TRACED: dict[str, Any] = {**ALONE, **PRESYNAPTIC}
-COMPARED = 64
+COMPARED = 16
 """Samples whose gradients are compared."""
 
 EXACT_HIDDEN = 16

@@ -227,14 +227,16 @@ def test_what_a_trace_does_not_follow_is_refused_by_name() -> None:
     )
     following = with_constants(steered, **{"tau_mem.from_current": 3})
     refuse(r"gates that follow their neuron \(tau_mem.from_current\)", following)
-    refuse(r"time constants of their own, which keep 0\.40\d* to 0\.59", still(gate=[GATE, 0.4] * 3))
+    refuse(
+        r"time constants of their own, which keep 0\.40\d* to 0\.59", still(gate=[GATE, 0.4] * 3)
+    )
     refuse("neurons of the model alif", still("alif"))
     refuse("a current that lasts", with_constants(still("lif"), current_decay=1))
     refuse("keeps 0.368 in epochs of 1 .* longer epochs", still(gate=1.0))
     refuse("traces of 7 bits fade", still(gate=-5.0))
     refuse("every 2.2 updates", still(), replace(RULE, learning_rate=2.0**-8))
     refuse("at the port tau_mem", still(), replace(RULE, ports={"hidden0": ("tau_mem",)}))
-    refuse("descent by eligibility .*eligibility='presynaptic'", still(), eligibility="none")
+    refuse("descent by eligibility: .*eligibility='presynaptic'", still(), eligibility="none")
 
 
 def test_a_trace_needs_a_rule_with_eligibility() -> None:
