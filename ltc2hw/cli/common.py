@@ -36,16 +36,23 @@ RESUMED = ("checkpoint", "trail")
 """Outputs that are also read, if they are there."""
 
 
-def named_number(text: str) -> tuple[str, float]:
-    """``NAME=VALUE`` with a finite value, as an argument's type."""
+def named_start(text: str) -> tuple[str, float, float]:
+    """``NAME=VALUE`` or ``NAME=LOW..HIGH`` as name, middle and half of the width.
+
+    >>> named_start("threshold=0.5"), named_start("omega=15..50")
+    (('threshold', 0.5, 0.0), ('omega', 32.5, 17.5))
+    """
     name, sign, value = text.partition("=")
+    low, _, high = value.partition("..")
     try:
-        number = float(value)
+        ends = float(low), float(high or low)
     except ValueError:
-        number = math.nan
-    if not sign or not name or not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE with a finite number")
-    return name, number
+        ends = math.nan, math.nan
+    middle, reach = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2
+    if not sign or not name or not math.isfinite(middle) or reach < 0:
+        limit = "NAME=VALUE with a finite number, nor NAME=LOW..HIGH"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {limit}")
+    return name, middle, reach
 
 
 def natural(text: str) -> int:

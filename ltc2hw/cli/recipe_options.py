@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltc2hw.cli.common import named_number, natural
+from ltc2hw.cli.common import named_start, natural
 from ltc2hw.cli.counts import positive
 from ltc2hw.cli.widths import add_bits, add_fine_states, once, width
 from ltc2hw.dynamics import MODELS, Model
@@ -33,6 +33,7 @@ GATES = ("event", "dense", "static")
 MODEL_FLAGS: Mapping[str, str] = {
     "neuron": "--neuron",
     "constant": "--constant",
+    "fixed": "--fixed",
     "gate": "--gate",
     "hidden": "--hidden",
     "conv": "--conv",
@@ -41,7 +42,7 @@ MODEL_FLAGS: Mapping[str, str] = {
 }
 """Options that make another network."""
 
-MODEL_FIELDS = ("gate", "hidden", "conv", "dropout", "batch_norm")
+MODEL_FIELDS = ("fixed", "gate", "hidden", "conv", "dropout", "batch_norm")
 """Those that are fields of :class:`~ltc2hw.training.ModelOptions` by the same name."""
 
 TRAINING_OPTIONS: Mapping[str, str] = {
@@ -100,11 +101,19 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--constant",
-        type=named_number,
+        type=named_start,
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="where a constant of another neuron than ltc starts, e.g. threshold=0.3",
+        help="where a constant of another neuron than ltc starts, e.g. threshold=0.3, or between "
+        "which numbers, each neuron's drawn, e.g. omega=15..50",
+    )
+    parser.add_argument(
+        "--fixed",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a constant of another neuron than ltc that is not learned, repeatable, e.g. dt",
     )
     parser.add_argument("--gate", choices=GATES, help="of ltc neurons (default: event)")
     parser.add_argument(
@@ -292,11 +301,14 @@ def _model_changes(arguments: argparse.Namespace) -> dict[str, Any]:
     if "conv" in given:
         changes["conv"] = image_layers(given["conv"])
     if "constant" in given:
-        changes["constants"] = dict(given["constant"])
+        starts = once("--constant", ((name, own) for name, *own in given["constant"]))
+        changes["constants"] = {name: middle for name, (middle, _) in starts.items()}
+        changes["spreads"] = {name: reach for name, (_, reach) in starts.items() if reach}
     if "neuron" in given:
         changes["neuron"] = neuron_named(given["neuron"])
         # Constants of a recipe's neuron are not those of another one.
-        changes.setdefault("constants", {})
+        for option, nothing in (("constants", {}), ("spreads", {}), ("fixed", ())):
+            changes.setdefault(option, nothing)
     return changes
 
 

@@ -18,7 +18,7 @@ import torch
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import find_model
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GraphNetwork
@@ -203,7 +203,7 @@ def _add_layer(
     for link in links:
         _connect(plan, name, below, link, weights(link), options)
     plan.pool = 1
-    starts: Mapping[str, float | FloatArray] = options.constants
+    starts: Mapping[str, float | FloatArray] = _starts(plan, shape, model, options)
     if options.is_ltc:
         starts = {
             "threshold": options.threshold,
@@ -217,7 +217,7 @@ def _add_layer(
     plan.learned[name] = (
         _learned_of_gates(options.gate, LTC_GATES)
         if options.is_ltc
-        else tuple(described.name for described in model.constants)
+        else tuple(own.name for own in model.constants if own.name not in options.fixed)
     )
     return name, model.output
 
@@ -293,8 +293,27 @@ def _learned_of_gates(gate: str, gates: Mapping[str, str]) -> tuple[str, ...]:
     return ("bias_current", *(f"{port}.{term}" for port in gates for term in terms))
 
 
+def _starts(
+    plan: _Plan, shape: Shape, model: Model, options: ModelOptions
+) -> dict[str, float | FloatArray]:
+    """Where constants of another neuron than the LTC start.
+
+    Raises:
+        UnknownNameError: for a constant that the model does not have.
+    """
+    every = tuple(own.name for own in model.constants)
+    for name in (*options.constants, *options.spreads, *options.fixed):
+        if name not in every:
+            raise UnknownNameError(f"constant of model {model.name}", name, every)
+    found: dict[str, float | FloatArray] = dict(options.constants)
+    for name, spread in options.spreads.items():
+        centre = options.constants.get(name, model.constant(name).default)
+        found[name] = _spread(plan, shape, centre, spread)
+    return found
+
+
 def _spread(plan: _Plan, shape: Shape, centre: float, spread: float) -> FloatArray:
-    """A bias for each channel, or neuron, uniform in ``centre ± spread``."""
+    """A constant for each channel, or neuron, uniform in ``centre ± spread``."""
     channels = (shape[0], *(1 for _ in shape[1:]))
     noise = torch.empty(channels).uniform_(-1.0, 1.0, generator=plan.generator)
     drawn: FloatArray = np.float32(centre) + noise.double().numpy() * spread

@@ -53,6 +53,8 @@ def hidden_layer(options: ModelOptions, inputs: int, size: int, generator: torch
             size,
             recurrent=options.recurrent,
             constants=options.constants,
+            spreads=options.spreads,
+            fixed=options.fixed,
             nonlinearity=options.nonlinearity,
             surrogate=options.surrogate,
             gain=options.gain,

@@ -123,8 +123,9 @@ class ModelOptions:
     set of statistics for all steps, which is folded into weights and biases afterwards. With any of
     these three, networks are those of :mod:`~ltc2hw.training.convolutional`.
     ``neuron`` is the name of a model of this package or a model itself; ``constants`` set where the
-    constants of another than the LTC start. Gate, threshold, adaptation and the biases with their
-    spreads are the LTC's alone. The biases are those of the gates before the first update:
+    constants of another than the LTC start, with ``spreads`` each neuron's uniform that far to
+    either side; those in ``fixed`` are not learned. Gate, threshold, adaptation and the biases with
+    their spreads are the LTC's alone. The biases are those of the gates before the first update:
     ``σ(tau_mem_bias)`` is how much of the current enters the membrane per step; single neurons' are
     uniform in ``bias ± spread``. Cells check names and sizes.
 
@@ -136,6 +137,8 @@ class ModelOptions:
     hidden: tuple[int, ...] = (64,)
     neuron: str | Model = "ltc"
     constants: Mapping[str, float] = field(default_factory=dict)
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
     gate: str = "event"
     recurrent: bool = True
     readout_gate: str = "static"
@@ -171,9 +174,19 @@ class ModelOptions:
         if not isinstance(self.neuron, (str, Model)):
             limit = "the name of a model, or a model"
             raise InvalidValueError("neuron", type(self.neuron).__name__, limit)
-        starts = {name: _real(name, value) for name, value in self.constants.items()}
-        set_field(self, "constants", starts)
+        self._check_constants()
         self._require_own_options()
+
+    def _check_constants(self) -> None:
+        """Raise unless what is said of constants is numbers by name, and names."""
+        for option in ("constants", "spreads"):
+            given = getattr(self, option)
+            if not isinstance(given, Mapping):
+                raise InvalidValueError(option, shown(given), "numbers by name of a constant")
+            set_field(self, option, {name: _real(name, value) for name, value in given.items()})
+        if not isinstance(self.fixed, (tuple, list)):
+            raise InvalidValueError("fixed", shown(self.fixed), "a list of names of constants")
+        set_field(self, "fixed", tuple(str(name) for name in self.fixed))
 
     @property
     def is_graph(self) -> bool:
@@ -188,9 +201,10 @@ class ModelOptions:
     def _require_own_options(self) -> None:
         """Raise unless what is set belongs to the chosen neuron."""
         if self.is_ltc:
-            if self.constants:
-                remedy = "set threshold, adaptation_strength and the biases"
-                raise InvalidValueError("constants", self.constants, "none for the LTC", remedy)
+            remedy = "set threshold, adaptation_strength and the biases with their spreads"
+            for name in ("constants", "spreads", "fixed"):
+                if value := getattr(self, name):
+                    raise InvalidValueError(name, value, "none for the LTC", remedy)
             return
         for option in dataclasses.fields(self):
             value = getattr(self, option.name)

@@ -298,9 +298,14 @@ class Trainer:
 
     def _diverged(self, what: str, losses: Sequence[float]) -> TrainingError:
         """Training that broke down in this epoch, with its last update."""
+        remedy = f"lower the learning rate ({self.options.learning_rate})"
+        if not self.history and len(losses) == 1 and all_finite(self.learner.values()):
+            remedy = (
+                "nothing was learned yet: constants start, or samples are, where the neurons or the"
+                " loss cannot follow (brf: dt times omega above 1, for instance)"
+            )
         return TrainingError(
-            f"{what} in epoch {len(self.history)}, update {len(losses) - 1}; "
-            f"lower the learning rate ({self.options.learning_rate})"
+            f"{what} in epoch {len(self.history)}, update {len(losses) - 1}; {remedy}"
         )
 
     def _beats(self, record: EpochRecord, best: EpochRecord | None) -> bool:

@@ -31,6 +31,19 @@ CASES = {
     "many epochs": (["--epochs", "1" + 12 * "0"], "epochs is 1000000000000; expected"),
     "epochs": (["--epochs", "1" + 30 * "0"], "argument --epochs: 1" + 30 * "0" + " is too large"),
     "a constant without a number": (["--constant", "x"], "--constant: 'x' is not NAME=VALUE"),
+    "a constant from high to low": (
+        ["--neuron", "brf", "--constant", "omega=50..15"],
+        "--constant: 'omega=50..15' is not NAME=VALUE with a finite number, nor NAME=LOW..HIGH",
+    ),
+    "a constant twice": (
+        ["--neuron", "alif", "--constant", "jump=1", "--constant", "jump=1..2"],
+        "--constant jump is given twice",
+    ),
+    "a fixed constant of nobody": (
+        ["--neuron", "brf", "--fixed", "nothing"],
+        "constant of model brf is 'nothing'",
+    ),
+    "a fixed constant of the LTC": (["--fixed", "threshold"], "fixed is ('threshold',)"),
     "a constant of nobody": (
         ["--neuron", "adlif", "--constant", "nothing=1"],
         "constant of model adlif is 'nothing'",
@@ -106,13 +119,17 @@ def test_senseless_options_are_one_line(
 def test_another_neuron_trains_and_becomes_integers(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     out, fixed = tmp_path / "out.h5", tmp_path / "fixed.h5"
-    options = ["--neuron", "adlif", "--constant", "threshold=0.2", "--hidden", "3", "--epochs", "1"]
-    assert main(["train", "add-4", "--quiet", "--out", str(out), *options]) == 0
+    options = ["--neuron", "adlif", "--constant", "threshold=0.2..0.4", "--fixed", "threshold"]
+    small = ["--hidden", "9", "--epochs", "1"]
+    assert main(["train", "add-4", "--quiet", "--out", str(out), *options, *small]) == 0
     network = ltc2hw.load(out)
     assert isinstance(network, Network)
     hidden = network.population("hidden")
     assert isinstance(hidden, Neurons)
     assert hidden.model == find_model("adlif")
+    threshold = hidden.constants["threshold"]
+    assert len(set(threshold.tolist())) == 9
+    assert np.all((threshold >= 0.2) & (threshold <= 0.4))
     task = ["--target", "loihi2", "--task", "add-4", "--out", str(fixed)]
     assert main(["quantize", str(out), "--quiet", *task]) == 0
     assert isinstance(ltc2hw.load(fixed), FixedNetwork)

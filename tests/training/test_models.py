@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from ltc2hw.converters.torch import from_module
 from ltc2hw.dynamics.expression import Expression, constant, fires, mix, port, state
 from ltc2hw.dynamics.model import model
 from ltc2hw.dynamics.models import MODELS, find_model
-from ltc2hw.errors import InvalidValueError, UnknownNameError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, TrainingError, UnknownNameError, UnsupportedError
+from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import ProgramCell, ReadoutCell, SpikingNetwork
 from ltc2hw.tasks import load_task
 from ltc2hw.training import ModelOptions, Recipe, TrainingOptions, train
@@ -80,6 +83,28 @@ def test_a_recipe_of_another_neuron() -> None:
     assert cell.get_parameter("constant_jump").tolist() == [0.5] * 64
 
 
+@pytest.mark.parametrize("conv", [(), ("2k2",)])
+def test_constants_start_apart_and_some_stay(conv: tuple[str, ...]) -> None:
+    """Uniform in ``start ± spread``, one for each neuron; what is fixed is no parameter."""
+    options = ModelOptions(
+        hidden=(50,), neuron="brf", constants={"omega": 30.0}, spreads={"omega": 20.0},
+        fixed=("dt", "threshold"), conv=conv,
+    )  # fmt: skip
+    task = load_task("digits-rows")
+    if conv:
+        task = dataclasses.replace(task, shape=(2, 4))
+    module = build_network(task, options, torch.Generator().manual_seed(0))
+    names = [name for name, _ in module.named_parameters()]
+    found = from_module(module).population("hidden")
+    assert isinstance(found, Neurons)
+    omega = found.constants["omega"]
+    assert len(np.unique(omega)) == 50
+    assert 10.0 <= omega.min() < 15.0 < 45.0 < omega.max() <= 50.0
+    assert np.all(np.float32(found.constants["dt"]) == np.float32(0.01))
+    assert any("damping" in name for name in names)
+    assert not any(name.endswith(("dt", "threshold")) for name in names)
+
+
 def new_network(options: ModelOptions) -> SpikingNetwork:
     made = build_network(load_task("add-6"), options, torch.Generator().manual_seed(0))
     assert isinstance(made, SpikingNetwork)
@@ -91,12 +116,27 @@ def test_options_of_another_neuron_are_refused() -> None:
         ModelOptions(neuron="alif", threshold=0.5)
     with pytest.raises(InvalidValueError, match="constants"):
         ModelOptions(constants={"jump": 0.5})
+    with pytest.raises(InvalidValueError, match=r"spreads is .*none for the LTC"):
+        ModelOptions(spreads={"jump": 0.5})
+    with pytest.raises(InvalidValueError, match="fixed is 'jump'; expected a list of names"):
+        ModelOptions(neuron="alif", fixed="jump")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match=r"spreads is .*numbers by name"):
+        ModelOptions(neuron="alif", spreads=("jump",))  # type: ignore[arg-type]
+    for own in ({"spreads": {"leak": 0.5}}, {"fixed": ("leak",)}):
+        with pytest.raises(UnknownNameError, match="leak"):
+            new_network(ModelOptions(neuron="alif", **own))
     with pytest.raises(InvalidValueError, match="neuron is int"):
         ModelOptions(neuron=3)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="model is 'hodgkin'"):
         new_network(ModelOptions(neuron="hodgkin"))
     with pytest.raises(UnknownNameError, match="constant of model alif is 'leak'"):
         new_network(ModelOptions(neuron="alif", constants={"leak": 0.5}))
+
+
+def test_what_breaks_before_the_first_update_is_not_put_down_to_the_rate() -> None:
+    options = ModelOptions(hidden=(4,), neuron="brf", constants={"omega": 200.0})
+    with pytest.raises(TrainingError, match=r"update 0; nothing was learned yet: constants start"):
+        train(load_task("add-6"), Recipe(options, TrainingOptions(epochs=1, updates=2)))
 
 
 def test_a_cell_of_a_class_of_its_own_learns_by_autograd() -> None:

@@ -14,7 +14,14 @@ from tests.zoo import gated_and_tired
 OTHERS = (
     Recipe(),
     Recipe(
-        ModelOptions((4, 5), neuron="alif", constants={"threshold": 0.1 + 0.2}, recurrent=False),
+        ModelOptions(
+            (4, 5),
+            neuron="alif",
+            constants={"threshold": 0.1 + 0.2},
+            spreads={"jump": 0.1},
+            fixed=("bias", "jump"),
+            recurrent=False,
+        ),
         TrainingOptions(weight_limit=1 / 3, weight_bits=None, augment=False, seed=2**64 - 1),
     ),
 )
