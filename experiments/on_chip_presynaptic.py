@@ -29,14 +29,14 @@ from ltc2hw import FixedNetwork, FPTTRule, Network, PlasticWords, QuantizeOption
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.learning.engine_rule import EngineForm
 from ltc2hw.learning.fixed import integer_rule
+from ltc2hw.learning.goals import Course
 from ltc2hw.learning.learned import Learned, Learning
-from ltc2hw.learning.rule import Descent, Parameter
+from ltc2hw.learning.rule import Descent
 from ltc2hw.numbers.words import FloatArray
 from ltc2hw.simulations.learning_engine import fast
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
-from ltc2hw.simulations.plasticity.stream import enter
 from ltc2hw.tasks import Split, load_task
 
 TASK, HIDDEN, SEEDS = "digits-rows", 128, (0, 1, 2)
@@ -62,16 +62,33 @@ FORMS: tuple[EngineForm, ...] = get_args(EngineForm)
 
 @dataclass(frozen=True)
 class Case:
-    """A way to learn: options of the engine, or None for the integer rule in 16-bit words."""
+    """A way to learn: options of the engine, or None for the integer rule in 16-bit words.
+
+    ``reach``: weights can come to ±this, None for what is usual for either.
+    """
 
     name: str
     descent: Descent
     engine: Mapping[str, Any] | None = field(default_factory=dict)
+    reach: float | None = None
+
+    @property
+    def weight_reach(self) -> float:
+        """How far weights can come."""
+        return self.reach or (ROOM if self.engine is None else REACH)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What tells its runs from others on disk."""
+        own = {"name": self.name, "descent": self.descent, "engine": self.engine}
+        return own if self.reach is None else {**own, "reach": self.reach}
 
 
 CASES: tuple[Case, ...] = (
     Case("16-bit words, instantaneous", "instantaneous", None),
     Case("16-bit words, eligibility", "eligibility", None),
+    Case("16-bit words within ±1/4, instantaneous", "instantaneous", None, REACH),
+    Case("16-bit words within ±1/4, eligibility", "eligibility", None, REACH),
     Case("engine, Φ alone, instantaneous", "instantaneous", ALONE),
     Case("engine, Φ alone, trace", "eligibility", TRACED),
     Case("engine, FPTT, instantaneous", "instantaneous"),
@@ -81,6 +98,8 @@ CASES: tuple[Case, ...] = (
         "eligibility",
         {**TRACED, **WIDE, **OWN},
     ),
+    Case("engine, Φ alone within ±1, instantaneous", "instantaneous", ALONE, 1.0),
+    Case("engine, Φ alone within ±1, trace", "eligibility", TRACED, 1.0),
 )
 
 
@@ -117,7 +136,7 @@ def passes(train: Split, descent: Descent, seed: int) -> Iterator[tuple[FPTTRule
 def run(case: Case, seed: int) -> dict[str, Any]:
     """Learn from scratch; test accuracy after every pass."""
     task = load_task(TASK)
-    network = deployed(HIDDEN, seed, ROOM if case.engine is None else REACH)
+    network = deployed(HIDDEN, seed, case.weight_reach)
     words = PlasticWords(seed=seed)
     options = None if case.engine is None else EngineOptions(**case.engine, seed=seed)
     curve: list[float] = []
@@ -152,20 +171,19 @@ def bits_of(case: Case, network: FixedNetwork) -> dict[str, int]:
 def cosines(seed: int, *, trained: bool) -> dict[str, list[float]]:
     """Cosine of a sample's gradient with that of full eligibility, hidden synapses, by rule."""
     task = load_task(TASK)
-    network = deployed(HIDDEN, seed, REACH)
+    start = network = deployed(HIDDEN, seed, REACH)
+    learning: Learning | None = None
     if trained:
-        learning: Learning | None = None
+        options = EngineOptions(**TRACED, seed=seed)
         for rule, samples in passes(task.train, "eligibility", seed):
-            options = EngineOptions(**TRACED, seed=seed)
-            learned = fast.learn(network, samples.x, samples.labels, rule, options, learning)
-            learning, network_now = learned.learning, learned.network
-        network = network_now
+            learned = fast.learn(start, samples.x, samples.labels, rule, options, learning)
+            learning, network = learned.learning, learned.network
     part = task.test.take(np.arange(COMPARED))
     found = {
-        "full": gradients(network, part, "eligibility", None),
-        "instantaneous": gradients(network, part, "instantaneous", None),
-        "trace, wide factors": gradients(network, part, "eligibility", WIDE),
-        "trace, factors of 7 bits": gradients(network, part, "eligibility", {}),
+        "full": gradients(IntegerGradients(network, "eligibility"), part),
+        "instantaneous": gradients(IntegerGradients(network, "instantaneous"), part),
+        "trace, wide factors": gradients(EngineGradients(start, WIDE, learning), part),
+        "trace, factors of 7 bits": gradients(EngineGradients(start, {}, learning), part),
     }
     full = found.pop("full")
     return {
@@ -173,38 +191,49 @@ def cosines(seed: int, *, trained: bool) -> dict[str, list[float]]:
     }
 
 
-def gradients(
-    network: FixedNetwork, samples: Split, descent: Descent, engine: Mapping[str, Any] | None
-) -> FloatArray:
-    """Descents of the hidden weights, summed over each sample's steps, (S, weights), as reals."""
-    rule = rule_of(descent, SCHEDULE[0][0])
-    learner: IntegerLearner | EngineLearner
-    fractions: dict[Parameter, int]
-    if engine is None:
-        chip = integer_rule(network, rule, PlasticWords())
-        learner = IntegerLearner(chip)
-        fractions = {parameter: form.product for parameter, form in chip.formats.items()}
-    else:
-        plan = engine_plan(network, rule, EngineOptions(**TRACED, **engine))
-        learner, finer = EngineLearner(plan), plan.options.extra_bits
-        fractions = {
-            parameter: finer + connection.scale.factor + (connection.scale.trace or 0)
-            for parameter, connection in plan.connections.items()
+class IntegerGradients:
+    """The integer rule of a descent in 16-bit words, and the fractions of its descents."""
+
+    def __init__(self, network: FixedNetwork, descent: Descent) -> None:
+        chip = integer_rule(network, rule_of(descent, SCHEDULE[0][0]), PlasticWords())
+        self.learner = IntegerLearner(chip)
+        self.start = self.learner.start()
+        self.fractions = {parameter: form.product for parameter, form in chip.formats.items()}
+
+
+class EngineGradients:
+    """The engine with traces, where learning has come to, and the fractions of its descents."""
+
+    def __init__(
+        self, network: FixedNetwork, options: Mapping[str, Any], learning: Learning | None
+    ) -> None:
+        rule = rule_of("eligibility", SCHEDULE[0][0])
+        plan = engine_plan(network, rule, EngineOptions(**TRACED, **options))
+        self.learner = EngineLearner(plan)
+        self.start = plan.start() if learning is None else learning
+        self.fractions = {
+            parameter: plan.options.extra_bits + own.scale.factor + (own.scale.trace or 0)
+            for parameter, own in plan.connections.items()
         }
+
+
+def gradients(rule: IntegerGradients | EngineGradients, samples: Split) -> FloatArray:
+    """Descents of the hidden weights, summed over each sample's steps, (S, weights), as reals."""
+    learner, fractions = rule.learner, rule.fractions
     hidden = [p for p in fractions if p.population == "hidden" and p.projection is not None]
-    entered = enter(learner, samples.x, samples.labels, None, reset=True)
-    state, rows = entered.start, []
-    steps = len(entered.samples)
-    for s in range(samples.samples):
+    course = Course(*samples.x.shape[:2])
+    inputs, goals = learner.encode(samples.x), learner.goals(samples.labels, course)
+    state, rows = rule.start, []
+    for s in range(course.samples):
         state = state.rested(learner.rest())
-        total = np.zeros(0)
-        for t in range(steps):
-            x, goal = entered.samples[t, s], entered.goals.at(t, s)
-            update, after = learner.step(state, x, goal, t, steps)
+        total = np.zeros(1)
+        for t in range(course.steps):
+            now = inputs[t, s], goals.at(t, s), t, course.steps
+            update, after = learner.step(state, *now)
             # The network stays; its past goes on.
             state = replace(after, memories=state.memories)
-            now = [np.ldexp(update.descent[p].astype(float), -fractions[p]) for p in hidden]
-            total = np.concatenate(now) + (total if t else 0.0)
+            parts = [np.ldexp(update.descent[p].astype(float), -fractions[p]) for p in hidden]
+            total = total + np.concatenate(parts)
         rows.append(total)
     return np.stack(rows)
 
@@ -245,12 +274,13 @@ def all_runs(*, only_disk: bool) -> dict[str, Any]:
             print(f"{form:<14}{found}", flush=True)
     for seed in SEEDS:
         for case in CASES:
-            settings = {"case": vars(case), "seed": seed, "hidden": HIDDEN}
+            settings = {"case": case.settings, "seed": seed, "hidden": HIDDEN}
             found = found_or_run("presynaptic", settings, partial(run, case, seed),
                                  only_disk=only_disk)  # fmt: skip
             if found is not None:
                 accuracies.setdefault(case.name, []).append(found)
                 print(f"seed {seed}  {case.name:<50} {100 * found['test'][-1]:.1f} %", flush=True)
+    for seed in SEEDS:
         for trained in (False, True):
             settings = {"seed": seed, "hidden": HIDDEN, "trained": trained}
             found = found_or_run("presynaptic-cosine", settings,
@@ -280,7 +310,7 @@ def main() -> None:
         "seeds": SEEDS,
         "schedule": SCHEDULE,
         "gate": GATE,
-        "cases": {case.name: vars(case) for case in CASES},
+        "cases": {case.name: case.settings for case in CASES},
     }
     print(write_results("on-chip-presynaptic", {**settings, **found}))
 
