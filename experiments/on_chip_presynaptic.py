@@ -39,15 +39,15 @@ from ltc2hw.simulations.learning_engine.plan import EngineOptions, engine_plan
 from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.tasks import Split, load_task
 
-TASK, HIDDEN, SEEDS = "digits-rows", 128, (0, 1, 2)
+TASK, HIDDEN, SEEDS = "digits-rows", 48, (0, 1, 2)
 SCHEDULE: tuple[tuple[int, int], ...] = ((5, 8), (6, 8))
 """Passes over the training samples at the learning rate 2^-k: pairs (k, passes)."""
 
 GATE = -1.0
 """Argument of the gate of every membrane: PLAN opens it by a quarter, three quarters are kept."""
 
-REACH, ROOM = 0.25, 4.0
-"""Weights can come to ±this in the engine, and in 16-bit words."""
+REACH = 0.25
+"""Weights can come to ±this, or to the power of two above their first values."""
 
 PORTS = {"hidden": ("current",), "readout": ("current",)}
 PRESYNAPTIC: dict[str, Any] = {"eligibility": "presynaptic", "epoch": 4, "arrival": 3}
@@ -62,33 +62,17 @@ FORMS: tuple[EngineForm, ...] = get_args(EngineForm)
 
 @dataclass(frozen=True)
 class Case:
-    """A way to learn: options of the engine, or None for the integer rule in 16-bit words.
-
-    ``reach``: weights can come to ±this, None for what is usual for either.
-    """
+    """A way to learn: options of the engine, or None for the integer rule in 16-bit words."""
 
     name: str
     descent: Descent
     engine: Mapping[str, Any] | None = field(default_factory=dict)
-    reach: float | None = None
-
-    @property
-    def weight_reach(self) -> float:
-        """How far weights can come."""
-        return self.reach or (ROOM if self.engine is None else REACH)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What tells its runs from others on disk."""
-        own = {"name": self.name, "descent": self.descent, "engine": self.engine}
-        return own if self.reach is None else {**own, "reach": self.reach}
+    reach: float = REACH
 
 
 CASES: tuple[Case, ...] = (
     Case("16-bit words, instantaneous", "instantaneous", None),
     Case("16-bit words, eligibility", "eligibility", None),
-    Case("16-bit words within ±1/4, instantaneous", "instantaneous", None, REACH),
-    Case("16-bit words within ±1/4, eligibility", "eligibility", None, REACH),
     Case("engine, Φ alone, instantaneous", "instantaneous", ALONE),
     Case("engine, Φ alone, trace", "eligibility", TRACED),
     Case("engine, FPTT, instantaneous", "instantaneous"),
@@ -136,7 +120,7 @@ def passes(train: Split, descent: Descent, seed: int) -> Iterator[tuple[FPTTRule
 def run(case: Case, seed: int) -> dict[str, Any]:
     """Learn from scratch; test accuracy after every pass."""
     task = load_task(TASK)
-    network = deployed(HIDDEN, seed, case.weight_reach)
+    network = deployed(HIDDEN, seed, case.reach)
     words = PlasticWords(seed=seed)
     options = None if case.engine is None else EngineOptions(**case.engine, seed=seed)
     curve: list[float] = []
@@ -274,7 +258,7 @@ def all_runs(*, only_disk: bool) -> dict[str, Any]:
             print(f"{form:<14}{found}", flush=True)
     for seed in SEEDS:
         for case in CASES:
-            settings = {"case": case.settings, "seed": seed, "hidden": HIDDEN}
+            settings = {"case": vars(case), "seed": seed, "hidden": HIDDEN}
             found = found_or_run("presynaptic", settings, partial(run, case, seed),
                                  only_disk=only_disk)  # fmt: skip
             if found is not None:
@@ -310,7 +294,7 @@ def main() -> None:
         "seeds": SEEDS,
         "schedule": SCHEDULE,
         "gate": GATE,
-        "cases": {case.name: case.settings for case in CASES},
+        "cases": {case.name: vars(case) for case in CASES},
     }
     print(write_results("on-chip-presynaptic", {**settings, **found}))
 
