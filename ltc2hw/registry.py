@@ -27,11 +27,16 @@ ENGINES: dict[str, str] = {
 """Module of each engine; its function ``simulate(network, x, record, state)`` runs it."""
 
 LEARNERS: dict[str, str] = {
-    "float64": "ltc2hw.simulations.plasticity.float64",
     "integer": "ltc2hw.simulations.plasticity.integer",
     "fast": "ltc2hw.simulations.plasticity.fast",
 }
 """Module of each engine that learns; its function ``learn(network, x, targets, ...)`` runs it."""
+
+FLOAT_LEARNERS: dict[str, str] = {
+    "float64": "ltc2hw.simulations.plasticity.float64",
+    "fast": "ltc2hw.simulations.plasticity.fast_float",
+}
+"""The same for float networks."""
 
 FORCED = "ltc2hw.simulations.forced"
 """Module whose function ``forced(network, heard, record, before)`` runs integers on given ones."""
@@ -65,7 +70,7 @@ def find_forced() -> Simulate:
 
 
 def default_engine(*, is_float: bool) -> str:
-    """The engine, and the one that learns, of a kind of network where none is named."""
+    """The engine of a kind of network where none is named."""
     return "float64" if is_float else "fast"
 
 
@@ -81,15 +86,25 @@ def require_kind(what: str, name: str, *, is_float: bool, otherwise: str) -> Non
         raise InvalidValueError(what, repr(name), f"one that runs a {kind}", remedy)
 
 
-def find_learner(name: str) -> Callable[..., Any]:
-    """Return the ``learn`` function of an engine.
+DEFAULT_LEARNER = "fast"
+"""The engine that learns where none is named."""
+
+
+def find_learner(name: str, *, is_float: bool) -> Callable[..., Any]:
+    """Return the ``learn`` function of an engine for a kind of network.
 
     Raises:
         UnknownNameError: if there is no such engine; lists the known ones.
+        InvalidValueError: if it runs the other kind alone.
     """
-    if name not in LEARNERS:
-        raise UnknownNameError("learning engine", name, tuple(LEARNERS))
-    return cast(Callable[..., Any], import_module(LEARNERS[name]).learn)
+    known, others = (FLOAT_LEARNERS, LEARNERS) if is_float else (LEARNERS, FLOAT_LEARNERS)
+    if name in known:
+        return cast(Callable[..., Any], import_module(known[name]).learn)
+    if name not in others:
+        raise UnknownNameError("learning engine", name, tuple({**known, **others}))
+    kind = "Network" if is_float else "FixedNetwork"
+    remedy = f"use {' or '.join(known)}"
+    raise InvalidValueError("learning engine", repr(name), f"one that runs a {kind}", remedy)
 
 
 def find_schema(version: int) -> Callable[[Any, tuple[type, ...]], Any]:

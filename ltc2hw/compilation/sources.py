@@ -35,6 +35,7 @@ COMPILED = (
     "quantization",
     "neurons",
     "training",
+    "vectors",
     "simulations",
     "simulations/fast",
     "simulations/learning_engine",

@@ -17,7 +17,7 @@ from ltc2hw.learning.rule import FPTTRule
 from ltc2hw.learning.scope import require_reach, scope_of, with_scope
 from ltc2hw.learning.words import PlasticWords
 from ltc2hw.numbers.scalars import shown
-from ltc2hw.registry import default_engine, find_learner, require_kind
+from ltc2hw.registry import DEFAULT_LEARNER, find_learner
 
 
 def learn(
@@ -42,10 +42,12 @@ def learn(
     Errors are those of ``network.output``; of several readouts
     :meth:`~ltc2hw.graph.network.Network.with_output` chooses another.
 
-    A :class:`~ltc2hw.graph.network.Network` learns in real numbers (``engine="float64"``), a
-    :class:`~ltc2hw.graph.fixed.FixedNetwork` in the integers of ``words``: ``"integer"`` is the
-    readable specification, ``"fast"`` the same bits compiled. ``reset`` clears the registers before
-    each sample; ``learning`` (``learned.learning`` of an earlier run) goes on with its memories.
+    A :class:`~ltc2hw.graph.network.Network` learns in real numbers: ``engine="float64"`` is the
+    readable reference, ``"fast"`` the same rule compiled, equal to rounding. A
+    :class:`~ltc2hw.graph.fixed.FixedNetwork` learns in the integers of ``words``: ``"integer"`` is
+    the readable specification, ``"fast"`` the same bits compiled. ``reset`` clears the registers
+    before each sample; ``learning`` (``learned.learning`` of an earlier run) goes on with its
+    memories.
 
     What no error reaches is held: ``learned.held`` and the provenance of ``learned.network`` say
     what and why. Where that holds weights of the samples, nothing is learned unless the rule names
@@ -73,9 +75,7 @@ def learn(
             names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise InvalidValueError(name, shown(value), f"a {names}")
     is_float = not isinstance(network, FixedNetwork)
-    name = engine or default_engine(is_float=is_float)
-    run = find_learner(name)
-    require_kind("learning engine", name, is_float=is_float, otherwise="use integer or fast")
+    run = find_learner(engine or DEFAULT_LEARNER, is_float=is_float)
     scope = scope_of(network, chosen)
     require_reach(scope, chosen, allow)
     if not isinstance(network, FixedNetwork):

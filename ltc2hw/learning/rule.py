@@ -420,7 +420,10 @@ def feedback_matrix(rule: FPTTRule, projection: int, shape: tuple[int, int]) -> 
     )
 
 
-_GAMMA, _HEIGHT, _WIDTH, _SPREAD = 0.5, 0.15, 0.3, 6.0
+MULTI_GAUSSIAN = 0.5, 0.15, 0.3, 6.0
+"""Scale, height of the sides, width, and how many times as wide the sides are."""
+
+_GAMMA, _HEIGHT, _WIDTH, _SPREAD = MULTI_GAUSSIAN
 
 
 def surrogate_slope(surrogate: Surrogate, distance: FloatArray) -> FloatArray:

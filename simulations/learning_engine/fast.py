@@ -19,9 +19,10 @@ from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
 from ltc2hw.simulations.learning_engine.plan import TRACE, EngineOptions, EnginePlan, engine_plan
-from ltc2hw.simulations.plasticity.fast import Piece, in_pieces, memory_of, rule_of, tables_of
+from ltc2hw.simulations.plasticity.fast import in_pieces, memory_of, rule_of, tables_of
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
+from ltc2hw.simulations.plasticity.pieces import Piece
 from ltc2hw.simulations.plasticity.stream import enter
 
 NO_TRACE = -1

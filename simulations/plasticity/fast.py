@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,6 @@ import numpy.typing as npt
 from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.trace import Array
 from ltc2hw.learning.fixed import IntegerRule, integer_rule
-from ltc2hw.learning.goals import Goals
 from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.learning.rule import FPTTRule, parameter_name
 from ltc2hw.learning.words import PlasticWords, time_weight
@@ -21,6 +19,12 @@ from ltc2hw.simulations.plasticity.integer import IntegerLearner
 from ltc2hw.simulations.plasticity.kernels import run
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out, ordered
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
+from ltc2hw.simulations.plasticity.pieces import (
+    NO_GOAL,
+    Piece,
+    piece_by_piece,
+    updates_of_a_call,
+)
 from ltc2hw.simulations.plasticity.records import Kept, Memory, Rule, Tables
 from ltc2hw.simulations.plasticity.stream import Entered, enter
 
@@ -83,64 +87,12 @@ def learn_with(
     )
 
 
-PIECE_WORK = 1 << 23
-"""Synapses updated by a kernel call (some 20 ms): how long an interrupt has to wait."""
-
-CELLS_PER_SYNAPSE, STEP_WORK = 4, 512
-"""Values of neurons that cost as much as a synapse, and what a step costs in synapses."""
-
-
-class Piece(NamedTuple):
-    """What one kernel call learns: whole samples, or some steps of one.
-
-    ``arrays``: samples (S, T, N_in), goals (S, T or 1, N), weights in time (S, T), outputs
-    (T, S, N_out) to be filled, and steps of each sample (S,); ``update`` and ``moves``: updates and
-    steps before it in the stream, ``updates`` of its own; ``fresh``: whether its samples start from
-    cleared registers.
-    """
-
-    arrays: tuple[Array, Array, Array, Array, Array]
-    update: int
-    moves: int
-    updates: int
-    fresh: bool
-
-
-NO_GOAL = -1
-"""Weight in time of a step without a goal."""
-
-
 def in_pieces(layout: Layout, entered: Entered, compute: Callable[[Piece], None]) -> Array:
-    """Let ``compute`` learn a stream piece by piece; returns the outputs (T, S, N_out).
-
-    Between pieces Python hears of an interrupt. What is learned does not depend on them.
-    """
-    course, chip = entered.course, layout.chip
-    samples = np.ascontiguousarray(entered.samples.transpose(1, 0, 2))
-    goals = goals_by_sample(entered.goals)
-    weights = weights_in_time(chip.rule, entered)
-    size = chip.network.population(chip.network.output).size
-    outputs = np.zeros((course.steps, course.samples, size), np.int64)
-    update = moves = 0
-    for at, during in extents(course.samples, course.steps, most_updates(layout)):
-        # Slices of one sample, and of whole samples, lie in one piece of memory.
-        part, weight = samples[at, during], weights[at, during]
-        said = np.zeros((part.shape[1], part.shape[0], size), np.int64)
-        lengths = np.clip(course.lengths[at] - during.start, 0, part.shape[1])
-        wanted = goals[at] if goals.shape[1] == 1 else goals[at, during]
-        updates = int(np.count_nonzero(weight != NO_GOAL))
-        fresh = course.reset and during.start == 0
-        compute(Piece((part, wanted, weight, said, lengths), update, moves, updates, fresh))
-        outputs[during, at] = said
-        update += updates
-        moves += int(lengths.sum())
-    return outputs
-
-
-def goals_by_sample(goals: Goals) -> Array:
-    """Goals (S, T or 1, N): a class each, or a target per output."""
-    values = goals.values.swapaxes(0, 1)
-    return np.ascontiguousarray(values.reshape(*values.shape[:2], -1))
+    """Let ``compute`` learn a stream piece by piece; returns the outputs (T, S, N_out)."""
+    network = layout.chip.network
+    weights = weights_in_time(layout.chip.rule, entered)
+    size = network.population(network.output).size
+    return piece_by_piece(entered, weights, size, most_updates(layout), np.int64, compute)
 
 
 def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
@@ -152,22 +104,7 @@ def weights_in_time(rule: FPTTRule, entered: Entered) -> IntArray:
 
 def most_updates(layout: Layout) -> int:
     """Updates of one kernel call."""
-    work = layout.synapses + layout.kept + layout.cells // CELLS_PER_SYNAPSE + STEP_WORK
-    return max(1, PIECE_WORK // work)
-
-
-def extents(count: int, steps: int, most: int) -> Iterator[tuple[slice, slice]]:
-    """Samples and steps of every piece of at most ``most`` updates.
-
-    >>> list(extents(3, 2, 4))
-    [(slice(0, 2, None), slice(0, 2, None)), (slice(2, 3, None), slice(0, 2, None))]
-    >>> list(extents(1, 3, 2))
-    [(slice(0, 1, None), slice(0, 2, None)), (slice(0, 1, None), slice(2, 3, None))]
-    """
-    samples, length = max(1, most // steps), min(most, steps)
-    for s in range(0, count, samples):
-        for t in range(0, steps, length):
-            yield slice(s, min(s + samples, count)), slice(t, min(t + length, steps))
+    return updates_of_a_call(layout.synapses + layout.kept, layout.cells)
 
 
 def memory_of(layout: Layout, buffers: Buffers, factors: type[np.int32] | type[np.int64]) -> Memory:

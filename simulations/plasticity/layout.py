@@ -1,7 +1,7 @@
 """From an integer rule to read-only tables for the kernels.
 
 Neurons are cells: every value of every population's program has a run of them, one per neuron
-(:mod:`~ltc2hw.simulations.plasticity.placing`). A dense projection's synapses are stored in rows:
+(:mod:`~ltc2hw.simulations.plasticity.cells`). A dense projection's synapses are stored in rows:
 entry ``start + i N_target + j`` belongs to source i and target j (``by_source``), or, where there
 are more sources than targets, ``start + j N_source + i``; those of sparse weights source by source.
 Kernels are stored once, and are held.
@@ -18,19 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.past import PAST
-from ltc2hw.dynamics.reverse import ONE
 from ltc2hw.dynamics.tangent import carry, enter
 from ltc2hw.graph.fixed import FixedPopulation, message_format
 from ltc2hw.graph.structure import history_length, port_stage, variable_stage
-from ltc2hw.learning.fixed import STATE, IntegerRule
+from ltc2hw.learning.fixed import IntegerRule
 from ltc2hw.learning.neurons import learnable_at
 from ltc2hw.learning.rule import FEEDBACK_BITS, Parameter
 from ltc2hw.learning.values import read_parameter
 from ltc2hw.numbers.convolution import Conv
-from ltc2hw.numbers.weights import Dense, Sparse
+from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import Overflow, Word
 from ltc2hw.simulations.driver import Plan
-from ltc2hw.simulations.plasticity.placing import Cells, Placed, Span, stages_of
+from ltc2hw.simulations.plasticity.cells import Placed, Span, stages_of
+from ltc2hw.simulations.plasticity.placing import IntegerCells
+from ltc2hw.simulations.plasticity.rows import SparseRows
 from ltc2hw.simulations.plasticity.synapses import Constants, constants_of
 from ltc2hw.simulations.plasticity.tables import (
     COPY,
@@ -118,7 +119,7 @@ class _Builder:
         self.chip = chip
         self.network = chip.network
         self.plan = Plan.of(self.network)
-        self.cells = Cells(chip)
+        self.cells = IntegerCells(chip)
         self.ones = self.cells.run(max(p.size for p in self.network.populations))
         self.entered = self.cells.run(self.network.input.size)
         self.placed = {
@@ -128,8 +129,7 @@ class _Builder:
         self.messages: list[tuple[int, ...]] = []
         self.sent = self.factor_count = self.synapses = self.learned = self.back = 0
         self.factors: dict[tuple[str, str], int] = {}
-        self.pointers: list[Array] = [np.zeros(0, np.int64)]
-        self.targets: list[Array] = [np.zeros(0, np.int64)]
+        self.rows = SparseRows()
         self.orders: dict[int, Array] = {}
         self.kernels: list[tuple[int, ...]] = []
         self.delivered: list[tuple[int, ...]] = []
@@ -181,8 +181,8 @@ class _Builder:
             vectors=np.array(records, VECTOR),
             formats=self.formats(weights, dtype),
             vector_formats=self.formats(vectors, np.int64),
-            pointers=np.concatenate(self.pointers),
-            targets=np.concatenate(self.targets),
+            pointers=self.rows.pointers,
+            targets=self.rows.targets,
             orders=self.orders,
             counters=tuple(self.cells.counters),
             slots=self.slots,
@@ -299,7 +299,8 @@ class _Builder:
         elif isinstance(connection.weights, Conv):
             kernel = self.kernel(index, connection.weights)
         else:
-            pointers = self.sparse(index, connection.weights)
+            pointers, self.orders[index] = self.rows.add(connection.weights)
+            self.synapses += connection.weights.values.size
         if index in self.chip.crossed and not symmetric:
             self.back += targets * sources
         placed = self.placed[connection.target]
@@ -340,30 +341,12 @@ class _Builder:
         self.kernels.append((inputs, outputs, *(number for pair in geometry for number in pair)))
         return len(self.kernels) - 1
 
-    def sparse(self, index: int, weights: Sparse) -> int:
-        """Order weights source by source; where their pointers start."""
-        rows, columns = weights.coordinates
-        order = np.lexsort((rows, columns))
-        first = sum(known.size for known in self.pointers)
-        counts = np.bincount(columns, minlength=weights.shape[1])
-        ends = sum(known.size for known in self.targets) + np.concatenate([[0], np.cumsum(counts)])
-        self.pointers.append(ends.astype(np.int64))
-        self.targets.append(rows[order].astype(np.int64))
-        self.orders[index] = order
-        self.synapses += rows.size
-        return first
-
     def vector(self, row: int, parameter: Parameter) -> tuple[int, ...]:
         form = self.chip.formats[parameter]
         name, placed = parameter.population, self.placed[parameter.population]
         population = self.network.population(name)
         own = learnable_at(population, parameter.port, parameter.term)
-        if own.message == ONE:
-            message = self.ones
-        elif own.message.startswith(STATE):
-            message = placed.states[own.message.removeprefix(STATE)]
-        else:
-            message = placed.results[own.message]
+        message = placed.message(own.message, self.ones)
         start = self.learned
         self.learned += population.size
         return (

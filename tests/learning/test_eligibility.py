@@ -75,7 +75,11 @@ def drawn(rng: np.random.Generator, name: str, size: int, found: Model) -> Neuro
 
 
 def network_of(
-    found: Model, seed: int, ends: tuple[Ends, ...] | None = None, outputs: int = OUTPUTS
+    found: Model,
+    seed: int,
+    ends: tuple[Ends, ...] | None = None,
+    outputs: int = OUTPUTS,
+    hidden: int = HIDDEN,
 ) -> Network:
     """Layers on an input, with recurrence, and a readout; connections as given."""
     rng = np.random.default_rng(seed)
@@ -94,7 +98,7 @@ def network_of(
         if "membrane" not in found.sends:
             ends = ends[:-1]
     layers = [name for name in ("hidden", "second") if any(name in (e[0], e[2]) for e in ends)]
-    sizes = {"input": INPUTS, "readout": outputs, **dict.fromkeys(layers, HIDDEN)}
+    sizes = {"input": INPUTS, "readout": outputs, **dict.fromkeys(layers, hidden)}
 
     def weights(end: Ends) -> Dense | Sparse:
         source, _, target, landing, delay = end
@@ -108,7 +112,7 @@ def network_of(
     return Network(
         (
             Input("input", INPUTS, graded=True),
-            *(drawn(rng, name, HIDDEN, found) for name in layers),
+            *(drawn(rng, name, hidden, found) for name in layers),
             drawn(rng, "readout", outputs, find_model("readout")),
         ),
         tuple(Projection(s, v, t, p, weights((s, v, t, p, d)), d) for s, v, t, p, d in ends),

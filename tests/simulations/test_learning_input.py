@@ -20,7 +20,7 @@ from ltc2hw.learning.learned import Learned, Learning
 from ltc2hw.learning.neurons import word_of
 from ltc2hw.simulations.learning_engine import fast as engine_fast
 from ltc2hw.simulations.learning_engine import integer as engine_integer
-from ltc2hw.simulations.plasticity import fast
+from ltc2hw.simulations.plasticity import fast, pieces
 from ltc2hw.simulations.plasticity.layout import lay_out
 from tests.random_networks import random_network
 from tests.simulations.test_plasticity import (
@@ -315,10 +315,10 @@ def test_what_is_learned_does_not_depend_on_the_pieces(
 def test_pieces_bound_what_a_kernel_call_does() -> None:
     layout = lay_out(integer_rule(FIXED, FPTTRule(), None))
     most = fast.most_updates(layout)
-    assert most * layout.synapses <= fast.PIECE_WORK
+    assert most * layout.synapses <= pieces.PIECE_WORK
     for count, steps in ((7, 5), (3, 10 * most), (10 * most, 1)):
         covered = np.zeros((count, steps), np.int64)
-        for samples, during in fast.extents(count, steps, most):
+        for samples, during in pieces.extents(count, steps, most):
             covered[samples, during] += 1
             assert (samples.stop - samples.start) * (during.stop - during.start) <= most
         assert np.all(covered == 1)

@@ -456,7 +456,7 @@ def test_engines_take_their_own_kind_of_network() -> None:
     x, labels = stream(11)
     network = random_network(np.random.default_rng(0))
     with pytest.raises(InvalidValueError, match="runs a Network"):
-        learn(network, x, labels, engine="fast")
+        learn(network, x, labels, engine="integer")
     with pytest.raises(InvalidValueError, match="runs a FixedNetwork"):
         learn(FIXED, x, labels, engine="float64")
     with pytest.raises(InvalidValueError, match="words"):
