@@ -205,7 +205,7 @@ def gradients(rule: IntegerGradients | EngineGradients, samples: Split) -> Float
     """Descents of the hidden weights, summed over each sample's steps, (S, weights), as reals."""
     learner, fractions = rule.learner, rule.fractions
     hidden = [p for p in fractions if p.population == "hidden" and p.projection is not None]
-    course = Course(*samples.x.shape[:2])
+    course = Course(len(samples.x), samples.samples)
     inputs, goals = learner.encode(samples.x), learner.goals(samples.labels, course)
     state, rows = rule.start, []
     for s in range(course.samples):

@@ -113,14 +113,18 @@ class Triangle(torch.autograd.Function):
     """A spike where d > 0, with the slope max(0, 1 - |d|)."""
 
     @staticmethod
-    def forward(context: Any, d: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(context: Any, d: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(d)
         return (d > 0).to(d.dtype)
 
     @staticmethod
-    def backward(context: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(context: Any, grad: torch.Tensor) -> torch.Tensor:
         (d,) = context.saved_tensors
-        return grad * (1 - d.abs()).clamp(min=0)
+        slope: torch.Tensor = grad * (1 - d.abs()).clamp(min=0)
+        return slope
+
+
+fires: Any = Triangle.apply
 
 
 def gradients(network: Network, x: FloatArray, label: int) -> dict[str, FloatArray]:
@@ -148,7 +152,7 @@ def gradients(network: Network, x: FloatArray, label: int) -> dict[str, FloatArr
         u = KEPT * u + (1 - KEPT) * current
         eta = (rho * eta + (1 - rho) * spikes).detach()
         threshold = hidden["threshold"] + hidden["adaptation_strength"] * eta
-        spikes = Triangle.apply(u - threshold)
+        spikes = fires(u - threshold)
         arrived = (1 - KEPT) * (final @ spikes.detach() + answer)
         through = (1 - KEPT) * (final.detach() @ spikes)
         # Values of both parts; hidden neurons are found through this step's alone.
@@ -158,9 +162,9 @@ def gradients(network: Network, x: FloatArray, label: int) -> dict[str, FloatArr
         loss = loss - (t + 1) / len(x) * torch.log_softmax(said, 0)[label]
         # A reset that changes the membrane and no gradient.
         u = u - (u * spikes).detach()
-    loss.backward()
     named = {"entering": entering, "own": own, "final": final, "bias": bias, "answer": answer}
-    return {name: -np.asarray(tensor.grad).ravel() for name, tensor in named.items()}
+    found = torch.autograd.grad(loss, list(named.values()))
+    return {name: -grad.numpy().ravel() for name, grad in zip(named, found, strict=True)}
 
 
 def test_a_trace_times_the_factor_is_the_gradient_with_reset_and_adaptation_cut() -> None:
@@ -242,7 +246,7 @@ def test_what_a_trace_does_not_follow_is_refused_by_name() -> None:
 def test_a_trace_needs_a_rule_with_eligibility() -> None:
     for descent in ("instantaneous", "filtered"):
         with pytest.raises(InvalidValueError, match=f"whose descent is {descent}"):
-            engine_plan(still(), replace(RULE, descent=descent), TRACED)  # type: ignore[arg-type]
+            engine_plan(still(), replace(RULE, descent=descent), TRACED)
     with pytest.raises(UnknownNameError, match="eligibility"):
         EngineOptions(eligibility="synaptic")  # type: ignore[arg-type]
 
