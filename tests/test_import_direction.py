@@ -33,7 +33,7 @@ FOLDERS = {
     "simulate": "errors numbers graph registry",
     "stream": "errors numbers graph registry simulate",
     "quantization": "errors numbers dynamics graph registry",
-    "learning": "errors showing numbers dynamics graph registry quantization",
+    "learning": "errors showing numbers dynamics graph registry simulate quantization",
     "files": "errors numbers dynamics graph registry learning",
     "comparison": "errors showing numbers dynamics graph registry simulate quantization files",
     "looking": "errors numbers graph registry quantization learning files comparison",

@@ -25,6 +25,7 @@ from ltc2hw.cli.common import (
 )
 from ltc2hw.cli.console import Console
 from ltc2hw.cli.counts import positive
+from ltc2hw.cli.predicting import add_predict, beside, output_of, predicted, tell_beside
 from ltc2hw.cli.verb import Verb
 from ltc2hw.comparison.tables import score_text
 from ltc2hw.errors import InvalidValueError, UnsupportedError
@@ -34,6 +35,7 @@ from ltc2hw.graph.fixed import FixedNetwork
 from ltc2hw.graph.structure import Port
 from ltc2hw.learning.fixed import INTEGER_CHOICES, IntegerRule, integer_rule
 from ltc2hw.learning.front_end import is_held
+from ltc2hw.learning.prediction import prediction_rule
 from ltc2hw.learning.rule import Descent, FPTTRule, Surrogate, Weighting
 from ltc2hw.learning.scope import PARTIAL, Scope, readouts, require_reach, scope_of
 from ltc2hw.learning.words import PlasticRounding, PlasticWords
@@ -92,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passes", type=positive, default=1, metavar="N")
     parser.add_argument("--seed", type=natural, default=0, help="order of samples, rounding")
     add_readout(parser, "learn what this one says")
+    add_predict(parser)
     parser.add_argument(
         "--no-reset", action="store_true",
         help="samples are pieces of one stream: in their order, and registers go on",
@@ -146,8 +149,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Verify the first samples, adapt, save, and tell the scores."""
     check_output(arguments.out, arguments.json, arguments.checkpoint)
     loaded = load_fixed(arguments.network)
-    network = loaded.with_output(arguments.readout or loaded.output)
-    task = task_of(arguments)
+    network = loaded.with_output(output_of(loaded, arguments))
+    task = goal_task(network, task_of(arguments), arguments)
     require_one_label(task)
     task = fitted_task(network, task, arguments.decision_steps)
     rule, words = chosen_rule(network, task, arguments), chosen_words(arguments)
@@ -177,6 +180,7 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
             "learns": list(scope.learns),
             "held": dict(scope.held),
             **measured,
+            **told_beside(console, network, task, arguments.predict),
             "verification": verification,
             "memory": memory_of(chip),
         },
@@ -185,6 +189,24 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     console.line(f"adapted network: {arguments.out}")
     bound, lowest = arguments.min_cosine, (verification or {}).get("cosine", {}).get("lowest")
     return bound is None or (lowest is not None and lowest >= bound)
+
+
+def goal_task(network: FixedNetwork, task: Task, arguments: argparse.Namespace) -> Task:
+    """The task, or that of predicting what a layer hears."""
+    if arguments.predict is None:
+        return task
+    return predicted(network, arguments.predict, task, reset=not arguments.no_reset)
+
+
+def told_beside(
+    console: Console, network: FixedNetwork, task: Task, layer: str | None
+) -> dict[str, Any]:
+    """What predictors that learn nothing reach, printed, and as plain values; {} for labels."""
+    if layer is None:
+        return {}
+    scores = beside(network, layer, task)
+    tell_beside(console, scores, task.decision.metric)
+    return {"predicts": layer, "without_learning": scores}
 
 
 def require_one_label(task: Task) -> None:
@@ -220,7 +242,7 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
                     f"population {name} of what learns", "named twice", "each population once"
                 )
             ports[name] = named or ports_of(network, name)
-    return FPTTRule(
+    rule = FPTTRule(
         learning_rate=arguments.learning_rate,
         alpha=arguments.alpha,
         beta=arguments.beta,
@@ -231,6 +253,9 @@ def chosen_rule(network: FixedNetwork, task: Task, arguments: argparse.Namespace
         ports=ports,
         descent=RULES[arguments.rule],
     )
+    if arguments.predict is None:
+        return rule
+    return prediction_rule(network, arguments.predict, rule)
 
 
 def chosen_words(arguments: argparse.Namespace) -> PlasticWords:

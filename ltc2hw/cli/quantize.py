@@ -17,6 +17,7 @@ from ltc2hw.cli.verb import Verb
 from ltc2hw.cli.widths import add_quantization, options_of
 from ltc2hw.files.bundle import save
 from ltc2hw.graph.structure import connection_name
+from ltc2hw.learning.prediction import with_predictor
 from ltc2hw.quantization.account import STAYS
 from ltc2hw.quantization.history import calibrated_on
 from ltc2hw.quantization.limits import check_allowed
@@ -33,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_calibration(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="integer network")
     add_quantization(parser)
+    parser.add_argument(
+        "--predictor", action="append", default=[], metavar="LAYER",
+        help="add a readout that can learn what this layer hears next (ltc2hw learn --predict)",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -42,6 +47,8 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
     check_allowed(arguments.allow)
     options = options_of(arguments)
     network = load_float(arguments.network)
+    for layer in arguments.predictor:
+        network = with_predictor(network, layer)
     chip = load_target(arguments.target)
     calibration = calibration_of(arguments, network)
     fixed = quantize(network, chip, calibration.x, options, lengths=calibration.lengths)

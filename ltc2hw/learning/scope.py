@@ -114,7 +114,7 @@ def scope_of(network: Network | FixedNetwork, rule: FPTTRule) -> Scope:
     reasons = _Reasons(network, rule, reached)
     held: dict[str, str] = {}
     unreached = []
-    leading = _leading(network)
+    leading = leading_to(network, network.output)
     entering = (network.input.name, *front_end(network))
     connections: Sequence[Connection] = network.projections
     for index, connection in enumerate(connections):
@@ -185,10 +185,9 @@ def told(network: AnyNetwork, scope: Scope) -> AnyNetwork:
     return result
 
 
-def _leading(network: Network | FixedNetwork) -> set[str]:
-    """Populations from which any way leads to the output, the output among them."""
-    found = {network.output}
-    waiting = [network.output]
+def leading_to(network: Network | FixedNetwork, name: str) -> set[str]:
+    """A population, and all from which any way leads to it."""
+    found, waiting = {name}, [name]
     while waiting:
         target = waiting.pop()
         new = {c.source for c in network.projections if c.target == target} - found
@@ -271,7 +270,7 @@ class _Reasons:
         ending = [connection for connection in leaving if connection.target in self.reached]
         if ending:
             return f"no error enters {name}: {self.edge(population, ending[0])}"
-        if leaving and name in _leading(self.network):
+        if leaving and name in leading_to(self.network, self.network.output):
             targets = ", ".join(dict.fromkeys(connection.target for connection in leaving))
             return f"no error comes back to {name} through {targets}"
         if name in readouts(self.network):
