@@ -25,7 +25,7 @@ from ltc2hw.quantization.limits import LIMITS
 from ltc2hw.tasks import Task, load_task
 from ltc2hw.training import EpochRecord, Recipe, TrainingResult, train
 from ltc2hw.training.checkpoint import load_checkpoint, require_same_plan, require_whole
-from ltc2hw.training.options import complete
+from ltc2hw.training.options import DESCENTS, complete
 from ltc2hw.training.trainer import Trainer
 
 LSTM = "lstm"
@@ -52,6 +52,8 @@ class Cell:
         """A file name that no other cell of a table has."""
         training = self.recipe.training
         updates = f"k{training.updates}" if training.method == "fptt" else "bptt"
+        if training.descent != "instantaneous":
+            updates += f"-{training.descent}"
         rate = f"lr{training.learning_rate:g}"
         epochs = f"e{training.epochs}"
         return f"{self.task}-{self.network}-{updates}-{rate}-{epochs}-seed{training.seed}"
@@ -244,5 +246,6 @@ def _place(cell: Mapping[str, Any]) -> tuple[str | int | float, ...]:
     length = int(steps) if steps.isdigit() else 0
     order = (*GATES, LSTM).index(plan["network"])
     updates = training["updates"] if training["method"] == "fptt" else 0
-    fast = -training["learning_rate"]
-    return name, length, steps, order, -updates, fast, training["epochs"], training["seed"]
+    descent = DESCENTS.index(training.get("descent", DESCENTS[0]))
+    fast, how_long = -training["learning_rate"], training["epochs"]
+    return name, length, steps, order, -updates, descent, fast, how_long, training["seed"]

@@ -10,14 +10,16 @@ its end, which shows what the changed sensor allows. Runs are kept in ``build/on
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from experiments.on_chip_float import FloatMemory, learn_float
 from experiments.on_chip_runs import (
+    BUILD,
     IMAGES,
     accuracy,
     kept,
@@ -26,7 +28,17 @@ from experiments.on_chip_runs import (
     write_results,
 )
 from experiments.on_chip_sensor import CHANGES, changed_task
-from ltc2hw import FixedNetwork, FPTTRule, Network, PlasticWords, QuantizeOptions, learn, quantize
+from experiments.on_chip_streams import follow
+from ltc2hw import (
+    FixedNetwork,
+    FPTTRule,
+    Network,
+    PlasticWords,
+    QuantizeOptions,
+    load,
+    quantize,
+    save,
+)
 from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.tasks import Split, Task, load_task
 
@@ -50,16 +62,28 @@ TRAINING = {"epochs": 60, "learning_rate": 7e-3}
 
 
 @cache
-def deployed(seed: int) -> tuple[Any, Network, FixedNetwork]:
-    """The module that the task's recipe trains, its network, and the network on a chip."""
-    from ltc2hw.converters.torch import from_module
+def trained(seed: int) -> Any:
+    """The module that the task's recipe trains."""
     from ltc2hw.training import train
     from ltc2hw.training.recipes import recipe_for
 
     task = load_task(TASK)
-    module = train(task, recipe_for(task).with_training(seed=seed, **TRAINING)).module
-    network = from_module(module, {"task": task.name})
-    return module, network, quantize(network, "loihi2", task.train.x, QuantizeOptions())
+    return train(task, recipe_for(task).with_training(seed=seed, **TRAINING)).module
+
+
+@cache
+def deployed(seed: int) -> tuple[Network, FixedNetwork]:
+    """The trained network, kept on disk, and the network on a chip."""
+    from ltc2hw.converters.torch import from_module
+
+    task = load_task(TASK)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    path = BUILD / f"deployed-{seed}-{TRAINING['epochs']}-{TRAINING['learning_rate']}.h5"
+    if not path.exists():
+        save(from_module(trained(seed), {"task": task.name}), path)
+    network = load(path)
+    assert isinstance(network, Network)
+    return network, quantize(network, "loihi2", task.train.x, QuantizeOptions())
 
 
 def fine_tuned(task: Task, seed: int, **training: Any) -> float:
@@ -69,7 +93,7 @@ def fine_tuned(task: Task, seed: int, **training: Any) -> float:
 
     options = {**TRAINING, "seed": seed, "weight_bits": None, **training}
     recipe = recipe_for(task).with_training(**options)
-    return train(task, recipe, module=copy.deepcopy(deployed(seed)[0])).metrics["test"]
+    return train(task, recipe, module=copy.deepcopy(trained(seed))).metrics["test"]
 
 
 def stream_of(train: Split, seed: int) -> Split:
@@ -79,51 +103,74 @@ def stream_of(train: Split, seed: int) -> Split:
     return train.take(np.concatenate(orders))
 
 
-def pieces_of(stream: Split) -> list[tuple[FPTTRule, Split]]:
-    """The stream in pieces, each with the rule of its part."""
+def pieces_of(
+    stream: Split, rule: FPTTRule, rates: Sequence[int] = RATES
+) -> list[tuple[FPTTRule, Split]]:
+    """The stream in pieces, each with the rule at the rate of its part."""
     pieces = np.array_split(np.arange(stream.samples), PIECES)
     return [
-        (FPTTRule(learning_rate=2.0 ** -RATES[len(RATES) * k // PIECES]), stream.take(piece))
+        (
+            replace(rule, learning_rate=2.0 ** -rates[len(rates) * k // PIECES]),
+            stream.take(piece),
+        )
         for k, piece in enumerate(pieces)
     ]
 
 
-def repair(name: str, seed: int) -> dict[str, Any]:
-    """One change of the sensor: accuracies before, after doing nothing, and after learning."""
+def learned_back(
+    name: str,
+    seed: int,
+    rule: FPTTRule,
+    rates: Sequence[int] = RATES,
+    part: str = "test",
+    *,
+    floats: bool = False,
+) -> dict[str, Any]:
+    """One change of the sensor: accuracies before it, and from it on along the stream."""
     task = load_task(TASK)
     behind = changed_task(task, CHANGES[name])
-    _, network, fixed = deployed(seed)
-    stream = stream_of(behind.train, seed)
-    chip, learning, curve, lost = fixed, None, [accuracy(fixed, behind.test)], 0
-    for rule, part in pieces_of(stream):
-        done = learn(fixed, part.x, part.labels, rule, PlasticWords(seed=seed), "fast", learning)
-        learning, chip = done.learning, done.network
-        curve.append(accuracy(chip, behind.test))
-        lost += sum(sum(own.values()) for own in done.saturations.values())
-    tuned: Network = network
-    memory: FloatMemory | None = None
-    float_curve = [accuracy(network, behind.test)]
-    for rule, part in pieces_of(stream):
-        tuned, memory = learn_float(network, part.x, part.labels, rule, memory)
-        float_curve.append(accuracy(tuned, behind.test))
+    judged, old = getattr(behind, part), getattr(task, part)
+    start = deployed(seed)[0 if floats else 1]
+    pieces = pieces_of(stream_of(behind.train, seed), rule, rates)
+    nothing = accuracy(start, judged)
+    found = follow(start, pieces, judged, PlasticWords(seed=seed))
     return {
-        "samples": stream.samples,
-        "before": accuracy(fixed, task.test),
-        "nothing": curve[0],
-        "on-chip": curve,
-        "float rule": float_curve,
+        "before": accuracy(start, old),
+        "nothing": nothing,
+        "curve": [nothing, *found.curve],
+        "old task": accuracy(found.network, old),
+        "saturations": found.saturations,
+        "saturated eligibility": found.eligibility,
+    }
+
+
+def repair(name: str, seed: int) -> dict[str, Any]:
+    """One change of the sensor: accuracies before, after doing nothing, and after learning."""
+    behind = changed_task(load_task(TASK), CHANGES[name])
+    chip, real = (learned_back(name, seed, FPTTRule(), floats=floats) for floats in (False, True))
+    return {
+        "samples": REPEATS * behind.train.samples,
+        "before": chip["before"],
+        "nothing": chip["nothing"],
+        "on-chip": chip["curve"],
+        "float rule": real["curve"],
         "float training": fine_tuned(behind, seed, epochs=REPEATS, augment=False),
         "float training to its end": fine_tuned(behind, seed, epochs=ENDLESS),
-        "old task, on-chip": accuracy(chip, task.test),
-        "old task, float rule": accuracy(tuned, task.test),
-        "saturations": lost,
+        "old task, on-chip": chip["old task"],
+        "old task, float rule": real["old task"],
+        "saturations": chip["saturations"],
     }
 
 
 def won_back(found: Mapping[str, Any], how: str) -> float:
-    """Share of the lost accuracy that came back."""
+    """Share of the lost accuracy that came back; no number where none was lost.
+
+    >>> won_back({"before": 0.75, "nothing": 0.25, "rule": [0.25, 0.625]}, "rule")
+    0.75
+    """
     after = found[how][-1] if isinstance(found[how], list) else found[how]
-    share: float = (after - found["nothing"]) / (found["before"] - found["nothing"])
+    lost: float = found["before"] - found["nothing"]
+    share: float = (after - found["nothing"]) / lost if lost else math.nan
     return share
 
 

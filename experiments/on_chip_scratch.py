@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments.on_chip_float import FloatMemory, learn_float
 from experiments.on_chip_runs import (
     IMAGES,
-    accuracy,
     kept,
     median_and_range,
     only_kept,
     untrained,
     write_results,
 )
-from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, learn, quantize
+from experiments.on_chip_streams import follow, words_kept
+from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, quantize
 from ltc2hw.comparison.drawing import STYLE
-from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.rule import Descent, Feedback
 from ltc2hw.tasks import Split, load_task
 
 TASK = "digits-rows"
@@ -44,9 +43,11 @@ class Case:
 
     name: str
     words: Mapping[str, Any] | None = None
-    feedback: str = "symmetric"
+    feedback: Feedback = "symmetric"
     reach: float = REACH
     schedule: Sequence[Sequence[int]] = field(default=SCHEDULE)
+    descent: Descent = "instantaneous"
+    hidden: int = HIDDEN
 
 
 CASES: tuple[Case, ...] = (
@@ -71,7 +72,7 @@ def passes(train: Split, case: Case, seed: int) -> list[tuple[FPTTRule, Split]]:
     rng = np.random.default_rng(1000 + seed)
     return [
         (
-            FPTTRule(learning_rate=2.0**-exponent, feedback=case.feedback),  # type: ignore[arg-type]
+            FPTTRule(learning_rate=2.0**-exponent, feedback=case.feedback, descent=case.descent),
             train.take(rng.permutation(train.samples)),
         )
         for exponent, count in case.schedule
@@ -79,41 +80,45 @@ def passes(train: Split, case: Case, seed: int) -> list[tuple[FPTTRule, Split]]:
     ]
 
 
-def run(case: Case, seed: int) -> dict[str, Any]:
-    """Learn from scratch; test accuracy after every pass, and saturations of words."""
+def run(case: Case, seed: int, part: str = "test") -> dict[str, Any]:
+    """Learn from scratch; accuracy on a part of the task after every pass, and saturations."""
     task = load_task(TASK)
-    network = untrained(HIDDEN, seed)
-    curve: list[float] = []
-    lost = 0
-    if case.words is None:
-        memory: FloatMemory | None = None
-        for rule, samples in passes(task.train, case, seed):
-            network, memory = learn_float(network, samples.x, samples.labels, rule, memory)
-            curve.append(accuracy(network, task.test))
-        return {"test": curve, "saturations": 0}
-    room = QuantizeOptions(weight_reach=case.reach)
-    fixed = quantize(network, "loihi2", task.train.x, room)
-    words = PlasticWords(**case.words, seed=seed)
-    learning: Learning | None = None
-    for rule, samples in passes(task.train, case, seed):
-        done = learn(fixed, samples.x, samples.labels, rule, words, "fast", learning)
-        learning = done.learning
-        curve.append(accuracy(done.network, task.test))
-        lost += sum(sum(own.values()) for own in done.saturations.values())
-    return {"test": curve, "saturations": lost}
+    network = untrained(case.hidden, seed)
+    start = (
+        network
+        if case.words is None
+        else quantize(network, "loihi2", task.train.x, QuantizeOptions(weight_reach=case.reach))
+    )
+    words = PlasticWords(**(case.words or {}), seed=seed)
+    judged: Split = getattr(task, part)
+    found = follow(start, passes(task.train, case, seed), judged, words)
+    return {
+        part: found.curve,
+        "saturations": found.saturations,
+        "saturated eligibility": found.eligibility,
+    }
 
 
-def all_runs(*, only_disk: bool = False) -> dict[str, Any]:
+def all_runs(
+    cases: Sequence[Case] = CASES,
+    seeds: Sequence[int] = SEEDS,
+    part: str = "test",
+    *,
+    only_disk: bool = False,
+) -> dict[str, Any]:
     """Results of every case and seed, run or read from disk."""
     results: dict[str, Any] = {}
-    for seed in SEEDS:
-        for case in CASES:
-            settings = {"case": vars(case), "seed": seed, "hidden": HIDDEN}
-            found = kept("scratch", settings, None if only_disk else partial(run, case, seed))
+    for seed in seeds:
+        for case in cases:
+            settings = {"case": vars(case), "seed": seed, "part": part}
+            if case.words is not None:
+                settings["eligibility words"] = words_kept(case.descent)
+            runs = None if only_disk else partial(run, case, seed, part)
+            found = kept("scratch", settings, runs)
             if found is None:
                 continue
             results.setdefault(case.name, []).append(found)
-            print(f"seed {seed}  {case.name:<30} test {100 * found['test'][-1]:.1f} %", flush=True)
+            print(f"seed {seed}  {case.name:<30} {part} {100 * found[part][-1]:.1f} %", flush=True)
     return results
 
 

@@ -67,7 +67,7 @@ def markdown(measured: Sequence[Measured]) -> str:
         values = (
             plan["task"],
             plan["network"],
-            training["method"].upper(),
+            method_of(training),
             str(training["updates"]) if training["method"] == "fptt" else "1",
             f"{training['learning_rate']:g}",
             str(training["epochs"]),
@@ -88,11 +88,11 @@ def markdown(measured: Sequence[Measured]) -> str:
 ROWS = (
     "Scores are test scores of the epoch with the best validation score: the median of the seeds "
     "and their range. Again by "
-    "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT), "
-    "with `--epochs`, `--rate` and `--updates` of the row where they are not the recipe's. "
-    "`python -m experiments.training {name}` alone runs every row, also those not measured yet, by "
-    "three seeds. BPTT makes one update where FPTT makes K: in the same number of epochs both see "
-    "the same sequences. Seconds include waiting for whatever else the machine did."
+    "`python -m experiments.training {name} --only TASK-NETWORK-kK --seeds N` (`-bptt` for BPTT, "
+    "`-kK-DESCENT` for a descent), with `--epochs`, `--rate` and `--updates` of the row where they "
+    "are not the recipe's. `python -m experiments.training {name}` alone runs every row, also "
+    "those not measured yet. BPTT makes one update where FPTT makes K: in the same number of "
+    "epochs both see the same sequences. Seconds include waiting for whatever else the machine did."
 )
 
 
@@ -151,10 +151,22 @@ def draw(name: str, measured: Sequence[Measured], folder: Path) -> bool:
     return True
 
 
+def method_of(training: Mapping[str, Any]) -> str:
+    """How a method is called, with its descent.
+
+    >>> method_of({"method": "fptt", "descent": "filtered"})
+    'FPTT, filtered'
+    """
+    descent = training.get("descent", "instantaneous")
+    return str(training["method"]).upper() + ("" if descent == "instantaneous" else f", {descent}")
+
+
 def updates_of(cell: Measured) -> str:
     """How the number of updates per sequence is called."""
     training = cell["plan"]["training"]
-    return f"K = {training['updates']}" if training["method"] == "fptt" else "BPTT"
+    if training["method"] != "fptt":
+        return "BPTT"
+    return method_of(training).replace("FPTT", f"K = {training['updates']}")
 
 
 def rate_of(cell: Measured) -> str:

@@ -41,8 +41,8 @@ FOLDERS = {
     "data": "errors numbers graph files",
     "tasks": "errors showing numbers graph files data",
     "neurons": "errors numbers dynamics graph compilation vectors",
-    "training": "errors showing numbers dynamics graph compilation registry quantization files "
-    "tasks neurons",
+    "training": "errors showing numbers dynamics graph compilation registry quantization "
+    "learning files tasks neurons",
     "tuning": "errors numbers dynamics graph registry simulate quantization files comparison tasks",
     "targets": "errors graph",
     "simulations": "errors numbers dynamics graph compilation vectors quantization learning",

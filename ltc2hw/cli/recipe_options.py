@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ltc2hw.training.choosing import Chosen
 
 METHODS = ("fptt", "bptt", "eprop", "ostl", "hypr")
+DESCENTS = ("instantaneous", "eligibility", "filtered")
 OPTIMIZERS = ("adam", "adamax", "sgd")
 SCHEDULES = ("constant", "cosine")
 LOSS_WEIGHTINGS = ("ramp", "second-half", "last", "uniform")
@@ -47,7 +48,7 @@ MODEL_FIELDS = ("fixed", "gate", "hidden", "conv", "dropout", "batch_norm")
 
 TRAINING_OPTIONS: Mapping[str, str] = {
     "method": "method",
-    "eligibility": "eligibility",
+    "descent": "descent",
     "piece": "piece",
     "updates": "updates",
     "rate": "learning_rate",
@@ -83,16 +84,16 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--method", choices=METHODS, help="how to learn (default: fptt)")
     parser.add_argument(
-        "--eligibility",
-        action="store_true",
-        default=None,
-        help="fptt with what each neuron carries of its own past, across updates",
+        "--descent",
+        choices=DESCENTS,
+        help="fptt with what each neuron carries of its own past across updates (eligibility), "
+        "and what the readout remembers of it (filtered) (default: instantaneous)",
     )
     parser.add_argument(
         "--piece",
         type=positive,
         metavar="N",
-        help="steps at a time of eprop, hypr, --eligibility (default: 32); gradients are the same",
+        help="steps at a time of eprop, hypr, --descent (default: 32); gradients are the same",
     )
     parser.add_argument(
         "--neuron",
@@ -283,7 +284,7 @@ def _require_pieces(recipe: Recipe, piece: int) -> None:
         remedy = "leave it out, or use --method hypr, which has the same gradient"
         raise InvalidValueError("--piece", piece, "none, as ostl takes step after step", remedy)
     if not how.by_eligibility:
-        limit = f"none for {how.method} without --eligibility"
+        limit = f"none for {how.method} without --descent eligibility or filtered"
         raise InvalidValueError("--piece", piece, limit, "leave it out")
 
 
@@ -393,7 +394,7 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
         hidden = [p for p in start.populations if p.name != start.input.name]
         what = ", ".join(f"{population.name} ({population.size})" for population in hidden)
     updates = f", {counted(how.updates, 'update')} per sequence" if how.method == "fptt" else ""
-    carried = ", eligibility" if how.eligibility else ""
+    descent = "" if how.descent == "instantaneous" else f", descent {how.descent}"
     bits = "" if how.weight_bits is None else f", weights of {bits_text(how.weight_bits)}"
     if how.rounding == "all":
         bits += f", through all rounding of {how.target}"
@@ -401,7 +402,7 @@ def described(recipe: Recipe, start: Network | None = None) -> tuple[str, str]:
     bits += "".join(f", {name} {bits_text(width)}" for name, width in how.bits.items())
     return (
         f"network: {what}",
-        f"recipe: {how.method}{updates}{carried}, {counted(how.epochs, 'epoch')}, "
+        f"recipe: {how.method}{updates}{descent}, {counted(how.epochs, 'epoch')}, "
         f"batches of {how.batch_size}, {how.optimizer} {how.learning_rate:g} ({how.schedule}), "
         f"loss {how.loss_weighting}"
         f"{bits}, seed {how.seed}",

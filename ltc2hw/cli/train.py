@@ -199,10 +199,11 @@ def train_network(
         "history": [vars(record) for record in result.history],
         **options,
     }
+    descent = recipe.training.descent
     provenance = {
         "task": task.name,
         "method": recipe.training.method,
-        **({"eligibility": "carried"} if recipe.training.eligibility else {}),
+        **({} if descent == "instantaneous" else {"descent": descent}),
         **new,
         "seed": str(recipe.training.seed),
         "epochs": str(recipe.training.epochs),

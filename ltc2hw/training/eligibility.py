@@ -6,17 +6,13 @@ import math
 
 from torch import Tensor
 
-from ltc2hw.errors import UnsupportedError
 from ltc2hw.neurons.cell import Cell
 from ltc2hw.numbers.capacity import require_capacity
 from ltc2hw.training import pieces
-from ltc2hw.training.local import LocalSteps, Registers, Steps
+from ltc2hw.training.local import Leak, LocalSteps, Registers, Steps
 
 MOST_CARRIED = 1 << 31
 """Most numbers in the eligibility of a layer, 8 GiB in float32."""
-
-SAME = 1e-5
-"""How far leaks of outputs may be apart that count as one."""
 
 
 class EligibleLayer:
@@ -59,23 +55,9 @@ class EligibleLayer:
         self.registers = tuple(after[-1] for after in steps.after)
         return steps.after[form.registers.index(self.local.seen)], steps
 
-    def derivatives(self, steps: Steps, kept: Tensor | None = None) -> Tensor:
-        """Those of a piece; ``kept``: what the trace keeps per step."""
-        return self.local.derivatives(self.cell.tensors(), steps, kept, self.fast)
-
-    def leak(self, derivatives: Tensor) -> Tensor:
-        """What all neurons keep of themselves per step.
-
-        Raises:
-            UnsupportedError: if it is not the same for all of them.
-        """
-        kept = derivatives[0, 0, 0, 0]
-        least, most = float(kept.min()), float(kept.max())
-        if most - least > SAME:
-            reason = f"they keep {least:.6g} to {most:.6g} per step, so a trace each"
-            remedy = "use method 'ostl' or 'hypr'"
-            raise UnsupportedError("e-prop", "leaks of the readout", reason, remedy)
-        return kept[0]
+    def derivatives(self, steps: Steps, leak: Leak | None = None) -> Tensor:
+        """Those of a piece; ``leak``: what the trace keeps and takes up per step."""
+        return self.local.derivatives(self.cell.tensors(), steps, leak, self.fast)
 
     @property
     def answers(self) -> bool:
@@ -84,12 +66,15 @@ class EligibleLayer:
 
     def instantaneous(self, derivatives: Tensor, credit: Tensor) -> Tensor:
         """Credit of what arrived from below, by way of the same step alone, (L, B, M)."""
-        form = self.cell.form
         factors = derivatives[:, -1, self.ports] * credit.unsqueeze(1)
         factors[:, ~self.local.present[-1, self.ports]] = 0.0
+        return self.handed(factors)
+
+    def handed(self, factors: Tensor) -> Tensor:
+        """Credit of what arrived from below, (L, B, M), of that of sums at ports, (L, P, B, N)."""
         length, ports, batch, size = factors.shape
         flat = factors.permute(0, 2, 1, 3).reshape(length, batch, ports * size)
-        return flat @ self.cell.weight_input.reshape(-1, form.inputs)
+        return flat @ self.cell.weight_input.reshape(-1, self.cell.form.inputs)
 
     def learn(self, derivatives: Tensor, steps: Steps, credit: Tensor, *, last: bool) -> None:
         """Add a piece's gradient to the parameters', and carry the eligibility on unless ``last``.
@@ -125,8 +110,9 @@ class EligibleLayer:
         return back.credit.new_zeros(shape)
 
     def _add(self, synaptic: Tensor, constant: Tensor) -> None:
-        """Add to the parameters' gradients: (P, N, M') of synapses, (F, N) of learned constants."""
+        """Add to the parameters' gradients: (N, P, M') of synapses, (F, N) of learned constants."""
         form, tensors = self.cell.form, self.cell.tensors()
+        synaptic = synaptic.transpose(0, 1)
         pairs = [(tensors.weight_input, synaptic[:, :, : form.inputs])]
         if tensors.weight_recurrent is not None:
             pairs.append((tensors.weight_recurrent, synaptic[:, :, form.inputs :]))
@@ -141,8 +127,8 @@ class EligibleLayer:
 
 
 def _present(factors: Tensor, steps: Steps) -> Tensor:
-    """Gradient of synapses by way of the piece's own messages, (P, N, M')."""
+    """Gradient of synapses by way of the piece's own messages, (N, P, M')."""
     length, ports, batch, size = factors.shape
-    flat = factors.permute(1, 3, 0, 2).reshape(ports * size, length * batch)
+    flat = factors.permute(3, 1, 0, 2).reshape(size * ports, length * batch)
     messages = steps.messages.reshape(length * batch, -1)
-    return (flat @ messages).view(ports, size, -1)
+    return (flat @ messages).view(size, ports, -1)

@@ -25,6 +25,12 @@ def _fill(row: Array, value: np.float32) -> None:
 
 
 @compiled
+def _put(values: Array, into: Array) -> None:
+    for m in range(len(into)):
+        into[m] = values[m]
+
+
+@compiled
 def _add(values: Array, total: Array) -> None:
     for n in range(len(total)):
         total[n] += values[n]
@@ -132,21 +138,41 @@ def _add_times(values: Array, factor: float, total: Array) -> None:
 
 
 @compiled
-def _meet(credit: Array, held: Array, gradient: Array, n: int) -> None:
-    """One neuron's and sample's part of the gradient."""
-    states, ports = held.shape[:2]
-    for i in range(states):
-        for p in range(ports):
-            _add_times(held[i, p], credit[i], gradient[p, n])
+def _sum(rows: Array, factors: Array, total: Array) -> None:
+    """``total = Σ_i factors[i] rows[i]``; the rows of most neurons in one pass."""
+    first, one = rows[0], factors[0]
+    if len(rows) == 1:
+        for m in range(len(total)):
+            total[m] = one * first[m]
+        return
+    second, other = rows[1], factors[1]
+    if len(rows) == 2:
+        for m in range(len(total)):
+            total[m] = one * first[m] + other * second[m]
+        return
+    third, last = rows[2], factors[2]
+    for m in range(len(total)):
+        total[m] = one * first[m] + other * second[m] + last * third[m]
+    for i in range(3, len(rows)):
+        _add_times(rows[i], factors[i], total)
+
+
+@compiled
+def _joined(eligibility: Array) -> Array:
+    """(B, N, d, P, M') as (B, N, d, P M')."""
+    batch, size, states, ports, count = eligibility.shape
+    return eligibility.reshape(batch, size, states, ports * count)
 
 
 @entry
 def meet(credit: Array, eligibility: Array, gradient: Array) -> None:
-    """``gradient += credit · e``: (P, N, M') of (d, B, N) and (B, N, d, P, M')."""
-    batch, size = eligibility.shape[:2]
-    for b in range(batch):
-        for n in range(size):
-            _meet(credit[:, b, n], eligibility[b, n], gradient, n)
+    """``gradient += credit · e``: (N, P M') of (d, B, N) and (B, N, d, P, M')."""
+    held = _joined(eligibility)
+    found = np.empty_like(gradient[0])
+    for b in range(len(held)):
+        for n in range(len(gradient)):
+            _sum(held[b, n], credit[:, b, n], found)
+            _add(found, gradient[n])
 
 
 @entry
@@ -160,16 +186,18 @@ def advance(
 ) -> None:
     """:func:`meet`, then ``e ← products e + Σ_t left[t] messages[t]`` in the same pass."""
     batch, size, states, ports, count = eligibility.shape
-    made = np.empty((states, ports, count), eligibility.dtype)
+    held, made = _joined(eligibility), np.empty((states, ports * count), eligibility.dtype)
+    found = np.empty_like(gradient[0])
     for b in range(batch):
         for n in range(size):
-            held = eligibility[b, n]
-            _meet(credit[:, b, n], held, gradient, n)
+            own = held[b, n]
+            _sum(own, credit[:, b, n], found)
+            _add(found, gradient[n])
+            for i in range(states):
+                _sum(own, products[i, :, b, n], made[i])
             for i in range(states):
                 for p in range(ports):
-                    _fill(made[i, p], ZERO)
-                    for j in range(states):
-                        _add_times(held[j, p], products[i, j, b, n], made[i, p])
+                    row = made[i, p * count : (p + 1) * count]
                     for step in range(len(messages)):
-                        _add_times(messages[step, b], left[step, i, p, b, n], made[i, p])
-            held[:] = made
+                        _add_times(messages[step, b], left[step, i, p, b, n], row)
+                _put(made[i], own[i])

@@ -14,6 +14,8 @@ from ltc2hw.neurons.form import Form
 from ltc2hw.tasks import Task
 from ltc2hw.training.autograd import Aim, AutogradLearner
 from ltc2hw.training.eligibility import EligibleLayer
+from ltc2hw.training.leak import filtering
+from ltc2hw.training.local import Leak
 from ltc2hw.training.loss import auxiliary_loss, window_loss
 from ltc2hw.training.options import TrainingOptions
 
@@ -29,10 +31,11 @@ class EligibleLearner(AutogradLearner):
     later steps is left out. The memory that it needs grows with ``options.piece``, never with the
     sequence; the gradient does not depend on it.
 
-    ``eprop`` hands down what a loss says about the *filtered* output of the layer below the
-    readout: it is exact for a readout that is linear in time, whose outputs forget alike. They are
-    kept alike: the leak learns by the mean of its gradients. The other methods hand down what a
-    loss says about the output of the step. With FPTT eligibility crosses windows and updates.
+    ``eprop``, and FPTT whose descent is ``filtered``, hand down what a loss says about the
+    *filtered* output of the layer below the readout: exact for a readout that is linear in time,
+    whose outputs forget alike. They are kept alike: the leak learns by the mean of its gradients.
+    The other methods hand down what a loss says about the output of the step. With FPTT
+    eligibility and filter cross windows and updates, at parameters that have moved since.
 
     Raises:
         UnsupportedError: for what this does not learn, by name.
@@ -49,16 +52,15 @@ class EligibleLearner(AutogradLearner):
         require_eligible(module, options)
         super().__init__(module, task, options)
         network = cast(SpikingNetwork, module)
-        self.layers = _layers(network, traced=options.method == "eprop")
+        self.layers = _layers(network, traced=options.filters)
         for layer in self.layers[1:]:
             if not layer.answers:
                 name = layer.cell.form.model.name
                 reason = "it answers a step later, so no credit of a step goes through it"
                 what = f"{name} above another layer"
-                raise UnsupportedError(options.method, what, reason, INSTEAD)
-        self.tied: tuple[str, ...] = ()
-        if options.method == "eprop":
-            self.tied = self._common_leak()
+                raise UnsupportedError(_way(options), what, reason, INSTEAD)
+        self.filtering = filtering(options)
+        self.tied = self._common_leak()
 
     def updates(self, x: Tensor, labels: Tensor, aim: Aim) -> Generator[Tensor, None, None]:
         """The loss of each window that has one; asking for more learns from it first."""
@@ -93,15 +95,18 @@ class EligibleLearner(AutogradLearner):
             loss, credit = self._judged(shown, labels, aim, piece, guess)
             share = (piece.stop - piece.start) / (window.stop - window.start)
             total += share * loss
-            credit, kept = share * credit, None
+            credit = share * credit
+            leak: Leak | None = None
             for layer, steps in zip(self.layers[::-1], went[::-1], strict=True):
-                derivatives = layer.derivatives(steps, kept)
+                derivatives = layer.derivatives(steps, leak)
                 layer.learn(derivatives, steps, credit, last=piece.stop == len(x))
                 if layer is self.layers[0]:
                     break
-                if self.options.method == "eprop":
-                    kept = layer.leak(derivatives)
-                credit = layer.instantaneous(derivatives, credit)
+                if self.filtering is None:
+                    credit = layer.instantaneous(derivatives, credit)
+                else:
+                    leak = self.filtering.leak(derivatives)
+                    credit = layer.handed(credit.unsqueeze(1))
         self._tie_gradients()
         return total, shown[-1].softmax(dim=-1)
 
@@ -126,24 +131,19 @@ class EligibleLearner(AutogradLearner):
             yield slice(start, min(start + length, window.stop))
 
     def _common_leak(self) -> tuple[str, ...]:
-        """Learned constants that the readout's leak is made of.
+        """Learned constants that the readout's leak is made of, which stays common; none else.
 
         Raises:
-            UnsupportedError: for a network through whose readout e-prop's filter is not exact.
+            UnsupportedError: for a network through whose readout a filter is not exact.
         """
+        if self.filtering is None:
+            return ()
         last = self.layers[-1]
-        readout, names = last.local, last.local.leak
-        remedy = "use method 'ostl' or 'hypr'"
-        if names is None:
-            reason = "its leak is not one number, so the filter is one per synapse and output"
-            raise UnsupportedError("e-prop", f"readout {readout.form.model.name}", reason, remedy)
-        if len(self.layers) > 2:
-            reason = "the filter of lower ones is one per synapse and upper neuron"
-            raise UnsupportedError("e-prop", f"{len(self.layers) - 1} layers", reason, remedy)
+        names = self.filtering.names(last.local, len(self.layers) - 1)
         last.start(1)
         with torch.no_grad():
             _, steps = last.run(last.cell.weight_input.new_zeros(1, 1, last.cell.inputs))
-            last.leak(last.derivatives(steps))
+            self.filtering.leak(last.derivatives(steps))
         return names
 
     def _tie_gradients(self) -> None:
@@ -167,13 +167,18 @@ def _layers(network: SpikingNetwork, traced: bool) -> list[EligibleLayer]:
     ]
 
 
+def _way(options: TrainingOptions) -> str:
+    """What learns by eligibility, by name."""
+    return options.descent if options.method == "fptt" else options.method
+
+
 def require_eligible(module: nn.Module, options: TrainingOptions) -> None:
     """Raise unless a module is a chain of layers whose neurons touch each other by messages alone.
 
     Raises:
         UnsupportedError: naming what it is instead, or what else cannot be learned this way.
     """
-    what = "eligibility" if options.method == "fptt" else f"method '{options.method}'"
+    what = f"{'descent' if options.method == 'fptt' else 'method'} '{_way(options)}'"
     if type(module) is not SpikingNetwork:
         reason = "no chain of dense layers of neurons (convolutions, dropout, batch norm, an LSTM)"
         raise UnsupportedError(what, type(module).__name__, reason, INSTEAD)

@@ -35,12 +35,19 @@ class Steps(NamedTuple):
     after: Registers
 
 
+class Leak(NamedTuple):
+    """What a readout makes of its state and of what arrives: ``v = kept v[t-1] + taken I``."""
+
+    kept: Tensor
+    taken: Tensor
+
+
 class LocalSteps:
     """Steps of a layer, and their derivatives with what other neurons send held fixed.
 
     Rows are the states, then what the layer above sees (``seen``); columns are the states before
     the step, what arrives at the ports, and the learned constants. ``traced``: the layer above sees
-    a trace ``f = kept f[t-1] + y`` of it instead, which is the last state.
+    a trace ``f = kept f[t-1] + taken y`` of it instead, which is the last state.
 
     >>> from ltc2hw.dynamics.models.lif import lif
     >>> local = LocalSteps(Form(lif, 2, 3, ("current",), ("bias",)), "spikes")
@@ -122,12 +129,10 @@ class LocalSteps:
             found.append(registers)
         return tuple(torch.stack(each) for each in zip(*found, strict=True))
 
-    def derivatives(
-        self, tensors: Tensors, steps: Steps, kept: Tensor | None, fast: bool
-    ) -> Tensor:
+    def derivatives(self, tensors: Tensors, steps: Steps, leak: Leak | None, fast: bool) -> Tensor:
         """All that are :attr:`present`, (L, rows, columns, B, N); the others are any numbers.
 
-        ``kept``: what a trace keeps per step. ``fast``: by machine code, else by torch.
+        ``leak``: of a trace. ``fast``: by machine code, else by torch.
         """
         form = self.form
         length, batch, _ = steps.messages.shape
@@ -146,8 +151,11 @@ class LocalSteps:
             found = self.by_torch(*given)
             for (i, j), name in self.names.items():
                 made[:, i, j] = found[name]
-        if self.trace is not None and kept is not None:
-            made[:, self.trace :, self.trace] = kept
+        if self.trace is not None and leak is not None:
+            for i, j in self.names:
+                if i >= self.trace:
+                    made[:, i, j] *= leak.taken
+            made[:, self.trace :, self.trace] = leak.kept
         return made
 
 

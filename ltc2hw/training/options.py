@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.learning.rule import Descent
 from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import LARGEST_SEED, shown
 from ltc2hw.numbers.words import TERNARY, IntArray, Width
@@ -38,6 +39,7 @@ SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 LOSS_WEIGHTINGS: tuple[LossWeighting, ...] = ("ramp", "second-half", "last", "uniform")
 BACKENDS: tuple[Backend, ...] = ("auto", "compiled", "autograd")
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
+DESCENTS: tuple[Descent, ...] = get_args(Descent)
 ROUNDINGS: tuple[RoundingOf, ...] = ("weights", "all")
 
 
@@ -221,16 +223,19 @@ class TrainingOptions:
     sequence is cut into K windows of nearly equal length, T for one update every step. A batch of
     shorter samples is cut into K windows of its longest one's steps, or one of each step.
     ``eprop``, ``ostl`` and ``hypr`` learn from each neuron's own memory
-    (:class:`~ltc2hw.training.eligible.EligibleLearner`), ``eligibility`` lets FPTT do so across its
-    windows; ``piece`` is how many steps they take at a time, which changes time and memory, not the
-    gradient (OSTL takes one). ``alpha`` and ``beta`` are FPTT's. ``final_rate`` is the fraction of
-    the learning rate that a cosine schedule ends at. ``loss_weighting`` weighs the loss of step t
-    of a sample's T: ``ramp`` (t+1)/T, ``second-half``, ``last`` or ``uniform``, where the step has
-    a label. ``augment`` allows the task's own augmentation of the training samples. ``shift`` moves
-    images or rows of training samples by up to that many places in each direction, anew in every
-    epoch (:mod:`ltc2hw.tasks.moving`). ``auxiliary`` weighs a second loss,
-    not that of FPTT's authors (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by
-    autograd only); 0 is without. ``weight_limit`` clips every synaptic weight to ± that value after
+    (:class:`~ltc2hw.training.eligible.EligibleLearner`). ``descent`` is FPTT's, with the names of
+    :class:`~ltc2hw.learning.rule.FPTTRule`: the gradient of a window alone (``instantaneous``), or
+    with what earlier windows left in each neuron (``eligibility``), or in the readout's memory, too
+    (``filtered``); ``piece`` is how many steps learning by eligibility takes at a time, which
+    changes time and memory, not the gradient (OSTL takes one). ``alpha`` and ``beta`` are FPTT's.
+    ``final_rate`` is the fraction of the learning rate that a cosine schedule ends at.
+    ``loss_weighting`` weighs the loss of step t of a sample's T: ``ramp`` (t+1)/T, ``second-half``,
+    ``last`` or ``uniform``, where the step has a label. ``augment`` allows the task's own
+    augmentation of the training samples. ``shift`` moves images or rows of training samples by up
+    to that many places in each direction, anew in every epoch (:mod:`ltc2hw.tasks.moving`).
+    ``auxiliary`` weighs a second loss, not that of FPTT's authors
+    (:func:`~ltc2hw.training.loss.auxiliary_loss`; classification, by autograd only); 0 is without.
+    ``weight_limit`` clips every synaptic weight to ± that value after
     each update, so that a few outliers do not set the scale of all mantissas; None leaves weights
     free. ``weight_bits`` trains through weights rounded to mantissas of that width at power-of-two
     scales (2 to 24, or ``"ternary"``: -1, 0 and 1; a chip holds 8); None trains without rounding.
@@ -254,7 +259,7 @@ class TrainingOptions:
 
     method: Method = "fptt"
     updates: int = 8
-    eligibility: bool = False
+    descent: Descent = "instantaneous"
     piece: int = 32
     epochs: int = 30
     batch_size: int = 64
@@ -289,7 +294,7 @@ class TrainingOptions:
         _require_name("backend", self.backend, BACKENDS)
         _require_name("device", self.device, DEVICES)
         _require_bool("augment", self.augment)
-        self._check_eligibility()
+        self._check_descent()
         _require_bool("fine_states", self.fine_states)
         checked: dict[str, object] = {
             "updates": _whole("updates", self.updates, 1),
@@ -316,18 +321,23 @@ class TrainingOptions:
         for name, value in checked.items():
             set_field(self, name, value)
 
-    def _check_eligibility(self) -> None:
-        """Raise unless eligibility is asked for where it is something else than the method."""
-        _require_bool("eligibility", self.eligibility)
-        if self.eligibility and self.method != "fptt":
-            has = "it is part of it" if self.method in BY_ELIGIBILITY else "it has the whole past"
-            limit = f"False for method {self.method}: {has}"
-            raise InvalidValueError("eligibility", True, limit, "leave it out, or use fptt")
+    def _check_descent(self) -> None:
+        """Raise unless another descent is asked for where it is something else than the method."""
+        _require_name("descent", self.descent, DESCENTS)
+        if self.descent != "instantaneous" and self.method != "fptt":
+            has = "has its own" if self.method in BY_ELIGIBILITY else "has the whole past"
+            limit = f"instantaneous for method {self.method}, which {has}"
+            raise InvalidValueError("descent", self.descent, limit, "leave it out, or use fptt")
 
     @property
     def by_eligibility(self) -> bool:
         """Whether gradients come from what each neuron carries of its own past."""
-        return self.eligibility or self.method in BY_ELIGIBILITY
+        return self.descent != "instantaneous" or self.method in BY_ELIGIBILITY
+
+    @property
+    def filters(self) -> bool:
+        """Whether gradients know what the readout remembers of earlier messages."""
+        return self.descent == "filtered" or self.method == "eprop"
 
     def _checked_bits(self) -> dict[str, Width]:
         """Widths by name, which networks have to have."""

@@ -76,11 +76,12 @@ def by_torch(derivatives: Tensor, present: Tensor, shown: Tensor, ports: int, la
 
 
 def meet(back: Back, eligibility: Tensor, gradient: Tensor, fast: bool) -> None:
-    """Add to the gradient (P, N, M') what credit finds in the eligibility (B, N, d, P, M')."""
+    """Add to the gradient (N, P, M') what credit finds in the eligibility (B, N, d, P, M')."""
     if fast:
-        kernels.meet(*(tensor.numpy() for tensor in (back.credit, eligibility, gradient)))
+        given = (back.credit, eligibility, gradient.flatten(1))
+        kernels.meet(*(tensor.numpy() for tensor in given))
     else:
-        gradient += torch.einsum("ibn,bnipm->pnm", back.credit, eligibility)
+        gradient += torch.einsum("ibn,bnipm->npm", back.credit, eligibility)
 
 
 def advance(
@@ -88,7 +89,7 @@ def advance(
 ) -> None:
     """:func:`meet`, then bring the eligibility to the end of the piece, in place."""
     if fast:
-        given = (back.products, back.credit, back.left, messages, eligibility, gradient)
+        given = (back.products, back.credit, back.left, messages, eligibility, gradient.flatten(1))
         kernels.advance(*(tensor.numpy() for tensor in given))
         return
     meet(back, eligibility, gradient, fast)

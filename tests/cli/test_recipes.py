@@ -39,6 +39,7 @@ def test_choices_are_those_of_training() -> None:
     assert recipe_options.SCHEDULES == options.SCHEDULES
     assert recipe_options.LOSS_WEIGHTINGS == options.LOSS_WEIGHTINGS
     assert recipe_options.DEVICES == options.DEVICES
+    assert recipe_options.DESCENTS == options.DESCENTS
 
 
 def test_every_option_reaches_the_recipe(
@@ -79,8 +80,12 @@ def test_every_option_reaches_the_recipe(
     [
         (("--method", "eprop", "--piece", "3"), "recipe: eprop, 1 epoch"),
         (
-            ("--eligibility", "--updates", "4"),
-            "recipe: fptt, 4 updates per sequence, eligibility, ",
+            ("--descent", "eligibility", "--updates", "4"),
+            "recipe: fptt, 4 updates per sequence, descent eligibility, ",
+        ),
+        (
+            ("--descent", "filtered", "--updates", "2"),
+            "recipe: fptt, 2 updates per sequence, descent filtered, ",
         ),
     ],
 )
@@ -90,7 +95,9 @@ def test_networks_learn_by_eligibility(
     file = tmp_path / "recipe.toml"
     network = train(tmp_path, *given, "--hidden", "3", "--epochs", "1", "--save-recipe", str(file))
     assert said in capsys.readouterr().out
-    assert network.provenance["method"] == load_recipe(file).training.method
+    used = load_recipe(file).training
+    assert network.provenance["method"] == used.method
+    assert network.provenance.get("descent", "instantaneous") == used.descent
     assert network == train(tmp_path, "--recipe", str(file))
 
 
@@ -174,14 +181,19 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
         "--piece is 4; expected none, as ostl takes step after step (leave it out, or use --method "
         "hypr",
     ),
-    "pieces of nothing": (("--piece", "4"), "expected none for fptt without --eligibility"),
+    "pieces of nothing": (("--piece", "4"), "expected none for fptt without --descent eligib"),
     "eligibility of bptt": (
-        ("--method", "bptt", "--eligibility"),
-        "eligibility is True; expected False for method bptt",
+        ("--method", "bptt", "--descent", "eligibility"),
+        "descent is eligibility; expected instantaneous for method bptt, which has the whole past",
+    ),
+    "a filter of a readout of event gates": (
+        ("--descent", "filtered"),
+        "descent 'filtered' cannot express readout readout: its leak is not one number, so the "
+        "filter is one per synapse and output (use static gates there (readout_gate), or descent",
     ),
     "updates of hypr": (("--method", "hypr", "--updates", "2"), "as hypr learns at the end of a"),
     "dense eligibility": (
-        ("--eligibility", "--gate", "dense"),
+        ("--descent", "eligibility", "--gate", "dense"),
         "all neurons of the layer steer each other's tau_mem, tau_adp (dense gates), not local",
     ),
     "convolutions by hypr": (

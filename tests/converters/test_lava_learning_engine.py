@@ -47,7 +47,7 @@ def ours(connection: Connection) -> Iterator[tuple[Synapses, IntArray]]:
     """Every update of our arithmetic, and the traces of sources by which it learned."""
     draws = Draws.of_updates(0, len(connection.third), connection.seed, connection.epoch)
     synapses = Synapses(connection.weights, connection.weights, connection.delays)
-    silence = np.zeros(connection.weights.shape[1], np.int64)
+    silence: IntArray = np.zeros(connection.weights.shape[1], np.int64)
     trace = silence
     for n, met in enumerate(zip(connection.messages, connection.third, strict=True)):
         before = silence if n in connection.cleared else trace
@@ -144,8 +144,13 @@ def test_lava_reads_the_strings_as_the_products() -> None:
 @pytest.mark.parametrize("part", [0.0, 0.8], ids=["what arrives", "traces of sources"])
 def test_lavas_runtime_computes_the_same(tmp_path: Path, part: float) -> None:
     weights, messages, third = random_stream(graded=not part)
-    given = {"weights": weights, "messages": messages[:20], "third": third[:20]}
-    np.savez(tmp_path / "given.npz", part=part, **given)
+    np.savez(
+        tmp_path / "given.npz",
+        part=part,
+        weights=weights,
+        messages=messages[:20],
+        third=third[:20],
+    )
     run_job(f"{job.__name__}:run", tmp_path)
     connection = job.connection(tmp_path)
     synapses, traces = zip(*ours(connection), strict=True)

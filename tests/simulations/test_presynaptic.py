@@ -177,7 +177,7 @@ def test_a_trace_times_the_factor_is_the_gradient_with_reset_and_adaptation_cut(
     wanted: dict[str, list[FloatArray]] = {}
     for s in range(SAMPLES):
         state = entered.start.rested(learner.rest())
-        total = dict.fromkeys(plan.connections, np.zeros(1))
+        total: dict[Parameter, FloatArray] = dict.fromkeys(plan.connections, np.zeros(1))
         for t in range(STEPS):
             x_now, goal = entered.samples[t, s], entered.goals.at(t, s)
             update, after = learner.step(state, x_now, goal, t, STEPS)

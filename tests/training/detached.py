@@ -64,11 +64,16 @@ def outputs_for(module: SpikingNetwork, x: Tensor, learned: int, filtered: bool)
 class Recursion:
     """Gradients of one layer, step after step: how all of its state moves with its parameters.
 
-    One matrix (states, parameters) for one sample, multiplied by the step's full Jacobian.
+    One matrix (states, parameters) for one sample, multiplied by the step's full Jacobian. With
+    ``filtered``, a trace of what the readout hears, by the leak that it has in each step, is one
+    state more, and what the loss says about the output is said about the trace.
     """
 
-    def __init__(self, module: SpikingNetwork, learned: int) -> None:
+    def __init__(self, module: SpikingNetwork, learned: int, filtered: bool = False) -> None:
         self.module, self.learned = module, learned
+        self.trace: Tensor | None = None
+        if filtered and learned == len(module.cells) - 1:
+            self.trace = module.cells[-1].weight_input.new_zeros(1, module.cells[-1].size)
         self.cells: Sequence[Cell] = (*module.cells, module.readout)
         self.parameters = list(self.cells[learned].parameters())
         self.states = [zeros(cell, 1) for cell in self.cells]
@@ -89,12 +94,29 @@ class Recursion:
             values = found[seen]
         names = self.cells[own].form.registers
         leaves = [held[name] for name in names]
-        gradients = self._by_parameters(loss_of(values[0])[None], leaves)[0]
-        state = torch.cat([after[own][name][0] for name in names])
+        loss, states = loss_of(values[0]), [after[own][name] for name in names]
+        if self.trace is not None:
+            leaves.append(self.trace.detach().requires_grad_())
+            heard = after[own][self.module.seen]
+            self.trace, loss = self._heard(leaves[-1], heard, loss, values)
+            states.append(self.trace)
+        gradients = self._by_parameters(loss[None], leaves)[0]
+        state = torch.cat([found[0] for found in states])
         rows = self._by_parameters(state, leaves)
         self.moved = [torch.stack([row[i] for row in rows]) for i in range(len(self.parameters))]
         self.states = [{n: v.detach() for n, v in found.items()} for found in after]
         return gradients
+
+    def _heard(
+        self, trace: Tensor, heard: Tensor, loss: Tensor, outputs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The trace after a step, and what the loss makes of it."""
+        gate = self.cells[-1].bias[1].detach()
+        taken = torch.sigmoid(gate[0])
+        trace = (1.0 - taken) * trace + taken * heard
+        (error,) = torch.autograd.grad(loss, outputs, retain_graph=True)
+        weights = self.cells[-1].weight_input.detach()[0]
+        return trace, ((error @ weights) * trace).sum()
 
     def _by_parameters(self, values: Tensor, leaves: list[Tensor]) -> list[list[Tensor]]:
         """Total derivatives of each value, by way of the state before the step, too."""

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.dynamics.models import find_model
-from ltc2hw.errors import InvalidValueError, TooLargeError, UnsupportedError
+from ltc2hw.errors import InvalidValueError, TooLargeError, UnknownNameError, UnsupportedError
+from ltc2hw.learning.rule import Descent
 from ltc2hw.neurons import Cell, LIFCell, LTCCell, ProgramCell, ReadoutCell, SpikingNetwork
 from ltc2hw.neurons.lstm import LSTMNetwork
 from ltc2hw.numbers import capacity
@@ -167,11 +168,14 @@ def test_two_layers_and_a_readout_of_event_gates(kind: str, read_from: str) -> N
 
 @pytest.mark.parametrize("kind", ["ltc event", "alif"])
 @pytest.mark.parametrize("updates", [12, 4])
-def test_fptt_carries_eligibility_across_its_updates(kind: str, updates: int) -> None:
+@pytest.mark.parametrize("descent", ["eligibility", "filtered"])
+def test_fptt_carries_eligibility_across_its_updates(
+    kind: str, updates: int, descent: Descent
+) -> None:
     steps, rate, count = 12, 0.02, 2
     short, (x, labels) = load_task(f"add-{steps}"), data(count)
     options = TrainingOptions(
-        updates=updates, eligibility=True, piece=2, optimizer="sgd", learning_rate=rate, clip=0.3
+        updates=updates, descent=descent, piece=2, optimizer="sgd", learning_rate=rate, clip=0.3
     )
     module = network(kind)
     learner = EligibleLearner(module, short, options)
@@ -182,7 +186,8 @@ def test_fptt_carries_eligibility_across_its_updates(kind: str, updates: int) ->
     own = list(other.parameters())
     fptt = FPTT(own, alpha=options.alpha, beta=options.beta)
     optimizer = torch.optim.SGD(own, lr=rate)
-    runs = [[Recursion(other, layer) for layer in (0, 1)] for _ in range(count)]
+    filtered = descent == "filtered"
+    runs = [[Recursion(other, layer, filtered) for layer in (0, 1)] for _ in range(count)]
     for window in windows(steps, updates):
         optimizer.zero_grad()
         length = window.stop - window.start
@@ -209,7 +214,7 @@ def test_without_a_past_fptt_with_eligibility_is_fptt() -> None:
     first, second = network("ltc static"), network("ltc static")
     options = TrainingOptions(updates=1, loss_weighting="last", augment=False)
     lengths = np.ones(BATCH, np.int64)
-    EligibleLearner(first, one, replace(options, eligibility=True)).learn(
+    EligibleLearner(first, one, replace(options, descent="eligibility")).learn(
         x[:1], labels, 0.01, lengths
     )
     AutogradLearner(second, one, options).learn(x[:1], labels, 0.01, lengths)
@@ -251,7 +256,7 @@ def test_the_auxiliary_loss_is_that_of_autograd() -> None:
     options = TrainingOptions(updates=4, auxiliary=0.7, learning_rate=rate, backend="autograd")
     one, other = chain().double(), chain().double()
     other.load_state_dict(one.state_dict())
-    found = EligibleLearner(one, digits, replace(options, eligibility=True, piece=1))
+    found = EligibleLearner(one, digits, replace(options, descent="eligibility", piece=1))
     wanted = AutogradLearner(other, digits, options)
     np.testing.assert_allclose(
         found.learn(x, labels, rate), wanted.learn(x, labels, rate), rtol=1e-12
@@ -282,8 +287,8 @@ def test_memory_does_not_grow_with_the_sequence(method: Method) -> None:
                 alive.append(bytes_alive())
             return super()._judged(*given)
 
-    eligible = method == "fptt"
-    options = TrainingOptions(method=method, piece=5, updates=6, eligibility=eligible)
+    descent: Descent = "filtered" if method == "fptt" else "instantaneous"
+    options = TrainingOptions(method=method, piece=5, updates=6, descent=descent)
     learner = Counted(network("ltc event"), task(), options)
     x, labels = data()
     learner.learn(x, labels, 0.01)
@@ -303,10 +308,11 @@ def test_a_few_epochs_learn_digits(method: Method) -> None:
     assert result.metrics["test"] > 0.5
 
 
-def test_fptt_with_eligibility_learns_digits() -> None:
+@pytest.mark.parametrize("descent", ["eligibility", "filtered"])
+def test_fptt_with_eligibility_learns_digits(descent: Descent) -> None:
     model = ModelOptions(hidden=(32,), tau_mem_bias=0.0, readout_bias=0.0)
     options = TrainingOptions(
-        updates=8, eligibility=True, epochs=4, batch_size=64, learning_rate=1e-2, augment=False
+        updates=8, descent=descent, epochs=4, batch_size=64, learning_rate=1e-2, augment=False
     )
     result = train(load_task("digits-rows"), Recipe(model, options))
     assert result.metrics["test"] > 0.5
@@ -330,11 +336,11 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole.learner.values(), second.learner.values())
 
 
-def test_eprop_keeps_the_readouts_leak_common() -> None:
+@pytest.mark.parametrize("options", [{"method": "eprop"}, {"descent": "filtered"}])
+def test_a_filter_keeps_the_readouts_leak_common(options: dict[str, Any]) -> None:
     task = load_task("digits-rows")
     module = SpikingNetwork([LTCCell(8, 6)], ReadoutCell(6, 10))
-    options = TrainingOptions(method="eprop", learning_rate=0.05)
-    learner = EligibleLearner(module, task, options)
+    learner = EligibleLearner(module, task, TrainingOptions(**options, learning_rate=0.05))
     x = torch.from_numpy(task.train.x[:, :32]).float()
     for _ in range(5):
         learner.learn(x, torch.from_numpy(task.train.labels[:32]), 0.05)
@@ -378,8 +384,8 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "dense gates": (lambda: chain(gate="dense"), {}, "a layer of ltc: .*tau_mem, tau_adp .dense"),
     "a dense readout": (lambda: chain(readout="dense"), {}, "a layer of readout: .*dense gates"),
     "dense gates, fptt": (
-        lambda: chain(gate="dense"), {"method": "fptt", "eligibility": True},
-        "^eligibility cannot express a layer of ltc",
+        lambda: chain(gate="dense"), {"method": "fptt", "descent": "eligibility"},
+        "^descent 'eligibility' cannot express a layer of ltc",
     ),
     "an LSTM": (lambda: LSTMNetwork(8, 5, 10, seed=0), {}, "LSTMNetwork: no chain of dense"),
     "convolutions": (
@@ -398,6 +404,14 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "e-prop, two layers": (
         lambda: chain(layers=2), {"method": "eprop"}, "2 layers: .*use method 'ostl' or 'hypr'",
     ),
+    "filtered, event readout": (
+        lambda: chain(readout="event"), {"method": "fptt", "descent": "filtered"},
+        "^descent 'filtered' cannot express readout readout: its leak .*or descent 'eligibility'",
+    ),
+    "filtered, two layers": (
+        lambda: chain(layers=2), {"method": "fptt", "descent": "filtered"},
+        "^descent 'filtered' cannot express 2 layers: .*use descent 'eligibility'",
+    ),
 }  # fmt: skip
 
 
@@ -409,9 +423,9 @@ def test_what_is_not_learned_this_way_is_refused_by_name(case: str) -> None:
         new_learner(make(), load_task("digits-rows"), options)
 
 
-def test_eprop_refuses_leaks_that_differ() -> None:
-    task = load_task("digits-rows")
-    options = TrainingOptions(method="eprop")
+@pytest.mark.parametrize("given", [{"method": "eprop"}, {"descent": "filtered"}])
+def test_a_filter_refuses_leaks_that_differ(given: dict[str, Any]) -> None:
+    task, options = load_task("digits-rows"), TrainingOptions(**given)
     with pytest.raises(UnsupportedError, match=r"leaks of the readout: they keep 0.8.* a trace"):
         new_learner(uneven(), task, options)
     learner = new_learner(chain(), task, options)
@@ -429,10 +443,12 @@ def test_an_eligibility_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(InvalidValueError, match=r"eligibility is True; .*method bptt"):
-        TrainingOptions(method="bptt", eligibility=True)
-    with pytest.raises(InvalidValueError, match=r"eligibility is True; .*method hypr"):
-        TrainingOptions(method="hypr", eligibility=True)
+    with pytest.raises(InvalidValueError, match=r"descent is filtered; .*method bptt"):
+        TrainingOptions(method="bptt", descent="filtered")
+    with pytest.raises(InvalidValueError, match=r"descent is eligibility; .*method hypr"):
+        TrainingOptions(method="hypr", descent="eligibility")
+    with pytest.raises(UnknownNameError, match="descent is 'none'"):
+        TrainingOptions(descent="none")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="piece is 0"):
         TrainingOptions(piece=0)
 

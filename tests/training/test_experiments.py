@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 
 from experiments.cells import LSTM, Cell, finished_cells, run_cell, run_cells, to_integers
 from experiments.tables import markdown
+from experiments.training import EXPERIMENTS, Budget
 from experiments.training_cost import measure_apart
 from experiments.training_cost import save as save_cost
 from ltc2hw.converters.populations import Gate, Readout
 from ltc2hw.errors import HardwareRuleError
 from ltc2hw.graph.network import Input, Network, Projection
+from ltc2hw.tasks import load_task
 from ltc2hw.training import EpochRecord, ModelOptions, Recipe, TrainingOptions
+from ltc2hw.training.options import DESCENTS
 from tests.random_networks import dense, real
 
 
@@ -69,6 +73,28 @@ def test_finished_cells_of_all_budgets_are_found_in_order(tmp_path: Path) -> Non
     names = [str(found["name"]) for found in finished_cells(tmp_path, "lstm")]
     assert names == [cells[2].name, cells[1].name, cells[0].name]
     assert finished_cells(tmp_path, "event") == []
+
+
+def test_descents_are_rows_of_their_own(tmp_path: Path) -> None:
+    cells = [
+        Cell("add-6", "event", cell().recipe.with_training(updates=6, epochs=1, descent=descent))
+        for descent in DESCENTS
+    ]
+    lines = markdown(run_cells(cells, tmp_path)).splitlines()
+    methods = [line.split(" | ")[2] for line in lines[2:]]
+    assert methods == ["FPTT", "FPTT, eligibility", "FPTT, filtered"]
+    names = [found["name"] for found in finished_cells(tmp_path, "event-k6")]
+    assert names == [one.name for one in cells]
+
+
+@pytest.mark.parametrize("name", ["add-eligibility", "pixels-eligibility"])
+def test_an_update_at_every_step_differs_by_descent_alone(name: str) -> None:
+    budget = Budget(range(1), None, None, None, [100])
+    cells = EXPERIMENTS[name].cells(budget)
+    assert [one.recipe.training.descent for one in cells] == list(DESCENTS)
+    for one in cells:
+        assert one.recipe.training.updates == load_task(one.task).steps
+        assert replace(one, recipe=one.recipe.with_training(descent=DESCENTS[0])) == cells[0]
 
 
 def leaky(leak: float, delay: int = 0) -> Network:
