@@ -7,7 +7,7 @@ writes ``docs/results/on-chip-learning-engine.json``. ``--kept`` shows what has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, get_args
@@ -31,7 +31,12 @@ from ltc2hw.learning.rule import Parameter
 from ltc2hw.learning.values import write_parameters
 from ltc2hw.simulations.learning_engine import fast
 from ltc2hw.simulations.learning_engine.integer import EngineLearner, Met
-from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
+from ltc2hw.simulations.learning_engine.plan import (
+    TRACE,
+    EngineOptions,
+    EnginePlan,
+    engine_plan,
+)
 from ltc2hw.simulations.plasticity.stream import stream
 from ltc2hw.tasks import Split, load_task
 
@@ -139,27 +144,41 @@ def left_in_memory(memories: Memories) -> dict[str, float]:
 
 def exact(form: EngineForm) -> dict[str, int]:
     """Train a small network, give Lava what each connection met, compare after every update."""
-    task = load_task(TASK)
     rule = FPTTRule(learning_rate=2.0**-5, self_terms=False)
     options = EngineOptions(form=form, third_factor="split", epoch=4, arrival=2)
-    plan = engine_plan(deployed(EXACT_HIDDEN, 0, REACH), rule, options)
-    seen: list[tuple[Mapping[Parameter, Met], Memories]] = []
-    learner = EngineLearner(plan, watch=lambda met, memories: seen.append((met, memories)))
+    return beside_lava(engine_plan(deployed(EXACT_HIDDEN, 0, REACH), rule, options))
+
+
+def beside_lava(plan: EnginePlan) -> dict[str, int]:
+    """Learn some samples by a plan, and every connection of it in Lava: integers that differ."""
+    task = load_task(TASK)
+    seen: list[tuple[Mapping[Parameter, Met], Learning]] = []
+    learner = EngineLearner(plan, watch=lambda met, learning: seen.append((met, learning)))
     count = slice(EXACT_SAMPLES)
     stream(learner, task.train.x[:, count], task.train.labels[count], None, reset=True)
     compared = different = 0
     for parameter in plan.connections:
-        connection = as_lava(plan, parameter, [met[parameter] for met, _ in seen])
-        for lavas, (_, memories) in zip(learn_in_process(connection), seen, strict=True):
-            found = lavas.weights, lavas.tags, lavas.delays
-            for integers, expected in zip(found, memories[parameter], strict=True):
+        met = [met[parameter] for met, _ in seen]
+        connection = as_lava(plan, parameter, met, range(0, len(seen), len(task.train.x)))
+        for lavas, (_, learning) in zip(learn_in_process(connection), seen, strict=True):
+            found = [lavas.weights, lavas.tags, lavas.delays]
+            ours = [*learning.memories[parameter]]
+            if parameter in learning.eligibility:
+                found.append(lavas.traces)
+                ours.append(learning.eligibility[parameter][TRACE])
+            for integers, expected in zip(found, ours, strict=True):
                 compared += expected.size
                 different += int(np.count_nonzero(integers.ravel() != expected))
     return {"updates": len(seen), "integers": compared, "different": different}
 
 
-def as_lava(plan: EnginePlan, parameter: Parameter, met: Sequence[Met]) -> Connection:
-    """A connection of a plan as it starts, and all that it met, for Lava."""
+def as_lava(
+    plan: EnginePlan, parameter: Parameter, met: Sequence[Met], begun: Collection[int]
+) -> Connection:
+    """A connection of a plan as it starts, and all that it met, for Lava.
+
+    ``begun``: updates with which a sample begins.
+    """
     messages, third = (np.stack(parts) for parts in zip(*met, strict=True))
     connection, options = plan.connections[parameter], plan.options
     return Connection(
@@ -171,6 +190,7 @@ def as_lava(plan: EnginePlan, parameter: Parameter, met: Sequence[Met]) -> Conne
         options.seed,
         options.epoch,
         options.arrival,
+        begun,
     )
 
 

@@ -32,19 +32,24 @@ class LavaLearned:
     """What a Lava run learned.
 
     ``words[name]``: (3, size) Φ, Φ̄, λ of each parameter after the last update;
-    ``checksums[name]``: CRC-32 of the same after every step, those of each sample after those of
-    the one before; ``outputs``: readout membranes (T, S, N_out) as they were while learning, 0
-    after a sample's end; ``saturations``: clipped samples and linear targets
-    by population (Lava counts no others); ``held``: what could not learn or was not to, and why;
-    ``eligibility[name]``: what each value keeps at the end, by state.
+    ``eligibility[name]``: what each value keeps at the end, by state; ``outputs``: readout
+    membranes (T, S, N_out) as they were while learning, 0 after a sample's end; ``saturations``:
+    clipped samples and linear targets by population (Lava counts no others); ``held``: what could
+    not learn or was not to, and why.
+
+    CRC-32 after every step, those of each sample after those of the one before: ``checksums[name]``
+    of Φ, Φ̄, λ, ``kept_checksums[name]`` of what values keep, ``state_checksums[population]`` of the
+    registers of what an error reaches, the spikes that its own synapses hear among them.
     """
 
     words: Mapping[str, IntArray]
-    checksums: Mapping[str, IntArray]
+    eligibility: Mapping[str, Mapping[str, IntArray]]
     outputs: IntArray
     saturations: Counts
     held: Mapping[str, str]
-    eligibility: Mapping[str, Mapping[str, IntArray]]
+    checksums: Mapping[str, IntArray]
+    kept_checksums: Mapping[str, IntArray]
+    state_checksums: Mapping[str, IntArray]
 
 
 def learn(
@@ -84,8 +89,7 @@ def learn(
         stream = {"samples": samples, "lengths": steps, **vars(goals)}
         write_arrays(folder / "samples.npz", stream)
         run_job(f"{__name__}:run", folder, timeout, temporary=True)
-        learned, checksums, outputs, kept = collect(chip, folder)
-        return LavaLearned(learned, checksums, outputs, counts, scope.held, kept)
+        return collect(chip, folder, counts, scope.held)
 
 
 def run(folder: Path) -> None:
@@ -136,23 +140,32 @@ def _count(
 
 
 def collect(
-    chip: IntegerRule, folder: Path
-) -> tuple[dict[str, IntArray], dict[str, IntArray], IntArray, dict[str, dict[str, IntArray]]]:
-    """Words, checksums, outputs and eligibility as the processes wrote them."""
-    eligibility: dict[str, dict[str, IntArray]] = {}
+    chip: IntegerRule, folder: Path, counts: Counts, held: Mapping[str, str]
+) -> LavaLearned:
+    """What the processes wrote, beside what was told before they ran."""
     words: dict[str, IntArray] = {}
+    eligibility: dict[str, dict[str, IntArray]] = {}
     checksums: dict[str, IntArray] = {}
-    for parameter in chip.parameters:
+    kept: dict[str, IntArray] = {}
+    states: dict[str, IntArray] = {}
+    for parameter, form in chip.formats.items():
         stem, key = parameter.population, f"{parameter.port}.{parameter.term}"
         name = parameter_name(chip.network, parameter)
         if parameter.projection is not None:
             stem, key = f"synapses_{parameter.projection}", name
-        with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:
-            words[name] = arrays[f"words {key}"]
-            checksums[name] = arrays[f"checksum {key}"]
-            form = chip.formats[parameter].eligibility
-            states = () if form is None else form.states
-            eligibility[name] = {state: arrays[f"kept {state} of {key}"] for state in states}
-    with np.load(folder / f"{chip.network.output}.npz", allow_pickle=False) as arrays:
-        outputs: IntArray = arrays["outputs"]
-    return words, checksums, outputs.transpose(1, 0, 2), eligibility
+        arrays = written(folder, stem)
+        words[name], checksums[name] = arrays[f"words {key}"], arrays[f"checksum {key}"]
+        eligibility[name] = {}
+        if form.eligibility is not None:
+            own = form.eligibility.states
+            eligibility[name] = {state: arrays[f"kept {state} of {key}"] for state in own}
+            kept[name] = arrays[f"checksum kept of {key}"]
+        states[parameter.population] = written(folder, parameter.population)["checksum states"]
+    outputs = written(folder, chip.network.output)["outputs"].transpose(1, 0, 2)
+    return LavaLearned(words, eligibility, outputs, counts, held, checksums, kept, states)
+
+
+def written(folder: Path, stem: str) -> dict[str, IntArray]:
+    """Arrays of one process."""
+    with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:
+        return dict(arrays)

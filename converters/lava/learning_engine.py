@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Connection:
     ``messages`` (updates, N_source) and ``third`` (updates, N_target): what every update sees.
     ``graded``: messages are unsigned integers instead of spikes. ``epoch``: chip steps per update,
     ``arrival`` the one (from 1) in which messages come; third factors come in the last.
+    ``cleared``: numbers of the updates before which the sources' traces are set to 0.
     """
 
     rule: SynapseRule
@@ -44,6 +45,7 @@ class Connection:
     seed: int = 0
     epoch: int = 1
     arrival: int = 1
+    cleared: Collection[int] = ()
 
     @property
     def delays(self) -> IntArray:
@@ -53,13 +55,17 @@ class Connection:
 
 def learning_dense(connection: Connection) -> LearningDense:
     """Lava's process with the strings and integers of a connection."""
+    kept = connection.rule.kept
     rule = Loihi3FLearningRule(
         **connection.rule.strings,
-        x1_tau=SLOW,
+        x1_tau=SLOW if kept is None else kept.tau,
+        x1_impulse=0 if kept is None else kept.impulse,
         t_epoch=connection.epoch,
         rng_seed=connection.seed,
     )
-    graded = GradedSpikeCfg.OVERWRITE if connection.graded else GradedSpikeCfg.USE_REGULAR_IMPULSE
+    graded = GradedSpikeCfg.USE_REGULAR_IMPULSE
+    if connection.graded:
+        graded = GradedSpikeCfg.OVERWRITE if kept is None else GradedSpikeCfg.ADD_WITH_SATURATION
     return LearningDense(
         weights=connection.weights,
         tag_1=connection.weights.copy(),
@@ -92,11 +98,12 @@ def chip_factors(connection: Connection) -> dict[str, IntArray]:
 
 @dataclass(frozen=True)
 class Learnt:
-    """Integers of the synapses (N_target, N_source) after an update."""
+    """Integers of the synapses (N_target, N_source) after an update, and of sources (N_source,)."""
 
     weights: IntArray
     tags: IntArray
     delays: IntArray
+    traces: IntArray
 
 
 class _Given:
@@ -116,11 +123,14 @@ def learn_in_process(connection: Connection) -> Iterator[Learnt]:
     """
     model = make_model(learning_dense(connection))
     messages, factors = chip_messages(connection), chip_factors(connection)
+    cleared = {update * connection.epoch for update in connection.cleared}
     for port in ("s_in", "s_in_bap", "s_in_y1", "s_in_y2", "s_in_y3"):
         sources = connection.messages.shape[1]
         size = sources if port == "s_in" else connection.third.shape[1]
         setattr(model, port, _Given(size))
     for chip_step, message in enumerate(messages):
+        if chip_step in cleared:
+            model.x1 = np.zeros_like(model.x1)
         model.time_step = chip_step + 1
         model.s_in.data = message
         for port, values in factors.items():
@@ -128,24 +138,28 @@ def learn_in_process(connection: Connection) -> Iterator[Learnt]:
         model.run_spk()
         if model.lrn_guard():
             model.run_lrn()
-            yield Learnt(model.weights.copy(), model.tag_1.copy(), model.tag_2.copy())
+            integers = model.weights, model.tag_1, model.tag_2, model.x1
+            yield Learnt(*(array.copy() for array in integers))
 
 
 def run(folder: Path, connection: Connection) -> None:
     """A job: learn in Lava's runtime and write the integers after every update.
 
-    ``learned.npz`` holds weights, tags and delays, (updates, N_target, N_source) each.
+    ``learned.npz`` holds weights, tags and delays, (updates, N_target, N_source) each, and traces
+    (updates, N_source). What clears a trace is Lava's host, between two updates.
     """
     process = learning_dense(connection)
     sources = {"s_in": chip_messages(connection), **chip_factors(connection)}
     for port, values in sources.items():
         RingBuffer(data=values.T.astype(np.int32)).s_out.connect(getattr(process, port))
     configuration = Loihi2SimCfg(select_tag=FIXED_POINT)
-    found: dict[str, list[IntArray]] = {"weights": [], "tag_1": [], "tag_2": []}
-    for _ in range(len(connection.messages)):
+    found: dict[str, list[IntArray]] = {"weights": [], "tag_1": [], "tag_2": [], "x1": []}
+    for update in range(len(connection.messages)):
+        if update and update in connection.cleared:
+            process.x1.set(np.zeros(connection.messages.shape[1], dtype=np.int32))
         process.run(condition=RunSteps(connection.epoch), run_cfg=configuration)
         for name, arrays in found.items():
             arrays.append(getattr(process, name).get())
     process.stop()
-    weights, tags, delays = (np.stack(arrays) for arrays in found.values())
-    np.savez(folder / "learned.npz", weights=weights, tags=tags, delays=delays)
+    weights, tags, delays, traces = (np.stack(arrays) for arrays in found.values())
+    np.savez(folder / "learned.npz", weights=weights, tags=tags, delays=delays, traces=traces)

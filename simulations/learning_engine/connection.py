@@ -21,6 +21,7 @@ from ltc2hw.learning.engine_rule import (
     WIDTHS,
     Operand,
     Product,
+    SourceTrace,
     SynapseRule,
 )
 from ltc2hw.numbers.words import IntArray
@@ -109,14 +110,62 @@ def split_traces(message: IntArray, third: IntArray, draws: Draws, n: int, arriv
     return positive._replace(negative=negative)
 
 
-def decay(trace: IntArray, draw: float, times: int) -> IntArray:
-    """``z = exp(-1/65535) x``, rounded down, or up with probability of its fraction.
+def seen_by(
+    rule: SynapseRule,
+    before: IntArray | None,
+    message: IntArray,
+    third: IntArray,
+    draws: Draws,
+    n: int,
+    arrival: int = 1,
+) -> Traces:
+    """Traces of one update ``n`` of ``draws`` by which a rule learns.
+
+    ``before``: x1 (M,) as the update before left it, where the rule keeps it; it then is as at the
+    end of the update, and so are third factors.
+    """
+    see = traces if rule.third_factor == "signed" else split_traces
+    kept = rule.kept
+    if kept is None:
+        return see(message, third, draws, n, arrival)
+    assert before is not None
+    after = source_trace(kept, before, message, float(draws.pre[n]))
+    return see(message, third, draws, n, kept.epoch)._replace(pre=after)
+
+
+def source_trace(kept: SourceTrace, before: IntArray, message: IntArray, draw: float) -> IntArray:
+    """x1 (M,) at the end of an update, which begins with ``before`` and meets a message (M,).
+
+    Payloads are added, halved, before any decay, spikes when they come; saturation at 127.
+
+    >>> source_trace(SourceTrace(2, 32), np.array([63, 63, 0]), np.array([0, 1, 1]), 0.2)
+    array([39, 71, 32])
+    """
+    halved = np.round(message / 2).astype(np.uint8).astype(np.int64) * (kept.impulse == 0)
+    added = (message != 0) * kept.impulse
+    trace = np.minimum(before + halved, TRACE_LIMIT)
+    for chip_step in range(1, kept.epoch + 1):
+        trace = decay(trace, draw, 1, kept.decay)
+        if chip_step == kept.arrival:
+            trace = np.minimum(trace + added, TRACE_LIMIT)
+    return np.asarray(trace, dtype=np.int64)
+
+
+def overflows(rule: SynapseRule, before: IntArray, message: IntArray) -> int:
+    """How many traces do not hold the payloads that a message (M,) adds to them."""
+    if rule.kept is None or rule.kept.impulse:
+        return 0
+    return int(np.count_nonzero(before + np.round(message / 2) > TRACE_LIMIT))
+
+
+def decay(trace: IntArray, draw: float, times: int, rate: float = TRACE_DECAY) -> IntArray:
+    """``z = rate x``, rounded down, or up with probability of its fraction.
 
     >>> decay(np.array([64, -64]), 0.9995, 1)
     array([ 63, -64])
     """
     for _ in range(times):
-        decayed = TRACE_DECAY * trace
+        decayed = rate * trace
         below = np.floor(decayed)
         trace = (below + (draw < decayed - below)).astype(np.int64)
     return trace

@@ -18,12 +18,15 @@ from ltc2hw.simulations.driver import add_counts
 from ltc2hw.simulations.learning_engine.connection import FRACTION_BITS, Draws
 from ltc2hw.simulations.learning_engine.integer import EngineLearner
 from ltc2hw.simulations.learning_engine.kernels import CONNECTION, Drawn, Engine, run
-from ltc2hw.simulations.learning_engine.plan import EngineOptions, EnginePlan, engine_plan
+from ltc2hw.simulations.learning_engine.plan import TRACE, EngineOptions, EnginePlan, engine_plan
 from ltc2hw.simulations.plasticity.fast import in_pieces, memory_of, rule_of, tables_of
 from ltc2hw.simulations.plasticity.layout import Layout, lay_out
 from ltc2hw.simulations.plasticity.packing import Buffers, pack, unpack
 from ltc2hw.simulations.plasticity.pieces import Piece
 from ltc2hw.simulations.plasticity.stream import enter
+
+NO_TRACE = -1
+"""Place of the traces of a connection that keeps none."""
 
 WIDEST_EXPONENT = 13
 """A product of 11 bits and a sign, shifted left by this and seven, is a 32-bit integer."""
@@ -58,7 +61,8 @@ def learn(
     buffers = buffers_of(plan, layout, entered.start)
     clipped = np.zeros(len(plan.connections), np.int64)
     tables, memory = tables_of(layout, buffers.feedback), memory_of(layout, buffers, np.int32)
-    constants = rule_of(plan.chip), connections_of(plan, layout), engine_of(plan, layout)
+    engine = engine_of(plan, layout, entered.start)
+    constants = rule_of(plan.chip), connections_of(plan, layout), engine
     drawn = drawn_of(plan.options, first, entered.goals.updates)
 
     def compute(piece: Piece) -> None:
@@ -68,7 +72,11 @@ def learn(
 
     outputs = in_pieces(layout, entered, compute)
     after = unpack(layout, buffers, first + entered.goals.updates)
-    after = replace(after, memories={p: after.memories[p] for p in plan.connections})
+    after = replace(
+        after,
+        memories={p: after.memories[p] for p in plan.connections},
+        eligibility={p: {TRACE: engine.traces[at].copy()} for p, at in places(plan).items()},
+    )
     names = (parameter_name(plan.network, parameter) for parameter in plan.connections)
     counts = entered.counts
     thirds = {name: {"third factor": int(n)} for name, n in zip(names, clipped, strict=True)}
@@ -96,9 +104,19 @@ def buffers_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Buffers:
     return replace(buffers, **typed)
 
 
-def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
-    """Scalars of the options, and scratch."""
+def places(plan: EnginePlan) -> dict[Parameter, slice]:
+    """Where the traces of every connection's sources lie, of those that keep them."""
+    found, first = {}, 0
+    for parameter, own in plan.untraced().items():
+        found[parameter] = slice(first, first + own[TRACE].size)
+        first += own[TRACE].size
+    return found
+
+
+def engine_of(plan: EnginePlan, layout: Layout, learning: Learning) -> Engine:
+    """Scalars of the options, traces of sources, and scratch."""
     options = plan.options
+    traces = [np.zeros(0, np.int64), *(own[TRACE] for own in learning.eligibility.values())]
     widest = max(population.size for population in layout.chip.network.populations)
     return Engine(
         seed=np.uint64(options.seed),
@@ -108,7 +126,9 @@ def engine_of(plan: EnginePlan, layout: Layout) -> Engine:
         split=options.third_factor == "split",
         stochastic=options.factor_rounding == "stochastic",
         own=options.draws == "own",
+        epoch=options.epoch,
         arrival=options.arrival,
+        traces=np.concatenate(traces),
         third=np.zeros(widest, np.int32),
         heard=np.zeros(widest, np.int32),
     )
@@ -124,15 +144,30 @@ def drawn_of(options: EngineOptions, first: int, count: int) -> Drawn:
 def connections_of(plan: EnginePlan, layout: Layout) -> npt.NDArray[np.void]:
     """Where every connection's synapses lie, and the shifts of its rules."""
     vectors = [parameter for parameter in plan.chip.parameters if parameter.projection is None]
+    at = places(plan)
     return np.array(
-        [connection_record(plan, layout, p, vectors) for p in plan.connections], CONNECTION
+        [
+            (*connection_record(plan, layout, p, vectors), *trace_record(plan, p, at.get(p)))
+            for p in plan.connections
+        ],
+        CONNECTION,
     )
+
+
+def trace_record(
+    plan: EnginePlan, parameter: Parameter, at: slice | None
+) -> tuple[int, int, float]:
+    """Where the traces of a connection's sources begin, what a spike adds, what a step leaves."""
+    kept = plan.connections[parameter].rule.kept
+    if kept is None or at is None:
+        return NO_TRACE, 0, 0.0
+    return at.start, kept.impulse, kept.decay
 
 
 def connection_record(
     plan: EnginePlan, layout: Layout, parameter: Parameter, vectors: Sequence[Parameter]
 ) -> tuple[int, ...]:
-    """One row of the table of connections."""
+    """One row of the table of connections, without what is said of traces."""
     connection = plan.connections[parameter]
     if parameter.projection is None:
         record = layout.vectors[vectors.index(parameter)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ltc2hw.errors import UnsupportedError
 from ltc2hw.graph.fixed import FixedNetwork, recorded_dtype
 from ltc2hw.graph.trace import Array, State
-from ltc2hw.learning.engine_rule import GRAMMAR
+from ltc2hw.learning.engine_rule import GRAMMAR, TRACE_LIMIT
 from ltc2hw.learning.goals import Course, Goals
 from ltc2hw.learning.learned import Learned, Learning, Memories
 from ltc2hw.learning.rule import FPTTRule, Memory, Parameter, parameter_name
@@ -29,11 +29,12 @@ from ltc2hw.simulations.learning_engine.connection import (
     WEIGHT_RANGE,
     Draws,
     Synapses,
-    split_traces,
-    traces,
+    overflows,
+    seen_by,
     update,
 )
 from ltc2hw.simulations.learning_engine.plan import (
+    TRACE,
     EngineOptions,
     EnginePlan,
     LearningConnection,
@@ -82,7 +83,7 @@ class Met(NamedTuple):
     third: IntArray
 
 
-Watch = Callable[[Mapping[Parameter, Met], Memories], None]
+Watch = Callable[[Mapping[Parameter, Met], Learning], None]
 
 
 class EngineLearner:
@@ -107,7 +108,10 @@ class EngineLearner:
         ranges = dict.fromkeys(self.plan.connections, (WEIGHT_RANGE, TAG_RANGE, DELAY_RANGE))
         held = {p: read_parameter(self.network, p) for p in self.plan.connections}
         shapes = {parameter: Memory(values, values, values) for parameter, values in held.items()}
-        return checked_learning(learning, Learning(shapes, self.rest(), 0), self.network, ranges)
+        none = self.plan.untraced()
+        like = Learning(shapes, self.rest(), 0, eligibility=none)
+        words = dict.fromkeys(none, (0, TRACE_LIMIT))
+        return checked_learning(learning, like, self.network, ranges, words)
 
     def rest(self) -> State:
         """Registers at zero, batch of one."""
@@ -154,6 +158,8 @@ class EngineLearner:
         draws = Draws.of_updates(learning.step, 1, options.seed, options.epoch)
         met: dict[Parameter, Met] = {}
         memories: dict[Parameter, Memory] = {}
+        kept: dict[Parameter, dict[str, Array]] = {}
+        descent: dict[Parameter, Array] = {}
         for parameter, connection in self.plan.connections.items():
             met[parameter], clipped = self.meet(
                 parameter, connection, seen, learning.registers, learning.step
@@ -164,22 +170,28 @@ class EngineLearner:
                     for values in learning.memories[parameter]
                 )
             )
-            see = traces if options.third_factor == "signed" else split_traces
+            before = learning.eligibility.get(parameter, {}).get(TRACE)
+            there = seen_by(connection.rule, before, *met[parameter], draws, 0, options.arrival)
+            if before is not None:
+                kept[parameter] = {TRACE: there.pre}
             new = update(
                 connection.rule,
                 old,
-                see(*met[parameter], draws, 0, options.arrival),
+                there,
                 learning.step,
                 self.rounding(parameter, connection, learning.step, draws),
                 options.extra_bits,
             )
             memories[parameter] = Memory(*(values.ravel() for values in new))
+            entered = met[parameter].message if before is None else there.pre
+            descent[parameter] = np.outer(met[parameter].third, entered).ravel()
             lost = {"third factor": clipped, **at_limits(new)}
+            if before is not None:
+                lost["trace"] = overflows(connection.rule, before, met[parameter].message)
             add_counts(seen.counts, {parameter_name(network, parameter): lost})
+        following = Learning(memories, seen.registers, learning.step + 1, eligibility=kept)
         if self.watch is not None:
-            self.watch(met, memories)
-        following = Learning(memories, seen.registers, learning.step + 1)
-        descent = {parameter: np.outer(m.third, m.message).ravel() for parameter, m in met.items()}
+            self.watch(met, following)
         return Update(seen.output, descent, seen.counts), following
 
     def meet(

@@ -64,10 +64,14 @@ CONNECTION = np.dtype(
         ("constant", np.uint64),
         ("shift", np.int64),
         ("first", np.int64),
+        ("trace", np.int64),
+        ("impulse", np.int64),
+        ("decay", np.float64),
     ]
 )
 """One learning connection. Shifts include the accumulator's fraction; ``period`` is the updates
-between two of the terms of λ and Φ̄, 0 where there are none."""
+between two of the terms of λ and Φ̄, 0 where there are none; ``trace`` is where the traces of its
+sources begin, -1 where it keeps none."""
 
 
 class Engine(NamedTuple):
@@ -82,7 +86,10 @@ class Engine(NamedTuple):
     split: Any
     stochastic: Any
     own: Any
+    epoch: Any
     arrival: Any
+    traces: Array
+    """Traces of sources that go on from update to update, connection by connection."""
     third: Array
     """Third factors of a connection, after their decay."""
     heard: Array
@@ -179,27 +186,41 @@ def learn_delay(f: Shifts, weight: Number, tag: Number, delay: Number, threshold
 
 
 @inlined
-def decay(value: Number, draw_of_update: Number, number: Number) -> Number:
+def decay(value: Number, draw_of_update: Number, number: Number, rate: Number) -> Number:
     """A trace after some chip steps."""
     for _ in range(number):
-        decayed = TRACE_DECAY * value
+        decayed = rate * value
         below = np.floor(decayed)
         value = np.int64(below) + np.int64(draw_of_update < decayed - below)
     return value
 
 
+@inlined
+def follow(trace: Number, spiked: Number, pre: Number, e: Engine, c: Any) -> Number:
+    """A source's trace at the end of an update, in which payloads have been added."""
+    limit = np.int64(TRACE_LIMIT)
+    passed = e.epoch - e.arrival
+    trace = decay(min(trace, limit), pre, e.arrival, c.decay)
+    return decay(min(trace + spiked * c.impulse, limit), pre, passed, c.decay)
+
+
 @kernel
 def hear(memory: Memory, e: Engine, c: Any, pre: Number) -> None:
-    """Spikes, or halved payloads, of a connection's sources."""
+    """Spikes, halved payloads, or traces of a connection's sources."""
     for i in range(c.sources):
-        if c.vector:
-            e.heard[i] = 1
-            continue
-        message = np.int64(memory.sent[c.message + i])
+        message = np.int64(1)
+        if not c.vector:
+            message = np.int64(memory.sent[c.message + i])
+        half = np.int64(0)
         if c.graded:
             half = message >> 1
             half += message & half & 1
-            message = min(decay(half, pre, e.arrival), np.int64(TRACE_LIMIT))
+        if c.trace >= 0:
+            at = np.uint64(c.trace) + i
+            message = follow(np.int64(e.traces[at]) + half, message != 0, pre, e, c)
+            e.traces[at] = message
+        elif c.graded:
+            message = min(decay(half, pre, e.arrival, TRACE_DECAY), np.int64(TRACE_LIMIT))
         e.heard[i] = message
 
 
@@ -210,6 +231,7 @@ def prepare_third(
     """Third factors of a connection's targets; returns how many saturated."""
     clipped = np.int64(0)
     index = np.uint32(c.third_index)
+    passed = e.arrival if c.trace < 0 else e.epoch
     for j in range(c.targets):
         factor = np.int64(memory.factors[c.factor + j])
         if c.third_shift < 0:
@@ -223,9 +245,9 @@ def prepare_third(
         fitted = min(max(factor, -e.third_limit), e.third_limit)
         clipped += np.int64(fitted != factor)
         if e.split and fitted < 0:
-            e.third[j] = -decay(-fitted, post, e.arrival)
+            e.third[j] = -decay(-fitted, post, passed, TRACE_DECAY)
         else:
-            e.third[j] = decay(fitted, post, e.arrival)
+            e.third[j] = decay(fitted, post, passed, TRACE_DECAY)
     return clipped
 
 
@@ -375,6 +397,7 @@ def run(
     for s in range(samples.shape[0]):
         if reset:
             clear(tables, memory)
+            engine.traces[:] = 0
         for t in range(lengths[s]):
             goal = goals[s, t if goals.shape[1] > 1 else 0]
             weight = weights[s, t]

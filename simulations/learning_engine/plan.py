@@ -28,13 +28,14 @@ from ltc2hw.learning.engine_rule import (
     GRAMMAR,
     OFFSET,
     EngineForm,
+    SourceTrace,
     SynapseRule,
     SynapseScale,
     ThirdFactor,
     synapse_rule,
 )
 from ltc2hw.learning.fixed import IntegerRule, constant_fraction, draw_count, integer_rule
-from ltc2hw.learning.learned import Learning
+from ltc2hw.learning.learned import Eligibility, Learning
 from ltc2hw.learning.rule import FPTTRule, Memory, Parameter, parameter_name
 from ltc2hw.learning.scope import Scope, scope_of
 from ltc2hw.learning.values import read_parameter, write_parameters
@@ -44,8 +45,10 @@ from ltc2hw.numbers.fields import set_field
 from ltc2hw.numbers.scalars import require_range
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.numbers.words import IntArray, Word
+from ltc2hw.simulations.learning_engine.presynaptic import BEYOND_MEMBRANE, presynaptic
 
 Graded = Literal["trace", "held"]
+Kept = Literal["none", "presynaptic"]
 DrawKind = Literal["shared", "own"]
 
 WEIGHT_WORD, GIVEN_WORD = Word(9), Word(8)
@@ -53,6 +56,9 @@ WEIGHT_WORD, GIVEN_WORD = Word(9), Word(8)
 PAYLOAD_BITS = 8
 """Graded spikes carry unsigned bytes; half of one fits a trace."""
 
+
+TRACE = "x1"
+"""Name of the trace of sources among what a state of learning keeps of the past."""
 
 LEAST_PORTS = 3
 """Ports of every population for whose third factors draws are reserved, at least."""
@@ -69,6 +75,9 @@ class EngineOptions:
 
     form: EngineForm = "damped"
     """See :func:`~ltc2hw.learning.engine_rule.synapse_rule`."""
+    eligibility: Kept = "none"
+    """How a rule with eligibility learns: not at all, or by a trace of what each source sent, which
+    leaves out reset and adaptation; see :mod:`~ltc2hw.simulations.learning_engine.presynaptic`."""
     third_factor: ThirdFactor = "signed"
     output_reach: int = 0
     """Third factors of the readout saturate beyond ``±2^this``."""
@@ -113,6 +122,7 @@ class EngineOptions:
             ("form", get_args(EngineForm)),
             ("third_factor", get_args(ThirdFactor)),
             ("graded", get_args(Graded)),
+            ("eligibility", get_args(Kept)),
             ("factor_rounding", get_args(PlasticRounding)),
             ("draws", get_args(DrawKind)),
         ):
@@ -143,8 +153,12 @@ class LearningConnection:
 
 @dataclass(frozen=True, eq=False)
 class EnginePlan:
-    """A network, its forward and backward rule in integers, and its learning connections."""
+    """A network, its forward and backward rule in integers, and its learning connections.
 
+    ``given``: the rule asked for, of which ``chip`` runs what the engine expresses.
+    """
+
+    given: FPTTRule
     chip: IntegerRule
     options: EngineOptions
     connections: Mapping[Parameter, LearningConnection]
@@ -175,7 +189,16 @@ class EnginePlan:
                     "raise bias_reach",
                 )
             memories[parameter] = Memory(weight, weight, np.full_like(weight, OFFSET))
-        return Learning(memories, zero_state(self.network, 1, np.int64), 0)
+        rest = zero_state(self.network, 1, np.int64)
+        return Learning(memories, rest, 0, eligibility=self.untraced())
+
+    def untraced(self) -> Eligibility:
+        """Traces of sources (N_source,) that have sent nothing, of connections that keep them."""
+        return {
+            parameter: {TRACE: np.zeros(sources(self.network, parameter), np.int64)}
+            for parameter, connection in self.connections.items()
+            if connection.rule.kept is not None
+        }
 
     def adapted(self, memories: Mapping[Parameter, Memory]) -> FixedNetwork:
         """The network that computes with the memories' weights."""
@@ -189,11 +212,16 @@ class EnginePlan:
 
     def scope(self) -> Scope:
         """What learns, and what is held: also what the options hold."""
-        graph, learning = self.network, set(self.connections)
-        scope = scope_of(graph, self.chip.rule)
-        held = [parameter_name(graph, p) for p in self.chip.parameters if p not in learning]
-        learns = tuple(name for name in scope.learns if name not in held)
-        reasons = dict.fromkeys(held, "the options hold graded messages")
+        graph = self.network
+        scope = scope_of(graph, self.given)
+        learning = {parameter_name(graph, p) for p in self.connections}
+        graded = {parameter_name(graph, p) for p in self.chip.parameters}
+        learns = tuple(name for name in scope.learns if name in learning)
+        reasons = {
+            name: "the options hold graded messages" if name in graded else BEYOND_MEMBRANE
+            for name in scope.learns
+            if name not in learning
+        }
         return replace(scope, learns=learns, held={**scope.held, **reasons})
 
     def update_key(self, update: int) -> tuple[int, int]:
@@ -223,8 +251,10 @@ def engine_plan(
     """Work out how every parameter of a network learns in the engine.
 
     Raises:
-        UnsupportedError: eligibility, self terms that learn, graded messages with a sign or more
-            than 8 bits, sparse weights that learn, products that the grammar cannot express.
+        UnsupportedError: eligibility that the options do not make a trace or that is none (see
+            :func:`~ltc2hw.simulations.learning_engine.presynaptic.presynaptic`), self terms that
+            learn, graded messages with a sign or more than 8 bits, sparse weights that learn,
+            products that the grammar cannot express.
         InvalidValueError: rules that integers cannot run; see
             :func:`~ltc2hw.learning.fixed.integer_rule`.
     """
@@ -236,24 +266,29 @@ def engine_plan(
             "messages with a sign, one neuron to itself",
             "hold them with FPTTRule(self_terms=False)",
         )
-    if rule.descent != "instantaneous":
+    own, kept = rule, dict[str, float]()
+    if chosen.eligibility == "presynaptic":
+        own, kept = presynaptic(network, rule)
+    elif rule.descent != "instantaneous":
         raise UnsupportedError(
             GRAMMAR,
             f"the descent by {rule.descent}",
             "traces of a synapse that follow its neuron's state",
-            "learn with engine='fast', or the instantaneous descent",
+            "learn with engine='fast', or the instantaneous descent; a trace of each source can"
+            " stand for some eligibility with eligibility='presynaptic'",
         )
     words = PlasticWords(WEIGHT_WORD.bits, WEIGHT_WORD.bits, PAYLOAD_BITS, seed=chosen.seed)
-    wide = widened(network, integer_rule(network, rule, words).parameters)
-    chip = integer_rule(wide, rule, words)
+    wide = widened(network, integer_rule(network, own, words).parameters)
+    chip = integer_rule(wide, own, words)
     connections: dict[Parameter, LearningConnection] = {}
     most = max(LEAST_PORTS, *(len(population.ports) for population in wide.populations))
     first = most * neurons(wide)
     for parameter in chip.parameters:
         if not (is_graded(wide, parameter) and chosen.graded == "held"):
-            connections[parameter] = learning_connection(chip, chosen, parameter, first)
+            part = kept.get(parameter.population)
+            connections[parameter] = learning_connection(chip, chosen, parameter, first, part)
             first += draw_count(wide, parameter)
-    return EnginePlan(chip, chosen, connections)
+    return EnginePlan(rule, chip, chosen, connections)
 
 
 def is_graded(network: FixedNetwork, parameter: Parameter) -> bool:
@@ -295,10 +330,21 @@ def widened(network: FixedNetwork, parameters: tuple[Parameter, ...]) -> FixedNe
     return replace(network, projections=tuple(projections))
 
 
+def sources(network: FixedNetwork, parameter: Parameter) -> int:
+    """Sources of a parameter's connection: one that always spikes, of a bias."""
+    if parameter.projection is None:
+        return 1
+    return network.projections[parameter.projection].weights.shape[1]
+
+
 def learning_connection(
-    chip: IntegerRule, options: EngineOptions, parameter: Parameter, first: int
+    chip: IntegerRule,
+    options: EngineOptions,
+    parameter: Parameter,
+    first: int,
+    part: float | None = None,
 ) -> LearningConnection:
-    """Scale, strings and shifts of one parameter."""
+    """Scale, strings and shifts of one parameter; ``part``: of a trace that is kept in a step."""
     network, shift, trace = chip.network, 0, None
     graded = is_graded(network, parameter)
     if parameter.projection is None:
@@ -310,13 +356,17 @@ def learning_connection(
         weight = projection.weight_fraction
         if graded:
             trace = payload_fraction(network, projection) - 1
+    kept = None
+    if part is not None:
+        kept = SourceTrace.of(part, spikes=not graded, epoch=options.epoch, arrival=options.arrival)
+        trace = kept.fraction(0 if trace is None else trace + 1)
     reach = options.output_reach if parameter.population == network.output else options.hidden_reach
     scale = SynapseScale.finest(
         chip.rule, weight, reach=reach, finer=options.finer, trace=trace, least=options.least
     )
     third_shift = chip.words.factor_fraction - scale.factor - options.extra_bits
     require_range("shift of third factors", third_shift, -16, 31)
-    rule = synapse_rule(chip.rule, scale, options.form, options.third_factor)
+    rule = synapse_rule(chip.rule, scale, options.form, options.third_factor, kept)
     return LearningConnection(scale, rule, shift, third_shift, first, graded)
 
 

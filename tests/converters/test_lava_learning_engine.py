@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,15 +17,21 @@ from ltc2hw import FPTTRule, QuantizeOptions, quantize
 from ltc2hw.converters.lava import learning_engine
 from ltc2hw.converters.lava.learning_engine import Connection
 from ltc2hw.converters.lava.runner import run_job
-from ltc2hw.learning.engine_rule import EngineForm, Product, SynapseScale, synapse_rule
-from ltc2hw.learning.learned import Memories
+from ltc2hw.learning.engine_rule import (
+    EngineForm,
+    Product,
+    SourceTrace,
+    SynapseScale,
+    ThirdFactor,
+    synapse_rule,
+)
+from ltc2hw.learning.learned import Learning
 from ltc2hw.learning.rule import Parameter
 from ltc2hw.numbers.words import IntArray
 from ltc2hw.simulations.learning_engine.connection import (
     Draws,
     Synapses,
-    split_traces,
-    traces,
+    seen_by,
     update,
 )
 from ltc2hw.simulations.learning_engine.integer import EngineLearner, Met
@@ -36,26 +43,31 @@ from tests.random_networks import random_network
 UPDATES = 60
 
 
-def ours(connection: Connection) -> Iterator[Synapses]:
-    """Every update of our arithmetic."""
+def ours(connection: Connection) -> Iterator[tuple[Synapses, IntArray]]:
+    """Every update of our arithmetic, and the traces of sources by which it learned."""
     draws = Draws.of_updates(0, len(connection.third), connection.seed, connection.epoch)
-    see = traces if connection.rule.third_factor == "signed" else split_traces
     synapses = Synapses(connection.weights, connection.weights, connection.delays)
+    silence: IntArray = np.zeros(connection.weights.shape[1], np.int64)
+    trace = silence
     for n, met in enumerate(zip(connection.messages, connection.third, strict=True)):
-        seen = see(*met, draws, n, connection.arrival)
+        before = silence if n in connection.cleared else trace
+        seen = seen_by(connection.rule, before, *met, draws, n, connection.arrival)
+        trace = seen.pre
         synapses = update(connection.rule, synapses, seen, n, float(draws.rounding[n]))
-        yield synapses
+        yield synapses, trace
 
 
 def assert_same(connection: Connection) -> None:
     """Lava's model class and our arithmetic agree after every update."""
     updates = 0
-    for found, expected in zip(
+    for found, (expected, trace) in zip(
         learning_engine.learn_in_process(connection), ours(connection), strict=True
     ):
         assert np.array_equal(found.weights, expected.weight)
         assert np.array_equal(found.tags, expected.tag)
         assert np.array_equal(found.delays, expected.delay)
+        if connection.rule.kept is not None:
+            assert np.array_equal(found.traces, trace)
         updates += 1
     assert updates == len(connection.third)
     assert not np.array_equal(found.weights, connection.weights)
@@ -91,6 +103,26 @@ def test_long_epochs_and_unsigned_factors_are_lavas(graded: bool) -> None:
     assert_same(Connection(learned, *given, graded=graded, seed=2, epoch=4, arrival=3))
 
 
+KEPT = {"one step": (0.6, 1, 1), "long epochs": (0.5, 4, 3), "slow": (0.99, 1, 1)}
+
+
+@pytest.mark.parametrize("pace", KEPT)
+@pytest.mark.parametrize("graded", [False, True], ids=["spikes", "graded"])
+@pytest.mark.parametrize("form", ["damped", "weights"])
+def test_every_update_by_traces_of_sources_is_lavas(
+    form: EngineForm, graded: bool, pace: str
+) -> None:
+    part, epoch, arrival = KEPT[pace]
+    kept = SourceTrace.of(part, spikes=not graded, epoch=epoch, arrival=arrival)
+    rule = FPTTRule(learning_rate=2.0**-5)
+    scale = SynapseScale.finest(rule, 8, reach=-2, trace=kept.fraction(7))
+    for third_factor in get_args(ThirdFactor):
+        learned = synapse_rule(rule, scale, form, third_factor, kept)
+        weights, messages, third = random_stream(graded=graded)
+        begun = (0, 20, 21, 45)
+        assert_same(Connection(learned, weights, messages, third, graded, 7, epoch, arrival, begun))
+
+
 def test_lava_reads_the_strings_as_the_products() -> None:
     rule = FPTTRule(learning_rate=2.0**-8, alpha=0.25)
     learned = synapse_rule(rule, SynapseScale(8, 10, 5), third_factor="split")
@@ -109,16 +141,25 @@ def test_lava_reads_the_strings_as_the_products() -> None:
     assert Loihi3FLearningRule(dw=largest.text.removeprefix("+ ")).dw is not None
 
 
-def test_lavas_runtime_computes_the_same(tmp_path: Path) -> None:
-    weights, messages, third = random_stream(graded=True)
-    np.savez(tmp_path / "given.npz", weights=weights, messages=messages[:20], third=third[:20])
+@pytest.mark.parametrize("part", [0.0, 0.8], ids=["what arrives", "traces of sources"])
+def test_lavas_runtime_computes_the_same(tmp_path: Path, part: float) -> None:
+    weights, messages, third = random_stream(graded=not part)
+    np.savez(
+        tmp_path / "given.npz",
+        part=part,
+        weights=weights,
+        messages=messages[:20],
+        third=third[:20],
+    )
     run_job(f"{job.__name__}:run", tmp_path)
-    expected = list(ours(job.connection(tmp_path)))
+    connection = job.connection(tmp_path)
+    synapses, traces = zip(*ours(connection), strict=True)
     with np.load(tmp_path / "learned.npz", allow_pickle=False) as found:
         for name, arrays in zip(
-            ("weights", "tags", "delays"), zip(*expected, strict=True), strict=True
+            ("weights", "tags", "delays"), zip(*synapses, strict=True), strict=True
         ):
             assert np.array_equal(found[name], np.stack(arrays))
+        assert not part or np.array_equal(found["traces"], np.stack(traces))
 
 
 def test_a_network_learns_with_lavas_integers() -> None:
@@ -130,8 +171,8 @@ def test_a_network_learns_with_lavas_integers() -> None:
     )
     rule = FPTTRule(learning_rate=2.0**-5, self_terms=False)
     plan = engine_plan(fixed, rule, EngineOptions(third_factor="split", epoch=4, arrival=2))
-    seen: list[tuple[Mapping[Parameter, Met], Memories]] = []
-    learner = EngineLearner(plan, watch=lambda met, memories: seen.append((met, memories)))
+    seen: list[tuple[Mapping[Parameter, Met], Learning]] = []
+    learner = EngineLearner(plan, watch=lambda met, learning: seen.append((met, learning)))
     x, labels = rng.uniform(0, 1, (4, 25, 4)), rng.integers(0, 3, 25)
     learned = stream(learner, x, labels, None, reset=True)
     assert len(seen) == learned.learning.step == 100
@@ -149,7 +190,7 @@ def test_a_network_learns_with_lavas_integers() -> None:
             plan.options.epoch,
             plan.options.arrival,
         )
-        for lavas, (_, memories) in zip(learning_engine.learn_in_process(given), seen, strict=True):
+        for lavas, (_, learning) in zip(learning_engine.learn_in_process(given), seen, strict=True):
             found = lavas.weights, lavas.tags, lavas.delays
-            for integers, expected in zip(found, memories[parameter], strict=True):
+            for integers, expected in zip(found, learning.memories[parameter], strict=True):
                 assert np.array_equal(integers.ravel(), expected)

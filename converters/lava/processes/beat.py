@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ltc2hw.converters.lava.processes.plastic_arithmetic import Plastic
+from ltc2hw.converters.lava.processes.plastic_arithmetic import Plastic, checksum
 from ltc2hw.converters.lava.processes.scheduled import Integers
 
 
@@ -69,31 +69,38 @@ class Beat:
 
 
 class Journal:
-    """Checksums of everything that learned, one per step, and the words at the end."""
+    """Checksums, one per step, of everything that learned and of states; the words at the end."""
 
-    def __init__(self, file: str, beat: Beat, names: tuple[str, ...]) -> None:
+    def __init__(self, file: str, beat: Beat) -> None:
         self.file = file
         self.beat = beat
-        count = beat.steps if file else 0
-        self.checksums = {name: np.zeros(count, np.int64) for name in names}
+        self.sums: dict[str, Integers] = {}
 
-    def keep(self, number: int, learned: Mapping[str, Plastic], **results: Integers) -> None:
-        """Note the state after a step; write the file after the last one."""
+    def keep(
+        self,
+        number: int,
+        learned: Mapping[str, Plastic],
+        states: Mapping[str, Integers],
+        **results: Integers,
+    ) -> None:
+        """Note what is there after a step; write the file after the last one."""
         if not self.file:
             return
         for name, plastic in learned.items():
-            self.checksums[name][number] = plastic.checksum()
+            self.note(f"checksum {name}", number, plastic.words)
+            if plastic.eligible is not None:
+                self.note(f"checksum kept of {name}", number, plastic.eligible.words.values())
+        if states:
+            self.note("checksum states", number, states.values())
         if self.beat.is_last(number):
-            arrays: dict[str, Any] = dict(results)
-            for name, sums in self.checksums.items():
-                arrays[f"checksum {name}"] = sums
+            arrays: dict[str, Any] = {**results, **self.sums}
             for name, plastic in learned.items():
-                words = [plastic.value.ravel(), plastic.mean.ravel(), plastic.gradient.ravel()]
-                arrays[f"words {name}"] = np.stack(words)
-                kept = plastic.eligible
-                arrays |= (
-                    {}
-                    if kept is None
-                    else {f"kept {state} of {name}": word for state, word in kept.words.items()}
-                )
+                arrays[f"words {name}"] = np.stack([word.ravel() for word in plastic.words])
+                kept = {} if plastic.eligible is None else plastic.eligible.words
+                arrays |= {f"kept {state} of {name}": word for state, word in kept.items()}
             np.savez(self.file, **arrays)
+
+    def note(self, name: str, number: int, words: Iterable[Integers]) -> None:
+        """The checksum of some words after a step."""
+        sums = self.sums.setdefault(name, np.zeros(self.beat.steps, np.int64))
+        sums[number] = checksum(words)

@@ -7,7 +7,7 @@ Written from the equations of ``docs/on-chip-learning.md`` alone, so that it che
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -184,7 +184,15 @@ class Plastic:
         drift = departure * 2**f.mean_departure_up - self.gradient * 2**f.mean_gradient_up
         self.mean = fitted(self.mean + rounded(drift, f.mean_down, third), word.mean.bits)
 
-    def checksum(self) -> int:
-        """CRC-32 of the three words as little-endian 64-bit integers."""
-        words = np.stack([self.value.ravel(), self.mean.ravel(), self.gradient.ravel()])
-        return zlib.crc32(words.astype("<i8").tobytes())
+    @property
+    def words(self) -> tuple[Integers, Integers, Integers]:
+        """Φ, Φ̄ and λ."""
+        return self.value, self.mean, self.gradient
+
+
+def checksum(words: Iterable[Integers]) -> int:
+    """CRC-32 of integers, one array after the other, as little-endian 64-bit ones."""
+    found = 0
+    for word in words:
+        found = zlib.crc32(word.astype("<i8").tobytes(), found)
+    return found

@@ -158,7 +158,7 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         self.moving = None if h.tangent is None else Moving(h)
         self.moves: dict[str, Integers] = {}
         self.learned = {name: term.plastic for name, term in h.terms.items()}
-        self.journal = Journal(proc_params["file"], self.beat, tuple(self.learned))
+        self.journal = Journal(proc_params["file"], self.beat)
         self.silence: Integers = np.zeros(h.size, np.int64)
         self.arrived = {port: self.silence.copy() for port in (*h.ports, CREDITS)}
         self.registers: dict[str, Integers] = dict.fromkeys(h.registers, self.silence)
@@ -224,7 +224,7 @@ class PlasticNeuronsModel(PyLoihiProcessModel, metaclass=Declared):
         for term in self.halves.terms.values():
             term.plastic.move(self.cut(term), self.moves, now.number)
         results = {} if self.halves.compared is None else {"outputs": self.outputs}
-        self.journal.keep(now.number, self.learned, **results)
+        self.journal.keep(now.number, self.learned, self.registers, **results)
         return factors
 
     def learn(self, number: int, update: int) -> Values:

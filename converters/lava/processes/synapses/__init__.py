@@ -95,7 +95,7 @@ class PlasticDenseModel(PyLoihiProcessModel):
         self.beat: Beat = proc_params["beat"]
         name = self.synapses.name
         self.learned = {} if self.synapses.plastic is None else {name: self.synapses.plastic}
-        self.journal = Journal(proc_params["file"], self.beat, tuple(self.learned))
+        self.journal = Journal(proc_params["file"], self.beat)
         targets, sources = self.synapses.weights.shape
         self.heard: dict[int, Integers] = {}
         self.message = np.zeros(sources, np.int64)
@@ -120,7 +120,7 @@ class PlasticDenseModel(PyLoihiProcessModel):
             self.sums = self.weights().apply(self.message[None])[0] << self.synapses.exponent
         if now.phase == self.synapses.corrected:
             self.correct(factors, moves, now)
-            self.journal.keep(now.number, self.learned)
+            self.journal.keep(now.number, self.learned, {})
 
     def weights(self) -> Weights:
         """What the network computes with."""
