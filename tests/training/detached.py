@@ -111,7 +111,7 @@ class Recursion:
         self, trace: Tensor, heard: Tensor, loss: Tensor, outputs: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The trace after a step, and what the loss makes of it."""
-        gate = self.cells[-1].bias[1].detach()
+        gate = self.cells[-1].get_parameter("bias")[1].detach()
         taken = torch.sigmoid(gate[0])
         trace = (1.0 - taken) * trace + taken * heard
         (error,) = torch.autograd.grad(loss, outputs, retain_graph=True)
