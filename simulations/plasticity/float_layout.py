@@ -34,7 +34,6 @@ from ltc2hw.simulations.plasticity.credit import backward
 from ltc2hw.simulations.plasticity.float64 import FloatLearner
 from ltc2hw.simulations.plasticity.float_cells import FloatCells
 from ltc2hw.simulations.plasticity.float_tables import (
-    COPY,
     OPERATION,
     OUTPUT,
     PLASTIC,
@@ -45,6 +44,7 @@ from ltc2hw.simulations.plasticity.float_tables import (
     FloatTables,
 )
 from ltc2hw.simulations.plasticity.rows import SparseRows
+from ltc2hw.simulations.plasticity.tables import COPY
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,9 +89,6 @@ its value and of its message, which stays from ``low`` to ``high``. ``start``: w
 ``words``: numbers that each value keeps, from ``kept``, word after word; ``terms``: first row of
 what they follow; ``back``: where feedback weights start that follow these weights, -1 for none."""
 
-COPY = np.dtype([("source", np.uint64), ("target", np.uint64), ("size", np.uint64)])
-"""Cells that become other cells."""
-
 OUTPUT = np.dtype([("read", np.uint64), ("credit", np.uint64), ("size", np.uint64)])
 """The output: cells that are read, and those of their credit."""
 
