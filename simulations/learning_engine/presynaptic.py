@@ -123,7 +123,7 @@ def presynaptic(network: FixedNetwork, rule: FPTTRule) -> tuple[FPTTRule, dict[s
     if rule.descent != "eligibility":
         raise InvalidValueError(
             "learning engine's eligibility", "'presynaptic'",
-            f"'none' for a rule whose descent is {rule.descent}", "FPTTRule(descent='eligibility')",
+            f"'none' for a rule whose descent is {rule.descent}", "use the descent by eligibility",
         )  # fmt: skip
     for name, named in (rule.ports or {}).items():
         for port in named:
