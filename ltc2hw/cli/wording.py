@@ -42,7 +42,9 @@ FLAGS: Mapping[str, str] = {
 PYTHON_ONLY = frozenset(
     (
         *("force", "graded", "graded_spike", "self_terms"),
-        *("reset_delay", "reset_mechanism", "threshold", "heads"),
+        *("reset_delay", "reset_mechanism", "heads", "form", "eligibility"),
+        # Constants of neurons, in the help of --constant.
+        *("threshold", "omega"),
         # Within the flag --binning, and engines within compare's own.
         *("downsample", "window_us", "integer", "lava"),
     )
