@@ -301,8 +301,8 @@ class Trainer:
         remedy = f"lower the learning rate ({self.options.learning_rate})"
         if not self.history and len(losses) == 1 and all_finite(self.learner.values()):
             remedy = (
-                "nothing was learned yet: constants start, or samples are, where the neurons or the"
-                " loss cannot follow (brf: dt times omega above 1, for instance)"
+                "nothing was learned yet, so it is not the rate: constants, weights, samples or"
+                " targets are beyond what neurons or loss can follow (brf: dt times omega above 1)"
             )
         return TrainingError(
             f"{what} in epoch {len(self.history)}, update {len(losses) - 1}; {remedy}"

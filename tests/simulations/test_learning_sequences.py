@@ -54,7 +54,7 @@ def learner(engine: str, rule: FPTTRule) -> Learn:
         return lambda x, y, **options: module.learn(FIXED, x, y, HELD, **options)
     if engine == "float64":
         network = random_network(np.random.default_rng(0))
-        return lambda x, y, **options: learn(network, x, y, rule, **options)
+        return lambda x, y, **options: learn(network, x, y, rule, None, engine, **options)
     return lambda x, y, **options: learn(FIXED, x, y, rule, WORDS, engine, **options)
 
 
