@@ -43,9 +43,9 @@ def named_start(text: str) -> tuple[str, float, float]:
     (('threshold', 0.5, 0.0), ('omega', 32.5, 17.5))
     """
     name, sign, value = text.partition("=")
-    low, _, high = value.partition("..")
+    low, between, high = value.partition("..")
     try:
-        ends = float(low), float(high or low)
+        ends = float(low), float(high if between else low)
     except ValueError:
         ends = math.nan, math.nan
     middle, reach = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ltc2hw.dynamics.model import Model
-from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.neurons.entering import STEP, WINDOW, entering, state_in
 from ltc2hw.neurons.form import Form, Graded, Tensors
 from ltc2hw.neurons.initialise import (
     check_numbers,
     check_parameters,
     check_sizes,
+    check_starts,
     constant,
     uniform_weight,
 )
@@ -181,9 +181,7 @@ class ProgramCell(Cell):
             uniform_weight((count, size, size), size, gain, generator) if recurrent else None
         )
         starts, widths = dict(constants or {}), dict(spreads or {})
-        for name in (*starts, *widths):
-            if name not in every:
-                raise UnknownNameError(f"constant of model {model.name}", name, every)
+        check_starts(model, starts, widths)
         for name in every:
             start = starts.get(name, model.constant(name).default)
             self._add_constant(name, start, widths.get(name, 0.0), generator)
@@ -194,12 +192,6 @@ class ProgramCell(Cell):
     def _add_constant(
         self, name: str, start: float, spread: float, generator: torch.Generator | None
     ) -> None:
-        described = self.form.model.constant(name)
-        check_numbers(**{name: start, f"spread of {name}": spread})
-        for end in (start - abs(spread), start + abs(spread)):
-            if not described.low <= end <= described.high:
-                limit = f"{described.low} to {described.high}"
-                raise InvalidValueError(f"{name} of {self.form.model.name}", end, limit)
         values = constant(self.size, start)
         if spread:
             noise = torch.empty(self.size).uniform_(-1.0, 1.0, generator=generator)

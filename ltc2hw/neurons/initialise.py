@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor, nn
 
-from ltc2hw.errors import InvalidValueError
+from ltc2hw.dynamics.model import Model
+from ltc2hw.errors import InvalidValueError, UnknownNameError
 from ltc2hw.neurons.gate import GateKind
 from ltc2hw.numbers.capacity import require_capacity
 
@@ -28,6 +30,27 @@ def check_numbers(**numbers: float) -> None:
     for name, number in numbers.items():
         if not isinstance(number, Real) or not math.isfinite(number):
             raise InvalidValueError(name, number, "a finite number")
+
+
+def check_starts(model: Model, starts: Mapping[str, float], spreads: Mapping[str, float]) -> None:
+    """Raise unless all constants of a model can start in ``start ± spread``.
+
+    Raises:
+        UnknownNameError: for a constant that the model does not have.
+        InvalidValueError: for what is no finite number, and an end outside the constant's range.
+    """
+    every = tuple(described.name for described in model.constants)
+    for name in (*starts, *spreads):
+        if name not in every:
+            raise UnknownNameError(f"constant of model {model.name}", name, every)
+    for described in model.constants:
+        name = described.name
+        start, spread = starts.get(name, described.default), spreads.get(name, 0.0)
+        check_numbers(**{name: start, f"spread of {name}": spread})
+        for end in (start - abs(spread), start + abs(spread)):
+            if not described.low <= end <= described.high:
+                limit = f"{described.low} to {described.high}"
+                raise InvalidValueError(f"{name} of {model.name}", end, limit)
 
 
 def check_parameters(inputs: int, size: int, ports: int, rows: int = 0) -> None:

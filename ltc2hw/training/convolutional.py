@@ -18,12 +18,12 @@ import torch
 
 from ltc2hw.dynamics.model import Model
 from ltc2hw.dynamics.models import find_model
-from ltc2hw.errors import InvalidValueError, UnknownNameError
+from ltc2hw.errors import InvalidValueError
 from ltc2hw.graph.network import FloatPopulation, Input, Network, Projection
 from ltc2hw.graph.neurons import Neurons
 from ltc2hw.neurons import GraphNetwork
 from ltc2hw.neurons.gate import check_gate
-from ltc2hw.neurons.initialise import check_parameters
+from ltc2hw.neurons.initialise import check_parameters, check_starts
 from ltc2hw.neurons.passage import Passage, outer_weights, pooled_shape
 from ltc2hw.numbers.convolution import Conv, Shape
 from ltc2hw.numbers.nonlinearity import Nonlinearity
@@ -299,12 +299,9 @@ def _starts(
     """Where constants of another neuron than the LTC start.
 
     Raises:
-        UnknownNameError: for a constant that the model does not have.
+        UnknownNameError, InvalidValueError: as :func:`~ltc2hw.neurons.initialise.check_starts`.
     """
-    every = tuple(own.name for own in model.constants)
-    for name in (*options.constants, *options.spreads, *options.fixed):
-        if name not in every:
-            raise UnknownNameError(f"constant of model {model.name}", name, every)
+    check_starts(model, options.constants, {**dict.fromkeys(options.fixed, 0.0), **options.spreads})
     found: dict[str, float | FloatArray] = dict(options.constants)
     for name, spread in options.spreads.items():
         centre = options.constants.get(name, model.constant(name).default)

@@ -37,9 +37,9 @@ class SparseRows:
         """
         rows, columns = weights.coordinates
         order = np.lexsort((rows, columns))
-        first = self.pointers.size
+        first = sum(known.size for known in self._pointers)
         counts = np.bincount(columns, minlength=weights.shape[1])
-        ends = self.targets.size + np.concatenate([[0], np.cumsum(counts)])
+        ends = sum(known.size for known in self._targets) + np.concatenate([[0], np.cumsum(counts)])
         self._pointers.append(ends.astype(np.int64))
         self._targets.append(rows[order].astype(np.int64))
         return first, order

@@ -35,6 +35,10 @@ CASES = {
         ["--neuron", "brf", "--constant", "omega=50..15"],
         "--constant: 'omega=50..15' is not NAME=VALUE with a finite number, nor NAME=LOW..HIGH",
     ),
+    "a constant without an end": (
+        ["--neuron", "brf", "--constant", "omega=15.."],
+        "--constant: 'omega=15..' is not NAME=VALUE with a finite number, nor NAME=LOW..HIGH",
+    ),
     "a constant twice": (
         ["--neuron", "alif", "--constant", "jump=1", "--constant", "jump=1..2"],
         "--constant jump is given twice",

@@ -105,6 +105,17 @@ def test_constants_start_apart_and_some_stay(conv: tuple[str, ...]) -> None:
     assert not any(name.endswith(("dt", "threshold")) for name in names)
 
 
+@pytest.mark.parametrize("conv", [(), ("2k2",)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_spread_beyond_the_range_is_refused_whatever_is_drawn(
+    conv: tuple[str, ...], seed: int
+) -> None:
+    task = dataclasses.replace(load_task("digits-rows"), shape=(2, 4) if conv else (8,))
+    options = ModelOptions(hidden=(1,), neuron="brf", spreads={"omega": 11.0}, conv=conv)
+    with pytest.raises(InvalidValueError, match=r"omega of brf is -1\.0; expected 0\.0 to inf"):
+        build_network(task, options, torch.Generator().manual_seed(seed))
+
+
 def new_network(options: ModelOptions) -> SpikingNetwork:
     made = build_network(load_task("add-6"), options, torch.Generator().manual_seed(0))
     assert isinstance(made, SpikingNetwork)
