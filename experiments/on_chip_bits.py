@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.on_chip_runs import IMAGES, untrained, write_results
+from experiments.on_chip_runs import save_figure, untrained, write_results
 from ltc2hw import FPTTRule, PlasticWords, QuantizeOptions, quantize
 from ltc2hw.comparison.drawing import STYLE
 from ltc2hw.errors import InvalidValueError
@@ -99,8 +99,7 @@ def plot(results: Mapping[str, Any]) -> None:
         panels[0].legend(fontsize=7)
         figure.supxlabel("bits of the word of factors, less 2 (words of synapses: 8 more)")
         figure.supylabel("error beside the float rule")
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        figure.savefig(IMAGES / "on-chip-bits.svg", metadata={"Date": None})
+        save_figure(figure, "on-chip-bits")
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ import numpy as np
 
 from experiments.on_chip_runs import (
     BUILD,
-    IMAGES,
     accuracy,
     kept,
     median_and_range,
     only_kept,
+    save_figure,
     write_results,
 )
 from experiments.on_chip_sensor import CHANGES, changed_task
@@ -218,8 +218,7 @@ def plot(results: Mapping[str, Any]) -> None:
         panels[0].legend(fontsize=7, loc="lower right")
         figure.supxlabel("samples seen")
         figure.supylabel("test accuracy on the changed sensor, %")
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        figure.savefig(IMAGES / "on-chip-repair.svg", metadata={"Date": None})
+        save_figure(figure, "on-chip-repair")
 
 
 def main() -> None:

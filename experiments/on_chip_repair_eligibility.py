@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.on_chip_repair import PIECES, RATES, REPEATS, TASK, learned_back, won_back
-from experiments.on_chip_runs import IMAGES, kept, median_and_range, only_kept, write_results
+from experiments.on_chip_runs import kept, median_and_range, only_kept, save_figure, write_results
 from experiments.on_chip_sensor import CHANGES
 from experiments.on_chip_streams import words_kept
 from ltc2hw import FPTTRule
@@ -149,8 +149,7 @@ def plot(results: Mapping[str, Runs]) -> None:
         panels[0].legend(fontsize=7, loc="lower right")
         figure.supxlabel("times that each training sample was seen")
         figure.supylabel("test accuracy on the changed sensor, %")
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        figure.savefig(IMAGES / "on-chip-repair-eligibility.svg", metadata={"Date": None})
+        save_figure(figure, "on-chip-repair-eligibility")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ltc2hw.graph.network import Input, Projection
 from ltc2hw.graph.structure import Port
 from ltc2hw.numbers.weights import Dense
 from ltc2hw.tasks import Split
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BUILD = Path("build/on-chip")
 RESULTS = Path("docs/results")
@@ -105,6 +108,12 @@ def write_results(name: str, content: Mapping[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     write_text(path, json.dumps(content, indent=1) + "\n")
     return path
+
+
+def save_figure(figure: Figure, name: str) -> None:
+    """Draw a figure among the images of the documentation, the same bytes for the same figure."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None})
 
 
 def median_and_range(values: Sequence[float]) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from experiments.on_chip_runs import (
-    IMAGES,
     kept,
     median_and_range,
     only_kept,
+    save_figure,
     untrained,
     write_results,
 )
@@ -140,8 +140,7 @@ def plot(results: Mapping[str, Any]) -> None:
         axes.set_ylabel("test accuracy, %")
         axes.set_ylim(10, 100)
         axes.legend(fontsize=7, ncols=2)
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        figure.savefig(IMAGES / "on-chip-scratch.svg", metadata={"Date": None})
+        save_figure(figure, "on-chip-scratch")
 
 
 def main() -> None:

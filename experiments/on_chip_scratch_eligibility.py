@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.on_chip_runs import IMAGES, median_and_range, only_kept, untrained, write_results
+from experiments.on_chip_runs import (
+    median_and_range,
+    only_kept,
+    save_figure,
+    untrained,
+    write_results,
+)
 from experiments.on_chip_scratch import HIDDEN as SCRATCH_HIDDEN
 from experiments.on_chip_scratch import TASK, Case, all_runs
 from experiments.on_chip_streams import words_kept
@@ -123,8 +129,7 @@ def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         panels[0].legend(fontsize=7, loc="lower right")
         figure.supxlabel("passes over the training samples")
         figure.supylabel("test accuracy, %")
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        figure.savefig(IMAGES / "on-chip-scratch-eligibility.svg", metadata={"Date": None})
+        save_figure(figure, "on-chip-scratch-eligibility")
 
 
 def main() -> None:
